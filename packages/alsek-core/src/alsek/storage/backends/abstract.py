@@ -1,0 +1,202 @@
+"""What a store must hold to stand behind Alsek.
+
+A backend is a namespace, a serializer, a small key/value store with channels, and the four ports of
+:mod:`alsek.storage.backends.ports`. To write a new one, fill these in and pass ``tests/contract``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from types import TracebackType
+from typing import Any, ClassVar, NamedTuple
+
+from alsek.defaults import DEFAULT_NAMESPACE
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.lazy import LazyClient
+from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
+from alsek.storage.serialization import JsonSerializer, Serializer
+
+__all__ = ["Backend", "LazyClient", "Note", "Subscription"]
+
+_FORBIDDEN = set("{}*?[]\\ \t\r\n\0")
+
+
+class Note(NamedTuple):
+    """What was published on a channel.
+
+    Attributes:
+        channel: Without the namespace.
+        data: With ``results:…`` and ``locks:…`` empty; with ``statuses:…`` what
+            :meth:`~alsek.storage.backends.records.StatusRecord.pack` made; with anything else the
+            serialized value.
+    """
+
+    channel: str
+    data: bytes
+
+
+class Subscription(ABC):
+    """Hears what is published on some channels from the moment it exists until it is closed.
+
+    Publishing is a hint, not a record: after a lost connection something may have been missed, so
+    whoever needs the state subscribes first, reads the state, waits, and reads again.
+    """
+
+    @abstractmethod
+    def wait(self, timeout: int | None = None) -> Note | None:
+        """The next note; None after `timeout` ms, and whenever something may have been missed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Hear no more."""
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Backend(ABC):
+    """A store, seen through one namespace.
+
+    Args:
+        namespace: Prefix of every name this backend writes. Two namespaces in one store never see each other.
+        serializer: Turns values into bytes and back.
+
+    Raises:
+        ValidationError: The namespace is empty or has a character that a store could misread.
+    """
+
+    #: Whether other processes see what this one writes. Worker pools need a backend that is shared.
+    shared: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        serializer: Serializer | None = None,
+    ) -> None:
+        if not namespace or not _FORBIDDEN.isdisjoint(namespace):
+            raise ValidationError(
+                f"namespace {namespace!r}: must not be empty, nor contain white space or any of {{}}*?[]\\"
+            )
+        self.namespace = namespace
+        self.serializer = serializer or JsonSerializer()
+
+    @property
+    @abstractmethod
+    def identity(self) -> Hashable:
+        """Equal for two backends that are the same namespace of the same store."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Where the store is, for logs and errors; never with a password."""
+
+    @property
+    @abstractmethod
+    def messages(self) -> MessagePort:
+        """The port for messages."""
+
+    @property
+    @abstractmethod
+    def results(self) -> ResultPort:
+        """The port for results."""
+
+    @property
+    @abstractmethod
+    def statuses(self) -> StatusPort:
+        """The port for statuses."""
+
+    @property
+    @abstractmethod
+    def locks(self) -> LockPort:
+        """The port for locks."""
+
+    def full_name(self, name: str) -> str:
+        """`name` inside the namespace; one that is inside already is returned as it is."""
+        return name if name.startswith(f"{self.namespace}:") else f"{self.namespace}:{name}"
+
+    def short_name(self, name: str) -> str:
+        """`name` without the namespace."""
+        return name.removeprefix(f"{self.namespace}:")
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Return if the store can be reached and used.
+
+        Raises:
+            BackendUnavailableError: It can't; the text says what was tried, where, and what to do.
+        """
+
+    @abstractmethod
+    def exists(self, name: str) -> bool:
+        """Whether there is a value of this name."""
+
+    @abstractmethod
+    def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
+        """Store a value, serialized, for `ttl` ms (None: for ever); with `nx` only if there is none.
+
+        Returns:
+            Whether it was stored.
+        """
+
+    @abstractmethod
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of this name, or `default`."""
+
+    @abstractmethod
+    def delete(self, name: str, missing_ok: bool = False) -> bool:
+        """Delete a value; whether there was one.
+
+        Raises:
+            KeyError: There was none, and `missing_ok` is False.
+        """
+
+    @abstractmethod
+    def scan(self, pattern: str = "*") -> Iterator[str]:
+        """The names (without the namespace) that match a glob pattern, each once, of values stored with :meth:`set`."""
+
+    @abstractmethod
+    def count(self, name: str) -> int:
+        """How many entries a collection has. ``count("queues:<queue>")`` is the number of messages of that
+        queue, waiting or held; ``count("dead:<queue>")`` that of its dead letters; any other name 0 or 1.
+        """
+
+    @abstractmethod
+    def clear_namespace(self) -> int:
+        """Delete all that is stored in this namespace: messages, results, statuses, locks, values.
+
+        Returns:
+            How many entries were deleted, as the store counts them.
+        """
+
+    @abstractmethod
+    def pub(self, channel: str, value: Any = None) -> None:
+        """Tell `value` (serialized) to whoever is subscribed to `channel` in this namespace now."""
+
+    @abstractmethod
+    def subscribe(self, *channels: str) -> Subscription:
+        """Hear what is published on `channels` from now on."""
+
+    def sub(self, channel: str) -> Iterator[Any]:
+        """The values published on `channel`, for as long as one asks."""
+        with self.subscribe(channel) as subscription:
+            while True:
+                note = subscription.wait()
+                if note is not None:
+                    yield self.serializer.reverse(note.data)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back connections. The backend can be used again: it connects anew."""
+
+    def same_store(self, other: Backend) -> bool:
+        """Whether `other` is the same namespace of the same store, so that one step can write to both."""
+        return self is other or self.identity == other.identity

@@ -1,0 +1,275 @@
+"""The plain values that pass between a backend and those who use it.
+
+They are tuples of bytes, text and integers: a store needs to know no more of a message than
+this, and none of them refers to a task, a broker or a serializer. Times and durations are
+milliseconds. A worker's view of a message and the store's meet here, so a change to any of
+these is a change of the promise in :mod:`alsek.storage.backends.ports`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from alsek.types import Wish
+
+#: The version of what a store keeps of a message. A store that meets another one sets the
+#: record aside among the dead letters, so that a rolling deploy can mix versions safely.
+RECORD_VERSION: Final = 1
+
+#: A duration that never ends.
+FOR_EVER: Final = -1
+
+
+class TaskStatus(IntEnum):
+    """Where a message stands. FAILED and SUCCEEDED are final."""
+
+    UNKNOWN = 0
+    SUBMITTED = 1
+    RUNNING = 2
+    RETRYING = 3
+    FAILED = 4
+    SUCCEEDED = 5
+
+
+class Submission(NamedTuple):
+    """A message on its way into the store: the serialized message and the header the store reads.
+
+    Attributes:
+        uuid: Names the message; unique in the namespace, whatever the queue.
+        queue: Where it waits.
+        payload: The serialized message; a store never looks inside.
+        priority: Lower goes first. Any integer >= 0.
+        wish: Which kind of pool may take it.
+        delay: Counted from when the store accepts it, on the store's clock.
+        ttl: How long it may be ready before it expires; 0 for no end.
+        status_ttl: How long each status written for it is kept; 0 for a message that is not
+            tracked, ``FOR_EVER`` for one whose statuses stay.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    priority: int = 0
+    wish: Wish = "any"
+    delay: int = 0
+    ttl: int = 0
+    status_ttl: int = 0
+
+
+SuspectPolicy: TypeAlias = Literal["alone", "freely", "only"]
+
+
+class Worker(NamedTuple):
+    """Who claims, and what it may be given.
+
+    Attributes:
+        id: Random, never used again once retired or taken over.
+        kind: ``"thread"`` and ``"process"`` take what wishes for any or for them; ``"any"``
+            (a plain consumer) takes all.
+        queues: Drained strictly in this order; None for every queue that there is or will
+            be, in alphabetical order.
+        lease: How long what it holds stays its own without a renewal.
+        dlq_ttl: How long what the store itself sets aside stays a dead letter; 0 for not at all.
+        suspects: ``"alone"``: a suspect is handed to it only while it holds nothing, just the one,
+            and nothing more until that one is finished. ``"freely"``: like any other message, at
+            its place (a pool that runs each message in a process of its own). ``"only"``: as
+            "alone", and nothing but suspects.
+    """
+
+    id: str
+    kind: Wish
+    queues: tuple[str, ...] | None
+    lease: int
+    dlq_ttl: int
+    suspects: SuspectPolicy = "alone"
+
+
+class Claimed(NamedTuple):
+    """A message handed to a worker.
+
+    Attributes:
+        uuid: Names the message.
+        queue: Where it came from.
+        payload: As it was submitted, or as the last retry left it.
+        token: Proof of this claim: a number that the store never hands out twice, growing.
+        losses: How often it was handed out before and ended without any outcome.
+        revoked: It was revoked: the worker is to bury it, not to run it.
+        expired: It was ready for longer than its ttl: likewise.
+        suspect: It was in a process that died with several messages in it.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    token: int
+    losses: int = 0
+    revoked: bool = False
+    expired: bool = False
+    suspect: bool = False
+
+
+class Succeeded(NamedTuple):
+    """The task returned: result stored, SUCCEEDED written, callback submitted, message gone."""
+
+    uuid: str
+    queue: str
+    token: int
+    result: bytes | None = None
+    result_ttl: int = FOR_EVER
+    progenitor: str | None = None
+    callback: Submission | None = None
+
+
+class Retried(NamedTuple):
+    """To be run again after `delay`: RETRYING written, the payload replaced, suspicion lifted."""
+
+    uuid: str
+    queue: str
+    token: int
+    payload: bytes
+    delay: int
+
+
+class Died(NamedTuple):
+    """Never to be run again: FAILED written, moved to the dead letters (`dlq_ttl` 0: dropped).
+
+    Attributes:
+        error: What ended it: :class:`alsek.types.ExceptionDetails` as UTF-8 JSON, whatever the serializer.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    error: bytes
+    dlq_ttl: int
+
+
+class Released(NamedTuple):
+    """Given back untouched: at its old place, nothing spent, SUBMITTED written."""
+
+    uuid: str
+    queue: str
+    token: int
+
+
+class Lost(NamedTuple):
+    """Given back by whoever saw the holder die: at its old place, one loss more, RETRYING written.
+
+    Attributes:
+        suspect: It was not alone in the process that died.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    suspect: bool = False
+
+
+Outcome: TypeAlias = Succeeded | Retried | Died | Released | Lost
+
+
+class Corrupt(NamedTuple):
+    """A record that the store could not read, and set aside among the dead letters."""
+
+    uuid: str
+    queue: str
+    reason: str
+
+
+class Step(NamedTuple):
+    """What one step of a worker came to.
+
+    Attributes:
+        refused: The uuids of the outcomes that were not accepted, because their token is no
+            longer the current one. Nothing of such an outcome was written.
+        claimed: What was handed out, best (priority, arrival) first within each queue.
+        next_due: Milliseconds until the next delayed message is due; 0 for one that is due
+            already, None if none is delayed.
+        waiting: Ready messages were left behind that this worker may take.
+        suspects: Suspects wait that this worker may take once it holds nothing.
+        skipped: The uuids of callbacks that were not submitted, since they exist already.
+        corrupt: Records that were set aside in this step.
+    """
+
+    refused: list[str]
+    claimed: list[Claimed]
+    next_due: int | None
+    waiting: bool
+    suspects: bool
+    skipped: list[str]
+    corrupt: list[Corrupt]
+
+
+class Stored(NamedTuple):
+    """A message as the store has it, for whoever looks on."""
+
+    uuid: str
+    queue: str
+    payload: bytes
+    priority: int
+    state: Literal["delayed", "ready", "claimed"]
+    losses: int
+    revoked: bool
+
+
+class DeadLetter(NamedTuple):
+    """A message that will not be run again.
+
+    Attributes:
+        payload: The serialized message; of a corrupt record, its raw bytes.
+        error: As in :class:`Died`.
+        died_at: Unix milliseconds on the store's clock.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    error: bytes
+    died_at: int
+
+
+class ResultRecord(NamedTuple):
+    """A stored result.
+
+    Attributes:
+        payload: The serialized result.
+        timestamp: When it was written: Unix milliseconds on the store's clock.
+        token: Of the claim that wrote it; 0 for one that was written without.
+    """
+
+    uuid: str
+    payload: bytes
+    timestamp: int
+    token: int
+
+
+class StatusRecord(NamedTuple):
+    """A stored status, with the details (serialized) that came with it, and its write's time."""
+
+    uuid: str
+    status: TaskStatus
+    details: bytes | None
+    timestamp: int
+
+    def pack(self) -> bytes:
+        """As bytes, without the uuid: ``<status>|<timestamp>|<details>``, the way stores keep and publish it."""
+        return b"%d|%d|%b" % (self.status, self.timestamp, self.details or b"")
+
+    @classmethod
+    def unpack(cls, uuid: str, data: bytes) -> StatusRecord:
+        """What :meth:`pack` made.
+
+        Raises:
+            ValueError: These bytes are no status.
+        """
+        status, timestamp, details = data.split(b"|", 2)
+        return cls(uuid, TaskStatus(int(status)), details or None, int(timestamp))
+
+
+class LockRecord(NamedTuple):
+    """Who holds a lock, until when (Unix milliseconds, store's clock), and its fence number."""
+
+    owner: str
+    expires_at: int
+    fence: int

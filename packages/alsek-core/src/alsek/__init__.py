@@ -1,5 +1,68 @@
-"""Alsek: a distributed task queue whose guarantees are written down and proven."""
+"""Alsek: a distributed task queue whose guarantees are written down and proven.
 
+The names below are what most programs need; each is imported when it is first asked for, so that
+``import alsek`` costs next to nothing. Nothing inside Alsek imports them from here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
 from pkgutil import extend_path
+from typing import TYPE_CHECKING, Final
 
 __path__ = extend_path(__path__, __name__)
+
+from alsek import _missing
+
+if TYPE_CHECKING:
+    from alsek.core.broker import Broker
+    from alsek.core.concurrency import Lock
+    from alsek.core.consumer import Consumer
+    from alsek.core.message import Message
+    from alsek.core.status import StatusTracker
+    from alsek.core.task import Task, task
+    from alsek.storage.backends.records import TaskStatus
+    from alsek.storage.result import ResultStore
+
+__version__: Final = "0.1.0"
+
+__all__ = [
+    "Broker",
+    "Consumer",
+    "Lock",
+    "Message",
+    "ResultStore",
+    "StatusTracker",
+    "Task",
+    "TaskStatus",
+    "__version__",
+    "task",
+]
+
+_SOURCES: Final = {
+    "Broker": "alsek.core.broker",
+    "Consumer": "alsek.core.consumer",
+    "Lock": "alsek.core.concurrency",
+    "Message": "alsek.core.message",
+    "ResultStore": "alsek.storage.result",
+    "StatusTracker": "alsek.core.status",
+    "Task": "alsek.core.task",
+    "TaskStatus": "alsek.storage.backends.records",
+    "task": "alsek.core.task",
+}
+
+_missing.install()
+
+# Hidden from type checkers: they read the imports above, and would take any name at all from this function.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        source = _SOURCES.get(name)
+        if source is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(source), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

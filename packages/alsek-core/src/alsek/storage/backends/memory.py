@@ -1,0 +1,141 @@
+"""The promise in plain dicts: the reference for every other backend, and a store for users' tests.
+
+It holds all that :mod:`alsek.storage.backends.ports` asks for, within one process: threads share the
+object, another process sees nothing of it. Where the promise leaves room, this is the reading to follow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+from alsek.defaults import DEFAULT_NAMESPACE
+from alsek.storage.backends.abstract import Backend, Subscription
+from alsek.storage.backends.memory_messages import MemoryMessages
+from alsek.storage.backends.memory_records import MemoryLocks, MemoryResults, MemoryStatuses
+from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
+from alsek.storage.serialization import Serializer, dump
+
+__all__ = ["MemoryBackend"]
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MemoryBackend(Backend):
+    """A store inside this process, gone with it. Two objects are two stores.
+
+    Values, results and payloads are kept as bytes, so they pass the serializer here just as they would
+    on the way to a server: what works in a test with this backend is not luck.
+
+    Args:
+        namespace: As for every backend.
+        serializer: Turns values into bytes and back; JSON by default.
+        clock: The store's time in milliseconds; the wall clock by default. A test that gives its own
+            has leases, delays and expiries end at its word.
+    """
+
+    shared: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        serializer: Serializer | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        super().__init__(namespace=namespace, serializer=serializer)
+        self._store = MemoryStore(clock or _wall_clock)
+        self._messages = MemoryMessages(self._store)
+        self._results = MemoryResults(self._store)
+        self._statuses = MemoryStatuses(self._store)
+        self._locks = MemoryLocks(self._store)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(namespace={self.namespace!r})"
+
+    @property
+    def identity(self) -> Hashable:
+        # The store itself, not its id(): an id may be used again.
+        return ("memory", self._store)
+
+    def describe(self) -> str:
+        return f"memory of this process, namespace {self.namespace!r}"
+
+    @property
+    def messages(self) -> MessagePort:
+        return self._messages
+
+    @property
+    def results(self) -> ResultPort:
+        return self._results
+
+    @property
+    def statuses(self) -> StatusPort:
+        return self._statuses
+
+    @property
+    def locks(self) -> LockPort:
+        return self._locks
+
+    def ping(self) -> None:
+        """Return: this process's memory can always be reached."""
+
+    def exists(self, name: str) -> bool:
+        with self._store.lock:
+            return self._store.values.get(self.short_name(name)) is not None
+
+    def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
+        data = dump(self.serializer, value)
+        with self._store.lock:
+            if nx and self.exists(name):
+                return False
+            self._store.values.put(self.short_name(name), data, ttl)
+            return True
+
+    def get(self, name: str, default: Any = None) -> Any:
+        with self._store.lock:
+            data = self._store.values.get(self.short_name(name))
+        return default if data is None else self.serializer.reverse(data)
+
+    def delete(self, name: str, missing_ok: bool = False) -> bool:
+        with self._store.lock:
+            found = self._store.values.pop(self.short_name(name)) is not None
+        if not found and not missing_ok:
+            raise KeyError(name)
+        return found
+
+    def scan(self, pattern: str = "*") -> Iterator[str]:
+        with self._store.lock:
+            names = [name for name, _ in self._store.values.items()]
+        pattern = self.short_name(pattern)
+        yield from (name for name in names if fnmatchcase(name, pattern))
+
+    def count(self, name: str) -> int:
+        collection, _, queue = self.short_name(name).partition(":")
+        if queue and collection == "queues":
+            return self._messages.count(queue)
+        if queue and collection == "dead":
+            return sum(1 for _ in self._messages.dead_letters(queue))
+        return int(self.exists(name))
+
+    def clear_namespace(self) -> int:
+        store = self._store
+        with store.lock:
+            tables = (store.values, store.results, store.statuses, store.locks)
+            return self._messages.clear() + sum(table.clear() for table in tables)
+
+    def pub(self, channel: str, value: Any = None) -> None:
+        data = dump(self.serializer, value)
+        with self._store.lock:
+            self._store.publish(self.short_name(channel), data)
+
+    def subscribe(self, *channels: str) -> Subscription:
+        return self._store.subscribe(tuple(self.short_name(channel) for channel in channels))
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,172 @@
+"""What a :class:`~alsek.storage.backends.memory.MemoryBackend` keeps: plain dicts, one lock, one clock.
+
+Every method of every port takes the lock once and does all its work under it; that makes each of them
+one step of the store. Nothing here leaves the process.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from alsek.storage.backends.abstract import Note, Subscription
+from alsek.storage.backends.records import FOR_EVER, LockRecord, ResultRecord, StatusRecord
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Expiring(Generic[K, V]):
+    """A dict, in the order of writing, whose entries may end.
+
+    What has ended is dropped before anything is answered, so no one ever sees it.
+
+    Args:
+        clock: The store's time in milliseconds.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._entries: dict[K, tuple[V, int | None]] = {}
+        self._ends: list[tuple[int, int, K]] = []
+        self._numbers = count()
+
+    def put(self, key: K, value: V, ttl: int | None) -> None:
+        """Write an entry, as the newest, for `ttl` ms (None or ``FOR_EVER``: without end)."""
+        self._sweep()
+        self._entries.pop(key, None)
+        end = None if ttl is None or ttl == FOR_EVER else self._clock() + ttl
+        self._entries[key] = (value, end)
+        if end is not None:
+            heapq.heappush(self._ends, (end, next(self._numbers), key))
+            if len(self._ends) > 2 * len(self._entries) + 64:
+                self._forget_overwritten()
+
+    def get(self, key: K) -> V | None:
+        """The entry's value, or None."""
+        self._sweep()
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    def pop(self, key: K) -> V | None:
+        """Take the entry out; its value, or None."""
+        self._sweep()
+        entry = self._entries.pop(key, None)
+        return None if entry is None else entry[0]
+
+    def items(self) -> list[tuple[K, V]]:
+        """All entries there are now, oldest write first."""
+        self._sweep()
+        return [(key, value) for key, (value, _) in self._entries.items()]
+
+    def clear(self) -> int:
+        """Drop everything; how much it was."""
+        self._sweep()
+        dropped = len(self._entries)
+        self._entries.clear()
+        self._ends.clear()
+        return dropped
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        while self._ends and self._ends[0][0] <= now:
+            end, _, key = heapq.heappop(self._ends)
+            entry = self._entries.get(key)
+            if entry is not None and entry[1] == end:
+                del self._entries[key]
+
+    def _forget_overwritten(self) -> None:
+        # Each write leaves an end behind, and an end of a week would outlive thousands of rewrites.
+        self._ends = [
+            (end, next(self._numbers), key) for key, (_, end) in self._entries.items() if end is not None
+        ]
+        heapq.heapify(self._ends)
+
+
+class MemorySubscription(Subscription):
+    """A mailbox that the store fills for as long as it is open."""
+
+    def __init__(self, store: MemoryStore, channels: tuple[str, ...]) -> None:
+        self._store = store
+        self._notes: SimpleQueue[Note | None] = SimpleQueue()
+        self.channels = frozenset(channels)
+
+    def hear(self, note: Note) -> None:
+        """Called by the store: something was published."""
+        self._notes.put(note)
+
+    def wait(self, timeout: int | None = None) -> Note | None:
+        try:
+            return self._notes.get(timeout=None if timeout is None else max(timeout, 0) / 1000)
+        except Empty:
+            return None
+
+    def close(self) -> None:
+        with self._store.lock:
+            if self in self._store.subscriptions:
+                self._store.subscriptions.remove(self)
+        self._notes.put(None)  # whoever waits in another thread returns
+
+
+class MemoryStore:
+    """Everything but the messages, and what all ports share: lock, clock, channels.
+
+    Args:
+        clock: The store's time in milliseconds.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.numbers = count(1)
+        self.values: Expiring[str, bytes] = Expiring(clock)
+        self.results: Expiring[str, tuple[ResultRecord, str | None]] = Expiring(clock)
+        self.statuses: Expiring[str, StatusRecord] = Expiring(clock)
+        self.locks: Expiring[str, LockRecord] = Expiring(clock)
+        self.subscriptions: list[MemorySubscription] = []
+        _STORES.add(self)
+
+    def publish(self, channel: str, data: bytes = b"") -> None:
+        """Tell whoever is subscribed to `channel` now."""
+        note = Note(channel, data)
+        for subscription in self.subscriptions:
+            if channel in subscription.channels:
+                subscription.hear(note)
+
+    def subscribe(self, channels: tuple[str, ...]) -> MemorySubscription:
+        """A new mailbox for `channels`."""
+        with self.lock:
+            subscription = MemorySubscription(self, channels)
+            self.subscriptions.append(subscription)
+            return subscription
+
+
+_STORES: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+_frozen: list[MemoryStore] = []
+
+
+def _freeze() -> None:
+    # A fork must not copy a store in the middle of a step: the child would find the lock taken for ever.
+    _frozen[:] = list(_STORES)
+    for store in _frozen:
+        store.lock.acquire()
+
+
+def _thaw() -> None:
+    for store in _thawing():
+        store.lock.release()
+
+
+def _thawing() -> Iterator[MemoryStore]:
+    while _frozen:
+        yield _frozen.pop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_freeze, after_in_parent=_thaw, after_in_child=_thaw)

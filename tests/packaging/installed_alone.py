@@ -1,0 +1,210 @@
+"""What must hold of a package installed alone, in an environment with nothing but what it declares.
+
+Run by tox with the name of what was installed (``alsek-core[redis]``, say). The standard library's unittest
+runs it, because a test runner of its own dependencies would make the environment no longer that of the package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import unittest
+from importlib import metadata
+
+#: Which packages of the family each requirement brings along, itself included.
+FAMILY = {
+    "alsek-core": {"alsek-core"},
+    "alsek-core[redis]": {"alsek-core", "alsek-redis"},
+    "alsek-core[sqlite]": {"alsek-core", "alsek-sqlite"},
+    "alsek-workers": {"alsek-core", "alsek-workers"},
+    "alsek-tools": {"alsek-core", "alsek-tools"},
+    "alsek-cli": {"alsek-core", "alsek-workers", "alsek-cli"},
+    "alsek": {"alsek", "alsek-core", "alsek-redis", "alsek-sqlite", "alsek-workers", "alsek-tools", "alsek-cli"},
+}
+
+#: The modules through which each package is entered; the first is its topmost.
+MODULES = {
+    "alsek": [],
+    "alsek-core": [
+        "alsek",
+        "alsek.core.backoff",
+        "alsek.core.broker",
+        "alsek.core.concurrency",
+        "alsek.core.consumer",
+        "alsek.core.message",
+        "alsek.core.status",
+        "alsek.core.task",
+        "alsek.exceptions",
+        "alsek.storage.backends.abstract",
+        "alsek.storage.backends.memory",
+        "alsek.storage.result",
+        "alsek.storage.serialization",
+    ],
+    "alsek-redis": ["alsek.storage.backends.redis", "alsek.storage.backends.redis.standard"],
+    "alsek-sqlite": ["alsek.storage.backends.sqlite"],
+    "alsek-workers": ["alsek.core.worker", "alsek.core.worker.thread"],
+    "alsek-tools": ["alsek.tools"],
+    "alsek-cli": ["alsek.cli", "alsek.cli.main"],
+}
+
+#: What an environment has before anything is installed.
+INSTALLERS = {"pip", "setuptools", "wheel"}
+
+REQUIREMENT = sys.argv.pop()
+PRESENT = FAMILY[REQUIREMENT]
+ABSENT = FAMILY["alsek"] - PRESENT - {"alsek"}
+
+
+def normalized(name: str) -> str:
+    """A distribution's name as PEP 503 compares them."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(name: str, extras: frozenset[str]) -> set[tuple[str, frozenset[str]]]:
+    """What an installed distribution requires with `extras`: names, and the extras asked of each.
+
+    Markers other than of extras are not judged; what is not installed because of one is left out.
+    """
+    found = set()
+    for line in metadata.requires(name) or []:
+        text, _, marker = line.partition(";")
+        wanted = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", marker)
+        if wanted is not None and normalized(wanted[1]) not in extras:
+            continue
+        match = re.match(r"\s*([A-Za-z0-9._-]+)\s*(?:\[([^\]]*)\])?", text)
+        assert match is not None, line
+        asked = frozenset(normalized(extra.strip()) for extra in (match[2] or "").split(",") if extra.strip())
+        found.add((normalized(match[1]), asked))
+    return found
+
+
+def closure(requirement: str) -> set[str]:
+    """The names of all distributions that `requirement` may bring along, itself included."""
+    name, _, extras = requirement.rstrip("]").partition("[")
+    waiting = {(name, frozenset({extras} - {""}))}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    installed = {normalized(distribution.name) for distribution in metadata.distributions()}
+    while waiting:
+        entry = waiting.pop()
+        seen.add(entry)
+        if entry[0] in installed:
+            waiting |= declared(*entry) - seen
+    return {name for name, _ in seen}
+
+
+class InstalledAlone(unittest.TestCase):
+    """The environment has the package, all that it needs, and nothing else."""
+
+    def test_nothing_but_what_is_declared_is_installed(self) -> None:
+        """Every distribution in the environment is declared by one that belongs there."""
+        installed = {normalized(distribution.name) for distribution in metadata.distributions()}
+        self.assertEqual(installed - INSTALLERS - closure(REQUIREMENT), set())
+
+    def test_the_packages_it_declares_are_there(self) -> None:
+        """The packages of the family are exactly those that it stands on."""
+        installed = {normalized(distribution.name) for distribution in metadata.distributions()}
+        self.assertEqual({name for name in installed if name in FAMILY["alsek"]}, PRESENT)
+
+    def test_all_its_modules_import(self) -> None:
+        """Each module of each package that is there imports in an interpreter of its own, as its first import."""
+        for package in sorted(PRESENT):
+            for module in MODULES[package]:
+                with self.subTest(module=module):
+                    done = subprocess.run(
+                        [sys.executable, "-I", "-W", "error", "-c", f"import {module}"],
+                        capture_output=True,
+                        text=True,
+                        check=False,
+                    )
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_absent_packages_say_what_to_install(self) -> None:
+        """A module of a package that is not there names the package, however it is imported."""
+        for package in sorted(ABSENT):
+            module = MODULES[package][0]
+            parent, _, leaf = module.rpartition(".")
+            for statement in (f"import {module}", f"from {parent} import {leaf}", f"from {module} import anything"):
+                with self.subTest(statement=statement), self.assertRaises(ModuleNotFoundError) as caught:
+                    exec(statement, {})
+                self.assertEqual(
+                    str(caught.exception), f"{module!r} lives in {package}: pip install {package}"
+                )
+
+    def test_it_is_typed(self) -> None:
+        """Type checkers find a `py.typed` in the topmost folder of each package that has code."""
+        for package in sorted(PRESENT - {"alsek"}):
+            with self.subTest(package=package):
+                files = [str(file) for file in metadata.files(package) or []]
+                self.assertIn(MODULES[package][0].replace(".", "/") + "/py.typed", files)
+
+
+@unittest.skipUnless(REQUIREMENT == "alsek-core", "of the core alone")
+class CoreAlone(unittest.TestCase):
+    """The core stands on the standard library."""
+
+    def test_it_declares_no_dependency(self) -> None:
+        """Without extras, alsek-core requires nothing."""
+        self.assertEqual(closure("alsek-core"), {"alsek-core"})
+
+    def test_the_names_of_the_front_door_work(self) -> None:
+        """A producer's imports work, and a message can be submitted to the store in memory."""
+        program = (
+            "from alsek import Broker, task\n"
+            "from alsek.storage.backends.memory import MemoryBackend\n"
+            "broker = Broker(MemoryBackend())\n"
+            "@task(broker)\n"
+            "def add(a: int, b: int) -> int:\n"
+            "    return a + b\n"
+            "assert add(1, b=1) == 2\n"
+            "assert broker.exists(add.generate(args=(1, 1)))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-I", "-W", "error", "-c", program], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+@unittest.skipUnless(REQUIREMENT == "alsek", "of the whole family")
+class WholeFamily(unittest.TestCase):
+    """The meta-package has all that the guided tour uses."""
+
+    def test_the_tours_imports(self) -> None:
+        """Each import path of the guided tour works."""
+        names = {
+            "alsek": "Broker Lock Message ResultStore StatusTracker Task TaskStatus task",
+            "alsek.core.backoff": "ConstantBackoff ExponentialBackoff LinearBackoff",
+            "alsek.core.consumer": "Consumer",
+            "alsek.core.task": "Task TriggerTask task",
+            "alsek.core.worker.process": "ProcessWorkerPool",
+            "alsek.core.worker.thread": "ThreadWorkerPool",
+            "alsek.storage.backends": "LazyClient",
+            "alsek.storage.backends.abstract": "LazyClient",
+            "alsek.storage.backends.redis": "RedisBackend",
+            "alsek.storage.backends.redis.standard": "RedisBackend",
+            "alsek.storage.backends.sqlite": "SQLiteBackend",
+            "alsek.storage.result": "ResultStore",
+            "alsek.storage.serialization": "JsonSerializer Serializer",
+            "alsek.tools": "ResultPool StatusTrackerIntegrityScanner StatusTrackerIntegryScanner",
+            "apscheduler.triggers.interval": "IntervalTrigger",
+            "hiredis": "Reader",
+        }
+        for module, wanted in names.items():
+            for name in wanted.split():
+                with self.subTest(module=module, name=name):
+                    self.assertTrue(hasattr(importlib.import_module(module), name))
+
+    def test_the_command_answers(self) -> None:
+        """`alsek --help` works and names both kinds of pool."""
+        script = next(file for file in metadata.files("alsek-cli") or [] if file.name in {"alsek", "alsek.exe"})
+        done = subprocess.run(
+            [str(script.locate()), "--help"], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("thread-pool", done.stdout)
+        self.assertIn("process-pool", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,6 +1,6 @@
 """Builds the wheel of every package into a folder, with a constraints file that names them for pip.
 
-A constraint `alsek-core @ file:///…` holds for whoever requires alsek-core, so an index is never asked for it.
+A constraint `alsek-core @ file:///…` holds for whoever requires alsek-core, so no index is asked for it.
 """
 
 from __future__ import annotations

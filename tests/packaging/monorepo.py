@@ -50,7 +50,9 @@ class Package(NamedTuple):
     @property
     def optional_names(self) -> set[str]:
         """The names of what it requires for its extras."""
-        return {canonicalize_name(each.name) for requirements in self.extras.values() for each in requirements}
+        return {
+            canonicalize_name(each.name) for requirements in self.extras.values() for each in requirements
+        }
 
     def module(self, file: Path) -> str:
         """The dotted name of one of its files."""

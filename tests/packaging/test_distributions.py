@@ -78,7 +78,9 @@ def test_no_file_is_in_two_wheels(built: Mapping[str, Built]) -> None:
 def test_each_wheel_holds_its_own_home_only(built: Mapping[str, Built]) -> None:
     """A package's files lie below its topmost module; the meta-package has none."""
     for name, home in HOMES.items():
-        assert [file for file in _code(built[name]) if not file.startswith(home.replace(".", "/") + "/")] == []
+        assert [
+            file for file in _code(built[name]) if not file.startswith(home.replace(".", "/") + "/")
+        ] == []
     assert _code(built["alsek"]) == set()
 
 
@@ -87,7 +89,10 @@ def test_only_the_core_makes_the_shared_folders_packages(built: Mapping[str, Bui
     for folder in SHARED:
         owners = [name for name in built if f"{folder}/__init__.py" in built[name].wheel]
         assert owners == ["alsek-core"]
-        assert b"__path__ = extend_path(__path__, __name__)" in built["alsek-core"].wheel[f"{folder}/__init__.py"]
+        assert (
+            b"__path__ = extend_path(__path__, __name__)"
+            in built["alsek-core"].wheel[f"{folder}/__init__.py"]
+        )
 
 
 def test_nothing_is_left_out(built: Mapping[str, Built]) -> None:
@@ -95,12 +100,12 @@ def test_nothing_is_left_out(built: Mapping[str, Built]) -> None:
     for name, package in CODE.items():
         source = package.folder / "src"
         there = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
-        there = {file for file in there if "__pycache__" not in file} - {"alsek/__init__.pyi"}
-        assert _code(built[name]) == there
+        there = {file for file in there if "/__pycache__/" not in file and "/." not in file}
+        assert _code(built[name]) == there - {"alsek/__init__.pyi"}
 
 
 def test_the_stubs_of_the_namespace_stay_here(built: Mapping[str, Built]) -> None:
-    """The comment-only `.pyi`, made for editable installs, are in no distribution: they would hide the core."""
+    """The comment-only `.pyi` of editable installs are in no distribution: they would hide the core."""
     for name in HOMES:
         stub = CODE[name].folder / "src" / "alsek" / "__init__.pyi"
         assert all(line.startswith("#") for line in stub.read_text().splitlines())

@@ -76,7 +76,9 @@ def test_third_parties_are_declared(package: Package) -> None:
             continue
         distribution = canonicalize_name(DISTRIBUTIONS.get(top, top))
         late = not one.at_import
-        if distribution not in package.required_names and not (late and distribution in package.optional_names):
+        if distribution not in package.required_names and not (
+            late and distribution in package.optional_names
+        ):
             wrong.append(f"{where} imports {one.module}")
     assert wrong == []
 
@@ -101,7 +103,9 @@ def test_imports_have_no_cycle() -> None:
     for package in CODE.values():
         for file in package.sources:
             module = package.module(file)
-            needed = {target for one in imports_of(file) if one.at_import for target in _targets(one, modules)}
+            needed = {
+                target for one in imports_of(file) if one.at_import for target in _targets(one, modules)
+            }
             graph[module] = needed - {module}
     try:
         TopologicalSorter(graph).prepare()

@@ -51,7 +51,10 @@ def test_it_is_described_in_full(package: Package) -> None:
 def test_members_of_the_family_are_pinned_to_this_release(package: Package) -> None:
     """A package asks for others of the family of its own minor version: they share a promise."""
     pin = SpecifierSet(f"~={alsek.__version__}")
-    for requirement in [*package.requirements, *(each for extra in package.extras.values() for each in extra)]:
+    for requirement in [
+        *package.requirements,
+        *(each for extra in package.extras.values() for each in extra),
+    ]:
         if requirement.name in PACKAGES:
             assert requirement.specifier == pin, str(requirement)
 
@@ -68,7 +71,7 @@ def test_the_meta_package_brings_everything() -> None:
 def test_every_package_is_in_the_isolation_matrix() -> None:
     """tox installs each package alone, and `installed_alone.py` knows what each requirement brings."""
     tox = (ROOT / "tox.ini").read_text()
-    wanted = {requirement for requirement in re.findall(r"REQUIREMENT = (\S+)", tox)}
+    wanted = set(re.findall(r"REQUIREMENT = (\S+)", tox))
     tested = {re.sub(r"alsek-core\[(.+)\]", r"alsek-\1", requirement) for requirement in wanted}
     assert tested == set(PACKAGES)
 

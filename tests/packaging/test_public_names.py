@@ -89,11 +89,9 @@ def test_one_class_has_one_identity() -> None:
 
 
 def test_the_front_door_names_what_it_promises() -> None:
-    """`__all__`, what type checkers read and what is imported late are the same names from the same modules."""
+    """`__all__`, what type checkers read and what is imported late are the same names."""
     file = CODE["alsek-core"].folder / "src" / "alsek" / "__init__.py"
-    read_by_checkers = {
-        name: one.module for one in imports_of(file) if one.for_types for name in one.names
-    }
+    read_by_checkers = {name: one.module for one in imports_of(file) if one.for_types for name in one.names}
     assert read_by_checkers == alsek._SOURCES
     assert sorted([*read_by_checkers, "__version__"]) == alsek.__all__
     assert set(alsek.__all__) <= set(dir(alsek))

@@ -1,0 +1,210 @@
+"""The broker: puts messages into the store, and takes them out by hand."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+
+from alsek.core.clock import now_ms
+from alsek.core.failure import describe_failure
+from alsek.core.identifiers import new_request_id
+from alsek.core.message import Message
+from alsek.defaults import DEFAULT_DLQ_TTL
+from alsek.exceptions import (
+    ClaimLostError,
+    MessageAlreadyExistsError,
+    MessageDoesNotExistsError,
+    TaskFailedError,
+    ValidationError,
+)
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Succeeded
+from alsek.types import ExceptionDetails
+
+log = logging.getLogger(__name__)
+
+
+class Broker:
+    """Adds and manages messages on a backend.
+
+    A message that came from a consumer or a pool carries its claim. What is then asked for is checked against
+    it: it is done only if the claim is still the current one, else :class:`~alsek.exceptions.ClaimLostError`
+    is raised and nothing is changed. For a message without a claim it is done in any case.
+
+    Args:
+        backend: The store.
+        dlq_ttl: How long (ms) failed messages are kept in the dead letter queue; None turns it off.
+    """
+
+    def __init__(self, backend: Backend, dlq_ttl: int | None = DEFAULT_DLQ_TTL) -> None:
+        if not isinstance(backend, Backend):
+            raise ValidationError(f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')")
+        if dlq_ttl is not None and dlq_ttl <= 0:
+            raise ValidationError(f"dlq_ttl={dlq_ttl}: must be None (no dead letters) or milliseconds > 0")
+        self.backend = backend
+        self.dlq_ttl = dlq_ttl
+
+    def __repr__(self) -> str:
+        return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
+
+    def exists(self, message: Message) -> bool:
+        """Whether the message is in the store: waiting, or held by a worker."""
+        return self.backend.messages.exists(message.queue, message.uuid)
+
+    def submit(self, message: Message, ttl: int | None = None) -> None:
+        """Put a message into its queue. When this returns, it is in the store; if it raises, it may be
+        called again with the same message without harm.
+
+        Args:
+            message: What to submit.
+            ttl: How long (ms) it may be ready before it expires and fails; by default without end.
+
+        Raises:
+            MessageAlreadyExistsError: One of this uuid is there, or was finished a moment ago.
+            SerializationError: The message can't be serialized.
+            BackendError: The store did not take it.
+        """
+        if ttl is not None:
+            if ttl <= 0:
+                raise ValidationError(f"ttl={ttl} for {message.summary}: must be None or milliseconds > 0")
+            message.ttl = ttl
+        submission = message.submission(self.backend.serializer)
+        if not self.backend.messages.add((submission,), new_request_id())[0]:
+            raise MessageAlreadyExistsError(
+                f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
+            )
+        log.debug("Submitted %s.", message.summary)
+
+    def submit_many(self, messages: Iterable[Message]) -> list[Message]:
+        """Put many messages into their queues, in few steps of the store.
+
+        Returns:
+            The messages that were **not** submitted because their uuid exists already.
+
+        Raises:
+            SerializationError: One can't be serialized; then none is submitted.
+            BackendError: The store failed half-way: those submitted so far stay. The call may be repeated
+                with the same messages; those that are there already are then returned.
+        """
+        batch = list(messages)
+        submissions = [message.submission(self.backend.serializer) for message in batch]
+        accepted = self.backend.messages.add(submissions, new_request_id())
+        return [message for message, taken in zip(batch, accepted, strict=True) if not taken]
+
+    def retry(self, message: Message) -> None:
+        """Count a retry and make the message wait for its backoff.
+
+        Raises:
+            MessageDoesNotExistsError: It is not in the store.
+            ClaimLostError: It carries a claim that is not the current one.
+        """
+        retried = message.clone()
+        retried.retries += 1
+        retried.updated_at = now_ms()
+        delay = retried.ready_at - retried.updated_at
+        payload = retried.pack(self.backend.serializer)
+        if message.claim is not None:
+            self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))
+        elif not self.backend.messages.reschedule(message.queue, message.uuid, payload, delay):
+            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
+        message.retries, message.updated_at = retried.retries, retried.updated_at
+
+    def remove(self, message: Message) -> None:
+        """Remove the message from the store. One that isn't there is no error.
+
+        Raises:
+            ClaimLostError: It carries a claim that is not the current one.
+        """
+        if message.claim is not None:
+            self._finish(message, Succeeded(message.uuid, message.queue, message.claim.token))
+        else:
+            self.backend.messages.remove(message.queue, message.uuid)
+
+    def ack(self, message: Message) -> None:
+        """Acknowledge the message: the same as :meth:`remove`."""
+        self.remove(message)
+
+    def fail(self, message: Message, error: BaseException | None = None) -> None:
+        """Remove the message, and keep it among the dead letters if they are not turned off.
+
+        Args:
+            message: What has failed.
+            error: Why; by default the message's own ``exception_details``.
+
+        Raises:
+            MessageDoesNotExistsError: It is neither in the store nor among the dead letters.
+            ClaimLostError: It carries a claim that is not the current one.
+        """
+        if error is not None:
+            message.exception_details = describe_failure(error)
+        details = message.exception_details or describe_failure(TaskFailedError("failed by Broker.fail()"))
+        wire = json.dumps(details).encode()
+        dlq_ttl = self.dlq_ttl or 0
+        if message.claim is not None:
+            self._finish(message, Died(message.uuid, message.queue, message.claim.token, wire, dlq_ttl))
+        elif not self.backend.messages.bury(message.queue, message.uuid, wire, dlq_ttl):
+            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
+
+    def revoke(self, message: Message) -> bool:
+        """Ask that the message be not run; a worker that meets it buries it. False if it isn't in the store."""
+        return self.backend.messages.revoke(message.queue, message.uuid)
+
+    def is_revoked(self, message: Message) -> bool:
+        """Whether the message is in the store and revoked."""
+        stored = self.backend.messages.get(message.queue, message.uuid)
+        return stored is not None and stored.revoked
+
+    def in_dlq(self, message: Message) -> bool:
+        """Whether the message is among the dead letters."""
+        return self.backend.messages.dead_letter(message.queue, message.uuid) is not None
+
+    def dead_letters(self, queue: str) -> Iterator[Message]:
+        """The failed messages of a queue, oldest first, with their ``exception_details``.
+
+        One that can't be read is logged and left where it is.
+        """
+        for letter in self.backend.messages.dead_letters(queue):
+            yield self._revived(letter)
+
+    def replay(self, message: Message) -> None:
+        """Take a failed message back into its queue, as if it had just been submitted.
+
+        Raises:
+            MessageDoesNotExistsError: It is not among the dead letters.
+        """
+        fresh = message.clone()
+        fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
+        fresh.created_at = fresh.updated_at = now_ms()
+        if not self.backend.messages.replay(fresh.submission(self.backend.serializer)):
+            raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
+
+    def sync_from_backend(self, message: Message) -> Message:
+        """The message as the store has it now, waiting, held or dead.
+
+        Raises:
+            MessageDoesNotExistsError: It is nowhere in the store.
+        """
+        stored = self.backend.messages.get(message.queue, message.uuid)
+        if stored is not None:
+            return Message.unpack(stored.uuid, stored.queue, stored.payload, self.backend.serializer)
+        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
+        if letter is not None:
+            return self._revived(letter)
+        raise MessageDoesNotExistsError(f"{message.summary} is not in the store")
+
+    def _revived(self, letter: DeadLetter) -> Message:
+        message = Message.unpack(letter.uuid, letter.queue, letter.payload, self.backend.serializer)
+        details: ExceptionDetails = json.loads(letter.error)
+        message.exception_details = details
+        return message
+
+    @staticmethod
+    def _finish(message: Message, outcome: Outcome) -> None:
+        assert message.claim is not None
+        refused: Sequence[str] = message.claim.session.step((outcome,), 0).refused
+        if message.uuid in refused:
+            raise ClaimLostError(
+                f"{message.summary} is no longer held under token {message.claim.token}: "
+                "the lease ran out, or it was finished already"
+            )

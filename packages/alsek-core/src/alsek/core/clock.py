@@ -1,0 +1,36 @@
+"""Wall-clock time as the library writes it: Unix milliseconds, UTC."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+_TEXT_FORMATS = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S")
+
+
+def now_ms() -> int:
+    """Now, on this machine's clock. It informs; what must hold across machines uses the store's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def to_text(timestamp: int) -> str:
+    """Unix milliseconds as UTC text, such as ``2021-04-08 05:59:16.424000``."""
+    seconds, milliseconds = divmod(timestamp, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000, tzinfo=None)
+    return moment.isoformat(sep=" ", timespec="microseconds")
+
+
+def from_text(text: str) -> int:
+    """UTC text, as :func:`to_text` writes it (also without fractions), as Unix milliseconds.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    for form in _TEXT_FORMATS:
+        try:
+            moment = datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        whole = int(moment.replace(microsecond=0).timestamp())
+        return whole * 1000 + moment.microsecond // 1000
+    raise ValueError(f"{text!r} is not a UTC time such as '2021-04-08 05:59:16.424000'")

@@ -1,0 +1,175 @@
+"""The lock: one owner a name, across threads, processes and hosts."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from types import TracebackType
+
+from alsek.core.clock import now_ms
+from alsek.core.identifiers import check_name
+from alsek.defaults import DEFAULT_LOCK_TTL
+from alsek.exceptions import BackendError, LockAlreadyHeldError, ValidationError
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import LockRecord
+
+log = logging.getLogger(__name__)
+
+#: While waiting, a holder that died is noticed at its lock's expiry, of which the store tells nobody: look again this often.
+_LOOK_AGAIN = 500
+
+
+class _Owners(threading.local):
+    """One owner a thread of one process start.
+
+    Host and pid would not do: in containers every process is pid 1.
+    """
+
+    process = os.urandom(8).hex()
+    numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.number = next(self.numbers)
+
+    @property
+    def current(self) -> str:
+        return f"{type(self).process}-{self.number}"
+
+
+_owners = _Owners()
+
+
+def _new_process() -> None:
+    _Owners.process = os.urandom(8).hex()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_process)
+
+
+class Lock:
+    """Mutual exclusion by name, for a bounded time.
+
+    Entering the ``with`` statement does not acquire; leaving it releases what this object has acquired, and
+    never what another has. Each acquisition has a :attr:`fence` number that is greater than all before it: a
+    resource that remembers the greatest it has seen can refuse a holder that was stopped beyond its ttl.
+
+    Args:
+        name: What is locked.
+        backend: Where the lock is kept.
+        ttl: How long (ms) an acquisition lasts if it is neither released nor extended.
+        auto_release: Release when the ``with`` statement is left.
+        owner_id: Who acquires; by default this thread of this process.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        ttl: int = DEFAULT_LOCK_TTL,
+        auto_release: bool = True,
+        owner_id: str | None = None,
+    ) -> None:
+        self.name = check_name("lock", name)
+        if ttl <= 0:
+            raise ValidationError(f"Lock({name!r}, ttl={ttl}): must be milliseconds > 0")
+        self.backend = backend
+        self.ttl = ttl
+        self.auto_release = auto_release
+        self._owner_id = owner_id
+        self._acquired: LockRecord | None = None
+
+    @property
+    def owner_id(self) -> str:
+        """Who acquires."""
+        return self._owner_id if self._owner_id is not None else _owners.current
+
+    @property
+    def fence(self) -> int | None:
+        """The number of this object's acquisition; None if it has not acquired."""
+        return None if self._acquired is None else self._acquired.fence
+
+    @property
+    def holder(self) -> str | None:
+        """Who holds the lock now, or None."""
+        record = self.backend.locks.holder(self.name)
+        return None if record is None else record.owner
+
+    @property
+    def held(self) -> bool:
+        """Whether this owner holds the lock now."""
+        return self.holder == self.owner_id
+
+    def acquire(self, wait: int | None = None, strict: bool = True) -> bool:
+        """Take the lock if it is free, or becomes free in time.
+
+        Args:
+            wait: How long (ms) to wait for another holder; None to not wait.
+            strict: Raise if this owner holds the lock already, or the store can't be asked. Otherwise that
+                gives False, and nothing is raised.
+
+        Returns:
+            Whether the lock was acquired.
+
+        Raises:
+            LockAlreadyHeldError: This owner holds it already (`strict`).
+            BackendError: The store can't be asked (`strict`).
+        """
+        try:
+            if self.held:
+                if strict:
+                    raise LockAlreadyHeldError(f"lock {self.name!r} is held by {self.owner_id!r} already")
+                return False
+            record = self._take() if not wait else self._wait(wait)
+        except BackendError:
+            if strict:
+                raise
+            log.warning("Lock %r can't be acquired: the store fails.", self.name, exc_info=True)
+            return False
+        self._acquired = record if record.owner == self.owner_id else None
+        return self._acquired is not None
+
+    def _take(self) -> LockRecord:
+        return self.backend.locks.acquire(self.name, self.owner_id, self.ttl)
+
+    def _wait(self, wait: int) -> LockRecord:
+        deadline = time.monotonic() + wait / 1000
+        with self.backend.subscribe(f"locks:{self.name}") as subscription:
+            while True:
+                record = self._take()
+                left = int((deadline - time.monotonic()) * 1000)
+                if record.owner == self.owner_id or left <= 0:
+                    return record
+                expiry = record.expires_at - now_ms()
+                look_again = min(expiry + 1, _LOOK_AGAIN) if expiry > 0 else _LOOK_AGAIN
+                subscription.wait(min(left, look_again))
+
+    def release(self) -> bool:
+        """Free the lock if this owner holds it; whether it did."""
+        self._acquired = None
+        return self.backend.locks.release(self.name, self.owner_id)
+
+    def extend(self, ttl: int | None = None) -> bool:
+        """Let the lock last `ttl` ms (by default the lock's own) from now, if this owner holds it; whether it does."""
+        record = self.backend.locks.extend(self.name, self.owner_id, ttl or self.ttl)
+        if record is None:
+            self._acquired = None
+        return record is not None
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.auto_release and self._acquired is not None:
+            self.release()
+
+    def __repr__(self) -> str:
+        return f"Lock({self.name!r}, backend={self.backend!r}, ttl={self.ttl!r})"

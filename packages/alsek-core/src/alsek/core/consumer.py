@@ -1,0 +1,158 @@
+"""The consumer: messages for whoever wants to process them by hand."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from alsek.core.backoff import Backoff, LinearBackoff
+from alsek.core.broker import Broker
+from alsek.core.identifiers import check_name
+from alsek.core.lifecycle import bury_unread, condemned
+from alsek.core.message import Claim, Message
+from alsek.core.session import Session
+from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
+from alsek.exceptions import BackendUnavailableError, CorruptMessageError, WorkerUnknownError
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Claimed, Outcome, Worker
+
+log = logging.getLogger(__name__)
+
+
+class Consumer:
+    """Pulls messages off the backend. Worker pools have a faster way of their own.
+
+    Each message that :meth:`stream` yields is held by this consumer alone, for as long as the consumer lives, until it
+    is acknowledged, retried or failed through a broker. Closing gives back what is still held, uncharged.
+
+    Args:
+        broker: Whose backend.
+        queues: Drained strictly in this order; None for all, in alphabetical order.
+        backoff: The longest wait between two looks at the backend, by the number of looks that found nothing. A
+            wake-up ends the wait at once.
+        lease: How long (ms) messages stay with a consumer that has died.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        queues: Sequence[str] | None = None,
+        backoff: Backoff | None = None,
+        lease: int = DEFAULT_LEASE,
+    ) -> None:
+        self.broker = broker
+        self.queues = None if queues is None else tuple(check_name("queue", queue) for queue in queues)
+        self.backoff = backoff or LinearBackoff(1_000, floor=1_000, ceiling=30_000)
+        worker = Worker("", "any", self.queues, lease, broker.dlq_ttl or 0, "freely")
+        self._session = Session(broker.backend, worker)
+        self._stop, self._stopper = os.pipe()
+        self._closed = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    def stream(self) -> Iterator[Message]:
+        """Messages, as they become ready, for ever (until :meth:`close`)."""
+        self._register()
+        waiter = self._session.waiter()
+        misses = 0
+        try:
+            while not self._closed.is_set():
+                waiter.arm()
+                try:
+                    message, next_due = self._claim()
+                except BackendUnavailableError as error:
+                    log.warning("%s", error)
+                    message, next_due = None, None
+                if message is not None:
+                    misses = 0
+                    yield message
+                    continue
+                misses += 1
+                self._sleep(waiter, misses, next_due)
+        finally:
+            waiter.close()
+            self.close()
+
+    def _claim(self) -> tuple[Message | None, int | None]:
+        try:
+            step = self._session.step((), 1)
+        except WorkerUnknownError:
+            log.error("The lease of consumer %s ran out: what it held is no longer its own.", self._session.worker.id)
+            self._session.register()
+            return None, 0
+        for claimed in step.claimed:
+            message = self._admit(claimed)
+            if message is not None:
+                return message, None
+        return None, 0 if step.claimed or step.waiting else step.next_due
+
+    def _admit(self, claimed: Claimed) -> Message | None:
+        """The message, with its claim; None for one that must not be run, which is buried."""
+        error: Exception | None = condemned(claimed, DEFAULT_MAX_LOSSES)
+        if error is None:
+            try:
+                message = Message.unpack(
+                    claimed.uuid, claimed.queue, claimed.payload, self.broker.backend.serializer
+                )
+            except CorruptMessageError as corrupt:
+                error = corrupt
+            else:
+                message.claim = Claim(self._session, claimed.token)
+                return message
+        outcome: Outcome = bury_unread(claimed, error, self.broker.dlq_ttl)
+        self._session.step((outcome,), 0)
+        return None
+
+    def _sleep(self, waiter: Waiter, misses: int, next_due: int | None) -> None:
+        longest = min(self.backoff.get(misses), waiter.interval)
+        wait = longest if next_due is None else min(longest, next_due)
+        readable, _, _ = select.select([waiter.fileno(), self._stop], [], [], wait / 1000)
+        if waiter.fileno() in readable:
+            waiter.drain()
+
+    def _register(self) -> None:
+        self._session.register()
+        self._keeper = threading.Thread(target=self._keep, name="alsek-consumer-lease", daemon=True)
+        self._keeper.start()
+
+    def _keep(self) -> None:
+        """Renew the lease every third of it."""
+        while not self._closed.wait(self._session.worker.lease / 3000):
+            try:
+                self._session.renew()
+            except WorkerUnknownError:
+                continue  # the stream registers anew
+            except BackendUnavailableError as error:
+                log.warning("The lease of consumer %s could not be renewed: %s", self._session.worker.id, error)
+
+    def close(self) -> None:
+        """Stop the stream, and give back what is held. May be called from any thread, more than once."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        os.write(self._stopper, b"x")
+        if self._keeper is not None and self._keeper is not threading.current_thread():
+            self._keeper.join()
+        if self._keeper is not None:
+            try:
+                self._session.retire()
+            except BackendUnavailableError as error:
+                log.warning("What the consumer held is given back when its lease ends: %s", error)
+
+    def __del__(self) -> None:
+        os.close(self._stop)
+        os.close(self._stopper)
+
+    def __enter__(self) -> Consumer:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()

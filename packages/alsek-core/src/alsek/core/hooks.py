@@ -1,0 +1,49 @@
+"""What a worker's processes run when they start and stop: database pools, models, connections.
+
+::
+
+    @on_worker_start
+    def connect() -> None:
+        pool.open()
+
+A hook in a module that a pool imports is found there, as tasks are. It runs in each process that runs tasks, after its
+fork and before its first task, respectively after its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+When: TypeAlias = Literal["start", "stop"]
+
+
+class WorkerHook:
+    """A function without parameters that a worker's processes run. Calling it calls the function."""
+
+    def __init__(self, function: Callable[[], object], when: When) -> None:
+        self.function = function
+        self.when: When = when
+        self.name = getattr(function, "__qualname__", repr(function))
+
+    def __call__(self) -> None:
+        self.function()
+
+    def __repr__(self) -> str:
+        return f"WorkerHook({self.name}, when={self.when!r})"
+
+
+def on_worker_start(function: Callable[[], object]) -> WorkerHook:
+    """Run `function` in each process of a pool before its first task.
+
+    If it raises, the process takes no task: the pool logs it, and starts another after a while.
+    """
+    return WorkerHook(function, "start")
+
+
+def on_worker_stop(function: Callable[[], object]) -> WorkerHook:
+    """Run `function` in each process of a pool after its last task, when it ends in good order.
+
+    If it raises, that is logged.
+    """
+    return WorkerHook(function, "stop")

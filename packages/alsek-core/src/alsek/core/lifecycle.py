@@ -1,0 +1,259 @@
+"""One message through one task: what is run, and what becomes of the message, as plain values.
+
+::
+
+    attempt(task, message)             pre_op, function, post_op, do_callback: the user's code, under the timeout
+        │
+        ▼ Attempt (a result, or an exception)
+    conclude(task, message, attempt)   what becomes of it, serialized: nothing in here can fail half-way
+        │
+        ▼ Conclusion (an outcome for the store, and the status it means)
+    the worker's next step             the store accepts the outcome, or refuses it
+        │
+        ▼
+    report(task, message, conclusion)  tells a tracker that the store does not write itself
+
+Pools and tests go through these three; none of them waits, or knows of threads and processes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from alsek.core.broker import Broker
+from alsek.core.clock import now_ms
+from alsek.core.failure import describe_failure
+from alsek.core.message import Message
+from alsek.core.status import TaskStatus
+from alsek.core.task import Task
+from alsek.exceptions import (
+    AlsekError,
+    MessageExpiredError,
+    MessageRevokedError,
+    Reject,
+    Retry,
+    SerializationError,
+    TaskError,
+    WorkerLostError,
+)
+from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.serialization import dump
+
+log = logging.getLogger(__name__)
+
+AnyTask = Task[Any, Any]
+
+
+class Attempt(NamedTuple):
+    """What running a task came to.
+
+    Attributes:
+        result: What the function returned.
+        exception: What ended it instead.
+        callback: Whether the callback is to be submitted.
+    """
+
+    result: Any = None
+    exception: BaseException | None = None
+    callback: bool = False
+
+
+class Conclusion(NamedTuple):
+    """What becomes of a message: what to tell the store, and the status that it means."""
+
+    outcome: Outcome
+    status: TaskStatus
+
+
+def condemned(claimed: Claimed, max_losses: int) -> TaskError | None:
+    """Why a message that was handed out must not be run; None if it may be."""
+    where = f"message {claimed.uuid!r} in queue {claimed.queue!r}"
+    if claimed.revoked:
+        return MessageRevokedError(f"{where} was revoked")
+    if claimed.expired:
+        return MessageExpiredError(f"{where} was ready for longer than its ttl before a worker took it")
+    if claimed.losses > max_losses:
+        return WorkerLostError(
+            f"{where}: {claimed.losses} workers died or lost their lease while they held it (max_losses={max_losses})"
+        )
+    return None
+
+
+def attempt(task: AnyTask, message: Message) -> Attempt:
+    """Run the task. Whatever the user's code raises ends up in the attempt."""
+    try:
+        task.pre_op(message)
+        result = task.op(message)
+        task.post_op(message, result)
+        callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
+    except BaseException as error:  # SystemExit in a task ends the task, not the worker
+        return Attempt(exception=error)
+    return Attempt(result, callback=callback)
+
+
+def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
+    """Decide what becomes of the message. Never raises; the task's hooks are guarded."""
+    if made.exception is None:
+        try:
+            return _success(task, message, made)
+        except SerializationError as error:
+            # It would fail in the same way again: the function ran, but what it returned can't be kept.
+            return bury(task, message, error)
+        except AlsekError as error:
+            made = Attempt(exception=error)
+    assert made.exception is not None
+    error = made.exception
+    if not isinstance(error, Reject) and _may_retry(task, message, error):
+        return _retry(task, message, error)
+    return bury(task, message, error)
+
+
+def bury(task: AnyTask | None, message: Message, error: BaseException, broker: Broker | None = None) -> Conclusion:
+    """The message has failed for good. `task` is None for an unknown one; `broker` is then needed."""
+    broker = task.broker if task is not None else broker
+    assert broker is not None
+    message.exception_details = describe_failure(error)
+    log.error(
+        "%s failed for good: %s: %s",
+        message.summary,
+        message.exception_details["name"],
+        message.exception_details["text"],
+        extra=context_of(message),
+    )
+    if task is not None:
+        hook = task.on_revocation if isinstance(error, MessageRevokedError) else task.on_failure
+        _guarded(hook, message, error)
+    wire = json.dumps(message.exception_details).encode()
+    return Conclusion(_died(message, wire, broker.dlq_ttl), TaskStatus.FAILED)
+
+
+def bury_unread(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Died:
+    """The outcome for what was handed out and is no message: to the dead letters, as it is."""
+    log.error("%s", error, extra={"uuid": claimed.uuid, "queue": claimed.queue})
+    return Died(
+        claimed.uuid, claimed.queue, claimed.token, json.dumps(describe_failure(error)).encode(), dlq_ttl or 0
+    )
+
+
+def report(task: AnyTask, message: Message, status: TaskStatus) -> None:
+    """Tell the task's tracker, if the store does not write its statuses itself. Guarded: a failure is logged."""
+    tracker = task.status_tracker
+    if tracker is not None and not message.status_ttl:
+        _guarded(tracker.set, message, status)
+
+
+def context_of(message: Message) -> dict[str, str]:
+    """For the `extra` of a log record."""
+    return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}
+
+
+def _success(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
+    claim = message.claim
+    assert claim is not None
+    result, ttl = None, FOR_EVER
+    if task.result_store is not None:
+        ttl = task.result_store.wire_ttl(message)
+        if task.result_store.rides_with(task.broker.backend):
+            result = _wire_result(task, made.result)
+        else:
+            _store_elsewhere(task, message, made.result)
+    callback = _callback(task, message, made.result) if made.callback else None
+    _guarded(task.on_success, message, made.result)
+    log.debug("%s succeeded.", message.summary, extra=context_of(message))
+    outcome = Succeeded(
+        message.uuid, message.queue, claim.token, result, ttl, message.progenitor_uuid, callback
+    )
+    return Conclusion(outcome, TaskStatus.SUCCEEDED)
+
+
+def _wire_result(task: AnyTask, result: Any) -> bytes:
+    serializer = task.broker.backend.serializer
+    try:
+        return dump(serializer, result)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise _unserializable(task, result, error) from error
+
+
+def _store_elsewhere(task: AnyTask, message: Message, result: Any) -> None:
+    """Written before the message is completed, under the claim's token: an older claim never replaces a newer one's."""
+    assert task.result_store is not None
+    try:
+        task.result_store.set(message, result)
+    except AlsekError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise _unserializable(task, result, error) from error
+
+
+def _unserializable(task: AnyTask, result: Any, error: Exception) -> SerializationError:
+    return SerializationError(
+        f"task {task.name!r} returned {type(result).__name__}, which {task.broker.backend.serializer!r} can't "
+        f"serialize: {error}. Return something simpler, or leave out the result store."
+    )
+
+
+def _callback(task: AnyTask, message: Message, result: Any) -> Submission:
+    """The message's callback, as it is submitted together with the completion."""
+    assert message.callback_message_data is not None
+    callback = Message(**message.callback_message_data)
+    callback.previous_result = result
+    callback.previous_message_uuid = message.uuid
+    callback.progenitor_uuid = message.progenitor_uuid or message.uuid
+    callback.created_at = callback.updated_at = now_ms()
+    return callback.submission(task.broker.backend.serializer)
+
+
+def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
+    try:
+        return bool(task.do_retry(message, error))
+    except Exception:  # the user's code: its failure must not decide that a payment is lost
+        log.exception("do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(message))
+        return Task.do_retry(task, message, error)
+
+
+def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
+    claim = message.claim
+    assert claim is not None
+    retried = message.clone()
+    retried.retries += 1
+    retried.updated_at = now_ms()
+    retried.exception_details = describe_failure(error)
+    retried.retry_delay = error.delay if isinstance(error, Retry) else None
+    delay = _backoff(task, retried)
+    _guarded(task.on_retry, retried, error)
+    log.warning(
+        "%s failed, and is run again in %d ms (retry %d): %s: %s",
+        message.summary,
+        delay,
+        retried.retries,
+        retried.exception_details["name"],
+        retried.exception_details["text"],
+        extra=context_of(message),
+    )
+    payload = retried.pack(task.broker.backend.serializer)
+    return Conclusion(Retried(message.uuid, message.queue, claim.token, payload, delay), TaskStatus.RETRYING)
+
+
+def _backoff(task: AnyTask, retried: Message) -> int:
+    if retried.retry_delay is not None:
+        return max(0, retried.retry_delay)
+    try:
+        return retried.backoff.get(retried.retries)
+    except AlsekError:  # of a class that this process has not imported
+        return task.backoff.get(retried.retries)
+
+
+def _died(message: Message, error: bytes, dlq_ttl: int | None) -> Died:
+    assert message.claim is not None
+    return Died(message.uuid, message.queue, message.claim.token, error, dlq_ttl or 0)
+
+
+def _guarded(hook: Callable[..., Any], message: Message, *details: Any) -> None:
+    """Call a hook of the user's; what it raises is logged, and changes nothing."""
+    try:
+        hook(message, *details)
+    except Exception:
+        log.exception("%s failed for %s.", getattr(hook, "__qualname__", hook), message.summary, extra=context_of(message))

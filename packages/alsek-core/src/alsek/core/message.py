@@ -1,0 +1,368 @@
+"""The message: what a producer asks a worker to do, and all that is known of it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
+from alsek.core.clock import from_text, now_ms, to_text
+from alsek.core.identifiers import check_name, new_uuid
+from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
+from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
+from alsek.storage.backends.records import Submission
+from alsek.storage.serialization import Serializer, dump
+from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
+
+if TYPE_CHECKING:
+    from alsek.core.session import Session
+
+
+class Claim(NamedTuple):
+    """Proof that a worker holds a message now.
+
+    Attributes:
+        session: The standing of the worker with the store.
+        token: The store's number for this claim.
+    """
+
+    session: Session
+    token: int
+
+
+#: The fields, in the order in which they are shown, with what a missing one stands for on the wire.
+#: `uuid` and `queue` are names in the store, so the payload has no copy of them.
+_WIRE_DEFAULTS: dict[str, Any] = {
+    "args": (),
+    "kwargs": {},
+    "metadata": None,
+    "exception_details": None,
+    "result_ttl": None,
+    "progenitor_uuid": None,
+    "retries": 0,
+    "timeout": DEFAULT_TASK_TIMEOUT,
+    "delay": 0,
+    "previous_result": None,
+    "previous_message_uuid": None,
+    "callback_message_data": None,
+    "backoff_settings": DEFAULT_BACKOFF_SETTINGS,
+    "mechanism": DEFAULT_MECHANISM,
+    "priority": 0,
+    "mechanism_wish": "any",
+    "retry_delay": None,
+    "ttl": None,
+    "status_ttl": 0,
+}
+
+_ALWAYS = object()
+
+FIELDS = (
+    "task_name",
+    "queue",
+    "args",
+    "kwargs",
+    "metadata",
+    "exception_details",
+    "result_ttl",
+    "uuid",
+    "progenitor_uuid",
+    "retries",
+    "timeout",
+    "created_at",
+    "updated_at",
+    "delay",
+    "previous_result",
+    "previous_message_uuid",
+    "callback_message_data",
+    "backoff_settings",
+    "mechanism",
+    "priority",
+    "mechanism_wish",
+    "retry_delay",
+    "ttl",
+    "status_ttl",
+)
+
+
+class Message:
+    """What a producer asks a worker to do. All times and durations are milliseconds.
+
+    Args:
+        task_name: The task that is to run.
+        queue: Where the message waits.
+        args: Positional arguments for the task.
+        kwargs: Keyword arguments for the task.
+        metadata: Anything serializable that the producer wants to travel along.
+        exception_details: ``name``, ``text`` and ``traceback`` of the last failure.
+        result_ttl: How long the result is kept; None for the result store's own.
+        uuid: Names the message; a new one by default.
+        progenitor_uuid: The message from which this one descends.
+        retries: How often it has been retried.
+        timeout: How long the task may run.
+        created_at: UTC, as Unix milliseconds or as text (``2021-04-08 05:59:16.424000``). It informs: the store
+            counts a delay from submission, on its own clock.
+        updated_at: Likewise; `created_at` by default.
+        delay: How long to wait before the first attempt.
+        previous_result: For a callback, what the message before it returned.
+        previous_message_uuid: For a callback, the message before it.
+        callback_message_data: The ``data`` of the message to submit once this one has succeeded.
+        backoff_settings: How long to wait before each retry, as data.
+        mechanism: How the task is to be executed. By hand, it is also the wish.
+        priority: Lower goes first; any integer >= 0.
+        mechanism_wish: Which kind of pool may take it: ``"any"`` for a task that names no mechanism.
+        retry_delay: What the last retry asked for in place of the backoff.
+        ttl: How long it may be ready before it expires; None for no end.
+        status_ttl: How long the store keeps its statuses; 0 if it is not tracked by the store itself,
+            -1 for ever.
+
+    Raises:
+        ValidationError: An argument is out of range or of the wrong kind.
+    """
+
+    __slots__ = (*FIELDS, "claim")
+
+    def __init__(
+        self,
+        task_name: str,
+        queue: str = DEFAULT_QUEUE,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        metadata: Any = None,
+        exception_details: ExceptionDetails | None = None,
+        result_ttl: int | None = None,
+        uuid: str | None = None,
+        progenitor_uuid: str | None = None,
+        retries: int = 0,
+        timeout: int = DEFAULT_TASK_TIMEOUT,
+        created_at: int | str | None = None,
+        updated_at: int | str | None = None,
+        delay: int | None = 0,
+        previous_result: Any = None,
+        previous_message_uuid: str | None = None,
+        callback_message_data: dict[str, Any] | None = None,
+        backoff_settings: BackoffSettings | None = None,
+        mechanism: Mechanism | None = None,
+        priority: int = 0,
+        mechanism_wish: Wish | None = None,
+        retry_delay: int | None = None,
+        ttl: int | None = None,
+        status_ttl: int = 0,
+    ) -> None:
+        self.task_name = task_name
+        self.queue = check_name("queue", queue)
+        self.args: tuple[Any, ...] = tuple(args) if args is not None else ()
+        self.kwargs: dict[str, Any] = kwargs if kwargs is not None else {}
+        self.metadata = metadata
+        self.exception_details = exception_details
+        self.result_ttl = result_ttl
+        self.uuid = new_uuid() if uuid is None else check_name("uuid", uuid)
+        self.progenitor_uuid = progenitor_uuid
+        self.retries = retries
+        self.timeout = timeout
+        self.created_at = _timestamp(created_at) if created_at is not None else now_ms()
+        self.updated_at = _timestamp(updated_at) if updated_at is not None else self.created_at
+        self.delay = delay or 0
+        self.previous_result = previous_result
+        self.previous_message_uuid = previous_message_uuid
+        self.callback_message_data = callback_message_data
+        self.backoff_settings: BackoffSettings = backoff_settings or DEFAULT_BACKOFF_SETTINGS
+        self.mechanism_wish: Wish = mechanism_wish or mechanism or "any"
+        self.mechanism: Mechanism = mechanism or (
+            DEFAULT_MECHANISM if self.mechanism_wish == "any" else self.mechanism_wish
+        )
+        self.priority = priority
+        self.retry_delay = retry_delay
+        self.ttl = ttl
+        self.status_ttl = status_ttl
+        self.claim: Claim | None = None
+        if timeout <= 0 or priority < 0 or self.delay < 0 or retries < 0:
+            self._complain()
+
+    def _complain(self) -> None:
+        for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
+            if getattr(self, name) < least:
+                raise ValidationError(f"{name}={getattr(self, name)!r} of {self.summary}: must be >= {least}")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All that is, or can be, kept of the message; ``Message(**data)`` is an equal one."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @property
+    def summary(self) -> str:
+        """The message in one line."""
+        return f"Message(uuid={self.uuid!r}, queue={self.queue!r}, task={self.task_name!r})"
+
+    @property
+    def backoff(self) -> Backoff:
+        """The backoff that the settings describe.
+
+        Raises:
+            ValidationError: It is not defined in this process.
+        """
+        return backoff_from(self.backoff_settings)
+
+    @property
+    def ready_at(self) -> int:
+        """When the message is next ready for processing: Unix milliseconds, UTC, as far as its own data can tell."""
+        if not self.retries:
+            return self.created_at + self.delay
+        if self.retry_delay is not None:
+            return self.updated_at + self.retry_delay
+        return self.updated_at + self.backoff.get(self.retries)
+
+    @property
+    def ttr(self) -> int:
+        """How long until the message is ready (time to ready); 0 if it is."""
+        return max(0, self.ready_at - now_ms())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the message is ready for processing."""
+        return self.ttr == 0
+
+    @property
+    def descendant_uuids(self) -> list[str] | None:
+        """The uuids of the callbacks that follow this message, nearest first; None if there are none."""
+        uuids: list[str] = []
+        data = self.callback_message_data
+        while data is not None:
+            uuids.append(data["uuid"])
+            data = data.get("callback_message_data")
+        return uuids or None
+
+    @property
+    def token(self) -> int | None:
+        """The token of the claim under which a consumer or a pool handed it out."""
+        return self.claim.token if self.claim is not None else None
+
+    def clone(self) -> Message:
+        """An equal message that shares nothing with this one, without the claim."""
+        return Message(**deepcopy(self.data))
+
+    def append_callback(self, callback: Message) -> None:
+        """Make `callback` follow this message, after the callbacks that it has already."""
+        if self.callback_message_data is None:
+            self.callback_message_data = callback.data
+            return
+        data = self.callback_message_data
+        while data.get("callback_message_data") is not None:
+            data = data["callback_message_data"]
+        data["callback_message_data"] = callback.data
+
+    def pack(self, serializer: Serializer) -> bytes:
+        """The message as bytes, without `uuid` and `queue`, defaults left out.
+
+        Raises:
+            SerializationError: The serializer can't take a value; the text names the task and the value.
+        """
+        wire = _sparse(self.data)
+        del wire["uuid"], wire["queue"]
+        try:
+            return dump(serializer, wire)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise SerializationError(_blame(self, wire, serializer, error)) from error
+
+    @classmethod
+    def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:
+        """The message that :meth:`pack` made into `payload`.
+
+        Raises:
+            CorruptMessageError: These bytes are no such message.
+        """
+        try:
+            wire = serializer.reverse(payload)
+            callback = wire.get("callback_message_data")
+            if callback is not None:
+                wire["callback_message_data"] = _restored(callback)
+            return cls(**wire, uuid=uuid, queue=queue)
+        except Exception as error:  # whatever a serializer raises on bytes that are not its own
+            raise CorruptMessageError(
+                f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "
+                f"{type(error).__name__}: {error} (first bytes: {payload[:60]!r})"
+            ) from error
+
+    def submission(self, serializer: Serializer) -> Submission:
+        """The message as a store takes it.
+
+        Raises:
+            SerializationError: As :meth:`pack`.
+        """
+        return Submission(
+            self.uuid,
+            self.queue,
+            self.pack(serializer),
+            self.priority,
+            self.mechanism_wish,
+            self.delay,
+            self.ttl or 0,
+            self.status_ttl,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self.data == other.data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = self.data
+        shown["created_at"] = to_text(self.created_at)
+        shown["updated_at"] = to_text(self.updated_at)
+        inner = "".join(f"    {name}={value!r},\n" for name, value in shown.items())
+        return f"Message(\n{inner})"
+
+
+def _timestamp(value: int | str) -> int:
+    if isinstance(value, int):
+        return value
+    try:
+        return from_text(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def _sparse(data: dict[str, Any]) -> dict[str, Any]:
+    """Message data without what :data:`_WIRE_DEFAULTS` restores; callbacks likewise."""
+    sparse = {}
+    for name, value in data.items():
+        default = _WIRE_DEFAULTS.get(name, _ALWAYS)
+        # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
+        if value is not default and (default is None or value != default):
+            sparse[name] = value
+    if sparse.get("updated_at") == data["created_at"]:
+        del sparse["updated_at"]
+    callback = sparse.get("callback_message_data")
+    if callback is not None:
+        sparse["callback_message_data"] = _sparse(callback)
+    return sparse
+
+
+def _restored(sparse: dict[str, Any]) -> dict[str, Any]:
+    callback = sparse.get("callback_message_data")
+    if callback is not None:
+        sparse = {**sparse, "callback_message_data": _restored(callback)}
+    return Message(**sparse).data
+
+
+def _blame(message: Message, wire: dict[str, Any], serializer: Serializer, error: Exception) -> str:
+    """Which value the serializer can't take."""
+
+    def refused(value: Any) -> bool:
+        try:
+            dump(serializer, value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return True
+        return False
+
+    candidates = [(f"args[{index}]", value) for index, value in enumerate(message.args)]
+    candidates += [(f"kwargs[{name!r}]", value) for name, value in message.kwargs.items()]
+    candidates += [(name, value) for name, value in wire.items() if name not in ("args", "kwargs")]
+    for where, value in candidates:
+        if refused(value):
+            shown = repr(value)
+            shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
+            return (
+                f"task {message.task_name!r}: {where} = {shown} ({type(value).__name__}) can't be serialized "
+                f"by {serializer!r}: {error}. Pass something simpler, or give the backend another serializer."
+            )
+    return f"task {message.task_name!r}: the message can't be serialized by {serializer!r}: {error}"

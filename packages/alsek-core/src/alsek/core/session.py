@@ -1,0 +1,117 @@
+"""A worker's standing with a store: the id under which it claims, and its numbered steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from alsek.core.identifiers import new_worker_id
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Outcome, Step, Worker
+
+
+class Session:
+    """Numbers the steps of one worker so that each can be sent again without harm.
+
+    A step that raised may or may not have reached the store. The session keeps it, and sends just the same
+    step again before the next one; the answers are then given as one. So no claim and no outcome is lost with
+    a reply, and none counts twice. Thread-safe.
+
+    Args:
+        backend: The store.
+        worker: What to register as; a fresh id is drawn by :meth:`register`.
+    """
+
+    def __init__(self, backend: Backend, worker: Worker) -> None:
+        self.backend = backend
+        self.worker = worker
+        #: The tokens of what is held: claimed, and not finished yet.
+        self.held: set[int] = set()
+        self._seq = 0
+        self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
+        self._kept: list[Outcome] = []
+        self._lock = threading.Lock()
+
+    @property
+    def seq(self) -> int:
+        """The number of the last step that was answered."""
+        return self._seq
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a step was sent whose answer never came."""
+        return self._unanswered is not None
+
+    def register(self) -> None:
+        """Become known to the store under a fresh id. What was held under the old one is no longer.
+
+        Raises:
+            BackendError: The store can't take it now; the session is as it was.
+        """
+        with self._lock:
+            worker = self.worker._replace(id=new_worker_id())
+            self.backend.messages.register(worker)
+            self.worker = worker
+            self.held.clear()
+            self._seq = 0
+            self._unanswered = None
+            self._kept.clear()
+
+    def step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
+        """Report outcomes and claim up to `limit` messages (see :meth:`MessagePort.step`).
+
+        Raises:
+            WorkerUnknownError: The lease ran out: :meth:`register` anew; all outcomes that were kept are void.
+            BackendError: The store can't answer now. `outcomes` are kept, and go with the next call: do not
+                give them again.
+        """
+        with self._lock:
+            self._kept.extend(outcomes)
+            earlier = None
+            if self._unanswered is not None:
+                earlier = self._send()
+                if not self._kept:
+                    return earlier
+                limit = max(0, limit - len(earlier.claimed))
+            self._unanswered = tuple(self._kept), limit
+            self._kept.clear()
+            answer = self._send()
+            return answer if earlier is None else _joined(earlier, answer)
+
+    def _send(self) -> Step:
+        assert self._unanswered is not None
+        outcomes, limit = self._unanswered
+        answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limit)
+        # Held before counted: whoever reads the number first and the tokens then misses no claim of that step.
+        self.held.update([claimed.token for claimed in answer.claimed])
+        self._seq += 1
+        self.held.difference_update([outcome.token for outcome in outcomes])
+        self._unanswered = None
+        return answer
+
+    def renew(self) -> list[str]:
+        """Extend the lease of all that is held (see :meth:`MessagePort.renew`); the uuids of revoked messages."""
+        seq = self._seq
+        return self.backend.messages.renew(self.worker, seq, tuple(self.held))
+
+    def retire(self, outcomes: Sequence[Outcome] = ()) -> list[str]:
+        """Give back all that is held, and be forgotten (see :meth:`MessagePort.retire`)."""
+        with self._lock:
+            return self.backend.messages.retire(self.worker, outcomes)
+
+    def waiter(self) -> Waiter:
+        """A waiter for this worker."""
+        return self.backend.messages.waiter(self.worker)
+
+
+def _joined(first: Step, second: Step) -> Step:
+    return Step(
+        first.refused + second.refused,
+        first.claimed + second.claimed,
+        second.next_due,
+        second.waiting,
+        second.suspects,
+        first.skipped + second.skipped,
+        first.corrupt + second.corrupt,
+    )

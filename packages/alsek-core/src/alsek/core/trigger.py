@@ -1,0 +1,81 @@
+"""When a task with a trigger is submitted. APScheduler does the timing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from alsek.exceptions import SchedulingError
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.triggers.base import BaseTrigger
+
+    from alsek.core.message import Message
+
+
+class Schedule:
+    """Submits one message a tick, from a thread of its own, between :meth:`start` and :meth:`clear`.
+
+    Args:
+        name: The task, for errors.
+        trigger: When to tick.
+    """
+
+    def __init__(self, name: str, trigger: BaseTrigger) -> None:
+        self.name = name
+        self.trigger = trigger
+        self._scheduler: BackgroundScheduler | None = None
+        self._job: Any = None
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def started(self) -> bool:
+        """Whether ticks are to come, or are paused."""
+        return self._job is not None and self._running().get_job(self._job.id) is not None
+
+    def start(self, submit: Callable[[Message], None], ticks: Iterator[Message]) -> None:
+        """Submit the next of `ticks` each time the trigger fires."""
+
+        def tick() -> None:
+            with self._one_at_a_time:
+                submit(next(ticks))
+
+        # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
+        self._job = self._running().add_job(
+            tick, trigger=self.trigger, name=self.name, misfire_grace_time=None, coalesce=True, max_instances=10
+        )
+
+    def pause(self) -> None:
+        """No ticks until :meth:`resume`."""
+        self._current().pause()
+
+    def resume(self) -> None:
+        """Ticks again."""
+        self._current().resume()
+
+    def clear(self) -> None:
+        """No more ticks."""
+        if self.started:
+            self._current().remove()
+        self._job = None
+
+    def shutdown(self) -> None:
+        """No more ticks, and the thread ends."""
+        scheduler, self._scheduler, self._job = self._scheduler, None, None
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
+
+    def _current(self) -> Any:
+        if not self.started:
+            raise SchedulingError(f"task {self.name!r} is not scheduled: generate() it first")
+        return self._job
+
+    def _running(self) -> BackgroundScheduler:
+        if self._scheduler is None:
+            from apscheduler.schedulers.background import BackgroundScheduler
+
+            self._scheduler = BackgroundScheduler()
+            self._scheduler.start()
+        return self._scheduler

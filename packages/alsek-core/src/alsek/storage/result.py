@@ -1,0 +1,137 @@
+"""What tasks returned."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from alsek.core.message import Message
+from alsek.defaults import DEFAULT_RESULT_TTL
+from alsek.exceptions import TaskFailedError, ValidationError
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
+from alsek.storage.serialization import dump
+
+
+class ResultStore:
+    """Keeps the results of tasks.
+
+    With the broker's own store and this very class, a result is written in the same step that completes its message.
+    A subclass that overrides :meth:`set`, or another store, is written before that step; an older claim's
+    result never replaces that of a newer one.
+
+    Args:
+        backend: Where results are kept.
+        ttl: How long (ms) each is kept, unless the message's ``result_ttl`` says otherwise; None for ever.
+    """
+
+    def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
+        if ttl is not None and ttl <= 0:
+            raise ValidationError(f"ResultStore(ttl={ttl}): must be None (kept for ever) or milliseconds > 0")
+        self.backend = backend
+        self.ttl = ttl
+
+    def rides_with(self, backend: Backend) -> bool:
+        """Whether the steps of `backend` can write the results themselves."""
+        return type(self).set is ResultStore.set and self.backend.same_store(backend)
+
+    def wire_ttl(self, message: Message) -> int:
+        """How long the result of this message is kept, as a store takes it."""
+        ttl = self.ttl if message.result_ttl is None else message.result_ttl
+        return FOR_EVER if ttl is None else ttl
+
+    def set(self, message: Message, result: Any) -> None:
+        """Store a result for the message.
+
+        Raises:
+            TypeError: The backend's serializer can't take it.
+        """
+        self.backend.results.put(
+            message.uuid,
+            dump(self.backend.serializer, result),
+            self.wire_ttl(message),
+            message.token or 0,
+            message.progenitor_uuid,
+        )
+
+    def exists(self, message: Message, descendants: bool = False) -> bool:
+        """Whether a result of the message, with `descendants` of it or of any descendant, is stored."""
+        return bool(self._records(message, descendants))
+
+    def delete(self, message: Message, descendants: bool = False) -> int:
+        """Delete the result of the message, with `descendants` those of its descendants too; how many there were."""
+        return self._delete(self._records(message, descendants))
+
+    def get(
+        self,
+        message: Message,
+        timeout: int | None = None,
+        keep: bool = False,
+        with_metadata: bool = False,
+        descendants: bool = False,
+    ) -> Any:
+        """What the message's task returned. It is deleted once it has been received, unless `keep`.
+
+        Args:
+            message: Whose result.
+            timeout: Wait this long at most (ms) for it, asleep until it is there; None to not wait.
+            keep: Leave it in the store.
+            with_metadata: Return ``{"result": …, "uuid": …, "timestamp": …}`` (Unix ms, the store's clock).
+            descendants: Return a list: of the message's own result and those of all its descendants
+                (callbacks, later ticks of a trigger) that are there, oldest write first.
+
+        Raises:
+            KeyError: There is none, and `timeout` is None.
+            TimeoutError: There is none after `timeout`.
+            TaskFailedError: The message has failed for good: with `timeout`, raised as soon as
+                the backend knows it, if its dead letters tell.
+        """
+        records = self._records(message, descendants) if timeout is None else self._wait(message, timeout, descendants)
+        if not records:
+            raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
+        answers = [self._answer(record, with_metadata) for record in records]
+        if not keep:
+            self._delete(records)
+        return answers if descendants else answers[0]
+
+    def _wait(self, message: Message, timeout: int, descendants: bool) -> list[ResultRecord]:
+        deadline = time.monotonic() + timeout / 1000
+        channel = f"results:{message.uuid}"
+        with self.backend.subscribe(channel) as subscription:
+            while True:
+                records = self._records(message, descendants)
+                if records:
+                    return records
+                self._raise_if_failed(message)
+                left = int((deadline - time.monotonic()) * 1000)
+                if left <= 0:
+                    raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
+                subscription.wait(left)
+
+    def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
+        own = self.backend.results.get([message.uuid])[0]
+        if not descendants:
+            return [] if own is None else [own]
+        others = self.backend.results.descendants(message.uuid)
+        if own is None and self.backend.messages.exists(message.queue, message.uuid):
+            return []  # it is still to come: it would be missing from the list
+        records = others if own is None else [own, *others]
+        return sorted(records, key=lambda record: record.timestamp)
+
+    def _raise_if_failed(self, message: Message) -> None:
+        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
+        if letter is not None:
+            details = json.loads(letter.error)
+            raise TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
+
+    def _answer(self, record: ResultRecord, with_metadata: bool) -> Any:
+        result = self.backend.serializer.reverse(record.payload)
+        if not with_metadata:
+            return result
+        return {"result": result, "uuid": record.uuid, "timestamp": record.timestamp}
+
+    def _delete(self, records: Iterable[ResultRecord]) -> int:
+        uuids = [record.uuid for record in records]
+        return self.backend.results.delete(uuids) if uuids else 0

@@ -1,0 +1,70 @@
+"""The backends that the contract is tested on: each test runs once for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from contract.actors import Actor, an_actor
+from contract.stores import InFakeRedis, InMemory, InRedis, InSQLite, Store
+
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
+
+KINDS = ("memory", "sqlite", "redis", "fakeredis")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks of this suite."""
+    config.addinivalue_line("markers", "stores(*kinds): run on these stores only, since others can't have it")
+    config.addinivalue_line("markers", "quick: a quick form of a test whose proof is another")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on every store, or on those that its mark names."""
+    if "store" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("stores")
+    kinds = mark.args if mark is not None else KINDS
+    params = [pytest.param(k, id=k, marks=[pytest.mark.quick] if k == "fakeredis" else []) for k in kinds]
+    metafunc.parametrize("store", params, indirect=True)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store with a clock, empty."""
+    kind: str = request.param
+    made = _make(kind, request, tmp_path)
+    try:
+        yield made
+    finally:
+        made.finish()
+
+
+def _make(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
+    if kind == "memory":
+        return InMemory()
+    if kind == "sqlite":
+        return InSQLite(folder)
+    if kind == "redis":
+        return InRedis(request.getfixturevalue("redis_url"))
+    return InFakeRedis()
+
+
+@pytest.fixture
+def backend(store: Store) -> Backend:
+    """The backend of the store."""
+    return store.backend
+
+
+@pytest.fixture
+def messages(backend: Backend) -> MessagePort:
+    """Its message port."""
+    return backend.messages
+
+
+@pytest.fixture
+def actor(backend: Backend) -> Callable[..., Actor]:
+    """Makes registered workers."""
+    return lambda *args, **kwargs: an_actor(backend, *args, **kwargs)

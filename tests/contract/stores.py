@@ -1,0 +1,206 @@
+"""The stores that the suite runs on, each with a clock that the test moves.
+
+A test speaks to ``store.backend``; what differs between the stores (how time is moved, how a record is
+spoilt) is here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+from uuid import uuid4
+
+from alsek.storage.backends.abstract import Backend
+
+#: Where every test's clock begins: some day in 2023, so that nothing depends on small numbers.
+START = 1_700_000_000_000
+
+#: A time to live short enough to be waited for where a store counts it in real time.
+SHORT = 40
+
+
+class Recipe(NamedTuple):
+    """How another process opens the same store, on the wall clock."""
+
+    kind: str
+    place: str
+    namespace: str
+
+    def open(self) -> Backend:
+        """A backend object of its own for this process."""
+        if self.kind == "sqlite":
+            module = importlib.import_module("alsek.storage.backends.sqlite")
+            backend: Backend = module.SQLiteBackend(self.place, namespace=self.namespace)
+        else:
+            module = importlib.import_module("alsek.storage.backends.redis")
+            backend = module.RedisBackend(self.place, namespace=self.namespace)
+        return backend
+
+
+class Store(ABC):
+    """One store, in a namespace that no other test shares."""
+
+    kind: ClassVar[str]
+    backend: Backend
+
+    def __init__(self) -> None:
+        self.namespace = f"t{uuid4().hex[:12]}"
+        self.now = START
+        self._opened: list[Backend] = []
+
+    def advance(self, ms: int) -> None:
+        """Move the store's clock."""
+        self.now += ms
+
+    def outlive(self, ttl: int, gone: Callable[[], bool]) -> None:
+        """Let `ttl` ms pass until `gone`, also on a store that counts a time to live in real time."""
+        self.advance(ttl)
+        deadline = time.monotonic() + 5
+        while not gone():
+            assert time.monotonic() < deadline, f"still there after its time to live of {ttl} ms"
+            time.sleep(0.005)
+
+    @abstractmethod
+    def open(self, namespace: str | None = None) -> Backend:
+        """Another backend object on this store, on this clock."""
+
+    def recipe(self) -> Recipe:
+        """How another process opens this store."""
+        raise NotImplementedError(f"no other process can open {self.kind}")
+
+    @abstractmethod
+    def spoil(self, queue: str, uuid: str, how: str) -> None:
+        """Make a stored record unreadable: ``"bytes"`` that mean nothing, or the ``"version"`` of another day."""
+
+    def finish(self) -> None:
+        """Delete what the test left, and close."""
+        for backend in self._opened:
+            backend.clear_namespace()
+        for backend in self._opened:
+            backend.close()
+
+    def _keep(self, backend: Backend) -> Backend:
+        self._opened.append(backend)
+        return backend
+
+
+class InMemory(Store):
+    """Plain dicts. Another namespace is another store here."""
+
+    kind = "memory"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._module = importlib.import_module("alsek.storage.backends.memory")
+        self.backend = self.open()
+
+    def open(self, namespace: str | None = None) -> Backend:
+        if namespace is None and self._opened:
+            return self.backend
+        made = self._module.MemoryBackend(namespace=namespace or self.namespace, clock=lambda: self.now)
+        return self._keep(made)
+
+    def spoil(self, queue: str, uuid: str, how: str) -> None:
+        # It has no bytes to spoil: a record is an object.
+        messages: Any = self.backend.messages
+        messages.shelf.records[uuid].version = 99
+
+
+class InSQLite(Store):
+    """One file in the test's own folder."""
+
+    kind = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / "alsek.db"
+        self._module = importlib.import_module("alsek.storage.backends.sqlite")
+        self.backend = self.open()
+
+    def open(self, namespace: str | None = None) -> Backend:
+        made = self._module.SQLiteBackend(
+            self.path, namespace=namespace or self.namespace, clock=lambda: self.now
+        )
+        return self._keep(made)
+
+    def recipe(self) -> Recipe:
+        return Recipe(self.kind, str(self.path), self.namespace)
+
+    def spoil(self, queue: str, uuid: str, how: str) -> None:
+        raise NotImplementedError
+
+
+class InRedis(Store):
+    """A namespace of a real server."""
+
+    kind = "redis"
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self._redis: Any = self._client()
+        self._class = _clocked_redis_backend()
+        self.backend = self.open()
+        self.advance(0)
+
+    def _client(self) -> Any:
+        return importlib.import_module("redis").Redis.from_url(self.url)
+
+    def _connection(self) -> Any:
+        return self.url
+
+    def advance(self, ms: int) -> None:
+        super().advance(ms)
+        for namespace in {backend.namespace for backend in self._opened}:
+            self._redis.set(f"{namespace}:test-clock", self.now)
+
+    def open(self, namespace: str | None = None) -> Backend:
+        namespace = namespace or self.namespace
+        made = self._keep(self._class(self._connection(), namespace=namespace))
+        self._redis.set(f"{namespace}:test-clock", self.now)
+        return made
+
+    def recipe(self) -> Recipe:
+        return Recipe(self.kind, self.url, self.namespace)
+
+    def spoil(self, queue: str, uuid: str, how: str) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        super().finish()
+        for namespace in {backend.namespace for backend in self._opened}:
+            self._redis.delete(f"{namespace}:test-clock")
+        self._redis.close()
+
+
+class InFakeRedis(InRedis):
+    """The same scripts in an imitation of a server: the quick form. The proof is ``redis``."""
+
+    kind = "fakeredis"
+
+    def __init__(self) -> None:
+        self._server = importlib.import_module("fakeredis").FakeServer()
+        super().__init__("")
+
+    def _client(self) -> Any:
+        return importlib.import_module("fakeredis").FakeRedis(server=self._server)
+
+    def _connection(self) -> Any:
+        return self._client()
+
+    def recipe(self) -> Recipe:
+        return Store.recipe(self)
+
+
+def _clocked_redis_backend() -> Any:
+    """`RedisBackend`, reading the time from a key that the test sets."""
+    module: Any = importlib.import_module("alsek.storage.backends.redis")
+
+    class ClockedRedisBackend(module.RedisBackend):  # type: ignore[misc, name-defined]
+        _clock_lua = module.RedisBackend._clock_lua
+
+    return ClockedRedisBackend

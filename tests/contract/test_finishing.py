@@ -1,0 +1,442 @@
+"""Finishing: each outcome writes all that belongs to it in one step, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from contract.actors import (
+    ERROR,
+    Actor,
+    a_message,
+    add,
+    died,
+    hear,
+    lost,
+    released,
+    result_of,
+    retried,
+    state_of,
+    status_of,
+    succeeded,
+    uuids,
+)
+from contract.stores import SHORT, Store
+
+from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import (
+    FOR_EVER,
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    StatusRecord,
+    Succeeded,
+    TaskStatus,
+)
+
+Actors = Callable[..., Actor]
+
+
+def test_success_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
+    """A success leaves the result, SUCCEEDED and the callback, and the message is gone."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    step = worker.step(
+        succeeded(claimed, b"42", progenitor="root", callback=a_message("next", queue="r")), limit=0
+    )
+    assert (step.refused, step.skipped) == ([], [])
+    assert not backend.messages.exists("q", "a")
+    assert worker.held() == []
+    (record,) = backend.results.get(["a"])
+    assert record is not None
+    assert record == ("a", b"42", store.now, claimed.token)
+    assert backend.results.descendants("root") == [record]
+    assert status_of(backend, "a") == TaskStatus.SUCCEEDED
+    assert state_of(backend, "next", "r") == "ready"
+    assert status_of(backend, "next") == TaskStatus.SUBMITTED
+
+
+def test_success_without_a_result_stores_none(backend: Backend, actor: Actors) -> None:
+    """Where no result is wanted, none is stored."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(succeeded(worker.claim_one(), None), limit=0)
+    assert result_of(backend, "a") is None
+    assert status_of(backend, "a") == TaskStatus.SUCCEEDED
+
+
+def test_an_empty_result_is_a_result(backend: Backend, actor: Actors) -> None:
+    """No bytes are a result like any other, and not the same as none."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(succeeded(worker.claim_one(), b""), limit=0)
+    assert result_of(backend, "a") == b""
+
+
+def test_a_result_is_kept_as_long_as_the_outcome_says(backend: Backend, store: Store, actor: Actors) -> None:
+    """The result's time to live counts from the finish."""
+    worker = actor()
+    add(backend, "a", "b")
+    first, second = worker.claim()
+    worker.step(succeeded(first, result_ttl=SHORT), succeeded(second, result_ttl=FOR_EVER), limit=0)
+    store.outlive(SHORT, lambda: result_of(backend, "a") is None)
+    assert result_of(backend, "b") == b"result"
+
+
+def test_an_untracked_message_leaves_no_status(backend: Backend, actor: Actors) -> None:
+    """No outcome writes a status for a message that is not tracked."""
+    worker = actor()
+    names = ["a", "b", "c", "d", "e"]
+    add(backend, *(a_message(name, status_ttl=0) for name in names))
+    one, two, three, four, five = worker.claim()
+    worker.step(succeeded(one), retried(two), died(three), released(four), lost(five), limit=0)
+    assert backend.statuses.get(names) == [None] * 5
+    assert list(backend.statuses.scan()) == []
+
+
+def test_a_delayed_callback_counts_from_the_completion(backend: Backend, store: Store, actor: Actors) -> None:
+    """A callback's delay begins when its parent completes."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    store.advance(3_000)
+    step = worker.step(succeeded(claimed, callback=a_message("b", delay=500)))
+    assert (step.claimed, step.next_due) == ([], 500)
+    store.advance(500)
+    assert uuids(worker.claim()) == ["b"]
+
+
+def test_a_callback_may_be_claimed_in_the_same_step(backend: Backend, actor: Actors) -> None:
+    """A callback that is ready at once can be handed out by the step that submitted it."""
+    worker = actor()
+    add(backend, "a")
+    assert uuids(worker.step(succeeded(worker.claim_one(), callback=a_message("b"))).claimed) == ["b"]
+
+
+def test_a_callback_that_exists_is_skipped(backend: Backend, actor: Actors) -> None:
+    """A callback whose uuid is not new is reported and not submitted; its parent's success stands."""
+    worker = actor("q")
+    add(backend, "a", "b")
+    add(backend, a_message("live", queue="elsewhere", payload=b"first"))
+    add(backend, "finished")
+    one, two, other = worker.claim()
+    worker.step(succeeded(other), limit=0)
+    step = worker.step(
+        succeeded(one, callback=a_message("live", payload=b"second")),
+        succeeded(two, callback=a_message("finished")),
+        limit=0,
+    )
+    assert step.refused == []
+    assert step.skipped == ["live", "finished"]
+    assert result_of(backend, "a") == result_of(backend, "b") == b"result"
+    assert backend.messages.count("q") == 0
+    stored = backend.messages.get("elsewhere", "live")
+    assert stored is not None
+    assert stored.payload == b"first"
+
+
+def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
+    """A callback is submitted exactly once, also when the finish is sent twice and the callback done between."""
+    worker, other = actor(), actor()
+    add(backend, "a")
+    outcome = succeeded(worker.claim_one(), callback=a_message("b"))
+    first = worker.step(outcome, limit=0)
+    other.step(succeeded(other.claim_one()), limit=0)
+    assert worker.again(outcome, limit=0) == first
+    assert backend.messages.queues() == []
+
+
+def test_a_retry_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
+    """A retry replaces the payload, delays the message, writes RETRYING and ends the claim."""
+    worker = actor()
+    add(backend, "a")
+    first = worker.claim_one()
+    step = worker.step(retried(first, b"again", delay=2_000))
+    assert (step.claimed, step.next_due) == ([], 2_000)
+    assert worker.held() == []
+    assert state_of(backend, "a") == "delayed"
+    assert status_of(backend, "a") == TaskStatus.RETRYING
+    store.advance(2_000)
+    second = worker.claim_one()
+    assert (second.payload, second.losses) == (b"again", 0)
+    assert second.token > first.token
+
+
+def test_a_retried_message_takes_a_new_place(backend: Backend, actor: Actors) -> None:
+    """A retry goes behind its equals that were ready before."""
+    worker = actor()
+    add(backend, "a", "b")
+    worker.step(retried(worker.claim_one()), limit=0)
+    assert state_of(backend, "a") == "ready"
+    assert uuids(worker.claim()) == ["b", "a"]
+
+
+def test_a_death_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
+    """A death moves the message with its error to the dead letters, and writes FAILED."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(died(worker.claim_one()), limit=0)
+    assert not backend.messages.exists("q", "a")
+    assert backend.messages.dead_letter("q", "a") == ("a", "q", b"payload of a", ERROR, store.now)
+    assert status_of(backend, "a") == TaskStatus.FAILED
+    assert result_of(backend, "a") is None
+
+
+def test_a_death_keeps_the_payload_of_the_last_retry(backend: Backend, actor: Actors) -> None:
+    """A dead letter has the payload as the last retry left it."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(retried(worker.claim_one(), b"second"), limit=0)
+    worker.step(died(worker.claim_one()), limit=0)
+    letter = backend.messages.dead_letter("q", "a")
+    assert letter is not None
+    assert letter.payload == b"second"
+
+
+def test_without_dead_letters_a_death_drops(backend: Backend, actor: Actors) -> None:
+    """With ``dlq_ttl=0`` a dead message is dropped; FAILED is written all the same."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(died(worker.claim_one(), dlq_ttl=0), limit=0)
+    assert backend.messages.dead_letter("q", "a") is None
+    assert backend.messages.dead_queues() == []
+    assert status_of(backend, "a") == TaskStatus.FAILED
+
+
+def test_a_released_message_keeps_its_place(backend: Backend, actor: Actors) -> None:
+    """What is given back untouched goes first again, with nothing spent."""
+    worker = actor()
+    add(backend, "a", "b", "c")
+    first, second = worker.claim(limit=2)
+    worker.step(released(second), released(first), limit=0)
+    assert status_of(backend, "a") == TaskStatus.SUBMITTED
+    claimed = worker.claim()
+    assert uuids(claimed) == ["a", "b", "c"]
+    assert claimed[0] == first._replace(token=claimed[0].token)
+    assert claimed[0].token > second.token
+
+
+def test_a_lost_message_keeps_its_place_and_counts_the_loss(backend: Backend, actor: Actors) -> None:
+    """What is given back for a dead holder goes first again, one loss more, RETRYING."""
+    worker = actor()
+    add(backend, "a", "b")
+    for losses in range(3):
+        claimed = worker.claim_one()
+        assert (claimed.uuid, claimed.losses) == ("a", losses)
+        worker.step(lost(claimed), limit=0)
+        assert status_of(backend, "a") == TaskStatus.RETRYING
+        stored = backend.messages.get("q", "a")
+        assert stored is not None
+        assert stored.losses == losses + 1
+
+
+def test_outcomes_are_accepted_together(backend: Backend, actor: Actors) -> None:
+    """One step takes outcomes of every kind."""
+    worker = actor()
+    add(backend, "a", "b", "c", "d", "e")
+    one, two, three, four, five = worker.claim()
+    step = worker.step(
+        succeeded(one), retried(two, delay=10), died(three), released(four), lost(five), limit=0
+    )
+    assert step.refused == []
+    states = [state_of(backend, name) for name in "abcde"]
+    assert states == [None, "delayed", None, "ready", "ready"]
+    assert worker.held() == []
+
+
+def _each_outcome(uuid: str, queue: str, token: int) -> list[Outcome]:
+    callback = a_message("callback")
+    return [
+        Succeeded(uuid, queue, token, b"result", FOR_EVER, "root", callback),
+        Retried(uuid, queue, token, b"changed", 0),
+        Died(uuid, queue, token, ERROR, 1_000_000),
+        Released(uuid, queue, token),
+        Lost(uuid, queue, token, True),
+    ]
+
+
+def _nothing_was_written(backend: Backend) -> bool:
+    return (
+        backend.results.get(["a", "callback"]) == [None, None]
+        and backend.results.descendants("root") == []
+        and backend.messages.dead_letter("q", "a") is None
+        and not backend.messages.exists("q", "callback")
+    )
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_a_stale_token_is_refused(backend: Backend, actor: Actors, n: int) -> None:
+    """An outcome under the token of an earlier claim is refused, and nothing of it is written."""
+    worker, other = actor(), actor()
+    add(backend, "a")
+    old = worker.claim_one()
+    worker.step(released(old), limit=0)
+    current = other.claim_one()
+    assert worker.step(_each_outcome("a", "q", old.token)[n], limit=0).refused == ["a"]
+    assert _nothing_was_written(backend)
+    assert status_of(backend, "a") == TaskStatus.RUNNING
+    assert other.held() == [current]
+    assert other.step(succeeded(current), limit=0).refused == []
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_a_foreign_token_is_refused(backend: Backend, actor: Actors, n: int) -> None:
+    """An outcome under the current token of another worker is refused, and nothing of it is written."""
+    worker, other = actor(), actor()
+    add(backend, "a")
+    current = other.claim_one()
+    assert worker.step(_each_outcome("a", "q", current.token)[n], limit=0).refused == ["a"]
+    assert _nothing_was_written(backend)
+    assert other.held() == [current]
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_outcomes_of_what_is_not_there_are_refused(backend: Backend, actor: Actors, n: int) -> None:
+    """An outcome of a message that is unknown, only ready, or under a made-up token is refused."""
+    worker = actor()
+    add(backend, "a")
+    assert worker.step(_each_outcome("unknown", "q", 1)[n], limit=0).refused == ["unknown"]
+    assert worker.step(_each_outcome("a", "q", 0)[n], limit=0).refused == ["a"]
+    claimed = worker.claim_one()
+    assert worker.step(_each_outcome("a", "q", claimed.token + 1)[n], limit=0).refused == ["a"]
+    assert worker.step(_each_outcome("a", "other", claimed.token)[n], limit=0).refused == ["a"]
+    assert _nothing_was_written(backend)
+    assert worker.held() == [claimed]
+
+
+def test_a_second_outcome_of_one_claim_is_refused(backend: Backend, actor: Actors) -> None:
+    """The first outcome ends the claim; another one is refused, in the same step and later."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    assert worker.step(succeeded(claimed), died(claimed), limit=0).refused == ["a"]
+    assert worker.step(retried(claimed), limit=0).refused == ["a"]
+    assert result_of(backend, "a") == b"result"
+    assert backend.messages.dead_letter("q", "a") is None
+
+
+def test_accepted_and_refused_outcomes_go_their_own_ways(backend: Backend, actor: Actors) -> None:
+    """A refused outcome does not hold up the others of its step."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    backend.messages.remove("q", "a")
+    step = worker.step(succeeded(one), succeeded(two), limit=0)
+    assert step.refused == ["a"]
+    assert (result_of(backend, "a"), result_of(backend, "b")) == (None, b"result")
+
+
+def test_outcomes_of_an_unregistered_worker_change_nothing(backend: Backend, actor: Actors) -> None:
+    """What a retired worker still sends is refused as a whole."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    worker.retire()
+    with pytest.raises(WorkerUnknownError):
+        worker.step(succeeded(claimed))
+    assert _nothing_was_written(backend)
+    assert state_of(backend, "a") == "ready"
+
+
+def test_the_same_step_again_gives_the_same_answer(backend: Backend, store: Store, actor: Actors) -> None:
+    """A step repeated after a lost reply is answered as the first time, and changes nothing."""
+    worker, other = actor(), actor()
+    add(backend, "a", "b", "c", "d")
+    add(backend, a_message("later", delay=50))
+    one, two = worker.claim(limit=2)
+    outcomes = (succeeded(one, callback=a_message("e")), retried(two, delay=0))
+    first = worker.step(*outcomes, limit=1)
+    other.claim(limit=1)
+    store.advance(100)
+    assert worker.again(*outcomes, limit=1) == first
+    assert worker.again(*outcomes, limit=5) == first
+    assert uuids(worker.held()) == ["c"]
+    assert sorted(uuids(worker.claim())) == ["b", "e", "later"]
+
+
+def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:
+    """A repeated step reports what was refused, skipped and claimed just as it did."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    backend.messages.remove("q", "a")
+    outcomes = (succeeded(one), succeeded(two, callback=a_message("b")))
+    first = worker.step(*outcomes)
+    assert (first.refused, first.skipped) == (["a"], ["b"])
+    assert worker.again(*outcomes) == first
+
+
+def test_a_worker_taken_for_dead_is_not_answered_from_memory(
+    backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """A worker that is known no more is refused even a step that was answered before."""
+    worker = actor()
+    add(backend, "a")
+    worker.claim_one()
+    worker.retire()
+    with pytest.raises(WorkerUnknownError):
+        messages.step(worker.worker, worker.seq, (), 1)
+
+
+def test_results_and_statuses_are_published(backend: Backend, actor: Actors) -> None:
+    """Whoever waits for a status or a result hears of every write of the step."""
+    worker = actor()
+    with backend.subscribe("statuses:a", "results:a") as subscription:
+        add(backend, "a")
+        claimed = worker.claim_one()
+        worker.step(succeeded(claimed), limit=0)
+        notes = [hear(subscription) for _ in range(4)]
+    heard = [note for note in notes if note is not None]
+    statuses = [StatusRecord.unpack("a", note.data) for note in heard if note.channel == "statuses:a"]
+    expected = [TaskStatus.SUBMITTED, TaskStatus.RUNNING, TaskStatus.SUCCEEDED]
+    assert [record.status for record in statuses] == expected
+    assert Note("results:a", b"") in heard
+
+
+@pytest.mark.parametrize("status_ttl", [0, FOR_EVER])
+def test_a_failure_wakes_whoever_waits_for_the_result(
+    backend: Backend, actor: Actors, status_ttl: int
+) -> None:
+    """A death publishes on the channel of the result, tracked or not."""
+    worker = actor()
+    add(backend, a_message("a", status_ttl=status_ttl))
+    claimed = worker.claim_one()
+    with backend.subscribe("results:a") as subscription:
+        worker.step(died(claimed), limit=0)
+        assert hear(subscription) == Note("results:a", b"")
+
+
+def test_an_older_result_makes_way(backend: Backend, actor: Actors) -> None:
+    """A result written beforehand under an older token is replaced by the finish."""
+    worker = actor()
+    add(backend, "a")
+    first = worker.claim_one()
+    backend.results.put("a", b"of the first claim", token=first.token)
+    worker.step(lost(first), limit=0)
+    second = worker.claim_one()
+    worker.step(succeeded(second, b"of the second"), limit=0)
+    assert result_of(backend, "a") == b"of the second"
+
+
+@pytest.mark.parametrize("how", ["bytes", "version"])
+def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor: Actors, how: str) -> None:
+    """A record that can't be read is reported and buried, and the others are handed out."""
+    worker = actor()
+    add(backend, "a", "b", "c")
+    store.spoil("q", "b", how)
+    step = worker.step()
+    assert uuids(step.claimed) == ["a", "c"]
+    assert [(corrupt.uuid, corrupt.queue) for corrupt in step.corrupt] == [("b", "q")]
+    assert step.corrupt[0].reason
+    letter = backend.messages.dead_letter("q", "b")
+    assert letter is not None
+    assert set(json.loads(letter.error)) == {"name", "text", "traceback"}
+    assert backend.messages.count("q") == 2
+    assert worker.again() == step
+    assert not worker.step(limit=0).waiting

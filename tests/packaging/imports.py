@@ -37,7 +37,8 @@ def _walk(node: ast.AST, *, at_import: bool, for_types: bool) -> Iterator[Import
             for alias in child.names:
                 yield Import(alias.name, (), at_import, for_types, child.lineno)
         elif isinstance(child, ast.ImportFrom):
-            assert child.module is not None, "imports are absolute"
+            assert child.module is not None
+            assert child.level == 0, "imports are absolute"
             names = tuple(alias.name for alias in child.names)
             yield Import(child.module, names, at_import, for_types, child.lineno)
         elif isinstance(child, ast.If) and _asks_for_types(child.test):

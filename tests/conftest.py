@@ -44,7 +44,15 @@ class RedisServer:
     def start(self) -> None:
         """Start the server, or start it again on its data, and return once it answers."""
         options = {"save": "", "appendonly": "no", **self._options}
-        command = [_redis_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        command = [
+            _redis_binary(),
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            str(self.folder),
+        ]
         for name, value in options.items():
             command += [f"--{name}", value]
         log = self.folder / "server.log"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from contract.actors import Actor, an_actor
-from contract.stores import InFakeRedis, InMemory, InRedis, InSQLite, Store
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
+from tests.contract.actors import Actor, an_actor
+from tests.contract.stores import InFakeRedis, InMemory, InRedis, InSQLite, Store
 
 KINDS = ("memory", "sqlite", "redis", "fakeredis")
 

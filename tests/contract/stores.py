@@ -74,7 +74,7 @@ class Store(ABC):
 
     @abstractmethod
     def spoil(self, queue: str, uuid: str, how: str) -> None:
-        """Make a stored record unreadable: ``"bytes"`` that mean nothing, or the ``"version"`` of another day."""
+        """Make a stored record unreadable: meaningless ``"bytes"``, or the ``"version"`` of another day."""
 
     def finish(self) -> None:
         """Delete what the test left, and close."""
@@ -200,7 +200,7 @@ def _clocked_redis_backend() -> Any:
     """`RedisBackend`, reading the time from a key that the test sets."""
     module: Any = importlib.import_module("alsek.storage.backends.redis")
 
-    class ClockedRedisBackend(module.RedisBackend):  # type: ignore[misc, name-defined]
+    class ClockedRedisBackend(module.RedisBackend):  # type: ignore[misc]
         _clock_lua = module.RedisBackend._clock_lua
 
     return ClockedRedisBackend

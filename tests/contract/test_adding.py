@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from contract.actors import (
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import Stored, TaskStatus
+from tests.contract.actors import (
     Actor,
     a_message,
     a_request,
@@ -17,12 +22,7 @@ from contract.actors import (
     succeeded,
     uuids,
 )
-from contract.stores import SHORT, Store
-
-from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Stored, TaskStatus
+from tests.contract.stores import SHORT, Store
 
 
 def test_a_new_message_is_stored_as_it_was_given(backend: Backend, messages: MessagePort) -> None:

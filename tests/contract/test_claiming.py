@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from contract.actors import Actor, a_message, add, state_of, status_of, succeeded, uuids
-from contract.stores import Store
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Step, TaskStatus
+from tests.contract.actors import Actor, a_message, add, state_of, status_of, succeeded, uuids
+from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

@@ -6,23 +6,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from contract.actors import (
-    ERROR,
-    Actor,
-    a_message,
-    add,
-    died,
-    hear,
-    lost,
-    released,
-    result_of,
-    retried,
-    state_of,
-    status_of,
-    succeeded,
-    uuids,
-)
-from contract.stores import SHORT, Store
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend, Note
@@ -38,6 +21,23 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
 )
+from tests.contract.actors import (
+    ERROR,
+    Actor,
+    a_message,
+    add,
+    died,
+    hear,
+    lost,
+    released,
+    result_of,
+    retried,
+    state_of,
+    status_of,
+    succeeded,
+    uuids,
+)
+from tests.contract.stores import SHORT, Store
 
 Actors = Callable[..., Actor]
 
@@ -142,7 +142,7 @@ def test_a_callback_that_exists_is_skipped(backend: Backend, actor: Actors) -> N
 
 
 def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
-    """A callback is submitted exactly once, also when the finish is sent twice and the callback done between."""
+    """A callback is submitted once, also when the finish is sent again after the callback was done."""
     worker, other = actor(), actor()
     add(backend, "a")
     outcome = succeeded(worker.claim_one(), callback=a_message("b"))
@@ -372,7 +372,7 @@ def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:
     assert worker.again(*outcomes) == first
 
 
-def test_a_worker_taken_for_dead_is_not_answered_from_memory(
+def test_a_worker_taken_for_dead_is_given_no_old_answer(
     backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:
     """A worker that is known no more is refused even a step that was answered before."""

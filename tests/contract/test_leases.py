@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from contract.actors import (
+
+from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import TaskStatus
+from tests.contract.actors import (
     LEASE,
     Actor,
     a_message,
@@ -19,12 +24,7 @@ from contract.actors import (
     succeeded,
     uuids,
 )
-from contract.stores import Store
-
-from alsek.exceptions import WorkerUnknownError
-from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import TaskStatus
+from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

@@ -131,7 +131,7 @@ class Holder:
 
 
 class Queue:
-    """The messages of one queue: all by uuid, the ready ones by lane and place, the delayed ones by due time."""
+    """The messages of one queue: all by uuid, ready ones by lane and place, delayed ones by due time."""
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}

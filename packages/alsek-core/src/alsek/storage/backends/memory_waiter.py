@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from alsek.storage.backends.memory_queue import Lane
 from alsek.storage.backends.memory_store import MemoryStore
@@ -35,7 +36,7 @@ class Sleepers:
         self._armed: list[MemoryWaiter] = []
 
     def wake(self, lanes: Iterable[Lane]) -> None:
-        """Wake, of each kind of worker, one sleeper for each of these lanes; one that serves two counts for both."""
+        """Wake for each of these lanes one sleeper of each kind; one that serves two counts for both."""
         woken: list[MemoryWaiter] = []
         for lane in lanes:
             for kind in _KINDS:
@@ -110,10 +111,8 @@ class MemoryWaiter(Waiter):
 
     def ring(self) -> None:
         """Called by the store, under its lock."""
-        try:
+        with suppress(BlockingIOError):  # thousands of rings wait unread: one more would tell nothing new
             self._bell.send(b"!")
-        except BlockingIOError:
-            pass  # thousands of rings wait unread: one more would tell nothing new
 
     def pass_on(self) -> None:
         self._sleepers.wake_instead(self)

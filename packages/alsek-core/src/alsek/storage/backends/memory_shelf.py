@@ -1,0 +1,180 @@
+"""Where a :class:`~alsek.storage.backends.memory.MemoryBackend` keeps its messages, and how they move.
+
+Each move leaves the shelf consistent: a record is in exactly one place, its status says where it
+stands, and the lanes in which something became ready are noted until their sleepers are woken. All of
+it is called under the store's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.memory_queue import Holder, Lane, Queue, Record
+from alsek.storage.backends.memory_records import MemoryStatuses
+from alsek.storage.backends.memory_store import Expiring, MemoryStore
+from alsek.storage.backends.records import (
+    RECORD_VERSION,
+    Corrupt,
+    DeadLetter,
+    Submission,
+    TaskStatus,
+    Worker,
+)
+
+
+class Gone(NamedTuple):
+    """What is remembered of a message that is gone: its request, and whether its uuid is still taken."""
+
+    request: str
+    finished: bool
+
+
+class Shelf:
+    """All messages and dead letters of a store.
+
+    Attributes:
+        records: The messages, by uuid.
+        queues: The same, by queue; a queue without messages isn't there.
+        dead: The dead letters, by queue and uuid, oldest first.
+        fresh: The lanes in which something became ready since sleepers were last woken.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._statuses = MemoryStatuses(store)
+        self._gone: Expiring[str, Gone] = Expiring(store.clock)
+        self.records: dict[str, Record] = {}
+        self.queues: dict[str, Queue] = {}
+        self.dead: Expiring[tuple[str, str], DeadLetter] = Expiring(store.clock)
+        self.fresh: dict[Lane, None] = {}
+
+    def find(self, queue: str, uuid: str) -> Record | None:
+        """The message of this uuid, if it is in this queue."""
+        record = self.records.get(uuid)
+        return record if record is not None and record.queue == queue else None
+
+    def drained_by(self, worker: Worker) -> list[str]:
+        """The queues with messages that `worker` drains, in its order."""
+        if worker.queues is None:
+            return sorted(self.queues)
+        return [name for name in worker.queues if name in self.queues]
+
+    def add(self, submission: Submission, request: str) -> bool:
+        """Take a message in if its uuid is new; True as well if it came in under the same request before."""
+        present = self.records.get(submission.uuid) or self._gone.get(submission.uuid)
+        if present is not None and request and present.request == request:
+            return True
+        if isinstance(present, Record) or (present is not None and present.finished):
+            return False
+        self.admit(submission, request)
+        return True
+
+    def admit(self, submission: Submission, request: str) -> None:
+        """Take a message in: ready, or delayed by its delay."""
+        record = Record(submission, request, bytes(submission.payload))
+        self.records[record.uuid] = record
+        self._set_status(record, TaskStatus.SUBMITTED)
+        self._delay(record, submission.delay)
+
+    def make_ready(self, record: Record, since: int) -> None:
+        """Give a record a new place, behind all that is ready; its lifetime counts from `since`."""
+        record.arrival, record.ready_since = next(self._store.numbers), since
+        record.state = "ready"
+        self._put(record)
+        self.fresh[record.lane] = None
+
+    def hand_out(self, record: Record, holder: Holder, seq: int) -> None:
+        """Make a ready record the claim of `holder`, by its step `seq`."""
+        ttl = record.submission.ttl
+        self.take(record)
+        record.expired = bool(ttl) and self._store.clock() - record.ready_since > ttl
+        record.state, record.token = "claimed", next(self._store.numbers)
+        record.holder, record.seq = holder, seq
+        self._put(record)
+        holder.claims[record.uuid] = record
+        self._set_status(record, TaskStatus.RUNNING)
+
+    def requeue(self, record: Record, payload: bytes, delay: int) -> None:
+        """Let a record run again at a new place, after `delay`: payload replaced, suspicion lifted."""
+        self.take(record)
+        record.payload, record.suspect = bytes(payload), False
+        self._set_status(record, TaskStatus.RETRYING)
+        self._delay(record, delay)
+
+    def give_back(self, record: Record, status: TaskStatus, suspect: bool = False) -> None:
+        """Make a claimed record ready at its old place. Its lifetime begins anew: held is not waiting."""
+        self.take(record)
+        record.suspect = record.suspect or suspect
+        record.state, record.ready_since = "ready", self._store.clock()
+        self._put(record)
+        self.fresh[record.lane] = None
+        self._set_status(record, status)
+
+    def drop(self, record: Record) -> None:
+        """Remove a record. Its request is remembered, so that it can be repeated; its uuid is new again."""
+        self._discard(record, finished=False)
+
+    def succeed(self, record: Record) -> None:
+        """Remove a record that its holder finished. Its uuid is remembered, and not new for a while."""
+        self._discard(record, finished=True)
+        self._set_status(record, TaskStatus.SUCCEEDED)
+
+    def bury(self, record: Record, error: bytes, dlq_ttl: int, finished: bool) -> None:
+        """Move a record to the dead letters, for `dlq_ttl` (0: nowhere); `finished` as in :meth:`succeed`."""
+        self._discard(record, finished)
+        if dlq_ttl:
+            letter = DeadLetter(record.uuid, record.queue, record.payload, bytes(error), self._store.clock())
+            self.dead.put((record.queue, record.uuid), letter, dlq_ttl)
+        self._set_status(record, TaskStatus.FAILED)
+        self._store.publish(f"results:{record.uuid}")
+
+    def reject(self, record: Record, dlq_ttl: int) -> Corrupt:
+        """Move a record that can't be read to the dead letters."""
+        reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
+        details = {"name": "alsek.exceptions.CorruptMessageError", "text": reason, "traceback": None}
+        self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=False)
+        return Corrupt(record.uuid, record.queue, reason)
+
+    def take(self, record: Record) -> None:
+        """Take a record from its place, to be put elsewhere at once; a claim on it ends."""
+        queue = self.queues[record.queue]
+        queue.withdraw(record)
+        if not queue.records:
+            del self.queues[record.queue]
+        if record.holder is not None:
+            del record.holder.claims[record.uuid]
+            record.holder, record.token = None, 0
+
+    def clear(self) -> int:
+        """Forget everything; how many messages and dead letters it was."""
+        dropped = len(self.records) + self.dead.clear()
+        self._gone.clear()
+        self.records.clear()
+        self.queues.clear()
+        self.fresh.clear()
+        return dropped
+
+    def _put(self, record: Record) -> None:
+        self.queues.setdefault(record.queue, Queue()).insert(record)
+
+    def _discard(self, record: Record, finished: bool) -> None:
+        self.take(record)
+        del self.records[record.uuid]
+        self._gone.put(record.uuid, Gone(record.request, finished), DEDUP_WINDOW)
+
+    def _delay(self, record: Record, delay: int) -> None:
+        now = self._store.clock()
+        if delay <= 0:
+            self.make_ready(record, since=now)
+            return
+        record.due, record.state = (now + delay, next(self._store.numbers), record.uuid), "delayed"
+        self._put(record)
+        if self.queues[record.queue].next_due == record.due:
+            # Sleepers have set their timers by another message: one must learn of this earlier one.
+            self.fresh[record.lane] = None
+
+    def _set_status(self, record: Record, status: TaskStatus) -> None:
+        if record.submission.status_ttl:
+            self._statuses.put(record.uuid, status, ttl=record.submission.status_ttl)

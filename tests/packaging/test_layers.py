@@ -25,9 +25,6 @@ ARROWS = {
     "alsek": {"alsek-core", "alsek-redis", "alsek-sqlite", "alsek-workers", "alsek-tools", "alsek-cli"},
 }
 
-#: Modules of other distributions that are called differently from them.
-DISTRIBUTIONS = {"apscheduler": "apscheduler"}
-
 each_package = pytest.mark.parametrize("package", CODE.values(), ids=CODE)
 
 
@@ -74,7 +71,7 @@ def test_third_parties_are_declared(package: Package) -> None:
         top = one.module.partition(".")[0]
         if top in sys.stdlib_module_names or top == "alsek":
             continue
-        distribution = canonicalize_name(DISTRIBUTIONS.get(top, top))
+        distribution = canonicalize_name(top)
         late = not one.at_import
         if distribution not in package.required_names and not (
             late and distribution in package.optional_names

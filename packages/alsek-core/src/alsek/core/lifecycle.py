@@ -96,16 +96,15 @@ def attempt(task: AnyTask, message: Message) -> Attempt:
 
 def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
     """Decide what becomes of the message. Never raises; the task's hooks are guarded."""
-    if made.exception is None:
+    error = made.exception
+    if error is None:
         try:
             return _success(task, message, made)
-        except SerializationError as error:
+        except SerializationError as unserializable:
             # It would fail in the same way again: the function ran, but what it returned can't be kept.
-            return bury(task, message, error)
-        except AlsekError as error:
-            made = Attempt(exception=error)
-    assert made.exception is not None
-    error = made.exception
+            return bury(task, message, unserializable)
+        except AlsekError as trouble:
+            error = trouble
     if not isinstance(error, Reject) and _may_retry(task, message, error):
         return _retry(task, message, error)
     return bury(task, message, error)

@@ -7,7 +7,7 @@ import inspect
 import threading
 import typing
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
@@ -72,7 +72,7 @@ class Task(Generic[P, R]):
     ) -> None:
         self.function = function
         self.broker = broker
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
         self.queue = queue or DEFAULT_QUEUE
         self.timeout = timeout
         self.max_retries = max_retries
@@ -95,7 +95,7 @@ class Task(Generic[P, R]):
             raise ValidationError(
                 f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
             )
-        if not isinstance(self.timeout, int) or self.timeout <= 0:
+        if self.timeout <= 0:
             raise ValidationError(f"task {self.name!r}: timeout={self.timeout!r}: must be milliseconds > 0")
         if self.max_retries is not None and self.max_retries < 0:
             raise ValidationError(f"task {self.name!r}: max_retries={self.max_retries}: must be None or >= 0")
@@ -231,8 +231,9 @@ class Task(Generic[P, R]):
         kwargs: dict[str, Any] = message.kwargs
         if self._wants_message() and "message" not in kwargs:
             kwargs = {**kwargs, "message": message}
-        result: Any = self.function(*message.args, **kwargs)  # type: ignore[call-arg]
-        return _run_async(result) if self._is_async else result
+        function: Callable[..., Any] = self.function
+        result = function(*message.args, **kwargs)
+        return cast(R, _run_async(result) if self._is_async else result)
 
     def _wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
@@ -309,13 +310,13 @@ class TriggerTask(Task[[], R]):
         """
         if self.generated:
             raise SchedulingError(f"task {self.name!r} is scheduled already: clear() it first")
-        if kwargs.get("args") or kwargs.get("kwargs") or (args and args[0]):
+        if args or kwargs.get("args") or kwargs.get("kwargs"):
             raise SchedulingError(f"task {self.name!r} has a trigger: it takes no arguments")
-        if not kwargs.pop("submit", True):
-            return super().generate(*args, submit=False, **kwargs)
-        ttl = kwargs.pop("ttl", None)
-        first = super().generate(*args, submit=False, **kwargs)
-        self._schedule.start(functools.partial(self._submit, ttl=ttl), self._ticks(first))
+        schedule = kwargs.pop("submit", True) and not self.deferred
+        kwargs["submit"] = False
+        first = super().generate(**kwargs)
+        if schedule:
+            self._schedule.start(self._submit, self._ticks(first))
         return first
 
     def _ticks(self, first: Message) -> Iterator[Message]:

@@ -49,4 +49,4 @@ class JsonSerializer(Serializer):
 def dump(serializer: Serializer, obj: Any) -> bytes:
     """`obj` as bytes, whichever of the two kinds the serializer returns."""
     wire = serializer.forward(obj)
-    return wire.encode() if isinstance(wire, str) else bytes(wire) if not isinstance(wire, bytes) else wire
+    return wire.encode() if isinstance(wire, str) else wire

@@ -1,0 +1,45 @@
+"""``alsek``: the door."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from alsek import __version__
+
+#: Imported when asked for: `alsek --help` needs no pool.
+_COMMANDS = {
+    "thread-pool": "alsek.cli.thread_pool:thread_pool",
+}
+
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = _COMMANDS.get(cmd_name.replace("_", "-"))
+        if where is None:
+            return None
+        module, _, name = where.partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="alsek")
+def main() -> None:
+    """Alsek: a distributed task queue.
+
+    Bring a pool of workers online for the tasks that a module, a package, a file or a folder defines:
+
+    \b
+        alsek thread-pool my_tasks
+
+    Exit codes: 0 stopped in good order; 1 failed; 2 wrong usage, or nothing to import or run; 3 the store can't be
+    reached.
+    """

@@ -1,0 +1,68 @@
+"""From a command's arguments to a pool that runs; every way to fail has its sentence and exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+import click
+
+from alsek.cli.discovery import Found, ModuleImportError, NothingToImportError, find
+from alsek.exceptions import AlsekError, BackendUnavailableError, NoTasksFoundError, TaskDefinitionError, ValidationError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NO_STORE = 3
+
+_FORMAT = "%(asctime)s %(levelname)-7s [%(process)d %(threadName)s] %(name)s: %(message)s"
+
+
+class Pool(Protocol):
+    """What can be run."""
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+
+
+def run_pool(target: str, log_level: str, make: Callable[[Found], Pool]) -> None:
+    """Find the tasks of `target`, make a pool of them, and run it. Exits the process if that can't be."""
+    logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
+    # One line a tick of a user's own scheduler is not this program's to say.
+    logging.getLogger("apscheduler").setLevel(max(logging.WARNING, logging.getLogger().level))
+    log = logging.getLogger("alsek.cli")
+    try:
+        found = find(target)
+        pool = make(found)
+        log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
+        pool.run()
+    except ModuleImportError as error:
+        cause = error.__cause__
+        assert cause is not None
+        traceback.print_exception(_without_importer(cause))
+        _exit(EXIT_USAGE, str(error))
+    except (NothingToImportError, NoTasksFoundError, TaskDefinitionError, ValidationError) as error:
+        _exit(EXIT_USAGE, str(error))
+    except BackendUnavailableError as error:
+        _exit(EXIT_NO_STORE, str(error))
+    except AlsekError as error:
+        _exit(EXIT_FAILED, str(error))
+    log.info("Stopped.")
+
+
+def _without_importer(error: BaseException) -> BaseException:
+    """The exception with a traceback that begins in the user's file."""
+    trace = error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename == __file__.replace("running.py", "discovery.py")
+        or "importlib" in trace.tb_frame.f_code.co_filename
+    ):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def _exit(code: int, text: str) -> NoReturn:
+    click.echo(f"alsek: {text}", err=True)
+    sys.exit(code)

@@ -1,0 +1,72 @@
+"""``alsek thread-pool``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from alsek.cli.discovery import Found
+from alsek.cli.options import common_options, option
+from alsek.cli.running import run_pool
+from alsek.core.worker.options import DEFAULT_N_THREADS
+from alsek.core.worker.thread import ThreadWorkerPool
+
+
+@click.command("thread-pool", short_help="Run tasks in threads.")
+@click.argument("package")
+@option(
+    "n_threads",
+    type=click.IntRange(min=1),
+    default=DEFAULT_N_THREADS,
+    metavar="N",
+    help="Tasks at once in each group of threads; each group is a process.",
+)
+@option(
+    "n_processes",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    show_default="one for each processor",
+    help="The most groups. One starts at first; others while all are saturated and messages wait, and end when idle."
+    " At most n_threads × n_processes tasks run at once.",
+)
+@option(
+    "complete_only_on_thread_exit",
+    is_flag=True,
+    help="Count a slot as free only when its thread has ended, however long that takes. Otherwise a thread that does"
+    " not end within a second of its timeout is abandoned and replaced.",
+)
+@option(
+    "max_tasks_per_group",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    show_default="never",
+    help="Replace a group by a fresh process after so many tasks.",
+)
+@option(
+    "max_memory",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="MIB",
+    show_default="never",
+    help="Replace a group by a fresh process when it has grown larger than this.",
+)
+@common_options
+def thread_pool(package: str, log_level: str, **settings: Any) -> None:
+    """Run the tasks of PACKAGE in threads: up to n_processes groups, each a process with n_threads threads.
+
+    PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
+    importable. Takes messages of tasks with mechanism "thread", and of tasks that name none.
+    """
+
+    def make(found: Found) -> ThreadWorkerPool:
+        return ThreadWorkerPool(
+            found.tasks,
+            on_worker_start=[hook for hook in found.hooks if hook.when == "start"],
+            on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
+            **settings,
+        )
+
+    run_pool(package, log_level, make)

@@ -1,0 +1,151 @@
+"""What becomes of the messages of a process that died.
+
+Runs in a fresh child of the supervisor: deciding may take the user's ``do_retry`` and hooks, and the store may be away;
+the supervisor does neither. Whoever was to blame is *charged*, by the exception that it earned; those that ran
+beside it when nobody can tell who it was come back as suspects; all others come back as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from alsek.core.lifecycle import AnyTask, Attempt, bury, bury_unread, conclude
+from alsek.core.message import Claim, Message
+from alsek.core.session import Session
+from alsek.core.task import Task
+from alsek.core.worker.children import Inherited
+from alsek.core.worker.options import PoolOptions
+from alsek.exceptions import (
+    BackendError,
+    CorruptMessageError,
+    TaskError,
+    TaskTimeoutError,
+    UnknownTaskError,
+    WorkerLostError,
+)
+from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
+
+log = logging.getLogger(__name__)
+
+#: How long the user's hooks may take; then the message is settled without them.
+PATIENCE = 5.0
+
+
+class Death(NamedTuple):
+    """A process that has ended without handing back what it held.
+
+    Attributes:
+        worker: Under which id it worked.
+        ending: How it ended, in words.
+        overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
+        running: Tokens of tasks that ran when it died.
+        finished: Tokens of tasks that had ended, but whose outcome was not reported any more.
+    """
+
+    worker: Worker
+    ending: str
+    overdue: frozenset[int]
+    running: frozenset[int]
+    finished: frozenset[int]
+
+    def blame(self, claimed: Claimed) -> TaskError | None:
+        """The exception that a message is charged with; None if it is not to blame."""
+        where = f"the process that ran message {claimed.uuid!r} {self.ending}"
+        if claimed.token in self.overdue:
+            return TaskTimeoutError(f"{where}: its task did not let go after the timeout")
+        if claimed.token in self.running and not self.overdue and len(self.running) == 1:
+            return WorkerLostError(where)
+        return None
+
+    def suspects(self, claimed: Claimed) -> bool:
+        """Whether a message may have killed the process, as others may."""
+        return claimed.token in self.running and not self.overdue
+
+
+class Aftermath:
+    """Settles one death.
+
+    Args:
+        pool: The pool's options.
+        death: What happened.
+        with_hooks: Let the task's own ``do_retry`` and hooks have their say.
+    """
+
+    def __init__(self, pool: PoolOptions, death: Death, *, with_hooks: bool) -> None:
+        self._pool = pool
+        self._death = death
+        self._with_hooks = with_hooks
+
+    def main(self, inherited: Inherited) -> int:
+        """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        deadline = time.monotonic() + 2 * self._pool.lease / 1000
+        outcomes: Sequence[Outcome] | None = None
+        while True:
+            try:
+                if outcomes is None:
+                    outcomes = self._outcomes()
+                self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
+            except BackendError as error:
+                if time.monotonic() > deadline:
+                    log.error("What a dead process held could not be given back; its lease has ended: %s", error)
+                    return 0
+                time.sleep(0.2)
+            else:
+                return 0
+
+    def _outcomes(self) -> list[Outcome]:
+        held = self._pool.broker.backend.messages.held(self._death.worker)
+        outcomes = [outcome for claimed in held if (outcome := self._outcome(claimed)) is not None]
+        log.error(
+            "A process %s while it held %d messages: %d are charged, %d suspected, the rest goes back.",
+            self._death.ending,
+            len(held),
+            sum(not isinstance(outcome, Lost) for outcome in outcomes),
+            sum(isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes),
+        )
+        return outcomes
+
+    def _outcome(self, claimed: Claimed) -> Outcome | None:
+        """What becomes of one message; None to give it back untouched, as :meth:`MessagePort.retire` does."""
+        error = self._death.blame(claimed)
+        if error is not None:
+            return self._charge(claimed, error)
+        if self._death.suspects(claimed):
+            return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
+        if claimed.token in self._death.finished:
+            return Lost(claimed.uuid, claimed.queue, claimed.token)
+        return None
+
+    def _charge(self, claimed: Claimed, error: TaskError) -> Outcome:
+        broker = self._pool.broker
+        try:
+            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+        except CorruptMessageError as corrupt:
+            return bury_unread(claimed, corrupt, broker.dlq_ttl)
+        message.claim = Claim(Session(broker.backend, self._death.worker), claimed.token)
+        task = self._pool.tasks.get(message.task_name)
+        if task is None:
+            return bury(None, message, UnknownTaskError(f"no task is named {message.task_name!r}"), broker).outcome
+        judge = task if self._with_hooks else _plain(task)
+        return conclude(judge, message, Attempt(exception=error)).outcome
+
+
+def _plain(task: AnyTask) -> AnyTask:
+    """The task without what the user has overridden: `max_retries` alone decides."""
+    return Task(
+        task.function,
+        task.broker,
+        name=task.name,
+        queue=task.queue,
+        timeout=task.timeout,
+        max_retries=task.max_retries,
+        backoff=task.backoff,
+        result_store=task.result_store,
+        status_tracker=task.status_tracker,
+    )

@@ -1,0 +1,154 @@
+"""What a group of threads tells its supervisor, in memory that both see.
+
+The supervisor renews the group's lease, enforces deadlines that the group can't (a task that never lets go of
+the GIL), and knows after a death who was running. So what it needs stands in shared memory *before* a task
+starts, written by plain stores that no lock guards: each field has one writer, and each is one aligned word.
+
+::
+
+    word 0      version of the worker id: odd while it is being written
+    words 1-4   the worker id, 32 hexadecimal digits
+    word 5      number of the last step whose claims are all listed below
+    word 6      since when the group has been saturated (monotonic ms), 0 if it is not
+    word 7      since when the group has been idle (monotonic ms), 0 if it is not
+    word 8      suspects wait in the store: 1
+    word 9      how many threads the supervisor lets the group use
+    word 10     abandoned threads
+    then, for each entry: token (0: free), deadline (monotonic ms; 0: not running), started: 1
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import NamedTuple
+
+_ID = slice(8, 40)
+_FIXED = 11
+_WORDS = 3
+
+
+class Entry(NamedTuple):
+    """A message that the group holds.
+
+    Attributes:
+        token: Of its claim.
+        deadline: When its task must have ended (monotonic ms); 0 if it is not running.
+        started: Its task was started, whether or not it has ended.
+    """
+
+    token: int
+    deadline: int
+    started: bool
+
+    @property
+    def running(self) -> bool:
+        """Its task is running now."""
+        return self.deadline > 0
+
+
+class _Word:
+    """One word of a board, as an attribute."""
+
+    def __init__(self, position: int) -> None:
+        self._position = position
+
+    def __get__(self, board: Board, owner: type[Board] | None = None) -> int:
+        return board.words[self._position]
+
+    def __set__(self, board: Board, value: int) -> None:
+        board.words[self._position] = value
+
+
+class Board:
+    """Shared between a supervisor and one group; made before the fork.
+
+    Args:
+        entries: How many messages the group may hold at once, finished but unreported ones included.
+    """
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries
+        self._memory = mmap.mmap(-1, 8 * (_FIXED + _WORDS * entries))
+        #: The memory, word by word.
+        self.words = memoryview(self._memory).cast("Q")
+        self._free = list(range(entries - 1, -1, -1))
+
+    # ── the group writes ───────────────────────────────────────────────────────────────────────
+
+    def sign(self, worker_id: str) -> None:
+        """Say under which id the group now works; nothing is held under it yet.
+
+        What was held under an earlier id is listed no more, but its entries are taken until they are freed: its tasks
+        may still run, and write there when they end.
+        """
+        self.words[0] += 1
+        for index in range(self.entries):
+            self.words[_FIXED + _WORDS * index] = 0
+        self.words[5] = 0
+        self._memory[_ID] = worker_id.encode("ascii")
+        self.words[0] += 1
+
+    def hold(self, token: int) -> int:
+        """List a claim; the entry's number."""
+        index = self._free.pop()
+        base = _FIXED + _WORDS * index
+        self.words[base + 1] = 0
+        self.words[base + 2] = 0
+        self.words[base] = token
+        return index
+
+    def count_step(self, seq: int) -> None:
+        """All claims of the steps up to `seq` are listed."""
+        self.words[5] = seq
+
+    def start(self, index: int, deadline: int) -> None:
+        """The entry's task starts now."""
+        base = _FIXED + _WORDS * index
+        self.words[base + 2] = 1
+        self.words[base + 1] = deadline
+
+    def end(self, index: int) -> None:
+        """The entry's task runs no longer; the message is still held."""
+        self.words[_FIXED + _WORDS * index + 1] = 0
+
+    def free(self, index: int) -> None:
+        """The entry's message is no longer held. To be called once for each :meth:`hold`."""
+        self.words[_FIXED + _WORDS * index] = 0
+        self._free.append(index)
+
+    saturated_since = _Word(6)
+    idle_since = _Word(7)
+    suspects = _Word(8)
+    limit = _Word(9)
+    abandoned = _Word(10)
+
+    # ── the supervisor reads ───────────────────────────────────────────────────────────────────
+
+    @property
+    def worker_id(self) -> str | None:
+        """Under which id the group works; None before it has registered, or while that changes."""
+        version = self.words[0]
+        if version == 0 or version % 2:
+            return None
+        worker_id = self._memory[_ID].decode("ascii")
+        return worker_id if self.words[0] == version else None
+
+    @property
+    def seq(self) -> int:
+        """Number of the last step whose claims are all listed. Read it before :meth:`held`."""
+        return int(self.words[5])
+
+    def held(self) -> list[Entry]:
+        """What the group holds now."""
+        entries = []
+        for index in range(self.entries):
+            token, deadline, started = struct.unpack_from("QQQ", self._memory, 8 * (_FIXED + _WORDS * index))
+            if token:
+                entries.append(Entry(token, deadline, bool(started)))
+        return entries
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.words.release()
+        self._memory.close()

@@ -1,0 +1,148 @@
+"""Child processes: forked, watched without polling, and never outliving their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+
+#: What a child that was asked to end exits with; anything else is a death.
+EXIT_DRAINED = 0
+#: It wants to be replaced: too many tasks, too much memory, too many abandoned threads.
+EXIT_RECYCLED = 75
+#: A start hook failed.
+EXIT_NOT_STARTED = 78
+
+
+class Child:
+    """A forked process.
+
+    Attributes:
+        pid: Its process id.
+        status: How it ended: its exit code, minus the signal that killed it, or None while it lives.
+    """
+
+    def __init__(self, pid: int, lifeline: int, news: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+        #: It has closed its end of `news`: nothing more will come, which is no news each time one asks.
+        self.silent = False
+        self._lifeline = lifeline
+        #: Readable when the child has written to :attr:`Inherited.news`, or has ended.
+        self.news = news
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What its siblings must not keep: they would keep its lifeline from closing."""
+        return self._lifeline, self.news
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens if it has ended."""
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def read_news(self) -> None:
+        """Take in what made `news` readable, without waiting."""
+        with contextlib.suppress(BlockingIOError):
+            self.silent = not os.read(self.news, 4096)
+
+    def reap(self) -> bool:
+        """Whether it has ended; then `status` says how."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
+
+    def close(self) -> None:
+        """Give back its file descriptors, once it has ended."""
+        os.close(self._lifeline)
+        os.close(self.news)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        if self.status is None:
+            return "is running"
+        if self.status < 0:
+            try:
+                return f"was killed by {signal.Signals(-self.status).name}"
+            except ValueError:
+                return f"was killed by signal {-self.status}"
+        return f"ended with exit code {self.status}"
+
+
+class Inherited:
+    """What a child has from its parent.
+
+    Attributes:
+        lifeline: Readable when the parent has died.
+        news: To tell the parent that something on the board has changed.
+    """
+
+    def __init__(self, lifeline: int, news: int) -> None:
+        self.lifeline = lifeline
+        self.news = news
+
+    def tell(self) -> None:
+        """Make the parent look at the board."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.news, b"!")
+
+
+def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child:
+    """Run `main` in a child, which exits with what it returns.
+
+    The child is killed when its parent dies. It starts with the default handlers of SIGTERM and SIGINT.
+
+    Args:
+        main: What to run; an exception in it is logged, and ends the child with exit code 1.
+        close: File descriptors of the parent's that the child must not keep.
+    """
+    lifeline_out, lifeline_in = os.pipe()
+    news_out, news_in = os.pipe()
+    for descriptor in (news_out, news_in):
+        os.set_blocking(descriptor, False)
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        os.close(lifeline_out)
+        os.close(news_in)
+        return Child(pid, lifeline_in, news_out)
+    status = 1
+    try:
+        for descriptor in (lifeline_in, news_out, *close):
+            os.close(descriptor)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with(parent)
+        status = main(Inherited(lifeline_out, news_in))
+    except BaseException:
+        log.critical("A worker process failed.", exc_info=True)
+    finally:
+        # Not sys.exit: the parent's exit handlers and threads are not this process's.
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (Linux; elsewhere the lifeline alone tells)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call
+            os._exit(1)

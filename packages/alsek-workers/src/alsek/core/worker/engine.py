@@ -1,0 +1,299 @@
+"""The loop of a worker: claim what can be started, run it, report what has finished.
+
+Everything that has finished since the last trip to the store travels with the next claim, in one step. Under load the
+trips are therefore few and full; an idle engine sleeps on file descriptors until the store, a finished task, a due
+message, a deadline or its supervisor wakes it. It never claims more than it can start at once.
+
+::
+
+        ┌────────────► collect what has finished
+        │                     │ nothing, and nothing to claim          something
+        │                     ▼                                            ▼
+        │   sleep on: the store's waiter, the crew's bell,      step: report outcomes, claim
+        │   the next due message, the next deadline, signals               │
+        └─────────────────────┴─────────────── start what was claimed ◄────┘
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import select
+from collections.abc import Callable
+
+from alsek.core.session import Session
+from alsek.core.worker.board import Board
+from alsek.core.worker.jobs import Job, monotonic_ms
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.threads import Crew
+from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Step
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 100, 5_000
+
+
+class Engine:
+    """Serves one worker id, in the thread that calls :meth:`run`.
+
+    Args:
+        session: The worker's standing with the store.
+        crew: Runs the jobs.
+        board: What the supervisor sees.
+        options: The pool's.
+        control: A file descriptor that becomes readable when a signal has arrived.
+        tell: Makes the supervisor look at the board.
+        most_tasks: Drain after starting this many; None for no limit.
+        over_limit: Asked about once a second whether the process has grown too large.
+        suspects_only: Drain when no suspects are left.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        crew: Crew,
+        board: Board,
+        options: PoolOptions,
+        control: int,
+        tell: Callable[[], None],
+        *,
+        most_tasks: int | None = None,
+        over_limit: Callable[[], bool] = lambda: False,
+        suspects_only: bool = False,
+    ) -> None:
+        self.draining = False
+        self._session = session
+        self._crew = crew
+        self._board = board
+        self._options = options
+        self._control = control
+        self._tell = tell
+        self._most_tasks = most_tasks
+        self._over_limit = over_limit
+        self._suspects_only = suspects_only
+        self._started = 0
+        self._checked_at = monotonic_ms()
+        self._worth_claiming = True
+        self._due_at: int | None = None
+        self._pause = 0
+        self._resume_at = 0
+        self._unreported: list[Job] = []  # finished, and not given to the session yet
+        self._underway: list[Job] = []  # given to it, and not answered yet
+        self._waiter: Waiter | None = None
+
+    def drain(self) -> None:
+        """Take no more; :meth:`run` returns when all that runs has finished. May be called by a signal handler."""
+        self.draining = True
+
+    def run(self) -> None:
+        """Serve until drained. All outcomes have been reported, or can't be, when it returns."""
+        try:
+            while not self._done():
+                self._crew.enforce()
+                self._collect()
+                if self._may_step():
+                    self._step()
+                else:
+                    self._sleep()
+        finally:
+            self._close_waiter()
+
+    def _done(self) -> bool:
+        return self.draining and not self._crew.busy and not self._unreported and not self._underway
+
+    # ── claiming and reporting ─────────────────────────────────────────────────────────────────
+
+    def _collect(self) -> None:
+        current = self._session.worker.id
+        for job in self._crew.collect():
+            if job.worker_id == current:
+                self._unreported.append(job)
+            else:
+                self._board.free(job.entry)
+                log.error(
+                    "The outcome of message %s comes after the lease of its claim: it is dropped.",
+                    job.claimed.uuid,
+                    extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
+                )
+
+    @property
+    def _room(self) -> int:
+        """How many messages may be claimed now."""
+        if self.draining or not self._worth_claiming:
+            return 0
+        room = min(self._crew.free, self._board.limit - self._crew.busy)
+        if self._most_tasks is not None:
+            room = min(room, self._most_tasks - self._started)
+        return max(0, room)
+
+    def _may_step(self) -> bool:
+        if monotonic_ms() < self._resume_at:
+            return False
+        return bool(self._unreported) or self._session.unanswered or self._room > 0
+
+    def _step(self) -> None:
+        # Each outcome is given to the session once: it keeps what the store has not answered yet.
+        outcomes = [job.outcome for job in self._unreported if job.outcome is not None]
+        self._underway += self._unreported
+        self._unreported = []
+        # A trip that reports claims as well, whether or not anything is known to wait: that costs nothing.
+        self._worth_claiming = True
+        limit = self._room
+        try:
+            step = self._session.step(outcomes, limit)
+        except WorkerUnknownError:
+            self._start_over()
+            return
+        except BackendError as error:
+            self._back_off(error)
+            return
+        if self._pause:
+            log.info("The store answers again.")
+            self._pause = self._resume_at = 0
+        reported, self._underway = self._underway, []
+        self._settle(reported, step)
+        self._start(step)
+        self._look_ahead(step, limit)
+
+    def _settle(self, reported: list[Job], step: Step) -> None:
+        """What the store said of the outcomes."""
+        refused = frozenset(step.refused)
+        for job in reported:
+            self._board.free(job.entry)
+            if job.claimed.uuid in refused:
+                log.error(
+                    "The outcome of message %s was refused: its claim is not the current one.",
+                    job.claimed.uuid,
+                    extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
+                )
+            elif job.tracked_elsewhere:
+                self._crew.later(job.report)
+        for uuid in step.skipped:
+            log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
+        for corrupt in step.corrupt:
+            log.error("Record %r in queue %r was set aside: %s", *corrupt)
+
+    def _start(self, step: Step) -> None:
+        jobs = [
+            Job(claimed, self._session, self._board.hold(claimed.token), self._session.worker.id)
+            for claimed in step.claimed
+        ]
+        self._board.count_step(self._session.seq)
+        for job in jobs:
+            self._crew.start(job)
+        self._started += len(jobs)
+
+    def _look_ahead(self, step: Step, limit: int) -> None:
+        """When the next claim may be worth it."""
+        now = monotonic_ms()
+        self._worth_claiming = step.waiting and len(step.claimed) >= limit
+        self._due_at = None if step.next_due is None else now + max(1, step.next_due)
+        full = self._crew.free == 0
+        if not (full and step.waiting):
+            self._board.saturated_since = 0
+        elif not self._board.saturated_since:
+            self._board.saturated_since = now
+            self._tell()
+        if step.suspects and not self._suspects_only and not self._board.suspects:
+            self._board.suspects = 1
+            self._tell()
+        if self._suspects_only and not step.claimed and not self._crew.busy and not step.suspects:
+            self.draining = True
+        if self._most_tasks is not None and self._started >= self._most_tasks:
+            self.draining = True
+        if self._crew.spent:
+            self.draining = True
+        if now - self._checked_at >= 1_000:
+            self._checked_at = now
+            self.draining = self.draining or self._over_limit()
+
+    def _start_over(self) -> None:
+        """The lease ran out: what is held is another's now; what runs can't be reported."""
+        log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
+        for job in (*self._unreported, *self._underway):
+            self._board.free(job.entry)
+        self._unreported, self._underway = [], []
+        try:
+            self._session.register()
+        except BackendError as error:
+            self._back_off(error)
+            return
+        self._board.sign(self._session.worker.id)
+        self._close_waiter()
+        self._worth_claiming = True
+
+    def _back_off(self, error: BackendError) -> None:
+        if not self._pause:
+            log.warning("%s. Working on with what runs; trying again until it answers.", error)
+        elif not isinstance(error, BackendUnavailableError):
+            log.error("%s", error)
+        self._close_waiter()
+        self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._resume_at = monotonic_ms() + int(self._pause * random.uniform(0.5, 1.0))
+
+    # ── sleeping ───────────────────────────────────────────────────────────────────────────────
+
+    def _sleep(self) -> None:
+        now = monotonic_ms()
+        wakes: list[int | None] = [self._crew.next_deadline()]
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._crew.bell, select.POLLIN)
+        waiter = self._listening(now)
+        if now < self._resume_at:
+            wakes.append(self._resume_at)
+        elif self.draining:
+            pass
+        elif self._crew.free > 0:
+            wakes += [self._due_at, now + (waiter.interval if waiter is not None else 1_000)]
+        else:
+            wakes.append(now + self._options.slot_wait_interval)
+        if waiter is not None:
+            poll.register(waiter.fileno(), select.POLLIN)
+        self._note_idleness(now)
+        if not self._crew.may_sleep():
+            return
+        wake = min((each for each in wakes if each is not None), default=None)
+        events = poll.poll(None if wake is None else max(0, wake - now))
+        ready = {descriptor for descriptor, _ in events}
+        if self._control in ready:
+            os.read(self._control, 4096)  # the handler has run
+        self._crew.awake(self._crew.bell in ready)
+        if waiter is not None and waiter.fileno() in ready:
+            self._hear(waiter)
+        elif not events and self._crew.free > 0:
+            self._worth_claiming = True  # a message is due, or it is time to look whatever was heard
+
+    def _listening(self, now: int) -> Waiter | None:
+        """The waiter, armed while there is room. One that was armed before goes on: its news must be passed on."""
+        if now < self._resume_at:
+            return None
+        if self.draining:
+            return self._waiter
+        if self._waiter is None and self._crew.free > 0:
+            self._waiter = self._session.waiter()
+        if self._waiter is not None and self._crew.free > 0:
+            self._waiter.arm()
+        return self._waiter
+
+    def _hear(self, waiter: Waiter) -> None:
+        if not waiter.drain():
+            return
+        if self._crew.free > 0 and not self.draining:
+            self._worth_claiming = True
+        else:
+            waiter.pass_on()
+
+    def _close_waiter(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.close()
+
+    def _note_idleness(self, now: int) -> None:
+        if self._crew.busy:
+            self._board.idle_since = 0
+        elif not self._board.idle_since:
+            self._board.idle_since = now

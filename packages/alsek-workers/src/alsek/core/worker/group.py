@@ -1,0 +1,188 @@
+"""A group: one process with an engine of its own and its threads."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from alsek.core.session import Session
+from alsek.core.worker.board import Board
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited
+from alsek.core.worker.engine import Engine
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.threads import Crew
+from alsek.exceptions import BackendError
+from alsek.storage.backends.records import Worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions:
+    """What a group is told beyond the pool's options.
+
+    Attributes:
+        n_threads: How many tasks it runs at once.
+        patient: A slot is taken until its thread has ended.
+        most_tasks: Be replaced after so many tasks.
+        most_memory: Be replaced when larger than so many MiB.
+        suspects_only: Run suspects, one at a time, until there are none.
+    """
+
+    n_threads: int
+    patient: bool = False
+    most_tasks: int | None = None
+    most_memory: int | None = None
+    suspects_only: bool = False
+
+
+def board_for(options: GroupOptions) -> Board:
+    """A board with room for what a group may hold: running, finished, just claimed, and given up."""
+    board = Board(4 * options.n_threads + 16)
+    board.limit = options.n_threads
+    return board
+
+
+class Group:
+    """Runs in the child; see :func:`~alsek.core.worker.children.fork`."""
+
+    def __init__(self, pool: PoolOptions, options: GroupOptions, board: Board) -> None:
+        self._pool = pool
+        self._options = options
+        self._board = board
+
+    def main(self, inherited: Inherited) -> int:
+        """Serve until told to stop; the exit code."""
+        control = self._listen(inherited)
+        if not self._run_hooks("start"):
+            return EXIT_NOT_STARTED
+        worker = Worker(
+            id="",
+            kind="thread",
+            queues=self._pool.queues,
+            lease=self._pool.lease,
+            dlq_ttl=self._pool.broker.dlq_ttl or 0,
+            suspects="only" if self._options.suspects_only else "alone",
+        )
+        session = Session(self._pool.broker.backend, worker)
+        if not self._register(session):
+            return EXIT_DRAINED
+        self._board.sign(session.worker.id)
+        crew = Crew(
+            self._pool.tasks,
+            self._pool.broker,
+            self._board,
+            self._options.n_threads,
+            self._pool.max_losses,
+            self._options.patient,
+        )
+        self._engine = Engine(
+            session,
+            crew,
+            self._board,
+            self._pool,
+            control,
+            inherited.tell,
+            most_tasks=self._options.most_tasks,
+            over_limit=self._too_large,
+            suspects_only=self._options.suspects_only,
+        )
+        if not self._told_to_stop:
+            self._engine.run()
+        crew.dismiss()
+        self._retire(session)
+        self._run_hooks("stop")
+        return EXIT_DRAINED if self._told_to_stop or self._options.suspects_only else EXIT_RECYCLED
+
+    # ── signals ────────────────────────────────────────────────────────────────────────────────
+
+    _told_to_stop = False
+    _engine: Engine | None = None
+
+    def _listen(self, inherited: Inherited) -> int:
+        """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
+        control, wakeup = os.pipe()
+        for descriptor in (control, wakeup):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
+        # Ctrl-C goes to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's own children inherit that.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        self._control = control
+        threading.Thread(target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True).start()
+        return control
+
+    def _stop(self, *_: object) -> None:
+        self._told_to_stop = True
+        if self._engine is not None:
+            self._engine.drain()
+
+    # ── the store ──────────────────────────────────────────────────────────────────────────────
+
+    def _register(self, session: Session) -> bool:
+        """Register, however long the store is away; False if told to stop meanwhile."""
+        pause = 0.1
+        while not self._told_to_stop:
+            try:
+                session.register()
+            except BackendError as error:
+                log.warning("%s", error)
+            else:
+                return True
+            select.select([self._control], [], [], pause)
+            pause = min(pause * 2, 5.0)
+        return False
+
+    def _retire(self, session: Session) -> None:
+        try:
+            session.retire()
+        except BackendError as error:
+            log.warning("A group could not sign off; its lease will end: %s", error)
+        with contextlib.suppress(BackendError):
+            self._pool.broker.backend.close()
+
+    # ── the process ────────────────────────────────────────────────────────────────────────────
+
+    def _run_hooks(self, when: str) -> bool:
+        for hook in self._pool.hooks:
+            if hook.when != when:
+                continue
+            try:
+                hook()
+            except Exception:
+                log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
+                return False
+        return True
+
+    def _too_large(self) -> bool:
+        most = self._options.most_memory
+        size = resident_mib()
+        if most is None or size <= most:
+            return False
+        log.info("Group %d has grown to %d MiB (max_memory=%d): it is replaced.", os.getpid(), size, most)
+        return True
+
+
+def resident_mib() -> int:
+    """The memory that this process has now; where the system doesn't tell, the most that it had."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize() // 2**20
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """In a thread: end this process at once when its parent is gone. Where the kernel does it, that is earlier."""
+    while os.read(lifeline, 1):
+        time.sleep(0)
+    os._exit(1)

@@ -1,0 +1,191 @@
+"""A message on its way through one thread: opened, run under its deadline, concluded."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+
+from alsek.core.broker import Broker
+from alsek.core.lifecycle import AnyTask, Attempt, Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.message import Claim, Message
+from alsek.core.session import Session
+from alsek.core.status import TaskStatus
+from alsek.core.worker.board import Board
+from alsek.exceptions import CorruptMessageError, TaskTimeoutError, UnknownTaskError
+from alsek.storage.backends.records import Claimed, Outcome
+
+_raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
+_forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
+
+
+def monotonic_ms() -> int:
+    """Milliseconds on a clock that never jumps, the same for all processes of this machine."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Job:
+    """One claim, from when it was handed out until the store has accepted what became of it.
+
+    The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an exception
+    that is set asynchronously is raised at some later bytecode of the thread, which may be past the task's end.
+    Hence the lock. The interrupter sets the exception only while the job is *armed*; the thread disarms under the same
+    lock and then takes back an exception that has been set and not been raised yet.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_lock",
+        "_thread",
+        "abandoned",
+        "claimed",
+        "deadline",
+        "entry",
+        "message",
+        "next_interrupt",
+        "outcome",
+        "session",
+        "status",
+        "task",
+        "timed_out",
+        "worker_id",
+    )
+
+    def __init__(self, claimed: Claimed, session: Session, entry: int, worker_id: str) -> None:
+        self.claimed = claimed
+        self.session = session
+        self.entry = entry
+        self.worker_id = worker_id
+        self.task: AnyTask | None = None
+        self.message: Message | None = None
+        self.outcome: Outcome | None = None
+        self.status = TaskStatus.UNKNOWN
+        self.deadline = 0
+        self.next_interrupt = 0
+        self.timed_out = False
+        self.abandoned = False
+        self._armed = False
+        self._thread = 0
+        self._lock = threading.Lock()
+
+    # ── in the thread that runs it ─────────────────────────────────────────────────────────────
+
+    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
+        """Open the message, run its task, and leave what becomes of it in `outcome`."""
+        message = self._open(broker, max_losses, tasks)
+        if message is None:
+            return
+        assert self.task is not None
+        report(self.task, message, TaskStatus.RUNNING)
+        made = self._attempt(board)
+        with self._lock:
+            if self.abandoned:
+                return  # concluded elsewhere
+        self._conclude(made)
+
+    def conclude_timeout(self) -> None:
+        """What becomes of the message whose thread did not end in time; called in another thread."""
+        self._conclude(Attempt(exception=self._timeout()))
+
+    @property
+    def tracked_elsewhere(self) -> bool:
+        """Whether a tracker is to be told that the store does not write itself."""
+        task, message = self.task, self.message
+        return task is not None and task.status_tracker is not None and message is not None and not message.status_ttl
+
+    def report(self) -> None:
+        """Tell a tracker that the store does not write itself; once the outcome has been accepted."""
+        if self.task is not None and self.message is not None:
+            report(self.task, self.message, self.status)
+
+    def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Message | None:
+        """The message, if it is to be run; else what becomes of it is settled."""
+        claimed = self.claimed
+        try:
+            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+        except CorruptMessageError as error:
+            self.outcome = bury_unread(claimed, error, broker.dlq_ttl)
+            return None
+        message.claim = Claim(self.session, claimed.token)
+        self.message = message
+        self.task = tasks.get(message.task_name)
+        error_found = condemned(claimed, max_losses)
+        if error_found is None and self.task is not None:
+            return message
+        if error_found is None:
+            known = ", ".join(sorted(tasks))
+            error_found = UnknownTaskError(f"no task is named {message.task_name!r} in this pool; it has: {known}")
+        self._settle(bury(self.task, message, error_found, broker))
+        return None
+
+    def _attempt(self, board: Board) -> Attempt:
+        made: Attempt | None = None
+        assert self.task is not None and self.message is not None
+        try:
+            self._arm(board)
+            made = attempt(self.task, self.message)
+        except TaskTimeoutError as error:  # raised outside of what attempt() guards
+            made = Attempt(exception=error)
+        while True:
+            try:
+                self._disarm(board)
+                break
+            except TaskTimeoutError:
+                continue
+        # A deadline that has passed has passed, whatever the task made of the exception.
+        return Attempt(exception=self._timeout()) if self.timed_out or made is None else made
+
+    def _arm(self, board: Board) -> None:
+        assert self.message is not None
+        deadline = monotonic_ms() + self.message.timeout
+        board.start(self.entry, deadline)
+        with self._lock:
+            self._thread = threading.get_ident()
+            self._armed = True
+            self.next_interrupt = deadline
+            self.deadline = deadline
+
+    def _disarm(self, board: Board) -> None:
+        with self._lock:
+            self._armed = False
+            self.deadline = 0
+        if self.timed_out:
+            _forget_raised(threading.get_ident(), None)
+        if not self.abandoned:
+            board.end(self.entry)
+
+    def _conclude(self, made: Attempt) -> None:
+        assert self.task is not None and self.message is not None
+        self._settle(conclude(self.task, self.message, made))
+
+    def _settle(self, conclusion: Conclusion) -> None:
+        self.outcome, self.status = conclusion
+
+    def _timeout(self) -> TaskTimeoutError:
+        assert self.message is not None
+        return TaskTimeoutError(f"task {self.message.task_name!r} ran longer than its timeout of {self.message.timeout} ms")
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether it is this thread that runs, or ran, the task."""
+        return self._thread == threading.get_ident()
+
+    # ── in the engine's thread ─────────────────────────────────────────────────────────────────
+
+    def interrupt(self, now: int) -> None:
+        """Raise the timeout in the thread that runs the task, if it still does; again a second later."""
+        with self._lock:
+            if self._armed:
+                self.timed_out = True
+                self.next_interrupt = now + 1_000
+                _raise_in_thread(self._thread, TaskTimeoutError)
+
+    def abandon(self) -> bool:
+        """Give up the thread that runs the task; False if it has just ended."""
+        with self._lock:
+            if self._armed:
+                self.abandoned = True
+            return self.abandoned

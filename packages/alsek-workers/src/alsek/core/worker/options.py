@@ -1,0 +1,114 @@
+"""What a pool is told, checked once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from alsek.core.broker import Broker
+from alsek.core.hooks import WorkerHook
+from alsek.core.identifiers import check_name
+from alsek.core.lifecycle import AnyTask
+from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
+
+DEFAULT_N_THREADS = 8
+DEFAULT_SLOT_WAIT_INTERVAL = 1_000
+
+
+def default_processes() -> int:
+    """As many as there are processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions:
+    """What every kind of pool is told. Durations are milliseconds.
+
+    Attributes:
+        tasks: What it can run, by name.
+        broker: Whose messages it takes.
+        queues: Drained strictly in this order; None for all, in alphabetical order.
+        slot_wait_interval: The longest wait while the pool is full.
+        lease: How long messages stay with a pool that has died.
+        shutdown_timeout: How long running tasks may go on after the first signal.
+        max_losses: How many workers may die over a message before it fails.
+        hooks: What its processes run when they start and stop.
+        log_format: Nothing in here configures logging; children inherit it.
+    """
+
+    tasks: dict[str, AnyTask]
+    broker: Broker
+    queues: tuple[str, ...] | None = None
+    slot_wait_interval: int = DEFAULT_SLOT_WAIT_INTERVAL
+    lease: int = DEFAULT_LEASE
+    shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT
+    max_losses: int = DEFAULT_MAX_LOSSES
+    hooks: tuple[WorkerHook, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        at_least(1, slot_wait_interval=self.slot_wait_interval)
+        at_least(300, lease=self.lease)
+        at_least(0, shutdown_timeout=self.shutdown_timeout, max_losses=self.max_losses)
+
+
+def at_least(least: int, **values: int | None) -> None:
+    """Check that these arguments are at least `least` (or None).
+
+    Raises:
+        ValidationError: One is not.
+    """
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise ValidationError(f"{name}={value!r}: must be a whole number >= {least}")
+
+
+def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:
+    """Tasks by their names.
+
+    Raises:
+        NoTasksFoundError: There are none.
+        TaskDefinitionError: Two different ones have the same name, or their brokers have different stores.
+    """
+    named: dict[str, AnyTask] = {}
+    for task in tasks:
+        other = named.setdefault(task.name, task)
+        if other is not task:
+            raise TaskDefinitionError(
+                f"two tasks are named {task.name!r}: {_where(other)} and {_where(task)}; give one another `name`"
+            )
+    if not named:
+        raise NoTasksFoundError("a pool needs tasks: it was given none")
+    first = next(iter(named.values()))
+    for task in named.values():
+        if not task.broker.backend.same_store(first.broker.backend):
+            raise TaskDefinitionError(
+                f"tasks {first.name!r} and {task.name!r} are on different stores ({first.broker.backend.describe()} "
+                f"and {task.broker.backend.describe()}): run a pool for each"
+            )
+    return named
+
+
+def checked_queues(queues: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """The names of queues, in order, each once; None for all.
+
+    Raises:
+        ValidationError: One can't be the name of a queue, or the list is empty.
+    """
+    if queues is None:
+        return None
+    if isinstance(queues, str):
+        queues = [queues]
+    names = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
+    if not names:
+        raise ValidationError("queues=[]: name at least one, or pass None for all")
+    return names
+
+
+def _where(task: AnyTask) -> str:
+    function = task.function
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"

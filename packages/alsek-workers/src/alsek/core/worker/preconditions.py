@@ -1,0 +1,31 @@
+"""What a process must be to head a pool."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+
+from alsek.exceptions import ValidationError
+
+
+def check_process() -> None:
+    """Check that this process can head a pool.
+
+    Warns of threads that run already: they, and locks that they hold, do not survive into the forked children.
+
+    Raises:
+        ValidationError: It can't: no fork (Windows), or not in the main thread.
+    """
+    if not hasattr(os, "fork"):
+        raise ValidationError("worker pools need Linux or macOS; on Windows, producers work and pools don't")
+    if threading.current_thread() is not threading.main_thread():
+        raise ValidationError("run() handles signals: call it in the main thread")
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        warnings.warn(
+            f"threads run already ({', '.join(others)}): the pool's processes are forked without them. "
+            "Start them in an on_worker_start hook instead.",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,307 @@
+"""The process at the head of a thread pool.
+
+It forks the groups, renews their leases for as long as they live, replaces what died, adds groups while all are
+saturated and takes them away when idle, ends what wedges, and stops it all in good order. It runs no thread, no task
+and no code of the user's, so that nothing of the user's can keep it from renewing; and it has no thread when it forks.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import select
+import time
+
+from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
+from alsek.core.worker.board import Board
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Child, fork
+from alsek.core.worker.group import Group, GroupOptions, board_for
+from alsek.core.worker.jobs import monotonic_ms
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.signals import StopSignals
+from alsek.exceptions import BackendError, WorkerUnknownError
+from alsek.storage.backends.records import Worker
+
+log = logging.getLogger(__name__)
+
+#: A group that is saturated for so long (ms) while messages wait gets another beside it.
+SCALE_AFTER = 50
+#: A group that has been idle for so long (ms) ends, if it is not the only one.
+PRUNE_AFTER = 10_000
+#: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
+WEDGED_AFTER = 4_000
+
+_LONGEST_RESTART = 30.0
+
+
+class _Member:
+    """A group, as the supervisor sees it."""
+
+    def __init__(self, child: Child, board: Board, options: GroupOptions) -> None:
+        self.child = child
+        self.board = board
+        self.options = options
+        self.leaving = False
+        self.killed = False
+        self.wedged_tokens: frozenset[int] = frozenset()
+
+
+class _Settling:
+    """A child that settles a death, and until when it may use the user's hooks."""
+
+    def __init__(self, child: Child, death: Death, hooks_until: float | None) -> None:
+        self.child = child
+        self.death = death
+        self.hooks_until = hooks_until
+
+
+class Supervisor:
+    """Runs a pool of groups until it is told to stop.
+
+    Args:
+        pool: What every pool is told.
+        group: What each group is told.
+        n_processes: The most groups.
+    """
+
+    def __init__(self, pool: PoolOptions, group: GroupOptions, n_processes: int) -> None:
+        self._pool = pool
+        self._group = group
+        self._n_processes = n_processes
+        self._members: list[_Member] = []
+        self._settling: list[_Settling] = []
+        self._renew_at = 0.0
+        self._failed_starts = 0
+        self._start_at = 0.0
+        self._stop_at: float | None = None
+        self._store_away = False
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; returns once all children have ended and all messages are given back.
+
+        Raises:
+            BackendUnavailableError: The store can't be reached at the start.
+        """
+        self._pool.broker.backend.ping()
+        with StopSignals() as signals:
+            self._signals = signals
+            self._start_group(self._group)
+            while not self._finished():
+                self._wait()
+                self._reap()
+                self._scale()
+                self._enforce_deadlines()
+                self._renew()
+                self._stop()
+        self._pool.broker.backend.close()
+
+    def _finished(self) -> bool:
+        return self._signals.stopping and not self._members and not self._settling
+
+    # ── children ───────────────────────────────────────────────────────────────────────────────
+
+    def _start_group(self, options: GroupOptions) -> None:
+        board = board_for(options)
+        child = fork(Group(self._pool, options, board).main, self._descriptors())
+        self._members.append(_Member(child, board, options))
+        log.info("Started group %d%s.", child.pid, " for suspects" if options.suspects_only else "")
+
+    def _settle(self, death: Death, *, with_hooks: bool) -> None:
+        child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._descriptors())
+        hooks_until = time.monotonic() + PATIENCE if with_hooks else None
+        self._settling.append(_Settling(child, death, hooks_until))
+
+    def _descriptors(self) -> tuple[int, ...]:
+        children = [*(m.child for m in self._members), *(s.child for s in self._settling)]
+        return (*self._signals.descriptors, *(d for child in children for d in child.descriptors))
+
+    def _reap(self) -> None:
+        for member in list(self._members):
+            if member.child.reap():
+                self._members.remove(member)
+                self._see_off(member)
+                member.child.close()
+                member.board.close()
+        for settling in list(self._settling):
+            if settling.child.reap():
+                self._settling.remove(settling)
+                settling.child.close()
+                if settling.child.status != 0:
+                    self._settle(settling.death, with_hooks=False)
+            elif settling.hooks_until is not None and time.monotonic() > settling.hooks_until:
+                settling.hooks_until = None
+                if not self._store_away:
+                    settling.child.signal(9)  # the user's hooks hang: it is settled without them
+
+    def _see_off(self, member: _Member) -> None:
+        """What follows from a group's end."""
+        status = member.child.status
+        if status in (EXIT_DRAINED, EXIT_RECYCLED):
+            log.info("Group %d has ended.", member.child.pid)
+            self._failed_starts = 0
+        elif status == EXIT_NOT_STARTED:
+            self._failed_starts += 1
+            pause = min(2.0**self._failed_starts, _LONGEST_RESTART) * random.uniform(0.5, 1.0)
+            self._start_at = time.monotonic() + pause
+            log.error("Group %d did not start: trying again in %.0f s.", member.child.pid, pause)
+        else:
+            self._mourn(member)
+        replace = status == EXIT_RECYCLED or status not in (EXIT_DRAINED, EXIT_NOT_STARTED)
+        if replace and not member.leaving and not member.options.suspects_only and not self._signals.stopping:
+            self._start_group(member.options)
+
+    def _mourn(self, member: _Member) -> None:
+        worker_id = member.board.worker_id
+        if worker_id is None:
+            log.error("Group %d %s before it had registered.", member.child.pid, member.child.ending)
+            self._start_at = time.monotonic() + 1.0
+            return
+        entries = member.board.held()
+        stopped = member.leaving and self._signals.stopping
+        death = Death(
+            worker=self._worker(worker_id),
+            ending=member.child.ending,
+            overdue=member.wedged_tokens,
+            # Killed by the pool's own stop: nobody is to blame, all is given back uncharged.
+            running=frozenset() if stopped else frozenset(e.token for e in entries if e.running),
+            finished=frozenset(e.token for e in entries if e.started and not e.running),
+        )
+        self._settle(death, with_hooks=True)
+        if len(death.running) > 1 and not death.overdue and not self._signals.stopping:
+            self._quarantine()
+
+    def _worker(self, worker_id: str) -> Worker:
+        pool = self._pool
+        return Worker(worker_id, "thread", pool.queues, pool.lease, pool.broker.dlq_ttl or 0)
+
+    # ── leases ─────────────────────────────────────────────────────────────────────────────────
+
+    def _renew(self) -> None:
+        """Renew the lease of each living group, every third of it. The store may take a bounded time to answer."""
+        if time.monotonic() < self._renew_at:
+            return
+        self._renew_at = time.monotonic() + self._pool.lease / 3000
+        for member in self._members:
+            worker_id = member.board.worker_id
+            if worker_id is None:
+                continue
+            seq = member.board.seq
+            tokens = [entry.token for entry in member.board.held()]
+            if member.board.worker_id != worker_id:
+                continue  # it registers anew at this moment
+            try:
+                self._pool.broker.backend.messages.renew(self._worker(worker_id), seq, tokens)
+            except WorkerUnknownError:
+                continue  # the group will learn of it, and register anew
+            except BackendError as error:
+                self._renew_at = time.monotonic() + min(1.0, self._pool.lease / 3000)
+                if not self._store_away:
+                    log.warning("Leases can't be renewed: %s", error)
+                self._store_away = True
+                return
+            self._store_away = False
+
+    # ── deadlines that a group can't enforce ───────────────────────────────────────────────────
+
+    def _enforce_deadlines(self) -> None:
+        now = monotonic_ms()
+        for member in self._members:
+            if member.wedged_tokens:
+                continue
+            overdue = [e.token for e in member.board.held() if e.running and now > e.deadline + WEDGED_AFTER]
+            if overdue and not member.options.patient:
+                log.error("Group %d does not let go of %d overdue tasks: it is killed.", member.child.pid, len(overdue))
+                member.wedged_tokens = frozenset(overdue)
+                member.child.signal(9)
+
+    # ── scaling ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _regular(self) -> list[_Member]:
+        return [m for m in self._members if not m.leaving and not m.options.suspects_only]
+
+    def _scale(self) -> None:
+        if self._signals.stopping:
+            return
+        regular = self._regular
+        if not regular:
+            if time.monotonic() >= self._start_at:
+                self._start_group(self._group)
+            return
+        now = monotonic_ms()
+        if any(member.board.suspects for member in regular):
+            for member in regular:
+                member.board.suspects = 0
+            self._quarantine()
+        saturated = [member.board.saturated_since for member in regular]
+        if len(regular) < self._n_processes and all(since and now - since >= SCALE_AFTER for since in saturated):
+            self._start_group(self._group)
+            return
+        idle = [m for m in regular if m.board.idle_since and now - m.board.idle_since >= PRUNE_AFTER]
+        if idle and len(regular) > 1:
+            log.info("Group %d has been idle: it ends.", idle[-1].child.pid)
+            self._dismiss(idle[-1])
+
+    def _quarantine(self) -> None:
+        """Have a process that runs suspects, one at a time; while it lives, another group runs one task fewer."""
+        if any(member.options.suspects_only for member in self._members):
+            return
+        self._start_group(GroupOptions(n_threads=1, suspects_only=True))
+
+    def _dismiss(self, member: _Member) -> None:
+        member.leaving = True
+        member.child.signal(15)
+
+    # ── the loop ───────────────────────────────────────────────────────────────────────────────
+
+    def _wait(self) -> None:
+        """Sleep until a child has something to say, a signal comes, or something is due."""
+        poll = select.poll()
+        poll.register(self._signals.fileno(), select.POLLIN)
+        children = [*(m.child for m in self._members), *(s.child for s in self._settling)]
+        for child in children:
+            if not child.silent:
+                poll.register(child.news, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(self._pause() * 1000)}
+        self._signals.drain()
+        for child in children:
+            if child.news in ready:
+                child.read_news()
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        wakes = [self._renew_at]
+        if self._stop_at is not None:
+            wakes.append(self._stop_at)
+        if not self._regular and not self._signals.stopping:
+            wakes.append(self._start_at)
+        wakes += [settling.hooks_until for settling in self._settling if settling.hooks_until is not None]
+        milliseconds = monotonic_ms()
+        for member in self._members:
+            wakes += [
+                now + (entry.deadline + WEDGED_AFTER + 1 - milliseconds) / 1000
+                for entry in member.board.held()
+                if entry.running and not member.wedged_tokens and not member.options.patient
+            ]
+            since = member.board.saturated_since
+            if since and len(self._regular) < self._n_processes:
+                wakes.append(now + (since + SCALE_AFTER + 1 - milliseconds) / 1000)
+        return max(0.001, min(wakes) - now)
+
+    # ── stopping ───────────────────────────────────────────────────────────────────────────────
+
+    def _stop(self) -> None:
+        """First signal: ask, and kill when the time is over; second signal: kill now. Giving back follows each death."""
+        if not self._signals.stopping:
+            return
+        now = time.monotonic()
+        if self._stop_at is None:
+            self._stop_at = now + self._pool.shutdown_timeout / 1000
+            log.info("Stopping: running tasks have %.1f s to finish.", self._pool.shutdown_timeout / 1000)
+            for member in self._members:
+                self._dismiss(member)
+        if (self._signals.at_once or now >= self._stop_at) and any(not m.killed for m in self._members):
+            log.warning("Stopping at once: what still runs is ended and given back.")
+            for member in self._members:
+                member.killed = True
+                member.child.signal(9)

@@ -1,0 +1,118 @@
+"""The thread pool: groups of threads, as many as the load asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from alsek.core.hooks import WorkerHook
+from alsek.core.lifecycle import AnyTask
+from alsek.core.worker.group import GroupOptions
+from alsek.core.worker.options import (
+    DEFAULT_N_THREADS,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+    PoolOptions,
+    at_least,
+    by_name,
+    checked_queues,
+    default_processes,
+)
+from alsek.core.worker.preconditions import check_process
+from alsek.core.worker.supervisor import Supervisor
+from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.exceptions import NoTasksFoundError, ValidationError
+
+
+class ThreadWorkerPool:
+    """Runs tasks in threads: up to `n_processes` groups, each a process with `n_threads` threads.
+
+    Groups are added while all are saturated and messages wait, and end when idle. It takes messages whose task names
+    ``mechanism="thread"`` or none. Durations are milliseconds.
+
+    Args:
+        tasks: What it can run.
+        n_threads: Tasks at once in each group.
+        n_processes: The most groups; by default one for each processor.
+        queues: Drained strictly in this order; None for every queue there is or will be, in alphabetical order.
+        slot_wait_interval: The longest wait while the pool is full; a finished task ends the wait at once.
+        complete_only_on_thread_exit: A slot counts as free only when its thread has ended, however long that
+            takes. Otherwise a thread that does not end within a second of its timeout is abandoned and replaced.
+        lease: How long messages stay with this pool if all of it dies at once.
+        shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.
+        max_losses: How many workers may die over a message before it fails.
+        max_tasks_per_group: Replace a group after so many tasks; None for never.
+        max_memory: Replace a group that has grown larger than so many MiB; None for never.
+        on_worker_start: Run in each group's process before its first task.
+        on_worker_stop: Run in each group's process after its last task.
+
+    Raises:
+        ValidationError: An argument is out of range.
+        NoTasksFoundError: There are no tasks, or none that threads may run.
+        TaskDefinitionError: Two tasks have the same name, or are on different stores.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[AnyTask],
+        n_threads: int = DEFAULT_N_THREADS,
+        n_processes: int | None = None,
+        queues: Sequence[str] | None = None,
+        slot_wait_interval: int = DEFAULT_SLOT_WAIT_INTERVAL,
+        complete_only_on_thread_exit: bool = False,
+        lease: int = DEFAULT_LEASE,
+        shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT,
+        max_losses: int = DEFAULT_MAX_LOSSES,
+        max_tasks_per_group: int | None = None,
+        max_memory: int | None = None,
+        on_worker_start: Iterable[WorkerHook] = (),
+        on_worker_stop: Iterable[WorkerHook] = (),
+    ) -> None:
+        at_least(
+            1,
+            n_threads=n_threads,
+            n_processes=n_processes,
+            max_tasks_per_group=max_tasks_per_group,
+            max_memory=max_memory,
+        )
+        named = by_name(tasks)
+        if all(task.mechanism_wish == "process" for task in named.values()):
+            raise NoTasksFoundError(
+                "every task here names mechanism='process', so a thread pool would never run one: start a process pool"
+                " (alsek process-pool)"
+            )
+        self.tasks = list(named.values())
+        self.broker = self.tasks[0].broker
+        self.n_threads = n_threads
+        self.n_processes = n_processes if n_processes is not None else default_processes()
+        self._options = PoolOptions(
+            tasks=named,
+            broker=self.broker,
+            queues=checked_queues(queues),
+            slot_wait_interval=slot_wait_interval,
+            lease=lease,
+            shutdown_timeout=shutdown_timeout,
+            max_losses=max_losses,
+            hooks=(*on_worker_start, *on_worker_stop),
+        )
+        self._group = GroupOptions(
+            n_threads=n_threads,
+            patient=complete_only_on_thread_exit,
+            most_tasks=max_tasks_per_group,
+            most_memory=max_memory,
+        )
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
+
+        The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
+        runs is ended and given back uncharged.
+
+        Raises:
+            BackendUnavailableError: The store can't be reached at the start.
+            ValidationError: The backend is not one that processes can share, or the platform has no fork.
+        """
+        check_process()
+        if not self.broker.backend.shared:
+            raise ValidationError(
+                f"{self.broker.backend.describe()} is not shared between processes: a pool needs SQLite or Redis"
+            )
+        Supervisor(self._options, self._group, self.n_processes).run()

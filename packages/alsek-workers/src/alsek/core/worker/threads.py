@@ -1,0 +1,210 @@
+"""The threads of one group, and the deadlines of what they run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from alsek.core.broker import Broker
+from alsek.core.lifecycle import AnyTask
+from alsek.core.worker.board import Board
+from alsek.core.worker.jobs import Job, monotonic_ms
+
+log = logging.getLogger(__name__)
+
+#: How long after its deadline a thread may take to end before it is given up.
+ABANDON_AFTER = 900
+
+
+class Crew:
+    """Up to `size` threads that run jobs, and hand them back finished.
+
+    The engine alone calls it, except for what is said to run in the threads. Threads are started as they are
+    needed. One that does not end after its deadline is abandoned, and another takes its place.
+
+    Args:
+        tasks: What can be run.
+        broker: Whose messages they are.
+        board: Where starts and ends are written.
+        size: How many threads.
+        max_losses: See :func:`~alsek.core.lifecycle.condemned`.
+        patient: Never abandon a thread: its slot is taken until it ends.
+    """
+
+    def __init__(
+        self,
+        tasks: dict[str, AnyTask],
+        broker: Broker,
+        board: Board,
+        size: int,
+        max_losses: int,
+        patient: bool = False,
+    ) -> None:
+        self._tasks = tasks
+        self._broker = broker
+        self._board = board
+        self._size = size
+        self._max_losses = max_losses
+        self._patient = patient
+        self._inbox: SimpleQueue[Callable[[], Job | None] | None] = SimpleQueue()
+        self._finished: deque[Job] = deque()
+        self._running: dict[int, Job] = {}
+        self._threads = 0
+        self._numbers = 0
+        self._strays: list[Job] = []
+        self._bell, self._ringer = os.pipe()
+        os.set_blocking(self._ringer, False)
+        os.set_blocking(self._bell, False)
+        self._engine_sleeps = False
+
+    @property
+    def busy(self) -> int:
+        """How many jobs are under way."""
+        return len(self._running)
+
+    @property
+    def free(self) -> int:
+        """How many jobs could start at once now."""
+        return self._size - len(self._running)
+
+    @property
+    def spent(self) -> bool:
+        """So many threads have been abandoned that the process had better be replaced."""
+        return len(self._strays) >= self._size
+
+    def start(self, job: Job) -> None:
+        """Run a job in a thread."""
+        self._running[job.claimed.token] = job
+        if self._threads < min(self._size, len(self._running)):
+            self._hire()
+
+        def run() -> Job:
+            job.run(self._tasks, self._broker, self._max_losses, self._board)
+            return job
+
+        self._inbox.put(run)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Run something of the user's, such as an overridden ``set``, in a thread."""
+
+        def run() -> None:
+            work()
+
+        if not self._threads:
+            self._hire()
+        self._inbox.put(run)
+
+    def collect(self) -> list[Job]:
+        """What has finished since the last time."""
+        finished = []
+        while self._finished:
+            job = self._finished.popleft()
+            del self._running[job.claimed.token]
+            finished.append(job)
+        return finished
+
+    # ── sleeping and waking ────────────────────────────────────────────────────────────────────
+
+    @property
+    def bell(self) -> int:
+        """A file descriptor that becomes readable when something finishes while the engine sleeps."""
+        return self._bell
+
+    def may_sleep(self) -> bool:
+        """Ask for the bell to ring from now on; False if something has finished already."""
+        self._engine_sleeps = True
+        if self._finished:
+            self._engine_sleeps = False
+            return False
+        return True
+
+    def awake(self, rung: bool) -> None:
+        """The bell need not ring any more."""
+        self._engine_sleeps = False
+        if rung:
+            os.read(self._bell, 4096)
+
+    def next_deadline(self) -> int | None:
+        """When :meth:`enforce` is next needed (monotonic ms)."""
+        jobs = (*self._running.values(), *self._strays) if self._strays else self._running.values()
+        return min((job.next_interrupt for job in jobs if job.deadline), default=None)
+
+    def enforce(self) -> None:
+        """Interrupt what runs past its deadline; abandon what does not listen."""
+        now = monotonic_ms()
+        for job in list(self._running.values()):
+            if not job.deadline or job.abandoned or now < job.next_interrupt:
+                continue
+            if not job.timed_out:
+                job.interrupt(now)
+                job.next_interrupt = now + (1_000 if self._patient else ABANDON_AFTER)
+            elif self._patient:
+                job.interrupt(now)
+            else:
+                self._abandon(job)
+        for stray in list(self._strays):
+            if not stray.deadline:
+                self._strays.remove(stray)
+                self._board.abandoned = len(self._strays)
+            elif now >= stray.next_interrupt:
+                stray.interrupt(now)
+
+    def _abandon(self, job: Job) -> None:
+        if not job.abandon():
+            return
+        job.interrupt(monotonic_ms())
+        self._strays.append(job)
+        self._board.end(job.entry)
+        self._board.abandoned = len(self._strays)
+        self._threads -= 1
+        log.error(
+            "A thread did not end after the timeout of %s: it is abandoned, and another takes its place.",
+            job.message.summary if job.message is not None else job.claimed.uuid,
+            extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
+        )
+        self._hire()
+
+        def conclude() -> Job:
+            job.conclude_timeout()
+            return job
+
+        self._inbox.put(conclude)
+
+    # ── the threads ────────────────────────────────────────────────────────────────────────────
+
+    def _hire(self) -> None:
+        self._threads += 1
+        self._numbers += 1
+        threading.Thread(target=self._work, name=f"alsek-task-{self._numbers}", daemon=True).start()
+
+    def _work(self) -> None:
+        """In a thread: run what comes, until told to end or abandoned."""
+        while (work := self._inbox.get()) is not None:
+            try:
+                job = work()
+            except BaseException:  # nothing in a job should raise; if it does, its message must not be lost in silence
+                log.critical("A worker thread failed outside of any task.", exc_info=True)
+                os._exit(70)  # the supervisor gives back what this process held, and starts another
+            if job is None:
+                continue
+            if job.abandoned and job.runs_here:
+                return  # another thread has taken this one's place, and the message's conclusion
+            self._finished.append(job)
+            if self._engine_sleeps:
+                self._engine_sleeps = False
+                self._ring()
+
+    def _ring(self) -> None:
+        try:
+            os.write(self._ringer, b"x")
+        except BlockingIOError:
+            return  # it rings already
+
+    def dismiss(self) -> None:
+        """Let the threads end once they are done."""
+        for _ in range(self._threads):
+            self._inbox.put(None)

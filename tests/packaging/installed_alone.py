@@ -46,7 +46,8 @@ HOMES = {
 IMPORTS = {
     "alsek": [],
     "alsek-core": [
-        "from alsek import Broker, Consumer, Lock, Message, ResultStore, StatusTracker, Task, TaskStatus, task",
+        "from alsek import Broker, Consumer, Lock, Message, ResultStore",
+        "from alsek import StatusTracker, Task, TaskStatus, task",
         "from alsek.core.backoff import ExponentialBackoff",
         "from alsek.core.broker import Broker",
         "from alsek.core.concurrency import Lock",

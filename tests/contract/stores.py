@@ -99,10 +99,8 @@ class InMemory(Store):
         self.backend = self.open()
 
     def open(self, namespace: str | None = None) -> Backend:
-        if namespace is None and self._opened:
-            return self.backend
-        made = self._module.MemoryBackend(namespace=namespace or self.namespace, clock=lambda: self.now)
-        return self._keep(made)
+        name = self.namespace if namespace is None else namespace
+        return self._keep(self._module.MemoryBackend(namespace=name, clock=lambda: self.now))
 
     def spoil(self, queue: str, uuid: str, how: str) -> None:
         # It has no bytes to spoil: a record is an object.
@@ -122,10 +120,8 @@ class InSQLite(Store):
         self.backend = self.open()
 
     def open(self, namespace: str | None = None) -> Backend:
-        made = self._module.SQLiteBackend(
-            self.path, namespace=namespace or self.namespace, clock=lambda: self.now
-        )
-        return self._keep(made)
+        name = self.namespace if namespace is None else namespace
+        return self._keep(self._module.SQLiteBackend(self.path, namespace=name, clock=lambda: self.now))
 
     def recipe(self) -> Recipe:
         return Recipe(self.kind, str(self.path), self.namespace)
@@ -159,9 +155,9 @@ class InRedis(Store):
             self._redis.set(f"{namespace}:test-clock", self.now)
 
     def open(self, namespace: str | None = None) -> Backend:
-        namespace = namespace or self.namespace
-        made = self._keep(self._class(self._connection(), namespace=namespace))
-        self._redis.set(f"{namespace}:test-clock", self.now)
+        name = self.namespace if namespace is None else namespace
+        made = self._keep(self._class(self._connection(), namespace=name))
+        self._redis.set(f"{name}:test-clock", self.now)
         return made
 
     def recipe(self) -> Recipe:

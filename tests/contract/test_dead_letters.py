@@ -1,0 +1,119 @@
+"""Dead letters: kept with their error for a while, replayed or purged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import DeadLetter, Stored, TaskStatus
+from tests.contract.actors import DLQ_TTL, ERROR, Actor, a_message, add, died, state_of, status_of, uuids
+from tests.contract.stores import SHORT, Store
+
+Actors = Callable[..., Actor]
+
+
+def _bury(backend: Backend, *names: str, queue: str = "q", dlq_ttl: int = DLQ_TTL) -> None:
+    add(backend, *names, queue=queue)
+    for name in names:
+        backend.messages.bury(queue, name, ERROR, dlq_ttl)
+
+
+def test_dead_letters_are_listed_oldest_first(backend: Backend, store: Store, messages: MessagePort) -> None:
+    """The dead letters of a queue come in the order in which they died, with the time."""
+    for name in ("c", "a", "b"):
+        _bury(backend, name)
+        store.advance(10)
+    _bury(backend, "other", queue="r")
+    letters = list(messages.dead_letters("q"))
+    assert uuids(letters) == ["c", "a", "b"]
+    assert letters[0] == DeadLetter("c", "q", b"payload of c", ERROR, store.now - 30)
+    assert messages.dead_letter("q", "c") == letters[0]
+    assert messages.dead_queues() == ["q", "r"]
+    assert (backend.count("dead:q"), backend.count("dead:r"), backend.count("dead:none")) == (3, 1, 0)
+    assert list(messages.dead_letters("none")) == []
+
+
+def test_many_dead_letters_are_listed_whole(backend: Backend, store: Store, messages: MessagePort) -> None:
+    """However many there are, each is listed once and in order."""
+    names = [f"d{n:03}" for n in range(250)]
+    add(backend, *names)
+    for name in names:
+        messages.bury("q", name, ERROR, DLQ_TTL)
+        store.advance(1)
+    assert uuids(messages.dead_letters("q")) == names
+
+
+def test_a_dead_letter_ends(backend: Backend, store: Store, messages: MessagePort) -> None:
+    """A dead letter is gone after its time, and its queue with it; one with more time stays."""
+    _bury(backend, "a", "b", dlq_ttl=SHORT)
+    _bury(backend, "c", queue="r")
+    store.outlive(SHORT, lambda: messages.dead_letter("q", "a") is None)
+    store.outlive(0, lambda: messages.dead_queues() == ["r"])
+    assert list(messages.dead_letters("q")) == []
+    assert backend.count("dead:q") == 0
+    assert messages.purge("q") == 0
+    assert not messages.replay(a_message("b"))
+    assert uuids(messages.dead_letters("r")) == ["c"]
+
+
+def test_a_replayed_letter_is_a_message_again(backend: Backend, actor: Actors) -> None:
+    """A replay takes the letter back as what it is given: ready, SUBMITTED, at a new place."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(died(worker.claim_one()), limit=0)
+    add(backend, "b")
+    assert backend.messages.replay(a_message("a", payload=b"once more"))
+    assert backend.messages.dead_letter("q", "a") is None
+    assert backend.messages.dead_queues() == []
+    assert backend.messages.get("q", "a") == Stored("a", "q", b"once more", 0, "ready", 0, False)
+    assert status_of(backend, "a") == TaskStatus.SUBMITTED
+    claimed = worker.claim()
+    assert [(c.uuid, c.payload) for c in claimed] == [("b", b"payload of b"), ("a", b"once more")]
+
+
+def test_a_replay_may_be_delayed(backend: Backend, store: Store, actor: Actors) -> None:
+    """A replayed letter waits as its submission says."""
+    _bury(backend, "a")
+    assert backend.messages.replay(a_message("a", delay=500))
+    assert state_of(backend, "a") == "delayed"
+    store.advance(500)
+    assert uuids(actor().claim()) == ["a"]
+
+
+def test_only_dead_letters_can_be_replayed(backend: Backend, messages: MessagePort) -> None:
+    """What is not among the dead letters of that queue is not replayed; a second replay finds nothing."""
+    add(backend, "alive")
+    _bury(backend, "a")
+    assert not messages.replay(a_message("unknown"))
+    assert not messages.replay(a_message("alive", payload=b"changed"))
+    assert not messages.replay(a_message("a", queue="other"))
+    assert messages.replay(a_message("a"))
+    assert not messages.replay(a_message("a"))
+    assert sorted(uuids(messages.browse("q"))) == ["a", "alive"]
+    stored = messages.get("q", "alive")
+    assert stored is not None
+    assert stored.payload == b"payload of alive"
+
+
+def test_a_message_may_die_again(backend: Backend, actor: Actors) -> None:
+    """A replayed message that dies once more leaves one letter, with its last error and payload."""
+    worker = actor()
+    _bury(backend, "a")
+    backend.messages.replay(a_message("a", payload=b"second"))
+    worker.step(died(worker.claim_one(), error=b'{"again":1}'), limit=0)
+    letters = list(backend.messages.dead_letters("q"))
+    assert [(letter.payload, letter.error) for letter in letters] == [(b"second", b'{"again":1}')]
+
+
+def test_purging(backend: Backend, messages: MessagePort) -> None:
+    """One letter or all of a queue are deleted, and counted; statuses stay."""
+    _bury(backend, "a", "b", "c")
+    _bury(backend, "d", queue="r")
+    assert messages.purge("q", "b") == 1
+    assert messages.purge("q", "b") == 0
+    assert uuids(messages.dead_letters("q")) == ["a", "c"]
+    assert messages.purge("q") == 2
+    assert messages.purge("q") == 0
+    assert messages.dead_queues() == ["r"]
+    assert status_of(backend, "a") == TaskStatus.FAILED

@@ -1,0 +1,97 @@
+"""Results: the newest claim's word stands, and descendants are found in the order of their writing."""
+
+from __future__ import annotations
+
+from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.records import ResultRecord
+from tests.contract.actors import hear, result_of, uuids
+from tests.contract.stores import SHORT, Store
+
+
+def test_a_result_is_kept_as_it_was_given(backend: Backend, store: Store) -> None:
+    """A result comes back byte by byte with the time and the token of its writing."""
+    payload = bytes(range(256))
+    assert backend.results.put("a", payload, token=7)
+    assert backend.results.put("b", b"")
+    expected = [
+        ResultRecord("b", b"", store.now, 0),
+        None,
+        ResultRecord("a", payload, store.now, 7),
+    ]
+    assert backend.results.get(["b", "none", "a"]) == expected
+    assert backend.results.get([]) == []
+
+
+def test_an_older_token_never_replaces_a_newer(backend: Backend) -> None:
+    """What an earlier claim writes late is refused; the same claim and later ones may write."""
+    assert backend.results.put("a", b"5", token=5)
+    assert not backend.results.put("a", b"4", token=4)
+    assert result_of(backend, "a") == b"5"
+    assert backend.results.put("a", b"5 again", token=5)
+    assert backend.results.put("a", b"10", token=10)
+    assert result_of(backend, "a") == b"10"
+
+
+def test_results_written_without_a_token_replace_each_other(backend: Backend) -> None:
+    """Whoever writes without a claim may write again."""
+    assert backend.results.put("a", b"first")
+    assert backend.results.put("a", b"second")
+    assert result_of(backend, "a") == b"second"
+
+
+def test_descendants_come_in_the_order_of_their_writing(backend: Backend, store: Store) -> None:
+    """All results of a progenitor are listed, oldest write first, without its own."""
+    for n, uuid in enumerate(("c", "root", "a", "b")):
+        backend.results.put(uuid, uuid.encode(), token=n, progenitor="root")
+        store.advance(1)
+    backend.results.put("stranger", b"", progenitor="other")
+    backend.results.put("orphan", b"")
+    records = backend.results.descendants("root")
+    assert uuids(records) == ["c", "a", "b"]
+    assert records[0] == ResultRecord("c", b"c", store.now - 4, 0)
+    assert backend.results.descendants("none") == []
+
+
+def test_descendants_written_in_the_same_moment_keep_their_order(backend: Backend) -> None:
+    """The order is that of the writes, also where the clock does not tell them apart."""
+    names = [f"d{n}" for n in (10, 9, 1, 2, 30, 3)]
+    for name in names:
+        backend.results.put(name, b"", progenitor="root")
+    assert uuids(backend.results.descendants("root")) == names
+
+
+def test_a_deleted_result_is_no_descendant(backend: Backend) -> None:
+    """Deleted results are gone everywhere, and counted."""
+    for uuid in ("a", "b", "c"):
+        backend.results.put(uuid, b"", progenitor="root")
+    assert backend.results.delete(["a", "c", "none"]) == 2
+    assert backend.results.get(["a", "b", "c"])[0::2] == [None, None]
+    assert uuids(backend.results.descendants("root")) == ["b"]
+    assert backend.results.delete(["a"]) == 0
+    assert backend.results.delete([]) == 0
+
+
+def test_a_result_ends(backend: Backend, store: Store) -> None:
+    """A result is gone after its time, also as a descendant; a lasting one stays."""
+    backend.results.put("a", b"", ttl=SHORT, progenitor="root")
+    backend.results.put("b", b"", progenitor="root")
+    store.outlive(SHORT, lambda: backend.results.get(["a"]) == [None])
+    assert uuids(backend.results.descendants("root")) == ["b"]
+    assert backend.results.put("a", b"anew", token=0)
+
+
+def test_a_new_write_has_a_new_time_to_live(backend: Backend, store: Store) -> None:
+    """What is written anew without an end no longer ends with the old one."""
+    backend.results.put("a", b"short", ttl=SHORT)
+    backend.results.put("marker", b"", ttl=SHORT)
+    backend.results.put("a", b"long")
+    store.outlive(SHORT, lambda: backend.results.get(["marker"]) == [None])
+    assert result_of(backend, "a") == b"long"
+
+
+def test_a_write_is_published(backend: Backend) -> None:
+    """Whoever waits for a result hears of its write, and of no other's."""
+    with backend.subscribe("results:a") as subscription:
+        backend.results.put("b", b"")
+        backend.results.put("a", b"")
+        assert hear(subscription) == Note("results:a", b"")

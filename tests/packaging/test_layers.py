@@ -82,7 +82,7 @@ def test_third_parties_are_declared(package: Package) -> None:
 
 @each_package
 def test_nobody_enters_by_the_front_door(package: Package) -> None:
-    """Within the family, a name is imported from the module that defines it, never by way of `alsek` itself."""
+    """Within the family, a name is imported from the module that defines it, never by way of `alsek`."""
     defined_there = {"__version__", "_missing"}
     wrong = [
         where

@@ -1,0 +1,5 @@
+"""The Redis backend."""
+
+from alsek.storage.backends.redis.standard import RedisBackend
+
+__all__ = ["RedisBackend"]

@@ -1,0 +1,280 @@
+"""The way to the server: connections, repetition, outages, forks.
+
+redis-py's ``execute_command`` costs 82 µs of CPU, its ``Connection`` used directly 48 µs, with the same
+answer. So every call takes a connection of redis-py's own class, made from the options of the user's
+client but never from its pool: text is not decoded, RESP2 is spoken, and a fork or the user's own use of
+the client can't get in the way. Clients that this can't serve (a cluster, a fake) use ``execute_command``.
+
+A call whose reply was lost is sent again, on a fresh connection: everything that this package sends can be
+repeated, except what says ``repeat=False``. The first repetition is immediate (the server may have
+restarted while the connection idled); those after it wait with growing, jittered pauses, up to `timeout`
+in all. An outage is logged once, and once more when it is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from alsek.exceptions import BackendError
+from alsek.storage.backends.redis.address import (
+    Client,
+    check,
+    describe,
+    identity_of,
+    is_cluster,
+    open_client,
+    speaks_plainly,
+)
+from alsek.storage.backends.redis.faults import is_lost, is_passing, refused_answer, unavailable
+from alsek.storage.backends.redis.resp import Argument, encode
+
+_logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+class Link:
+    """One server, for all threads of a process and, after a fork, for its children.
+
+    Args:
+        connection: As the backend's.
+        timeout: How long (ms) a call may take in all before `BackendUnavailableError` is raised.
+    """
+
+    def __init__(self, connection: Any, timeout: int) -> None:
+        check(connection)
+        self._given = connection
+        self._client: Client | None = None
+        self._where: str | None = None
+        self.timeout = timeout
+        #: Whether the server knows ``#!lua flags=…``; None until it was tried.
+        self.knows_flags: bool | None = None
+        self._direct = False
+        self._reset()
+
+    def _reset(self) -> None:
+        """Start anew in this process: sockets and locks of a parent are not ours."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: deque[Any] = deque()
+        self._outage_since: float | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client, made when it is first needed."""
+        if self._pid != os.getpid():
+            self._reset()
+        if self._client is None:
+            with self._lock:
+                if self._client is None:
+                    client = open_client(self._given, self.timeout)
+                    self._direct = not is_cluster(client) and speaks_plainly(client.connection_pool)
+                    self._client = client
+        return self._client
+
+    @property
+    def direct(self) -> bool:
+        """Whether connections are used directly."""
+        return self.client is not None and self._direct
+
+    @property
+    def cluster(self) -> bool:
+        """Whether this is a cluster."""
+        return is_cluster(self.client)
+
+    @property
+    def where(self) -> str:
+        """For logs and errors; never with a password."""
+        if self._where is None:
+            self._where = describe(self.client)
+        return self._where
+
+    @property
+    def given(self) -> str:
+        """What was given as connection, for a repr: nothing is resolved, and no url is shown that may hold a password."""
+        if self._client is not None:
+            return self.where
+        if self._given is None or isinstance(self._given, str):
+            return "<url>"
+        return f"<{type(self._given).__name__}>"
+
+    def identity(self) -> Any:
+        """Equal for two links to the same database."""
+        return identity_of(self.client)
+
+    def call(self, *arguments: Argument, repeat: bool = True) -> Any:
+        """Send one command and return its reply, undecoded.
+
+        Raises:
+            BackendUnavailableError: No answer within `timeout`; with ``repeat=False`` also if the reply was lost.
+            BackendError: The server answered with an error.
+        """
+        return self.send(arguments, None, repeat)
+
+    def send(self, arguments: Sequence[Argument], packed: bytes | None, repeat: bool = True) -> Any:
+        """As :meth:`call`, of a command that may be packed already. ``NOSCRIPT`` errors pass unchanged."""
+        if not self.direct:
+            return self._persist(lambda _: self._ask_client(arguments, repeat))
+        if packed is None:
+            packed = encode(arguments)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+        try:
+            if not repeat and connection.can_read(0):
+                raise ConnectionResetError("the idle connection was closed")
+            connection.send_packed_command((packed,))
+        except Exception as error:
+            connection.disconnect()
+            if not is_passing(error):
+                raise refused_answer(self.where, error) from error
+            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+        try:
+            reply = connection.read_response(disable_decoding=True)
+        except Exception as error:
+            if not self._drop_if_lost(connection, error):
+                self._idle.append(connection)
+            if isinstance(error, NoScriptError):
+                raise
+            if not is_passing(error):
+                raise refused_answer(self.where, error) from error
+            if not repeat:
+                raise unavailable(self.where, 0, error, sent=True) from error
+            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+        self._idle.append(connection)
+        if self._outage_since is not None:
+            self._end_outage()
+        return reply
+
+    def connect(self, socket_timeout: float | None, connect_timeout: float) -> Any:
+        """A connection of one's own, connected. The caller closes it.
+
+        Raises:
+            redis.RedisError, OSError: As the client has them.
+        """
+        connection = self._make(socket_timeout, connect_timeout)
+        connection.connect()
+        return connection
+
+    def close(self) -> None:
+        """Close idle connections; the next call connects anew."""
+        if self._pid != os.getpid():
+            self._reset()
+        while self._idle:
+            self._idle.pop().disconnect()
+        if self._client is not None and (self._given is None or isinstance(self._given, str)):
+            self._client.close()
+
+    def told(self, error: Exception) -> BackendError:
+        """The error of ours for one of the client's, met outside of :meth:`call`."""
+        return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)
+
+    def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
+        pool = self.client.connection_pool
+        options = {
+            name: value
+            for name, value in pool.connection_kwargs.items()
+            if not name.startswith(("maint_", "orig_", "retry", "himport_"))
+        }
+        options.update(
+            decode_responses=False,
+            protocol=2,
+            socket_timeout=socket_timeout,
+            socket_connect_timeout=connect_timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return pool.connection_class(**options)
+
+    def _ask_fresh(self, packed: bytes, left: float, repeat: bool) -> Any:
+        """One attempt on a new connection. Its timeouts are what is `left`, so it is kept only if that is plenty."""
+        usual = self.timeout / 2000
+        connection = self._make(min(usual, left), min(usual, left))
+        try:
+            connection.connect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        try:
+            connection.send_packed_command((packed,))
+            reply = connection.read_response(disable_decoding=True)
+        except Exception as error:
+            if not is_lost(error) and left >= usual:
+                self._idle.append(connection)
+            else:
+                connection.disconnect()
+            if is_passing(error) and not repeat:
+                raise unavailable(self.where, 0, error, sent=True) from error
+            raise
+        if left >= usual:
+            self._idle.append(connection)
+        else:
+            connection.disconnect()
+        return reply
+
+    def _ask_client(self, arguments: Sequence[Argument], repeat: bool) -> Any:
+        try:
+            return self.client.execute_command(*arguments, NEVER_DECODE=True)
+        except Exception as error:
+            if is_passing(error) and not repeat:
+                raise unavailable(self.where, 0, error, sent=True) from error
+            raise
+
+    def _persist(self, ask: Callable[[float], Any]) -> Any:
+        """Ask until there is an answer, or the time is up."""
+        begun = time.monotonic()
+        pause = _FIRST_PAUSE
+        while True:
+            left = self.timeout / 1000 - (time.monotonic() - begun)
+            try:
+                reply = ask(max(left, 0.05))
+            except Exception as error:
+                if isinstance(error, BackendError | NoScriptError):
+                    raise
+                if not is_passing(error):
+                    raise refused_answer(self.where, error) from error
+                self._begin_outage(error)
+                nap = pause * random.uniform(0.5, 1.0)
+                waited = time.monotonic() - begun
+                if waited + nap >= self.timeout / 1000:
+                    raise unavailable(self.where, int(waited * 1000), error) from error
+                time.sleep(nap)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            if self._outage_since is not None:
+                self._end_outage()
+            return reply
+
+    def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
+        if not is_lost(error):
+            return False
+        connection.disconnect()
+        return True
+
+    def _begin_outage(self, error: BaseException) -> None:
+        with self._lock:
+            if self._outage_since is not None:
+                return
+            self._outage_since = time.monotonic()
+        _logger.warning("%s can't be reached (%s); trying again", self.where, error)
+
+    def _end_outage(self) -> None:
+        with self._lock:
+            if self._outage_since is None:
+                return
+            lasted = time.monotonic() - self._outage_since
+            self._outage_since = None
+        _logger.warning("%s is back after %.1f s", self.where, lasted)
+
+

@@ -1,0 +1,68 @@
+"""What can go wrong with a Redis server, and what Alsek makes of it.
+
+Retried, since the server may be back in a moment: no connection, no answer in time, a server that loads
+its data, a replica that is about to be the primary, a cluster that is electing, a busy script. All else
+is told at once. No text here has a password in it: redis-py's own errors name host and port only.
+"""
+
+from __future__ import annotations
+
+from redis import exceptions as redis_errors
+
+from alsek.exceptions import BackendError, BackendUnavailableError
+
+REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
+
+_PASSING = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterDownError,
+    redis_errors.MasterDownError,
+    OSError,
+)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed in a moment."""
+    if isinstance(error, REFUSED):
+        return False
+    return isinstance(error, _PASSING) or (
+        isinstance(error, redis_errors.ResponseError) and str(error).startswith(("BUSY ", "UNKILLABLE "))
+    )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is of no more use: broken, or to a server that is no longer the primary."""
+    return isinstance(error, (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)) or isinstance(
+        error, (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
+    )
+
+
+def unavailable(where: str, waited_ms: int, error: BaseException, sent: bool = False) -> BackendUnavailableError:
+    """The error for a server that did not come back in time."""
+    doubt = " It is not known whether this call was carried out." if sent else ""
+    return BackendUnavailableError(
+        f"{where} can't be reached (tried for {waited_ms} ms; last: {_text(error)}).{doubt} "
+        f"Check that the server runs and that host, port and network are right."
+    )
+
+
+def refused_answer(where: str, error: BaseException) -> BackendError:
+    """The error for a server that answered, but with a fault."""
+    if isinstance(error, REFUSED):
+        return BackendError(
+            f"{where} refused the credentials ({_text(error)}): check user name and password in the connection."
+        )
+    if isinstance(error, redis_errors.OutOfMemoryError):
+        return BackendError(
+            f"{where} is out of memory (maxmemory) and refuses writes: let workers drain it, or raise maxmemory."
+        )
+    if isinstance(error, redis_errors.NoPermissionError):
+        return BackendError(f"{where}: this user lacks a permission that Alsek needs ({_text(error)}).")
+    return BackendError(f"{where} answered with an error: {_text(error)}")
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

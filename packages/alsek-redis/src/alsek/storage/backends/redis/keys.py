@@ -1,0 +1,73 @@
+"""Every name that this backend writes, one line each. ``docs/keys.md`` says what is kept under them.
+
+The scripts derive the names of single queues, messages and workers themselves, from the prefix; those
+that Python needs are here. A namespace may have ``:`` in it, which is escaped, so that the names of
+``a`` and of ``a:b`` never meet.
+"""
+
+from __future__ import annotations
+
+
+class Keys:
+    """The names of one namespace.
+
+    Args:
+        namespace: As the user gave it.
+        hash_tag: Put the namespace in braces, so that a cluster keeps all of it on one node.
+    """
+
+    def __init__(self, namespace: str, hash_tag: bool = False) -> None:
+        escaped = namespace.replace("%", "%25").replace(":", "%3A")
+        self.prefix = f"{{{escaped}}}:" if hash_tag else f"{escaped}:"
+
+    def messages(self) -> str:
+        """HASH uuid -> record: all messages of the namespace, so that a uuid can't be there twice."""
+        return f"{self.prefix}messages"
+
+    def queues(self) -> str:
+        """HASH queue -> how many messages it holds; an empty queue is not in it."""
+        return f"{self.prefix}queues"
+
+    def delayed(self) -> str:
+        """ZSET arrival, uuid and queue by due time."""
+        return f"{self.prefix}delayed"
+
+    def workers(self) -> str:
+        """ZSET worker by the end of its lease."""
+        return f"{self.prefix}workers"
+
+    def counters(self) -> str:
+        """HASH of growing numbers (arrival, token, fence, …) and the workers' heartbeat."""
+        return f"{self.prefix}counters"
+
+    def claims(self, worker: str) -> str:
+        """HASH uuid -> claim, of one worker; its field '' is the worker's last step."""
+        return f"{self.prefix}claims:{worker}"
+
+    def calls(self, worker: str) -> str:
+        """LIST: a token here wakes just this worker."""
+        return f"{self.prefix}calls:{worker}"
+
+    def wake(self, kind: str, queue: str) -> str:
+        """LIST: a token here wakes one worker of this kind that names this queue."""
+        return f"{self.prefix}wake:{kind}:{queue}"
+
+    def wake_any_queue(self, kind: str) -> str:
+        """LIST: a token here wakes one worker of this kind that takes from all queues."""
+        return f"{self.prefix}wakes:{kind}"
+
+    def result(self, uuid: str) -> str:
+        """STRING timestamp|token|payload."""
+        return f"{self.prefix}results:{uuid}"
+
+    def status(self, uuid: str) -> str:
+        """STRING: what :meth:`~alsek.storage.backends.records.StatusRecord.pack` made."""
+        return f"{self.prefix}statuses:{uuid}"
+
+    def value(self, name: str) -> str:
+        """STRING: a value stored with ``Backend.set``."""
+        return f"{self.prefix}values:{name}"
+
+    def channel(self, name: str) -> str:
+        """A channel of this namespace."""
+        return f"{self.prefix}{name}"

@@ -1,0 +1,239 @@
+"""The message port on Redis: each method is one script. What they keep is in ``docs/keys.md``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, cast
+
+from alsek.defaults import SUBMISSION_BATCH
+from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.ports import MessagePort, Waiter
+from alsek.storage.backends.records import Claimed, DeadLetter, Outcome, Step, Stored, Submission, Worker
+from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.script import Call
+from alsek.storage.backends.redis.waiter import new_waiter
+from alsek.storage.backends.redis.wire import (
+    claimed_from,
+    corrupt_from,
+    dead_letter_from,
+    outcome_arguments,
+    stored_from,
+    submission_arguments,
+)
+
+_LONGEST_REQUEST: Final = 16
+_KNOWN_WORKERS: Final = 64
+
+#: Makes the call of a script, from its name, its further keys and its first arguments.
+CallMaker = Callable[..., Call]
+
+
+class RedisMessages(MessagePort):
+    """Messages in one HASH for the namespace, ready ones in a ZSET for each queue and wish.
+
+    Args:
+        link: To the server.
+        keys: The names.
+        make_call: Makes the call of a script.
+    """
+
+    def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
+        self._link = link
+        self._keys = keys
+        self._make_call = make_call
+        self._workers: dict[tuple[str, Worker], Call] = {}
+        self._add = make_call("add")
+        self._remove = make_call("remove")
+        self._reschedule = make_call("reschedule")
+        self._bury = make_call("bury")
+        self._revoke = make_call("revoke")
+        self._see = make_call("see")
+        self._browse = make_call("browse")
+        self._dead_letter = make_call("dead_letter")
+        self._dead_letters = make_call("dead_letters")
+        self._dead_queues = make_call("dead_queues")
+        self._replay = make_call("replay")
+        self._purge = make_call("purge")
+
+    def _of_worker(self, script: str, worker: Worker) -> Call:
+        """The call of a script on behalf of this worker, packed once."""
+        call = self._workers.get((script, worker))
+        if call is None:
+            if len(self._workers) >= _KNOWN_WORKERS:
+                self._workers.clear()
+            call = self._make_call(
+                script, keys=(self._keys.claims(worker.id).encode(),), fixed=_FIXED[script](worker)
+            )
+            self._workers[script, worker] = call
+        return call
+
+    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+        name = _short(request)
+        if len(submissions) == 1:
+            return [self._add(name, b"0", *submission_arguments(submissions[0]))[0] == 1]
+        accepted: list[bool] = []
+        for first in range(0, len(submissions), SUBMISSION_BATCH):
+            arguments = [name, b"%d" % first]
+            for submission in submissions[first : first + SUBMISSION_BATCH]:
+                arguments += submission_arguments(submission)
+            accepted += [answer == 1 for answer in self._add.run(arguments)]
+        return accepted
+
+    def register(self, worker: Worker) -> None:
+        self._of_worker("register", worker)()
+
+    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+        arguments = [b"%d" % seq, b"%d" % limit]
+        for outcome in outcomes:
+            arguments += outcome_arguments(outcome)
+        reply = self._of_worker("step", worker).run(arguments)
+        if reply is None:
+            raise _unknown(worker)
+        due, waiting, suspects, refused, skipped, corrupt, claimed = reply
+        return Step(
+            [uuid.decode() for uuid in refused],
+            claimed_from(claimed),
+            None if due < 0 else due,
+            waiting == 1,
+            suspects == 1,
+            [uuid.decode() for uuid in skipped],
+            corrupt_from(corrupt),
+        )
+
+    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+        reply = self._of_worker("renew", worker)(b"%d" % seq, *(b"%d" % token for token in tokens))
+        if reply is None:
+            raise _unknown(worker)
+        return [uuid.decode() for uuid in reply]
+
+    def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
+        arguments: list[bytes] = []
+        for outcome in outcomes:
+            arguments += outcome_arguments(outcome)
+        return [uuid.decode() for uuid in self._of_worker("retire", worker).run(arguments)]
+
+    def held(self, worker: Worker) -> list[Claimed]:
+        held = claimed_from(self._of_worker("held", worker)())
+        return sorted(held, key=lambda claimed: claimed.token)
+
+    def waiter(self, worker: Worker) -> Waiter:
+        return new_waiter(self._link, self._keys, worker, self._of_worker("pass_on", worker))
+
+    def remove(self, queue: str, uuid: str) -> bool:
+        return bool(self._remove(queue.encode(), uuid.encode()))
+
+    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
+        return bool(self._reschedule(queue.encode(), uuid.encode(), b"%d" % delay, payload))
+
+    def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+        return bool(self._bury(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error))
+
+    def revoke(self, queue: str, uuid: str) -> bool:
+        return bool(self._revoke(queue.encode(), uuid.encode()))
+
+    def get(self, queue: str, uuid: str) -> Stored | None:
+        reply = self._see(queue.encode(), uuid.encode())
+        return None if reply is None else stored_from(uuid, _state(reply[0]), reply[1])
+
+    def exists(self, queue: str, uuid: str) -> bool:
+        return self._see(queue.encode(), uuid.encode()) is not None
+
+    def queues(self) -> list[str]:
+        return sorted(name.decode() for name in self._link.call("HKEYS", self._keys.queues()))
+
+    def count(self, queue: str) -> int:
+        return int(self._link.call("HGET", self._keys.queues(), queue) or 0)
+
+    def browse(self, queue: str) -> Iterator[Stored]:
+        cursor, seen = b"0", set[bytes]()
+        while True:
+            cursor, *found = self._browse(queue.encode(), cursor)
+            for i in range(0, len(found), 3):
+                uuid, state, record = found[i : i + 3]
+                if uuid not in seen:
+                    seen.add(uuid)
+                    yield stored_from(uuid.decode(), _state(state), record)
+            if cursor == b"0":
+                return
+
+    def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
+        letter = self._dead_letter(queue.encode(), uuid.encode())
+        return None if letter is None else dead_letter_from(uuid, queue, letter)
+
+    def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
+        last: bytes | None = b"-inf"
+        while last is not None:
+            last, *found = self._dead_letters(queue.encode(), last)
+            for i in range(0, len(found), 2):
+                yield dead_letter_from(found[i].decode(), queue, found[i + 1])
+
+    def dead_queues(self) -> list[str]:
+        reply = self._dead_queues(b"")
+        return sorted(reply[i].decode() for i in range(0, len(reply), 2) if reply[i + 1])
+
+    def dead_count(self, queue: str) -> int:
+        """How many dead letters a queue has; expired ones don't count. O(log n)."""
+        return int(self._dead_queues(queue.encode())[1])
+
+    def replay(self, submission: Submission) -> bool:
+        return bool(self._replay(*submission_arguments(submission)))
+
+    def purge(self, queue: str, uuid: str | None = None) -> int:
+        if uuid is not None:
+            return int(self._purge(queue.encode(), uuid.encode()))
+        purged = 0
+        while True:
+            piece = int(self._purge(queue.encode(), b""))
+            purged += piece
+            if not piece:
+                return purged
+
+
+def _lease(worker: Worker) -> tuple[bytes, ...]:
+    return (worker.id.encode(), b"%d" % worker.lease)
+
+
+def _taste(worker: Worker) -> tuple[bytes, ...]:
+    queues = worker.queues
+    return (
+        worker.id.encode(),
+        worker.kind.encode(),
+        b"%d" % worker.lease,
+        b"%d" % worker.dlq_ttl,
+        worker.suspects.encode(),
+        b"-1" if queues is None else b"%d" % len(queues),
+        *(queue.encode() for queue in queues or ()),
+    )
+
+
+#: What each script is told of a worker.
+_FIXED: Final[dict[str, Callable[[Worker], tuple[bytes, ...]]]] = {
+    "register": _lease,
+    "renew": _lease,
+    "step": _taste,
+    "pass_on": _taste,
+    "retire": lambda worker: (worker.id.encode(), b"%d" % worker.dlq_ttl),
+    "held": lambda worker: (),
+}
+
+
+def _short(request: str) -> bytes:
+    """A request's id as it is kept with each message: itself if it is short, else 72 bits of its digest."""
+    name = request.encode()
+    if len(name) <= _LONGEST_REQUEST and request.isalnum():
+        return name
+    return base64.urlsafe_b64encode(hashlib.blake2b(name, digest_size=9).digest())
+
+
+def _state(state: bytes) -> Literal["delayed", "ready", "claimed"]:
+    return cast(Any, state.decode())
+
+
+def _unknown(worker: Worker) -> WorkerUnknownError:
+    return WorkerUnknownError(
+        f"worker {worker.id}: the store does not know it (any more): it was retired, or its lease of "
+        f"{worker.lease} ms ran out and what it held was given to others. It must register anew, under a new id."
+    )

@@ -1,0 +1,25 @@
+"""The wire format of commands (RESP), as far as it takes to send one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+Argument: TypeAlias = bytes | str | int
+
+
+def to_bytes(argument: Argument) -> bytes:
+    """An argument as it is sent."""
+    if type(argument) is bytes:
+        return argument
+    return argument.encode() if isinstance(argument, str) else b"%d" % argument  # type: ignore[str-bytes-safe]
+
+
+def encode_all(arguments: Iterable[bytes]) -> bytes:
+    """Arguments without the count before them, so that a part of a command can be kept ready."""
+    return b"".join([b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments])
+
+
+def encode(arguments: Sequence[Argument]) -> bytes:
+    """A whole command."""
+    return b"*%d\r\n" % len(arguments) + encode_all(to_bytes(argument) for argument in arguments)

@@ -1,0 +1,56 @@
+"""The result port on Redis: a STRING each, that expires by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alsek.storage.backends.ports import ResultPort
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
+from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.messages import CallMaker
+
+
+class RedisResults(ResultPort):
+    """Results by uuid, with an index of its descendants for each progenitor.
+
+    Args:
+        link: To the server.
+        keys: The names.
+        make_call: Makes the call of a script.
+    """
+
+    def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
+        self._link = link
+        self._keys = keys
+        self._put = make_call("result_put")
+        self._descendants = make_call("descendants")
+
+    def put(
+        self,
+        uuid: str,
+        payload: bytes,
+        ttl: int = FOR_EVER,
+        token: int = 0,
+        progenitor: str | None = None,
+    ) -> bool:
+        progenitor_name = (progenitor or "").encode()
+        return bool(self._put(uuid.encode(), payload, b"%d" % ttl, b"%d" % token, progenitor_name))
+
+    def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
+        if not uuids:
+            return []
+        found = self._link.call("MGET", *(self._keys.result(uuid) for uuid in uuids))
+        return [_record(uuid, data) if data is not None else None for uuid, data in zip(uuids, found, strict=True)]
+
+    def descendants(self, uuid: str) -> list[ResultRecord]:
+        reply = self._descendants(uuid.encode())
+        return [_record(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
+
+    def delete(self, uuids: Sequence[str]) -> int:
+        return int(self._link.call("DEL", *(self._keys.result(uuid) for uuid in uuids))) if uuids else 0
+
+
+def _record(uuid: str, data: bytes) -> ResultRecord:
+    timestamp, token, payload = data.split(b"|", 2)
+    return ResultRecord(uuid, payload, int(timestamp), int(token))

@@ -1,0 +1,10 @@
+-- Take a lock if it is free. A holder that takes it again gets it as it was; fences grow and never repeat.
+-- ARGV[2] name, ARGV[3] owner, ARGV[4] ttl
+-- Returns: who holds it now: expiry|fence|owner
+-- Needs: base
+local key = P .. 'locks:' .. ARGV[2]
+local held = call('GET', key)
+if held and tonumber(string.match(held, '^%d+')) > NOW then return held end
+local taken = int(NOW + tonumber(ARGV[4])) .. '|' .. call('HINCRBY', COUNTERS, 'fence', 1) .. '|' .. ARGV[3]
+call('SET', key, taken, 'PX', ARGV[4])
+return taken

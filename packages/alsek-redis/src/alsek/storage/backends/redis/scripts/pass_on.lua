@@ -1,0 +1,5 @@
+-- Wake another sleeper for what this worker might have taken, if anything waits.
+-- Returns: nothing
+-- Needs: base place sets
+pass_on(ROOMS)
+if POLICY ~= 'freely' then pass_on({ 'suspects:' }) end

@@ -1,0 +1,50 @@
+-- Names, the clock, and the header that every record begins with.
+--
+-- A record is HEAD .. payload; HEAD is one line that ends with "\n" (no queue has one in its name):
+--   1|wish|priority|arrival|losses|expiry|ttl|status_ttl|revoked|request|queue
+-- A claim is token|seq|flags|HEAD (flags: 1 suspect, 2 expired). The loader puts the
+-- clock before this, and P: the prefix of every name (ARGV[1]).
+-- KEYS[1] messages, KEYS[2] queues, KEYS[3] delayed, KEYS[4] workers, KEYS[5] counters
+local MESSAGES, QUEUES, DELAYED, WORKERS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local call = redis.call
+local NOW = now()
+local HEAD = '^1|([atp])|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%-?%d+)|([01])|([^|]*)|([^\n]+)\n()'
+local CLAIM = '^(%d+)|(%d+)|(%d)|()'
+
+-- Whole numbers as text: tostring() turns to 1e+15 from fifteen digits on.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+-- The header at `from` in a record or claim as a table (its numbers are text), or nil if it is none.
+local function parse(text, from)
+  local wish, priority, arrival, losses, expiry, ttl, status_ttl, revoked, request, queue, body =
+    string.match(text, HEAD, from)
+  if not wish then return nil end
+  return { wish = wish, priority = priority, arrival = arrival, losses = losses, expiry = expiry, ttl = ttl,
+    status_ttl = status_ttl, revoked = revoked, request = request, queue = queue, body = body }
+end
+
+-- Of a claim: token, seq, flags (numbers) and header; nil if these bytes are none.
+local function parse_claim(claim)
+  local token, seq, flags, from = string.match(claim, CLAIM)
+  if not token then return nil end
+  return tonumber(token), tonumber(seq), tonumber(flags), parse(claim, from)
+end
+
+local function format(h)
+  return '1|' .. h.wish .. '|' .. h.priority .. '|' .. h.arrival .. '|' .. h.losses .. '|' .. h.expiry .. '|' ..
+    h.ttl .. '|' .. h.status_ttl .. '|' .. h.revoked .. '|' .. h.request .. '|' .. h.queue .. '\n'
+end
+
+-- The member of a ready set: first in, first out within a priority.
+local function place_of(h, uuid)
+  return string.format('%013.0f', h.arrival) .. uuid
+end
+
+-- A command of any number of arguments, in pieces that Lua's stack can take (an even number each).
+local function bulk(command, key, list)
+  for i = 1, #list, 1000 do
+    call(command, key, unpack(list, i, math.min(i + 999, #list)))
+  end
+end

@@ -1,0 +1,91 @@
+-- What becomes of the messages that a worker reports. An outcome begins with a letter and its width:
+--   F uuid token                                succeeded, with nothing to keep
+--   S uuid token result_ttl progenitor result   succeeded, with a result
+--   T uuid token delay payload                  to be run again
+--   D uuid token dlq_ttl error                  never to be run again
+--   R uuid token                                released
+--   L uuid token suspect                        lost
+--   C and a submission                          the callback of the outcome before it
+local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
+local finished, gone = {}, {}
+
+local function leave(uuid, h)
+  gone[#gone + 1] = uuid
+  finished[#finished + 1] = uuid
+  finished[#finished + 1] = finished_entry(h.request)
+  tally(h.queue, -1)
+end
+
+local APPLY = {
+  F = function(uuid, h)
+    leave(uuid, h)
+    status(uuid, SUCCEEDED, h.status_ttl)
+  end,
+  S = function(uuid, h, i)
+    leave(uuid, h)
+    result(uuid, ARGV[i + 5], ARGV[i + 3], ARGV[i + 2], ARGV[i + 4])
+    status(uuid, SUCCEEDED, h.status_ttl)
+  end,
+  T = function(uuid, h, i)
+    local pause = tonumber(ARGV[i + 3])
+    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
+    write(uuid, format(h) .. ARGV[i + 4])
+    if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
+    status(uuid, RETRYING, h.status_ttl)
+  end,
+  D = function(uuid, h, i)
+    local record = call('HGET', MESSAGES, uuid) or ''
+    leave(uuid, h)
+    status(uuid, FAILED, h.status_ttl)
+    bury(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
+  end,
+  R = function(uuid, h, _, flags) give_back(uuid, h, flags % 2 == 1, 0, SUBMITTED, '0') end,
+  L = function(uuid, h, i, flags, dlq_ttl)
+    give_back(uuid, h, flags % 2 == 1 or ARGV[i + 3] == '1', 1, RETRYING, dlq_ttl)
+  end,
+}
+
+-- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers the uuids that were
+-- refused, those of callbacks that exist already, and what the worker's line (its field '') says.
+local function finish(claims, first, dlq_ttl)
+  local fields, refused, skipped, ended, starts = { '' }, {}, {}, {}, {}
+  local i = first
+  while i <= #ARGV do
+    if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
+    i = i + WIDTH[ARGV[i]]
+  end
+  local entries = call('HMGET', claims, unpack(fields))
+  return entries[1], function()
+    local n, accepted = 1, false
+    i = first
+    while i <= #ARGV do
+      local kind, uuid = ARGV[i], ARGV[i + 1]
+      if kind == 'C' then
+        if accepted then starts[#starts + 1] = i + 1 end
+      else
+        n = n + 1
+        local token, _, flags, h = parse_claim(entries[n] or '')
+        accepted = h and not ended[uuid] and token == tonumber(ARGV[i + 2])
+        if accepted then
+          ended[uuid] = true
+          ended[#ended + 1] = uuid
+          APPLY[kind](uuid, h, i, flags, dlq_ttl)
+        else
+          refused[#refused + 1] = uuid
+        end
+      end
+      i = i + WIDTH[kind]
+    end
+    bulk('HDEL', claims, ended)
+    bulk('HDEL', MESSAGES, gone)
+    remember(finished)
+    if starts[1] then
+      local requests = {}
+      for k = 1, #starts do requests[k] = '-' end
+      for k, answer in ipairs(submit(starts, requests)) do
+        if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
+      end
+    end
+    return refused, skipped
+  end
+end

@@ -1,0 +1,53 @@
+-- Dead letters: letters:<uuid> <queue> is died_at|length of the error|error, then the payload, and expires
+-- by itself; dead:<queue> has their order, fading:<queue> their expiries.
+
+-- Forget what has expired; at most 500 a time, so that no step grows long.
+local function trim(queue)
+  local gone = call('ZRANGEBYSCORE', P .. 'fading:' .. queue, '-inf', int(NOW), 'LIMIT', 0, 500)
+  if gone[1] then
+    call('ZREM', P .. 'dead:' .. queue, unpack(gone))
+    call('ZREM', P .. 'fading:' .. queue, unpack(gone))
+    for _, uuid in ipairs(gone) do call('DEL', P .. 'letters:' .. uuid .. ' ' .. queue) end
+  end
+  if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
+end
+
+-- ttl (text): '0' keeps nothing, below zero for ever.
+local function bury(uuid, queue, payload, fault, ttl)
+  ttl = tonumber(ttl)
+  if ttl ~= 0 then
+    local letter = int(NOW) .. '|' .. #fault .. '|' .. fault .. payload
+    keep(P .. 'letters:' .. uuid .. ' ' .. queue, letter, ttl)
+    call('ZADD', P .. 'dead:' .. queue, call('HINCRBY', COUNTERS, 'death', 1), uuid)
+    call('ZADD', P .. 'fading:' .. queue, ttl < 0 and '+inf' or int(NOW + ttl), uuid)
+    call('SADD', P .. 'dead', queue)
+    trim(queue)
+  end
+  tell_result(uuid)
+end
+
+local function lives(uuid, queue)
+  local expiry = call('ZSCORE', P .. 'fading:' .. queue, uuid)
+  return expiry and (expiry == 'inf' or tonumber(expiry) > NOW)
+end
+
+local function discard(uuid, queue)
+  call('ZREM', P .. 'dead:' .. queue, uuid)
+  call('ZREM', P .. 'fading:' .. queue, uuid)
+  call('DEL', P .. 'letters:' .. uuid .. ' ' .. queue)
+  if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
+end
+
+-- A record that can't be read: its bytes go to the dead letters, and the caller hears of it.
+local corrupt = {}
+local function set_aside(uuid, queue, record, dlq_ttl)
+  local reason = string.match(record, '^1|') and 'its header is damaged'
+    or 'it was written by another version, or is damaged'
+  call('HDEL', MESSAGES, uuid)
+  tally(queue, -1)
+  bury(uuid, queue, record, cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) ..
+    ',"traceback":null}', dlq_ttl)
+  corrupt[#corrupt + 1] = uuid
+  corrupt[#corrupt + 1] = queue
+  corrupt[#corrupt + 1] = reason
+end

@@ -1,0 +1,76 @@
+-- Making messages ready or delayed, and waking who sleeps. *Everything* that makes a message ready goes
+-- through here. ready(), delay(), write() and tally() only note; settle() does it, in few commands.
+local KINDS = { a = { 'thread', 'process' }, t = { 'thread' }, p = { 'process' } }
+local BROKEN_PAUSE = 60000
+local groups, group_list, records, counts, broken = {}, {}, {}, {}, {}
+
+-- Leave one token on each list that a sleeper who may take it waits on, where there is none.
+local function wake(wish, queue)
+  local lists = {}
+  for _, kind in ipairs(KINDS[wish]) do
+    lists[#lists + 1] = P .. 'wake:' .. kind .. ':' .. queue
+    lists[#lists + 1] = P .. 'wakes:' .. kind
+  end
+  if call('EXISTS', unpack(lists)) == #lists then return end
+  for _, list in ipairs(lists) do
+    if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
+  end
+end
+
+local function write(uuid, record)
+  records[#records + 1] = uuid
+  records[#records + 1] = record
+end
+
+local function tally(queue, change)
+  counts[queue] = (counts[queue] or 0) + change
+end
+
+local function ready(h, uuid, suspect)
+  local room = suspect and 'suspects:' or 'ready:'
+  local name = room .. h.wish .. ':' .. h.queue
+  local group = groups[name]
+  if not group then
+    group = { name = name, index = room .. h.wish, wish = h.wish, queue = h.queue, members = {} }
+    groups[name] = group
+    group_list[#group_list + 1] = group
+  end
+  local members = group.members
+  members[#members + 1] = h.priority
+  members[#members + 1] = place_of(h, uuid)
+end
+
+-- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
+local function delay(h, uuid, due)
+  local head = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
+  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. ' ' .. h.queue)
+  if not head[1] or due < tonumber(head[2]) then wake(h.wish, h.queue) end
+end
+
+-- A set that some stranger overwrote must not hold up the other queues: what belongs there tries again later.
+local function postpone(group, fault)
+  broken[group.queue] = fault
+  for i = 2, #group.members, 2 do
+    call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), group.members[i] .. ' ' .. group.queue)
+  end
+end
+
+local function settle()
+  bulk('HSET', MESSAGES, records)
+  for queue, change in pairs(counts) do
+    if change ~= 0 and call('HINCRBY', QUEUES, queue, change) <= 0 then
+      call('HDEL', QUEUES, queue)
+      call('DEL', P .. 'wake:thread:' .. queue, P .. 'wake:process:' .. queue)
+    end
+  end
+  for _, group in ipairs(group_list) do
+    local done = redis.pcall('ZADD', P .. group.name, unpack(group.members))
+    if type(done) == 'table' and done.err then
+      postpone(group, done.err)
+    else
+      call('ZADD', P .. group.index, 0, group.queue)
+      wake(group.wish, group.queue)
+    end
+  end
+  groups, group_list, records, counts = {}, {}, {}, {}
+end

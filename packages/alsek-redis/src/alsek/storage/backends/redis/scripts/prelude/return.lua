@@ -1,0 +1,45 @@
+-- Messages that go back to where they came from, and workers that are no more.
+
+-- At its old place, `losses` more; `code` is the status written. Without its record nothing is left to give back.
+local function give_back(uuid, h, suspect, losses, code, dlq_ttl)
+  if losses > 0 then
+    local record = call('HGET', MESSAGES, uuid)
+    if not record then return end
+    local body = (parse(record) or {}).body
+    if not body then return set_aside(uuid, h.queue, record, dlq_ttl) end
+    h.losses = int(h.losses + losses)
+    write(uuid, format(h) .. string.sub(record, body))
+  end
+  ready(h, uuid, suspect)
+  status(uuid, code, h.status_ttl)
+end
+
+-- All that a worker holds, and its name.
+local function forget(worker, losses, code, dlq_ttl)
+  local held = call('HGETALL', P .. 'claims:' .. worker)
+  for i = 1, #held, 2 do
+    if held[i] ~= '' then
+      local _, _, flags, h = parse_claim(held[i + 1])
+      if h then give_back(held[i], h, flags % 2 == 1, losses, code, dlq_ttl) end
+    end
+  end
+  call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)
+  call('ZREM', WORKERS, worker)
+end
+
+-- Some worker reached the store. If none had for a whole lease, takeover waits one lease more.
+local function beat(lease)
+  local last = tonumber(call('HGET', COUNTERS, 'beat') or NOW)
+  if NOW - last > lease then call('HSET', COUNTERS, 'grace', int(NOW + lease)) end
+  if NOW - last > lease / 8 or last == NOW then call('HSET', COUNTERS, 'beat', int(NOW)) end
+end
+
+-- What lost workers held; `self` is evidently alive. At most 20 workers a step.
+local function take_over(self, dlq_ttl)
+  local first = call('ZRANGE', WORKERS, 0, 0, 'WITHSCORES')
+  if not first[1] or tonumber(first[2]) > NOW then return end
+  if tonumber(call('HGET', COUNTERS, 'grace') or 0) > NOW then return end
+  for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW), 'LIMIT', 0, 20)) do
+    if worker ~= self then forget(worker, 1, RETRYING, dlq_ttl) end
+  end
+end

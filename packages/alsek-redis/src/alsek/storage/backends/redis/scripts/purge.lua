@@ -1,0 +1,13 @@
+-- Delete one dead letter, or up to a thousand of a queue.
+-- ARGV[2] queue, ARGV[3] uuid, or '' for any
+-- Returns: how many it was
+-- Needs: base place status letters
+-- Flags: allow-oom
+local queue, count = ARGV[2], 0
+trim(queue)
+local doomed = ARGV[3] ~= '' and { ARGV[3] } or call('ZRANGE', P .. 'dead:' .. queue, 0, 999)
+for _, uuid in ipairs(doomed) do
+  if lives(uuid, queue) then count = count + 1 end
+  discard(uuid, queue)
+end
+return count

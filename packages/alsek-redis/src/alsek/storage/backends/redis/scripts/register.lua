@@ -1,0 +1,9 @@
+-- Make a worker known, with a full lease; of a known one, renew the lease.
+-- KEYS[6] its claims
+-- ARGV[2] worker id, ARGV[3] its lease
+-- Returns: nothing
+-- Needs: base place status letters return
+-- Flags: allow-oom
+beat(tonumber(ARGV[3]))
+call('ZADD', WORKERS, int(NOW + tonumber(ARGV[3])), ARGV[2])
+call('HSETNX', KEYS[6], '', '0 \n')

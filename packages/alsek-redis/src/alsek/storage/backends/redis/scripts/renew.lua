@@ -1,0 +1,27 @@
+-- Extend the lease of a worker, and give back what it was handed up to a step whose reply never reached it.
+-- KEYS[6] its claims
+-- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, from ARGV[5] on the tokens that it knows of
+-- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
+-- Needs: base place status letters return
+-- Flags: allow-oom
+local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
+if not call('ZSCORE', WORKERS, worker) then return false end
+beat(tonumber(ARGV[3]))
+call('ZADD', WORKERS, int(NOW + tonumber(ARGV[3])), worker)
+
+local known, revoked = {}, {}
+for i = 5, #ARGV do known[tonumber(ARGV[i])] = true end
+local held = call('HGETALL', claims)
+for i = 1, #held, 2 do
+  local uuid = held[i]
+  local token, seq, flags, h = parse_claim(held[i + 1])
+  if h and seq <= last and not known[token] then
+    call('HDEL', claims, uuid)
+    give_back(uuid, h, flags % 2 == 1, 0, SUBMITTED, '0')
+  elseif h and h.revoked == '1' then
+    revoked[#revoked + 1] = uuid
+  end
+end
+settle()
+for _, queue in ipairs(call('SRANDMEMBER', P .. 'dead', 5)) do trim(queue) end
+return revoked

@@ -1,0 +1,14 @@
+-- Replace a message's payload and make it delayed or ready, whoever holds it; a claim on it ends.
+-- ARGV[2] queue, ARGV[3] uuid, ARGV[4] delay, ARGV[5] payload
+-- Returns: 1, or 0 if it isn't there
+-- Needs: base place status find
+local queue, uuid, pause = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local h = look(uuid, queue)
+if not h then return 0 end
+take_away(uuid, h)
+h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
+write(uuid, format(h) .. ARGV[5])
+if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
+status(uuid, RETRYING, h.status_ttl)
+settle()
+return 1

@@ -1,0 +1,20 @@
+-- Mark a message as revoked where it is, and call its holder.
+-- ARGV[2] queue, ARGV[3] uuid
+-- Returns: 1, or 0 if it isn't there
+-- Needs: base find
+local queue, uuid = ARGV[2], ARGV[3]
+local h, record = look(uuid, queue)
+if not h then return 0 end
+h.revoked = '1'
+call('HSET', MESSAGES, uuid, format(h) .. string.sub(record, h.body))
+local worker = holder_of(uuid)
+if worker then
+  local claims, calls = P .. 'claims:' .. worker, P .. 'calls:' .. worker
+  local token, seq, flags, held = parse_claim(call('HGET', claims, uuid))
+  if held then
+    held.revoked = '1'
+    call('HSET', claims, uuid, int(token) .. '|' .. int(seq) .. '|' .. flags .. '|' .. format(held))
+  end
+  if call('EXISTS', calls) == 0 then call('RPUSH', calls, '1') end
+end
+return 1

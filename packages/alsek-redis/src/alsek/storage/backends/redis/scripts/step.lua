@@ -1,0 +1,60 @@
+-- Report outcomes and claim what is next, in one step; the same sequence number again changes nothing.
+--
+-- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is
+-- written here and now. The worker's line (field '' of its claims) has its last step's number, the uuid of the
+-- suspect that it must hold alone, and what was refused, skipped and set aside: the answer to a repetition.
+-- KEYS[1] messages, KEYS[2] queues, KEYS[3] delayed, KEYS[4] workers, KEYS[5] counters, KEYS[6] its claims
+-- ARGV[1] prefix, ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its
+-- suspect policy, ARGV[7] how many queues it names (-1: all), ARGV[8…] their names; then seq, limit, outcomes
+-- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
+-- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
+-- Needs: base place status letters submit return finish promote sets pick claim
+-- Flags: allow-oom
+local worker, claims = ARGV[2], KEYS[6]
+local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
+if not call('ZSCORE', WORKERS, worker) then return false end
+
+local line, apply = finish(claims, AFTER_QUEUES + 2, ARGV[5])
+local last, alone, said = string.match(line or '0 \n', '^(%d+) (%S*)\n(.*)$')
+local refused, skipped, claimed = {}, {}, {}
+local repeated = last == seq
+beat(tonumber(ARGV[4]))
+if repeated then
+  local kept = said ~= '' and cjson.decode(said) or {}
+  refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
+  claimed = claims_of_step(claims, seq)
+elseif tonumber(seq) < tonumber(last) then
+  return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
+else
+  refused, skipped = apply()
+end
+
+local next_due = promote(ARGV[5])
+take_over(worker, ARGV[5])
+settle()
+
+if not repeated then
+  local entries = {}
+  if alone ~= '' and call('HEXISTS', claims, alone) == 0 then alone = '' end
+  if limit > 0 and alone == '' then
+    local holds_nothing = POLICY ~= 'freely' and call('HLEN', claims) <= 1
+    local found
+    claimed, found = claim(choose(limit, holds_nothing), seq, entries)
+    if found and POLICY ~= 'freely' then alone = found end
+  end
+  for queue, fault in pairs(broken) do
+    corrupt[#corrupt + 1], corrupt[#corrupt + 2], corrupt[#corrupt + 3] = '', queue, fault
+  end
+  said = ''
+  if refused[1] or skipped[1] or corrupt[1] then
+    said = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt })
+  end
+  entries[#entries + 1] = ''
+  entries[#entries + 1] = seq .. ' ' .. alone .. '\n' .. said
+  bulk('HSET', claims, entries)
+  settle()
+end
+
+local waiting = pass_on(ROOMS)
+local suspects = POLICY ~= 'freely' and waits({ 'suspects:' })
+return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed }

@@ -1,0 +1,62 @@
+"""The status port on Redis: a STRING each, that expires by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from alsek.storage.backends.ports import StatusPort
+from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
+from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.messages import CallMaker
+from alsek.storage.backends.redis.scan import scan_keys
+
+_PIECE = 500
+
+
+class RedisStatuses(StatusPort):
+    """Statuses by uuid.
+
+    Args:
+        link: To the server.
+        keys: The names.
+        make_call: Makes the call of a script.
+    """
+
+    def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
+        self._link = link
+        self._keys = keys
+        self._put = make_call("status_put")
+
+    def put(
+        self,
+        uuid: str,
+        status: TaskStatus,
+        details: bytes | None = None,
+        ttl: int = FOR_EVER,
+        only_new: bool = False,
+    ) -> bool:
+        new = b"1" if only_new else b"0"
+        return bool(self._put(uuid.encode(), b"%d" % status, details or b"", b"%d" % ttl, new, b""))
+
+    def get(self, uuids: Sequence[str]) -> list[StatusRecord | None]:
+        if not uuids:
+            return []
+        found = self._link.call("MGET", *(self._keys.status(uuid) for uuid in uuids))
+        return [
+            StatusRecord.unpack(uuid, data) if data is not None else None
+            for uuid, data in zip(uuids, found, strict=True)
+        ]
+
+    def replace(self, uuid: str, expected: StatusRecord, status: TaskStatus, ttl: int = FOR_EVER) -> bool:
+        begins = b"%d|%d|" % (expected.status, expected.timestamp)
+        return bool(self._put(uuid.encode(), b"%d" % status, b"", b"%d" % ttl, b"0", begins))
+
+    def delete(self, uuids: Sequence[str]) -> int:
+        return int(self._link.call("DEL", *(self._keys.status(uuid) for uuid in uuids))) if uuids else 0
+
+    def scan(self) -> Iterator[StatusRecord]:
+        prefix = self._keys.status("")
+        for names in scan_keys(self._link, f"{prefix}*", _PIECE):
+            uuids = [name.removeprefix(prefix) for name in names]
+            yield from (record for record in self.get(uuids) if record is not None)

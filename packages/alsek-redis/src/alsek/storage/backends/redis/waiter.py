@@ -1,0 +1,238 @@
+"""Sleeping in the store until something may be claimable.
+
+Whatever makes a message ready leaves a token in short lists (``prelude/place.lua``): one for each kind of
+pool and queue, one for each kind and all queues. A waiter blocks on those of its worker with ``BLPOP``, on a
+connection of its own, and the caller selects on that connection's socket. Nothing is missed: a token
+that was left before the waiter blocks ends the wait at once. Nor do all sleepers wake for one message:
+a list gives its token to one of them, and a claim that leaves something behind puts it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from alsek.exceptions import BackendError
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Worker
+from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.resp import encode
+
+_logger = logging.getLogger(__name__)
+
+_INTERVAL: Final = 5_000
+_OVERDUE_SECONDS: Final = 3.0
+_CONNECT_SECONDS: Final = 1.0
+_NOTHING: Final = b"*-1\r\n"
+_LINES_OF_A_TOKEN: Final = 5
+
+
+def new_waiter(link: Link, keys: Keys, worker: Worker, pass_on: Callable[[], Any]) -> Waiter:
+    """The waiter that this link can serve."""
+    names = token_lists(keys, worker)
+    return SocketWaiter(link, names, pass_on) if link.direct else ThreadWaiter(link, names, pass_on)
+
+
+def token_lists(keys: Keys, worker: Worker) -> list[str]:
+    """Where tokens for this worker are left."""
+    kinds = ("thread", "process") if worker.kind == "any" else (worker.kind,)
+    names = [keys.calls(worker.id)]
+    for kind in kinds:
+        if worker.queues is None:
+            names.append(keys.wake_any_queue(kind))
+        else:
+            names.extend(keys.wake(kind, queue) for queue in worker.queues)
+    return names
+
+
+class SocketWaiter(Waiter):
+    """Blocks on a connection of its own and never on its replies.
+
+    Args:
+        link: To the server.
+        names: The lists to wait on.
+        pass_on: Wakes another worker.
+    """
+
+    def __init__(self, link: Link, names: list[str], pass_on: Callable[[], Any]) -> None:
+        self._link = link
+        self._wait = encode(["BLPOP", *names, _INTERVAL // 1000])
+        self._pass_on = pass_on
+        self._connection: Any = None
+        self._socket: Any = None
+        self._armed_at: float | None = None
+        self._heard = b""
+
+    @property
+    def interval(self) -> int:
+        return _INTERVAL
+
+    def fileno(self) -> int:
+        if self._socket is None:
+            self.arm()
+        return int(self._socket.fileno())
+
+    def arm(self) -> None:
+        if self._armed_at is not None and self._overdue():
+            self._drop()
+        if self._armed_at is not None:
+            return
+        try:
+            self._send()
+        except Exception:
+            # The connection may have died while nobody looked: once more, on a fresh one.
+            self._drop()
+            try:
+                self._send()
+            except Exception as error:
+                self._drop()
+                raise self._link.told(error) from error
+
+    def drain(self) -> bool:
+        if self._socket is None:
+            return True
+        try:
+            while True:
+                piece = self._socket.recv(4096)
+                if not piece:
+                    raise ConnectionResetError("the server closed the connection")
+                self._heard += piece
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            # TLS says "want read" by an error of its own, a subclass of OSError.
+            if type(error).__name__ not in ("SSLWantReadError", "SSLWantWriteError"):
+                _logger.debug("a waiter lost its connection: %s", error)
+                self._drop()
+                return True
+        return self._understand()
+
+    def pass_on(self) -> None:
+        self._pass_on()
+
+    def close(self) -> None:
+        if self._armed_at is not None and self.drain_quietly():
+            # A token came that nobody will act on: another worker must have it.
+            with contextlib.suppress(BackendError):
+                self._pass_on()
+        self._drop()
+
+    def drain_quietly(self) -> bool:
+        """Whether a token had come already."""
+        return self._socket is not None and self.drain() and self._socket is not None
+
+    def _send(self) -> None:
+        if self._connection is None:
+            self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_SECONDS)
+            # From here on the socket is ours: redis-py has logged in and chosen the database.
+            self._socket = self._connection._sock
+            self._socket.setblocking(False)
+        self._socket.sendall(self._wait)
+        self._armed_at = time.monotonic()
+
+    def _understand(self) -> bool:
+        heard = self._heard
+        if heard == _NOTHING:
+            self._armed_at, self._heard = None, b""
+            return False
+        if heard.startswith(b"-") and heard.endswith(b"\r\n"):
+            # An error instead of a token (a replica now, no permission): the claim that follows will tell.
+            _logger.debug("a waiter was refused: %r", heard)
+            self._drop()
+            return True
+        if heard.startswith(b"*2") and heard.count(b"\r\n") >= _LINES_OF_A_TOKEN:
+            self._armed_at, self._heard = None, b""
+            return True
+        return False
+
+    def _overdue(self) -> bool:
+        """The server answers after `interval` at the latest: silence beyond that is a dead connection."""
+        return self._armed_at is not None and time.monotonic() - self._armed_at > _INTERVAL / 1000 + _OVERDUE_SECONDS
+
+    def _drop(self) -> None:
+        connection, self._connection, self._socket = self._connection, None, None
+        self._armed_at, self._heard = None, b""
+        if connection is not None:
+            connection.disconnect()
+
+
+class ThreadWaiter(Waiter):
+    """For clients that no connection can be had from: a thread blocks, and writes to a pair of sockets.
+
+    Args:
+        link: To the server.
+        names: The lists to wait on.
+        pass_on: Wakes another worker.
+    """
+
+    def __init__(self, link: Link, names: list[str], pass_on: Callable[[], Any]) -> None:
+        self._link = link
+        self._names = names
+        self._pass_on = pass_on
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self._theirs.setblocking(False)
+        self._armed = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def interval(self) -> int:
+        return _INTERVAL
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def arm(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="alsek-redis-waiter", daemon=True)
+            self._thread.start()
+        self._armed.set()
+
+    def drain(self) -> bool:
+        try:
+            return bool(self._ours.recv(4096))
+        except BlockingIOError:
+            return False
+
+    def pass_on(self) -> None:
+        self._pass_on()
+
+    def close(self) -> None:
+        self._closed = True
+        self._armed.set()
+        if self._thread is not None:
+            self._thread.join(2)
+        self._ours.close()
+        self._theirs.close()
+
+    def _run(self) -> None:
+        while True:
+            self._armed.wait()
+            if self._closed:
+                return
+            if self._token_came():
+                if self._closed:
+                    with contextlib.suppress(BackendError):
+                        self._pass_on()
+                    return
+                self._armed.clear()
+                with contextlib.suppress(BlockingIOError):
+                    self._theirs.send(b"1")
+
+    def _token_came(self) -> bool:
+        """Whether it is worth claiming: a token, or a fault that the claim will meet too."""
+        try:
+            return self._link.client.execute_command("BLPOP", *self._names, 1) is not None
+        except Exception as error:
+            _logger.debug("a waiter lost its connection: %s", error)
+            self._pause.wait(1)
+            return True
+
+    _pause = threading.Event()

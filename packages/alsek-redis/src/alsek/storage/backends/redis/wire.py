@@ -1,0 +1,108 @@
+"""Between the plain values of a port and what scripts take and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from alsek.storage.backends.records import (
+    Claimed,
+    Corrupt,
+    DeadLetter,
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    Stored,
+    Submission,
+    Succeeded,
+)
+
+_WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
+
+
+def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
+    """As ``prelude/submit.lua`` reads it."""
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
+    return (
+        uuid.encode(),
+        queue.encode(),
+        payload,
+        b"%d" % priority,
+        _WISH[wish],
+        b"%d" % delay,
+        b"%d" % ttl,
+        b"%d" % status_ttl,
+    )
+
+
+def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
+    """As ``prelude/finish.lua`` reads it."""
+    uuid, token = outcome.uuid.encode(), b"%d" % outcome.token
+    match outcome:
+        case Succeeded(result=None, callback=None):
+            return (b"F", uuid, token)
+        case Succeeded():
+            own: tuple[bytes, ...] = (b"F", uuid, token)
+            if outcome.result is not None:
+                progenitor = (outcome.progenitor or "").encode()
+                own = (b"S", uuid, token, b"%d" % outcome.result_ttl, progenitor, outcome.result)
+            if outcome.callback is not None:
+                own = (*own, b"C", *submission_arguments(outcome.callback))
+            return own
+        case Retried():
+            return (b"T", uuid, token, b"%d" % outcome.delay, outcome.payload)
+        case Died():
+            return (b"D", uuid, token, b"%d" % outcome.dlq_ttl, outcome.error)
+        case Released():
+            return (b"R", uuid, token)
+        case Lost():
+            return (b"L", uuid, token, b"1" if outcome.suspect else b"0")
+
+
+def _split(record: bytes) -> tuple[list[bytes], bytes]:
+    """The fields of a record's head (``prelude/base.lua``), and its payload."""
+    head, _, payload = record.partition(b"\n")
+    return head.split(b"|", 10), payload
+
+
+def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
+    """What ``claim()`` in ``prelude/claim.lua`` answers: uuid, token, flags, record of each."""
+    claimed = []
+    for i in range(0, len(reply), 4):
+        uuid, token, flags, record = reply[i : i + 4]
+        assert isinstance(uuid, bytes) and isinstance(flags, int) and isinstance(record, bytes)
+        head, payload = _split(record)
+        claimed.append(
+            Claimed(
+                uuid.decode(),
+                head[10].decode(),
+                payload,
+                int(token),
+                int(head[4]),
+                head[8] == b"1",
+                flags & 2 != 0,
+                flags & 1 != 0,
+            )
+        )
+    return claimed
+
+
+def stored_from(uuid: str, state: Literal["delayed", "ready", "claimed"], record: bytes) -> Stored:
+    """A record, for whoever looks on."""
+    head, payload = _split(record)
+    return Stored(uuid, head[10].decode(), payload, int(head[2]), state, int(head[4]), head[8] == b"1")
+
+
+def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:
+    """What was set aside: uuid, queue, reason of each."""
+    texts = [text.decode("utf-8", "replace") for text in reply]
+    return [Corrupt(*texts[i : i + 3]) for i in range(0, len(texts), 3)]
+
+
+def dead_letter_from(uuid: str, queue: str, letter: bytes) -> DeadLetter:
+    """What ``bury()`` in ``prelude/letters.lua`` wrote."""
+    died_at, length, rest = letter.split(b"|", 2)
+    error, payload = rest[: int(length)], rest[int(length) :]
+    return DeadLetter(uuid, queue, payload, error, int(died_at))

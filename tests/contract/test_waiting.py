@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
@@ -199,7 +200,7 @@ def test_a_promotion_wakes_whoever_may_take_it(
     add(backend, a_message("a", delay=1_000, wish="process"))
     busy.step(limit=0)
     waiter = asleep(actor(kind="process"))
-    who_rings([waiter], at_least=0)
+    rings(waiter, QUIET)
     waiter.arm()
     store.advance(1_000)
     busy.step(limit=0)
@@ -328,7 +329,7 @@ def test_a_reschedule_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> 
     add(backend, a_message("a", delay=60_000))
     worker = actor()
     waiter = asleep(worker)
-    who_rings([waiter], at_least=0)
+    rings(waiter, QUIET)
     waiter.arm()
     backend.messages.reschedule("q", "a", b"now", 0)
     assert rings(waiter)
@@ -346,8 +347,6 @@ def test_a_closed_waiter_takes_no_wake_from_others(backend: Backend, actor: Acto
 
 def test_no_wake_is_lost_in_a_race(backend: Backend, actor: Actors) -> None:
     """However adding and lying down interleave, every message is claimed upon a wake alone."""
-    import threading
-
     worker, total = actor(), 60
     producer = threading.Thread(target=lambda: [add(backend, f"a{n}") for n in range(total)])
     claimed: list[str] = []

@@ -110,12 +110,15 @@ def test_the_same_request_again_after_a_retry(messages: MessagePort, actor: Call
 def test_a_finished_uuid_is_remembered(
     backend: Backend, store: Store, actor: Callable[..., Actor], outcome: Callable[..., object]
 ) -> None:
-    """The uuid of a message that its holder finished is not new for the length of the window."""
+    """The uuid of a message that its holder finished is not new for the length of the window, then it is."""
     worker = actor()
     add(backend, "a")
     worker.step(outcome(worker.claim_one()), limit=0)  # type: ignore[arg-type]
-    store.advance(DEDUP_WINDOW // 2)
+    store.advance(DEDUP_WINDOW - 1)
     assert add(backend, a_message("a")) == [False]
+    store.advance(2)
+    assert add(backend, a_message("a")) == [True]
+    assert uuids(worker.claim()) == ["a"]
 
 
 def test_a_partly_known_batch_is_answered_one_by_one(backend: Backend, messages: MessagePort) -> None:

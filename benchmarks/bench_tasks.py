@@ -1,0 +1,52 @@
+"""The tasks that benchmarks run, on the store that ALSEK_BENCH_STORE names (a URL, or a path)."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from alsek import Broker, Message, ResultStore, StatusTracker, task
+
+if TYPE_CHECKING:
+    from alsek.storage.backends.abstract import Backend
+
+
+def open_store(where: str) -> Backend:
+    """The backend for a Redis URL or the path of a SQLite file."""
+    if "://" in where:
+        from alsek.storage.backends.redis import RedisBackend
+
+        return RedisBackend(where)
+    from alsek.storage.backends.sqlite import SQLiteBackend
+
+    return SQLiteBackend(where)
+
+
+backend = open_store(os.environ["ALSEK_BENCH_STORE"])
+broker = Broker(backend)
+results = ResultStore(backend)
+statuses = StatusTracker(backend)
+
+
+@task(broker, mechanism="thread")
+def noop() -> None:
+    """Nothing."""
+
+
+@task(broker, mechanism="thread", result_store=results, status_tracker=statuses)
+def tracked() -> int:
+    """Nothing, with its status tracked and its result kept."""
+    return 1
+
+
+@task(broker, mechanism="thread")
+def nap(milliseconds: int) -> None:
+    """Sleep."""
+    time.sleep(milliseconds / 1000)
+
+
+@task(broker, mechanism="thread", result_store=results)
+def started_at(message: Message) -> int:
+    """When it started: nanoseconds, on the clock that all processes of a machine share."""
+    return time.monotonic_ns()

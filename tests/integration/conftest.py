@@ -1,0 +1,188 @@
+"""Real pools, through the real command, on real stores."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from alsek.storage.backends.abstract import Backend
+
+_HEADER = """
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from alsek import Broker, Message, ResultStore, StatusTracker, task
+from alsek.core.hooks import on_worker_start, on_worker_stop
+from alsek.exceptions import Reject, Retry
+{backend}
+
+broker = Broker(backend)
+result_store = ResultStore(backend)
+status_tracker = StatusTracker(backend)
+HERE = Path(__file__).parent
+"""
+
+_BACKENDS = {
+    "sqlite": "from alsek.storage.backends.sqlite import SQLiteBackend\nbackend = SQLiteBackend({path!r})",
+    "redis": (
+        "from alsek.storage.backends.redis import RedisBackend\n"
+        "backend = RedisBackend({url!r}, namespace={namespace!r})"
+    ),
+}
+
+
+class Worker:
+    """A pool started by the ``alsek`` command."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """All that it has logged."""
+        return self._log.read_text(errors="replace")
+
+    def children(self) -> list[int]:
+        """The pids of its child processes now."""
+        return children_of(self.process.pid)
+
+    def logged(self, text: str, timeout: float = 15) -> None:
+        """Return once `text` is in the log."""
+        eventually(lambda: text in self.log, timeout, lambda: f"{text!r} is not in the log:\n{self.log}")
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 40) -> int:
+        """Send a signal, and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=timeout)
+
+
+class Project:
+    """A folder with a `tasks.py`, and a store of its own.
+
+    Attributes:
+        tasks: The module, as the producer imports it.
+    """
+
+    def __init__(self, folder: Path, kind: str, header: str) -> None:
+        self.folder = folder
+        self.kind = kind
+        self._header = header
+        self._workers: list[Worker] = []
+        self._modules: list[ModuleType] = []
+
+    def write(self, body: str, name: str = "tasks.py") -> Any:
+        """Write a module, with the store's objects above `body`, and import it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._header + textwrap.dedent(body))
+        spec = importlib.util.spec_from_file_location(f"project_{time.monotonic_ns()}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self._modules.append(module)
+        return module
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of ``alsek`` with these arguments."""
+        return [sys.executable, "-m", "alsek.cli", *arguments]
+
+    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run ``alsek`` to its end."""
+        return subprocess.run(
+            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def worker(self, *arguments: str, target: str = "tasks", pool: str = "thread-pool") -> Worker:
+        """Start a pool."""
+        log = self.folder / f"worker-{len(self._workers)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                self.command(pool, target, *arguments), cwd=self.folder, stderr=out, stdout=out
+            )
+        worker = Worker(process, log)
+        self._workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        """End all that was started, by pid."""
+        for worker in self._workers:
+            children = worker.children()
+            if worker.process.poll() is None:
+                worker.process.kill()
+                worker.process.wait()
+            for pid in children:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        for module in self._modules:
+            backend: Backend = module.backend
+            backend.clear_namespace()
+            backend.close()
+
+    def logs(self) -> str:
+        """What the workers have logged, for a failure's report."""
+        return "\n".join(f"── worker {number}\n{worker.log}" for number, worker in enumerate(self._workers))
+
+
+def children_of(pid: int) -> list[int]:
+    """The pids of a process's children."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def eventually(
+    holds: Callable[[], bool], timeout: float = 15, explain: Callable[[], str] = lambda: "it never came true"
+) -> None:
+    """Return once `holds()`; fail when it does not within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(explain())
+        time.sleep(0.01)
+
+
+def _made(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Project]:
+    if kind == "redis":
+        url = request.getfixturevalue("redis_url")
+        backend = _BACKENDS["redis"].format(url=url, namespace=f"it{time.monotonic_ns()}")
+    else:
+        backend = _BACKENDS["sqlite"].format(path=str(folder / "alsek.db"))
+    project = Project(folder, kind, _HEADER.format(backend=backend))
+    failed = request.session.testsfailed
+    try:
+        yield project
+    finally:
+        if request.session.testsfailed > failed:
+            sys.stderr.write(project.logs())
+        project.close()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """A project on each store."""
+    yield from _made(request, tmp_path, request.param)
+
+
+@pytest.fixture
+def sqlite_project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """A project on SQLite, where the store makes no difference."""
+    yield from _made(request, tmp_path, "sqlite")

@@ -1,0 +1,455 @@
+"""The thread pool, run by its command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from alsek import TaskStatus
+from alsek.exceptions import TaskFailedError
+from tests.integration.conftest import Project, children_of, eventually
+
+BASICS = """
+@task(broker, result_store=result_store)
+def add(a: int, b: int) -> int:
+    return a + b
+
+@task(broker, result_store=result_store, status_tracker=status_tracker, backoff=None)
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+@task(broker, result_store=result_store)
+def where(message: Message) -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+@task(broker)
+def log_run(name: str, seconds: float = 0.0) -> None:
+    time.sleep(seconds)
+    with (HERE / "runs.txt").open("a") as file:
+        file.write(f"{name}\\n")
+"""
+
+
+def runs(project: Project) -> list[str]:
+    """What `log_run` has written."""
+    path = project.folder / "runs.txt"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_a_result_comes_back(project: Project) -> None:
+    """What a task returns is what `get` gives to whoever submitted it."""
+    tasks = project.write(BASICS)
+    project.worker("--n_processes", "1")
+    message = tasks.add.generate(args=(1, 1))
+    assert tasks.result_store.get(message, timeout=20_000) == 2
+    assert not tasks.broker.exists(message)
+
+
+def test_each_of_many_messages_runs_once(project: Project) -> None:
+    """Five hundred messages on two groups: each runs exactly once, and nothing is left."""
+    tasks = project.write(BASICS)
+    names = [f"m{number}" for number in range(500)]
+    messages = [tasks.log_run.generate(args=(name,), submit=False) for name in names]
+    assert tasks.broker.submit_many(messages) == []
+    project.worker("--n_threads", "4", "--n_processes", "2")
+    eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 30)
+    assert sorted(runs(project)) == sorted(names)
+
+
+def test_failures_are_retried_and_then_kept(project: Project) -> None:
+    """Four runs by default; then the message is a dead letter with name, text and traceback, and its status FAILED."""
+    tasks = project.write(BASICS)
+    worker = project.worker("--n_processes", "1")
+    message = tasks.fail.generate(args=("no money",))
+    with pytest.raises(TaskFailedError, match="ValueError: no money") as caught:
+        tasks.result_store.get(message, timeout=20_000)
+    assert caught.value.details["name"] == "ValueError"
+    assert "raise ValueError(text)" in caught.value.details["traceback"]
+    assert tasks.status_tracker.get(message) is TaskStatus.FAILED
+    assert tasks.broker.in_dlq(message)
+    assert not tasks.broker.exists(message)
+    assert tasks.broker.sync_from_backend(message).retries == 3
+    assert worker.log.count("is run again") == 3
+
+
+def test_retry_and_reject_steer_the_message(project: Project) -> None:
+    """`raise Retry(delay=…)` runs the message again after that delay; `raise Reject` fails it at once."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def third_time_lucky(message: Message) -> list[int]:
+    with (HERE / "times.txt").open("a") as file:
+        file.write(f"{time.time_ns() // 1_000_000}\\n")
+    if message.retries < 2:
+        raise Retry("not yet", delay=300)
+    return [int(line) for line in (HERE / "times.txt").read_text().split()]
+
+@task(broker, result_store=result_store)
+def hopeless() -> None:
+    raise Reject("never")
+"""
+    )
+    project.worker("--n_processes", "1")
+    rejected = tasks.hopeless.generate()
+    times = tasks.result_store.get(tasks.third_time_lucky.generate(), timeout=20_000)
+    assert len(times) == 3
+    assert all(later - earlier >= 300 for earlier, later in zip(times, times[1:], strict=False))
+    with pytest.raises(TaskFailedError, match="Reject: never"):
+        tasks.result_store.get(rejected, timeout=20_000)
+    assert tasks.broker.sync_from_backend(rejected).retries == 0
+
+
+def test_callbacks_follow(project: Project) -> None:
+    """A chain of callbacks runs in order, each with the result of the one before, all with the root as progenitor."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def add_previous(message: Message) -> int:
+    return message.previous_result + 1
+"""
+    )
+    project.worker("--n_processes", "1")
+    last = tasks.add_previous.generate(submit=False)
+    first = tasks.add.generate(args=(1, 1), callback=(tasks.add_previous.generate(submit=False), last))
+    assert tasks.result_store.get(last, timeout=20_000, keep=True) == 4
+    found = tasks.result_store.get(first, timeout=20_000, descendants=True, with_metadata=True)
+    assert [each["result"] for each in found] == [2, 3, 4]
+    assert [each["uuid"] for each in found] == [first.uuid, *(first.descendant_uuids or [])]
+
+
+def test_an_unknown_task_is_failed_and_the_pool_goes_on(project: Project) -> None:
+    """A message for a task that the pool does not know is a dead letter that says so; others are not held up."""
+    tasks = project.write(BASICS)
+    stranger = tasks.add.generate(args=(1, 1), submit=False)
+    stranger.task_name = "nobody_knows"
+    tasks.broker.submit(stranger)
+    worker = project.worker("--n_processes", "1")
+    assert tasks.result_store.get(tasks.add.generate(args=(2, 2)), timeout=20_000) == 4
+    eventually(lambda: tasks.broker.in_dlq(stranger))
+    details = tasks.broker.sync_from_backend(stranger).exception_details
+    assert details is not None
+    assert details["name"] == "UnknownTaskError"
+    worker.logged("nobody_knows")
+
+
+def test_a_result_that_cannot_be_serialized_fails_the_message(project: Project) -> None:
+    """The function is not run again for it: the message becomes a dead letter that names the task and the type."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def returns_a_set() -> object:
+    (HERE / "runs.txt").open("a").write("run\\n")
+    return {1, 2}
+"""
+    )
+    project.worker("--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="'returns_a_set' returned set"):
+        tasks.result_store.get(tasks.returns_a_set.generate(), timeout=20_000)
+    assert runs(project) == ["run"]
+
+
+def test_delay_is_kept_to(project: Project) -> None:
+    """A delayed message does not start early, and an idle worker starts it by its own timer."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def now() -> int:
+    return time.time_ns() // 1_000_000
+"""
+    )
+    worker = project.worker("--n_processes", "1")
+    worker.logged("Started group")
+    before = time.time_ns() // 1_000_000
+    at = tasks.result_store.get(tasks.now.generate(delay=700), timeout=20_000)
+    assert 700 <= at - before
+
+
+def test_priorities_and_queue_order(project: Project) -> None:
+    """Queues are drained in the order given; within one, lower priority first, then first in, first out."""
+    tasks = project.write(BASICS)
+    for name, queue, priority in [
+        ("b2", "b", 2), ("b0", "b", 0), ("a1", "a", 1), ("a0", "a", 0), ("a0second", "a", 0), ("c0", "c", 0),
+    ]:  # fmt: skip
+        tasks.log_run.generate(args=(name,), queue=queue, priority=priority)
+    project.worker("--n_threads", "1", "--n_processes", "1", "-qu", "b,a")
+    eventually(lambda: len(runs(project)) == 5)
+    assert runs(project) == ["b0", "b2", "a0", "a0second", "a1"]
+    assert tasks.backend.count("queues:c") == 1
+
+
+def test_a_mechanism_that_is_named_is_kept_to(project: Project) -> None:
+    """A thread pool leaves alone what names `mechanism="process"`, also on the queue that it drains."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, mechanism="process")
+def for_processes() -> None:
+    pass
+"""
+    )
+    message = tasks.for_processes.generate()
+    project.worker("--n_processes", "1")
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+    assert tasks.broker.exists(message)
+
+
+def test_a_task_past_its_timeout_is_interrupted(project: Project) -> None:
+    """A task that computes is failed with TaskTimeoutError, by an exception that is raised in it."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, timeout=300, max_retries=0)
+def spin() -> None:
+    try:
+        while True:
+            pass
+    finally:
+        (HERE / "runs.txt").open("a").write("interrupted\\n")
+"""
+    )
+    project.worker("--n_threads", "1", "--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="TaskTimeoutError"):
+        tasks.result_store.get(tasks.spin.generate(), timeout=20_000)
+    assert runs(project) == ["interrupted"]
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+def test_a_thread_that_does_not_listen_is_abandoned(project: Project) -> None:
+    """A task that sleeps in C past its timeout is failed all the same, and its slot serves others at once."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, timeout=200, max_retries=0)
+def deaf() -> None:
+    time.sleep(6)
+"""
+    )
+    worker = project.worker("--n_threads", "1", "--n_processes", "1")
+    message = tasks.deaf.generate()
+    with pytest.raises(TaskFailedError, match="TaskTimeoutError"):
+        tasks.result_store.get(message, timeout=4_000)
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+    worker.logged("abandoned")
+
+
+def test_a_group_killed_half_way_loses_nothing(project: Project) -> None:
+    """SIGKILL of one of two groups: every message still gets its result, and none of them a retry."""
+    tasks = project.write(BASICS)
+    worker = project.worker("--n_threads", "4", "--n_processes", "2")
+    messages = [tasks.where.generate() for _ in range(300)]
+    eventually(lambda: tasks.backend.count("queues:alsek_queue") < 200)
+    os.kill(worker.children()[0], signal.SIGKILL)
+    pids = {tasks.result_store.get(message, timeout=30_000) for message in messages}
+    assert len(pids) >= 2
+    assert tasks.backend.count("queues:alsek_queue") == 0
+    assert list(tasks.broker.dead_letters("alsek_queue")) == []
+
+
+def test_a_message_that_kills_its_process_ends_with_the_reason(project: Project) -> None:
+    """Alone in its process it is charged: `os._exit` with no retries left is a dead letter with the exit code."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, max_retries=1, backoff=None)
+def poison() -> None:
+    (HERE / "runs.txt").open("a").write("poison\\n")
+    os._exit(23)
+"""
+    )
+    project.worker("--n_threads", "2", "--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="exit code 23") as caught:
+        tasks.result_store.get(tasks.poison.generate(), timeout=30_000)
+    assert caught.value.details["name"] == "WorkerLostError"
+    assert runs(project) == ["poison", "poison"]
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+def test_the_neighbours_of_a_killer_are_not_charged(project: Project) -> None:
+    """Among eight threads, a message that kills the process convicts itself, alone; the others get their results."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, max_retries=0)
+def poison() -> None:
+    time.sleep(0.2)
+    os._exit(24)
+
+@task(broker, result_store=result_store, max_retries=0)
+def neighbour(message: Message) -> int:
+    time.sleep(0.5)
+    return message.retries
+"""
+    )
+    project.worker("--n_threads", "8", "--n_processes", "1")
+    neighbours = [tasks.neighbour.generate() for _ in range(4)]
+    poison = tasks.poison.generate()
+    with pytest.raises(TaskFailedError, match="exit code 24"):
+        tasks.result_store.get(poison, timeout=30_000)
+    assert [tasks.result_store.get(each, timeout=30_000) for each in neighbours] == [0, 0, 0, 0]
+
+
+def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
+    """SIGTERM: what runs finishes, what waits stays, the exit code is 0."""
+    tasks = project.write(BASICS)
+    worker = project.worker("--n_threads", "1", "--n_processes", "1")
+    tasks.log_run.generate(args=("first", 0.8))
+    second = tasks.log_run.generate(args=("second", 0.0))
+    eventually(lambda: tasks.backend.messages.get("alsek_queue", second.uuid) is not None)
+    worker.logged("Started group")
+    eventually(lambda: any(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    assert worker.stop() == 0
+    assert runs(project) == ["first"]
+    assert tasks.broker.exists(second)
+
+
+@pytest.mark.parametrize("how", ["shutdown_timeout", "second signal"])
+def test_what_does_not_finish_is_given_back_uncharged(project: Project, how: str) -> None:
+    """When the time is over, or at a second signal, what runs is ended and given back, without a retry; exit code 0."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, max_retries=0)
+def long() -> None:
+    time.sleep(60)
+"""
+    )
+    patience = "500" if how == "shutdown_timeout" else "60000"
+    worker = project.worker("--n_threads", "2", "--n_processes", "1", "--shutdown_timeout", patience)
+    messages = [tasks.long.generate(), tasks.long.generate()]
+    eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    worker.process.send_signal(signal.SIGTERM)
+    if how == "second signal":
+        time.sleep(1.1)  # a second signal counts as one a second after the first
+        worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(timeout=10) == 0
+    for message in messages:
+        stored = tasks.backend.messages.get("alsek_queue", message.uuid)
+        assert stored is not None
+        assert (stored.state, stored.losses) == ("ready", 0)
+        assert tasks.broker.sync_from_backend(message).retries == 0
+
+
+def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
+    """SIGKILL of the supervisor ends its groups; another pool has their messages after the lease."""
+    tasks = project.write(BASICS)
+    worker = project.worker("--n_threads", "2", "--n_processes", "2", "--lease", "1000")
+    messages = [tasks.log_run.generate(args=(f"m{n}", 1.5)) for n in range(2)]
+    eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    groups = worker.children()
+    worker.process.kill()
+    worker.process.wait()
+    eventually(lambda: not any(_alive(pid) for pid in groups), 5)
+    project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
+    eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 20)
+    assert sorted(runs(project)) == ["m0", "m1"]
+    assert not any(tasks.broker.exists(message) for message in messages)
+
+
+def test_groups_come_and_go_with_the_load(project: Project) -> None:
+    """One group at first; another while all are saturated and messages wait; both are the pool's children."""
+    tasks = project.write(BASICS)
+    worker = project.worker("--n_threads", "1", "--n_processes", "2")
+    worker.logged("Started group")
+    assert len(worker.children()) == 1
+    messages = [tasks.log_run.generate(args=(f"m{n}", 0.5)) for n in range(6)]
+    eventually(lambda: len(worker.children()) == 2)
+    eventually(lambda: not any(tasks.broker.exists(m) for m in messages), 20)
+
+
+def test_groups_are_replaced_after_so_many_tasks(project: Project) -> None:
+    """`--max_tasks_per_group 5`: no process runs a sixth task."""
+    tasks = project.write(BASICS)
+    messages = [tasks.where.generate() for _ in range(15)]
+    project.worker("--n_threads", "2", "--n_processes", "1", "--max_tasks_per_group", "5")
+    pids = [tasks.result_store.get(message, timeout=30_000) for message in messages]
+    assert max(pids.count(pid) for pid in pids) <= 5
+
+
+def test_worker_hooks_run_in_each_process(project: Project) -> None:
+    """`on_worker_start` runs in the process that runs the tasks, before the first; `on_worker_stop` after the last."""
+    tasks = project.write(
+        BASICS
+        + """
+STATE = {}
+
+@on_worker_start
+def connect() -> None:
+    STATE["pid"] = os.getpid()
+
+@on_worker_stop
+def disconnect() -> None:
+    (HERE / "runs.txt").open("a").write(f"stopped-{STATE['pid']}\\n")
+
+@task(broker, result_store=result_store)
+def connected() -> bool:
+    return STATE["pid"] == os.getpid()
+"""
+    )
+    worker = project.worker("--n_processes", "1")
+    assert tasks.result_store.get(tasks.connected.generate(), timeout=20_000) is True
+    group = worker.children()[0]
+    assert worker.stop() == 0
+    assert runs(project) == [f"stopped-{group}"]
+
+
+def test_a_start_hook_that_fails_is_said_and_tried_again(project: Project) -> None:
+    """The process takes no message; the pool logs the failure and starts another process after a while."""
+    tasks = project.write(
+        BASICS
+        + """
+@on_worker_start
+def connect() -> None:
+    marker = HERE / "tried"
+    if not marker.exists():
+        marker.touch()
+        raise ConnectionError("no database")
+"""
+    )
+    worker = project.worker("--n_processes", "1")
+    worker.logged("no database")
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+def test_a_stopped_worker_cannot_report(project: Project) -> None:
+    """SIGSTOP beyond the lease, then SIGCONT: the message runs elsewhere, and the late outcome is refused."""
+    tasks: Any = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def slow(message: Message) -> int:
+    time.sleep(0.6)
+    return os.getpid()
+"""
+    )
+    first = project.worker("--n_threads", "1", "--n_processes", "1", "--lease", "1000")
+    message = tasks.slow.generate()
+    eventually(lambda: any(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    stopped = [first.process.pid, *children_of(first.process.pid)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    second = project.worker("--n_threads", "1", "--n_processes", "1", "--lease", "1000")
+    try:
+        pid = tasks.result_store.get(message, timeout=20_000, keep=True)
+        assert pid in second.children()
+    finally:
+        for each in stopped:
+            os.kill(each, signal.SIGCONT)
+    first.logged("lease")
+    assert tasks.result_store.get(message, keep=True) == pid
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

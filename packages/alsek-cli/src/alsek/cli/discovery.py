@@ -72,8 +72,8 @@ def _modules(target: str) -> Iterator[ModuleType]:
         yield from _at_path(path)
     else:
         raise NothingToImportError(
-            f"there is no module or package {target!r} in {Path.cwd()} or on Python's path, and no file or folder of that "
-            "name"
+            f"there is no module or package {target!r} in {Path.cwd()} or on Python's path, and no file or folder of"
+            " that name"
         )
 
 

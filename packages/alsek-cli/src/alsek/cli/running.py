@@ -11,7 +11,13 @@ from typing import NoReturn, Protocol
 import click
 
 from alsek.cli.discovery import Found, ModuleImportError, NothingToImportError, find
-from alsek.exceptions import AlsekError, BackendUnavailableError, NoTasksFoundError, TaskDefinitionError, ValidationError
+from alsek.exceptions import (
+    AlsekError,
+    BackendUnavailableError,
+    NoTasksFoundError,
+    TaskDefinitionError,
+    ValidationError,
+)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

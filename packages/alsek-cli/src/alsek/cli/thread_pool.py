@@ -29,7 +29,7 @@ from alsek.core.worker.thread import ThreadWorkerPool
     metavar="N",
     show_default="one for each processor",
     help="The most groups. One starts at first; others while all are saturated and messages wait, and end when idle."
-    " At most n_threads × n_processes tasks run at once.",
+    " At most n_threads x n_processes tasks run at once.",
 )
 @option(
     "complete_only_on_thread_exit",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR
 from alsek.exceptions import ValidationError
@@ -16,6 +16,9 @@ from alsek.types import BackoffSettings
 
 #: base ** incidents grows without bound; past this many incidents every sensible ceiling is reached.
 _MOST_INCIDENTS = 512
+
+#: Every backoff that this process has defined, by the name that its settings carry.
+_by_name: dict[str, type[Backoff]] = {}
 
 
 class Backoff(ABC):
@@ -33,8 +36,6 @@ class Backoff(ABC):
         ValidationError: Something is negative, or the floor lies above the ceiling.
     """
 
-    _registry: ClassVar[dict[str, type[Backoff]]] = {}
-
     def __init__(
         self,
         *,
@@ -47,7 +48,9 @@ class Backoff(ABC):
             if value is not None and value < 0:
                 raise ValidationError(f"{name}={value}: must be None or milliseconds >= 0")
         if floor is not None and ceiling is not None and floor > ceiling:
-            raise ValidationError(f"floor={floor} lies above ceiling={ceiling}: lower the one or raise the other")
+            raise ValidationError(
+                f"floor={floor} lies above ceiling={ceiling}: lower the one or raise the other"
+            )
         self.floor = floor
         self.ceiling = ceiling
         self.zero_override = zero_override
@@ -55,7 +58,7 @@ class Backoff(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Backoff._registry[cls.__name__] = cls
+        _by_name[cls.__name__] = cls
 
     @property
     @abstractmethod
@@ -186,10 +189,12 @@ def backoff_from(settings: BackoffSettings) -> Backoff:
     algorithm = settings["algorithm"]
     if algorithm is None:
         return NO_BACKOFF
-    backoff = Backoff._registry.get(algorithm)
+    backoff = _by_name.get(algorithm)
     if backoff is None:
         raise ValidationError(f"no backoff is named {algorithm!r} here: import the module that defines it")
     try:
         return backoff(**settings["parameters"])
     except TypeError as error:
-        raise ValidationError(f"{algorithm} can't be made from {settings['parameters']!r}: {error}") from error
+        raise ValidationError(
+            f"{algorithm} can't be made from {settings['parameters']!r}: {error}"
+        ) from error

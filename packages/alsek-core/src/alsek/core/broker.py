@@ -39,7 +39,9 @@ class Broker:
 
     def __init__(self, backend: Backend, dlq_ttl: int | None = DEFAULT_DLQ_TTL) -> None:
         if not isinstance(backend, Backend):
-            raise ValidationError(f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')")
+            raise ValidationError(
+                f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')"
+            )
         if dlq_ttl is not None and dlq_ttl <= 0:
             raise ValidationError(f"dlq_ttl={dlq_ttl}: must be None (no dead letters) or milliseconds > 0")
         self.backend = backend

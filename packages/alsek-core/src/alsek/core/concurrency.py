@@ -18,7 +18,7 @@ from alsek.storage.backends.records import LockRecord
 
 log = logging.getLogger(__name__)
 
-#: While waiting, a holder that died is noticed at its lock's expiry, of which the store tells nobody: look again this often.
+#: The lock of a holder that died expires, of which the store tells nobody: look again this often (ms) while waiting.
 _LOOK_AGAIN = 500
 
 

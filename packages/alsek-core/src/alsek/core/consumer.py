@@ -80,7 +80,10 @@ class Consumer:
         try:
             step = self._session.step((), 1)
         except WorkerUnknownError:
-            log.error("The lease of consumer %s ran out: what it held is no longer its own.", self._session.worker.id)
+            log.error(
+                "The lease of consumer %s ran out: what it held is no longer its own.",
+                self._session.worker.id,
+            )
             self._session.register()
             return None, 0
         for claimed in step.claimed:
@@ -126,7 +129,9 @@ class Consumer:
             except WorkerUnknownError:
                 continue  # the stream registers anew
             except BackendUnavailableError as error:
-                log.warning("The lease of consumer %s could not be renewed: %s", self._session.worker.id, error)
+                log.warning(
+                    "The lease of consumer %s could not be renewed: %s", self._session.worker.id, error
+                )
 
     def close(self) -> None:
         """Stop the stream, and give back what is held. May be called from any thread, more than once."""

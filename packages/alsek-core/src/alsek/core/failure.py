@@ -14,13 +14,13 @@ def describe_failure(error: BaseException) -> ExceptionDetails:
     """Name, text and traceback of an exception. Never raises, whatever its ``__str__`` does."""
     try:
         text = str(error)
-    except Exception as broken:  # a user's exception may fail to show itself
+    except Exception as broken:  # noqa: BLE001  a user's exception may fail to show itself
         text = f"<{type(error).__name__} whose text can't be had: {type(broken).__name__}>"
     trace: str | None = None
     if error.__traceback__ is not None:
         try:
             trace = "".join(traceback.format_exception(error))
-        except Exception as broken:
+        except Exception as broken:  # noqa: BLE001
             trace = f"<traceback can't be had: {type(broken).__name__}>"
     return {
         "name": type(error).__name__,

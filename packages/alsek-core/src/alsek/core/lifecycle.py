@@ -89,7 +89,7 @@ def attempt(task: AnyTask, message: Message) -> Attempt:
         result = task.op(message)
         task.post_op(message, result)
         callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
-    except BaseException as error:  # SystemExit in a task ends the task, not the worker
+    except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
         return Attempt(exception=error)
     return Attempt(result, callback=callback)
 
@@ -110,7 +110,9 @@ def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
     return bury(task, message, error)
 
 
-def bury(task: AnyTask | None, message: Message, error: BaseException, broker: Broker | None = None) -> Conclusion:
+def bury(
+    task: AnyTask | None, message: Message, error: BaseException, broker: Broker | None = None
+) -> Conclusion:
     """The message has failed for good. `task` is None for an unknown one; `broker` is then needed."""
     broker = task.broker if task is not None else broker
     assert broker is not None
@@ -209,7 +211,9 @@ def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
     try:
         return bool(task.do_retry(message, error))
     except Exception:  # the user's code: its failure must not decide that a payment is lost
-        log.exception("do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(message))
+        log.exception(
+            "do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(message)
+        )
         return Task.do_retry(task, message, error)
 
 
@@ -255,4 +259,9 @@ def _guarded(hook: Callable[..., Any], message: Message, *details: Any) -> None:
     try:
         hook(message, *details)
     except Exception:
-        log.exception("%s failed for %s.", getattr(hook, "__qualname__", hook), message.summary, extra=context_of(message))
+        log.exception(
+            "%s failed for %s.",
+            getattr(hook, "__qualname__", hook),
+            message.summary,
+            extra=context_of(message),
+        )

@@ -41,7 +41,9 @@ class StatusTracker:
 
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_STATUS_TTL) -> None:
         if ttl is not None and ttl <= 0:
-            raise ValidationError(f"StatusTracker(ttl={ttl}): must be None (kept for ever) or milliseconds > 0")
+            raise ValidationError(
+                f"StatusTracker(ttl={ttl}): must be None (kept for ever) or milliseconds > 0"
+            )
         self.backend = backend
         self.ttl = ttl
 
@@ -127,7 +129,11 @@ class StatusTracker:
             record = self._record(message)
             seen: StatusRecord | None = None
             while True:
-                if record is not None and (seen is None or record.timestamp >= seen.timestamp) and record != seen:
+                if (
+                    record is not None
+                    and (seen is None or record.timestamp >= seen.timestamp)
+                    and record != seen
+                ):
                     seen = record
                     yield self._update(record)
                     if record.status in TERMINAL:
@@ -136,7 +142,9 @@ class StatusTracker:
                 if left is not None and left <= 0:
                     return
                 note = subscription.wait(left)
-                record = self._record(message) if note is None else StatusRecord.unpack(message.uuid, note.data)
+                record = (
+                    self._record(message) if note is None else StatusRecord.unpack(message.uuid, note.data)
+                )
 
     def _record(self, message: Message) -> StatusRecord | None:
         return self.backend.statuses.get([message.uuid])[0]

@@ -114,7 +114,9 @@ class Task(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r}, queue={self.queue!r}, mechanism={self.mechanism_wish!r})"
+        return (
+            f"{type(self).__name__}({self.name!r}, queue={self.queue!r}, mechanism={self.mechanism_wish!r})"
+        )
 
     # ── making messages ────────────────────────────────────────────────────────────────────────
 
@@ -289,7 +291,9 @@ class TriggerTask(Task[[], R]):
         super().__init__(function, *args, **kwargs)
         takes = [name for name in inspect.signature(function).parameters if name != "message"]
         if takes:
-            raise SchedulingError(f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}")
+            raise SchedulingError(
+                f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
+            )
         self._schedule = Schedule(self.name, trigger)
 
     @property
@@ -350,7 +354,7 @@ def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _chain(message: Message, callback: Message | tuple[Message, ...]) -> None:
-    """Let the callbacks follow `message`, one after the other, from the last backwards so that each has all after it."""
+    """Let the callbacks follow `message` one after the other; done from the last backwards, so that all is nested."""
     messages = (message, *(callback if isinstance(callback, tuple | list) else (callback,)))
     for each in messages:
         if not isinstance(each, Message):
@@ -446,7 +450,8 @@ def task(
     if trigger is not None:
         extra["trigger"] = trigger
         if not issubclass(base, TriggerTask):
-            base = TriggerTask if base is Task else type(base.__name__, (base, TriggerTask), {})
+            bases: tuple[Any, ...] = (base, TriggerTask)
+            base = TriggerTask if base is Task else type(base.__name__, bases, {})
 
     def decorate(function: Callable[..., Any]) -> Any:
         if isinstance(function, Task):

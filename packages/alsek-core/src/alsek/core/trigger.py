@@ -44,7 +44,12 @@ class Schedule:
 
         # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
         self._job = self._running().add_job(
-            tick, trigger=self.trigger, name=self.name, misfire_grace_time=None, coalesce=True, max_instances=10
+            tick,
+            trigger=self.trigger,
+            name=self.name,
+            misfire_grace_time=None,
+            coalesce=True,
+            max_instances=10,
         )
 
     def pause(self) -> None:

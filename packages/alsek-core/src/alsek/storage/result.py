@@ -88,7 +88,11 @@ class ResultStore:
             TaskFailedError: The message has failed for good: with `timeout`, raised as soon as
                 the backend knows it, if its dead letters tell.
         """
-        records = self._records(message, descendants) if timeout is None else self._wait(message, timeout, descendants)
+        records = (
+            self._records(message, descendants)
+            if timeout is None
+            else self._wait(message, timeout, descendants)
+        )
         if not records:
             raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
         answers = [self._answer(record, with_metadata) for record in records]

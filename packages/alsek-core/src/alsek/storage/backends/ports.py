@@ -177,11 +177,11 @@ class MessagePort(ABC):
 
     @abstractmethod
     def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        """Move a message to the dead letters, whoever holds it; False if it is in neither place. FAILED is written."""
+        """Move a message to the dead letters, whoever holds it, and write FAILED; False if it is in neither place."""
 
     @abstractmethod
     def revoke(self, queue: str, uuid: str) -> bool:
-        """Mark a message as revoked; it stays where it is. Its holder is told with the next renewal. False if not there."""
+        """Mark a message as revoked; it stays where it is. Its holder hears of it at once. False if it isn't there."""
 
     @abstractmethod
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -220,7 +220,7 @@ class MessagePort(ABC):
 
     @abstractmethod
     def replay(self, submission: Submission) -> bool:
-        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`; False if it isn't there."""
+        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`; False if not there."""
 
     @abstractmethod
     def purge(self, queue: str, uuid: str | None = None) -> int:

@@ -17,7 +17,7 @@ from alsek.core.lifecycle import AnyTask, Attempt, bury, bury_unread, conclude
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.task import Task
-from alsek.core.worker.children import Inherited
+from alsek.core.worker.children import Inherited, ignore_signal
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import (
     BackendError,
@@ -82,8 +82,8 @@ class Aftermath:
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
-        signal.signal(signal.SIGINT, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, ignore_signal)
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
         while True:
@@ -93,7 +93,9 @@ class Aftermath:
                 self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
             except BackendError as error:
                 if time.monotonic() > deadline:
-                    log.error("What a dead process held could not be given back; its lease has ended: %s", error)
+                    log.error(
+                        "What a dead process held could not be given back; its lease has ended: %s", error
+                    )
                     return 0
                 time.sleep(0.2)
             else:
@@ -131,7 +133,9 @@ class Aftermath:
         message.claim = Claim(Session(broker.backend, self._death.worker), claimed.token)
         task = self._pool.tasks.get(message.task_name)
         if task is None:
-            return bury(None, message, UnknownTaskError(f"no task is named {message.task_name!r}"), broker).outcome
+            return bury(
+                None, message, UnknownTaskError(f"no task is named {message.task_name!r}"), broker
+            ).outcome
         judge = task if self._with_hooks else _plain(task)
         return conclude(judge, message, Attempt(exception=error)).outcome
 

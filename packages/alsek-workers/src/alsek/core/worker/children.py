@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 log = logging.getLogger(__name__)
 
@@ -146,3 +147,7 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the call
             os._exit(1)
+
+
+def ignore_signal(number: int, frame: FrameType | None) -> None:
+    """A handler that does nothing. Unlike SIG_IGN it is not inherited by programs that a task starts."""

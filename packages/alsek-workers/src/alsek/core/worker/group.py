@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, ignore_signal
 from alsek.core.worker.engine import Engine
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.threads import Crew
@@ -114,10 +115,12 @@ class Group:
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
-        # Ctrl-C goes to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's own children inherit that.
-        signal.signal(signal.SIGINT, lambda *_: None)
+        # Ctrl-C goes to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's children inherit it.
+        signal.signal(signal.SIGINT, ignore_signal)
         self._control = control
-        threading.Thread(target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True).start()
+        threading.Thread(
+            target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True
+        ).start()
         return control
 
     def _stop(self, *_: object) -> None:
@@ -174,8 +177,8 @@ class Group:
 def resident_mib() -> int:
     """The memory that this process has now; where the system doesn't tell, the most that it had."""
     try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() // 2**20
+        statm = Path("/proc/self/statm").read_bytes()
+        return int(statm.split()[1]) * resource.getpagesize() // 2**20
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak // (2**20 if sys.platform == "darwin" else 2**10)

@@ -7,7 +7,17 @@ import threading
 import time
 
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import AnyTask, Attempt, Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.lifecycle import (
+    AnyTask,
+    Attempt,
+    Conclusion,
+    attempt,
+    bury,
+    bury_unread,
+    conclude,
+    condemned,
+    report,
+)
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
@@ -30,8 +40,8 @@ def monotonic_ms() -> int:
 class Job:
     """One claim, from when it was handed out until the store has accepted what became of it.
 
-    The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an exception
-    that is set asynchronously is raised at some later bytecode of the thread, which may be past the task's end.
+    The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an
+    exception that is set asynchronously is raised at some later bytecode, which may be past the task's end.
     Hence the lock. The interrupter sets the exception only while the job is *armed*; the thread disarms under the same
     lock and then takes back an exception that has been set and not been raised yet.
     """
@@ -94,7 +104,12 @@ class Job:
     def tracked_elsewhere(self) -> bool:
         """Whether a tracker is to be told that the store does not write itself."""
         task, message = self.task, self.message
-        return task is not None and task.status_tracker is not None and message is not None and not message.status_ttl
+        return (
+            task is not None
+            and task.status_tracker is not None
+            and message is not None
+            and not message.status_ttl
+        )
 
     def report(self) -> None:
         """Tell a tracker that the store does not write itself; once the outcome has been accepted."""
@@ -117,13 +132,16 @@ class Job:
             return message
         if error_found is None:
             known = ", ".join(sorted(tasks))
-            error_found = UnknownTaskError(f"no task is named {message.task_name!r} in this pool; it has: {known}")
+            error_found = UnknownTaskError(
+                f"no task is named {message.task_name!r} in this pool; it has: {known}"
+            )
         self._settle(bury(self.task, message, error_found, broker))
         return None
 
     def _attempt(self, board: Board) -> Attempt:
-        made: Attempt | None = None
-        assert self.task is not None and self.message is not None
+        made = Attempt()
+        assert self.task is not None
+        assert self.message is not None
         try:
             self._arm(board)
             made = attempt(self.task, self.message)
@@ -136,7 +154,7 @@ class Job:
             except TaskTimeoutError:
                 continue
         # A deadline that has passed has passed, whatever the task made of the exception.
-        return Attempt(exception=self._timeout()) if self.timed_out or made is None else made
+        return Attempt(exception=self._timeout()) if self.timed_out else made
 
     def _arm(self, board: Board) -> None:
         assert self.message is not None
@@ -158,7 +176,8 @@ class Job:
             board.end(self.entry)
 
     def _conclude(self, made: Attempt) -> None:
-        assert self.task is not None and self.message is not None
+        assert self.task is not None
+        assert self.message is not None
         self._settle(conclude(self.task, self.message, made))
 
     def _settle(self, conclusion: Conclusion) -> None:
@@ -166,7 +185,9 @@ class Job:
 
     def _timeout(self) -> TaskTimeoutError:
         assert self.message is not None
-        return TaskTimeoutError(f"task {self.message.task_name!r} ran longer than its timeout of {self.message.timeout} ms")
+        return TaskTimeoutError(
+            f"task {self.message.task_name!r} ran longer than its timeout of {self.message.timeout} ms"
+        )
 
     @property
     def runs_here(self) -> bool:

@@ -210,7 +210,11 @@ class Supervisor:
                 continue
             overdue = [e.token for e in member.board.held() if e.running and now > e.deadline + WEDGED_AFTER]
             if overdue and not member.options.patient:
-                log.error("Group %d does not let go of %d overdue tasks: it is killed.", member.child.pid, len(overdue))
+                log.error(
+                    "Group %d does not let go of %d overdue tasks: it is killed.",
+                    member.child.pid,
+                    len(overdue),
+                )
                 member.wedged_tokens = frozenset(overdue)
                 member.child.signal(9)
 
@@ -234,7 +238,9 @@ class Supervisor:
                 member.board.suspects = 0
             self._quarantine()
         saturated = [member.board.saturated_since for member in regular]
-        if len(regular) < self._n_processes and all(since and now - since >= SCALE_AFTER for since in saturated):
+        if len(regular) < self._n_processes and all(
+            since and now - since >= SCALE_AFTER for since in saturated
+        ):
             self._start_group(self._group)
             return
         idle = [m for m in regular if m.board.idle_since and now - m.board.idle_since >= PRUNE_AFTER]
@@ -291,7 +297,7 @@ class Supervisor:
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
 
     def _stop(self) -> None:
-        """First signal: ask, and kill when the time is over; second signal: kill now. Giving back follows each death."""
+        """First signal: ask, and kill when the time is over. Second: kill now. Giving back follows each death."""
         if not self._signals.stopping:
             return
         now = time.monotonic()

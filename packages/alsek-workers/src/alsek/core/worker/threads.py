@@ -186,7 +186,9 @@ class Crew:
         while (work := self._inbox.get()) is not None:
             try:
                 job = work()
-            except BaseException:  # nothing in a job should raise; if it does, its message must not be lost in silence
+            except (
+                BaseException
+            ):  # nothing in a job should raise; if it does, its message must not be lost in silence
                 log.critical("A worker thread failed outside of any task.", exc_info=True)
                 os._exit(70)  # the supervisor gives back what this process held, and starts another
             if job is None:

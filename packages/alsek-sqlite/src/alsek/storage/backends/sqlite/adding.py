@@ -1,0 +1,112 @@
+"""Taking new messages in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.records import set_status
+from alsek.storage.backends.sqlite.sweeping import BUCKET
+from alsek.storage.backends.sqlite.transaction import WISHES, Lane, Transaction
+
+#: SQLite's integers end here.
+_LARGEST: Final = 2**63 - 1
+
+#: Puts a message in, with its place in the queue, unless its uuid is taken or one of that name has just finished.
+#: The triggers of schema.sql make it ready or delayed, and count it.
+_INSERT: Final = """
+    INSERT INTO messages
+        (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
+    SELECT ?1, id, ?3, ?4, ?5, ?6, arrivals + 1, ?7, ?8, ?9, ?10, ?11, ?12
+    FROM queues WHERE id = ?2
+    AND NOT EXISTS (
+        SELECT 1 FROM finished
+        WHERE ns = ?1 AND bucket IN (?13, ?13 - 1, ?13 - 2) AND uuid = ?3 AND at > ?14
+        AND (done = 1 OR (?4 <> '' AND request = ?4)))
+    ON CONFLICT (ns, uuid) DO NOTHING
+"""
+
+_SAME_REQUEST: Final = """
+    SELECT 1 FROM messages WHERE ns = ?1 AND uuid = ?2 AND request = ?3
+    UNION ALL
+    SELECT 1 FROM finished
+    WHERE ns = ?1 AND bucket IN (?4, ?4 - 1, ?4 - 2) AND uuid = ?2 AND request = ?3 AND at > ?5
+    AND NOT EXISTS (SELECT 1 FROM messages WHERE ns = ?1 AND uuid = ?2)
+    LIMIT 1
+"""
+
+_SOONEST: Final = "SELECT message FROM delayed WHERE queue = ? ORDER BY due, message LIMIT 1"
+
+
+def add(database: Database, tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
+    """Take messages in; for each whether it was, now or under the same request before."""
+    return [
+        insert(database, tx, submission, request) or _same_request(tx, submission.uuid, request)
+        for submission in submissions
+    ]
+
+
+def insert(
+    database: Database, tx: Transaction, submission: Submission, request: str, *, anew: bool = False
+) -> bool:
+    """Take one message in, if its uuid is new; whether it was.
+
+    Args:
+        database: Knows the queues by number.
+        tx: Within this transaction.
+        submission: The message.
+        request: Empty for one that the store makes itself.
+        anew: Also if one of this uuid has just finished: it is that one.
+    """
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
+    if priority > _LARGEST:
+        raise ValidationError(f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}")
+    now = tx.now
+    number = database.make_queue(tx, queue)
+    due = now + delay if delay > 0 else None
+    code = WISHES[wish]
+    row = (
+        tx.ns,
+        number,
+        uuid,
+        request,
+        priority,
+        code,
+        due,
+        ttl,
+        now + ttl if ttl and due is None else None,
+        status_ttl,
+        RECORD_VERSION,
+        payload if type(payload) is bytes else bytes(payload),
+        now // BUCKET,
+        # Nothing finished after the end of time.
+        _LARGEST if anew else now - DEDUP_WINDOW,
+    )
+    cursor = tx.execute(_INSERT, row)
+    if cursor.rowcount != 1:
+        return False
+    if status_ttl:
+        set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
+    if due is None:
+        tx.wakes.add(Lane(queue, code))
+    else:
+        announce_due(tx, cursor.lastrowid or 0, number, queue, code)
+    return True
+
+
+def announce_due(tx: Transaction, message: int, number: int, queue: str, wish: int) -> None:
+    """Wake a sleeper if a delayed message is the first of its queue now: all have set their timers by a later one."""
+    (first,) = tx.execute(_SOONEST, (number,)).fetchone()
+    if first == message:
+        tx.wakes.add(Lane(queue, wish))
+
+
+def _same_request(tx: Transaction, uuid: str, request: str) -> bool:
+    if not request:
+        return False
+    row = (tx.ns, uuid, request, tx.now // BUCKET, tx.now - DEDUP_WINDOW)
+    return tx.execute(_SAME_REQUEST, row).fetchone() is not None

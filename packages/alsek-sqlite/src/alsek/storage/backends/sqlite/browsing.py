@@ -1,0 +1,120 @@
+"""Looking on: messages and dead letters as they are stored now. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+from alsek.storage.backends.records import DeadLetter, Stored
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+#: Rows that one read looks at: a long one would keep the log from being written back.
+_PIECE: Final = 500
+
+_STATE: Final = """
+    CASE
+    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = m.queue * 8 + m.wish * 2 + m.suspect
+                 AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
+    WHEN m.due IS NOT NULL THEN 'delayed'
+    ELSE 'claimed' END
+"""
+_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {_STATE}, m.losses, m.revoked"
+_GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = ?"  # noqa: S608
+
+#: Ids never change and are given out in growing order, so going up by id meets each message once.
+_BROWSE: Final = f"""
+    SELECT m.id, m.queue, {_COLUMNS} FROM messages AS m WHERE m.id > ? ORDER BY m.id LIMIT {_PIECE}
+"""  # noqa: S608
+
+_NOT_OVER: Final = "(expiry IS NULL OR expiry > ?)"
+_DEAD: Final = f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = ? AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
+_DEAD_PIECE: Final = f"""
+    SELECT id, uuid, payload, error, died_at FROM dead WHERE queue = ? AND id > ? AND {_NOT_OVER}
+    ORDER BY id LIMIT {_PIECE}
+"""  # noqa: S608
+_DEAD_QUEUES: Final = f"""
+    SELECT q.name FROM queues AS q
+    WHERE q.ns = ? AND EXISTS (SELECT 1 FROM dead WHERE queue = q.id AND {_NOT_OVER})
+"""  # noqa: S608
+
+
+def _stored(queue: str, row: tuple[Any, ...]) -> Stored:
+    uuid, payload, priority, state, losses, revoked = row
+    if not isinstance(payload, bytes):
+        payload = str(payload).encode()  # spoilt: whoever looks should see it all the same
+    known: Literal["delayed", "ready", "claimed"] = state
+    return Stored(uuid, queue, payload, priority, known, losses, bool(revoked))
+
+
+def get(database: Database, tx: Transaction, queue: str, uuid: str) -> Stored | None:
+    """A message, or None."""
+    row = tx.execute(_GET, (tx.ns, uuid, database.queue_id(tx, queue))).fetchone()
+    return None if row is None else _stored(queue, row)
+
+
+def exists(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+    """Whether the message is stored."""
+    row = (tx.ns, uuid, database.queue_id(tx, queue))
+    return (
+        tx.execute("SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = ?", row).fetchone() is not None
+    )
+
+
+def queues(tx: Transaction) -> list[str]:
+    """The queues that hold messages, in alphabetical order."""
+    rows = tx.execute("SELECT name FROM queues WHERE ns = ? AND messages > 0", (tx.ns,)).fetchall()
+    return sorted(name for (name,) in rows)
+
+
+def count(tx: Transaction, queue: str) -> int:
+    """How many messages a queue holds."""
+    row = tx.execute("SELECT messages FROM queues WHERE ns = ? AND name = ?", (tx.ns, queue)).fetchone()
+    return 0 if row is None else row[0]
+
+
+def browse(database: Database, queue: str) -> Iterator[Stored]:
+    """The messages of a queue, in the order in which they were submitted."""
+    number = database.read(lambda tx: database.queue_id(tx, queue))
+    last = -1
+    while number is not None:
+        after = last
+        rows = database.read(lambda tx: tx.execute(_BROWSE, (after,)).fetchall())  # noqa: B023 - runs at once
+        if not rows:
+            return
+        last = rows[-1][0]
+        for row in rows:
+            if row[1] == number:
+                yield _stored(queue, row[2:])
+
+
+def dead_letter(database: Database, tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
+    """A dead letter, or None."""
+    row = tx.execute(_DEAD, (database.queue_id(tx, queue), uuid, tx.now)).fetchone()
+    return None if row is None else DeadLetter(row[0], queue, row[1], row[2], row[3])
+
+
+def dead_letters(database: Database, queue: str) -> Iterator[DeadLetter]:
+    """The dead letters of a queue, oldest first."""
+    number = database.read(lambda tx: database.queue_id(tx, queue))
+    last = -1
+    while number is not None:
+        row = (number, last)
+        rows = database.read(lambda tx: tx.execute(_DEAD_PIECE, (*row, tx.now)).fetchall())  # noqa: B023
+        if not rows:
+            return
+        last = rows[-1][0]
+        for _, uuid, payload, error, died_at in rows:
+            yield DeadLetter(uuid, queue, payload, error, died_at)
+
+
+def dead_queues(tx: Transaction) -> list[str]:
+    """The queues that have dead letters, in alphabetical order."""
+    return sorted(name for (name,) in tx.execute(_DEAD_QUEUES, (tx.ns, tx.now)).fetchall())
+
+
+def count_dead(database: Database, tx: Transaction, queue: str) -> int:
+    """How many dead letters a queue has."""
+    query = f"SELECT count(*) FROM dead WHERE queue = ? AND {_NOT_OVER}"  # noqa: S608
+    (found,) = tx.execute(query, (database.queue_id(tx, queue), tx.now)).fetchone()
+    return int(found)

@@ -1,0 +1,63 @@
+"""Deleting all that a namespace holds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+#: Rows that one transaction deletes: others get their turn in between.
+_PIECE: Final = 2_000
+
+_MESSAGES: Final = "SELECT id FROM messages WHERE ns = ? LIMIT ?"
+_STANDINGS: Final = (
+    """DELETE FROM ready WHERE (lane, priority, arrival) IN (
+        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?)""",
+    "DELETE FROM delayed WHERE (queue, due, message) IN (SELECT queue, due, id FROM messages WHERE id = ?)",
+    "DELETE FROM messages WHERE id = ?",
+)
+
+#: What counts as an entry, and what is only kept beside the entries. Counters stay, so that no number repeats.
+_ENTRIES: Final = (
+    "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE ns = ? LIMIT ?)",
+    "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE ns = ? LIMIT ?)",
+    "DELETE FROM statuses WHERE (ns, uuid) IN (SELECT ns, uuid FROM statuses WHERE ns = ? LIMIT ?)",
+    "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE ns = ? LIMIT ?)",
+    "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE ns = ? LIMIT ?)",
+)
+_FINISHED: Final = """
+    DELETE FROM finished WHERE (ns, bucket, uuid) IN (SELECT ns, bucket, uuid FROM finished WHERE ns = ? LIMIT ?)
+"""
+
+
+def clear(database: Database) -> int:
+    """Delete everything in the namespace, in pieces; how many entries that was."""
+    deleted = 0
+    # Workers first: whoever still reports or claims is refused, and must register anew.
+    database.write(_forget_workers)
+    while piece := database.write(_delete_messages):
+        deleted += piece
+    for statement in _ENTRIES:
+        deleted += _drain(database, statement)
+    _drain(database, _FINISHED)
+    return deleted
+
+
+def _forget_workers(tx: Transaction) -> None:
+    tx.execute("DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)", (tx.ns,))
+    tx.execute("DELETE FROM workers WHERE ns = ?", (tx.ns,))
+
+
+def _delete_messages(tx: Transaction) -> int:
+    rows = tx.execute(_MESSAGES, (tx.ns, _PIECE)).fetchall()
+    for statement in _STANDINGS:
+        tx.executemany(statement, rows)
+    return len(rows)
+
+
+def _drain(database: Database, statement: str) -> int:
+    deleted = 0
+    while piece := database.write(lambda tx: tx.execute(statement, (tx.ns, _PIECE)).rowcount):
+        deleted += piece
+    return deleted

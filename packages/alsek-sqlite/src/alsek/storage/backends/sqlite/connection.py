@@ -1,0 +1,169 @@
+"""One connection to the file: opened with the right settings, on a schema of the right version."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sqlite3
+import time
+from importlib.resources import files
+from typing import Final, Literal, TypeAlias
+
+from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.sqlite import faults, location
+
+logger = logging.getLogger(__name__)
+
+Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
+
+#: RETURNING came with this one (2021).
+OLDEST_SQLITE: Final = (3, 35, 0)
+
+#: Of schema.sql. A file with a greater one was made by a newer Alsek.
+SCHEMA_VERSION: Final = 1
+
+#: "ALSK": marks the file as Alsek's own.
+APPLICATION_ID: Final = 0x414C534B
+
+#: How many pages the log may grow before they are written back: a checkpoint waits for the disk, so it should be
+#: rare; a longer log would cost readers.
+CHECKPOINT_PAGES: Final = 4_000
+
+#: A first pause of a writer that met another one, and the longest (s). A transaction takes about 0.2 ms.
+_PAUSE, _LONGEST_PAUSE = 0.000_1, 0.01
+
+_SETTINGS: Final = (
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16384",
+    "PRAGMA secure_delete = OFF",
+    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class Patience:
+    """How long to go on trying, with growing, jittered pauses.
+
+    SQLite's own busy handler sleeps 1, 2, 5, 10, … 100 ms, in step with everyone else's: far too long beside
+    transactions of a fraction of a millisecond. So it is off, and all waiting happens here.
+
+    Args:
+        timeout: In milliseconds.
+    """
+
+    __slots__ = ("_deadline", "_pause")
+
+    def __init__(self, timeout: int) -> None:
+        self._deadline = time.monotonic() + timeout / 1000
+        self._pause = _PAUSE
+
+    def wait(self) -> bool:
+        """Pause; False if the time is over."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(left, self._pause * (0.5 + random.random())))
+        self._pause = min(self._pause * 1.5, _LONGEST_PAUSE)
+        return True
+
+
+def connect(path: str, synchronous: Synchronous, timeout: int) -> sqlite3.Connection:
+    """A connection in autocommit mode, that any one thread at a time may use.
+
+    Raises:
+        BackendUnavailableError: The file can't be opened or used; the text says why.
+        BackendError: It is another application's, or a newer Alsek's.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise BackendUnavailableError(
+            f"SQLite {sqlite3.sqlite_version} is too old for Alsek, which needs {wanted}: use a newer Python build"
+        )
+    location.check(path)
+    patience = Patience(timeout)
+    while True:
+        try:
+            return _connect(path, synchronous)
+        except sqlite3.Error as error:
+            if not (faults.is_busy(error) and patience.wait()):
+                raise faults.explained(error, f"SQLite file {path}") from error
+
+
+def _connect(path: str, synchronous: Synchronous) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    try:
+        _prepare(connection, path, synchronous)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous) -> None:
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    version = _version(connection, path)
+    # Outside the transaction below, since the mode can't change within one.
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise BackendUnavailableError(
+            f"SQLite file {path}: write-ahead logging can't be had here (the mode is {mode!r}); "
+            "put the file on a local disk"
+        )
+    if version == 0:
+        version = _create(connection, path)
+    if version != SCHEMA_VERSION:
+        raise BackendError(
+            f"SQLite file {path}: its schema is version {version}, this alsek-sqlite knows {SCHEMA_VERSION}; "
+            "upgrade alsek-sqlite, or use another file"
+        )
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int:
+    """The version of the schema; 0 for an empty file.
+
+    Raises:
+        BackendError: The file belongs to another application.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (application or version or tables):
+        raise BackendError(
+            f"SQLite file {path}: it is another application's database; give Alsek a file of its own"
+        )
+    return int(version)
+
+
+def _create(connection: sqlite3.Connection, path: str) -> int:
+    """Make the tables, unless another process has just done so; the version there is then."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, path)
+        if version == 0:
+            for statement in _statements():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            version = SCHEMA_VERSION
+            logger.info("Created the SQLite store %s", path)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return version
+
+
+def _statements() -> list[str]:
+    """The statements of schema.sql; ``executescript`` would commit before each."""
+    text = (files("alsek.storage.backends.sqlite") / "schema.sql").read_text(encoding="utf-8")
+    statements, pending = [], ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,99 @@
+"""What anyone may do to a message, whoever holds it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from alsek.storage.backends.records import Submission, TaskStatus
+from alsek.storage.backends.sqlite.adding import insert
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.moving import drop, requeue, set_aside
+from alsek.storage.backends.sqlite.records import entomb, set_statuses
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+_FIND: Final = "SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = ?"
+_DEAD: Final = "SELECT id FROM dead WHERE queue = ? AND uuid = ? AND (expiry IS NULL OR expiry > ?)"
+
+
+class _Found(NamedTuple):
+    message: int
+    queue: int
+    status_ttl: int
+
+
+def _find(database: Database, tx: Transaction, queue: str, uuid: str) -> _Found | None:
+    row = tx.execute(_FIND, (tx.ns, uuid, database.queue_id(tx, queue))).fetchone()
+    return None if row is None else _Found._make(row)
+
+
+def remove(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+    """Delete a message; whether it was there."""
+    found = _find(database, tx, queue, uuid)
+    if found is None:
+        return False
+    set_aside(tx, found.message)
+    drop(tx, [found.message], done=False)
+    tx.notes.append((f"results:{uuid}", b""))
+    return True
+
+
+def reschedule(
+    database: Database, tx: Transaction, queue: str, uuid: str, payload: bytes, delay: int
+) -> bool:
+    """Give a message another payload and delay it; whether it was there."""
+    found = _find(database, tx, queue, uuid)
+    if found is None:
+        return False
+    set_aside(tx, found.message)
+    requeue(database, tx, found.message, found.queue, payload, delay)
+    set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.RETRYING)
+    return True
+
+
+def bury(database: Database, tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    """Move a message to the dead letters; whether it was there, or is there already."""
+    found = _find(database, tx, queue, uuid)
+    if found is None:
+        return find_dead(database, tx, queue, uuid) is not None
+    set_aside(tx, found.message)
+    entomb(tx, found.message, error, dlq_ttl)
+    drop(tx, [found.message], done=False)
+    set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.FAILED)
+    tx.notes.append((f"results:{uuid}", b""))
+    return True
+
+
+def revoke(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+    """Mark a message as revoked; whether it was there."""
+    found = _find(database, tx, queue, uuid)
+    if found is None:
+        return False
+    tx.execute("UPDATE messages SET revoked = 1 WHERE id = ?", (found.message,))
+    return True
+
+
+def find_dead(database: Database, tx: Transaction, queue: str, uuid: str) -> int | None:
+    """The number of a dead letter, or None."""
+    row = tx.execute(_DEAD, (database.queue_id(tx, queue), uuid, tx.now)).fetchone()
+    return None if row is None else row[0]
+
+
+def replay(database: Database, tx: Transaction, submission: Submission) -> bool:
+    """Take a dead letter back as this message; whether it was there, and no message of its uuid."""
+    number = find_dead(database, tx, submission.queue, submission.uuid)
+    if number is None or not insert(database, tx, submission, request="", anew=True):
+        return False
+    tx.execute("DELETE FROM dead WHERE id = ?", (number,))
+    return True
+
+
+def purge(database: Database, tx: Transaction, queue: str, uuid: str | None) -> int:
+    """Delete one dead letter of a queue, or all; how many that could still be seen."""
+    number = database.queue_id(tx, queue)
+    if uuid is None:
+        rows = tx.execute("DELETE FROM dead WHERE queue = ? RETURNING expiry", (number,)).fetchall()
+    else:
+        rows = tx.execute(
+            "DELETE FROM dead WHERE queue = ? AND uuid = ? RETURNING expiry", (number, uuid)
+        ).fetchall()
+    return sum(expiry is None or expiry > tx.now for (expiry,) in rows)

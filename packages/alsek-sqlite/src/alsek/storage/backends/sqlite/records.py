@@ -1,0 +1,76 @@
+"""Statuses, results and dead letters as the steps of the messages write them, within their transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
+from alsek.storage.backends.sqlite.sweeping import FAR
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+#: `sweep` stays as it is in a row that is there already: see schema.sql.
+_SET_STATUS: Final = """
+    INSERT INTO statuses (ns, uuid, status, at, expiry, sweep, details) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (ns, uuid) DO UPDATE
+    SET status = excluded.status, at = excluded.at, expiry = excluded.expiry, details = excluded.details
+"""
+
+#: Replaced rather than updated: its id, and so its place among the descendants, is that of the last write.
+_SET_RESULT: Final = """
+    INSERT OR REPLACE INTO results (ns, uuid, progenitor, at, token, expiry, payload)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
+        SELECT 1 FROM results
+        WHERE ns = ?1 AND uuid = ?2 AND token > ?5 AND (expiry IS NULL OR expiry > ?4))
+"""
+
+_ENTOMB: Final = """
+    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload)
+    SELECT ns, queue, uuid, ?, ?, ?, CAST(payload AS BLOB) FROM messages WHERE id = ?
+"""
+
+
+def end_of(now: int, ttl: int) -> int | None:
+    """When something written now for `ttl` ms is over; None for never."""
+    return None if ttl == FOR_EVER else now + ttl
+
+
+def set_status(
+    tx: Transaction, uuid: str, status: TaskStatus, ttl: int, details: bytes | None = None
+) -> None:
+    """Write and publish a status."""
+    expiry = end_of(tx.now, ttl)
+    sweep = tx.now + FAR if expiry is None else expiry
+    tx.execute(_SET_STATUS, (tx.ns, uuid, int(status), tx.now, expiry, sweep, details))
+    tx.notes.append((f"statuses:{uuid}", StatusRecord(uuid, status, details, tx.now).pack()))
+
+
+def set_statuses(tx: Transaction, tracked: Iterable[tuple[str, int]], status: TaskStatus) -> None:
+    """Write and publish the same status for all that are tracked, given as (uuid, status_ttl)."""
+    now, ns = tx.now, tx.ns
+    rows = []
+    for uuid, ttl in tracked:
+        if ttl:
+            end = None if ttl == FOR_EVER else now + ttl
+            rows.append((ns, uuid, int(status), now, end, now + FAR if end is None else end, None))
+    if rows:
+        tx.executemany(_SET_STATUS, rows)
+        packed = StatusRecord("", status, None, now).pack()
+        tx.notes.extend((f"statuses:{row[1]}", packed) for row in rows)
+
+
+def set_result(
+    tx: Transaction, uuid: str, payload: bytes, ttl: int, token: int, progenitor: str | None
+) -> bool:
+    """Write and publish a result, unless a newer claim's is there; whether it was written."""
+    row = (tx.ns, uuid, progenitor, tx.now, token, end_of(tx.now, ttl), payload)
+    if tx.execute(_SET_RESULT, row).rowcount != 1:
+        return False
+    tx.notes.append((f"results:{uuid}", b""))
+    return True
+
+
+def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
+    """Copy a message to the dead letters, unless `dlq_ttl` is 0."""
+    if dlq_ttl:
+        tx.execute(_ENTOMB, (error, tx.now, end_of(tx.now, dlq_ttl), message))

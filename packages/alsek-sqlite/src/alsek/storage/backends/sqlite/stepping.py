@@ -1,0 +1,305 @@
+"""A worker's step: finish, promote, take over, claim, in one transaction.
+
+The four parts are in modules of their own; here is their order, what is remembered so that a step can be sent again,
+and the short cut of a step that finds nothing to do: it reads and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from alsek.exceptions import BackendError
+from alsek.storage.backends.records import Corrupt, Outcome, Step, TaskStatus, Worker
+from alsek.storage.backends.sqlite import claiming, leases, surveying
+from alsek.storage.backends.sqlite.claiming import PLAIN_LANES, Claim
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.finishing import finish
+from alsek.storage.backends.sqlite.moving import give_back
+from alsek.storage.backends.sqlite.records import set_statuses
+from alsek.storage.backends.sqlite.surveying import Outlook
+from alsek.storage.backends.sqlite.transaction import Lane, Transaction
+from alsek.storage.backends.sqlite.waiter import Prospect
+
+#: A step that has nothing to write still writes that a worker was here if none did for so long (ms).
+_CONTACT_EVERY: Final = 1_000
+
+_ANSWER: Final = "UPDATE workers SET seq = ?, answer = ? WHERE id = ?"
+_LAST_ANSWER: Final = "SELECT answer FROM workers WHERE id = ?"
+_COUNTERS: Final = "UPDATE namespaces SET token = ?, contact = ? WHERE id = ?"
+_HOLDING: Final = """
+    SELECT count(*), coalesce(sum(m.suspect), 0) FROM claims AS c JOIN messages AS m ON m.id = c.message
+    WHERE c.worker = ?
+"""
+_RENEW: Final = "UPDATE workers SET lease = ?, lease_end = ? WHERE id = ?"
+_CLAIMS: Final = """
+    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, m.revoked
+    FROM claims AS c JOIN messages AS m ON m.id = c.message WHERE c.worker = ? ORDER BY c.token
+"""
+_UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token = ?"
+
+_NOTHING: Final = "[[],[],[],null,0,0]"
+
+
+class Memory(NamedTuple):
+    """What this process remembers of its worker's last step.
+
+    Attributes:
+        seq: Of that step.
+        idle: Its answer if it wrote nothing, so that the store does not know of it.
+        due: When the next delayed message was due then.
+    """
+
+    seq: int
+    idle: Step | None
+    due: int | None
+
+
+class Allowance(NamedTuple):
+    """Which lanes a worker may take from, given what it holds.
+
+    Attributes:
+        plain: The lanes it freely takes from.
+        suspects: It may take a suspect, if that comes first, and then nothing else.
+    """
+
+    plain: tuple[int, ...]
+    suspects: bool
+
+
+def allowance(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowance:
+    """What a worker may take now; `suspects` tells whether there are any at all."""
+    plain = PLAIN_LANES[worker.kind]
+    if worker.suspects == "freely":
+        return Allowance(plain + tuple(lane + 1 for lane in plain) if suspects else plain, suspects=False)
+    if suspects:
+        holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
+        if held_suspects:
+            return Allowance((), suspects=False)
+        return Allowance(plain if worker.suspects == "alone" else (), suspects=not holding)
+    return Allowance(plain if worker.suspects == "alone" else (), suspects=False)
+
+
+class Stepping:
+    """The steps of the workers of one backend.
+
+    Args:
+        database: Where they happen.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._memory: dict[str, Memory] = {}
+
+    # --- step --------------------------------------------------------------------------------------
+
+    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+        """See :meth:`~alsek.storage.backends.ports.MessagePort.step`."""
+        memory = self._memory.get(worker.id)
+        if memory is not None and memory.seq == seq and memory.idle is not None:
+            return _copy(memory.idle)
+        if not outcomes:
+            idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, memory))
+            if idle is not None:
+                self._wake_for_leftovers(None)
+                return idle
+        step, outlook = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
+        self._remember(worker, Memory(seq, None, None if outlook is None else outlook.due))
+        self._wake_for_leftovers(outlook if step.claimed else None)
+        return step
+
+    def _idle(
+        self, tx: Transaction, worker: Worker, seq: int, limit: int, memory: Memory | None
+    ) -> Step | None:
+        """The answer of a step that has nothing to write; None if it has, or may have."""
+        glance = leases.glance(tx, worker)
+        quiet = (
+            (glance.seq is None or seq > glance.seq)
+            and (memory is None or seq > memory.seq)
+            and tx.now - glance.contact < min(_CONTACT_EVERY, worker.lease // 4)
+            and (glance.next_lost is None or glance.next_lost > tx.now)
+        )
+        if not quiet:
+            return None
+        outlooks = surveying.survey(self._database, tx, worker)
+        if limit > 0 and any(outlook.plain or outlook.suspect for outlook in outlooks):
+            return None
+        soonest = surveying.soonest(outlooks)
+        due = None if soonest is None else soonest.due
+        if due is not None and due <= tx.now:
+            return None
+        step = _answer(worker, outlooks, due, tx.now)
+        self._remember(worker, Memory(seq, step, due))
+        return _copy(step)
+
+    def _step(
+        self, tx: Transaction, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int
+    ) -> tuple[Step, Outlook | None]:
+        database = self._database
+        glance = leases.glance(tx, worker)
+        silence = tx.now - glance.contact
+        if silence >= worker.lease or glance.next_lost is not None and glance.next_lost <= tx.now:
+            leases.note_contact(tx, glance.contact)
+        if glance.seq is not None and seq <= glance.seq:
+            return self._repeated(tx, worker, glance, seq), None
+        refused, skipped = finish(database, tx, glance.number, outcomes) if outcomes else ([], [])
+        leases.take_over(database, tx, glance.number) if _is_over(glance.next_lost, tx.now) else None
+        outlooks = surveying.survey(database, tx, worker)
+        if surveying.promote(tx, outlooks):
+            outlooks = surveying.survey(database, tx, worker)
+        claim = Claim(database, tx, worker, glance.number, seq, glance.token)
+        if limit > 0:
+            self._claim(tx, claim, worker, glance, outlooks, limit)
+            if len(claim.claimed) + len(claim.corrupt) > 0:
+                outlooks = surveying.survey(database, tx, worker)
+        soonest = surveying.soonest(outlooks)
+        due = None if soonest is None else soonest.due
+        step = _answer(worker, outlooks, due, tx.now)._replace(
+            refused=refused, claimed=claim.claimed, skipped=skipped, corrupt=claim.corrupt
+        )
+        tx.execute(_ANSWER, (seq, _pack(step, due), glance.number))
+        tx.execute(_COUNTERS, (claim.token, tx.now, tx.ns))
+        return step, soonest
+
+    def _claim(
+        self,
+        tx: Transaction,
+        claim: Claim,
+        worker: Worker,
+        glance: leases.Glance,
+        outlooks: Sequence[Outlook],
+        limit: int,
+    ) -> None:
+        # Asked again, since an outcome or a lost worker may have left a suspect a moment ago.
+        suspects = glance.suspects or any(outlook.suspect for outlook in outlooks)
+        plain, may_take_suspect = allowance(tx, worker, glance.number, int(suspects))
+        ready = [(outlook.number, outlook.name) for outlook in outlooks if outlook.plain or outlook.suspect]
+        claim.run(ready, limit, plain, may_take_suspect)
+
+    def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
+        if seq != glance.seq:
+            raise BackendError(f"step {seq} of worker {worker.id} came after its step {glance.seq}")
+        (answer,) = tx.execute(_LAST_ANSWER, (glance.number,)).fetchone()
+        return _unpack(answer, tx.now)._replace(claimed=claiming.held(tx, glance.number, seq))
+
+    def _remember(self, worker: Worker, memory: Memory) -> None:
+        if len(self._memory) > 1_000 and worker.id not in self._memory:
+            self._memory.clear()  # worker ids are never used again: this is a process that makes thousands
+        self._memory[worker.id] = memory
+
+    def _wake_for_leftovers(self, outlook: Outlook | None) -> None:
+        """Wake the next sleepers if something is left, now that the step is committed.
+
+        Args:
+            outlook: The queue of the next due message, if this worker may be too busy from now on to care for it.
+        """
+        notifier = self._database.notifier
+        if notifier.anyone_asleep():
+            notifier.wake(self._database.read(surveying.lanes))
+            if outlook is not None and outlook.due is not None:
+                notifier.set_alarm(outlook.name, outlook.due)
+
+    # --- leases ------------------------------------------------------------------------------------
+
+    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+        """See :meth:`~alsek.storage.backends.ports.MessagePort.renew`."""
+        received = frozenset(tokens)
+        return self._database.write(lambda tx: self._renew(tx, worker, seq, received))
+
+    def _renew(self, tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -> list[str]:
+        glance = leases.glance(tx, worker)
+        leases.note_contact(tx, glance.contact)
+        tx.execute(_RENEW, (worker.lease, tx.now + worker.lease, glance.number))
+        revoked: list[str] = []
+        for token, claimed_by, message, queue, uuid, status_ttl, is_revoked in tx.execute(
+            _CLAIMS, (glance.number,)
+        ).fetchall():
+            if claimed_by <= seq and token not in received:
+                tx.execute(_UNCLAIM, (glance.number, token))
+                give_back(self._database, tx, message, queue)
+                set_statuses(tx, [(uuid, status_ttl)], TaskStatus.SUBMITTED)
+            elif is_revoked:
+                revoked.append(uuid)
+        return revoked
+
+    # --- sleeping ----------------------------------------------------------------------------------
+
+    def prospect(self, worker: Worker) -> Prospect:
+        """What a worker should know before it sleeps."""
+        return self._database.read(lambda tx: self._prospect(tx, worker))
+
+    def _prospect(self, tx: Transaction, worker: Worker) -> Prospect:
+        number = leases.number_of(tx, worker)
+        memory = self._memory.get(worker.id)
+        told = None if memory is None else memory.due
+        if number is None:
+            return Prospect(missed=False, alarm=told, lanes=3)
+        outlooks = surveying.survey(self._database, tx, worker)
+        plain, suspects = allowance(tx, worker, number, suspects=1)
+        freely = worker.suspects == "freely"
+        ready = any(
+            outlook.plain and plain or outlook.suspect and (suspects or freely) for outlook in outlooks
+        )
+        soonest = surveying.soonest(outlooks)
+        due = None if soonest is None else soonest.due
+        sooner = due is not None and (told is None or due < told or due <= tx.now)
+        return Prospect(
+            missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely)
+        )
+
+    def leftovers(self, worker: Worker) -> list[Lane]:
+        """The lanes with something in them; and those of `worker` in which something is delayed."""
+        return self._database.read(lambda tx: self._leftovers(tx, worker))
+
+    def _leftovers(self, tx: Transaction, worker: Worker) -> list[Lane]:
+        soonest = surveying.soonest(surveying.survey(self._database, tx, worker))
+        delayed = [] if soonest is None else [Lane(soonest.name, wish) for wish in range(3)]
+        return surveying.lanes(tx) + delayed
+
+
+def _is_over(end: int | None, now: int) -> bool:
+    return end is not None and end <= now
+
+
+def _answer(worker: Worker, outlooks: Sequence[Outlook], due: int | None, now: int) -> Step:
+    """What a step answers of the queues as it leaves them."""
+    plain = any(outlook.plain for outlook in outlooks)
+    suspects = any(outlook.suspect for outlook in outlooks)
+    freely = worker.suspects == "freely"
+    return Step(
+        refused=[],
+        claimed=[],
+        next_due=None if due is None else max(due - now, 0),
+        waiting=(plain or suspects) if freely else plain and worker.suspects == "alone",
+        suspects=suspects and not freely,
+        skipped=[],
+        corrupt=[],
+    )
+
+
+def _pack(step: Step, due: int | None) -> str:
+    """An answer but for its claims, to be kept with the worker."""
+    if due is None and not (step.refused or step.skipped or step.corrupt or step.waiting or step.suspects):
+        return _NOTHING
+    fields = [step.refused, step.skipped, step.corrupt, due, int(step.waiting), int(step.suspects)]
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _unpack(answer: str, now: int) -> Step:
+    fields: list[Any] = json.loads(answer)
+    refused, skipped, corrupt, due, waiting, suspects = fields
+    return Step(
+        refused=refused,
+        claimed=[],
+        next_due=None if due is None else max(due - now, 0),
+        waiting=bool(waiting),
+        suspects=bool(suspects),
+        skipped=skipped,
+        corrupt=[Corrupt(*each) for each in corrupt],
+    )
+
+
+def _copy(step: Step) -> Step:
+    """With lists of its own: what the caller does to them must not change a later repetition."""
+    return step._replace(refused=[], claimed=[], skipped=[], corrupt=[])

@@ -1,0 +1,83 @@
+"""Deleting what has expired, in passing: a little in every few transactions, so that no step ever takes long.
+
+What has expired is never answered, deleted or not; this only keeps the file from growing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+#: The width of a bucket of `finished` (ms). A uuid is remembered for DEDUP_WINDOW, and kept up to a bucket longer.
+BUCKET: Final = DEDUP_WINDOW // 2
+
+#: How many transactions pass between two sweeps, and how many rows of a table one sweep deletes at most.
+_EVERY: Final = 32
+_PIECE: Final = 256
+
+_FINISHED: Final = """
+    DELETE FROM finished WHERE (ns, bucket, uuid) IN (
+        SELECT ns, bucket, uuid FROM finished WHERE ns = ? AND bucket < ? LIMIT ?)
+"""
+
+#: Of all namespaces: none should have to wait for its own.
+_EXPIRED: Final = (
+    "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expiry <= ? LIMIT ?)",
+    "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE expiry <= ? LIMIT ?)",
+    "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE expiry <= ? LIMIT ?)",
+    "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE expiry <= ? LIMIT ?)",
+    "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE expiry <= ? LIMIT ?)",
+)
+
+_STATUSES_TO_SEE: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
+_STATUS_GONE: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
+_STATUS_LATER: Final = "UPDATE statuses SET sweep = ? WHERE ns = ? AND uuid = ?"
+
+#: When to look again at a status that stays for ever: it may have been given an end since (ms).
+FAR: Final = 7 * 24 * 3_600_000
+
+
+class Sweeper:
+    """Counts a process's transactions, and sweeps in some of them."""
+
+    __slots__ = ("_finished", "_passed")
+
+    def __init__(self) -> None:
+        self._passed = 0
+        self._finished = 0
+
+    def pass_by(self, tx: Transaction) -> None:
+        """Called at the end of each writing transaction, within it."""
+        self._passed += 1
+        self._finished += tx.gone
+        if self._passed >= _EVERY:
+            self._passed = 0
+            more = self._sweep_finished(tx)
+            for statement in _EXPIRED:
+                more |= tx.execute(statement, (tx.now, _PIECE)).rowcount == _PIECE
+            more |= _sweep_statuses(tx)
+            if more:
+                self._passed = _EVERY - 1
+
+    def _sweep_finished(self, tx: Transaction) -> bool:
+        # As many as came in since, and some: so the table never grows beyond its window.
+        piece = _PIECE + 2 * self._finished
+        oldest_kept = (tx.now - DEDUP_WINDOW) // BUCKET
+        self._finished = 0
+        return tx.execute(_FINISHED, (tx.ns, oldest_kept, piece)).rowcount == piece
+
+
+def _sweep_statuses(tx: Transaction) -> bool:
+    rows = tx.execute(_STATUSES_TO_SEE, (tx.now, _PIECE)).fetchall()
+    if rows:
+        over = [(ns, uuid) for ns, uuid, expiry in rows if expiry is not None and expiry <= tx.now]
+        later = [
+            (tx.now + FAR if expiry is None else expiry, ns, uuid)
+            for ns, uuid, expiry in rows
+            if expiry is None or expiry > tx.now
+        ]
+        tx.executemany(_STATUS_GONE, over)
+        tx.executemany(_STATUS_LATER, later)
+    return len(rows) == _PIECE

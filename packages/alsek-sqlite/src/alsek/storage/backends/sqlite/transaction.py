@@ -1,0 +1,54 @@
+"""What one operation works with: the connection's cursor, the time, and what to tell others once it is committed."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, NamedTuple
+
+from alsek.types import Wish
+
+#: The number of each wish in the schema, and back.
+WISHES: Final[dict[str, int]] = {"any": 0, "thread": 1, "process": 2}
+WISH_NAMES: Final[tuple[Wish, ...]] = ("any", "thread", "process")
+
+
+class Lane(NamedTuple):
+    """The ready messages of one queue that the same workers may take; so a reason to wake one of them.
+
+    Attributes:
+        queue: Its name.
+        wish: As in the schema.
+        suspect: 1 for the suspects among them.
+    """
+
+    queue: str
+    wish: int
+    suspect: int = 0
+
+
+class Transaction:
+    """One transaction (or one read).
+
+    Attributes:
+        execute: Runs a statement.
+        executemany: Runs a statement for each of many rows.
+        ns: The number of the namespace.
+        now: The store's time, in milliseconds.
+        wakes: Where something has become ready, or due sooner than anything else: sleepers to wake.
+        notes: What to publish: channel and data.
+        gone: How many rows went to `finished`, so that as many can be purged.
+        queues: Ids of queues that this transaction made: known to others only once it is committed.
+    """
+
+    __slots__ = ("cursor", "execute", "executemany", "gone", "notes", "now", "ns", "queues", "wakes")
+
+    def __init__(self, connection: sqlite3.Connection, ns: int, now: int) -> None:
+        self.cursor = connection.cursor()
+        self.execute = self.cursor.execute
+        self.executemany = self.cursor.executemany
+        self.ns = ns
+        self.now = now
+        self.wakes: set[Lane] = set()
+        self.notes: list[tuple[str, bytes]] = []
+        self.gone = 0
+        self.queues: dict[str, int] = {}

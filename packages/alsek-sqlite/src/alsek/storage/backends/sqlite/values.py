@@ -1,0 +1,64 @@
+"""Values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Final
+
+from alsek.storage.backends.records import FOR_EVER
+from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.records import end_of
+from alsek.storage.backends.sqlite.results import delete_each
+from alsek.storage.backends.sqlite.transaction import Transaction
+
+_GET: Final = "SELECT value FROM vals WHERE ns = ? AND name = ? AND (expiry IS NULL OR expiry > ?)"
+_SET: Final = "INSERT OR REPLACE INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
+_DELETE: Final = "DELETE FROM vals WHERE ns = ? AND name = ? RETURNING expiry"
+_SCAN: Final = """
+    SELECT name FROM vals WHERE ns = ? AND name > ? AND (expiry IS NULL OR expiry > ?) ORDER BY name LIMIT 500
+"""
+
+
+class Values:
+    """Serialized values in a table.
+
+    Args:
+        database: The file and the namespace.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> bytes | None:
+        """A value, or None."""
+        row = self._database.read(lambda tx: tx.execute(_GET, (tx.ns, name, tx.now)).fetchone())
+        return None if row is None else row[0]
+
+    def set(self, name: str, value: bytes, nx: bool, ttl: int | None) -> bool:
+        """Store a value for `ttl` ms (None: for ever), with `nx` only if there is none; whether it was stored."""
+        return self._database.write(lambda tx: _set(tx, name, value, nx, ttl))
+
+    def delete(self, name: str) -> bool:
+        """Delete a value; whether there was one."""
+        return self._database.write(lambda tx: delete_each(tx, _DELETE, [name])) > 0
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        """The names that match a glob pattern, in alphabetical order, fetched in small pieces."""
+        last = ""
+        while True:
+            after = last
+            rows = self._database.read(
+                lambda tx: tx.execute(_SCAN, (tx.ns, after, tx.now)).fetchall()  # noqa: B023 - runs at once
+            )
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from (name for (name,) in rows if fnmatchcase(name, pattern))
+
+
+def _set(tx: Transaction, name: str, value: bytes, nx: bool, ttl: int | None) -> bool:
+    if nx and tx.execute(_GET, (tx.ns, name, tx.now)).fetchone() is not None:
+        return False
+    tx.execute(_SET, (tx.ns, name, end_of(tx.now, FOR_EVER if ttl is None else ttl), value))
+    return True

@@ -326,9 +326,8 @@ class TriggerTask(Task[[], R]):
     def _ticks(self, first: Message) -> Iterator[Message]:
         yield first
         while True:
-            follower = Message(**{**first.data, "uuid": None, "created_at": None, "updated_at": None})
-            follower.progenitor_uuid = first.uuid
-            yield follower
+            new: dict[str, Any] = {"uuid": None, "created_at": None, "updated_at": None}
+            yield Message(**{**first.data, **new, "progenitor_uuid": first.uuid})
 
     def pause(self) -> None:
         """Submit nothing until :meth:`resume`."""

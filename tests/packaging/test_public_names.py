@@ -101,7 +101,7 @@ def test_the_front_door_opens_nothing_by_itself() -> None:
     """`import alsek` imports nothing else of the family: a name is imported when it is asked for."""
     program = "import sys, alsek; print(*sorted(name for name in sys.modules if name.startswith('alsek')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["alsek", "alsek._missing"]
+    assert done.stdout.split() == ["alsek", "alsek._missing", "alsek.version"]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

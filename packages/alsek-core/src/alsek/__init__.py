@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 __path__ = extend_path(__path__, __name__)
 
-from alsek import _missing
+from alsek._missing import install
+from alsek.version import __version__
 
 if TYPE_CHECKING:
     from alsek.core.broker import Broker
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from alsek.core.task import Task, task
     from alsek.storage.backends.records import TaskStatus
     from alsek.storage.result import ResultStore
-
-__version__: Final = "0.1.0"
 
 __all__ = [
     "Broker",
@@ -51,7 +50,7 @@ _SOURCES: Final = {
     "task": "alsek.core.task",
 }
 
-_missing.install()
+install()
 
 # Hidden from type checkers: they read the imports above, and would take any name at all from this function.
 if not TYPE_CHECKING:

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from alsek import __version__
+from alsek.version import __version__
 
 #: Imported when asked for: `alsek --help` needs no pool.
 _COMMANDS = {

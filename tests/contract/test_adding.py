@@ -201,16 +201,28 @@ def test_a_refused_message_leaves_no_status(backend: Backend, actor: Callable[..
     assert status_of(backend, "a") == TaskStatus.RUNNING
 
 
-@pytest.mark.parametrize("name", ["a:b", "a|b", "queues:a", "ключ", "a'b\"c", "100%", "dead:x", "-1", "a,b"])
-def test_odd_names(backend: Backend, messages: MessagePort, actor: Callable[..., Actor], name: str) -> None:
-    """Queues and uuids may hold characters that a store uses for itself."""
+@pytest.mark.parametrize(
+    "name", ["a:b", "a|b", "queues:a", "ключ", "a'b\"c", "100%", "dead:x", "-1", "a,b", "a b", " a", "\\"]
+)
+def test_odd_names(backend: Backend, store: Store, actor: Callable[..., Actor], name: str) -> None:
+    """Queues and uuids may hold characters that a store uses for itself, all life long."""
     worker = actor(name)
-    add(backend, a_message(name, queue=name), a_message("plain", queue=name))
+    messages = backend.messages
+    add(backend, a_message(name, queue=name, delay=10), a_message("plain", queue=name, delay=10))
+    store.advance(10)
     assert messages.queues() == [name]
     assert messages.count(name) == backend.count(f"queues:{name}") == 2
-    first, second = worker.claim()
-    assert (first.uuid, first.queue) == (name, name)
-    worker.step(succeeded(first), died(second), limit=0)
-    assert backend.results.get([name])[0] is not None
+    claimed = {c.uuid: c for c in worker.claim()}
+    assert claimed[name].queue == name
+    worker.step(retried(claimed[name], delay=10), died(claimed["plain"]), limit=0)
+    assert sorted(uuids(messages.browse(name))) == [name]
+    store.advance(10)
+    again = worker.claim_one()
+    assert again.uuid == name
+    worker.step(died(again), limit=0)
+    assert uuids(messages.dead_letters(name)) == ["plain", name]
     assert messages.dead_queues() == [name]
+    assert messages.replay(a_message(name, queue=name))
+    worker.step(succeeded(worker.claim_one()), limit=0)
+    assert backend.results.get([name])[0] is not None
     assert messages.queues() == []

@@ -122,7 +122,7 @@ def test_waiting_says_whether_something_is_left(backend: Backend, actor: Actors)
     """The answer tells whether this worker could take more."""
     worker = actor("q")
     add(backend, "a", "b")
-    add(backend, a_message("not its kind", wish="process"), a_message("not its queue", queue="other"))
+    add(backend, a_message("not-its-kind", wish="process"), a_message("not-its-queue", queue="other"))
     assert worker.step(limit=1).waiting
     assert not worker.step(limit=1).waiting
     assert not worker.step(limit=1).waiting
@@ -186,14 +186,14 @@ def test_due_messages_that_a_worker_may_not_take_do_not_keep_it_busy(
 ) -> None:
     """A worker is not told again and again that something is due which it can neither promote nor take."""
     worker = actor("q", kind="thread")
-    add(backend, a_message("other kind", delay=100, wish="process"))
-    add(backend, a_message("other queue", queue="elsewhere", delay=100))
+    add(backend, a_message("other-kind", delay=100, wish="process"))
+    add(backend, a_message("other-queue", queue="elsewhere", delay=100))
     store.advance(100)
     worker.step()
     step = worker.step()
     assert (step.claimed, step.next_due, step.waiting) == ([], None, False)
     other = actor(kind="process")
-    assert sorted(uuids(other.claim())) == ["other kind", "other queue"]
+    assert sorted(uuids(other.claim())) == ["other-kind", "other-queue"]
 
 
 def test_finishing_and_claiming_travel_in_one_step(backend: Backend, actor: Actors) -> None:

@@ -17,6 +17,9 @@ from alsek.types import BackoffSettings
 #: base ** incidents grows without bound; past this many incidents every sensible ceiling is reached.
 _MOST_INCIDENTS = 512
 
+#: Without a ceiling a duration ends here all the same: no store takes greater numbers, and no one lives to see it.
+_LONGEST = 2**53
+
 #: Every backoff that this process has defined, by the name that its settings carry.
 _by_name: dict[str, type[Backoff]] = {}
 
@@ -73,11 +76,10 @@ class Backoff(ABC):
         """How long to wait (ms) after this many failed attempts."""
         if incidents <= 0 and self.zero_override:
             return 0
-        duration = self.formula(min(incidents, _MOST_INCIDENTS))
+        duration = self.formula(incidents)
         if self.floor is not None:
             duration = max(duration, self.floor)
-        if self.ceiling is not None:
-            duration = min(duration, self.ceiling)
+        duration = min(duration, self.ceiling if self.ceiling is not None else _LONGEST)
         if self.jitter:
             duration = random.uniform(0, duration)
         return int(duration)
@@ -108,6 +110,11 @@ class Backoff(ABC):
         return f"{type(self).__name__}({inner})"
 
 
+def _check_positive(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValidationError(f"{name}={value!r}: must be a number >= 0")
+
+
 class ConstantBackoff(Backoff):
     """The same duration each time.
 
@@ -120,6 +127,7 @@ class ConstantBackoff(Backoff):
 
     def __init__(self, constant: int = 60_000, **bounds: Any) -> None:
         super().__init__(**bounds)
+        _check_positive("constant", constant)
         self.constant = constant
 
     @property
@@ -139,6 +147,7 @@ class LinearBackoff(Backoff):
 
     def __init__(self, factor: int = 60_000, **bounds: Any) -> None:
         super().__init__(**bounds)
+        _check_positive("factor", factor)
         self.factor = factor
 
     @property
@@ -159,7 +168,9 @@ class ExponentialBackoff(Backoff):
 
     def __init__(self, base: int = 4, factor: int = 10_000, **bounds: Any) -> None:
         super().__init__(**bounds)
+        _check_positive("base", base)
         self.base = base
+        _check_positive("factor", factor)
         self.factor = factor
 
     @property
@@ -168,9 +179,9 @@ class ExponentialBackoff(Backoff):
 
     def formula(self, incidents: int) -> float:
         try:
-            return float(self.factor * self.base**incidents)
+            return float(self.factor * self.base ** min(incidents, _MOST_INCIDENTS))
         except OverflowError:
-            return float("inf") if self.ceiling is not None else float(2**53)
+            return float("inf")
 
 
 DEFAULT_BACKOFF = ExponentialBackoff()

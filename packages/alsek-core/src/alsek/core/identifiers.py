@@ -8,7 +8,7 @@ import time
 
 from alsek.exceptions import ValidationError
 
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
 def new_uuid() -> str:
@@ -38,10 +38,11 @@ def check_name(what: str, name: object) -> str:
     """`name` if it can name a queue or a message.
 
     Raises:
-        ValidationError: It is no text of 1 to 255 characters without white space and control characters.
+        ValidationError: It is no text of 1 to 255 characters, or has some that names can't have.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValidationError(
-            f"{what} {name!r}: must be text of 1 to 255 characters, without white space or control characters"
+            f"{what} {name!r}: must be text of 1 to 255 characters, without white space, control characters or "
+            "lone surrogates"
         )
     return name

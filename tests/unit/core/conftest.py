@@ -1,0 +1,27 @@
+"""A backend on a clock that the test moves, and a broker on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.storage.backends.memory import MemoryBackend
+from tests.unit.core.stand_ins import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The store's time."""
+    return Clock()
+
+
+@pytest.fixture
+def backend(clock: Clock) -> MemoryBackend:
+    """A store of the test's own."""
+    return MemoryBackend(clock=clock)
+
+
+@pytest.fixture
+def broker(backend: MemoryBackend) -> Broker:
+    """A broker on it."""
+    return Broker(backend)

@@ -1,0 +1,169 @@
+"""What the tests of alsek-core put in place of time, of an honest network, and of a pool."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from alsek.core.broker import Broker
+from alsek.core.message import Claim, Message
+from alsek.core.session import Session
+from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.abstract import Backend, Note, Subscription
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import Outcome, Step, Worker
+
+#: Long enough for any machine; a test that gets here has failed.
+PATIENCE = 20.0
+
+
+class Clock:
+    """The store's time, at the test's word."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, ms: int) -> None:
+        """Let time pass."""
+        self.now += ms
+
+
+class LossyMessages:
+    """A message port whose next calls lose their request or their reply, as `plan` says.
+
+    Args:
+        inner: The store's own port.
+        plan: For each coming call ``"ok"``, ``"request"`` (never arrives) or ``"reply"`` (done, but nobody
+            hears of it); what is left over is honest.
+    """
+
+    def __init__(self, inner: MessagePort, plan: list[str]) -> None:
+        self._inner = inner
+        self.plan = plan
+        self.steps: list[tuple[int, tuple[Outcome, ...], int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def register(self, worker: Worker) -> None:
+        """As the port's."""
+        self._through(lambda: self._inner.register(worker))
+
+    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+        """As the port's."""
+        self.steps.append((seq, tuple(outcomes), limit))
+        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limit))
+        return answer
+
+    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+        """As the port's."""
+        answer: list[str] = self._through(lambda: self._inner.renew(worker, seq, tokens))
+        return answer
+
+    def _through(self, call: Callable[[], Any]) -> Any:
+        fate = self.plan.pop(0) if self.plan else "ok"
+        if fate == "request":
+            raise BackendUnavailableError("the request was lost")
+        answer = call()
+        if fate == "reply":
+            raise BackendUnavailableError("the reply was lost")
+        return answer
+
+
+class LossyBackend(MemoryBackend):
+    """A store whose message port loses requests and replies, as `plan` says."""
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(clock=clock)
+        self.plan: list[str] = []
+        self.lossy = LossyMessages(super().messages, self.plan)
+
+    @property
+    def messages(self) -> MessagePort:
+        """The lossy port."""
+        return self.lossy  # type: ignore[return-value]
+
+
+class Signalled(Subscription):
+    """A subscription that tells when somebody has begun to wait on it."""
+
+    def __init__(self, inner: Subscription, waiting: threading.Event) -> None:
+        self._inner = inner
+        self._waiting = waiting
+        self.waits = 0
+
+    def wait(self, timeout: int | None = None) -> Note | None:
+        """As the inner one's."""
+        self.waits += 1
+        self._waiting.set()
+        return self._inner.wait(timeout)
+
+    def close(self) -> None:
+        """As the inner one's."""
+        self._inner.close()
+
+
+class WatchedBackend(MemoryBackend):
+    """A store that tells when somebody sleeps on it: ``backend.asleep.wait()``."""
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(clock=clock)
+        self.asleep = threading.Event()
+        self.opened: list[Signalled] = []
+
+    def subscribe(self, *channels: str) -> Subscription:
+        """A subscription that is watched."""
+        subscription = Signalled(super().subscribe(*channels), self.asleep)
+        self.opened.append(subscription)
+        return subscription
+
+
+class Elsewhere:
+    """Runs a function in another thread; ``value()`` is what it returned or raised."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value = self._function()
+        except BaseException as error:  # noqa: BLE001  handed over to the test
+            self._error = error
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return not self._thread.is_alive()
+
+    def value(self) -> Any:
+        """What the function returned; what it raised is raised here."""
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "it does not end"
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def a_session(backend: Backend, lease: int = 15_000) -> Session:
+    """A registered worker that takes everything."""
+    session = Session(backend, Worker("", "any", None, lease, 7 * 24 * 3_600_000, "freely"))
+    session.register()
+    return session
+
+
+def claim(broker: Broker, session: Session | None = None) -> Message:
+    """The next message, with its claim, as a consumer hands it out."""
+    session = session or a_session(broker.backend)
+    claimed = session.step((), 1).claimed[0]
+    message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+    message.claim = Claim(session, claimed.token)
+    return message

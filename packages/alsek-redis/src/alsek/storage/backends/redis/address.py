@@ -76,15 +76,17 @@ def identity_of(client: Client) -> Hashable:
     if is_cluster(client):
         return ("cluster", *sorted(node.name for node in client.get_nodes()))
     pool = getattr(client, "connection_pool", None)
-    if not speaks_plainly(pool):
+    options = getattr(pool, "connection_kwargs", None)
+    if not isinstance(options, dict):
         return (type(client).__name__, id(client))
-    options = pool.connection_kwargs
+    if options.get("server") is not None:  # an imitation, that lives in this process
+        return (type(client).__name__, id(options["server"]), options.get("db"))
     database = int(options.get("db") or 0)
     if hasattr(pool, "service_name"):
         return ("sentinel", pool.service_name, database)
     if "path" in options:
         return ("unix", options["path"], database)
-    return (options.get("host", "localhost"), int(options.get("port", 6379)), database)
+    return ("tcp", options.get("host", "localhost"), int(options.get("port", 6379)), database)
 
 
 def describe(client: Client) -> str:
@@ -96,7 +98,7 @@ def describe(client: Client) -> str:
             return f"Redis by sentinel, service {service}, db {database}"
         case ("unix", path, database):
             return f"Redis at unix://{path}?db={database}"
-        case (host, port, database):
+        case ("tcp", host, port, database):
             return f"Redis at {host}:{port}/{database}"
         case _:
             return f"Redis by {type(client).__name__}"

@@ -2,4 +2,4 @@
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: nil, or its bytes
 -- Needs: base place status letters
-return lives(ARGV[3], ARGV[2]) and call('GET', P .. 'letters:' .. ARGV[3] .. ' ' .. ARGV[2])
+return lives(ARGV[3], ARGV[2]) and call('GET', P .. 'letters:' .. ARGV[3] .. '\n' .. ARGV[2])

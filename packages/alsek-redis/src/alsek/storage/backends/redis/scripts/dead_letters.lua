@@ -7,7 +7,7 @@ trim(queue)
 local page = call('ZRANGEBYSCORE', P .. 'dead:' .. queue, '(' .. ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, 100)
 local answer = { page[#page] or false }
 for i = 1, #page, 2 do
-  local letter = lives(page[i], queue) and call('GET', P .. 'letters:' .. page[i] .. ' ' .. queue)
+  local letter = lives(page[i], queue) and call('GET', P .. 'letters:' .. page[i] .. '\n' .. queue)
   if letter then
     answer[#answer + 1] = page[i]
     answer[#answer + 1] = letter

@@ -17,7 +17,7 @@ for i = 1, #held, 2 do
   local token, seq, flags, h = parse_claim(held[i + 1])
   if h and seq <= last and not known[token] then
     call('HDEL', claims, uuid)
-    give_back(uuid, h, flags % 2 == 1, 0, SUBMITTED, '0')
+    give_back(uuid, h, flags, 0, SUBMITTED, '0')
   elseif h and h.revoked == '1' then
     revoked[#revoked + 1] = uuid
   end

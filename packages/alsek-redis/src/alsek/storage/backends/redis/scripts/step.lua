@@ -15,7 +15,7 @@ local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
 if not call('ZSCORE', WORKERS, worker) then return false end
 
 local line, apply = finish(claims, AFTER_QUEUES + 2, ARGV[5])
-local last, alone, said = string.match(line or '0 \n', '^(%d+) (%S*)\n(.*)$')
+local last, alone, said = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
 beat(tonumber(ARGV[4]))

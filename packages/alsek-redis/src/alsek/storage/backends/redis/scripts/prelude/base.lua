@@ -10,6 +10,9 @@ local call = redis.call
 local NOW = now()
 local HEAD = '^1|([atp])|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%-?%d+)|([01])|([^|]*)|([^\n]+)\n()'
 local CLAIM = '^(%d+)|(%d+)|(%d)|()'
+-- The same, for the hot path: only what it takes to hand out a record, and to finish a claim.
+local TO_CLAIM = '^1|[atp]|%d+|%d+|%d+|(%d+)|%d+|(%-?%d+)|[01]|[^|]*|[^\n]+\n()'
+local TO_FINISH = '^(%d+)|%d+|%d|1|[atp]|%d+|%d+|%d+|%d+|%d+|(%-?%d+)|[01]|([^|]*)|([^\n]+)\n$'
 
 -- Whole numbers as text: tostring() turns to 1e+15 from fifteen digits on.
 local function int(number)

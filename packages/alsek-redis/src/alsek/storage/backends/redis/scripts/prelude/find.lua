@@ -10,7 +10,7 @@ end
 -- 'delayed', 'ready' or 'claimed'; of a ready one the room that it stands in too.
 local function state_of(uuid, h)
   local place = place_of(h, uuid)
-  if call('ZSCORE', DELAYED, place .. ' ' .. h.queue) then return 'delayed' end
+  if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
   for _, room in ipairs({ 'ready:', 'suspects:' }) do
     local score = redis.pcall('ZSCORE', P .. room .. h.wish .. ':' .. h.queue, place)
     if type(score) == 'string' then return 'ready', room end
@@ -29,7 +29,7 @@ end
 local function take_away(uuid, h)
   local state, room = state_of(uuid, h)
   if state == 'delayed' then
-    call('ZREM', DELAYED, place_of(h, uuid) .. ' ' .. h.queue)
+    call('ZREM', DELAYED, place_of(h, uuid) .. '\n' .. h.queue)
   elseif state == 'ready' then
     local set = P .. room .. h.wish .. ':' .. h.queue
     call('ZREM', set, place_of(h, uuid))

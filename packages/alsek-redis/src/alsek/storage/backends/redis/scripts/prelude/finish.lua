@@ -9,23 +9,16 @@
 local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
 local finished, gone = {}, {}
 
-local function leave(uuid, h)
+local STAMP = finished_entry('')
+
+local function leave(uuid, request, queue)
   gone[#gone + 1] = uuid
   finished[#finished + 1] = uuid
-  finished[#finished + 1] = finished_entry(h.request)
-  tally(h.queue, -1)
+  finished[#finished + 1] = STAMP .. request
+  tally(queue, -1)
 end
 
 local APPLY = {
-  F = function(uuid, h)
-    leave(uuid, h)
-    status(uuid, SUCCEEDED, h.status_ttl)
-  end,
-  S = function(uuid, h, i)
-    leave(uuid, h)
-    result(uuid, ARGV[i + 5], ARGV[i + 3], ARGV[i + 2], ARGV[i + 4])
-    status(uuid, SUCCEEDED, h.status_ttl)
-  end,
   T = function(uuid, h, i)
     local pause = tonumber(ARGV[i + 3])
     h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
@@ -35,13 +28,14 @@ local APPLY = {
   end,
   D = function(uuid, h, i)
     local record = call('HGET', MESSAGES, uuid) or ''
-    leave(uuid, h)
+    leave(uuid, h.request, h.queue)
     status(uuid, FAILED, h.status_ttl)
     bury(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
   end,
-  R = function(uuid, h, _, flags) give_back(uuid, h, flags % 2 == 1, 0, SUBMITTED, '0') end,
+  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
   L = function(uuid, h, i, flags, dlq_ttl)
-    give_back(uuid, h, flags % 2 == 1 or ARGV[i + 3] == '1', 1, RETRYING, dlq_ttl)
+    if flags % 2 == 0 and ARGV[i + 3] == '1' then flags = flags + 1 end
+    give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
   end,
 }
 
@@ -64,12 +58,19 @@ local function finish(claims, first, dlq_ttl)
         if accepted then starts[#starts + 1] = i + 1 end
       else
         n = n + 1
-        local token, _, flags, h = parse_claim(entries[n] or '')
-        accepted = h and not ended[uuid] and token == tonumber(ARGV[i + 2])
+        local token, status_ttl, request, queue = string.match(entries[n] or '', TO_FINISH)
+        accepted = token == ARGV[i + 2] and not ended[uuid]
         if accepted then
           ended[uuid] = true
           ended[#ended + 1] = uuid
-          APPLY[kind](uuid, h, i, flags, dlq_ttl)
+          if kind == 'F' or kind == 'S' then
+            leave(uuid, request, queue)
+            if kind == 'S' then result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
+            status(uuid, SUCCEEDED, status_ttl)
+          else
+            local _, _, flags, h = parse_claim(entries[n])
+            APPLY[kind](uuid, h, i, flags, dlq_ttl)
+          end
         else
           refused[#refused + 1] = uuid
         end

@@ -1,4 +1,4 @@
--- Dead letters: letters:<uuid> <queue> is died_at|length of the error|error, then the payload, and expires
+-- Dead letters: letters:<uuid>\n<queue> is died_at|length of the error|error, then the payload, and expires
 -- by itself; dead:<queue> has their order, fading:<queue> their expiries.
 
 -- Forget what has expired; at most 500 a time, so that no step grows long.
@@ -7,7 +7,7 @@ local function trim(queue)
   if gone[1] then
     call('ZREM', P .. 'dead:' .. queue, unpack(gone))
     call('ZREM', P .. 'fading:' .. queue, unpack(gone))
-    for _, uuid in ipairs(gone) do call('DEL', P .. 'letters:' .. uuid .. ' ' .. queue) end
+    for _, uuid in ipairs(gone) do call('DEL', P .. 'letters:' .. uuid .. '\n' .. queue) end
   end
   if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
 end
@@ -17,7 +17,7 @@ local function bury(uuid, queue, payload, fault, ttl)
   ttl = tonumber(ttl)
   if ttl ~= 0 then
     local letter = int(NOW) .. '|' .. #fault .. '|' .. fault .. payload
-    keep(P .. 'letters:' .. uuid .. ' ' .. queue, letter, ttl)
+    keep(P .. 'letters:' .. uuid .. '\n' .. queue, letter, ttl)
     call('ZADD', P .. 'dead:' .. queue, call('HINCRBY', COUNTERS, 'death', 1), uuid)
     call('ZADD', P .. 'fading:' .. queue, ttl < 0 and '+inf' or int(NOW + ttl), uuid)
     call('SADD', P .. 'dead', queue)
@@ -34,7 +34,7 @@ end
 local function discard(uuid, queue)
   call('ZREM', P .. 'dead:' .. queue, uuid)
   call('ZREM', P .. 'fading:' .. queue, uuid)
-  call('DEL', P .. 'letters:' .. uuid .. ' ' .. queue)
+  call('DEL', P .. 'letters:' .. uuid .. '\n' .. queue)
   if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
 end
 

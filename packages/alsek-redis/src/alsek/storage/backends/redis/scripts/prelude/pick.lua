@@ -1,34 +1,43 @@
--- Choosing what a worker is given next, and taking it out of its ready set.
+-- Choosing what a worker is given next, and taking it out of its ready sets.
 
--- Up to `want` of what stands in these rooms of a queue, best (priority, arrival) first, as {uuid, is suspect}.
+-- The set whose head has the best (priority, arrival).
+local function best_of(sets)
+  local best, score, place
+  for _, set in ipairs(sets) do
+    local member = set.list[set.at]
+    if member then
+      local own_score, own_place = tonumber(set.list[set.at + 1]), tonumber(string.sub(member, 1, 13))
+      if not best or own_score < score or (own_score == score and own_place < place) then
+        best, score, place = set, own_score, own_place
+      end
+    end
+  end
+  return best
+end
+
+-- Up to `want` of what stands in these rooms of a queue, best first, added to `picked`.
 local function pick(queue, rooms, want, picked)
   local sets = {}
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
-      local name = room .. wish .. ':' .. queue
-      local list = redis.pcall('ZRANGE', P .. name, 0, want - 1, 'WITHSCORES')
+      local key = P .. room .. wish .. ':' .. queue
+      local list = redis.pcall('ZRANGE', key, 0, want - 1, 'WITHSCORES')
       if list.err then
         broken[queue] = list.err
         call('ZREM', P .. room .. wish, queue)
       elseif list[1] then
-        sets[#sets + 1] = { key = P .. name, index = P .. room .. wish, list = list, at = 1,
-          suspect = room == 'suspects:' }
+        sets[#sets + 1] = { key = key, index = P .. room .. wish, list = list, at = 1, suspect = room == 'suspects:' }
       end
     end
   end
+  local only, uuids = #sets == 1 and sets[1], picked.uuids
   for _ = 1, want do
-    local best
-    for _, set in ipairs(sets) do
-      local member = set.list[set.at]
-      if member and #sets > 1 then
-        set.score, set.arrival = tonumber(set.list[set.at + 1]), string.sub(member, 1, 13)
-      end
-      if member and (not best or set.score < best.score
-          or (set.score == best.score and set.arrival < best.arrival)) then best = set end
-    end
-    if not best then break end
-    picked[#picked + 1] = { string.sub(best.list[best.at], 14), best.suspect, queue }
-    best.at = best.at + 2
+    local set = only or best_of(sets)
+    local member = set and set.list[set.at]
+    if not member then break end
+    set.at = set.at + 2
+    uuids[#uuids + 1] = string.sub(member, 14)
+    picked.queue[#uuids], picked.suspect[#uuids] = queue, set.suspect
   end
   for _, set in ipairs(sets) do
     if set.at > 1 then
@@ -38,20 +47,21 @@ local function pick(queue, rooms, want, picked)
   end
 end
 
--- What this worker is given now, by its queues in order, then by place.
+-- What this worker is given now, by its queues in order, then by place: a suspect alone, and only to one
+-- that holds nothing.
 local function choose(limit, holds_nothing)
-  local picked, n = {}, 0
-  local rooms = ROOMS
-  if POLICY ~= 'freely' and holds_nothing then rooms = { 'ready:', 'suspects:' } end
+  local picked, n = { uuids = {}, queue = {}, suspect = {} }, 0
+  local careful = POLICY ~= 'freely' and holds_nothing
+  local rooms = careful and { 'ready:', 'suspects:' } or ROOMS
   local queue = next_queue(0, nil, rooms)
-  while queue and #picked < limit do
-    if POLICY ~= 'freely' and holds_nothing and not picked[1] then
+  while queue and #picked.uuids < limit do
+    if careful and not picked.uuids[1] then
       pick(queue, { 'suspects:' }, 1, picked)
-      if picked[1] then break end
+      if picked.uuids[1] then break end
     end
-    pick(queue, ROOMS, limit - #picked, picked)
+    pick(queue, ROOMS, limit - #picked.uuids, picked)
     n = n + 1
-    queue = next_queue(n, queue, rooms)
+    queue = #picked.uuids < limit and next_queue(n, queue, rooms)
   end
   return picked
 end

@@ -1,15 +1,15 @@
 -- Making messages ready or delayed, and waking who sleeps. *Everything* that makes a message ready goes
 -- through here. ready(), delay(), write() and tally() only note; settle() does it, in few commands.
-local KINDS = { a = { 'thread', 'process' }, t = { 'thread' }, p = { 'process' } }
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts, broken = {}, {}, {}, {}, {}
 
 -- Leave one token on each list that a sleeper who may take it waits on, where there is none.
 local function wake(wish, queue)
   local lists = {}
-  for _, kind in ipairs(KINDS[wish]) do
-    lists[#lists + 1] = P .. 'wake:' .. kind .. ':' .. queue
-    lists[#lists + 1] = P .. 'wakes:' .. kind
+  if wish ~= 'p' then lists = { P .. 'wake:thread:' .. queue, P .. 'wakes:thread' } end
+  if wish ~= 't' then
+    lists[#lists + 1] = P .. 'wake:process:' .. queue
+    lists[#lists + 1] = P .. 'wakes:process'
   end
   if call('EXISTS', unpack(lists)) == #lists then return end
   for _, list in ipairs(lists) do
@@ -43,7 +43,7 @@ end
 -- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
 local function delay(h, uuid, due)
   local head = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. ' ' .. h.queue)
+  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. '\n' .. h.queue)
   if not head[1] or due < tonumber(head[2]) then wake(h.wish, h.queue) end
 end
 
@@ -51,7 +51,7 @@ end
 local function postpone(group, fault)
   broken[group.queue] = fault
   for i = 2, #group.members, 2 do
-    call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), group.members[i] .. ' ' .. group.queue)
+    call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), group.members[i] .. '\n' .. group.queue)
   end
 end
 

@@ -8,7 +8,7 @@ local function promote(dlq_ttl)
   call('ZREMRANGEBYRANK', DELAYED, 0, #due - 1)
   local uuids, queues = {}, {}
   for n, member in ipairs(due) do
-    uuids[n], queues[n] = string.match(member, '^%d%d%d%d%d%d%d%d%d%d%d%d%d(%S+) (.+)$')
+    uuids[n], queues[n] = string.match(member, '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
   end
   local arrival = call('HINCRBY', COUNTERS, 'arrival', #due) - #due
   for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do

@@ -1,16 +1,19 @@
 -- Messages that go back to where they came from, and workers that are no more.
 
--- At its old place, `losses` more; `code` is the status written. Without its record nothing is left to give back.
-local function give_back(uuid, h, suspect, losses, code, dlq_ttl)
-  if losses > 0 then
+-- At its old place, `losses` more; `code` is the status written. The time in its holder's hands does not count
+-- to its ttl, which begins anew, unless it had run out before. Without its record nothing is left to give back.
+local function give_back(uuid, h, flags, losses, code, dlq_ttl)
+  local renewed = h.ttl ~= '0' and flags < 2
+  if losses > 0 or renewed then
     local record = call('HGET', MESSAGES, uuid)
     if not record then return end
     local body = (parse(record) or {}).body
     if not body then return set_aside(uuid, h.queue, record, dlq_ttl) end
     h.losses = int(h.losses + losses)
+    if renewed then h.expiry = int(NOW + h.ttl) end
     write(uuid, format(h) .. string.sub(record, body))
   end
-  ready(h, uuid, suspect)
+  ready(h, uuid, flags % 2 == 1)
   status(uuid, code, h.status_ttl)
 end
 
@@ -20,7 +23,7 @@ local function forget(worker, losses, code, dlq_ttl)
   for i = 1, #held, 2 do
     if held[i] ~= '' then
       local _, _, flags, h = parse_claim(held[i + 1])
-      if h then give_back(held[i], h, flags % 2 == 1, losses, code, dlq_ttl) end
+      if h then give_back(held[i], h, flags, losses, code, dlq_ttl) end
     end
   end
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)

@@ -1,10 +1,11 @@
 -- Which ready sets a worker takes from, and whether they hold anything.
 -- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy,
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
-local WISHES = ({ thread = { 'a', 't' }, process = { 'a', 'p' }, any = { 'a', 't', 'p' } })[ARGV[3]]
+local WISHES = { 'a', string.sub(ARGV[3], 1, 1) }
+if ARGV[3] == 'any' then WISHES = { 'a', 't', 'p' } end
 local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
-local ROOMS = ({ alone = { 'ready:' }, freely = { 'ready:', 'suspects:' }, only = {} })[POLICY]
+local ROOMS = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
 
 -- In bytes, as ZRANGEBYLEX compares; "<" goes by the server's locale.
 local function before(a, b)
@@ -31,32 +32,24 @@ end
 
 -- Whether anything waits in these rooms; each set that has something is given to `found`.
 local function waits(rooms, found)
-  local keys, names = {}, {}
+  local any = false
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
-      if N_QUEUES < 0 then
-        keys[#keys + 1], names[#names + 1] = P .. room .. wish, { room, wish }
-      end
-      for n = 8, AFTER_QUEUES - 1 do
-        if not broken[ARGV[n]] then
-          keys[#keys + 1], names[#names + 1] = P .. room .. wish .. ':' .. ARGV[n], { room, wish, ARGV[n] }
+      local set = P .. room .. wish
+      for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
+        local queue = N_QUEUES >= 0 and ARGV[n]
+        if not broken[queue] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
+          if not found then return true end
+          any = true
+          found(wish, queue or call('ZRANGE', set, 0, 0)[1])
         end
       end
     end
   end
-  local any = keys[1] and call('EXISTS', unpack(keys)) > 0
-  if any and found then
-    for n, key in ipairs(keys) do
-      if call('EXISTS', key) == 1 then found(unpack(names[n])) end
-    end
-  end
-  return any or false
+  return any
 end
 
 -- Wake the next sleeper of every queue that has something left for this worker.
 local function pass_on(rooms)
-  return waits(rooms, function(room, wish, queue)
-    queue = queue or call('ZRANGE', P .. room .. wish, 0, 0)[1]
-    if queue then wake(wish, queue) end
-  end)
+  return waits(rooms, wake)
 end

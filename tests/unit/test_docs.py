@@ -1,0 +1,164 @@
+"""The documents say what the code does: examples run, links lead somewhere, nothing is left out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import click
+import pytest
+
+from alsek import exceptions
+from alsek.cli.main import main
+from alsek.storage.backends.redis.keys import Keys
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+#: Pages whose Python stands for itself, block by block.
+RUNNABLE = [DOCS / "backends.md", DOCS / "workers.md"]
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def name_of(page: Path) -> str:
+    """For the name of a test."""
+    return str(page.relative_to(ROOT))
+
+
+def python_of(page: Path) -> list[str]:
+    """The blocks of Python of a page, in order."""
+    return [body for language, body in _FENCE.findall(page.read_text()) if language == "python"]
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What its headings are called in a link, as GitHub has it."""
+    text = _FENCE.sub("", page.read_text())
+    titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_readme_examples_run(tmp_path: Path) -> None:
+    """README's first block is `tasks.py`; with a worker on it, the others print what their comments say."""
+    tasks, *others = python_of(README)
+    assert others
+    (tmp_path / "tasks.py").write_text(tasks)
+    log = tmp_path / "worker.log"
+    command = [sys.executable, "-m", "alsek.cli", "thread-pool", "tasks", "--n_processes", "1"]
+    with log.open("wb") as out:
+        worker = subprocess.Popen(command, cwd=tmp_path, stderr=out)
+    try:
+        deadline = time.monotonic() + 30
+        while "Started group" not in log.read_text():
+            assert worker.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        for block in others:
+            done = subprocess.run(
+                [sys.executable, "-c", block],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            expected = re.findall(r"^print\(.*\)  # (.+)$", block, re.MULTILINE)
+            assert (done.returncode, done.stdout.split()) == (0, expected), done.stderr + log.read_text()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=40) == 0, log.read_text()
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of Python on these pages runs by itself, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for number, block in enumerate(python_of(page)):
+        code = compile(block, f"{page.name}, block {number}", "exec")
+        exec(code, {"__name__": f"docs_{page.stem}_{number}"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_are_python(page: Path) -> None:
+    """Each block that is called Python can be compiled."""
+    for block in python_of(page):
+        compile(block, page.name, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link names a file or folder of the repository, and a heading that the page has."""
+    broken = []
+    for target in _LINK.findall(_FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.is_relative_to(ROOT) or not file.exists() or (anchor and anchor not in anchors_of(file)):
+            broken.append(target)
+    assert not broken
+
+
+def test_every_option_of_the_command_is_documented() -> None:
+    """docs/workers.md has a row for each option of each command, with its default."""
+    rows = [row for row in (DOCS / "workers.md").read_text().splitlines() if row.startswith("| `")]
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option, click.Option):
+                spelling = f"`--{option.name}`"
+                (row,) = [row for row in rows if spelling in row.split("|")[1]]
+                if isinstance(option.default, int) and not option.is_flag:
+                    assert str(option.default) == row.split("|")[2].strip(), row
+
+
+def test_every_exception_is_explained() -> None:
+    """docs/troubleshooting.md names each class of alsek.exceptions."""
+    text = (DOCS / "troubleshooting.md").read_text()
+    classes = [
+        name
+        for name, kind in vars(exceptions).items()
+        if inspect.isclass(kind) and kind.__module__ == exceptions.__name__
+    ]
+    assert "AlsekError" in classes
+    assert [name for name in classes if not re.search(rf"`{name}\b", text)] == []
+
+
+def test_every_redis_key_is_documented() -> None:
+    """docs/keys.md names each function of keys.py, and each name that a script makes from the prefix."""
+    text = (DOCS / "keys.md").read_text()
+    functions = [name for name, _ in inspect.getmembers(Keys, inspect.isfunction) if not name.startswith("_")]
+    assert "messages" in functions
+    assert [name for name in functions if f"`{name}(" not in text] == []
+
+    scripts = files("alsek.storage.backends.redis") / "scripts"
+    folders = (scripts, scripts / "prelude")
+    lua = "".join(
+        f.read_text("utf-8") for folder in folders for f in folder.iterdir() if f.name.endswith(".lua")
+    )
+    names = set(re.findall(r"P \.\. '(\w+)", lua)) | set(re.findall(r"'(\w+):'", lua))
+    assert {"claims", "ready", "finished"} <= names
+    assert sorted(name for name in names if not re.search(rf"`{name}(:|`)", text)) == []
+
+
+def test_every_sqlite_table_is_documented() -> None:
+    """docs/keys.md has a row for each table of schema.sql."""
+    text = (DOCS / "keys.md").read_text()
+    schema = (files("alsek.storage.backends.sqlite") / "schema.sql").read_text("utf-8")
+    tables = re.findall(r"^CREATE TABLE (\w+)", schema, re.MULTILINE)
+    assert "messages" in tables
+    assert [table for table in tables if f"\n| `{table}` |" not in text] == []

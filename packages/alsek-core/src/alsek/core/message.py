@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,6 +56,13 @@ _WIRE_DEFAULTS: dict[str, Any] = {
 }
 
 _ALWAYS = object()
+
+_MECHANISMS = frozenset({"thread", "process"})
+_WISHES = frozenset({"any", "thread", "process"})
+
+#: Shows a value in an error, however large or broken it is.
+_show = reprlib.Repr()
+_show.maxstring = _show.maxother = _show.maxlong = 100
 
 FIELDS = (
     "task_name",
@@ -119,7 +127,7 @@ class Message:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*FIELDS, "claim")
+    __slots__ = (*FIELDS, "claim", "packed")
 
     def __init__(
         self,
@@ -148,9 +156,11 @@ class Message:
         ttl: int | None = None,
         status_ttl: int = 0,
     ) -> None:
+        if not task_name or not isinstance(task_name, str):
+            raise ValidationError(f"task_name={task_name!r}: must be text, and not empty")
         self.task_name = task_name
         self.queue = check_name("queue", queue)
-        self.args: tuple[Any, ...] = tuple(args) if args is not None else ()
+        self.args: tuple[Any, ...] = tuple(args) if isinstance(args, tuple | list) else ()
         self.kwargs: dict[str, Any] = kwargs if kwargs is not None else {}
         self.metadata = metadata
         self.exception_details = exception_details
@@ -175,13 +185,47 @@ class Message:
         self.ttl = ttl
         self.status_ttl = status_ttl
         self.claim: Claim | None = None
-        if timeout <= 0 or priority < 0 or self.delay < 0 or retries < 0:
-            self._complain()
+        #: The bytes as which it came from the store; None for one made here.
+        self.packed: bytes | None = None
+        if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
+            self._check_arguments(args)
+        # Written out, since it is done for each message twice: nearly all pass here.
+        if not (
+            type(timeout) is type(priority) is type(self.delay) is type(retries) is int
+            and timeout > 0
+            and priority >= 0
+            and self.delay >= 0
+            and retries >= 0
+            and result_ttl is None
+            and ttl is None
+            and retry_delay is None
+            and self.mechanism_wish in _WISHES
+            and self.mechanism in _MECHANISMS
+        ):
+            self._check()
 
-    def _complain(self) -> None:
+    def _check_arguments(self, args: Any) -> None:
+        if args is not None and not isinstance(args, tuple | list):
+            raise ValidationError(f"args={args!r} of {self.summary}: must be a list or a tuple")
+        if not isinstance(self.kwargs, dict):
+            raise ValidationError(f"kwargs={self.kwargs!r} of {self.summary}: must be a dict")
+
+    def _check(self) -> None:
         for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
-            if getattr(self, name) < least:
-                raise ValidationError(f"{name}={getattr(self, name)!r} of {self.summary}: must be >= {least}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValidationError(f"{name}={value!r} of {self.summary}: must be an integer >= {least}")
+        for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValidationError(
+                    f"{name}={value!r} of {self.summary}: must be None or an integer >= {least}"
+                )
+        if self.mechanism_wish not in _WISHES or self.mechanism not in _MECHANISMS:
+            raise ValidationError(
+                f"mechanism={self.mechanism!r}, mechanism_wish={self.mechanism_wish!r} of {self.summary}: "
+                "must be 'thread' or 'process'; the wish may also be 'any'"
+            )
 
     @property
     def data(self) -> dict[str, Any]:
@@ -242,13 +286,7 @@ class Message:
 
     def append_callback(self, callback: Message) -> None:
         """Make `callback` follow this message, after the callbacks that it has already."""
-        if self.callback_message_data is None:
-            self.callback_message_data = callback.data
-            return
-        data = self.callback_message_data
-        while data.get("callback_message_data") is not None:
-            data = data["callback_message_data"]
-        data["callback_message_data"] = callback.data
+        self.callback_message_data = _followed(self.callback_message_data, callback.data)
 
     def pack(self, serializer: Serializer) -> bytes:
         """The message as bytes, without `uuid` and `queue`, defaults left out.
@@ -256,11 +294,12 @@ class Message:
         Raises:
             SerializationError: The serializer can't take a value; the text names the task and the value.
         """
-        wire = _sparse(self.data)
-        del wire["uuid"], wire["queue"]
+        wire: dict[str, Any] = {}
         try:
+            wire = _sparse(self.data)
+            del wire["uuid"], wire["queue"]
             return dump(serializer, wire)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:  # whatever a serializer raises on values that it can't take
             raise SerializationError(_blame(self, wire, serializer, error)) from error
 
     @classmethod
@@ -275,12 +314,14 @@ class Message:
             callback = wire.get("callback_message_data")
             if callback is not None:
                 wire["callback_message_data"] = _restored(callback)
-            return cls(**wire, uuid=uuid, queue=queue)
+            message = cls(**wire, uuid=uuid, queue=queue)
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(
                 f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "
                 f"{type(error).__name__}: {error} (first bytes: {payload[:60]!r})"
             ) from error
+        message.packed = payload
+        return message
 
     def submission(self, serializer: Serializer) -> Submission:
         """The message as a store takes it.
@@ -317,8 +358,8 @@ def _timestamp(value: int | str) -> int:
         return value
     try:
         return from_text(value)
-    except ValueError as error:
-        raise ValidationError(str(error)) from error
+    except (TypeError, ValueError) as error:
+        raise ValidationError(f"{value!r} is no time: integer milliseconds, or UTC text") from error
 
 
 def _sparse(data: dict[str, Any]) -> dict[str, Any]:
@@ -329,12 +370,19 @@ def _sparse(data: dict[str, Any]) -> dict[str, Any]:
         # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
         if value is not default and (default is None or value != default):
             sparse[name] = value
-    if sparse.get("updated_at") == data["created_at"]:
+    if "updated_at" in sparse and sparse["updated_at"] == sparse.get("created_at"):
         del sparse["updated_at"]
     callback = sparse.get("callback_message_data")
     if callback is not None:
         sparse["callback_message_data"] = _sparse(callback)
     return sparse
+
+
+def _followed(data: dict[str, Any] | None, last: dict[str, Any]) -> dict[str, Any]:
+    """A chain of callbacks with one more at its end. The dicts given may be shared: they stay as they are."""
+    if data is None:
+        return last
+    return {**data, "callback_message_data": _followed(data.get("callback_message_data"), last)}
 
 
 def _restored(sparse: dict[str, Any]) -> dict[str, Any]:
@@ -350,7 +398,7 @@ def _blame(message: Message, wire: dict[str, Any], serializer: Serializer, error
     def refused(value: Any) -> bool:
         try:
             dump(serializer, value)
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        except Exception:  # noqa: BLE001  whatever it is, it is a refusal
             return True
         return False
 
@@ -359,10 +407,8 @@ def _blame(message: Message, wire: dict[str, Any], serializer: Serializer, error
     candidates += [(name, value) for name, value in wire.items() if name not in ("args", "kwargs")]
     for where, value in candidates:
         if refused(value):
-            shown = repr(value)
-            shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
             return (
-                f"task {message.task_name!r}: {where} = {shown} ({type(value).__name__}) can't be serialized "
-                f"by {serializer!r}: {error}. Pass something simpler, or give the backend another serializer."
+                f"task {message.task_name!r}: {where} = {_show.repr(value)} ({type(value).__name__}) can't be "
+                f"serialized by {serializer!r}: {error}. Pass something simpler, or give the backend another."
             )
     return f"task {message.task_name!r}: the message can't be serialized by {serializer!r}: {error}"

@@ -1,0 +1,232 @@
+"""What a message is made of, and what it tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alsek.core import message as message_module
+from alsek.core.backoff import ExponentialBackoff
+from alsek.core.message import FIELDS, Message
+from alsek.exceptions import ValidationError
+
+#: The call that the guided tour prints, as it prints it.
+TOUR: dict[str, Any] = {
+    "task_name": "simple_task",
+    "queue": "alsek_queue",
+    "args": (),
+    "kwargs": {},
+    "metadata": None,
+    "exception_details": None,
+    "result_ttl": None,
+    "uuid": "67de0e4c-9816-11eb-8cb0-acde48001122",
+    "progenitor_uuid": None,
+    "retries": 0,
+    "timeout": 3600000,
+    "created_at": "2021-04-08 05:59:16.424000",
+    "updated_at": "2021-04-08 05:59:16.424000",
+    "delay": 0,
+    "previous_result": None,
+    "previous_message_uuid": None,
+    "callback_message_data": None,
+    "backoff_settings": {
+        "algorithm": "ExponentialBackoff",
+        "parameters": {
+            "base": 4,
+            "factor": 10000,
+            "floor": 60000,
+            "ceiling": 3600000,
+            "zero_override": True,
+        },
+    },
+    "mechanism": "thread",
+}
+
+
+def test_the_tours_message() -> None:
+    """All that the tour prints of a message is an argument, and gives what the tour says it gives."""
+    message = Message(**TOUR)
+    assert message.ready_at == 1_617_861_556_424
+    assert message.ttr == 0
+    assert message.ready
+    assert message.descendant_uuids is None
+    assert (
+        message.summary == "Message(uuid='67de0e4c-9816-11eb-8cb0-acde48001122', queue='alsek_queue', "
+        "task='simple_task')"
+    )
+    assert message.data["created_at"] == message.data["updated_at"] == 1_617_861_556_424
+
+
+def test_the_repr_is_the_one_printed() -> None:
+    """The repr shows every field of the tour's example, in its order, with times as text, and makes an equal message."""
+    message = Message(**TOUR)
+    lines = repr(message).splitlines()
+    printed = [f"    {name}={value!r}," for name, value in TOUR.items()]
+    assert lines[0] == "Message("
+    assert lines[1 : len(printed) + 1] == printed
+    assert lines[-1] == ")"
+    assert eval(repr(message), {"Message": Message}) == message
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    """A message of nothing but a task's name has what the tour shows, and a uuid and times of its own."""
+    message, other = Message("simple_task"), Message("simple_task")
+    shown = {name: value for name, value in message.data.items() if name in TOUR}
+    differ = {"uuid", "created_at", "updated_at", "mechanism"}
+    assert {n: v for n, v in shown.items() if n not in differ} == {n: v for n, v in TOUR.items() if n not in differ}
+    assert message.mechanism == "process"
+    assert message.mechanism_wish == "any"
+    assert message.uuid != other.uuid
+    assert message.created_at == message.updated_at
+
+
+def test_data_makes_an_equal_message() -> None:
+    """`Message(**message.data)` is the message again, whatever was set."""
+    message = Message(
+        "t",
+        "q",
+        [1, "two"],
+        {"three": 3},
+        {"m": [1]},
+        {"name": "E", "text": "x", "traceback": None},
+        5,
+        "u1",
+        "u0",
+        2,
+        7,
+        8,
+        9,
+        10,
+        "before",
+        "u-1",
+        Message("c").data,
+        ExponentialBackoff(floor=1).settings,
+        "thread",
+        11,
+        "any",
+        12,
+        13,
+        -1,
+    )
+    assert tuple(message.data) == FIELDS
+    assert None not in message.data.values()
+    assert Message(**message.data) == message
+    assert message.args == (1, "two")
+
+
+def test_mechanism_by_hand_is_a_wish() -> None:
+    """Naming a mechanism wishes for it; a wish alone sets the mechanism; both may be given."""
+    assert Message("t", mechanism="thread").mechanism_wish == "thread"
+    assert Message("t", mechanism_wish="thread").mechanism == "thread"
+    both = Message("t", mechanism="process", mechanism_wish="any")
+    assert (both.mechanism, both.mechanism_wish) == ("process", "any")
+
+
+def test_ready_at_after_a_delay_and_after_a_retry() -> None:
+    """Never retried: created_at + delay. Retried: updated_at + backoff, or + what the retry asked for."""
+    assert Message("t", created_at=1_000, delay=50).ready_at == 1_050
+    retried = Message("t", created_at=1_000, updated_at=2_000, delay=50, retries=1)
+    assert retried.ready_at == 62_000
+    retried.retry_delay = 7
+    assert retried.ready_at == 2_007
+
+
+def test_ttr_counts_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time to ready is what is left, and never negative."""
+    message = Message("t", created_at=1_000, delay=500)
+    monkeypatch.setattr(message_module, "now_ms", lambda: 1_200)
+    assert (message.ttr, message.ready) == (300, False)
+    monkeypatch.setattr(message_module, "now_ms", lambda: 1_500)
+    assert (message.ttr, message.ready) == (0, True)
+
+
+def test_descendants_are_those_nested() -> None:
+    """The uuids of all callbacks are told, nearest first."""
+    a, b, c = Message("a", uuid="a"), Message("b", uuid="b"), Message("c", uuid="c")
+    a.append_callback(b)
+    a.append_callback(c)
+    assert a.descendant_uuids == ["b", "c"]
+    assert b.descendant_uuids is None
+
+
+def test_a_callback_is_appended_to_this_message_alone() -> None:
+    """Appending to one message does not reach into others that were made from the same callbacks."""
+    x, y, b, c = (Message("t", uuid=uuid) for uuid in "xybc")
+    x.append_callback(y)
+    b.append_callback(x)
+    b.append_callback(c)
+    assert b.descendant_uuids == ["x", "y", "c"]
+    assert x.descendant_uuids == ["y"]
+
+
+def test_a_clone_shares_nothing() -> None:
+    """What is done to a clone's arguments is not done to the message's."""
+    message = Message("t", args=([1],), kwargs={"k": {"x": 1}})
+    clone = message.clone()
+    clone.args[0].append(2)
+    clone.kwargs["k"]["x"] = 2
+    assert message.args == ([1],)
+    assert message.kwargs == {"k": {"x": 1}}
+    assert clone.uuid == message.uuid
+    assert clone.claim is None
+
+
+def test_messages_can_not_be_hashed() -> None:
+    """A message changes, so it is no key of a dict."""
+    with pytest.raises(TypeError):
+        hash(Message("t"))
+    assert Message("t") != "t"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("task_name", ""),
+        ("task_name", None),
+        ("task_name", 7),
+        ("args", "abc"),
+        ("args", 5),
+        ("args", {1: 2}),
+        ("kwargs", [1]),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", "1 s"),
+        ("timeout", None),
+        ("timeout", 1.5),
+        ("priority", -1),
+        ("priority", 0.5),
+        ("priority", None),
+        ("delay", -1),
+        ("delay", 0.5),
+        ("delay", "soon"),
+        ("retries", -1),
+        ("result_ttl", 0),
+        ("result_ttl", -1),
+        ("result_ttl", "day"),
+        ("ttl", 0),
+        ("ttl", -5),
+        ("retry_delay", -1),
+        ("mechanism", "gpu"),
+        ("mechanism", "any"),
+        ("mechanism_wish", "gpu"),
+        ("created_at", "yesterday"),
+        ("created_at", 1.5),
+        ("updated_at", [1]),
+    ],
+)
+def test_what_can_not_be_is_refused(field: str, value: Any) -> None:
+    """An argument of the wrong kind or out of range is refused when the message is made, with its name and value."""
+    with pytest.raises(ValidationError) as caught:
+        Message(**{"task_name": "t", field: value})
+    assert repr(value) in str(caught.value)
+
+
+def test_a_priority_may_be_any_integer() -> None:
+    """No number is too great for a priority."""
+    assert Message("t", priority=10**18).priority == 10**18
+
+
+def test_the_token_is_that_of_the_claim() -> None:
+    """A message that nobody holds has no token."""
+    assert Message("t").token is None

@@ -97,7 +97,7 @@ class Engine:
                 if self._may_step():
                     self._step()
                 else:
-                    self._sleep()
+                    self._sleep_guarded()
         finally:
             self._close_waiter()
 
@@ -235,6 +235,14 @@ class Engine:
         self._resume_at = monotonic_ms() + int(self._pause * random.uniform(0.5, 1.0))
 
     # ── sleeping ───────────────────────────────────────────────────────────────────────────────
+
+    def _sleep_guarded(self) -> None:
+        # A waiter meets an outage as a step does; what runs must outlive it.
+        try:
+            self._sleep()
+        except BackendError as error:
+            self._crew.awake(rung=False)
+            self._back_off(error)
 
     def _sleep(self) -> None:
         now = monotonic_ms()

@@ -43,12 +43,15 @@ class Job:
     The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an
     exception that is set asynchronously is raised at some later bytecode, which may be past the task's end.
     Hence the lock. The interrupter sets the exception only while the job is *armed*; the thread disarms under the same
-    lock and then takes back an exception that has been set and not been raised yet.
+    lock and then takes back an exception that has been set and not been raised yet. Before that it says that it is
+    *ending*: after this at most one more is raised, so that whatever catches it is left in peace.
     """
 
     __slots__ = (
         "_armed",
+        "_ending",
         "_lock",
+        "_runner",
         "_thread",
         "abandoned",
         "claimed",
@@ -78,7 +81,9 @@ class Job:
         self.timed_out = False
         self.abandoned = False
         self._armed = False
+        self._ending = False
         self._thread = 0
+        self._runner: threading.Thread | None = None
         self._lock = threading.Lock()
 
     # ── in the thread that runs it ─────────────────────────────────────────────────────────────
@@ -139,14 +144,16 @@ class Job:
         return None
 
     def _attempt(self, board: Board) -> Attempt:
-        made = Attempt()
+        made: Attempt | None = None
         assert self.task is not None
         assert self.message is not None
         try:
             self._arm(board)
             made = attempt(self.task, self.message)
-        except TaskTimeoutError as error:  # raised outside of what attempt() guards
-            made = Attempt(exception=error)
+        except TaskTimeoutError:  # raised outside of what attempt() guards
+            pass
+        # The interpreter raises what was set asynchronously after calls and jumps back, of which there is none up to here.
+        self._ending = True
         while True:
             try:
                 self._disarm(board)
@@ -154,7 +161,7 @@ class Job:
             except TaskTimeoutError:
                 continue
         # A deadline that has passed has passed, whatever the task made of the exception.
-        return Attempt(exception=self._timeout()) if self.timed_out else made
+        return Attempt(exception=self._timeout()) if self.timed_out or made is None else made
 
     def _arm(self, board: Board) -> None:
         assert self.message is not None
@@ -162,6 +169,7 @@ class Job:
         board.start(self.entry, deadline)
         with self._lock:
             self._thread = threading.get_ident()
+            self._runner = threading.current_thread()
             self._armed = True
             self.next_interrupt = deadline
             self.deadline = deadline
@@ -192,14 +200,16 @@ class Job:
     @property
     def runs_here(self) -> bool:
         """Whether it is this thread that runs, or ran, the task."""
-        return self._thread == threading.get_ident()
+        # Not by the ident: the system gives that of a thread that has ended to the next, which may be just the one that
+        # concludes this job.
+        return self._runner is threading.current_thread()
 
     # ── in the engine's thread ─────────────────────────────────────────────────────────────────
 
     def interrupt(self, now: int) -> None:
         """Raise the timeout in the thread that runs the task, if it still does; again a second later."""
         with self._lock:
-            if self._armed:
+            if self._armed and not self._ending:
                 self.timed_out = True
                 self.next_interrupt = now + 1_000
                 _raise_in_thread(self._thread, TaskTimeoutError)

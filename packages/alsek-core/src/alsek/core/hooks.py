@@ -12,8 +12,11 @@ fork and before its first task, respectively after its last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
+
+log = logging.getLogger(__name__)
 
 When: TypeAlias = Literal["start", "stop"]
 
@@ -47,3 +50,16 @@ def on_worker_stop(function: Callable[[], object]) -> WorkerHook:
     If it raises, that is logged.
     """
     return WorkerHook(function, "stop")
+
+
+def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
+    """Run those of `hooks` that are for now; False, and logged, when one has raised: those after it are not run."""
+    for hook in hooks:
+        if hook.when != when:
+            continue
+        try:
+            hook()
+        except Exception:
+            log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
+            return False
+    return True

@@ -1,0 +1,77 @@
+"""Statuses that have lost their message."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from alsek.core.broker import Broker
+from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
+
+log = logging.getLogger(__name__)
+
+
+class StatusTrackerIntegrityScanner:
+    """Sets to UNKNOWN, from time to time, the status of messages that are gone without having ended.
+
+    That is, of those whose status is neither FAILED nor SUCCEEDED and that the broker has no more. With the stock
+    classes on one backend there are none, since each status is written in the step that it tells of; there are some
+    where a message was removed by hand, or where statuses are kept apart from the messages. A status that
+    changes while it is looked at is left alone.
+
+    Args:
+        status_tracker: Whose statuses.
+        broker: Whose messages; by default those on the tracker's own backend.
+        trigger: When to scan (APScheduler 3); by default every hour. None to scan only when :meth:`scan` is called.
+    """
+
+    def __init__(
+        self,
+        status_tracker: StatusTracker,
+        broker: Broker | None = None,
+        trigger: BaseTrigger | None = IntervalTrigger(hours=1),  # noqa: B008  triggers are never changed
+    ) -> None:
+        self.status_tracker = status_tracker
+        self.broker = broker if broker is not None else Broker(status_tracker.backend)
+        self.trigger = trigger
+        self._scheduler: Any = None
+        if trigger is not None:
+            self._scheduler = BackgroundScheduler()
+            self._scheduler.start()
+            self._scheduler.add_job(self.scan, trigger=trigger, name="status integrity", coalesce=True)
+
+    def scan(self) -> int:
+        """Scan once; how many statuses were set to UNKNOWN."""
+        waiting = self._uuids_of_messages
+        statuses = self.status_tracker.backend.statuses
+        open_ones = [r for r in statuses.scan() if r.status not in TERMINAL and r.status is not TaskStatus.UNKNOWN]
+        if not open_ones:
+            return 0
+        present = waiting()
+        changed = 0
+        for record in open_ones:
+            if record.uuid not in present and statuses.replace(
+                record.uuid, record, TaskStatus.UNKNOWN, self.status_tracker.wire_ttl
+            ):
+                log.warning("The status of message %s was %s, but it is gone.", record.uuid, record.status.name)
+                changed += 1
+        return changed
+
+    def _uuids_of_messages(self) -> set[str]:
+        """All uuids in the broker. Read after the statuses: a message that moves on meanwhile has changed its own."""
+        messages = self.broker.backend.messages
+        return {stored.uuid for queue in messages.queues() for stored in messages.browse(queue)}
+
+    def shutdown(self) -> None:
+        """Scan no more."""
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
+
+
+#: The documentation's other spelling.
+StatusTrackerIntegryScanner = StatusTrackerIntegrityScanner

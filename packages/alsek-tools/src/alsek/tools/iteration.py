@@ -1,0 +1,158 @@
+"""Iterating over the results of many messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from alsek.core.message import Message
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.abstract import Subscription
+from alsek.storage.result import ResultStore
+from alsek.tools.progress import shown
+
+#: The longest sleep (ms) between two looks at the store, whatever is heard from it: the safety net.
+DEFAULT_WAIT = 5_000
+
+
+class ResultPool:
+    """Yields the results of messages as they become available.
+
+    It sleeps until the store tells of a result; nothing is polled.
+
+    Args:
+        result_store: Where the results are.
+    """
+
+    def __init__(self, result_store: ResultStore) -> None:
+        self.result_store = result_store
+
+    def istream(
+        self,
+        *messages: Message,
+        wait: int = DEFAULT_WAIT,
+        timeout: int | None = None,
+        descendants: bool = False,
+        keep: bool = False,
+        progress: bool = False,
+    ) -> Iterator[tuple[Message, Any]]:
+        """Each message with its result, in the order in which the results become available.
+
+        Args:
+            messages: Whose results.
+            wait: The longest sleep (ms) between two looks at the store; news ends it at once.
+            timeout: How long (ms) all of it may take; None for as long as it takes.
+            descendants: Wait for the callbacks of each message too, and yield a list of results for each,
+                oldest write first.
+            keep: Leave the results in the store; otherwise each is deleted once it has been received.
+            progress: Show a progress bar, on stderr.
+
+        Raises:
+            ValidationError: A message is given twice.
+            TimeoutError: Not all results came in time. Those not yielded are still in the store.
+            TaskFailedError: One of the messages has failed for good; likewise.
+        """
+        pending = _by_uuid(messages)
+        return shown(self._as_they_come(pending, wait, timeout, descendants, keep), len(messages), progress)
+
+    def stream(
+        self,
+        *messages: Message,
+        wait: int = DEFAULT_WAIT,
+        timeout: int | None = None,
+        descendants: bool = False,
+        keep: bool = False,
+        progress: bool = False,
+    ) -> Iterator[tuple[Message, Any]]:
+        """Each message with its result, in the order in which the messages are given.
+
+        Arguments and errors are those of :meth:`istream`.
+        """
+        pending = _by_uuid(messages)
+        return shown(self._in_order(pending, wait, timeout, descendants, keep), len(messages), progress)
+
+    def _as_they_come(
+        self, pending: dict[str, Message], wait: int, timeout: int | None, descendants: bool, keep: bool
+    ) -> Iterator[tuple[Message, Any]]:
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        # The first look is at all of them; from then on, at those of which something is heard.
+        to_look_at = list(pending)
+        whose = _owners(pending.values(), descendants)
+        with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
+            while pending:
+                for uuid in to_look_at:
+                    message = pending.get(uuid)
+                    if message is not None and self._complete(message, descendants):
+                        del pending[uuid]
+                        yield message, self.result_store.get(message, keep=keep, descendants=descendants)
+                if pending:
+                    to_look_at = _heard(news, whose, list(pending), _left(pending, deadline, timeout, wait))
+
+    def _in_order(
+        self, pending: dict[str, Message], wait: int, timeout: int | None, descendants: bool, keep: bool
+    ) -> Iterator[tuple[Message, Any]]:
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        whose = _owners(pending.values(), descendants)
+        with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
+            for uuid, message in list(pending.items()):
+                while not self._complete(message, descendants):
+                    news.wait(_left(pending, deadline, timeout, wait))
+                del pending[uuid]
+                yield message, self.result_store.get(message, keep=keep, descendants=descendants)
+
+    def _complete(self, message: Message, descendants: bool) -> bool:
+        """Whether all results that are waited for are there.
+
+        Raises:
+            TaskFailedError: The message, or one that it waits for, has failed for good.
+        """
+        for each in (message, *(_callbacks(message) if descendants else ())):
+            if not self.result_store.exists(each):
+                failure = self.result_store.failure(each)
+                if failure is not None:
+                    raise failure
+                return False
+        return True
+
+
+def _by_uuid(messages: tuple[Message, ...]) -> dict[str, Message]:
+    pending = {message.uuid: message for message in messages}
+    if len(pending) < len(messages):
+        raise ValidationError("a message is given twice: each has one result")
+    return pending
+
+
+def _callbacks(message: Message) -> Iterator[Message]:
+    data = message.callback_message_data
+    while data is not None:
+        yield Message(**data)
+        data = data.get("callback_message_data")
+
+
+def _owners(messages: Any, descendants: bool) -> dict[str, str]:
+    """For each uuid whose result is waited for, the message to look at when something is heard of it."""
+    whose: dict[str, str] = {}
+    for message in messages:
+        whose[message.uuid] = message.uuid
+        for uuid in (message.descendant_uuids or []) if descendants else []:
+            whose[uuid] = message.uuid
+    return whose
+
+
+def _heard(news: Subscription, whose: dict[str, str], pending: list[str], timeout: int) -> list[str]:
+    """What to look at next: the message of which something was heard; all, if something may have been missed."""
+    note = news.wait(timeout)
+    if note is None:
+        return pending
+    return [whose[note.channel.removeprefix("results:")]]
+
+
+def _left(pending: dict[str, Message], deadline: float | None, timeout: int | None, wait: int) -> int:
+    if deadline is None:
+        return wait
+    left = int((deadline - time.monotonic()) * 1000)
+    if left <= 0:
+        some = ", ".join(list(pending)[:3]) + (", …" if len(pending) > 3 else "")
+        raise TimeoutError(f"{len(pending)} results are missing after {timeout} ms: {some}")
+    return min(wait, left)

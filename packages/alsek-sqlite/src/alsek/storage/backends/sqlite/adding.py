@@ -64,7 +64,9 @@ def insert(
     """
     uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
     if priority > _LARGEST:
-        raise ValidationError(f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}")
+        raise ValidationError(
+            f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"
+        )
     now = tx.now
     number = database.make_queue(tx, queue)
     due = now + delay if delay > 0 else None

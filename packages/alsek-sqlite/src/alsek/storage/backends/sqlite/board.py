@@ -22,14 +22,16 @@ import mmap
 import os
 import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-try:
+from alsek.storage.backends.sqlite.folder import address_base, make_folder, open_up
+
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: producers only, who wake nobody
-    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,6 @@ NO_ALARM: Final = 2**63 - 1
 #: The receiver's buffer is full, or the datagram larger than any buffer.
 _FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE})
 
-_LONGEST_ADDRESS: Final = 100  # of 108 bytes on Linux, 104 on macOS
-_SENDABLE: Final = getattr(socket, "AF_UNIX", None) is not None and fcntl is not None
-
 
 def mark(name: str) -> bytes:
     """Eight bytes that stand for a name."""
@@ -76,13 +75,13 @@ class Board:
 
     def __init__(self, path: str) -> None:
         self._closed = True
-        if not _SENDABLE:
+        if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
             raise OSError("this platform has no Unix datagram sockets")
-        self._folder = _make_folder(path)
+        self._folder = make_folder(path)
         self._folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._mode = os.stat(path).st_mode & 0o666
+        self._mode = Path(path).stat().st_mode & 0o666
         try:
-            self._base = self._address_base()
+            self._base = address_base(self._folder, self._folder_fd)
             # Made as 0o600 and opened up afterwards, whatever the umask is.
             self._fd = os.open(self._folder / BOARD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except BaseException:
@@ -91,7 +90,7 @@ class Board:
         try:
             if os.fstat(self._fd).st_size < _SIZE:
                 os.ftruncate(self._fd, _SIZE)
-                _open_up(self._folder / BOARD, self._mode)
+                open_up(self._folder / BOARD, self._mode)
             self._map = mmap.mmap(self._fd, _SIZE)
             self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         except BaseException:
@@ -100,15 +99,6 @@ class Board:
             raise
         self._out.setblocking(False)
         self._closed = False
-
-    def _address_base(self) -> str:
-        base = f"{self._folder}/"
-        if len(os.fsencode(base)) + 4 <= _LONGEST_ADDRESS:
-            return base
-        if sys.platform == "linux":
-            # The kernel follows this link to the folder, however long its path is.
-            return f"/proc/self/fd/{self._folder_fd}/"
-        raise OSError(f"the path {base} is too long for a Unix socket on this platform")
 
     def close(self) -> None:
         """Let go of it; the slots that this process took are freed by those who took them."""
@@ -125,7 +115,7 @@ class Board:
     def is_current(self) -> bool:
         """Whether the board is still there, for others to see."""
         try:
-            seen, own = os.stat(self._folder / BOARD), os.fstat(self._fd)
+            seen, own = (self._folder / BOARD).stat(), os.fstat(self._fd)
         except OSError:
             return False
         return (seen.st_dev, seen.st_ino) == (own.st_dev, own.st_ino)
@@ -138,8 +128,7 @@ class Board:
         Raises:
             OSError: All are taken by living processes.
         """
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        try:
+        with self._locked():
             slot = self._map.find(FREE, 0, SLOTS)
             if slot < 0:
                 slot = self._abandoned()
@@ -147,6 +136,13 @@ class Board:
             self._map[SLOTS + slot] = 0
             self._map[slot : slot + 1] = AWAKE
             return slot, ear
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        """Only one process at a time gives out slots. The lock ends with the process that holds it."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
@@ -157,7 +153,7 @@ class Board:
         try:
             ear.setblocking(False)
             ear.bind(f"{self._base}{slot}")
-            _open_up(place, self._mode)
+            open_up(place, self._mode)
         except BaseException:
             ear.close()
             raise
@@ -174,25 +170,18 @@ class Board:
 
     def free(self, slot: int) -> None:
         """Give a slot back. Whoever sends to it learns that nobody is there."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        try:
+        with self._locked():
             (self._folder / str(slot)).unlink(missing_ok=True)
             self._map[slot : slot + 1] = FREE
-        finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _bury(self, slot: int) -> None:
         """Free the slot of a process that died, unless another one has taken it since."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.connect(f"{self._base}{slot}")
-                except (ConnectionRefusedError, FileNotFoundError):
-                    (self._folder / str(slot)).unlink(missing_ok=True)
-                    self._map[slot : slot + 1] = FREE
-        finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        with self._locked(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(f"{self._base}{slot}")
+            except (ConnectionRefusedError, FileNotFoundError):
+                (self._folder / str(slot)).unlink(missing_ok=True)
+                self._map[slot : slot + 1] = FREE
 
     def state(self, slot: int) -> bytes:
         """FREE, AWAKE, ASLEEP or LISTENING."""
@@ -302,29 +291,3 @@ class Board:
         """Of a listener: whether it may want what is published on this channel."""
         place = int.from_bytes(channel, "little") % _FILTER_BITS
         return bool(self._map[_RECORDS + slot * RECORD + _BODY + (place >> 3)] >> (place & 7) & 1)
-
-
-def _make_folder(path: str) -> Path:
-    """The folder beside the file, open to whoever may write the file."""
-    folder = Path(f"{path}-wake")
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        return folder
-    stat = os.stat(path)
-    mode = stat.st_mode & 0o666
-    if stat.st_gid != os.stat(folder).st_gid:
-        try:
-            os.chown(folder, -1, stat.st_gid)
-        except PermissionError:
-            pass  # not a member of the file's group: then only the owner and others are let in
-    # Who may read and write the file may enter, and make sockets; with the file's group for what is made inside.
-    folder.chmod(mode | (mode & 0o444) >> 2 | 0o2000)
-    return folder
-
-
-def _open_up(place: Path, mode: int) -> None:
-    try:
-        place.chmod(mode)
-    except PermissionError:
-        pass  # another user's, who has done it

@@ -57,7 +57,8 @@ def exists(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
     """Whether the message is stored."""
     row = (tx.ns, uuid, database.queue_id(tx, queue))
     return (
-        tx.execute("SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = ?", row).fetchone() is not None
+        tx.execute("SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = ?", row).fetchone()
+        is not None
     )
 
 

@@ -31,6 +31,11 @@ _BEST: Final = {
     for lanes in range(1, 7)
 }
 
+_ANY: Final = {
+    lanes: f"SELECT 1 FROM ready WHERE lane IN ({', '.join('?' * lanes)}) LIMIT 1"  # noqa: S608 - question marks
+    for lanes in range(7)
+}
+
 _TAKE: Final = "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)"
 _TAKE_ONE: Final = "DELETE FROM ready WHERE lane = ? AND priority = ? AND arrival = ?"
 _CLAIM: Final = """
@@ -82,10 +87,14 @@ class Claim:
         self._number = number
         self._seq = seq
         self.token = token
+        self._emptied: set[int] = set()
+        self._drained: set[int] = set()
         self.claimed: list[Claimed] = []
         self.corrupt: list[Corrupt] = []
 
-    def run(self, queues: Iterable[tuple[int, str]], limit: int, plain: Sequence[int], suspects: bool) -> None:
+    def run(
+        self, queues: Iterable[tuple[int, str]], limit: int, plain: Sequence[int], suspects: bool
+    ) -> None:
         """Claim up to `limit` messages of these queues (number and name), in this order.
 
         Args:
@@ -101,11 +110,23 @@ class Claim:
             lanes = [base + lane for lane in plain]
             while lanes and (wanted := limit - len(self.claimed)) > 0:
                 rows = self._best(lanes, wanted)
+                self._drained.add(number)
+                if len(rows) < wanted:
+                    self._emptied.add(number)
                 self._take(rows)
                 if self._hand_out(rows, number, name) == len(rows):
                     break  # nothing was set aside, so there is nothing to make up for
             if len(self.claimed) >= limit:
                 return
+
+    def is_left(self, number: int, plain: Sequence[int]) -> bool:
+        """Whether something is left in these lanes of a queue in which something was before."""
+        if number in self._emptied:
+            return False
+        if number not in self._drained:
+            return True
+        lanes = [number * 8 + lane for lane in plain]
+        return self._tx.execute(_ANY[len(lanes)], lanes).fetchone() is not None
 
     def _best(self, lanes: Sequence[int], limit: int) -> list[_Ready]:
         rows = self._tx.execute(_BEST[len(lanes)], (*lanes, limit)).fetchall()

@@ -25,9 +25,14 @@ SCHEMA_VERSION: Final = 1
 #: "ALSK": marks the file as Alsek's own.
 APPLICATION_ID: Final = 0x414C534B
 
-#: How many pages the log may grow before they are written back: a checkpoint waits for the disk, so it should be
-#: rare; a longer log would cost readers.
-CHECKPOINT_PAGES: Final = 4_000
+#: Of a new file. A commit writes every page that it touched, and a step touches a dozen for a few small rows: with half
+#: of SQLite's usual 4,096 bytes, steps and submissions of small messages are about a fifth faster (of 1,024 bytes
+#: large payloads suffer).
+PAGE_SIZE: Final = 2_048
+
+#: How many pages the log may grow before they are written back (16 MB): a checkpoint waits for the disk, so it should
+#: be rare; a longer log would cost readers.
+CHECKPOINT_PAGES: Final = 8_000
 
 #: A first pause of a writer that met another one, and the longest (s). A transaction takes about 0.2 ms.
 _PAUSE, _LONGEST_PAUSE = 0.000_1, 0.01
@@ -106,6 +111,8 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
         connection.execute(setting)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     version = _version(connection, path)
+    if version == 0:
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     # Outside the transaction below, since the mode can't change within one.
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":

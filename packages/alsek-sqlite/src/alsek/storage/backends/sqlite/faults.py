@@ -25,7 +25,10 @@ _SENTENCES: Final[dict[int, tuple[type[BackendError], str]]] = {
         "it can't be written; this user needs write permission for the file and its folder",
     ),
     sqlite3.SQLITE_PERM: (BackendError, "the file system denies access; check its permissions"),
-    sqlite3.SQLITE_FULL: (BackendError, "the disk is full; nothing of this step was written; free some space"),
+    sqlite3.SQLITE_FULL: (
+        BackendError,
+        "the disk is full; nothing of this step was written; free some space",
+    ),
     sqlite3.SQLITE_IOERR: (
         BackendError,
         "the file system reported an I/O error; nothing of this step was written; check the disk",

@@ -11,16 +11,19 @@ from alsek.storage.backends.records import (
     Outcome,
     Released,
     Retried,
+    Submission,
     Succeeded,
     TaskStatus,
 )
 from alsek.storage.backends.sqlite.adding import insert
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import drop, give_back, requeue
-from alsek.storage.backends.sqlite.records import entomb, set_result, set_statuses
+from alsek.storage.backends.sqlite.records import entomb, set_results, set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction
 
-_CLAIMS: Final = "SELECT token, message, queue, uuid, status_ttl FROM claims WHERE worker = ? AND token IN ({})"
+_CLAIMS: Final = (
+    "SELECT token, message, queue, uuid, status_ttl FROM claims WHERE worker = ? AND token IN ({})"
+)
 _UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token IN ({})"
 
 #: At most so many values in one statement; SQLite takes 32,766.
@@ -51,59 +54,59 @@ def _finish(
     marks = ",".join("?" * len(tokens))
     rows = tx.execute(_CLAIMS.format(marks), (worker, *tokens)).fetchall()
     claims = {row[0]: row for row in rows}
-    accepted: list[tuple[Outcome, int, int]] = []
-    statuses: dict[TaskStatus, list[tuple[str, int]]] = {}
+    names = {row[2]: database.queue_name(tx, row[2]) for row in rows}
     gone: list[int] = []
+    kept: list[tuple[Retried | Released | Lost, int, int]] = []
+    results: list[Succeeded] = []
+    callbacks: list[Submission] = []
+    statuses: dict[TaskStatus, list[tuple[str, int]]] = {}
     for outcome in outcomes:
         claim = claims.get(outcome.token)
-        if claim is None or claim[3] != outcome.uuid or database.queue_name(tx, claim[2]) != outcome.queue:
+        if claim is None or claim[3] != outcome.uuid or names[claim[2]] != outcome.queue:
             refused.append(outcome.uuid)
             continue
-        del claims[outcome.token]
-        _, message, queue, uuid, status_ttl = claim
+        token, message, queue, uuid, status_ttl = claim
+        del claims[token]
         if status_ttl:
             statuses.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
-        if isinstance(outcome, Died):
+        if isinstance(outcome, Succeeded):
+            gone.append(message)
+            if outcome.result is not None:
+                results.append(outcome)
+            if outcome.callback is not None:
+                callbacks.append(outcome.callback)
+        elif isinstance(outcome, Died):
+            gone.append(message)
             entomb(tx, message, outcome.error, outcome.dlq_ttl)
-            gone.append(message)
             tx.notes.append((f"results:{uuid}", b""))
-        elif isinstance(outcome, Succeeded):
-            gone.append(message)
-            if outcome.result is not None or outcome.callback is not None:
-                accepted.append((outcome, message, queue))
         else:
-            accepted.append((outcome, message, queue))
-    settled = [row[0] for row in rows if row[0] not in claims]
-    if settled:
-        tx.execute(_UNCLAIM.format(",".join("?" * len(settled))), (worker, *settled))
+            kept.append((outcome, message, queue))
+    if claims:
+        tokens = [row[0] for row in rows if row[0] not in claims]
+        marks = ",".join("?" * len(tokens))
+    tx.execute(_UNCLAIM.format(marks), (worker, *tokens))
     if gone:
         drop(tx, gone, done=True)
-    for outcome, message, queue in accepted:
-        _apply(database, tx, outcome, message, queue, skipped)
+    if results:
+        set_results(tx, results)
+    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
+    for outcome, message, queue in kept:
+        _keep(database, tx, outcome, message, queue)
     for status, tracked in statuses.items():
         set_statuses(tx, tracked, status)
 
 
-def _apply(
-    database: Database, tx: Transaction, outcome: Outcome, message: int, queue: int, skipped: list[str]
+def _keep(
+    database: Database, tx: Transaction, outcome: Retried | Released | Lost, message: int, queue: int
 ) -> None:
+    """What becomes of a message that is not gone."""
     match outcome:
-        case Succeeded():
-            if outcome.result is not None:
-                set_result(
-                    tx, outcome.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
-                )
-            callback = outcome.callback
-            if callback is not None and not insert(database, tx, callback, request=""):
-                skipped.append(callback.uuid)
         case Retried():
             requeue(database, tx, message, queue, outcome.payload, outcome.delay)
         case Lost():
             give_back(database, tx, message, queue, losses=1, suspect=outcome.suspect)
         case Released():
             give_back(database, tx, message, queue)
-        case Died():
-            pass  # gone already
 
 
 _STATUS: Final[dict[type, TaskStatus]] = {

@@ -73,9 +73,8 @@ def number_of(tx: Transaction, worker: Worker) -> int | None:
 
 def note_contact(tx: Transaction, contact: int | None = None) -> None:
     """A worker has reached the store. If none had for a whole lease, all get a new one: it was an outage."""
-    if contact is None:
-        (contact,) = tx.execute(_LAST_CONTACT, (tx.ns,)).fetchone()
-    tx.execute(_SPARE, (tx.now, tx.ns, tx.now - contact))
+    last: int = tx.execute(_LAST_CONTACT, (tx.ns,)).fetchone()[0] if contact is None else contact
+    tx.execute(_SPARE, (tx.now, tx.ns, tx.now - last))
     tx.execute(_CONTACT, (tx.now, tx.ns))
 
 

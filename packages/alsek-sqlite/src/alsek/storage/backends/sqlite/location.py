@@ -10,8 +10,24 @@ from alsek.exceptions import BackendUnavailableError, ValidationError
 
 #: File systems whose locks or shared memory don't hold between machines, as WAL needs them.
 _REMOTE: Final = frozenset(
-    "afs beegfs ceph cifs coda davfs fuse.ceph fuse.davfs fuse.glusterfs fuse.s3fs fuse.sshfs gfs gfs2 "
-    "glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 smb2 smb3 smbfs".split()
+    (
+        *(
+            "afs",
+            "beegfs",
+            "ceph",
+            "cifs",
+            "coda",
+            "davfs",
+            "gfs",
+            "gfs2",
+            "glusterfs",
+            "gpfs",
+            "lustre",
+            "ncpfs",
+        ),
+        *("nfs", "nfs4", "ocfs2", "smb2", "smb3", "smbfs"),
+        *("fuse.ceph", "fuse.davfs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"),
+    )
 )
 
 _MOUNTS: Final = Path("/proc/mounts")
@@ -23,9 +39,11 @@ def resolved(path: str | os.PathLike[str]) -> str:
     Raises:
         ValidationError: It names no file.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValidationError(f"path {path!r}: must be the path of a file")
     text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ValidationError(f"path {path!r}: must be the path of a file, as text")
+    if not text or "\0" in text:
+        raise ValidationError(f"path {path!r}: must be the path of a file")
     if text == ":memory:" or text.startswith("file:"):
         raise ValidationError(
             f"path {text!r}: SQLiteBackend keeps its messages in a file, named by a plain path; for a store in "

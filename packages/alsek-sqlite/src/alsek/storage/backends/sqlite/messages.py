@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.storage.backends.ports import MessagePort, Waiter
-from alsek.storage.backends.records import Claimed, DeadLetter, Outcome, Step, Stored, Submission, TaskStatus, Worker
+from alsek.storage.backends.records import (
+    Claimed,
+    DeadLetter,
+    Outcome,
+    Step,
+    Stored,
+    Submission,
+    TaskStatus,
+    Worker,
+)
 from alsek.storage.backends.sqlite import adding, browsing, claiming, handling, leases
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.finishing import finish
@@ -83,9 +92,7 @@ class SQLiteMessages(MessagePort):
         )
 
     def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return self._database.write(
-            lambda tx: handling.bury(self._database, tx, queue, uuid, error, dlq_ttl)
-        )
+        return self._database.write(lambda tx: handling.bury(self._database, tx, queue, uuid, error, dlq_ttl))
 
     def revoke(self, queue: str, uuid: str) -> bool:
         return self._database.write(lambda tx: handling.revoke(self._database, tx, queue, uuid))

@@ -34,7 +34,9 @@ _UNDELAY: Final = """
 """
 _UNCLAIM: Final = "DELETE FROM claims WHERE message = ?"
 
-_REPLACE: Final = "UPDATE messages SET payload = ?, due = ?, suspect = 0, expiry = NULL WHERE id = ? RETURNING wish"
+_REPLACE: Final = (
+    "UPDATE messages SET payload = ?, due = ?, suspect = 0, expiry = NULL WHERE id = ? RETURNING wish"
+)
 _DELAYED: Final = "INSERT INTO delayed (queue, due, message) VALUES (?, ?, ?)"
 
 _ARRIVE: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
@@ -84,9 +86,7 @@ def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> 
     """
     ((last,),) = tx.execute(_ARRIVE, (len(messages), queue)).fetchall()
     first = last - len(messages) + 1
-    tx.executemany(
-        _NEW_PLACE, [(first + n, since, message) for n, (message, since) in enumerate(messages)]
-    )
+    tx.executemany(_NEW_PLACE, [(first + n, since, message) for n, (message, since) in enumerate(messages)])
     tx.executemany(_PUT_BACK, [(message,) for message, _ in messages])
 
 
@@ -110,8 +110,8 @@ def drop(tx: Transaction, messages: list[int], *, done: bool) -> None:
     """
     marks = ",".join("?" * len(messages))
     tx.execute(
-        "INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done) "
-        f"SELECT ns, ?, uuid, request, ?, ? FROM messages WHERE id IN ({marks})",  # noqa: S608 - only question marks
+        "INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done) "  # noqa: S608 - only question marks
+        f"SELECT ns, ?, uuid, request, ?, ? FROM messages WHERE id IN ({marks})",
         (tx.now // BUCKET, tx.now, int(done), *messages),
     )
     tx.execute(f"DELETE FROM messages WHERE id IN ({marks})", messages)  # noqa: S608

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
+from alsek.storage.backends.records import FOR_EVER, StatusRecord, Succeeded, TaskStatus
 from alsek.storage.backends.sqlite.sweeping import FAR
 from alsek.storage.backends.sqlite.transaction import Transaction
 
@@ -68,6 +68,16 @@ def set_result(
         return False
     tx.notes.append((f"results:{uuid}", b""))
     return True
+
+
+def set_results(tx: Transaction, succeeded: Sequence[Succeeded]) -> None:
+    """Write and publish the results of claims just accepted: their tokens are the newest there are."""
+    ns, now = tx.ns, tx.now
+    tx.executemany(
+        _SET_RESULT,
+        [(ns, s.uuid, s.progenitor, now, s.token, end_of(now, s.result_ttl), s.result) for s in succeeded],
+    )
+    tx.notes.extend((f"results:{s.uuid}", b"") for s in succeeded)
 
 
 def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:

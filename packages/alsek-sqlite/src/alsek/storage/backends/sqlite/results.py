@@ -15,7 +15,8 @@ from alsek.storage.backends.sqlite.transaction import Transaction
 PIECE: Final = 500
 
 _GET: Final = (
-    "SELECT uuid, payload, at, token FROM results WHERE ns = ? AND (expiry IS NULL OR expiry > ?) AND uuid IN ({})"
+    "SELECT uuid, payload, at, token FROM results "
+    "WHERE ns = ? AND (expiry IS NULL OR expiry > ?) AND uuid IN ({})"
 )
 _DESCENDANTS: Final = """
     SELECT uuid, payload, at, token FROM results

@@ -139,20 +139,19 @@ class Stepping:
         database = self._database
         glance = leases.glance(tx, worker)
         silence = tx.now - glance.contact
-        if silence >= worker.lease or glance.next_lost is not None and glance.next_lost <= tx.now:
+        if silence >= worker.lease or (glance.next_lost is not None and glance.next_lost <= tx.now):
             leases.note_contact(tx, glance.contact)
         if glance.seq is not None and seq <= glance.seq:
             return self._repeated(tx, worker, glance, seq), None
         refused, skipped = finish(database, tx, glance.number, outcomes) if outcomes else ([], [])
-        leases.take_over(database, tx, glance.number) if _is_over(glance.next_lost, tx.now) else None
+        if glance.next_lost is not None and glance.next_lost <= tx.now:
+            leases.take_over(database, tx, glance.number)
         outlooks = surveying.survey(database, tx, worker)
         if surveying.promote(tx, outlooks):
             outlooks = surveying.survey(database, tx, worker)
         claim = Claim(database, tx, worker, glance.number, seq, glance.token)
         if limit > 0:
-            self._claim(tx, claim, worker, glance, outlooks, limit)
-            if len(claim.claimed) + len(claim.corrupt) > 0:
-                outlooks = surveying.survey(database, tx, worker)
+            outlooks = self._claim(tx, claim, worker, glance, outlooks, limit)
         soonest = surveying.soonest(outlooks)
         due = None if soonest is None else soonest.due
         step = _answer(worker, outlooks, due, tx.now)._replace(
@@ -168,14 +167,22 @@ class Stepping:
         claim: Claim,
         worker: Worker,
         glance: leases.Glance,
-        outlooks: Sequence[Outlook],
+        outlooks: list[Outlook],
         limit: int,
-    ) -> None:
+    ) -> list[Outlook]:
+        """Claim; the outlooks afterwards."""
         # Asked again, since an outcome or a lost worker may have left a suspect a moment ago.
         suspects = glance.suspects or any(outlook.suspect for outlook in outlooks)
         plain, may_take_suspect = allowance(tx, worker, glance.number, int(suspects))
         ready = [(outlook.number, outlook.name) for outlook in outlooks if outlook.plain or outlook.suspect]
         claim.run(ready, limit, plain, may_take_suspect)
+        if suspects:
+            return surveying.survey(self._database, tx, worker)
+        # Delayed messages are as they were, and only the queues that were drained can have changed.
+        return [
+            outlook._replace(plain=claim.is_left(outlook.number, plain)) if outlook.plain else outlook
+            for outlook in outlooks
+        ]
 
     def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
         if seq != glance.seq:
@@ -239,14 +246,12 @@ class Stepping:
         plain, suspects = allowance(tx, worker, number, suspects=1)
         freely = worker.suspects == "freely"
         ready = any(
-            outlook.plain and plain or outlook.suspect and (suspects or freely) for outlook in outlooks
+            (outlook.plain and plain) or (outlook.suspect and (suspects or freely)) for outlook in outlooks
         )
         soonest = surveying.soonest(outlooks)
         due = None if soonest is None else soonest.due
         sooner = due is not None and (told is None or due < told or due <= tx.now)
-        return Prospect(
-            missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely)
-        )
+        return Prospect(missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely))
 
     def leftovers(self, worker: Worker) -> list[Lane]:
         """The lanes with something in them; and those of `worker` in which something is delayed."""
@@ -256,10 +261,6 @@ class Stepping:
         soonest = surveying.soonest(surveying.survey(self._database, tx, worker))
         delayed = [] if soonest is None else [Lane(soonest.name, wish) for wish in range(3)]
         return surveying.lanes(tx) + delayed
-
-
-def _is_over(end: int | None, now: int) -> bool:
-    return end is not None and end <= now
 
 
 def _answer(worker: Worker, outlooks: Sequence[Outlook], due: int | None, now: int) -> Step:

@@ -13,24 +13,18 @@ from alsek.storage.backends.sqlite.moving import make_ready
 from alsek.storage.backends.sqlite.transaction import Lane, Transaction
 
 _DUE_OF: Final = "(SELECT d.due FROM delayed AS d WHERE d.queue = q.id ORDER BY d.due LIMIT 1)"
-_PLAIN: Final = {
-    kind: "EXISTS (SELECT 1 FROM ready AS r WHERE r.lane IN ({}))".format(
-        ", ".join(f"q.id * 8 + {lane}" for lane in lanes)
-    )
-    for kind, lanes in PLAIN_LANES.items()
-}
-_SUSPECT: Final = {
-    kind: "EXISTS (SELECT 1 FROM ready AS r WHERE r.lane IN ({}))".format(
-        ", ".join(f"q.id * 8 + {lane + 1}" for lane in lanes)
-    )
-    for kind, lanes in PLAIN_LANES.items()
-}
+
+
+def _ready_in(lanes: Sequence[int]) -> str:
+    numbers = ", ".join(f"q.id * 8 + {lane}" for lane in lanes)
+    return f"EXISTS (SELECT 1 FROM ready AS r WHERE r.lane IN ({numbers}))"  # noqa: S608 - made of constants
+
 
 #: Queues that hold nothing are left out; the others are known by number, or found by name.
 _SURVEY: Final = {
-    kind: f"SELECT q.id, q.name, {_DUE_OF}, {_PLAIN[kind]}, {_SUSPECT[kind]} "
+    kind: f"SELECT q.id, q.name, {_DUE_OF}, {_ready_in(lanes)}, {_ready_in([lane + 1 for lane in lanes])} "  # noqa: S608
     "FROM queues AS q WHERE q.messages > 0 AND "
-    for kind in PLAIN_LANES
+    for kind, lanes in PLAIN_LANES.items()
 }
 _ONE: Final = {kind: text + "q.id = ?" for kind, text in _SURVEY.items()}
 _SOME: Final = {kind: text + "q.id IN ({})" for kind, text in _SURVEY.items()}
@@ -70,8 +64,9 @@ def survey(database: Database, tx: Transaction, worker: Worker) -> list[Outlook]
     """The queues of a worker that hold messages, in its order."""
     names = worker.queues
     if names is None:
-        rows = tx.execute(_ALL[worker.kind], (tx.ns,)).fetchall()
-        return [Outlook._make(row) for row in rows]
+        outlooks = [Outlook._make(row) for row in tx.execute(_ALL[worker.kind], (tx.ns,)).fetchall()]
+        database.learn(tx, [outlook[:2] for outlook in outlooks])
+        return outlooks
     numbers = [number for name in names if (number := database.queue_id(tx, name)) is not None]
     if len(numbers) == 1:
         rows = tx.execute(_ONE[worker.kind], numbers).fetchall()

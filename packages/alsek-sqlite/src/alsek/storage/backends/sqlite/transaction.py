@@ -43,9 +43,9 @@ class Transaction:
     __slots__ = ("cursor", "execute", "executemany", "gone", "notes", "now", "ns", "queues", "wakes")
 
     def __init__(self, connection: sqlite3.Connection, ns: int, now: int) -> None:
-        self.cursor = connection.cursor()
-        self.execute = self.cursor.execute
-        self.executemany = self.cursor.executemany
+        self.cursor = cursor = connection.cursor()
+        self.execute = cursor.execute
+        self.executemany = cursor.executemany
         self.ns = ns
         self.now = now
         self.wakes: set[Lane] = set()

@@ -1,0 +1,79 @@
+"""What a fork does to connections: nothing, since there are none at that moment.
+
+SQLite forbids carrying a connection over a fork: its locks belong to the process that took them (POSIX ``fcntl`` locks
+are not inherited), while the copied library believes that it still holds them. A child would read pages that a
+checkpoint overwrites, or write to a log that the parent has deleted; even ``sqlite3_close`` in the child may delete the
+log under the parent. A new connection of the child to the same file is no better while the copied one exists, because
+SQLite keeps the locks of all connections to one file in one place.
+
+So before each ``os.fork`` every connection of this process is closed, once the operations under way have ended; parent
+and child open new ones when they need them. An operation that does not end within :data:`PATIENCE` keeps its
+connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. A program
+that forks without telling Python (a C extension) gets none of this. ``subprocess`` does not fork in this sense: it
+executes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+#: How long a fork waits for operations of other threads (s).
+PATIENCE: Final = 5.0
+
+
+class Forkable(Protocol):
+    """Something with connections."""
+
+    def before_fork(self) -> None:
+        """Close connections, and let none be opened."""
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew."""
+
+
+_watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_held: list[Forkable] = []
+_forsaken: dict[str, list[sqlite3.Connection]] = {}
+_watching: list[bool] = []
+
+
+def watch(one: Forkable) -> None:
+    """Tell `one` of every fork from now on, for as long as it exists."""
+    _watched.add(one)
+    if not _watching and hasattr(os, "register_at_fork"):
+        _watching.append(True)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+
+
+def forsake(path: str, connections: Sequence[sqlite3.Connection]) -> None:
+    """Keep connections of the parent that could not be closed before the fork, so that nothing ever closes them."""
+    if connections:
+        _forsaken.setdefault(path, []).extend(connections)
+
+
+def is_forsaken(path: str) -> bool:
+    """Whether this process has copies of its parent's connections to this file, and so must not use it."""
+    return path in _forsaken
+
+
+def _before() -> None:
+    _held[:] = list(_watched)
+    for one in _held:
+        one.before_fork()
+
+
+def _in_parent() -> None:
+    while _held:
+        _held.pop().after_fork_in_parent()
+
+
+def _in_child() -> None:
+    while _held:
+        _held.pop().after_fork_in_child()

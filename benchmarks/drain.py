@@ -35,7 +35,9 @@ class Drained(NamedTuple):
 
 def main() -> None:
     """Run all rounds on both stores, and print the medians."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--n_threads", type=int, default=8)
     parser.add_argument("--n_processes", type=int, default=1)

@@ -26,7 +26,9 @@ from servers import redis_server, sqlite_file  # noqa: E402
 
 def main() -> None:
     """Measure on both stores, and print percentiles."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--pause", type=float, default=0.01, help="seconds between two messages")
     parser.add_argument("--store", choices=["redis", "sqlite", "both"], default="both")

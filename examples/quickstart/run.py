@@ -29,7 +29,13 @@ def main() -> int:
         os.environ["QUICKSTART_DB"] = str(Path(folder) / "alsek.db")
         sys.path.insert(0, str(HERE))
         log = Path(folder) / "worker.log"
-        command = [str(Path(sysconfig.get_path("scripts")) / "alsek"), "thread-pool", "tasks", "--n_threads", "8"]
+        command = [
+            str(Path(sysconfig.get_path("scripts")) / "alsek"),
+            "thread-pool",
+            "tasks",
+            "--n_threads",
+            "8",
+        ]
         console.print(f"[bold]$ {' '.join(['alsek', *command[1:]])}")
         with log.open("wb") as out:
             worker = subprocess.Popen(command, cwd=HERE, stderr=out)

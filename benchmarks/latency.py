@@ -2,8 +2,8 @@
 
     python benchmarks/latency.py [--messages 200]
 
-One producer submits one message at a time to an idle thread pool (1 x 8), waits for its result, and pauses a
-little. Reported: submit to start (the call of `generate()` to the first line of the task), and submit to result in hand.
+One producer submits one message at a time to an idle thread pool (1 x 8), waits for its result, and pauses a little.
+Reported: submit to start (the call of `generate()` to the task's first line), and submit to result in hand.
 """
 
 from __future__ import annotations

@@ -103,42 +103,59 @@ class Inherited:
 def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child:
     """Run `main` in a child, which exits with what it returns.
 
-    The child is killed when its parent dies. It starts with the default handlers of SIGTERM and SIGINT.
+    The child is killed when its parent dies. It starts with the default handlers of SIGTERM, SIGINT and SIGCHLD.
 
     Args:
         main: What to run; an exception in it is logged, and ends the child with exit code 1.
         close: File descriptors of the parent's that the child must not keep.
+
+    Raises:
+        OSError: There can't be another process, or pipe, now.
     """
-    lifeline_out, lifeline_in = os.pipe()
-    news_out, news_in = os.pipe()
-    for descriptor in (news_out, news_in):
-        os.set_blocking(descriptor, False)
+    pipes: list[int] = []
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
+    _flush()
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        pid = os.fork()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        raise
+    lifeline_out, lifeline_in, news_out, news_in = pipes
     if pid:
+        os.set_blocking(news_out, False)
         os.close(lifeline_out)
         os.close(news_in)
         return Child(pid, lifeline_in, news_out)
     status = 1
     try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
         for descriptor in (lifeline_in, news_out, *close):
             os.close(descriptor)
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        os.set_blocking(news_in, False)
         die_with(parent)
         status = main(Inherited(lifeline_out, news_in))
     except BaseException:
         log.critical("A worker process failed.", exc_info=True)
     finally:
-        # Not sys.exit: the parent's exit handlers and threads are not this process's.
-        logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(status)
+        # Not sys.exit: the parent's exit handlers and threads are not this process's. And whatever the user has put in
+        # the place of handlers and streams, the child must never return into its parent's code.
+        try:
+            logging.shutdown()
+            _flush()
+        finally:
+            os._exit(status)
+
+
+def _flush() -> None:
+    """Write out what is buffered, so that it is not written twice, or never."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed; or None, where there is none
+            stream.flush()
 
 
 def die_with(parent: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
@@ -13,10 +13,12 @@ from alsek.core.message import Message
 from alsek.defaults import DEFAULT_DLQ_TTL
 from alsek.exceptions import (
     ClaimLostError,
+    CorruptMessageError,
     MessageAlreadyExistsError,
     MessageDoesNotExistsError,
     TaskFailedError,
     ValidationError,
+    WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Succeeded
@@ -89,10 +91,12 @@ class Broker:
             BackendError: The store failed half-way: those submitted so far stay. The call may be repeated
                 with the same messages; those that are there already are then returned.
         """
-        batch = list(messages)
-        submissions = [message.submission(self.backend.serializer) for message in batch]
+        batch: dict[str, Message] = {}
+        # Of two with one uuid the store would take the second for a repetition of the first, and call it accepted.
+        doubles = [m for m in messages if batch.setdefault(m.uuid, m) is not m]
+        submissions = [message.submission(self.backend.serializer) for message in batch.values()]
         accepted = self.backend.messages.add(submissions, new_request_id())
-        return [message for message, taken in zip(batch, accepted, strict=True) if not taken]
+        return [m for m, taken in zip(batch.values(), accepted, strict=True) if not taken] + doubles
 
     def retry(self, message: Message) -> None:
         """Count a retry and make the message wait for its backoff.
@@ -104,13 +108,14 @@ class Broker:
         retried = message.clone()
         retried.retries += 1
         retried.updated_at = now_ms()
+        retried.retry_delay = None
         delay = retried.ready_at - retried.updated_at
         payload = retried.pack(self.backend.serializer)
         if message.claim is not None:
             self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))
         elif not self.backend.messages.reschedule(message.queue, message.uuid, payload, delay):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
-        message.retries, message.updated_at = retried.retries, retried.updated_at
+        message.retries, message.updated_at, message.retry_delay = retried.retries, retried.updated_at, None
 
     def remove(self, message: Message) -> None:
         """Remove the message from the store. One that isn't there is no error.
@@ -167,7 +172,12 @@ class Broker:
         One that can't be read is logged and left where it is.
         """
         for letter in self.backend.messages.dead_letters(queue):
-            yield self._revived(letter)
+            try:
+                message = self._revived(letter)
+            except CorruptMessageError as error:
+                log.error("A dead letter is left where it is: %s", error)
+                continue
+            yield message
 
     def replay(self, message: Message) -> None:
         """Take a failed message back into its queue, as if it had just been submitted.
@@ -204,9 +214,13 @@ class Broker:
     @staticmethod
     def _finish(message: Message, outcome: Outcome) -> None:
         assert message.claim is not None
-        refused: Sequence[str] = message.claim.session.step((outcome,), 0).refused
-        if message.uuid in refused:
-            raise ClaimLostError(
-                f"{message.summary} is no longer held under token {message.claim.token}: "
-                "the lease ran out, or it was finished already"
-            )
+        lost = ClaimLostError(
+            f"{message.summary} is no longer held under token {message.claim.token}: "
+            "the lease ran out, it was given back, or it was finished already"
+        )
+        try:
+            accepted = message.claim.session.finish(outcome)
+        except WorkerUnknownError as error:
+            raise lost from error
+        if not accepted:
+            raise lost

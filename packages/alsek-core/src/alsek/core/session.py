@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alsek.core.identifiers import new_worker_id
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Outcome, Step, Worker
+from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
 
 
 class Session:
@@ -31,6 +31,7 @@ class Session:
         self._seq = 0
         self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
         self._kept: list[Outcome] = []
+        self._strays: list[Claimed] = []
         self._lock = threading.Lock()
 
     @property
@@ -52,32 +53,66 @@ class Session:
         with self._lock:
             worker = self.worker._replace(id=new_worker_id())
             self.backend.messages.register(worker)
-            self.worker = worker
             self.held.clear()
             self._seq = 0
             self._unanswered = None
             self._kept.clear()
+            self._strays.clear()
+            # Last: a renewal meanwhile must not pair the new id with the old one's number, for it would then give
+            # back claims whose reply is still under way.
+            self.worker = worker
 
     def step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
         """Report outcomes and claim up to `limit` messages (see :meth:`MessagePort.step`).
 
         Raises:
             WorkerUnknownError: The lease ran out: :meth:`register` anew; all outcomes that were kept are void.
-            BackendError: The store can't answer now. `outcomes` are kept, and go with the next call: do not
-                give them again.
+            BackendError: The store can't answer now. `outcomes` are kept, and go with the next call; those of
+                them that are given again meanwhile count once.
         """
         with self._lock:
+            strays, self._strays = self._strays, []
+            try:
+                answer = self._step(outcomes, max(0, limit - len(strays)))
+            except BaseException:
+                self._strays = strays
+                raise
+            return answer._replace(claimed=strays + answer.claimed) if strays else answer
+
+    def finish(self, outcome: Outcome) -> bool:
+        """Report one outcome, from outside of the loop that claims; whether it was accepted.
+
+        What the answer to an earlier step brings along is handed out by the next :meth:`step`.
+
+        Raises:
+            WorkerUnknownError, BackendError: As :meth:`step`.
+        """
+        with self._lock:
+            answer = self._step((outcome,), 0)
+            self._strays += answer.claimed
+            return outcome.uuid not in answer.refused
+
+    def _step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
+        earlier = None
+        self._keep(outcomes)
+        if self._unanswered is not None:
+            earlier = self._send()
+            if not self._kept:
+                return earlier
+            limit = max(0, limit - len(earlier.claimed))
+        self._unanswered = tuple(self._kept), limit
+        self._kept.clear()
+        answer = self._send()
+        return answer if earlier is None else _joined(earlier, answer)
+
+    def _keep(self, outcomes: Sequence[Outcome]) -> None:
+        if self._unanswered is None and not self._kept:
             self._kept.extend(outcomes)
-            earlier = None
-            if self._unanswered is not None:
-                earlier = self._send()
-                if not self._kept:
-                    return earlier
-                limit = max(0, limit - len(earlier.claimed))
-            self._unanswered = tuple(self._kept), limit
-            self._kept.clear()
-            answer = self._send()
-            return answer if earlier is None else _joined(earlier, answer)
+            return
+        # After a lost reply its sender may try again, and must then hear what became of the first time.
+        sent = self._unanswered[0] if self._unanswered is not None else ()
+        known = {(type(outcome), outcome.token) for outcome in (*sent, *self._kept)}
+        self._kept += [outcome for outcome in outcomes if (type(outcome), outcome.token) not in known]
 
     def _send(self) -> Step:
         assert self._unanswered is not None
@@ -92,8 +127,8 @@ class Session:
 
     def renew(self) -> list[str]:
         """Extend the lease of all that is held (see :meth:`MessagePort.renew`); the uuids of revoked messages."""
-        seq = self._seq
-        return self.backend.messages.renew(self.worker, seq, tuple(self.held))
+        worker, seq = self.worker, self._seq  # in this order: see register()
+        return self.backend.messages.renew(worker, seq, tuple(self.held))
 
     def retire(self, outcomes: Sequence[Outcome] = ()) -> list[str]:
         """Give back all that is held, and be forgotten (see :meth:`MessagePort.retire`)."""

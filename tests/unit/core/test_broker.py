@@ -1,0 +1,240 @@
+"""The broker, on messages that nobody holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import task
+from alsek.defaults import DEDUP_WINDOW
+from alsek.exceptions import (
+    MessageAlreadyExistsError,
+    MessageDoesNotExistsError,
+    SerializationError,
+    ValidationError,
+)
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Claimed
+from tests.unit.core.stand_ins import Clock, a_session, claim
+
+
+def test_a_broker_needs_a_backend(backend: MemoryBackend) -> None:
+    """Something else than a backend, or a dlq_ttl that ends nothing, is refused at once."""
+    with pytest.raises(ValidationError, match="not a backend"):
+        Broker("redis://localhost")  # type: ignore[arg-type]
+    for ttl in (0, -1):
+        with pytest.raises(ValidationError, match="dlq_ttl"):
+            Broker(backend, dlq_ttl=ttl)
+    assert Broker(backend).dlq_ttl == 7 * 24 * 3_600_000
+    assert "dlq_ttl=None" in repr(Broker(backend, dlq_ttl=None))
+
+
+def test_submit_puts_the_message_into_its_queue(broker: Broker) -> None:
+    """It exists, it is counted, and it is what was submitted."""
+    message = Message("t", "math_ops", args=(1,))
+    assert not broker.exists(message)
+    broker.submit(message)
+    assert broker.exists(message)
+    assert broker.backend.count("queues:math_ops") == 1
+    assert broker.sync_from_backend(message) == message
+
+
+def test_submit_refuses_a_uuid_that_exists(broker: Broker, clock: Clock) -> None:
+    """Also one that was finished a moment ago; after the window it is free again."""
+    message = Message("t")
+    broker.submit(message)
+    with pytest.raises(MessageAlreadyExistsError):
+        broker.submit(message)
+    with pytest.raises(MessageAlreadyExistsError):
+        broker.submit(Message("t", "another_queue", uuid=message.uuid))
+    broker.ack(claim(broker))
+    with pytest.raises(MessageAlreadyExistsError):
+        broker.submit(message)
+    clock.advance(DEDUP_WINDOW + 1)
+    broker.submit(message)
+
+
+def test_submit_with_a_ttl(broker: Broker, clock: Clock) -> None:
+    """A message that was ready for longer is marked as expired when it is claimed."""
+    with pytest.raises(ValidationError, match="ttl"):
+        broker.submit(Message("t"), ttl=0)
+    broker.submit(Message("t"), ttl=10)
+    clock.advance(11)
+    assert handed_out(broker)[0].expired
+
+
+def handed_out(broker: Broker) -> list[Claimed]:
+    """What a worker is handed."""
+    return a_session(broker.backend).step((), 5).claimed
+
+
+def test_submit_many(broker: Broker) -> None:
+    """All are submitted; those whose uuid exists come back, the first of two in one call is taken."""
+    old = Message("t", uuid="old")
+    broker.submit(old)
+    first, second = Message("t", uuid="twice", args=(1,)), Message("t", uuid="twice", args=(2,))
+    fresh = [Message("t", f"q{number}") for number in range(500)]
+    refused = broker.submit_many(iter([*fresh, old, first, second]))
+    assert [message.uuid for message in refused] == ["old", "twice"]
+    assert refused[1] is second
+    assert all(broker.exists(message) for message in fresh)
+    assert broker.sync_from_backend(second).args == (1,)
+    assert broker.submit_many([]) == []
+
+
+def test_submit_many_is_all_or_nothing_in_serialization(broker: Broker) -> None:
+    """One message that can't be serialized, and none is submitted."""
+    with pytest.raises(SerializationError):
+        broker.submit_many([Message("t"), Message("t", args=(object(),))])
+    assert broker.backend.messages.queues() == []
+
+
+def test_retry_counts_and_waits(broker: Broker, clock: Clock) -> None:
+    """The retry is counted here and in the store, which hands the message out after the backoff and not before."""
+    message = Message("t")
+    broker.submit(message)
+    broker.retry(message)
+    assert message.retries == 1
+    assert broker.sync_from_backend(message).retries == 1
+    assert message.ready_at == message.updated_at + 60_000
+    clock.advance(59_999)
+    assert handed_out(broker) == []
+    clock.advance(1)
+    assert claim(broker).retries == 1
+
+
+def test_retry_by_hand_takes_the_backoff(broker: Broker, clock: Clock) -> None:
+    """The delay that an earlier retry asked for was meant for that one."""
+    message = Message("t", retries=1, retry_delay=0)
+    broker.submit(message)
+    broker.retry(message)
+    assert message.retry_delay is None
+    assert handed_out(broker) == []
+    clock.advance(message.backoff.get(2))
+    assert len(handed_out(broker)) == 1
+
+
+def test_retry_of_what_is_not_there(broker: Broker) -> None:
+    """It is an error, and the message stays as it was."""
+    message = Message("t")
+    with pytest.raises(MessageDoesNotExistsError):
+        broker.retry(message)
+    assert message.retries == 0
+
+
+@pytest.mark.parametrize("method", ["remove", "ack"])
+def test_remove(broker: Broker, method: str) -> None:
+    """It is gone, and not among the dead letters; twice is no error."""
+    message = Message("t")
+    broker.submit(message)
+    getattr(broker, method)(message)
+    getattr(broker, method)(message)
+    assert not broker.exists(message)
+    assert not broker.in_dlq(message)
+    assert broker.backend.count("queues:alsek_queue") == 0
+
+
+def test_fail_moves_to_the_dead_letters(broker: Broker, clock: Clock) -> None:
+    """The dead message keeps its data and its exception, for dlq_ttl."""
+    message = Message("t", args=(1,))
+    broker.submit(message)
+    broker.fail(message, ValueError("no good"))
+    assert not broker.exists(message)
+    assert broker.in_dlq(message)
+    dead = broker.sync_from_backend(message)
+    assert dead.args == (1,)
+    assert dead.exception_details == {"name": "ValueError", "text": "no good", "traceback": None}
+    assert [m.uuid for m in broker.dead_letters("alsek_queue")] == [message.uuid]
+    broker.fail(message)  # again: no harm
+    clock.advance(7 * 24 * 3_600_000)
+    assert not broker.in_dlq(message)
+
+
+def test_fail_without_an_error_keeps_what_the_message_knows(broker: Broker) -> None:
+    """The message's own details are kept; without any, the dead letter says who failed it."""
+    known = Message("t", exception_details={"name": "E", "text": "\ud800", "traceback": "x"})
+    plain = Message("t")
+    broker.submit_many([known, plain])
+    broker.fail(known)
+    broker.fail(plain)
+    assert broker.sync_from_backend(known).exception_details == known.exception_details
+    details = broker.sync_from_backend(plain).exception_details
+    assert details is not None
+    assert "Broker.fail()" in details["text"]
+
+
+def test_fail_without_dead_letters(backend: MemoryBackend) -> None:
+    """With the queue turned off, the message is gone."""
+    broker = Broker(backend, dlq_ttl=None)
+    message = Message("t")
+    broker.submit(message)
+    broker.fail(message)
+    assert not broker.exists(message)
+    assert not broker.in_dlq(message)
+
+
+def test_fail_of_what_is_not_there(broker: Broker) -> None:
+    """It is an error."""
+    with pytest.raises(MessageDoesNotExistsError):
+        broker.fail(Message("t"))
+
+
+def test_replay(broker: Broker, clock: Clock) -> None:
+    """A dead message comes back as if it had just been submitted: ready, without retries and exception."""
+    message = Message("t", args=(1,), retries=3, retry_delay=9, delay=50_000)
+    broker.submit(message)
+    broker.fail(message, ValueError("x"))
+    (dead,) = broker.dead_letters("alsek_queue")
+    broker.replay(dead)
+    assert not broker.in_dlq(message)
+    again = claim(broker)
+    assert (again.uuid, again.args) == (message.uuid, (1,))
+    assert (again.retries, again.retry_delay, again.delay, again.exception_details) == (0, None, 0, None)
+    with pytest.raises(MessageDoesNotExistsError):
+        broker.replay(dead)
+
+
+def test_an_unreadable_dead_letter_hides_no_other(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged and left where it is; the letters after it are told."""
+    broken, sound = Message("t"), Message("t")
+    submission = broken.submission(broker.backend.serializer)._replace(payload=b"\xff")
+    broker.backend.messages.add([submission], "r")
+    broker.submit(sound)
+    broker.fail(broken)
+    broker.fail(sound)
+    assert [letter.uuid for letter in broker.dead_letters("alsek_queue")] == [sound.uuid]
+    assert broken.uuid in caplog.text
+    assert broker.in_dlq(broken)
+
+
+def test_sync_of_what_is_nowhere(broker: Broker) -> None:
+    """It is an error."""
+    with pytest.raises(MessageDoesNotExistsError):
+        broker.sync_from_backend(Message("t"))
+
+
+def test_revocation(broker: Broker) -> None:
+    """A revoked message stays, marked; a worker is told when it is handed out."""
+    message = Message("t")
+    assert not broker.revoke(message)
+    broker.submit(message)
+    assert not broker.is_revoked(message)
+    assert broker.revoke(message)
+    assert broker.is_revoked(message)
+    assert handed_out(broker)[0].revoked
+
+
+def test_statuses_follow(broker: Broker, backend: MemoryBackend) -> None:
+    """What the broker does to a tracked message shows in its status."""
+    tracker = StatusTracker(backend)
+    made = task(broker, status_tracker=tracker)(lambda: None)
+    message = made.generate()
+    assert tracker.get(message) is TaskStatus.SUBMITTED
+    broker.retry(message)
+    assert tracker.get(message) is TaskStatus.RETRYING
+    broker.fail(message)
+    assert tracker.get(message) is TaskStatus.FAILED
+    broker.replay(message)
+    assert tracker.get(message) is TaskStatus.SUBMITTED

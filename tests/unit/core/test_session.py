@@ -1,0 +1,201 @@
+"""A worker's steps, whatever the network does."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
+from alsek.storage.backends.records import Claimed, Released, Succeeded
+from tests.unit.core.stand_ins import Clock, LossyBackend, a_session
+
+
+@pytest.fixture
+def lossy(clock: Clock) -> LossyBackend:
+    """A store with five messages, whose network is the test's."""
+    backend = LossyBackend(clock)
+    Broker(backend).submit_many([Message("t", uuid=f"m{number}") for number in range(5)])
+    return backend
+
+
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_an_unanswered_step_is_sent_again_unchanged(lossy: LossyBackend, lost: str) -> None:
+    """The same number, outcomes and limit, before anything new; both answers are given as one."""
+    session = a_session(lossy)
+    (first,) = session.step((), 1).claimed
+    done = Succeeded(first.uuid, first.queue, first.token)
+    lossy.plan.append(lost)
+    with pytest.raises(BackendUnavailableError):
+        session.step((done,), 2)
+    assert session.unanswered
+    answer = session.step((), 3)
+    assert lossy.lossy.steps[1:] == [(2, (done,), 2), (2, (done,), 2)]
+    assert [claimed.uuid for claimed in answer.claimed] == ["m1", "m2"]
+    assert answer.refused == []
+    assert session.held == {claimed.token for claimed in answer.claimed}
+    assert (session.seq, session.unanswered) == (2, False)
+
+
+def test_new_outcomes_follow_the_unanswered_step(lossy: LossyBackend) -> None:
+    """They go in a step of their own, with what is left of the limit."""
+    session = a_session(lossy)
+    one, two = session.step((), 2).claimed
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((Succeeded(one.uuid, one.queue, one.token),), 1)
+    answer = session.step((Released(two.uuid, two.queue, two.token),), 3)
+    assert [(seq, limit) for seq, _, limit in lossy.lossy.steps] == [(1, 2), (2, 1), (2, 1), (3, 2)]
+    assert [claimed.uuid for claimed in answer.claimed] == ["m2", "m1", "m3"]
+
+
+def test_outcomes_wait_through_a_long_outage(lossy: LossyBackend) -> None:
+    """Outcomes given while the store is away are all reported when it is back, each once."""
+    session = a_session(lossy)
+    claimed = session.step((), 3).claimed
+    outcomes = [Succeeded(each.uuid, each.queue, each.token) for each in claimed]
+    lossy.plan += ["reply", "request", "request"]
+    for outcome in outcomes:
+        with pytest.raises(BackendUnavailableError):
+            session.step((outcome,), 0)
+    answer = session.step(outcomes, 0)
+    assert answer.refused == []
+    assert session.held == set()
+    assert lossy.messages.count("alsek_queue") == 2
+    sent = [outcome for seq, given, _ in lossy.lossy.steps for outcome in given if seq > 2]
+    assert sent == outcomes[1:]
+
+
+def test_a_refused_outcome_is_told(lossy: LossyBackend) -> None:
+    """An outcome under a token that is not the current one comes back."""
+    session = a_session(lossy)
+    (one,) = session.step((), 1).claimed
+    assert session.step((Succeeded(one.uuid, one.queue, one.token + 1_000),), 0).refused == [one.uuid]
+    assert session.held == {one.token}
+
+
+def test_finish_tells_whether_it_was_accepted(lossy: LossyBackend) -> None:
+    """Once yes, the second time no."""
+    session = a_session(lossy)
+    (one,) = session.step((), 1).claimed
+    outcome = Succeeded(one.uuid, one.queue, one.token)
+    assert session.finish(outcome)
+    assert not session.finish(outcome)
+
+
+def test_strays_count_against_the_limit(lossy: LossyBackend) -> None:
+    """What came with a finish is handed out first, and no more than asked for is claimed beside it."""
+    session = a_session(lossy)
+    (one,) = session.step((), 1).claimed
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 2)
+    assert session.finish(Succeeded(one.uuid, one.queue, one.token))
+    lossy.plan.append("request")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 3)
+    assert [claimed.uuid for claimed in session.step((), 3).claimed] == ["m1", "m2", "m3"]
+
+
+def test_registering_anew_forgets(lossy: LossyBackend) -> None:
+    """A fresh id, no number, nothing held, nothing kept; and if it fails, all stays as it was."""
+    session = a_session(lossy)
+    session.step((), 2)
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 1)
+    before = session.worker
+    lossy.plan.append("request")
+    with pytest.raises(BackendUnavailableError):
+        session.register()
+    assert (session.worker, session.seq, session.unanswered) == (before, 1, True)
+    session.register()
+    assert session.worker.id != before.id
+    assert len(session.worker.id) == 32
+    assert (session.seq, session.unanswered, session.held) == (0, False, set())
+
+
+def test_an_unregistered_worker_is_refused(lossy: LossyBackend) -> None:
+    """Nothing is handed to a worker that the store does not know."""
+    session = a_session(lossy)
+    session.step((), 1)
+    session.retire()
+    with pytest.raises(WorkerUnknownError):
+        session.step((), 1)
+    with pytest.raises(WorkerUnknownError):
+        session.renew()
+
+
+def test_a_renewal_keeps_what_is_held(lossy: LossyBackend, clock: Clock) -> None:
+    """Renewed in time, a claim lasts; and it tells of revocations."""
+    session, other = a_session(lossy, lease=100), a_session(lossy, lease=100)
+    (one,) = session.step((), 1).claimed
+    for _ in range(5):
+        clock.advance(60)
+        session.renew()
+        other.renew()
+    lossy.messages.revoke(one.queue, one.uuid)
+    assert session.renew() == [one.uuid]
+    assert one.uuid not in [claimed.uuid for claimed in other.step((), 5).claimed]
+
+
+def test_a_renewal_while_a_claim_is_under_way_gives_nothing_back(lossy: LossyBackend) -> None:
+    """A claim whose reply has not come yet is younger than the number that the renewal names."""
+    session = a_session(lossy)
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 2)
+    session.renew()
+    assert len(lossy.messages.held(session.worker)) == 2
+    assert len(session.step((), 2).claimed) == 2
+
+
+def test_retiring_gives_back_and_takes_last_outcomes(lossy: LossyBackend) -> None:
+    """The last outcomes are accepted, the rest is anyone's."""
+    session = a_session(lossy)
+    one, _two = session.step((), 2).claimed
+    assert session.retire([Succeeded(one.uuid, one.queue, one.token)]) == []
+    assert len(a_session(lossy).step((), 5).claimed) == 4
+
+
+fates = st.lists(st.sampled_from(["ok", "ok", "request", "reply"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    fates, st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=8)
+)
+def test_nothing_is_lost_and_nothing_counts_twice(
+    plan: list[str], moves: list[tuple[int, int, bool]]
+) -> None:
+    """Whatever is lost on the way: each message is handed out once, and each outcome is accepted once."""
+    backend = LossyBackend(Clock())
+    total = 12
+    Broker(backend).submit_many([Message("t", uuid=f"m{number}") for number in range(total)])
+    session = a_session(backend)
+    backend.plan += plan
+    handed: list[str] = []
+    holding: list[Claimed] = []
+    finished: list[str] = []
+    for ends, limit, renew in [*moves, *[(3, 3, False)] * (len(plan) + 2 * total)]:
+        if renew:
+            with suppress(BackendUnavailableError):
+                session.renew()
+        outcomes = [Succeeded(each.uuid, each.queue, each.token) for each in holding[:ends]]
+        holding = holding[ends:]
+        finished += [outcome.uuid for outcome in outcomes]
+        try:
+            answer = session.step(outcomes, limit)
+        except BackendUnavailableError:
+            continue
+        assert answer.refused == []
+        handed += [claimed.uuid for claimed in answer.claimed]
+        holding += answer.claimed
+        assert session.held == {claimed.token for claimed in holding}
+    assert sorted(handed) == sorted(f"m{number}" for number in range(total))
+    assert sorted(finished) == sorted(handed)
+    assert backend.messages.count("alsek_queue") == 0

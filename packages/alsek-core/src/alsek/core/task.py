@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import threading
-import typing
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
+from alsek.core.identifiers import check_name
 from alsek.core.message import Message
+from alsek.core.signature import takes_message
 from alsek.core.status import StatusTracker, TaskStatus
-from alsek.core.trigger import Schedule
+from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import SchedulingError, TaskDefinitionError, ValidationError
 from alsek.storage.result import ResultStore
@@ -21,6 +23,8 @@ from alsek.types import Mechanism, Wish
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,13 +80,12 @@ class Task(Generic[P, R]):
         self.queue = queue or DEFAULT_QUEUE
         self.timeout = timeout
         self.max_retries = max_retries
-        self.backoff = backoff if backoff is not None else NO_BACKOFF
+        self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
         self.result_store = result_store
         self.status_tracker = status_tracker
         self.mechanism_wish: Wish = mechanism or "any"
         self._check()
         self._backoff_settings = self.backoff.settings
-        self._is_async = inspect.iscoroutinefunction(function)
         self._message_wanted: Any = _UNRESOLVED
         self._status_ttl: int | None = None
         self._deferrals = _Deferrals()
@@ -95,10 +98,23 @@ class Task(Generic[P, R]):
             raise ValidationError(
                 f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
             )
-        if self.timeout <= 0:
-            raise ValidationError(f"task {self.name!r}: timeout={self.timeout!r}: must be milliseconds > 0")
-        if self.max_retries is not None and self.max_retries < 0:
-            raise ValidationError(f"task {self.name!r}: max_retries={self.max_retries}: must be None or >= 0")
+        check_name(f"task {self.name!r}: queue", self.queue)
+        timeout: Any = self.timeout
+        if not isinstance(timeout, int) or timeout <= 0:
+            raise ValidationError(f"task {self.name!r}: timeout={timeout!r}: must be milliseconds > 0")
+        retries: Any = self.max_retries
+        if retries is not None and (not isinstance(retries, int) or retries < 0):
+            raise ValidationError(f"task {self.name!r}: max_retries={retries!r}: must be None or >= 0")
+        for what, kind in (
+            ("backoff", Backoff),
+            ("result_store", ResultStore),
+            ("status_tracker", StatusTracker),
+        ):
+            value = getattr(self, what)
+            if value is not None and not isinstance(value, kind):
+                raise ValidationError(
+                    f"task {self.name!r}: {what}={value!r}: must be None or a {kind.__name__}"
+                )
         if self.mechanism_wish not in ("any", "thread", "process"):
             raise ValidationError(
                 f"task {self.name!r}: mechanism={self.mechanism_wish!r}: must be 'thread', 'process' or None"
@@ -198,9 +214,12 @@ class Task(Generic[P, R]):
         if submit:
             self._submit(message, **options)
         else:
-            message.ttl = options.pop("ttl", None)
+            ttl = options.pop("ttl", None)
             if options:
                 raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
+            if ttl is not None and (not isinstance(ttl, int) or ttl <= 0):
+                raise ValidationError(f"ttl={ttl!r} for {message.summary}: must be None or milliseconds > 0")
+            message.ttl = ttl
             message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
         return message
 
@@ -214,9 +233,13 @@ class Task(Generic[P, R]):
 
     def _submit(self, message: Message, **options: Any) -> None:
         self.broker.submit(message, **options)
-        if self.status_tracker is not None and not message.status_ttl:
-            self.status_tracker.set(message, TaskStatus.SUBMITTED)
-        self.on_submit(message)
+        # The message is in the store now: whoever read of a failure here would submit it a second time.
+        try:
+            if self.status_tracker is not None and not message.status_ttl:
+                self.status_tracker.set(message, TaskStatus.SUBMITTED)
+            self.on_submit(message)
+        except Exception:
+            log.exception("%s was submitted, but what follows failed.", message.summary)
 
     def revoke(self, message: Message) -> bool:
         """Ask that the message be not run (any more); False if it isn't in the store."""
@@ -235,12 +258,13 @@ class Task(Generic[P, R]):
             kwargs = {**kwargs, "message": message}
         function: Callable[..., Any] = self.function
         result = function(*message.args, **kwargs)
-        return cast(R, _run_async(result) if self._is_async else result)
+        # What it returned tells, not what it is: a wrapper or an object with an async `__call__` looks like neither.
+        return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
 
     def _wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
         if self._message_wanted is _UNRESOLVED:
-            self._message_wanted = _takes_message(self.function)
+            self._message_wanted = takes_message(self.function)
         return bool(self._message_wanted)
 
     # ── hooks, for subclasses ──────────────────────────────────────────────────────────────────
@@ -320,14 +344,8 @@ class TriggerTask(Task[[], R]):
         kwargs["submit"] = False
         first = super().generate(**kwargs)
         if schedule:
-            self._schedule.start(self._submit, self._ticks(first))
+            self._schedule.start(self._submit, ticks(first))
         return first
-
-    def _ticks(self, first: Message) -> Iterator[Message]:
-        yield first
-        while True:
-            new: dict[str, Any] = {"uuid": None, "created_at": None, "updated_at": None}
-            yield Message(**{**first.data, **new, "progenitor_uuid": first.uuid})
 
     def pause(self) -> None:
         """Submit nothing until :meth:`resume`."""
@@ -358,29 +376,14 @@ def _chain(message: Message, callback: Message | tuple[Message, ...]) -> None:
     for each in messages:
         if not isinstance(each, Message):
             raise ValidationError(f"callback={each!r}: must be a message, or a tuple of messages")
+    uuids = [uuid for each in messages for uuid in (each.uuid, *(each.descendant_uuids or ()))]
+    if len(set(uuids)) < len(uuids):
+        # A store skips a callback whose uuid it knows already: it would never run.
+        raise ValidationError(
+            f"callback={callback!r}: a message can be there only once; generate() another one"
+        )
     for index in range(len(messages) - 1, 0, -1):
         messages[index - 1].append_callback(messages[index])
-
-
-def _takes_message(function: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # some builtins have none
-        return False
-    parameter = parameters.get("message")
-    if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        return False
-    if parameter.annotation is parameter.empty:
-        return True
-    hint = parameter.annotation
-    if isinstance(hint, str):
-        try:
-            hint = typing.get_type_hints(function)["message"]
-        except (NameError, TypeError, AttributeError, SyntaxError):
-            # Imported for type checkers only, say: then the last word of the text is all there is.
-            return str(hint).replace('"', "").replace("'", "").rpartition(".")[2].strip() == "Message"
-    options = typing.get_args(hint) or (hint,)
-    return any(isinstance(option, type) and issubclass(option, Message) for option in options)
 
 
 @overload
@@ -444,7 +447,11 @@ def task(
         mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run it.
         base_task: A subclass of :class:`Task` with hooks of its own.
     """
-    base: type[Task[Any, Any]] = base_task if base_task is not None else Task
+    if not isinstance(broker, Broker) and callable(broker):
+        raise ValidationError(f"task({broker!r}): a task needs a broker: write @task(broker)")
+    base: Any = base_task if base_task is not None else Task
+    if not isinstance(base, type) or not issubclass(base, Task):
+        raise ValidationError(f"base_task={base!r}: must be a subclass of Task")
     extra: dict[str, Any] = {}
     if trigger is not None:
         extra["trigger"] = trigger

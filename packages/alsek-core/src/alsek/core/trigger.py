@@ -6,13 +6,34 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from alsek.core.message import Message
 from alsek.exceptions import SchedulingError
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.triggers.base import BaseTrigger
 
-    from alsek.core.message import Message
+
+#: What each message has for itself.
+_OWN = frozenset({"uuid", "created_at", "updated_at"})
+
+
+def ticks(first: Message) -> Iterator[Message]:
+    """`first`, then, without end, new messages like it that descend from it, with new callbacks like its own."""
+    yield first
+    while True:
+        data = _anew(first.data)
+        data["progenitor_uuid"] = first.uuid
+        yield Message(**data)
+
+
+def _anew(data: dict[str, Any]) -> dict[str, Any]:
+    fresh = {name: value for name, value in data.items() if name not in _OWN}
+    callback = fresh.get("callback_message_data")
+    if callback is not None:
+        # With the first one's uuid it would be taken for the first one, and skipped.
+        fresh["callback_message_data"] = Message(**_anew(callback)).data
+    return fresh
 
 
 class Schedule:

@@ -6,7 +6,7 @@
 local key = P .. 'statuses:' .. ARGV[2]
 if ARGV[6] == '1' and call('EXISTS', key) == 1 then return 0 end
 if ARGV[7] ~= '' and string.sub(call('GET', key) or '', 1, #ARGV[7]) ~= ARGV[7] then return 0 end
-local packed = ARGV[3] .. '|' .. int(NOW) .. '|' .. ARGV[4]
+local packed = ARGV[3] .. STAMP .. ARGV[4]
 keep(key, packed, ARGV[5])
 call('PUBLISH', key, packed)
 return 1

@@ -8,7 +8,7 @@
 -- suspect policy, ARGV[7] how many queues it names (-1: all), ARGV[8…] their names; then seq, limit, outcomes
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
--- Needs: base place status letters submit return finish promote sets pick claim
+-- Needs: base place status letters submit return result outcomes finish promote sets pick claim
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])

@@ -7,37 +7,6 @@
 --   L uuid token suspect                        lost
 --   C and a submission                          the callback of the outcome before it
 local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
-local finished, gone = {}, {}
-
-local STAMP = finished_entry('')
-
-local function leave(uuid, request, queue)
-  gone[#gone + 1] = uuid
-  finished[#finished + 1] = uuid
-  finished[#finished + 1] = STAMP .. request
-  tally(queue, -1)
-end
-
-local APPLY = {
-  T = function(uuid, h, i)
-    local pause = tonumber(ARGV[i + 3])
-    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
-    write(uuid, format(h) .. ARGV[i + 4])
-    if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
-    status(uuid, RETRYING, h.status_ttl)
-  end,
-  D = function(uuid, h, i)
-    local record = call('HGET', MESSAGES, uuid) or ''
-    leave(uuid, h.request, h.queue)
-    status(uuid, FAILED, h.status_ttl)
-    bury(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
-  end,
-  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
-  L = function(uuid, h, i, flags, dlq_ttl)
-    if flags % 2 == 0 and ARGV[i + 3] == '1' then flags = flags + 1 end
-    give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
-  end,
-}
 
 -- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers the uuids that were
 -- refused, those of callbacks that exist already, and what the worker's line (its field '') says.
@@ -79,7 +48,11 @@ local function finish(claims, first, dlq_ttl)
     end
     bulk('HDEL', claims, ended)
     bulk('HDEL', MESSAGES, gone)
-    remember(finished)
+    if gone[1] then
+      local remembered = P .. 'finished:' .. HALF
+      bulk('HSET', remembered, finished)
+      call('PEXPIRE', remembered, WINDOW + SPAN)
+    end
     if starts[1] then
       local requests = {}
       for k = 1, #starts do requests[k] = '-' end

@@ -12,14 +12,13 @@ local function trim(queue)
   if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
 end
 
--- ttl (text): '0' keeps nothing, below zero for ever.
+-- ttl (text): '0' keeps nothing, '-1' for ever.
 local function bury(uuid, queue, payload, fault, ttl)
-  ttl = tonumber(ttl)
-  if ttl ~= 0 then
+  if ttl ~= '0' then
     local letter = int(NOW) .. '|' .. #fault .. '|' .. fault .. payload
     keep(P .. 'letters:' .. uuid .. '\n' .. queue, letter, ttl)
     call('ZADD', P .. 'dead:' .. queue, call('HINCRBY', COUNTERS, 'death', 1), uuid)
-    call('ZADD', P .. 'fading:' .. queue, ttl < 0 and '+inf' or int(NOW + ttl), uuid)
+    call('ZADD', P .. 'fading:' .. queue, ttl == '-1' and '+inf' or int(NOW + ttl), uuid)
     call('SADD', P .. 'dead', queue)
     trim(queue)
   end

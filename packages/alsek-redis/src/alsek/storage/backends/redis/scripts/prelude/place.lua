@@ -48,15 +48,8 @@ local function delay(h, uuid, due)
 end
 
 -- A set that some stranger overwrote must not hold up the other queues: what belongs there tries again later.
-local function postpone(group, fault)
-  broken[group.queue] = fault
-  for i = 2, #group.members, 2 do
-    call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), group.members[i] .. '\n' .. group.queue)
-  end
-end
-
 local function settle()
-  bulk('HSET', MESSAGES, records)
+  if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
     if change ~= 0 and call('HINCRBY', QUEUES, queue, change) <= 0 then
       call('HDEL', QUEUES, queue)
@@ -64,12 +57,14 @@ local function settle()
     end
   end
   for _, group in ipairs(group_list) do
-    local done = redis.pcall('ZADD', P .. group.name, unpack(group.members))
-    if type(done) == 'table' and done.err then
-      postpone(group, done.err)
+    local members, queue = group.members, group.queue
+    local done = redis.pcall('ZADD', P .. group.name, unpack(members))
+    if type(done) == 'number' then
+      call('ZADD', P .. group.index, 0, queue)
+      wake(group.wish, queue)
     else
-      call('ZADD', P .. group.index, 0, group.queue)
-      wake(group.wish, group.queue)
+      broken[queue] = done.err
+      for i = 2, #members, 2 do call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), members[i] .. '\n' .. queue) end
     end
   end
   groups, group_list, records, counts = {}, {}, {}, {}

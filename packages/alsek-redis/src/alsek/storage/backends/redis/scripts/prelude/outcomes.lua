@@ -1,0 +1,33 @@
+-- What an outcome does to the message. Nothing is written under its claim's key here: finish() does that.
+local finished, gone = {}, {}
+
+local OFFSET = NOW % SPAN .. '|'
+
+-- Gone, and remembered for the window, so that a repeated submission does not run again.
+local function leave(uuid, request, queue)
+  gone[#gone + 1] = uuid
+  finished[#finished + 1] = uuid
+  finished[#finished + 1] = OFFSET .. request
+  tally(queue, -1)
+end
+
+local APPLY = {
+  T = function(uuid, h, i)
+    local pause = tonumber(ARGV[i + 3])
+    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
+    write(uuid, format(h) .. ARGV[i + 4])
+    if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
+    status(uuid, RETRYING, h.status_ttl)
+  end,
+  D = function(uuid, h, i)
+    local record = call('HGET', MESSAGES, uuid) or ''
+    leave(uuid, h.request, h.queue)
+    status(uuid, FAILED, h.status_ttl)
+    bury(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
+  end,
+  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
+  L = function(uuid, h, i, flags, dlq_ttl)
+    if flags % 2 == 0 and ARGV[i + 3] == '1' then flags = flags + 1 end
+    give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
+  end,
+}

@@ -82,12 +82,16 @@ class Store(ABC):
     def spoil(self, queue: str, uuid: str, how: str) -> None:
         """Make a stored record unreadable: meaningless ``"bytes"``, or the ``"version"`` of another day."""
 
+    def discard(self, backend: Backend) -> None:
+        """Delete what one of the backends has, and close it."""
+        backend.clear_namespace()
+        backend.close()
+        self._opened.remove(backend)
+
     def finish(self) -> None:
         """Delete what the test left, and close."""
-        for backend in self._opened:
-            backend.clear_namespace()
-        for backend in self._opened:
-            backend.close()
+        for backend in list(self._opened):
+            self.discard(backend)
 
     def _keep(self, backend: Backend) -> Backend:
         self._opened.append(backend)
@@ -180,10 +184,13 @@ class InRedis(Store):
         spoilt = b"\xff\x00 no header" if how == "bytes" else record.replace(b"1|", b"99|", 1)
         self._redis.hset(key, uuid, spoilt)
 
+    def discard(self, backend: Backend) -> None:
+        super().discard(backend)
+        if backend.namespace not in {other.namespace for other in self._opened}:
+            self._redis.delete(f"test-clock:{backend.namespace}:")
+
     def finish(self) -> None:
         super().finish()
-        for namespace in {backend.namespace for backend in self._opened}:
-            self._redis.delete(f"test-clock:{namespace}:")
         self._redis.close()
 
 

@@ -172,7 +172,7 @@ def test_namespaces_are_worlds_of_their_own(backend: Backend, store: Store, acto
     assert not backend.same_store(other)
 
 
-@pytest.mark.stores("sqlite", "redis", "fakeredis")
+@pytest.mark.stores("sqlite", "redis")
 def test_another_object_on_the_same_store_is_the_same(backend: Backend, store: Store, actor: Actors) -> None:
     """Two objects with one store and namespace see each other's writes and know that they are the same."""
     twin = store.open()

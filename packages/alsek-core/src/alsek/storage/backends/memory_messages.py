@@ -74,11 +74,11 @@ class MemoryMessages(MessagePort):
     ) -> Step:
         skipped: list[str] = []
         refused = self._finish(holder, outcomes, skipped)
-        self._promote(worker)
+        self._promote()
         self._take_over(holder)
         claimed, corrupt = self._claim(holder, worker, seq, limit)
         self._wake(everything=True)
-        due = self._next_due(worker)
+        due = self._next_due()
         holder.next_due_at = None if due is None else due[0]
         left, freely = self._left_behind(worker), worker.suspects == "freely"
         return Step(
@@ -152,10 +152,10 @@ class MemoryMessages(MessagePort):
                 record.losses += 1
                 self.shelf.give_back(record, TaskStatus.RETRYING, suspect=outcome.suspect)
 
-    def _promote(self, worker: Worker) -> None:
+    def _promote(self) -> None:
         now = self._store.clock()
         for _ in range(PROMOTION_BATCH):
-            due = self._next_due(worker)
+            due = self._next_due()
             if due is None or due[0] > now:
                 return
             record = self.shelf.records[due[2]]
@@ -211,10 +211,10 @@ class MemoryMessages(MessagePort):
         lanes = (lane for name in self.shelf.drained_by(worker) for lane in self.shelf.queues[name].lanes)
         return [lane for lane in lanes if lane.serves(worker, ())]
 
-    def _next_due(self, worker: Worker) -> Due | None:
-        # Of all queues it drains, whatever the wish: whichever worker comes first makes ready what
-        # is due, and wakes the one that may take it.
-        dues = (self.shelf.queues[name].next_due for name in self.shelf.drained_by(worker))
+    def _next_due(self) -> Due | None:
+        # Of all queues and wishes: whichever worker comes first makes ready what is due, and wakes
+        # the one that may take it.
+        dues = (queue.next_due for queue in self.shelf.queues.values())
         return min((due for due in dues if due is not None), default=None)
 
     def _known(self, worker: Worker) -> Holder:
@@ -348,7 +348,7 @@ class MemoryMessages(MessagePort):
         """Whether `worker`, about to sleep, would miss something: ready, due, or due before it expects it."""
         if any(True for _ in self._takeable(worker, self._holding(worker))):
             return True
-        due = self._next_due(worker)
+        due = self._next_due()
         holder = self._holders.get(worker.id)
         if due is None or holder is None:
             return due is not None

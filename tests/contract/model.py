@@ -1,0 +1,292 @@
+"""A model of the promise, small enough to be believed: what any backend must answer to a history of calls.
+
+Where the promise leaves a choice, the model allows each: when a suspect is handed out (by its place, or
+before the others of its queue), and whether a repeated answer still names a claim that has ended since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Literal
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.records import (
+    Claimed,
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    Step,
+    Submission,
+    Succeeded,
+    TaskStatus,
+)
+from tests.contract.actors import LEASE, Actor
+
+
+@dataclass(eq=False)
+class ModelMessage:
+    """A message as the model sees it."""
+
+    submission: Submission
+    request: str
+    payload: bytes
+    state: Literal["delayed", "ready", "claimed"] = "ready"
+    due: int = 0
+    arrival: int = 0
+    losses: int = 0
+    revoked: bool = False
+    suspect: bool = False
+    token: int = 0
+    seq: int = 0
+    holder: ModelWorker | None = None
+
+    @property
+    def uuid(self) -> str:
+        return self.submission.uuid
+
+    @property
+    def queue(self) -> str:
+        return self.submission.queue
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return (self.submission.priority, self.arrival)
+
+
+@dataclass(eq=False)
+class ModelWorker:
+    """A registered worker as the model sees it."""
+
+    actor: Actor
+    lease_end: int
+    holds: list[ModelMessage] = field(default_factory=list)
+    last: tuple[tuple[Outcome, ...], int, Step] | None = None
+
+
+class Model:
+    """What the store must hold after each call."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.messages: dict[str, ModelMessage] = {}
+        self.finished: dict[str, tuple[str, int]] = {}
+        self.statuses: dict[str, TaskStatus] = {}
+        self.results: dict[str, bytes] = {}
+        self.dead: dict[tuple[str, str], bytes] = {}
+        self.workers: list[ModelWorker] = []
+        self.last_contact = now
+        self.grace = 0
+        self.greatest_token = 0
+        self._arrivals = count()
+
+    def advance(self, ms: int) -> int:
+        """Let about so much time pass, never to a moment at which two readings of the promise differ.
+
+        Returns:
+            How much it was.
+        """
+        before = self.now
+        self.now += ms
+        silence = self.now - self.last_contact
+        if 0.8 * LEASE <= silence <= LEASE + 5:  # whether this is an outage is up to the store
+            self.now = self.last_contact + LEASE + 50
+        edges = {worker.lease_end for worker in self.workers} | {self.grace}
+        edges |= {end for _, end in self.finished.values()}
+        while self.now in edges:
+            self.now += 1
+        return self.now - before
+
+    def free_delay(self, delay: int) -> int:
+        """A delay of about so much that makes no two messages due at the same moment."""
+        dues = {message.due for message in self.messages.values() if message.state == "delayed"}
+        while delay and self.now + delay in dues:
+            delay += 1
+        return delay
+
+    def add(self, submission: Submission, request: str) -> bool:
+        """Whether it is accepted."""
+        present = self.messages.get(submission.uuid)
+        if present is not None:
+            return request != "" and present.request == request
+        known, end = self.finished.get(submission.uuid, ("", 0))
+        if end > self.now:
+            return request != "" and known == request
+        self.admit(submission, request)
+        return True
+
+    def admit(self, submission: Submission, request: str) -> None:
+        """A new message."""
+        message = ModelMessage(submission, request, submission.payload)
+        self.messages[message.uuid] = message
+        self.statuses[message.uuid] = TaskStatus.SUBMITTED
+        self._delay(message, submission.delay)
+
+    def contact(self) -> None:
+        """A worker reached the store."""
+        if self.now - self.last_contact > LEASE:
+            self.grace = self.now + LEASE
+        self.last_contact = self.now
+
+    def register(self, worker: ModelWorker) -> None:
+        """A worker is known, with a full lease."""
+        self.contact()
+        worker.lease_end = self.now + LEASE
+        if worker not in self.workers:
+            self.workers.append(worker)
+
+    def finish(self, worker: ModelWorker, outcomes: Iterable[Outcome]) -> tuple[list[str], list[str]]:
+        """The refused, and the callbacks skipped."""
+        refused, skipped = [], []
+        for outcome in outcomes:
+            message = self.messages.get(outcome.uuid)
+            if message is None or message not in worker.holds or message.token != outcome.token:
+                refused.append(outcome.uuid)
+            elif not self._accept(message, outcome):
+                assert isinstance(outcome, Succeeded)
+                assert outcome.callback is not None
+                skipped.append(outcome.callback.uuid)
+        return refused, skipped
+
+    def _accept(self, message: ModelMessage, outcome: Outcome) -> bool:
+        match outcome:
+            case Succeeded():
+                self.take_out(message, finished=True)
+                self.statuses[message.uuid] = TaskStatus.SUCCEEDED
+                if outcome.result is not None:
+                    self.results[message.uuid] = outcome.result
+                return outcome.callback is None or self.add(outcome.callback, "")
+            case Retried():
+                self.reschedule(message, outcome.payload, outcome.delay)
+            case Died():
+                self.bury(message, finished=True)
+            case Released():
+                self.give_back(message, TaskStatus.SUBMITTED)
+            case Lost():
+                message.losses += 1
+                message.suspect = message.suspect or outcome.suspect
+                self.give_back(message, TaskStatus.RETRYING)
+        return True
+
+    def promote(self) -> None:
+        """What is due becomes ready."""
+        delayed = [message for message in self.messages.values() if message.state == "delayed"]
+        for message in sorted(delayed, key=lambda message: message.due):
+            if message.due <= self.now:
+                message.state, message.arrival = "ready", next(self._arrivals)
+
+    def take_over(self, asking: ModelWorker) -> None:
+        """What lost workers hold becomes ready."""
+        if self.now < self.grace:
+            return
+        for worker in list(self.workers):
+            if worker.lease_end <= self.now and worker is not asking:
+                self.forget(worker, TaskStatus.RETRYING, losses=1)
+
+    def forget(self, worker: ModelWorker, status: TaskStatus, losses: int) -> None:
+        """A worker is no more."""
+        self.workers.remove(worker)
+        for message in list(worker.holds):
+            message.losses += losses
+            self.give_back(message, status)
+
+    def choices(self, worker: ModelWorker, limit: int) -> list[list[str]]:
+        """Which claims are right."""
+        return [
+            [message.uuid for message in self._choose(worker, limit, suspects_first)]
+            for suspects_first in (False, True)
+        ]
+
+    def _choose(self, worker: ModelWorker, limit: int, suspects_first: bool) -> list[ModelMessage]:
+        chosen: list[ModelMessage] = []
+        freely = worker.actor.worker.suspects == "freely"
+        if not freely and any(message.suspect for message in worker.holds):
+            return chosen
+        for message in self.takeable(worker, suspects_first and not freely):
+            if len(chosen) == limit:
+                break
+            if message.suspect and not freely:
+                if not chosen and not worker.holds:
+                    return [message]
+            else:
+                chosen.append(message)
+        return chosen
+
+    def takeable(self, worker: ModelWorker, suspects_first: bool = False) -> Iterator[ModelMessage]:
+        """The ready messages of the worker's kind, by queue, then by place."""
+        names = worker.actor.worker.queues
+        if names is None:
+            names = tuple(sorted({message.queue for message in self.messages.values()}))
+        kind = worker.actor.worker.kind
+        for queue in names:
+            ready = [
+                message
+                for message in self.messages.values()
+                if message.state == "ready"
+                and message.queue == queue
+                and (kind == "any" or message.submission.wish in ("any", kind))
+            ]
+            yield from sorted(ready, key=lambda m: (suspects_first and not m.suspect, m.place))
+
+    def hand_out(self, worker: ModelWorker, seq: int, claims: Iterable[Claimed]) -> None:
+        """These claims were made."""
+        for claim in claims:
+            message = self.messages[claim.uuid]
+            assert claim.token > self.greatest_token
+            self.greatest_token = message.token = claim.token
+            message.state, message.holder, message.seq = "claimed", worker, seq
+            worker.holds.append(message)
+            self.statuses[message.uuid] = TaskStatus.RUNNING
+
+    def next_due(self) -> int | None:
+        """Until the first delayed message."""
+        dues = [message.due for message in self.messages.values() if message.state == "delayed"]
+        return max(min(dues) - self.now, 0) if dues else None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the next step would promote or take over something."""
+        due = any(m.state == "delayed" and m.due <= self.now for m in self.messages.values())
+        return due or any(worker.lease_end <= self.now for worker in self.workers)
+
+    def give_back(self, message: ModelMessage, status: TaskStatus) -> None:
+        """Ready again at the old place."""
+        self._end_claim(message)
+        message.state = "ready"
+        self.statuses[message.uuid] = status
+
+    def reschedule(self, message: ModelMessage, payload: bytes, delay: int) -> None:
+        """To run again."""
+        self._end_claim(message)
+        message.payload, message.suspect = payload, False
+        self.statuses[message.uuid] = TaskStatus.RETRYING
+        self._delay(message, delay)
+
+    def bury(self, message: ModelMessage, finished: bool) -> None:
+        """Never to run again."""
+        self.take_out(message, finished)
+        self.statuses[message.uuid] = TaskStatus.FAILED
+        self.dead.pop((message.queue, message.uuid), None)
+        self.dead[message.queue, message.uuid] = message.payload
+
+    def take_out(self, message: ModelMessage, finished: bool) -> None:
+        """A message leaves."""
+        self._end_claim(message)
+        del self.messages[message.uuid]
+        self.finished.pop(message.uuid, None)
+        if finished:
+            self.finished[message.uuid] = (message.request, self.now + DEDUP_WINDOW)
+
+    def _end_claim(self, message: ModelMessage) -> None:
+        if message.holder is not None:
+            message.holder.holds.remove(message)
+            message.holder, message.token = None, 0
+
+    def _delay(self, message: ModelMessage, delay: int) -> None:
+        if delay:
+            message.state, message.due = "delayed", self.now + delay
+        else:
+            message.state, message.arrival = "ready", next(self._arrivals)

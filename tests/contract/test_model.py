@@ -1,0 +1,353 @@
+"""Long random histories, held against the model after every call.
+
+``ALSEK_MODEL_EXAMPLES=2000`` explores that many new histories, and makes small what fails; otherwise the
+same few run each time.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.records import Outcome, Submission, TaskStatus
+from tests.contract.actors import (
+    DLQ_TTL,
+    ERROR,
+    LEASE,
+    Actor,
+    a_message,
+    a_request,
+    an_actor,
+    died,
+    lost,
+    released,
+    retried,
+    succeeded,
+    uuids,
+)
+from tests.contract.model import Model, ModelMessage, ModelWorker
+from tests.contract.stores import Store
+
+QUEUES = ("a", "b")
+UUIDS = [f"m{n}" for n in range(8)]
+EXAMPLES = {"memory": 60, "sqlite": 20, "redis": 20, "fakeredis": 5}
+STEPS = 40
+
+#: All drain both queues: whether a step promotes in queues that its worker does not drain is up to the store.
+CASTS: tuple[dict[str, Any], ...] = (
+    {"kind": "thread", "queues": None, "suspects": "alone"},
+    {"kind": "process", "queues": ("b", "a"), "suspects": "freely"},
+    {"kind": "any", "queues": ("a", "b"), "suspects": "alone"},
+)
+
+_names = count()
+
+submissions = st.builds(
+    lambda uuid, queue, priority, wish, delay, n: a_message(
+        uuid, queue, priority=priority, wish=wish, delay=delay, payload=b"p%d" % n
+    ),
+    st.sampled_from(UUIDS),
+    st.sampled_from(QUEUES),
+    st.integers(0, 2),
+    st.sampled_from(["any", "any", "thread", "process"]),
+    st.sampled_from([0, 0, 0, 1, 1_000, 5_000]),
+    st.integers(0, 99),
+)
+casts = st.integers(0, len(CASTS) - 1)
+names = st.sampled_from(UUIDS)
+kinds = st.sampled_from(["succeeded", "callback", "retried", "died", "released", "lost", "suspect", "keep"])
+delays = st.sampled_from([0, 0, 10, 4_000])
+
+
+class BackendMachine(RuleBasedStateMachine):
+    """One history: a few workers, producers and meddlers at one store and at the model."""
+
+    store: ClassVar[Store]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backend = self.store.open(f"{self.store.namespace}m{next(_names)}")
+        self.port = self.backend.messages
+        self.model = Model(self.store.now)
+        self.calls: list[tuple[Submission, str]] = []
+        self.meddled: set[str] = set()
+        self.ended: list[Outcome] = []
+        self.cast: list[ModelWorker] = [self._new_worker(n) for n in range(len(CASTS))]
+
+    def teardown(self) -> None:
+        self.store.discard(self.backend)
+
+    def _new_worker(self, n: int) -> ModelWorker:
+        actor = an_actor(self.backend, lease=LEASE, register=False, **CASTS[n])
+        worker = ModelWorker(actor, 0)
+        self._register(worker)
+        return worker
+
+    def _register(self, worker: ModelWorker) -> None:
+        self.port.register(worker.actor.worker)
+        self.model.register(worker)
+
+    def _worker(self, n: int) -> ModelWorker:
+        """The worker of this role; a new one in its place if it was given up."""
+        if self.cast[n] not in self.model.workers:
+            self._expect_unknown(self.cast[n].actor)
+            self.cast[n] = self._new_worker(n)
+        return self.cast[n]
+
+    def _expect_unknown(self, actor: Actor) -> None:
+        with pytest.raises(WorkerUnknownError):
+            self.port.step(actor.worker, actor.seq + 1, (), 1)
+
+    def _timed(self, submission: Submission) -> Submission:
+        return submission._replace(delay=self.model.free_delay(submission.delay))
+
+    @rule(batch=st.lists(submissions, min_size=1, max_size=3, unique_by=lambda s: s.uuid))
+    def add(self, batch: list[Submission]) -> None:
+        """A producer's call. Equal due times are avoided: their order is up to the store."""
+        request = a_request()
+        expected, sent = [], []
+        for submission in batch:
+            submission = self._timed(submission)
+            sent.append(submission)
+            expected.append(self.model.add(submission, request))
+            if expected[-1]:
+                self.calls.append((submission, request))
+                self.meddled.discard(submission.uuid)
+        assert self.port.add(sent, request) == expected
+
+    @rule(n=st.integers(0, 5))
+    def add_again(self, n: int) -> None:
+        """A call repeated late. What anyone removed by hand since may be new again: that is up to the store."""
+        if len(self.calls) <= n:
+            return
+        submission, request = self.calls[-1 - n]
+        if submission.uuid in self.meddled or self._timed(submission) != submission:
+            return
+        assert self.port.add([submission], request) == [self.model.add(submission, request)]
+
+    @rule(
+        n=casts,
+        chosen=st.lists(kinds, max_size=4),
+        limit=st.integers(0, 4),
+        delay=delays,
+        callback=submissions,
+        stale=st.booleans(),
+    )
+    def step(
+        self, n: int, chosen: list[str], limit: int, delay: int, callback: Submission, stale: bool
+    ) -> None:
+        """A worker's step."""
+        worker, model = self._worker(n), self.model
+        outcomes = self._outcomes(worker, chosen, delay, callback)
+        if stale and self.ended:
+            outcomes.append(self.ended[-1])
+        step = worker.actor.step(*outcomes, limit=limit)
+        model.contact()
+        refused, skipped = model.finish(worker, outcomes)
+        assert (step.refused, step.skipped, step.corrupt) == (refused, skipped, [])
+        self.ended += [outcome for outcome in outcomes if outcome.uuid not in refused]
+        model.promote()
+        model.take_over(worker)
+        assert uuids(step.claimed) in model.choices(worker, limit)
+        model.hand_out(worker, worker.actor.seq, step.claimed)
+        for claim in step.claimed:
+            message = model.messages[claim.uuid]
+            assert claim == (
+                *(message.uuid, message.queue, message.payload, message.token),
+                *(message.losses, message.revoked, False, message.suspect),
+            )
+        assert step.next_due == model.next_due()
+        left = list(model.takeable(worker))
+        freely = worker.actor.worker.suspects == "freely"
+        assert step.waiting == any(freely or not message.suspect for message in left)
+        assert freely or step.suspects == any(message.suspect for message in left)
+        worker.last = (tuple(outcomes), limit, step)
+
+    def _outcomes(
+        self, worker: ModelWorker, chosen: list[str], delay: int, callback: Submission
+    ) -> list[Outcome]:
+        made: list[Outcome] = []
+        placed = False  # of two that take a new place in one step, which goes first is up to the store
+        for message, kind in zip(worker.holds, chosen, strict=False):
+            claim = next(c for c in worker.actor.held() if c.uuid == message.uuid)
+            new_place = kind in ("retried", "callback")
+            if kind == "keep" or (new_place and placed):
+                continue
+            placed = placed or new_place
+            made.append(self._outcome(claim, kind, delay, callback))
+        return made
+
+    def _outcome(self, claim: Any, kind: str, delay: int, callback: Submission) -> Outcome:
+        match kind:
+            case "succeeded":
+                return succeeded(claim, b"result %d" % claim.token)
+            case "callback":
+                return succeeded(claim, None, callback=self._timed(callback))
+            case "retried":
+                return retried(claim, b"retried %d" % claim.token, self.model.free_delay(delay))
+            case "died":
+                return died(claim, dlq_ttl=100 * DLQ_TTL)
+            case "released":
+                return released(claim)
+        return lost(claim, suspect=kind == "suspect")
+
+    @rule(n=casts, limit=st.integers(0, 4))
+    def step_again(self, n: int, limit: int) -> None:
+        """A worker's last step, sent again: nothing is finished or claimed anew."""
+        worker = self.cast[n]
+        if worker.last is None or worker not in self.model.workers or self.model.overdue:
+            return  # whether a repetition promotes and takes over like any step is up to the store
+        outcomes, _, first = worker.last
+        step = worker.actor.again(*outcomes, limit=limit)
+        self.model.contact()
+        tokens = {message.token for message in worker.holds}
+        assert (step.refused, step.skipped) == (first.refused, first.skipped)
+        assert step.claimed in (first.claimed, [c for c in first.claimed if c.token in tokens])
+
+    @rule(n=casts, missed=st.sets(st.integers(0, 3)), behind=st.integers(0, 1))
+    def renew(self, n: int, missed: set[int], behind: int) -> None:
+        """A renewal that does not know of some claims, and may be a step behind."""
+        worker, model = self._worker(n), self.model
+        seq = worker.actor.seq - behind
+        tokens = [message.token for k, message in enumerate(worker.holds) if k not in missed]
+        revoked = self.port.renew(worker.actor.worker, seq, tokens)
+        model.register(worker)
+        for message in list(worker.holds):
+            if message.seq <= seq and message.token not in tokens:
+                model.give_back(message, TaskStatus.SUBMITTED)
+        assert sorted(revoked) == sorted(message.uuid for message in worker.holds if message.revoked)
+
+    @rule(n=casts, chosen=st.lists(kinds, max_size=2), callback=submissions, delay=delays)
+    def retire(self, n: int, chosen: list[str], callback: Submission, delay: int) -> None:
+        """A worker ends in good order, and another takes its role."""
+        worker, model = self._worker(n), self.model
+        outcomes = self._outcomes(worker, chosen, delay, callback)
+        refused = self.port.retire(worker.actor.worker, outcomes)
+        assert refused == model.finish(worker, outcomes)[0] == []
+        model.forget(worker, TaskStatus.SUBMITTED, losses=0)
+        self._expect_unknown(worker.actor)
+        self.cast[n] = self._new_worker(n)
+
+    @rule(ms=st.sampled_from([1, 10, 700, 1_000, 3_000, 4_500, 12_000, 31_000, 70_000]))
+    def wait(self, ms: int) -> None:
+        """Time passes: delays and leases end, outages begin."""
+        self.store.advance(self.model.advance(ms))
+
+    @rule(ms=st.sampled_from([3_000, 4_500]), dead=casts, turns=st.integers(1, 5))
+    def outlive(self, ms: int, dead: int, turns: int) -> None:
+        """One worker is silent while the others renew."""
+        for _ in range(turns):
+            self.wait(ms)
+            for n in range(len(CASTS)):
+                if n != dead and self.cast[n] in self.model.workers:
+                    self.renew(n, set(), 0)
+
+    @rule(uuid=names)
+    def remove(self, uuid: str) -> None:
+        """Someone removes a message."""
+        message, queue = self._find(uuid)
+        assert self.port.remove(queue, uuid) == (message is not None)
+        if message is not None:
+            self.model.take_out(message, finished=False)
+            self.meddled.add(uuid)
+
+    @rule(uuid=names, delay=delays)
+    def reschedule(self, uuid: str, delay: int) -> None:
+        """Someone reschedules a message."""
+        message, queue = self._find(uuid)
+        delay = self.model.free_delay(delay)
+        assert self.port.reschedule(queue, uuid, b"rescheduled", delay) == (message is not None)
+        if message is not None:
+            self.model.reschedule(message, b"rescheduled", delay)
+
+    @rule(uuid=names)
+    def bury(self, uuid: str) -> None:
+        """Someone buries a message."""
+        message, queue = self._find(uuid)
+        if message is None and (queue, uuid) in self.model.dead:
+            return
+        assert self.port.bury(queue, uuid, ERROR, 100 * DLQ_TTL) == (message is not None)
+        if message is not None:
+            self.model.bury(message, finished=False)
+            self.meddled.add(uuid)
+
+    @rule(uuid=names)
+    def revoke(self, uuid: str) -> None:
+        """Someone revokes a message."""
+        message, queue = self._find(uuid)
+        assert self.port.revoke(queue, uuid) == (message is not None)
+        if message is not None:
+            message.revoked = True
+
+    @rule(submission=submissions)
+    def replay(self, submission: Submission) -> None:
+        """Someone takes a dead letter back, if no message of its uuid lives."""
+        key = (submission.queue, submission.uuid)
+        if submission.uuid in self.model.messages:
+            return
+        submission = self._timed(submission)
+        assert self.port.replay(submission) == (key in self.model.dead)
+        if key in self.model.dead:
+            del self.model.dead[key]
+            self.model.admit(submission, "")
+            self.meddled.add(submission.uuid)
+
+    def _find(self, uuid: str) -> tuple[ModelMessage | None, str]:
+        message = self.model.messages.get(uuid)
+        return message, "a" if message is None else message.queue
+
+    @invariant()
+    def the_messages_agree(self) -> None:
+        """Store and model hold the same messages in the same states, and count them alike."""
+        model = self.model
+        assert self.port.queues() == sorted({message.queue for message in model.messages.values()})
+        for queue in QUEUES:
+            expected = {
+                m.uuid: (m.uuid, queue, m.payload, m.submission.priority, m.state, m.losses, m.revoked)
+                for m in model.messages.values()
+                if m.queue == queue
+            }
+            seen = list(self.port.browse(queue))
+            assert {stored.uuid: tuple(stored) for stored in seen} == expected
+            assert len(seen) == self.port.count(queue) == len(expected)
+
+    @invariant()
+    def the_rest_agrees(self) -> None:
+        """Store and model agree on claims, statuses, results and dead letters."""
+        model = self.model
+        for worker in model.workers:
+            held = [(claim.uuid, claim.token) for claim in worker.actor.held()]
+            assert held == [(message.uuid, message.token) for message in worker.holds]
+        statuses = self.backend.statuses.get(UUIDS)
+        assert {r.uuid: r.status for r in statuses if r is not None} == model.statuses
+        results = self.backend.results.get(UUIDS)
+        assert {r.uuid: r.payload for r in results if r is not None} == model.results
+        for queue in QUEUES:
+            letters = [(letter.uuid, letter.payload) for letter in self.port.dead_letters(queue)]
+            assert letters == [(u, payload) for (q, u), payload in model.dead.items() if q == queue]
+
+
+def test_random_histories(store: Store) -> None:
+    """After every call of any history, the store holds and answers what the model does."""
+    wanted = os.environ.get("ALSEK_MODEL_EXAMPLES")
+    machine = type("Machine", (BackendMachine,), {"store": store})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=int(wanted or EXAMPLES[store.kind]),
+            stateful_step_count=STEPS,
+            derandomize=wanted is None,
+            # Making a failure small takes minutes: on demand only.
+            phases=[Phase.generate] if wanted is None else [Phase.generate, Phase.shrink],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -59,7 +59,7 @@ def test_the_tours_message() -> None:
 
 
 def test_the_repr_is_the_one_printed() -> None:
-    """The repr shows every field of the tour's example, in its order, with times as text, and makes an equal message."""
+    """The repr shows every field of the tour's example, in its order, and makes an equal message."""
     message = Message(**TOUR)
     lines = repr(message).splitlines()
     printed = [f"    {name}={value!r}," for name, value in TOUR.items()]
@@ -74,7 +74,9 @@ def test_defaults_are_the_documented_ones() -> None:
     message, other = Message("simple_task"), Message("simple_task")
     shown = {name: value for name, value in message.data.items() if name in TOUR}
     differ = {"uuid", "created_at", "updated_at", "mechanism"}
-    assert {n: v for n, v in shown.items() if n not in differ} == {n: v for n, v in TOUR.items() if n not in differ}
+    assert {n: v for n, v in shown.items() if n not in differ} == {
+        n: v for n, v in TOUR.items() if n not in differ
+    }
     assert message.mechanism == "process"
     assert message.mechanism_wish == "any"
     assert message.uuid != other.uuid

@@ -87,8 +87,8 @@ def test_finish_tells_whether_it_was_accepted(lossy: LossyBackend) -> None:
     assert not session.finish(outcome)
 
 
-def test_strays_count_against_the_limit(lossy: LossyBackend) -> None:
-    """What came with a finish is handed out first, and no more than asked for is claimed beside it."""
+def test_what_came_with_a_finish_counts_against_the_limit(lossy: LossyBackend) -> None:
+    """It is handed out first, and no more than asked for is claimed beside it, whatever is lost meanwhile."""
     session = a_session(lossy)
     (one,) = session.step((), 1).claimed
     lossy.plan.append("reply")
@@ -99,6 +99,20 @@ def test_strays_count_against_the_limit(lossy: LossyBackend) -> None:
     with pytest.raises(BackendUnavailableError):
         session.step((), 3)
     assert [claimed.uuid for claimed in session.step((), 3).claimed] == ["m1", "m2", "m3"]
+
+
+def test_an_answer_survives_the_failure_of_the_next_step(lossy: LossyBackend) -> None:
+    """The unanswered step is answered, what is new is lost: the claims of the first are told with the next answer."""
+    session = a_session(lossy)
+    (one,) = session.step((), 1).claimed
+    lossy.plan += ["reply", "ok", "request"]
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 1)
+    with pytest.raises(BackendUnavailableError):
+        session.step((Succeeded(one.uuid, one.queue, one.token),), 1)
+    answer = session.step((), 1)
+    assert [claimed.uuid for claimed in answer.claimed] == ["m1"]
+    assert session.held == {answer.claimed[0].token}
 
 
 def test_registering_anew_forgets(lossy: LossyBackend) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alsek.core.identifiers import new_worker_id
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
+from alsek.storage.backends.records import Outcome, Step, Worker
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
         self._seq = 0
         self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
         self._kept: list[Outcome] = []
-        self._strays: list[Claimed] = []
+        self._untold: Step | None = None
         self._lock = threading.Lock()
 
     @property
@@ -57,7 +57,7 @@ class Session:
             self._seq = 0
             self._unanswered = None
             self._kept.clear()
-            self._strays.clear()
+            self._untold = None
             # Last: a renewal meanwhile must not pair the new id with the old one's number, for it would then give
             # back claims whose reply is still under way.
             self.worker = worker
@@ -71,39 +71,37 @@ class Session:
                 them that are given again meanwhile count once.
         """
         with self._lock:
-            strays, self._strays = self._strays, []
-            try:
-                answer = self._step(outcomes, max(0, limit - len(strays)))
-            except BaseException:
-                self._strays = strays
-                raise
-            return answer._replace(claimed=strays + answer.claimed) if strays else answer
+            self._exchange(outcomes, limit)
+            answer, self._untold = self._untold, None
+            assert answer is not None
+            return answer
 
     def finish(self, outcome: Outcome) -> bool:
         """Report one outcome, from outside of the loop that claims; whether it was accepted.
 
-        What the answer to an earlier step brings along is handed out by the next :meth:`step`.
+        What else the answer brings along is for the next :meth:`step` to tell.
 
         Raises:
             WorkerUnknownError, BackendError: As :meth:`step`.
         """
         with self._lock:
-            answer = self._step((outcome,), 0)
-            self._strays += answer.claimed
+            self._exchange((outcome,), 0)
+            answer = self._untold
+            assert answer is not None
+            self._untold = answer._replace(refused=[uuid for uuid in answer.refused if uuid != outcome.uuid])
             return outcome.uuid not in answer.refused
 
-    def _step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
-        earlier = None
+    def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
+        """Send what is unanswered, then what is new; the answers are left in `_untold`, also if the second fails."""
         self._keep(outcomes)
         if self._unanswered is not None:
-            earlier = self._send()
+            self._send()
             if not self._kept:
-                return earlier
-            limit = max(0, limit - len(earlier.claimed))
-        self._unanswered = tuple(self._kept), limit
+                return
+        room = limit if self._untold is None else max(0, limit - len(self._untold.claimed))
+        self._unanswered = tuple(self._kept), room
         self._kept.clear()
-        answer = self._send()
-        return answer if earlier is None else _joined(earlier, answer)
+        self._send()
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:
         if self._unanswered is None and not self._kept:
@@ -114,7 +112,7 @@ class Session:
         known = {(type(outcome), outcome.token) for outcome in (*sent, *self._kept)}
         self._kept += [outcome for outcome in outcomes if (type(outcome), outcome.token) not in known]
 
-    def _send(self) -> Step:
+    def _send(self) -> None:
         assert self._unanswered is not None
         outcomes, limit = self._unanswered
         answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limit)
@@ -123,7 +121,7 @@ class Session:
         self._seq += 1
         self.held.difference_update([outcome.token for outcome in outcomes])
         self._unanswered = None
-        return answer
+        self._untold = answer if self._untold is None else _joined(self._untold, answer)
 
     def renew(self) -> list[str]:
         """Extend the lease of all that is held (see :meth:`MessagePort.renew`); the uuids of revoked messages."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 import pytest
 
-from alsek import exceptions
+from alsek import Broker, Message, exceptions
 from alsek.cli.main import main
+from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 
 #: Pages whose Python stands for itself, block by block.
-RUNNABLE = [DOCS / "backends.md", DOCS / "workers.md"]
+RUNNABLE = [DOCS / "backends.md", DOCS / "troubleshooting.md", DOCS / "workers.md"]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -45,6 +46,15 @@ def anchors_of(page: Path) -> set[str]:
     text = _FENCE.sub("", page.read_text())
     titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broker_with_a_dead_letter() -> Broker:
+    """What a page may take for granted."""
+    broker = Broker(MemoryBackend())
+    message = Message("a_task")
+    broker.submit(message)
+    broker.fail(message)
+    return broker
 
 
 def test_readme_examples_run(tmp_path: Path) -> None:
@@ -87,7 +97,7 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     for number, block in enumerate(python_of(page)):
         code = compile(block, f"{page.name}, block {number}", "exec")
-        exec(code, {"__name__": f"docs_{page.stem}_{number}"})
+        exec(code, {"__name__": f"docs_{page.stem}_{number}", "broker": broker_with_a_dead_letter()})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -100,6 +100,14 @@ class ResultStore:
             self._delete(records)
         return answers if descendants else answers[0]
 
+    def failure(self, message: Message) -> TaskFailedError | None:
+        """What ended the message for good, as far as the dead letters of this store's backend tell; else None."""
+        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
+        if letter is None:
+            return None
+        details = json.loads(letter.error)
+        return TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
+
     def _wait(self, message: Message, timeout: int, descendants: bool) -> list[ResultRecord]:
         deadline = time.monotonic() + timeout / 1000
         channel = f"results:{message.uuid}"
@@ -108,7 +116,9 @@ class ResultStore:
                 records = self._records(message, descendants)
                 if records:
                     return records
-                self._raise_if_failed(message)
+                failure = self.failure(message)
+                if failure is not None:
+                    raise failure
                 left = int((deadline - time.monotonic()) * 1000)
                 if left <= 0:
                     raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
@@ -123,12 +133,6 @@ class ResultStore:
             return []  # it is still to come: it would be missing from the list
         records = others if own is None else [own, *others]
         return sorted(records, key=lambda record: record.timestamp)
-
-    def _raise_if_failed(self, message: Message) -> None:
-        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
-        if letter is not None:
-            details = json.loads(letter.error)
-            raise TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
 
     def _answer(self, record: ResultRecord, with_metadata: bool) -> Any:
         result = self.backend.serializer.reverse(record.payload)

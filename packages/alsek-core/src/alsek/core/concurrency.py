@@ -80,7 +80,8 @@ class Lock:
         self.ttl = ttl
         self.auto_release = auto_release
         self._owner_id = owner_id
-        self._acquired: LockRecord | None = None
+        # By owner: threads may share this object, and each of them is an owner.
+        self._acquired: dict[str, LockRecord] = {}
 
     @property
     def owner_id(self) -> str:
@@ -89,8 +90,9 @@ class Lock:
 
     @property
     def fence(self) -> int | None:
-        """The number of this object's acquisition; None if it has not acquired."""
-        return None if self._acquired is None else self._acquired.fence
+        """The number of this owner's acquisition through this object; None if it has not acquired."""
+        record = self._acquired.get(self.owner_id)
+        return None if record is None else record.fence
 
     @property
     def holder(self) -> str | None:
@@ -129,8 +131,10 @@ class Lock:
                 raise
             log.warning("Lock %r can't be acquired: the store fails.", self.name, exc_info=True)
             return False
-        self._acquired = record if record.owner == self.owner_id else None
-        return self._acquired is not None
+        if record.owner != self.owner_id:
+            return False
+        self._acquired[record.owner] = record
+        return True
 
     def _take(self) -> LockRecord:
         return self.backend.locks.acquire(self.name, self.owner_id, self.ttl)
@@ -149,14 +153,14 @@ class Lock:
 
     def release(self) -> bool:
         """Free the lock if this owner holds it; whether it did."""
-        self._acquired = None
+        self._acquired.pop(self.owner_id, None)
         return self.backend.locks.release(self.name, self.owner_id)
 
     def extend(self, ttl: int | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now, if this owner holds it; whether it does."""
         record = self.backend.locks.extend(self.name, self.owner_id, ttl or self.ttl)
         if record is None:
-            self._acquired = None
+            self._acquired.pop(self.owner_id, None)
         return record is not None
 
     def __enter__(self) -> Lock:
@@ -168,8 +172,14 @@ class Lock:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self.auto_release and self._acquired is not None:
-            self.release()
+        acquired = self._acquired.get(self.owner_id)
+        if self.auto_release and acquired is not None:
+            holder = self.backend.locks.holder(self.name)
+            # After the ttl the same owner may have acquired anew, through another object.
+            if holder is not None and holder.fence == acquired.fence:
+                self.release()
+            else:
+                self._acquired.pop(self.owner_id, None)
 
     def __repr__(self) -> str:
         return f"Lock({self.name!r}, backend={self.backend!r}, ttl={self.ttl!r})"

@@ -69,8 +69,9 @@ class StatusTracker:
             details: Anything serializable, such as ``{"progress": 0.4}``.
         """
         wire = None if details is None else dump(self.backend.serializer, details)
+        status = TaskStatus(status)
         only_new = status is TaskStatus.SUBMITTED
-        self.backend.statuses.put(message.uuid, TaskStatus(status), wire, self.wire_ttl, only_new)
+        self.backend.statuses.put(message.uuid, status, wire, self.wire_ttl, only_new)
 
     def get(self, message: Message) -> TaskStatus:
         """The status of the message; UNKNOWN if none is kept."""
@@ -103,7 +104,7 @@ class StatusTracker:
             The status that it has then.
 
         Raises:
-            TimeoutError: It did not get there in time.
+            TimeoutError: It did not get there in time, or ended with another one: then at once.
         """
         wanted = (status,) if isinstance(status, TaskStatus) else status
         last = TaskStatus.UNKNOWN
@@ -112,6 +113,8 @@ class StatusTracker:
             if last in wanted:
                 return last
         names = " or ".join(each.name for each in wanted)
+        if last in TERMINAL:
+            raise TimeoutError(f"{message.summary} has ended as {last.name}: it will not be {names} any more")
         raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
     def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:

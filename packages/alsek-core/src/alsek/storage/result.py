@@ -129,8 +129,11 @@ class ResultStore:
         if not descendants:
             return [] if own is None else [own]
         others = self.backend.results.descendants(message.uuid)
-        if own is None and self.backend.messages.exists(message.queue, message.uuid):
-            return []  # it is still to come: it would be missing from the list
+        if own is None:
+            if self.backend.messages.exists(message.queue, message.uuid):
+                return []  # it is still to come: it would be missing from the list
+            # It may have come, and descendants after it, since it was asked for above.
+            own = self.backend.results.get([message.uuid])[0]
         records = others if own is None else [own, *others]
         return sorted(records, key=lambda record: record.timestamp)
 

@@ -1,0 +1,188 @@
+"""Where messages stand, and how to hear of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.memory import MemoryBackend
+from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, WatchedBackend
+
+
+@pytest.fixture
+def watched() -> WatchedBackend:
+    """A store that tells when somebody sleeps on it."""
+    return WatchedBackend()
+
+
+def test_the_documented_statuses() -> None:
+    """Names and numbers are the tour's; two of them are final."""
+    names = ["UNKNOWN", "SUBMITTED", "RUNNING", "RETRYING", "FAILED", "SUCCEEDED"]
+    assert [(status.name, status.value) for status in TaskStatus] == list(zip(names, range(6), strict=True))
+    assert frozenset({TaskStatus.FAILED, TaskStatus.SUCCEEDED}) == TERMINAL
+
+
+def test_set_and_get(backend: MemoryBackend) -> None:
+    """What was set is there, with its details; what was not is UNKNOWN."""
+    tracker, message = StatusTracker(backend), Message("t")
+    assert tracker.get(message) is TaskStatus.UNKNOWN
+    assert tracker.get_details(message) is None
+    assert not tracker.exists(message)
+    tracker.set(message, TaskStatus.RUNNING, {"progress": 0.4})
+    assert tracker.get(message) is TaskStatus.RUNNING
+    assert tracker.get_details(message) == {"progress": 0.4}
+    assert tracker.exists(message)
+    tracker.set(message, TaskStatus.SUCCEEDED)
+    assert tracker.get_details(message) is None
+    tracker.delete(message)
+    tracker.delete(message)
+    assert tracker.get(message) is TaskStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("details", [0, False, "", [], {}])
+def test_odd_details_are_details(backend: MemoryBackend, details: Any) -> None:
+    """Nothing but None stands for no details."""
+    tracker, message = StatusTracker(backend), Message("t")
+    tracker.set(message, TaskStatus.RUNNING, details)
+    assert tracker.get_details(message) == details
+
+
+@pytest.mark.parametrize("submitted", [TaskStatus.SUBMITTED, 1])
+def test_submitted_never_overwrites(backend: MemoryBackend, submitted: Any) -> None:
+    """A quick worker has set RUNNING before the producer says SUBMITTED: RUNNING stays."""
+    tracker, message = StatusTracker(backend), Message("t")
+    tracker.set(message, TaskStatus.RUNNING)
+    tracker.set(message, submitted)
+    assert tracker.get(message) is TaskStatus.RUNNING
+
+
+def test_statuses_expire(backend: MemoryBackend, clock: Clock) -> None:
+    """Each write is kept for the ttl, a week by default; None keeps."""
+    assert StatusTracker(backend).ttl == 7 * 24 * 3_600_000
+    short, kept = StatusTracker(backend, ttl=10), StatusTracker(backend, ttl=None)
+    one, two = Message("t"), Message("t")
+    short.set(one, TaskStatus.RUNNING)
+    kept.set(two, TaskStatus.RUNNING)
+    clock.advance(10**12)
+    assert short.get(one) is TaskStatus.UNKNOWN
+    assert kept.get(two) is TaskStatus.RUNNING
+    for ttl in (0, -1):
+        with pytest.raises(ValidationError):
+            StatusTracker(backend, ttl=ttl)
+
+
+def test_which_trackers_ride(backend: MemoryBackend) -> None:
+    """The stock class on the same store rides with its steps; another store, or a `set` of its own, does not."""
+
+    class Own(StatusTracker):
+        """With a set of its own."""
+
+        def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
+            """Nothing."""
+
+    class Stock(StatusTracker):
+        """With another method."""
+
+        def get(self, message: Message) -> TaskStatus:
+            return TaskStatus.UNKNOWN
+
+    assert StatusTracker(backend).rides_with(backend)
+    assert Stock(backend).rides_with(backend)
+    assert not Own(backend).rides_with(backend)
+    assert not StatusTracker(MemoryBackend()).rides_with(backend)
+
+
+def test_wait_for_what_is_there(watched: WatchedBackend) -> None:
+    """No sleep where the status is the one waited for; one or several may be named."""
+    tracker, message = StatusTracker(watched), Message("t")
+    tracker.set(message, TaskStatus.RUNNING)
+    assert tracker.wait_for(message, TaskStatus.RUNNING) is TaskStatus.RUNNING
+    wanted = (TaskStatus.SUCCEEDED, TaskStatus.RUNNING)
+    assert tracker.wait_for(message, wanted, timeout=0) is TaskStatus.RUNNING
+    assert not watched.asleep.is_set()
+
+
+def test_wait_for_sleeps_until_the_change(watched: WatchedBackend) -> None:
+    """It wakes by the write itself: the store is not asked in between, and no timer runs."""
+    tracker, message = StatusTracker(watched), Message("t")
+    waiting = Elsewhere(lambda: tracker.wait_for(message))
+    assert watched.asleep.wait(PATIENCE)
+    tracker.set(message, TaskStatus.RUNNING)
+    tracker.set(message, TaskStatus.SUCCEEDED)
+    assert waiting.value() is TaskStatus.SUCCEEDED
+    assert watched.opened[0].waits == 2
+
+
+def test_wait_for_gives_up(watched: WatchedBackend) -> None:
+    """After the timeout, with what it is and what was wanted in the text."""
+    tracker, message = StatusTracker(watched), Message("t")
+    tracker.set(message, TaskStatus.RUNNING)
+    with pytest.raises(TimeoutError, match="is RUNNING, not FAILED, after 1 ms"):
+        tracker.wait_for(message, TaskStatus.FAILED, timeout=1)
+
+
+def test_wait_for_does_not_wait_for_what_can_not_come(watched: WatchedBackend) -> None:
+    """A message that has ended otherwise is an error at once, timeout or not."""
+    tracker, message = StatusTracker(watched), Message("t")
+    tracker.set(message, TaskStatus.FAILED)
+    with pytest.raises(TimeoutError, match="ended as FAILED"):
+        tracker.wait_for(message, TaskStatus.SUCCEEDED)
+
+
+def test_listen_tells_each_change(watched: WatchedBackend) -> None:
+    """The status now, then each write in order, with details, until a final one."""
+    tracker, message = StatusTracker(watched), Message("t")
+    tracker.set(message, TaskStatus.SUBMITTED)
+    told = Elsewhere(lambda: [(update.status, update.details) for update in tracker.listen(message)])
+    assert watched.asleep.wait(PATIENCE)
+    for progress in (1, 2, 3):
+        tracker.set(message, TaskStatus.RUNNING, progress)
+    tracker.set(message, TaskStatus.SUCCEEDED)
+    assert told.value() == [
+        (TaskStatus.SUBMITTED, None),
+        *((TaskStatus.RUNNING, progress) for progress in (1, 2, 3)),
+        (TaskStatus.SUCCEEDED, None),
+    ]
+
+
+def test_listen_ends_by_its_timeout_and_closes(watched: WatchedBackend) -> None:
+    """After the timeout the iteration ends, and nobody is subscribed any more."""
+    tracker, message = StatusTracker(watched), Message("t")
+    tracker.set(message, TaskStatus.RUNNING)
+    assert [update.status for update in tracker.listen(message, timeout=1)] == [TaskStatus.RUNNING]
+    assert watched._store.subscriptions == []
+
+
+def test_listen_reads_again_when_something_may_have_been_missed(watched: WatchedBackend) -> None:
+    """A subscription that lost its connection hears nothing: the record is read, and the newest told."""
+    tracker, message = StatusTracker(watched), Message("t")
+    listening = tracker.listen(message)
+    tracker.set(message, TaskStatus.RUNNING)
+    assert next(listening).status is TaskStatus.RUNNING
+    inner = watched._store.subscriptions.pop()
+    tracker.set(message, TaskStatus.SUCCEEDED)
+    inner._notes.put(None)
+    assert next(listening).status is TaskStatus.SUCCEEDED
+
+
+def test_other_messages_are_not_heard(watched: WatchedBackend) -> None:
+    """A change of another message neither wakes nor ends anything."""
+    tracker, message, other = StatusTracker(watched), Message("t"), Message("t")
+    waiting = Elsewhere(lambda: tracker.wait_for(message))
+    assert watched.asleep.wait(PATIENCE)
+    tracker.set(other, TaskStatus.FAILED)
+    tracker.set(message, TaskStatus.SUCCEEDED)
+    assert waiting.value() is TaskStatus.SUCCEEDED
+    assert watched.opened[0].waits == 1
+
+
+def test_trackers_of_two_brokers_agree(backend: MemoryBackend) -> None:
+    """The status is the store's, whichever object asks."""
+    message = Message("t", status_ttl=-1)
+    Broker(backend).submit(message)
+    assert StatusTracker(backend).get(message) is TaskStatus.SUBMITTED

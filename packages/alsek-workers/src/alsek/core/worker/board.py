@@ -14,6 +14,7 @@ starts, written by plain stores that no lock guards: each field has one writer, 
     word 8      suspects wait in the store: 1
     word 9      how many threads the supervisor lets the group use
     word 10     abandoned threads
+    word 11     the group takes no more, and ends when what it runs has ended: 1
     then, for each entry: token (0: free), deadline (monotonic ms; 0: not running), started: 1
 """
 
@@ -24,7 +25,7 @@ import struct
 from typing import NamedTuple
 
 _ID = slice(8, 40)
-_FIXED = 11
+_FIXED = 12
 _WORDS = 3
 
 
@@ -89,6 +90,10 @@ class Board:
         self._memory[_ID] = worker_id.encode("ascii")
         self.words[0] += 1
 
+    def sign_off(self) -> None:
+        """The store has forgotten the group: whatever becomes of its process now, nothing is held."""
+        self.words[0] = 0
+
     def hold(self, token: int) -> int:
         """List a claim; the entry's number."""
         index = self._free.pop()
@@ -122,12 +127,13 @@ class Board:
     suspects = _Word(8)
     limit = _Word(9)
     abandoned = _Word(10)
+    draining = _Word(11)
 
     # ── the supervisor reads ───────────────────────────────────────────────────────────────────
 
     @property
     def worker_id(self) -> str | None:
-        """Under which id the group works; None before it has registered, or while that changes."""
+        """Under which id the group works; None before it has registered and after it has signed off."""
         version = self.words[0]
         if version == 0 or version % 2:
             return None

@@ -21,22 +21,28 @@ import os
 import random
 import select
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
-from alsek.core.worker.jobs import Job, monotonic_ms
+from alsek.core.worker.crew import Crew, Held
+from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.threads import Crew
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Step
 
 log = logging.getLogger(__name__)
 
+J = TypeVar("J", bound=Held)
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 100, 5_000
 
+#: While something runs, the store is asked this often (ms) whether it was revoked.
+_ASK_ABOUT_REVOKED = 900
 
-class Engine:
+
+class Engine(Generic[J]):
     """Serves one worker id, in the thread that calls :meth:`run`.
 
     Args:
@@ -54,7 +60,7 @@ class Engine:
     def __init__(
         self,
         session: Session,
-        crew: Crew,
+        crew: Crew[J],
         board: Board,
         options: PoolOptions,
         control: int,
@@ -77,12 +83,15 @@ class Engine:
         self._started = 0
         self._checked_at = monotonic_ms()
         self._worth_claiming = True
+        self._worth_asking = False  # full, but news has come: whether messages wait is for the supervisor to know
+        self._ask_at = 0
         self._due_at: int | None = None
         self._pause = 0
         self._resume_at = 0
-        self._unreported: list[Job] = []  # finished, and not given to the session yet
-        self._underway: list[Job] = []  # given to it, and not answered yet
+        self._unreported: list[J] = []  # finished, and not given to the session yet
+        self._underway: list[J] = []  # given to it, and not answered yet
         self._waiter: Waiter | None = None
+        self._ask_at = 0
 
     def drain(self) -> None:
         """Take no more; :meth:`run` returns when all that runs has finished. May be called by a signal handler."""
@@ -92,7 +101,11 @@ class Engine:
         """Serve until drained. All outcomes have been reported, or can't be, when it returns."""
         try:
             while not self._done():
+                if self.draining and not self._board.draining:
+                    self._board.draining = 1
+                    self._tell()  # what runs may take long: another group is needed meanwhile
                 self._crew.enforce()
+                self._hear_of_revoked()
                 self._collect()
                 if self._may_step():
                     self._step()
@@ -132,7 +145,7 @@ class Engine:
     def _may_step(self) -> bool:
         if monotonic_ms() < self._resume_at:
             return False
-        return bool(self._unreported) or self._session.unanswered or self._room > 0
+        return bool(self._unreported) or self._session.unanswered or self._room > 0 or self._worth_asking
 
     def _step(self) -> None:
         # Each outcome is given to the session once: it keeps what the store has not answered yet.
@@ -141,6 +154,7 @@ class Engine:
         self._unreported = []
         # A trip that reports claims as well, whether or not anything is known to wait: that costs nothing.
         self._worth_claiming = True
+        self._worth_asking = False
         limit = self._room
         try:
             step = self._session.step(outcomes, limit)
@@ -158,19 +172,19 @@ class Engine:
         self._start(step)
         self._look_ahead(step, limit)
 
-    def _settle(self, reported: list[Job], step: Step) -> None:
+    def _settle(self, reported: list[J], step: Step) -> None:
         """What the store said of the outcomes."""
         refused = frozenset(step.refused)
         for job in reported:
             self._board.free(job.entry)
-            if job.claimed.uuid in refused:
+            accepted = job.claimed.uuid not in refused
+            if not accepted:
                 log.error(
                     "The outcome of message %s was refused: its claim is not the current one.",
                     job.claimed.uuid,
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
-            elif job.tracked_elsewhere:
-                self._crew.later(job.report)
+            self._crew.settled(job, accepted)
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
@@ -178,8 +192,7 @@ class Engine:
 
     def _start(self, step: Step) -> None:
         jobs = [
-            Job(claimed, self._session, self._board.hold(claimed.token), self._session.worker.id)
-            for claimed in step.claimed
+            self._crew.job(claimed, self._board.hold(claimed.token), self._session) for claimed in step.claimed
         ]
         self._board.count_step(self._session.seq)
         for job in jobs:
@@ -209,6 +222,25 @@ class Engine:
         if now - self._checked_at >= 1_000:
             self._checked_at = now
             self.draining = self.draining or self._over_limit()
+
+    def _hear_of_revoked(self) -> None:
+        """End what was revoked while it runs, within a second. (The supervisor's renewals are for when this can't.)"""
+        now = monotonic_ms()
+        if now < self._ask_at or now < self._resume_at or not self._crew.busy:
+            return
+        if not self._ask_at:  # it has just begun to be busy
+            self._ask_at = now + _ASK_ABOUT_REVOKED
+            return
+        self._ask_at = now + _ASK_ABOUT_REVOKED
+        try:
+            revoked = self._session.renew()
+        except WorkerUnknownError:
+            return  # the next step meets it too
+        except BackendError as error:
+            self._back_off(error)
+            return
+        for uuid in revoked:
+            self._crew.revoke(uuid)
 
     def _start_over(self) -> None:
         """The lease ran out: what is held is another's now; what runs can't be reported."""
@@ -241,15 +273,18 @@ class Engine:
         try:
             self._sleep()
         except BackendError as error:
-            self._crew.awake(rung=False)
+            self._crew.awake(frozenset())
             self._back_off(error)
 
     def _sleep(self) -> None:
         now = monotonic_ms()
         wakes: list[int | None] = [self._crew.next_deadline()]
+        if self._crew.busy:
+            wakes.append(self._ask_at)
+        else:
+            self._ask_at = 0
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        poll.register(self._crew.bell, select.POLLIN)
         waiter = self._listening(now)
         if now < self._resume_at:
             wakes.append(self._resume_at)
@@ -262,28 +297,29 @@ class Engine:
         if waiter is not None:
             poll.register(waiter.fileno(), select.POLLIN)
         self._note_idleness(now)
-        if not self._crew.may_sleep():
+        if not self._crew.listen(poll):
             return
         wake = min((each for each in wakes if each is not None), default=None)
         events = poll.poll(None if wake is None else max(0, wake - now))
-        ready = {descriptor for descriptor, _ in events}
+        ready = frozenset(descriptor for descriptor, _ in events)
         if self._control in ready:
             os.read(self._control, 4096)  # the handler has run
-        self._crew.awake(self._crew.bell in ready)
+        self._crew.awake(ready)
         if waiter is not None and waiter.fileno() in ready:
             self._hear(waiter)
         elif not events and self._crew.free > 0:
             self._worth_claiming = True  # a message is due, or it is time to look whatever was heard
 
     def _listening(self, now: int) -> Waiter | None:
-        """The waiter, armed while there is room. One that was armed before goes on: its news must be passed on."""
+        """The waiter, armed while there is room, and while it is full and not known to be saturated: then another group
+        may be needed. One that was armed before goes on: its news must be passed on."""
         if now < self._resume_at:
             return None
         if self.draining:
             return self._waiter
-        if self._waiter is None and self._crew.free > 0:
-            self._waiter = self._session.waiter()
-        if self._waiter is not None and self._crew.free > 0:
+        if self._crew.free > 0 or (now >= self._ask_at and not self._board.saturated_since):
+            if self._waiter is None:
+                self._waiter = self._session.waiter()
             self._waiter.arm()
         return self._waiter
 
@@ -292,8 +328,11 @@ class Engine:
             return
         if self._crew.free > 0 and not self.draining:
             self._worth_claiming = True
-        else:
+        elif self.draining or self._board.saturated_since:
             waiter.pass_on()
+        else:
+            self._worth_asking = True  # the step wakes another worker if there is something for it
+            self._ask_at = monotonic_ms() + self._options.slot_wait_interval
 
     def _close_waiter(self) -> None:
         waiter, self._waiter = self._waiter, None

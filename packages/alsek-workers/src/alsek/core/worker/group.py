@@ -19,7 +19,7 @@ from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, ignore_signal
 from alsek.core.worker.engine import Engine
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.threads import Crew
+from alsek.core.worker.threads import ThreadCrew
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
@@ -62,6 +62,7 @@ class Group:
 
     def main(self, inherited: Inherited) -> int:
         """Serve until told to stop; the exit code."""
+        os.register_at_fork(after_in_child=_forget_signals)
         control = self._listen(inherited)
         if not self._run_hooks("start"):
             return EXIT_NOT_STARTED
@@ -75,9 +76,10 @@ class Group:
         )
         session = Session(self._pool.broker.backend, worker)
         if not self._register(session):
+            self._run_hooks("stop")
             return EXIT_DRAINED
         self._board.sign(session.worker.id)
-        crew = Crew(
+        crew = ThreadCrew(
             self._pool.tasks,
             self._pool.broker,
             self._board,
@@ -140,15 +142,21 @@ class Group:
                 log.warning("%s", error)
             else:
                 return True
-            select.select([self._control], [], [], pause)
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            if poll.poll(pause * 1000):
+                os.read(
+                    self._control, 4096
+                )  # a signal of whatever kind; unread, it would end each pause at once
             pause = min(pause * 2, 5.0)
         return False
 
     def _retire(self, session: Session) -> None:
         try:
             session.retire()
+            self._board.sign_off()
         except BackendError as error:
-            log.warning("A group could not sign off; its lease will end: %s", error)
+            log.warning("A group could not sign off: its supervisor does. %s", error)
         with contextlib.suppress(BackendError):
             self._pool.broker.backend.close()
 
@@ -160,7 +168,7 @@ class Group:
                 continue
             try:
                 hook()
-            except Exception:
+            except BaseException:  # the user's code; also sys.exit() in it means no more than that it failed
                 log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
                 return False
         return True
@@ -182,6 +190,12 @@ def resident_mib() -> int:
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak // (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _forget_signals() -> None:
+    """In what a task forks: SIGTERM ends it again (``multiprocessing`` relies on that), and wakes nobody here."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _die_with_parent(lifeline: int) -> None:

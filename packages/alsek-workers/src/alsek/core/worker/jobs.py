@@ -22,7 +22,7 @@ from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.board import Board
-from alsek.exceptions import CorruptMessageError, TaskTimeoutError, UnknownTaskError
+from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError, UnknownTaskError
 from alsek.storage.backends.records import Claimed, Outcome
 
 _raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -32,9 +32,18 @@ _forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p
 )
 
 
+_INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
+
+
 def monotonic_ms() -> int:
     """Milliseconds on a clock that never jumps, the same for all processes of this machine."""
     return time.monotonic_ns() // 1_000_000
+
+
+def unknown_task(message: Message, tasks: dict[str, AnyTask]) -> UnknownTaskError:
+    """That a pool with these tasks can't run the message."""
+    known = ", ".join(sorted(tasks))
+    return UnknownTaskError(f"no task is named {message.task_name!r} in this pool; it has: {known}")
 
 
 class Job:
@@ -60,6 +69,7 @@ class Job:
         "message",
         "next_interrupt",
         "outcome",
+        "revoked",
         "session",
         "status",
         "task",
@@ -79,6 +89,7 @@ class Job:
         self.deadline = 0
         self.next_interrupt = 0
         self.timed_out = False
+        self.revoked = False
         self.abandoned = False
         self._armed = False
         self._ending = False
@@ -136,32 +147,33 @@ class Job:
         if error_found is None and self.task is not None:
             return message
         if error_found is None:
-            known = ", ".join(sorted(tasks))
-            error_found = UnknownTaskError(
-                f"no task is named {message.task_name!r} in this pool; it has: {known}"
-            )
+            error_found = unknown_task(message, tasks)
         self._settle(bury(self.task, message, error_found, broker))
         return None
 
     def _attempt(self, board: Board) -> Attempt:
-        made: Attempt | None = None
+        made = Attempt()
         assert self.task is not None
         assert self.message is not None
         try:
             self._arm(board)
             made = attempt(self.task, self.message)
-        except TaskTimeoutError:  # raised outside of what attempt() guards
-            pass
-        # The interpreter raises what was set asynchronously after calls and jumps back, of which there is none up to here.
+        except _INTERRUPTIONS as error:  # raised outside of what attempt() guards
+            made = Attempt(exception=error)
+        # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
         while True:
             try:
                 self._disarm(board)
                 break
-            except TaskTimeoutError:
+            except _INTERRUPTIONS:
                 continue
         # A deadline that has passed has passed, whatever the task made of the exception.
-        return Attempt(exception=self._timeout()) if self.timed_out or made is None else made
+        if self.timed_out:
+            return Attempt(exception=self._timeout())
+        if isinstance(made.exception, MessageRevokedError):
+            return Attempt(exception=MessageRevokedError(f"{self.message.summary} was revoked while it ran"))
+        return made
 
     def _arm(self, board: Board) -> None:
         assert self.message is not None
@@ -178,7 +190,7 @@ class Job:
         with self._lock:
             self._armed = False
             self.deadline = 0
-        if self.timed_out:
+        if self.timed_out or self.revoked:
             _forget_raised(threading.get_ident(), None)
         if not self.abandoned:
             board.end(self.entry)
@@ -213,6 +225,13 @@ class Job:
                 self.timed_out = True
                 self.next_interrupt = now + 1_000
                 _raise_in_thread(self._thread, TaskTimeoutError)
+
+    def revoke(self) -> None:
+        """Raise in the thread that runs the task that its message was revoked, if it still runs."""
+        with self._lock:
+            if self._armed and not self._ending and not self.timed_out:
+                self.revoked = True
+                _raise_in_thread(self._thread, MessageRevokedError)
 
     def abandon(self) -> bool:
         """Give up the thread that runs the task; False if it has just ended."""

@@ -28,10 +28,15 @@ log = logging.getLogger(__name__)
 SCALE_AFTER = 50
 #: A group that has been idle for so long (ms) ends, if it is not the only one.
 PRUNE_AFTER = 10_000
-#: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
-WEDGED_AFTER = 4_000
+#: A task that its own group can't stop costs the group its life so long (ms) after the deadline. Longer than a store
+#: that hangs can keep the group's engine from its duties (`BackendUnavailableError` comes within 7.5 s).
+WEDGED_AFTER = 9_000
 
 _LONGEST_RESTART = 30.0
+#: A group that dies younger than this (s) was hardly worth starting: the next one waits a little.
+_YOUNG = 1.0
+#: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
+_LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
 
 
 class _Member:
@@ -41,18 +46,19 @@ class _Member:
         self.child = child
         self.board = board
         self.options = options
+        self.born = time.monotonic()
         self.leaving = False
-        self.killed = False
         self.wedged_tokens: frozenset[int] = frozenset()
 
 
 class _Settling:
-    """A child that settles a death, and until when it may use the user's hooks."""
+    """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
 
-    def __init__(self, child: Child, death: Death, hooks_until: float | None) -> None:
+    def __init__(self, child: Child, death: Death, hooks_until: float | None, until: float) -> None:
         self.child = child
         self.death = death
         self.hooks_until = hooks_until
+        self.until = until
 
 
 class Supervisor:
@@ -70,10 +76,13 @@ class Supervisor:
         self._n_processes = n_processes
         self._members: list[_Member] = []
         self._settling: list[_Settling] = []
+        self._unhooked: set[str] = set()  # workers whose messages are settled without hooks
         self._renew_at = 0.0
         self._failed_starts = 0
         self._start_at = 0.0
+        self._young_deaths = 0
         self._stop_at: float | None = None
+        self._killed_at: float | None = None
         self._store_away = False
 
     def run(self) -> None:
@@ -102,14 +111,27 @@ class Supervisor:
 
     def _start_group(self, options: GroupOptions) -> None:
         board = board_for(options)
-        child = fork(Group(self._pool, options, board).main, self._descriptors())
+        try:
+            child = fork(Group(self._pool, options, board).main, self._descriptors())
+        except OSError as error:
+            board.close()
+            self._start_at = time.monotonic() + 1.0
+            log.error("No group can be started now: %s", error)
+            return
         self._members.append(_Member(child, board, options))
         log.info("Started group %d%s.", child.pid, " for suspects" if options.suspects_only else "")
 
     def _settle(self, death: Death, *, with_hooks: bool) -> None:
-        child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._descriptors())
-        hooks_until = time.monotonic() + PATIENCE if with_hooks else None
-        self._settling.append(_Settling(child, death, hooks_until))
+        try:
+            child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._descriptors())
+        except OSError as error:
+            log.error("What group %s held is left to its lease: %s", death.worker.id, error)
+            return
+        now = time.monotonic()
+        hooks_until = now + PATIENCE if with_hooks else None
+        # It gives up by itself after two leases; this is for one that hangs.
+        until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
+        self._settling.append(_Settling(child, death, hooks_until, until))
 
     def _descriptors(self) -> tuple[int, ...]:
         children = [*(m.child for m in self._members), *(s.child for s in self._settling)]
@@ -119,43 +141,63 @@ class Supervisor:
         for member in list(self._members):
             if member.child.reap():
                 self._members.remove(member)
+                member.child.close()  # before others are forked, which would keep it
                 self._see_off(member)
-                member.child.close()
                 member.board.close()
+        now = time.monotonic()
         for settling in list(self._settling):
             if settling.child.reap():
                 self._settling.remove(settling)
                 settling.child.close()
                 if settling.child.status != 0:
-                    self._settle(settling.death, with_hooks=False)
-            elif settling.hooks_until is not None and time.monotonic() > settling.hooks_until:
-                settling.hooks_until = None
-                if not self._store_away:
+                    self._settled_badly(settling)
+            elif now > settling.until:
+                settling.child.signal(9)
+            elif settling.hooks_until is not None and now > settling.hooks_until:
+                if self._store_away and self._killed_at is None:
+                    settling.hooks_until = now + PATIENCE  # it may be the store that it waits for
+                else:
+                    settling.hooks_until = None
                     settling.child.signal(9)  # the user's hooks hang: it is settled without them
 
-    def _see_off(self, member: _Member) -> None:
-        """What follows from a group's end."""
-        status = member.child.status
-        if status in (EXIT_DRAINED, EXIT_RECYCLED):
-            log.info("Group %d has ended.", member.child.pid)
-            self._failed_starts = 0
-        elif status == EXIT_NOT_STARTED:
-            self._failed_starts += 1
-            pause = min(2.0**self._failed_starts, _LONGEST_RESTART) * random.uniform(0.5, 1.0)
-            self._start_at = time.monotonic() + pause
-            log.error("Group %d did not start: trying again in %.0f s.", member.child.pid, pause)
+    def _settled_badly(self, settling: _Settling) -> None:
+        """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
+        if settling.death.worker.id not in self._unhooked and time.monotonic() <= settling.until:
+            self._unhooked.add(settling.death.worker.id)
+            self._settle(settling.death, with_hooks=False)
         else:
-            self._mourn(member)
-        replace = status == EXIT_RECYCLED or status not in (EXIT_DRAINED, EXIT_NOT_STARTED)
-        if replace and not member.leaving and not member.options.suspects_only and not self._signals.stopping:
-            self._start_group(member.options)
+            log.error("Worker %s: what it held is left to its lease.", settling.death.worker.id)
 
-    def _mourn(self, member: _Member) -> None:
-        worker_id = member.board.worker_id
-        if worker_id is None:
-            log.error("Group %d %s before it had registered.", member.child.pid, member.child.ending)
-            self._start_at = time.monotonic() + 1.0
-            return
+    def _see_off(self, member: _Member) -> None:
+        """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`."""
+        status = member.child.status
+        if status == EXIT_NOT_STARTED:
+            self._failed_to_start(f"Group {member.child.pid} did not start")
+        elif member.board.worker_id is not None:
+            # Also when it exited with one of our codes: it has not signed off, so it was a task that ended it.
+            self._mourn(member, member.board.worker_id)
+        elif status in (EXIT_DRAINED, EXIT_RECYCLED):
+            log.info("Group %d has ended.", member.child.pid)
+            self._failed_starts = self._young_deaths = 0
+            if member.options.suspects_only:  # it found no more; who does from now on says so
+                for other in self._members:
+                    other.board.suspects = 0
+        else:
+            self._failed_to_start(f"Group {member.child.pid} {member.child.ending} before it had registered")
+
+    def _failed_to_start(self, what: str) -> None:
+        self._failed_starts += 1
+        pause = min(2.0**self._failed_starts, _LONGEST_RESTART) * random.uniform(0.5, 1.0)
+        self._start_at = time.monotonic() + pause
+        log.error("%s: trying again in %.0f s.", what, pause)
+
+    def _mourn(self, member: _Member, worker_id: str) -> None:
+        self._failed_starts = 0
+        if time.monotonic() - member.born < _YOUNG:
+            self._young_deaths += 1
+            self._start_at = time.monotonic() + min(0.05 * 2.0**self._young_deaths, 5.0)
+        else:
+            self._young_deaths = 0
         entries = member.board.held()
         stopped = member.leaving and self._signals.stopping
         death = Death(
@@ -222,7 +264,11 @@ class Supervisor:
 
     @property
     def _regular(self) -> list[_Member]:
-        return [m for m in self._members if not m.leaving and not m.options.suspects_only]
+        return [m for m in self._members if self._stays(m) and not m.board.draining]
+
+    @staticmethod
+    def _stays(member: _Member) -> bool:
+        return not member.leaving and not member.options.suspects_only
 
     def _scale(self) -> None:
         if self._signals.stopping:
@@ -234,25 +280,40 @@ class Supervisor:
             return
         now = monotonic_ms()
         if any(member.board.suspects for member in regular):
-            for member in regular:
-                member.board.suspects = 0
             self._quarantine()
-        saturated = [member.board.saturated_since for member in regular]
-        if len(regular) < self._n_processes and all(
-            since and now - since >= SCALE_AFTER for since in saturated
-        ):
-            self._start_group(self._group)
+        if any(member.board.idle_since for member in regular):
+            # It finds nothing to do: nothing waits, whatever the others saw when they last looked.
+            for member in regular:
+                member.board.saturated_since = 0
+        due = self._saturated_at(regular)
+        if due is not None and now >= due:
+            if time.monotonic() >= self._start_at:
+                self._start_group(self._group)
             return
         idle = [m for m in regular if m.board.idle_since and now - m.board.idle_since >= PRUNE_AFTER]
         if idle and len(regular) > 1:
             log.info("Group %d has been idle: it ends.", idle[-1].child.pid)
             self._dismiss(idle[-1])
 
+    def _saturated_at(self, regular: list[_Member]) -> int | None:
+        """When another group is called for (monotonic ms); None while it is not."""
+        # Those that take no more count as well: together no more run than the pool may run at once.
+        if sum(self._stays(member) for member in self._members) >= self._n_processes:
+            return None
+        saturated = [member.board.saturated_since for member in regular]
+        return max(saturated) + SCALE_AFTER if saturated and all(saturated) else None
+
     def _quarantine(self) -> None:
         """Have a process that runs suspects, one at a time; while it lives, another group runs one task fewer."""
-        if any(member.options.suspects_only for member in self._members):
+        if self._quarantined or time.monotonic() < self._start_at:
             return
+        for member in self._members:
+            member.board.suspects = 0
         self._start_group(GroupOptions(n_threads=1, suspects_only=True))
+
+    @property
+    def _quarantined(self) -> bool:
+        return any(member.options.suspects_only for member in self._members)
 
     def _dismiss(self, member: _Member) -> None:
         member.leaving = True
@@ -277,11 +338,14 @@ class Supervisor:
     def _pause(self) -> float:
         now = time.monotonic()
         wakes = [self._renew_at]
-        if self._stop_at is not None:
+        if self._stop_at is not None and self._killed_at is None:
             wakes.append(self._stop_at)
-        if not self._regular and not self._signals.stopping:
+        regular = [] if self._signals.stopping else self._regular
+        suspects = any(member.board.suspects for member in regular) and not self._quarantined
+        if suspects or (not regular and not self._signals.stopping):
             wakes.append(self._start_at)
         wakes += [settling.hooks_until for settling in self._settling if settling.hooks_until is not None]
+        wakes += [settling.until for settling in self._settling]
         milliseconds = monotonic_ms()
         for member in self._members:
             wakes += [
@@ -289,9 +353,9 @@ class Supervisor:
                 for entry in member.board.held()
                 if entry.running and not member.wedged_tokens and not member.options.patient
             ]
-            since = member.board.saturated_since
-            if since and len(self._regular) < self._n_processes:
-                wakes.append(now + (since + SCALE_AFTER + 1 - milliseconds) / 1000)
+        due = self._saturated_at(regular)
+        if due is not None:
+            wakes.append(max(now + (due + 1 - milliseconds) / 1000, self._start_at))
         return max(0.001, min(wakes) - now)
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
@@ -306,8 +370,14 @@ class Supervisor:
             log.info("Stopping: running tasks have %.1f s to finish.", self._pool.shutdown_timeout / 1000)
             for member in self._members:
                 self._dismiss(member)
-        if (self._signals.at_once or now >= self._stop_at) and any(not m.killed for m in self._members):
-            log.warning("Stopping at once: what still runs is ended and given back.")
+        if self._killed_at is None and (self._signals.at_once or now >= self._stop_at):
+            self._killed_at = now
+            if self._members:
+                log.warning("Stopping at once: what still runs is ended and given back.")
             for member in self._members:
-                member.killed = True
                 member.child.signal(9)
+        if self._killed_at is not None:
+            for settling in self._settling:
+                settling.until = min(settling.until, self._killed_at + _LAST_WORDS)
+                if settling.hooks_until is not None:
+                    settling.hooks_until = min(settling.hooks_until, self._killed_at + _LAST_HOOKS)

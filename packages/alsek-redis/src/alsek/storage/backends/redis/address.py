@@ -13,7 +13,8 @@ from redis.retry import Retry
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
 
-Client: TypeAlias = Any  #: redis.Redis or RedisCluster; their type parameters differ between releases of redis-py.
+#: redis.Redis or RedisCluster: their type parameters differ between releases of redis-py.
+Client: TypeAlias = Any
 
 DEFAULT_URL: Final = "redis://localhost:6379"
 _SCHEMES = ("redis://", "rediss://", "unix://")
@@ -75,7 +76,7 @@ def identity_of(client: Client) -> Hashable:
     """Equal for two clients of the same database."""
     if is_cluster(client):
         return ("cluster", *sorted(node.name for node in client.get_nodes()))
-    pool = getattr(client, "connection_pool", None)
+    pool: Any = getattr(client, "connection_pool", None)
     options = getattr(pool, "connection_kwargs", None)
     if not isinstance(options, dict):
         return (type(client).__name__, id(client))

@@ -26,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from alsek.exceptions import BackendError
+from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (
     Client,
     check,
@@ -36,7 +36,13 @@ from alsek.storage.backends.redis.address import (
     open_client,
     speaks_plainly,
 )
-from alsek.storage.backends.redis.faults import is_lost, is_passing, refused_answer, unavailable
+from alsek.storage.backends.redis.faults import (
+    CLIENT_ERRORS,
+    is_lost,
+    is_passing,
+    refused_answer,
+    unavailable,
+)
 from alsek.storage.backends.redis.resp import Argument, encode
 
 _logger = logging.getLogger(__name__)
@@ -102,7 +108,7 @@ class Link:
 
     @property
     def given(self) -> str:
-        """What was given as connection, for a repr: nothing is resolved, and no url is shown that may hold a password."""
+        """What was given as connection, for a repr: nothing is resolved, and no url shown (it may hold a password)."""
         if self._client is not None:
             return self.where
         if self._given is None or isinstance(self._given, str):
@@ -136,20 +142,16 @@ class Link:
             if not repeat and connection.can_read(0):
                 raise ConnectionResetError("the idle connection was closed")
             connection.send_packed_command((packed,))
-        except Exception as error:
+        except CLIENT_ERRORS as error:
             connection.disconnect()
-            if not is_passing(error):
-                raise refused_answer(self.where, error) from error
+            self._tell(error)
             return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
         try:
             reply = connection.read_response(disable_decoding=True)
-        except Exception as error:
+        except CLIENT_ERRORS as error:
             if not self._drop_if_lost(connection, error):
                 self._idle.append(connection)
-            if isinstance(error, NoScriptError):
-                raise
-            if not is_passing(error):
-                raise refused_answer(self.where, error) from error
+            self._tell(error)
             if not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
@@ -177,8 +179,10 @@ class Link:
         if self._client is not None and (self._given is None or isinstance(self._given, str)):
             self._client.close()
 
-    def told(self, error: Exception) -> BackendError:
+    def told(self, error: Exception) -> AlsekError:
         """The error of ours for one of the client's, met outside of :meth:`call`."""
+        if isinstance(error, AlsekError):
+            return error  # TaskTimeoutError, an OSError too, may be set in this thread from outside
         return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)
 
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
@@ -209,7 +213,7 @@ class Link:
         try:
             connection.send_packed_command((packed,))
             reply = connection.read_response(disable_decoding=True)
-        except Exception as error:
+        except CLIENT_ERRORS as error:
             if not is_lost(error) and left >= usual:
                 self._idle.append(connection)
             else:
@@ -226,7 +230,7 @@ class Link:
     def _ask_client(self, arguments: Sequence[Argument], repeat: bool) -> Any:
         try:
             return self.client.execute_command(*arguments, NEVER_DECODE=True)
-        except Exception as error:
+        except CLIENT_ERRORS as error:
             if is_passing(error) and not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             raise
@@ -239,11 +243,8 @@ class Link:
             left = self.timeout / 1000 - (time.monotonic() - begun)
             try:
                 reply = ask(max(left, 0.05))
-            except Exception as error:
-                if isinstance(error, BackendError | NoScriptError):
-                    raise
-                if not is_passing(error):
-                    raise refused_answer(self.where, error) from error
+            except CLIENT_ERRORS as error:
+                self._tell(error)
                 self._begin_outage(error)
                 nap = pause * random.uniform(0.5, 1.0)
                 waited = time.monotonic() - begun
@@ -255,6 +256,13 @@ class Link:
             if self._outage_since is not None:
                 self._end_outage()
             return reply
+
+    def _tell(self, error: Exception) -> None:
+        """Raise what does not pass by itself."""
+        if isinstance(error, (AlsekError, NoScriptError)):
+            raise error
+        if not is_passing(error):
+            raise refused_answer(self.where, error) from error
 
     def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
         if not is_lost(error):
@@ -276,5 +284,3 @@ class Link:
             lasted = time.monotonic() - self._outage_since
             self._outage_since = None
         _logger.warning("%s is back after %.1f s", self.where, lasted)
-
-

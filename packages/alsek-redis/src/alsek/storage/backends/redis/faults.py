@@ -9,25 +9,27 @@ from __future__ import annotations
 
 from redis import exceptions as redis_errors
 
-from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.exceptions import AlsekError, BackendError, BackendUnavailableError
 
 REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
 
+#: All that redis-py raises of its own accord.
+CLIENT_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
+
+_BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
+_NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
 _PASSING = (
-    redis_errors.ConnectionError,
-    redis_errors.TimeoutError,
-    redis_errors.ReadOnlyError,
+    *_BROKEN,
+    *_NO_LONGER_PRIMARY,
     redis_errors.TryAgainError,
     redis_errors.ClusterDownError,
-    redis_errors.MasterDownError,
-    OSError,
 )
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed in a moment."""
-    if isinstance(error, REFUSED):
-        return False
+    if isinstance(error, (*REFUSED, AlsekError)):
+        return False  # one of ours may be an OSError too: TaskTimeoutError, set in this thread from outside
     return isinstance(error, _PASSING) or (
         isinstance(error, redis_errors.ResponseError) and str(error).startswith(("BUSY ", "UNKILLABLE "))
     )
@@ -35,12 +37,12 @@ def is_passing(error: BaseException) -> bool:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is of no more use: broken, or to a server that is no longer the primary."""
-    return isinstance(error, (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)) or isinstance(
-        error, (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
-    )
+    return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY))
 
 
-def unavailable(where: str, waited_ms: int, error: BaseException, sent: bool = False) -> BackendUnavailableError:
+def unavailable(
+    where: str, waited_ms: int, error: BaseException, sent: bool = False
+) -> BackendUnavailableError:
     """The error for a server that did not come back in time."""
     doubt = " It is not known whether this call was carried out." if sent else ""
     return BackendUnavailableError(

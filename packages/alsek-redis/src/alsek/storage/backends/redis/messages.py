@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import WorkerUnknownError
@@ -73,14 +73,22 @@ class RedisMessages(MessagePort):
     def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
         name = _short(request)
         if len(submissions) == 1:
-            return [self._add(name, b"0", *submission_arguments(submissions[0]))[0] == 1]
+            return [self._add(name, *submission_arguments(submissions[0]))[0] == 1]
+        # Of two of one uuid in this call the second is not new, though it has the same request.
+        new: dict[str, Submission] = {}
+        for submission in submissions:
+            new.setdefault(submission.uuid, submission)
+        firsts = list(new.values())
         accepted: list[bool] = []
-        for first in range(0, len(submissions), SUBMISSION_BATCH):
-            arguments = [name, b"%d" % first]
-            for submission in submissions[first : first + SUBMISSION_BATCH]:
+        for first in range(0, len(firsts), SUBMISSION_BATCH):
+            arguments = [name]
+            for submission in firsts[first : first + SUBMISSION_BATCH]:
                 arguments += submission_arguments(submission)
             accepted += [answer == 1 for answer in self._add.run(arguments)]
-        return accepted
+        if len(firsts) == len(submissions):
+            return accepted
+        answers = {submission.uuid: answer for submission, answer in zip(firsts, accepted, strict=True)}
+        return [answers.pop(submission.uuid, False) for submission in submissions]
 
     def register(self, worker: Worker) -> None:
         self._of_worker("register", worker)()
@@ -229,7 +237,7 @@ def _short(request: str) -> bytes:
 
 
 def _state(state: bytes) -> Literal["delayed", "ready", "claimed"]:
-    return cast(Any, state.decode())
+    return cast(Literal["delayed", "ready", "claimed"], state.decode())
 
 
 def _unknown(worker: Worker) -> WorkerUnknownError:

@@ -10,9 +10,9 @@ Argument: TypeAlias = bytes | str | int
 
 def to_bytes(argument: Argument) -> bytes:
     """An argument as it is sent."""
-    if type(argument) is bytes:
+    if isinstance(argument, bytes):
         return argument
-    return argument.encode() if isinstance(argument, str) else b"%d" % argument  # type: ignore[str-bytes-safe]
+    return argument.encode() if isinstance(argument, str) else b"%d" % argument
 
 
 def encode_all(arguments: Iterable[bytes]) -> bytes:

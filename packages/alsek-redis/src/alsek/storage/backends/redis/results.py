@@ -41,7 +41,9 @@ class RedisResults(ResultPort):
         if not uuids:
             return []
         found = self._link.call("MGET", *(self._keys.result(uuid) for uuid in uuids))
-        return [_record(uuid, data) if data is not None else None for uuid, data in zip(uuids, found, strict=True)]
+        return [
+            _record(uuid, data) if data is not None else None for uuid, data in zip(uuids, found, strict=True)
+        ]
 
     def descendants(self, uuid: str) -> list[ResultRecord]:
         reply = self._descendants(uuid.encode())

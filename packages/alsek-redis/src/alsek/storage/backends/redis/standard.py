@@ -12,6 +12,7 @@ from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.locks import RedisLocks
 from alsek.storage.backends.redis.messages import RedisMessages
+from alsek.storage.backends.redis.resp import Argument
 from alsek.storage.backends.redis.results import RedisResults
 from alsek.storage.backends.redis.scan import scan_keys
 from alsek.storage.backends.redis.script import SERVER_CLOCK, Call, load
@@ -94,7 +95,7 @@ class RedisBackend(Backend):
         return bool(self._link.call("EXISTS", self._value(name)))
 
     def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
-        command = ["SET", self._value(name), dump(self.serializer, value)]
+        command: list[Argument] = ["SET", self._value(name), dump(self.serializer, value)]
         if ttl is not None:
             command += ["PX", ttl]
         if nx:
@@ -134,7 +135,9 @@ class RedisBackend(Backend):
         return deleted
 
     def pub(self, channel: str, value: Any = None) -> None:
-        self._link.call("PUBLISH", self._open.keys.channel(self.short_name(channel)), dump(self.serializer, value))
+        self._link.call(
+            "PUBLISH", self._open.keys.channel(self.short_name(channel)), dump(self.serializer, value)
+        )
 
     def subscribe(self, *channels: str) -> Subscription:
         return new_subscription(self._link, self._open.keys, tuple(map(self.short_name, channels)))

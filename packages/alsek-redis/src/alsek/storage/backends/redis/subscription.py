@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from alsek.exceptions import BackendUnavailableError
+from alsek.exceptions import AlsekError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.faults import is_passing
+from alsek.storage.backends.redis.faults import CLIENT_ERRORS, is_passing
 from alsek.storage.backends.redis.keys import Keys
 
 _PING_AFTER_SECONDS: Final = 10.0
@@ -57,8 +57,8 @@ class SocketSubscription(Subscription):
                     return None
                 elif left >= _PING_AFTER_SECONDS:
                     self._ping()
-            except Exception as error:
-                if self._connection is None:
+            except CLIENT_ERRORS as error:
+                if self._connection is None or isinstance(error, AlsekError):
                     raise
                 if not is_passing(error):
                     raise self._link.told(error) from error
@@ -88,7 +88,7 @@ class SocketSubscription(Subscription):
             try:
                 self._connect()
                 return
-            except Exception as error:
+            except CLIENT_ERRORS as error:
                 waited = time.monotonic() - begun
                 if not is_passing(error) or waited + pause > self._link.timeout / 1000:
                     raise self._link.told(error) from error
@@ -123,8 +123,8 @@ class ClientSubscription(Subscription):
             self._pubsub.subscribe(*(keys.channel(channel) for channel in channels))
             for _ in channels:
                 self._pubsub.get_message(timeout=link.timeout / 1000)
-        except Exception as error:
-            raise self._told(error) from error
+        except CLIENT_ERRORS as error:
+            raise self._link.told(error) from error
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
@@ -132,8 +132,8 @@ class ClientSubscription(Subscription):
             left = _PING_AFTER_SECONDS if deadline is None else max(deadline - time.monotonic(), 0.0)
             try:
                 found = self._pubsub.get_message(timeout=left)
-            except Exception as error:
-                raise self._told(error) from error
+            except CLIENT_ERRORS as error:
+                raise self._link.told(error) from error
             if found is not None and found["type"] == "message":
                 channel, data = found["channel"], found["data"]
                 name = channel.decode() if isinstance(channel, bytes) else channel
@@ -145,6 +145,3 @@ class ClientSubscription(Subscription):
 
     def close(self) -> None:
         self._pubsub.close()
-
-    def _told(self, error: Exception) -> Exception:
-        return error if isinstance(error, BackendUnavailableError) else self._link.told(error)

@@ -21,6 +21,7 @@ from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.faults import CLIENT_ERRORS
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.resp import encode
 
@@ -65,7 +66,7 @@ class SocketWaiter(Waiter):
         self._wait = encode(["BLPOP", *names, _INTERVAL // 1000])
         self._pass_on = pass_on
         self._connection: Any = None
-        self._socket: Any = None
+        self._socket: socket.socket | None = None
         self._armed_at: float | None = None
         self._heard = b""
 
@@ -76,7 +77,8 @@ class SocketWaiter(Waiter):
     def fileno(self) -> int:
         if self._socket is None:
             self.arm()
-        return int(self._socket.fileno())
+        assert self._socket is not None
+        return self._socket.fileno()
 
     def arm(self) -> None:
         if self._armed_at is not None and self._overdue():
@@ -85,12 +87,12 @@ class SocketWaiter(Waiter):
             return
         try:
             self._send()
-        except Exception:
+        except CLIENT_ERRORS:
             # The connection may have died while nobody looked: once more, on a fresh one.
             self._drop()
             try:
                 self._send()
-            except Exception as error:
+            except CLIENT_ERRORS as error:
                 self._drop()
                 raise self._link.told(error) from error
 
@@ -117,23 +119,21 @@ class SocketWaiter(Waiter):
         self._pass_on()
 
     def close(self) -> None:
-        if self._armed_at is not None and self.drain_quietly():
+        if self._armed_at is not None and self.drain() and self._connection is not None:
             # A token came that nobody will act on: another worker must have it.
             with contextlib.suppress(BackendError):
                 self._pass_on()
         self._drop()
 
-    def drain_quietly(self) -> bool:
-        """Whether a token had come already."""
-        return self._socket is not None and self.drain() and self._socket is not None
-
     def _send(self) -> None:
-        if self._connection is None:
+        if self._socket is None:
             self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_SECONDS)
             # From here on the socket is ours: redis-py has logged in and chosen the database.
-            self._socket = self._connection._sock
-            self._socket.setblocking(False)
+            self._socket = self._connection._sock  # noqa: SLF001
+        assert self._socket is not None
+        self._socket.settimeout(_CONNECT_SECONDS)
         self._socket.sendall(self._wait)
+        self._socket.setblocking(False)
         self._armed_at = time.monotonic()
 
     def _understand(self) -> bool:
@@ -153,7 +153,10 @@ class SocketWaiter(Waiter):
 
     def _overdue(self) -> bool:
         """The server answers after `interval` at the latest: silence beyond that is a dead connection."""
-        return self._armed_at is not None and time.monotonic() - self._armed_at > _INTERVAL / 1000 + _OVERDUE_SECONDS
+        return (
+            self._armed_at is not None
+            and time.monotonic() - self._armed_at > _INTERVAL / 1000 + _OVERDUE_SECONDS
+        )
 
     def _drop(self) -> None:
         connection, self._connection, self._socket = self._connection, None, None
@@ -179,7 +182,7 @@ class ThreadWaiter(Waiter):
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
         self._armed = threading.Event()
-        self._closed = False
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -205,7 +208,7 @@ class ThreadWaiter(Waiter):
         self._pass_on()
 
     def close(self) -> None:
-        self._closed = True
+        self._closing.set()
         self._armed.set()
         if self._thread is not None:
             self._thread.join(2)
@@ -215,10 +218,10 @@ class ThreadWaiter(Waiter):
     def _run(self) -> None:
         while True:
             self._armed.wait()
-            if self._closed:
+            if self._closing.is_set():
                 return
             if self._token_came():
-                if self._closed:
+                if self._closing.is_set():
                     with contextlib.suppress(BackendError):
                         self._pass_on()
                     return
@@ -230,9 +233,7 @@ class ThreadWaiter(Waiter):
         """Whether it is worth claiming: a token, or a fault that the claim will meet too."""
         try:
             return self._link.client.execute_command("BLPOP", *self._names, 1) is not None
-        except Exception as error:
+        except CLIENT_ERRORS as error:
             _logger.debug("a waiter lost its connection: %s", error)
-            self._pause.wait(1)
+            self._closing.wait(1)
             return True
-
-    _pause = threading.Event()

@@ -72,7 +72,9 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
     claimed = []
     for i in range(0, len(reply), 4):
         uuid, token, flags, record = reply[i : i + 4]
-        assert isinstance(uuid, bytes) and isinstance(flags, int) and isinstance(record, bytes)
+        assert isinstance(uuid, bytes)
+        assert isinstance(flags, int)
+        assert isinstance(record, bytes)
         head, payload = _split(record)
         claimed.append(
             Claimed(

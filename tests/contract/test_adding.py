@@ -128,6 +128,18 @@ def test_a_partly_known_batch_is_answered_one_by_one(backend: Backend, messages:
     assert messages.count("q") == 5
 
 
+def test_of_two_with_one_uuid_the_first_is_taken(backend: Backend, messages: MessagePort) -> None:
+    """Within one call too a uuid is new only once, and a repetition of the call is told the same."""
+    batch = [a_message("a", payload=b"first"), a_message("b"), a_message("a", payload=b"second")]
+    request = a_request()
+    for _ in range(2):
+        assert messages.add(batch, request) == [True, True, False]
+        assert messages.count("q") == 2
+        stored = messages.get("q", "a")
+        assert stored is not None
+        assert stored.payload == b"first"
+
+
 @pytest.mark.parametrize("size", [1, 199, 200, 201, 500])
 def test_batches_of_any_size(backend: Backend, actor: Callable[..., Actor], size: int) -> None:
     """Any number of messages in one call is stored in the order given."""

@@ -76,7 +76,7 @@ class BackendMachine(RuleBasedStateMachine):
         self.backend = self.store.open(f"{self.store.namespace}m{next(_names)}")
         self.port = self.backend.messages
         self.model = Model(self.store.now)
-        self.calls: list[tuple[Submission, str]] = []
+        self.calls: list[tuple[list[Submission], str]] = []
         self.meddled: set[str] = set()
         self.ended: list[Outcome] = []
         self.cast: list[ModelWorker] = [self._new_worker(n) for n in range(len(CASTS))]
@@ -118,8 +118,8 @@ class BackendMachine(RuleBasedStateMachine):
             sent.append(submission)
             expected.append(self.model.add(submission, request))
             if expected[-1]:
-                self.calls.append((submission, request))
                 self.meddled.discard(submission.uuid)
+        self.calls.append((sent, request))
         assert self.port.add(sent, request) == expected
 
     @rule(n=st.integers(0, 5))
@@ -127,10 +127,10 @@ class BackendMachine(RuleBasedStateMachine):
         """A call repeated late. What anyone removed by hand since may be new again: that is up to the store."""
         if len(self.calls) <= n:
             return
-        submission, request = self.calls[-1 - n]
-        if submission.uuid in self.meddled or self._timed(submission) != submission:
+        batch, request = self.calls[-1 - n]
+        if self.meddled.intersection(uuids(batch)) or any(self._timed(s) != s for s in batch):
             return
-        assert self.port.add([submission], request) == [self.model.add(submission, request)]
+        assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
 
     @rule(
         n=casts,

@@ -109,9 +109,11 @@ def test_of_several_sleepers_one_is_woken(backend: Backend, actor: Actors, aslee
 def test_a_second_message_wakes_a_second_sleeper(backend: Backend, actor: Actors, asleep: Asleep) -> None:
     """As messages come one by one, sleepers are woken one by one."""
     waiters = [asleep(actor()) for _ in range(3)]
-    add(backend, "a")
-    add(backend, "b")
-    assert len(who_rings(waiters, at_least=2)) == 2
+    for n, name in enumerate("abc"):
+        add(backend, name)
+        (awake,) = who_rings(waiters)
+        waiters.pop(awake)
+        assert len(waiters) == 2 - n
 
 
 def test_a_claim_that_leaves_something_wakes_the_next(

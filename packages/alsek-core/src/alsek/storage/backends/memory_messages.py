@@ -48,7 +48,12 @@ class MemoryMessages(MessagePort):
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
         with self._store.lock:
-            accepted = [self.shelf.add(submission, request) for submission in submissions]
+            accepted: list[bool] = []
+            named: set[str] = set()
+            for submission in submissions:
+                # Of two of one uuid in this call the second is not new, though it has the same request.
+                accepted.append(submission.uuid not in named and self.shelf.add(submission, request))
+                named.add(submission.uuid)
             self._wake()
             return accepted
 

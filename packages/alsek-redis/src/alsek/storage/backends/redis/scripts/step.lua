@@ -3,9 +3,9 @@
 -- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is
 -- written here and now. The worker's line (field '' of its claims) has its last step's number, the uuid of the
 -- suspect that it must hold alone, and what was refused, skipped and set aside: the answer to a repetition.
--- KEYS[1] messages, KEYS[2] queues, KEYS[3] delayed, KEYS[4] workers, KEYS[5] counters, KEYS[6] its claims
--- ARGV[1] prefix, ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its
--- suspect policy, ARGV[7] how many queues it names (-1: all), ARGV[8…] their names; then seq, limit, outcomes
+-- KEYS[6] its claims
+-- ARGV[2] to ARGV[8…] as in prelude/sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
+-- queues; then its sequence number, the limit, and the outcomes as in prelude/finish.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
 -- Needs: base place status letters submit return result outcomes finish promote sets pick claim

@@ -1,4 +1,5 @@
 -- Handing out messages.
+-- ARGV[5] the worker's dlq_ttl
 
 -- Claim what was picked. Answers uuid, token, flags, record of each, and the uuid of a suspect among them or
 -- false; notes the claims in `entries`.

@@ -1,0 +1,113 @@
+"""What may be given as connection, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import redis
+
+from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
+from alsek.storage.backends.abstract import LazyClient
+from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.standard import RedisBackend as FromItsModule
+
+SECRET = "s3cr3t"
+
+
+def test_both_import_paths_give_one_class() -> None:
+    """The package and the module have the same class."""
+    assert RedisBackend is FromItsModule
+
+
+@pytest.mark.parametrize("connection", ["<connection_url>", "localhost:6379", "", f"http://u:{SECRET}@h"])
+def test_a_text_that_is_no_url_is_refused(connection: str) -> None:
+    """The error says what a url looks like, and repeats nothing that could be a password."""
+    with pytest.raises(ValidationError, match="redis://host:port/db") as caught:
+        RedisBackend(connection)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("connection", [42, object(), b"redis://localhost"])
+def test_anything_else_is_refused(connection: Any) -> None:
+    """What is neither url nor client is told by its type."""
+    with pytest.raises(ValidationError, match=type(connection).__name__):
+        RedisBackend(connection)
+
+
+@pytest.mark.parametrize(
+    ("url", "identity"),
+    [
+        (None, ("tcp", "localhost", 6379, 0)),
+        (f"redis://me:{SECRET}@host:7000/3", ("tcp", "host", 7000, 3)),
+        (f"rediss://:{SECRET}@host/1", ("tcp", "host", 6379, 1)),
+        (f"unix://:{SECRET}@/tmp/x.sock?db=2", ("unix", "/tmp/x.sock", 2)),
+    ],
+)
+def test_a_url_is_named_without_its_password(url: str | None, identity: tuple[Any, ...]) -> None:
+    """Identity, description and repr say where the server is, and no secret; nothing is connected for it."""
+    backend = RedisBackend(url, namespace="ns")
+    assert SECRET not in repr(backend)
+    assert backend.identity == ("redis", identity, "ns")
+    assert str(identity[1]) in backend.describe()
+    for shown in (repr(backend), backend.describe(), str(backend.identity), str(vars(backend))):
+        assert SECRET not in shown
+
+
+def test_an_unreachable_server_is_told_without_password(caplog: pytest.LogCaptureFixture) -> None:
+    """Errors and logs of an outage name the server, and how long was tried, but no password."""
+    backend = RedisBackend(f"redis://me:{SECRET}@127.0.0.1:1/0", timeout=150)
+    with (
+        caplog.at_level(logging.DEBUG),
+        pytest.raises(BackendUnavailableError, match=r"127\.0\.0\.1:1") as caught,
+    ):
+        backend.ping()
+    assert isinstance(caught.value.__cause__, redis.ConnectionError)
+    assert SECRET not in str(caught.value) + caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.redis
+def test_wrong_credentials_are_told_at_once(redis_server: Any) -> None:
+    """A refused login is no outage: the error says what to check."""
+    server = redis_server()
+    RedisBackend(server.url)._link.call("CONFIG", "SET", "requirepass", SECRET)
+    url = server.url.replace("redis://", "redis://:wrong@")
+    with pytest.raises(BackendError, match="credentials") as caught:
+        RedisBackend(url).ping()
+    assert not isinstance(caught.value, BackendUnavailableError)
+    with pytest.raises(BackendError, match="credentials"):
+        RedisBackend(server.url).messages.queues()
+    RedisBackend(server.url.replace("redis://", f"redis://:{SECRET}@")).ping()
+
+
+def test_a_lazy_client_is_made_at_the_first_operation() -> None:
+    """Neither constructing nor printing resolves it, and it is made once."""
+    made = []
+
+    def make() -> redis.Redis:
+        made.append(1)
+        return redis.Redis(host="host", port=7000, db=3)
+
+    backend = RedisBackend(LazyClient(make), namespace="ns")
+    assert repr(backend)
+    assert not made
+    assert backend.identity == RedisBackend("redis://host:7000/3", namespace="ns").identity
+    assert backend.describe()
+    assert made == [1]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("options", [{}, {"decode_responses": True}, {"protocol": 3}, {"protocol": 2}])
+def test_ready_clients_of_any_kind_are_served(redis_url: str, options: dict[str, Any]) -> None:
+    """Bytes come back as they went, whatever the client makes of replies."""
+    client = redis.Redis.from_url(redis_url, **options)
+    backend = RedisBackend(client, namespace="ready-client")
+    backend.results.put("u", b"\xff\x00|", ttl=1_000)
+    record = backend.results.get(["u"])[0]
+    assert record is not None
+    assert record.payload == b"\xff\x00|"
+    assert backend.count("queues:none") == 0
+    backend.clear_namespace()
+    client.close()

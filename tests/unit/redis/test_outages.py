@@ -1,0 +1,180 @@
+"""Servers that go away, come back, forget, hang or run out of memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.records import Submission, Succeeded, Worker
+from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.script import SERVER_CLOCK, load
+
+pytestmark = pytest.mark.redis
+
+
+def test_a_server_that_forgot_its_scripts_is_told_them_again(
+    backend: RedisBackend, submission: Callable[..., Submission]
+) -> None:
+    """After SCRIPT FLUSH the same call works."""
+    assert backend.messages.add([submission("a")], "r1") == [True]
+    backend._link.call("SCRIPT", "FLUSH")
+    assert backend.messages.add([submission("b")], "r2") == [True]
+
+
+def test_a_restart_is_not_noticed(
+    redis_server: Any, submission: Callable[..., Submission], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that died while it idled is replaced without a word."""
+    server = redis_server()
+    backend = RedisBackend(server.url, timeout=2_000)
+    backend.messages.add([submission("a")], "r1")
+    backend.set("n", 1, nx=True)
+    server.stop()
+    server.start()
+    with caplog.at_level(logging.WARNING):
+        assert backend.messages.add([submission("a")], "r1") == [True]
+        server.stop()
+        server.start()
+        assert backend.set("n", 2, nx=True)
+    assert not caplog.records
+
+
+def test_an_outage_is_outlived_and_logged_once(
+    redis_server: Any, submission: Callable[..., Submission], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call that meets an outage is answered when the server is back; the log has its begin and its end."""
+    server = redis_server()
+    backend = RedisBackend(server.url, timeout=15_000)
+    backend.ping()
+    server.stop()
+    answers: list[list[bool]] = []
+    callers = [
+        threading.Thread(
+            target=lambda n=n: answers.append(backend.messages.add([submission(f"u{n}")], f"r{n}"))
+        )
+        for n in range(3)
+    ]
+    with caplog.at_level(logging.WARNING):
+        for caller in callers:
+            caller.start()
+        while not caplog.records:
+            time.sleep(0.005)
+        server.start()
+        for caller in callers:
+            caller.join()
+    assert answers == [[True]] * 3
+    assert [("back" in record.getMessage()) for record in caplog.records] == [False, True]
+
+
+def test_a_server_that_hangs_does_not_hang_its_callers(redis_server: Any) -> None:
+    """Without an answer the error comes within the timeout."""
+    server = redis_server()
+    backend = RedisBackend(server.url, timeout=600)
+    backend.ping()
+    server.pause()
+    begun = time.monotonic()
+    with pytest.raises(BackendUnavailableError, match="not known whether"):
+        backend.set("x", 1, nx=True)
+    with pytest.raises(BackendUnavailableError):
+        backend.messages.queues()
+    assert time.monotonic() - begun < 5, "this is a hang, not a slow machine"
+    server.resume()
+    backend.ping()
+
+
+@pytest.mark.parametrize("flags", [True, False])
+def test_work_can_be_finished_without_memory(
+    redis_server: Any, new_worker: Callable[..., Worker], submission: Callable[..., Submission], flags: bool
+) -> None:
+    """At maxmemory no message is taken in, with an error that says so; outcomes are, on servers of any age."""
+    server = redis_server(**{"maxmemory-policy": "noeviction"})
+    backend = RedisBackend(server.url)
+    if not flags:
+        backend._link.knows_flags = False
+    worker = new_worker()
+    backend.messages.register(worker)
+    backend.messages.add([submission("a"), submission("b")], "r")
+    claimed = backend.messages.step(worker, 1, [], 2).claimed
+    backend._link.call("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(BackendError, match="maxmemory"):
+        backend.messages.add([submission("c")], "r2")
+    assert not backend.messages.exists("q", "c")
+    step = backend.messages.step(worker, 2, [Succeeded("a", "q", claimed[0].token, b"result")], 2)
+    assert step.refused == []
+    assert backend.messages.renew(worker, 2, [claimed[1].token]) == []
+    assert backend.messages.retire(worker) == []
+    assert backend.messages.queues() == ["q"]
+    assert backend.results.get(["a"])[0] is not None
+
+
+def test_a_server_that_knows_no_flags(
+    backend: RedisBackend, submission: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server before 7.0, which can't read the first line, gets the script without it."""
+    sent: list[bytes] = []
+    send = backend._link.send
+
+    def old_server(arguments: Any, packed: bytes | None, repeat: bool = True) -> Any:
+        if arguments and arguments[0] == b"EVAL":
+            sent.append(arguments[1])
+            if arguments[1].startswith(b"#!"):
+                error = redis.ResponseError(
+                    "Error compiling script: user_script:1: unexpected symbol near '#'"
+                )
+                raise BackendError("no flags") from error
+        return send(arguments, packed, repeat)
+
+    monkeypatch.setattr(backend._link, "send", old_server)
+    backend._link.call("SCRIPT", "FLUSH")
+    assert backend.messages.remove("q", "a") is False
+    source = load("remove", SERVER_CLOCK)
+    assert sent == [source.flagged, source.plain]
+    assert backend._link.knows_flags is False
+    assert backend.messages.remove("q", "a") is False
+    assert len(sent) == 2
+
+
+def test_a_child_has_connections_of_its_own(backend: RedisBackend) -> None:
+    """After a fork parent and child talk to the server at once, and hear only their own answers."""
+    backend.set("parent", 1)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        ok = all(backend.set("child", n) and backend.get("child") == n for n in range(50))
+        os.write(writing, b"1" if ok else b"0")
+        os._exit(0)
+    assert all(backend.set("parent", n) and backend.get("parent") == n for n in range(50))
+    assert os.read(reading, 1) == b"1"
+    os.waitpid(child, 0)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_connections_are_shared_by_turns(backend: RedisBackend) -> None:
+    """Threads that call one after another need one connection; close gives it back, and the next call connects anew."""
+    for _ in range(5):
+        caller = threading.Thread(target=backend.ping)
+        caller.start()
+        caller.join()
+    assert len(backend._link._idle) == 1
+    backend.close()
+    assert len(backend._link._idle) == 0
+    backend.ping()
+
+
+def test_a_clients_other_faults_are_ours(backend: RedisBackend) -> None:
+    """An error that the server answers is a BackendError, from the client's own, and the connection goes on."""
+    backend._link.call("SET", f"{backend.namespace}:queues", "foreign")
+    with pytest.raises(BackendError, match="WRONGTYPE") as caught:
+        backend.messages.queues()
+    assert isinstance(caught.value.__cause__, redis.ResponseError)
+    assert len(backend._link._idle) == 1
+    backend.ping()

@@ -10,6 +10,7 @@ from alsek.version import __version__
 
 #: Imported when asked for: `alsek --help` needs no pool.
 _COMMANDS = {
+    "process-pool": "alsek.cli.process_pool:process_pool",
     "thread-pool": "alsek.cli.thread_pool:thread_pool",
 }
 

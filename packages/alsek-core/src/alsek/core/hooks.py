@@ -59,7 +59,7 @@ def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
             continue
         try:
             hook()
-        except Exception:
+        except BaseException:  # the user's code; also sys.exit() in it means no more than that it failed
             log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
             return False
     return True

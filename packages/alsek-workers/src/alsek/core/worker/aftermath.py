@@ -18,13 +18,13 @@ from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.task import Task
 from alsek.core.worker.children import Inherited, ignore_signal
+from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import (
     BackendError,
     CorruptMessageError,
     TaskError,
     TaskTimeoutError,
-    UnknownTaskError,
     WorkerLostError,
 )
 from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
@@ -117,27 +117,37 @@ class Aftermath:
         """What becomes of one message; None to give it back untouched, as :meth:`MessagePort.retire` does."""
         error = self._death.blame(claimed)
         if error is not None:
-            return self._charge(claimed, error)
+            return charged(self._pool, self._death.worker, claimed, error, with_hooks=self._with_hooks)
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
         if claimed.token in self._death.finished:
             return Lost(claimed.uuid, claimed.queue, claimed.token)
         return None
 
-    def _charge(self, claimed: Claimed, error: TaskError) -> Outcome:
-        broker = self._pool.broker
-        try:
-            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
-        except CorruptMessageError as corrupt:
-            return bury_unread(claimed, corrupt, broker.dlq_ttl)
-        message.claim = Claim(Session(broker.backend, self._death.worker), claimed.token)
-        task = self._pool.tasks.get(message.task_name)
-        if task is None:
-            return bury(
-                None, message, UnknownTaskError(f"no task is named {message.task_name!r}"), broker
-            ).outcome
-        judge = task if self._with_hooks else _plain(task)
-        return conclude(judge, message, Attempt(exception=error)).outcome
+
+def charged(
+    pool: PoolOptions, worker: Worker, claimed: Claimed, error: TaskError, *, with_hooks: bool
+) -> Outcome:
+    """What becomes of a message that `error` ended, though it was not raised in its task.
+
+    Args:
+        pool: The pool's options.
+        worker: Who holds the message.
+        claimed: The message.
+        error: What it is charged with.
+        with_hooks: Let the task's own ``do_retry`` and hooks have their say; else `max_retries` alone decides.
+    """
+    broker = pool.broker
+    try:
+        message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+    except CorruptMessageError as corrupt:
+        return bury_unread(claimed, corrupt, broker.dlq_ttl)
+    message.claim = Claim(Session(broker.backend, worker), claimed.token)
+    task = pool.tasks.get(message.task_name)
+    if task is None:
+        return bury(None, message, unknown_task(message, pool.tasks), broker).outcome
+    judge = task if with_hooks else _plain(task)
+    return conclude(judge, message, Attempt(exception=error)).outcome
 
 
 def _plain(task: AnyTask) -> AnyTask:

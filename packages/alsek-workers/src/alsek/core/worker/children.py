@@ -72,14 +72,17 @@ class Child:
     @property
     def ending(self) -> str:
         """How it ended, in words."""
-        if self.status is None:
-            return "is running"
-        if self.status < 0:
-            try:
-                return f"was killed by {signal.Signals(-self.status).name}"
-            except ValueError:
-                return f"was killed by signal {-self.status}"
-        return f"ended with exit code {self.status}"
+        return "is running" if self.status is None else ending_of(self.status)
+
+
+def ending_of(status: int) -> str:
+    """How a process ended, in words, from its exit code or minus the signal that killed it."""
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
 
 
 class Inherited:
@@ -114,31 +117,46 @@ def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child
     """
     pipes: list[int] = []
     parent = os.getpid()
-    _flush()
+
+    def run() -> int:
+        lifeline_out, lifeline_in, news_out, news_in = pipes
+        for descriptor in (lifeline_in, news_out, *close):
+            os.close(descriptor)
+        os.set_blocking(news_in, False)
+        die_with(parent)
+        return main(Inherited(lifeline_out, news_in))
+
     try:
         pipes += os.pipe()
         pipes += os.pipe()
-        pid = os.fork()
+        pid = fork_plain(run)
     except OSError:
         for descriptor in pipes:
             os.close(descriptor)
         raise
     lifeline_out, lifeline_in, news_out, news_in = pipes
+    os.set_blocking(news_out, False)
+    os.close(lifeline_out)
+    os.close(news_in)
+    return Child(pid, lifeline_in, news_out)
+
+
+def fork_plain(main: Callable[[], int]) -> int:
+    """Run `main` in a child, which exits with what it returns; the pid. Nothing ends it with its parent.
+
+    Raises:
+        OSError: There can't be another process now.
+    """
+    _flush()
+    pid = os.fork()
     if pid:
-        os.set_blocking(news_out, False)
-        os.close(lifeline_out)
-        os.close(news_in)
-        return Child(pid, lifeline_in, news_out)
+        return pid
     status = 1
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        for descriptor in (lifeline_in, news_out, *close):
-            os.close(descriptor)
-        os.set_blocking(news_in, False)
-        die_with(parent)
-        status = main(Inherited(lifeline_out, news_in))
+        status = main()
     except BaseException:
         log.critical("A worker process failed.", exc_info=True)
     finally:

@@ -83,7 +83,9 @@ class Engine(Generic[J]):
         self._started = 0
         self._checked_at = monotonic_ms()
         self._worth_claiming = True
-        self._worth_asking = False  # full, but news has come: whether messages wait is for the supervisor to know
+        self._worth_asking = (
+            False  # full, but news has come: whether messages wait is for the supervisor to know
+        )
         self._ask_at = 0
         self._due_at: int | None = None
         self._pause = 0
@@ -192,7 +194,8 @@ class Engine(Generic[J]):
 
     def _start(self, step: Step) -> None:
         jobs = [
-            self._crew.job(claimed, self._board.hold(claimed.token), self._session) for claimed in step.claimed
+            self._crew.job(claimed, self._board.hold(claimed.token), self._session)
+            for claimed in step.claimed
         ]
         self._board.count_step(self._session.seq)
         for job in jobs:

@@ -1,4 +1,4 @@
-"""A group: one process with an engine of its own and its threads."""
+"""A group: one process with an engine of its own, and what runs the engine's jobs: here, threads."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import signal
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
+from alsek.core.hooks import run_hooks
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, ignore_signal
+from alsek.core.worker.crew import Crew, J
 from alsek.core.worker.engine import Engine
+from alsek.core.worker.jobs import Job
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.threads import ThreadCrew
 from alsek.exceptions import BackendError
@@ -31,62 +36,77 @@ class GroupOptions:
     """What a group is told beyond the pool's options.
 
     Attributes:
-        n_threads: How many tasks it runs at once.
+        slots: How many tasks it runs at once.
         patient: A slot is taken until its thread has ended.
         most_tasks: Be replaced after so many tasks.
         most_memory: Be replaced when larger than so many MiB.
         suspects_only: Run suspects, one at a time, until there are none.
+        isolated: Each task runs in a process of its own, below the group's; none can hurt the group.
     """
 
-    n_threads: int
+    slots: int
     patient: bool = False
     most_tasks: int | None = None
     most_memory: int | None = None
     suspects_only: bool = False
+    isolated: bool = False
 
 
 def board_for(options: GroupOptions) -> Board:
     """A board with room for what a group may hold: running, finished, just claimed, and given up."""
-    board = Board(4 * options.n_threads + 16)
-    board.limit = options.n_threads
+    board = Board(4 * options.slots + 16)
+    board.limit = options.slots
     return board
 
 
-class Group:
-    """Runs in the child; see :func:`~alsek.core.worker.children.fork`."""
+class Group(ABC, Generic[J]):
+    """Runs in the child; see :func:`~alsek.core.worker.children.fork`.
+
+    Args:
+        pool: The pool's options.
+        options: What a group is told beyond them.
+        board: What the supervisor sees.
+    """
 
     def __init__(self, pool: PoolOptions, options: GroupOptions, board: Board) -> None:
         self._pool = pool
         self._options = options
         self._board = board
+        self._told_to_stop = False
+        self._engine: Engine[J] | None = None
+
+    def _fork_first(self, inherited: Inherited) -> None:
+        """What is forked before there are threads, connections and handlers."""
+
+    @abstractmethod
+    def _begin(self) -> bool:
+        """What comes before the first task; False if the group can't start."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """What comes after the last."""
+
+    @abstractmethod
+    def _worker(self) -> Worker:
+        """What to register as."""
+
+    @abstractmethod
+    def _crew(self) -> Crew[J]:
+        """What runs the jobs."""
 
     def main(self, inherited: Inherited) -> int:
         """Serve until told to stop; the exit code."""
+        self._fork_first(inherited)
         os.register_at_fork(after_in_child=_forget_signals)
         control = self._listen(inherited)
-        if not self._run_hooks("start"):
+        if not self._begin():
             return EXIT_NOT_STARTED
-        worker = Worker(
-            id="",
-            kind="thread",
-            queues=self._pool.queues,
-            lease=self._pool.lease,
-            dlq_ttl=self._pool.broker.dlq_ttl or 0,
-            suspects="only" if self._options.suspects_only else "alone",
-        )
-        session = Session(self._pool.broker.backend, worker)
+        session = Session(self._pool.broker.backend, self._worker())
         if not self._register(session):
-            self._run_hooks("stop")
+            self._finish()
             return EXIT_DRAINED
         self._board.sign(session.worker.id)
-        crew = ThreadCrew(
-            self._pool.tasks,
-            self._pool.broker,
-            self._board,
-            self._options.n_threads,
-            self._pool.max_losses,
-            self._options.patient,
-        )
+        crew = self._crew()
         self._engine = Engine(
             session,
             crew,
@@ -102,13 +122,10 @@ class Group:
             self._engine.run()
         crew.dismiss()
         self._retire(session)
-        self._run_hooks("stop")
+        self._finish()
         return EXIT_DRAINED if self._told_to_stop or self._options.suspects_only else EXIT_RECYCLED
 
     # ── signals ────────────────────────────────────────────────────────────────────────────────
-
-    _told_to_stop = False
-    _engine: Engine | None = None
 
     def _listen(self, inherited: Inherited) -> int:
         """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
@@ -162,17 +179,6 @@ class Group:
 
     # ── the process ────────────────────────────────────────────────────────────────────────────
 
-    def _run_hooks(self, when: str) -> bool:
-        for hook in self._pool.hooks:
-            if hook.when != when:
-                continue
-            try:
-                hook()
-            except BaseException:  # the user's code; also sys.exit() in it means no more than that it failed
-                log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
-                return False
-        return True
-
     def _too_large(self) -> bool:
         most = self._options.most_memory
         size = resident_mib()
@@ -180,6 +186,36 @@ class Group:
             return False
         log.info("Group %d has grown to %d MiB (max_memory=%d): it is replaced.", os.getpid(), size, most)
         return True
+
+
+class ThreadGroup(Group[Job]):
+    """A group that runs its jobs in threads."""
+
+    def _begin(self) -> bool:
+        return run_hooks(self._pool.hooks, "start")
+
+    def _worker(self) -> Worker:
+        return Worker(
+            id="",
+            kind="thread",
+            queues=self._pool.queues,
+            lease=self._pool.lease,
+            dlq_ttl=self._pool.broker.dlq_ttl or 0,
+            suspects="only" if self._options.suspects_only else "alone",
+        )
+
+    def _crew(self) -> ThreadCrew:
+        return ThreadCrew(
+            self._pool.tasks,
+            self._pool.broker,
+            self._board,
+            self._options.slots,
+            self._pool.max_losses,
+            self._options.patient,
+        )
+
+    def _finish(self) -> None:
+        run_hooks(self._pool.hooks, "stop")
 
 
 def resident_mib() -> int:

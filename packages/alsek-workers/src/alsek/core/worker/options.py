@@ -16,6 +16,7 @@ from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationE
 
 DEFAULT_N_THREADS = 8
 DEFAULT_SLOT_WAIT_INTERVAL = 1_000
+DEFAULT_PRUNE_INTERVAL = 100
 
 
 def default_processes() -> int:
@@ -38,7 +39,6 @@ class PoolOptions:
         shutdown_timeout: How long running tasks may go on after the first signal.
         max_losses: How many workers may die over a message before it fails.
         hooks: What its processes run when they start and stop.
-        log_format: Nothing in here configures logging; children inherit it.
     """
 
     tasks: dict[str, AnyTask]

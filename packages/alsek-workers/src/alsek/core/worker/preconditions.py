@@ -7,6 +7,7 @@ import threading
 import warnings
 
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.abstract import Backend
 
 
 def check_process() -> None:
@@ -28,4 +29,16 @@ def check_process() -> None:
             "Start them in an on_worker_start hook instead.",
             RuntimeWarning,
             stacklevel=3,
+        )
+
+
+def check_backend(backend: Backend) -> None:
+    """Check that the processes of a pool see what others write.
+
+    Raises:
+        ValidationError: They don't.
+    """
+    if not backend.shared:
+        raise ValidationError(
+            f"{backend.describe()} is not shared between processes: a pool needs SQLite or Redis"
         )

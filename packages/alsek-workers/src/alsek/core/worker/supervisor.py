@@ -11,6 +11,8 @@ import logging
 import random
 import select
 import time
+from collections.abc import Callable
+from typing import Any
 
 from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
 from alsek.core.worker.board import Board
@@ -21,6 +23,7 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import StopSignals
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
+from alsek.types import Wish
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ _LONGEST_RESTART = 30.0
 #: A group that dies younger than this (s) was hardly worth starting: the next one waits a little.
 _YOUNG = 1.0
 #: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
+#: What was started below an ended group gets so long (s) to end.
+_LAST_BREATH = 2.0
 _LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
 
 
@@ -48,6 +53,7 @@ class _Member:
         self.options = options
         self.born = time.monotonic()
         self.leaving = False
+        self.over_at: float | None = None
         self.wedged_tokens: frozenset[int] = frozenset()
 
 
@@ -67,12 +73,20 @@ class Supervisor:
     Args:
         pool: What every pool is told.
         group: What each group is told.
+        kind: What a group is made of.
         n_processes: The most groups.
     """
 
-    def __init__(self, pool: PoolOptions, group: GroupOptions, n_processes: int) -> None:
+    def __init__(
+        self,
+        pool: PoolOptions,
+        group: GroupOptions,
+        kind: Callable[[PoolOptions, GroupOptions, Board], Group[Any]],
+        n_processes: int,
+    ) -> None:
         self._pool = pool
         self._group = group
+        self._kind = kind
         self._n_processes = n_processes
         self._members: list[_Member] = []
         self._settling: list[_Settling] = []
@@ -112,7 +126,7 @@ class Supervisor:
     def _start_group(self, options: GroupOptions) -> None:
         board = board_for(options)
         try:
-            child = fork(Group(self._pool, options, board).main, self._descriptors())
+            child = fork(self._kind(self._pool, options, board).main, self._descriptors())
         except OSError as error:
             board.close()
             self._start_at = time.monotonic() + 1.0
@@ -139,7 +153,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for member in list(self._members):
-            if member.child.reap():
+            if member.child.reap() and self._is_over(member):
                 self._members.remove(member)
                 member.child.close()  # before others are forked, which would keep it
                 self._see_off(member)
@@ -159,6 +173,14 @@ class Supervisor:
                 else:
                     settling.hooks_until = None
                     settling.child.signal(9)  # the user's hooks hang: it is settled without them
+
+    def _is_over(self, member: _Member) -> bool:
+        """Whether all that an ended group has started has ended too: what is given back earlier runs twice at once."""
+        if not member.options.isolated or member.child.silent:
+            return True
+        if member.over_at is None:
+            member.over_at = time.monotonic() + _LAST_BREATH
+        return time.monotonic() >= member.over_at
 
     def _settled_badly(self, settling: _Settling) -> None:
         """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
@@ -198,23 +220,32 @@ class Supervisor:
             self._start_at = time.monotonic() + min(0.05 * 2.0**self._young_deaths, 5.0)
         else:
             self._young_deaths = 0
-        entries = member.board.held()
-        stopped = member.leaving and self._signals.stopping
-        death = Death(
-            worker=self._worker(worker_id),
-            ending=member.child.ending,
-            overdue=member.wedged_tokens,
-            # Killed by the pool's own stop: nobody is to blame, all is given back uncharged.
-            running=frozenset() if stopped else frozenset(e.token for e in entries if e.running),
-            finished=frozenset(e.token for e in entries if e.started and not e.running),
-        )
+        death = self._death(member, worker_id)
         self._settle(death, with_hooks=True)
         if len(death.running) > 1 and not death.overdue and not self._signals.stopping:
             self._quarantine()
 
+    def _death(self, member: _Member, worker_id: str) -> Death:
+        running = finished = frozenset[int]()
+        # Killed by the pool's own stop, nobody is to blame: all is given back as if nothing had been.
+        if not (member.leaving and self._signals.stopping):
+            started = [entry for entry in member.board.held() if entry.started]
+            # A group whose tasks have processes of their own was not ended by one of them.
+            shared = not member.options.isolated
+            running = frozenset(entry.token for entry in started if entry.running and shared)
+            finished = frozenset(entry.token for entry in started) - running
+        return Death(
+            worker=self._worker(worker_id),
+            ending=member.child.ending,
+            overdue=member.wedged_tokens,
+            running=running,
+            finished=finished,
+        )
+
     def _worker(self, worker_id: str) -> Worker:
         pool = self._pool
-        return Worker(worker_id, "thread", pool.queues, pool.lease, pool.broker.dlq_ttl or 0)
+        kind: Wish = "process" if self._group.isolated else "thread"
+        return Worker(worker_id, kind, pool.queues, pool.lease, pool.broker.dlq_ttl or 0)
 
     # ── leases ─────────────────────────────────────────────────────────────────────────────────
 
@@ -309,7 +340,7 @@ class Supervisor:
             return
         for member in self._members:
             member.board.suspects = 0
-        self._start_group(GroupOptions(n_threads=1, suspects_only=True))
+        self._start_group(GroupOptions(slots=1, suspects_only=True))
 
     @property
     def _quarantined(self) -> bool:
@@ -346,6 +377,7 @@ class Supervisor:
             wakes.append(self._start_at)
         wakes += [settling.hooks_until for settling in self._settling if settling.hooks_until is not None]
         wakes += [settling.until for settling in self._settling]
+        wakes += [member.over_at for member in self._members if member.over_at is not None]
         milliseconds = monotonic_ms()
         for member in self._members:
             wakes += [

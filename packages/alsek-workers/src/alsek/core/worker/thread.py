@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.hooks import WorkerHook
 from alsek.core.lifecycle import AnyTask
-from alsek.core.worker.group import GroupOptions
+from alsek.core.worker.group import GroupOptions, ThreadGroup
 from alsek.core.worker.options import (
     DEFAULT_N_THREADS,
     DEFAULT_SLOT_WAIT_INTERVAL,
@@ -16,10 +16,10 @@ from alsek.core.worker.options import (
     checked_queues,
     default_processes,
 )
-from alsek.core.worker.preconditions import check_process
+from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.supervisor import Supervisor
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
-from alsek.exceptions import NoTasksFoundError, ValidationError
+from alsek.exceptions import NoTasksFoundError
 
 
 class ThreadWorkerPool:
@@ -94,7 +94,7 @@ class ThreadWorkerPool:
             hooks=(*on_worker_start, *on_worker_stop),
         )
         self._group = GroupOptions(
-            n_threads=n_threads,
+            slots=n_threads,
             patient=complete_only_on_thread_exit,
             most_tasks=max_tasks_per_group,
             most_memory=max_memory,
@@ -111,8 +111,5 @@ class ThreadWorkerPool:
             ValidationError: The backend is not one that processes can share, or the platform has no fork.
         """
         check_process()
-        if not self.broker.backend.shared:
-            raise ValidationError(
-                f"{self.broker.backend.describe()} is not shared between processes: a pool needs SQLite or Redis"
-            )
-        Supervisor(self._options, self._group, self.n_processes).run()
+        check_backend(self.broker.backend)
+        Supervisor(self._options, self._group, ThreadGroup, self.n_processes).run()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from queue import SimpleQueue
 
 from alsek.core.broker import Broker
 from alsek.core.lifecycle import AnyTask
+from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.jobs import Job, monotonic_ms
+from alsek.storage.backends.records import Claimed
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ log = logging.getLogger(__name__)
 ABANDON_AFTER = 900
 
 
-class Crew:
+class ThreadCrew:
     """Up to `size` threads that run jobs, and hand them back finished.
 
     The engine alone calls it, except for what is said to run in the threads. Threads are started as they are
@@ -76,6 +79,10 @@ class Crew:
         """So many threads have been abandoned that the process had better be replaced."""
         return len(self._strays) >= self._size
 
+    def job(self, claimed: Claimed, entry: int, session: Session) -> Job:
+        """A job for a claim."""
+        return Job(claimed, session, entry, session.worker.id)
+
     def start(self, job: Job) -> None:
         """Run a job in a thread."""
         self._running[job.claimed.token] = job
@@ -88,15 +95,19 @@ class Crew:
 
         self._inbox.put(run)
 
-    def later(self, work: Callable[[], None]) -> None:
-        """Run something of the user's, such as an overridden ``set``, in a thread."""
-
-        def run() -> None:
-            work()
-
+    def settled(self, job: Job, accepted: bool) -> None:
+        """If the store has accepted it, tell a tracker that the store does not write itself; in a thread."""
+        if not accepted or not job.tracked_elsewhere:
+            return
         if not self._threads:
             self._hire()
-        self._inbox.put(run)
+        self._inbox.put(job.report)
+
+    def revoke(self, uuid: str) -> None:
+        """Raise in the thread that runs this message, once; if it does not listen, it goes on."""
+        for job in self._running.values():
+            if job.claimed.uuid == uuid and not job.revoked:
+                job.revoke()
 
     def collect(self) -> list[Job]:
         """What has finished since the last time."""
@@ -109,23 +120,19 @@ class Crew:
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
-    @property
-    def bell(self) -> int:
-        """A file descriptor that becomes readable when something finishes while the engine sleeps."""
-        return self._bell
-
-    def may_sleep(self) -> bool:
-        """Ask for the bell to ring from now on; False if something has finished already."""
+    def listen(self, poll: select.poll) -> bool:
+        """Let the bell ring, and `poll` hear it, when something finishes; False if something has already."""
+        poll.register(self._bell, select.POLLIN)
         self._engine_sleeps = True
         if self._finished:
             self._engine_sleeps = False
             return False
         return True
 
-    def awake(self, rung: bool) -> None:
+    def awake(self, ready: Set[int]) -> None:
         """The bell need not ring any more."""
         self._engine_sleeps = False
-        if rung:
+        if self._bell in ready:
             os.read(self._bell, 4096)
 
     def next_deadline(self) -> int | None:
@@ -186,9 +193,8 @@ class Crew:
         while (work := self._inbox.get()) is not None:
             try:
                 job = work()
-            except (
-                BaseException
-            ):  # nothing in a job should raise; if it does, its message must not be lost in silence
+            except BaseException:
+                # Nothing in a job should raise; if it does, its message must not be lost in silence.
                 log.critical("A worker thread failed outside of any task.", exc_info=True)
                 os._exit(70)  # the supervisor gives back what this process held, and starts another
             if job is None:

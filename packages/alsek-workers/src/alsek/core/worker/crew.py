@@ -1,0 +1,88 @@
+"""What runs an engine's jobs: threads, or processes. The engine alone calls it, in one thread."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Set
+from typing import Protocol, TypeVar
+
+from alsek.core.session import Session
+from alsek.storage.backends.records import Claimed, Outcome
+
+
+class Held(Protocol):
+    """A job: one claim, from when it was handed out until the store has accepted what became of it.
+
+    Attributes:
+        claimed: What was handed out.
+        entry: Its number on the board.
+        worker_id: Under which it was claimed.
+        outcome: What becomes of it, once it has finished.
+    """
+
+    claimed: Claimed
+    entry: int
+    worker_id: str
+    outcome: Outcome | None
+
+
+J = TypeVar("J", bound=Held)
+
+
+class Crew(Protocol[J]):
+    """Runs jobs, and hands them back finished."""
+
+    @property
+    def busy(self) -> int:
+        """How many jobs are under way."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """How many jobs could start at once now."""
+        ...
+
+    @property
+    def spent(self) -> bool:
+        """The process had better be replaced."""
+        ...
+
+    def job(self, claimed: Claimed, entry: int, session: Session) -> J:
+        """A job for a claim."""
+        ...
+
+    def start(self, job: J) -> None:
+        """Run a job."""
+        ...
+
+    def collect(self) -> list[J]:
+        """What has finished since the last time."""
+        ...
+
+    def settled(self, job: J, accepted: bool) -> None:
+        """The store has accepted the job's outcome, or refused it."""
+        ...
+
+    def revoke(self, uuid: str) -> None:
+        """End the task of a message that was revoked while it runs."""
+        ...
+
+    def enforce(self) -> None:
+        """End what runs past its deadline."""
+        ...
+
+    def next_deadline(self) -> int | None:
+        """When :meth:`enforce` is next needed (monotonic ms)."""
+        ...
+
+    def listen(self, poll: select.poll) -> bool:
+        """Add to `poll` what tells that something has finished; False if something has already."""
+        ...
+
+    def awake(self, ready: Set[int]) -> None:
+        """The engine sleeps no longer; these descriptors were ready."""
+        ...
+
+    def dismiss(self) -> None:
+        """End what runs the jobs; none is under way."""
+        ...

@@ -1,0 +1,105 @@
+"""The process pool: each task in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from alsek.core.hooks import WorkerHook
+from alsek.core.lifecycle import AnyTask
+from alsek.core.worker.options import (
+    DEFAULT_PRUNE_INTERVAL,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+    PoolOptions,
+    at_least,
+    by_name,
+    checked_queues,
+    default_processes,
+)
+from alsek.core.worker.preconditions import check_backend, check_process
+from alsek.core.worker.processgroup import ProcessGroup, ProcessGroupOptions
+from alsek.core.worker.supervisor import Supervisor
+from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.exceptions import NoTasksFoundError
+
+
+class ProcessWorkerPool:
+    """Runs tasks in processes: up to `n_processes` at once, each task in one of its own, which ends with it.
+
+    The processes are forked from a template that has the tasks imported. It takes messages whose task names
+    ``mechanism="process"`` or none. Durations are milliseconds.
+
+    Args:
+        tasks: What it can run.
+        n_processes: Tasks at once; by default one for each processor.
+        prune_interval: The longest the pool sleeps while tasks run. The end of a task ends the sleep at once.
+        tasks_per_process: How many tasks a process serves before it ends; more than one is faster, and
+            isolates less.
+        queues: Drained strictly in this order; None for every queue there is or will be, in alphabetical order.
+        slot_wait_interval: The longest wait while the pool is full; a finished task ends the wait at once.
+        lease: How long messages stay with this pool if all of it dies at once.
+        shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.
+        max_losses: How many workers may die over a message before it fails.
+        on_worker_start: Run in each process before its first task.
+        on_worker_stop: Run in each process after its last task.
+
+    Raises:
+        ValidationError: An argument is out of range.
+        NoTasksFoundError: There are no tasks, or none that processes may run.
+        TaskDefinitionError: Two tasks have the same name, or are on different stores.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[AnyTask],
+        n_processes: int | None = None,
+        prune_interval: int = DEFAULT_PRUNE_INTERVAL,
+        tasks_per_process: int = 1,
+        queues: Sequence[str] | None = None,
+        slot_wait_interval: int = DEFAULT_SLOT_WAIT_INTERVAL,
+        lease: int = DEFAULT_LEASE,
+        shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT,
+        max_losses: int = DEFAULT_MAX_LOSSES,
+        on_worker_start: Iterable[WorkerHook] = (),
+        on_worker_stop: Iterable[WorkerHook] = (),
+    ) -> None:
+        at_least(
+            1, n_processes=n_processes, prune_interval=prune_interval, tasks_per_process=tasks_per_process
+        )
+        named = by_name(tasks)
+        if all(task.mechanism_wish == "thread" for task in named.values()):
+            raise NoTasksFoundError(
+                "every task here names mechanism='thread', so a process pool would never run one: start a thread pool"
+                " (alsek thread-pool)"
+            )
+        self.tasks = list(named.values())
+        self.broker = self.tasks[0].broker
+        self.n_processes = n_processes if n_processes is not None else default_processes()
+        self._options = PoolOptions(
+            tasks=named,
+            broker=self.broker,
+            queues=checked_queues(queues),
+            slot_wait_interval=slot_wait_interval,
+            lease=lease,
+            shutdown_timeout=shutdown_timeout,
+            max_losses=max_losses,
+            hooks=(*on_worker_start, *on_worker_stop),
+        )
+        self._group = ProcessGroupOptions(
+            slots=self.n_processes,
+            tasks_per_process=tasks_per_process,
+            prune_interval=prune_interval,
+        )
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
+
+        The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
+        runs is ended and given back uncharged.
+
+        Raises:
+            BackendUnavailableError: The store can't be reached at the start.
+            ValidationError: The backend is not one that processes can share, or the platform has no fork.
+        """
+        check_process()
+        check_backend(self.broker.backend)
+        Supervisor(self._options, self._group, ProcessGroup, n_processes=1).run()

@@ -1,0 +1,79 @@
+"""A group whose jobs run in processes of their own, forked from a template."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from alsek.core.worker.board import Board
+from alsek.core.worker.children import Inherited, fork_plain
+from alsek.core.worker.group import Group, GroupOptions
+from alsek.core.worker.offspring import Offspring
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.processes import ProcessCrew, ProcessJob
+from alsek.core.worker.template import Template
+from alsek.storage.backends.records import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessGroupOptions(GroupOptions):
+    """What a group of processes is told besides.
+
+    Attributes:
+        tasks_per_process: How many tasks a process serves before it ends.
+        prune_interval: The longest sleep (ms) of the engine while tasks run.
+    """
+
+    isolated: bool = True
+    tasks_per_process: int = 1
+    prune_interval: int = 100
+
+
+class ProcessGroup(Group[ProcessJob]):
+    """A group that runs each job in a process of its own."""
+
+    def __init__(self, pool: PoolOptions, options: GroupOptions, board: Board) -> None:
+        super().__init__(pool, options, board)
+        assert isinstance(options, ProcessGroupOptions)
+        self._processes = options
+
+    def _fork_first(self, inherited: Inherited) -> None:
+        ours, theirs = socket.socketpair()
+        offspring = Offspring(self._pool, self._board, self._processes.tasks_per_process)
+
+        def main() -> int:
+            ours.close()
+            os.close(inherited.lifeline)
+            return Template(theirs, offspring.main).main()
+
+        # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.
+        fork_plain(main)
+        theirs.close()
+        self._template = ours
+
+    def _begin(self) -> bool:
+        return True  # the hooks run in the processes that run the tasks
+
+    def _finish(self) -> None:
+        pass
+
+    def _worker(self) -> Worker:
+        return Worker(
+            id="",
+            kind="process",
+            queues=self._pool.queues,
+            lease=self._pool.lease,
+            dlq_ttl=self._pool.broker.dlq_ttl or 0,
+            suspects="freely",
+        )
+
+    def _crew(self) -> ProcessCrew:
+        return ProcessCrew(
+            self._pool,
+            self._board,
+            self._processes.slots,
+            self._processes.tasks_per_process,
+            self._processes.prune_interval,
+            self._template,
+        )

@@ -1,0 +1,154 @@
+"""The template: a process with the tasks imported, from which each task's process is forked.
+
+It runs no task and no thread, and opens no connection, so that what is forked from it is clean and small. It
+serves one engine, over a socket::
+
+    engine ── (FORK,) ──────────────► template        a child is forked; it waits for work on a socket of its own,
+           ◄── (BORN, pid) + socket ──                 whose other end goes to the engine
+           ◄── (UNBORN, why) ──                        or it could not be
+           ── (KILL, pid, signal) ──►                  only the parent can tell that a pid is still the child's
+           ◄── (DIED, pid, status) ──                  the exit code, or minus the signal
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from alsek.core.worker.children import die_with, ignore_signal
+from alsek.core.worker.frames import Frames, pack
+
+FORK: Final = "fork"
+KILL: Final = "kill"
+BORN: Final = "born"
+DIED: Final = "died"
+UNBORN: Final = "unborn"
+
+
+class Template:
+    """Runs in the template's process.
+
+    Args:
+        engine: The socket to the engine.
+        child_main: What a child runs, given its own socket; returns its exit code.
+    """
+
+    def __init__(self, engine: socket.socket, child_main: Callable[[socket.socket], int]) -> None:
+        self._engine = engine
+        self._child_main = child_main
+        self._children: set[int] = set()
+        self._frames = Frames()
+
+    def main(self) -> int:
+        """Serve until the engine closes the socket; then end all children."""
+        # What is there now is never looked at by a collector again: its memory stays shared with the children.
+        gc.collect()
+        gc.freeze()
+        wakeup, self._wakeup_in = os.pipe()
+        for descriptor in (wakeup, self._wakeup_in):
+            os.set_blocking(descriptor, False)
+        self._wakeup_out = wakeup
+        signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, ignore_signal)
+        poll = select.poll()
+        poll.register(self._engine, select.POLLIN)
+        poll.register(wakeup, select.POLLIN)
+        while True:
+            poll.poll()
+            self._reap()
+            if not self._obey():
+                break
+        for pid in self._children:
+            _signal_group(pid, signal.SIGKILL)
+        return 0
+
+    def _obey(self) -> bool:
+        """Do what the engine has asked for; False when it has gone."""
+        try:
+            data = self._engine.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        if not data:
+            return False
+        self._frames.feed(data)
+        while (request := self._frames.take()) is not None:
+            if request[0] == FORK:
+                self._fork()
+            elif request[1] in self._children:
+                _signal_group(request[1], request[2])
+        return True
+
+    def _fork(self) -> None:
+        ours, childs = socket.socketpair()
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, too little memory
+            ours.close()
+            childs.close()
+            self._tell((UNBORN, str(error)))
+            return
+        if pid:
+            self._children.add(pid)
+            childs.close()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.setpgid(pid, pid)  # in both: whoever comes first
+            self._tell((BORN, pid), ours)
+            ours.close()
+            return
+        status = 1
+        try:
+            ours.close()
+            self._engine.close()
+            signal.set_wakeup_fd(-1)
+            os.close(self._wakeup_out)
+            os.close(self._wakeup_in)
+            for number in (signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            os.setpgid(0, 0)  # so that what a task starts can be ended with it
+            die_with(parent)
+            status = self._child_main(childs)
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wakeup_out, 4096)
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            if pid in self._children:
+                self._children.discard(pid)
+                self._tell((DIED, pid, os.waitstatus_to_exitcode(status)))
+
+    def _tell(self, value: tuple[Any, ...], connection: socket.socket | None = None) -> None:
+        frame = pack(value)
+        rights = []
+        if connection is not None:
+            descriptors = array.array("i", [connection.fileno()])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # the engine has gone: the loop will see it
+            sent = self._engine.sendmsg([frame], rights)
+            self._engine.sendall(frame[sent:])
+
+
+def _signal_group(pid: int, number: int) -> None:
+    """Signal a child and what it has started; it may be too young to have a group of its own."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -1,0 +1,366 @@
+"""The process pool, run by its command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsek import TaskStatus
+from alsek.exceptions import TaskFailedError
+from tests.integration.conftest import Project, Worker, eventually
+
+BASICS = """
+import signal
+import subprocess
+import sys
+
+@task(broker, result_store=result_store)
+def add(a: int, b: int) -> int:
+    return a + b
+
+@task(broker, result_store=result_store)
+def where(seconds: float = 0.3) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+@task(broker, result_store=result_store, status_tracker=status_tracker, backoff=None)
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+@task(broker, result_store=result_store, timeout=500, max_retries=0)
+def spin() -> None:
+    (HERE / "spin.pid").write_text(str(os.getpid()))
+    while True:
+        pass
+"""
+
+
+def start(project: Project, *arguments: str) -> Worker:
+    """A process pool on the project's tasks."""
+    return project.worker(*arguments, pool="process-pool")
+
+
+def test_each_task_has_a_process_of_its_own(project: Project) -> None:
+    """Four tasks show four process ids, none of them the pool's, and each process ends with its task."""
+    tasks = project.write(BASICS)
+    worker = start(project, "--n_processes", "4")
+    messages = [tasks.where.generate() for _ in range(4)]
+    pids = [tasks.result_store.get(message, timeout=20_000) for message in messages]
+    assert len(set(pids)) == 4
+    assert worker.process.pid not in pids
+    assert not set(pids) & set(worker.children())
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+def test_processes_may_be_reused(project: Project) -> None:
+    """`--tasks_per_process 5`: a process serves five tasks, and no sixth."""
+    tasks = project.write(BASICS)
+    messages = [tasks.where.generate(args=(0,)) for _ in range(20)]
+    start(project, "--n_processes", "1", "--tasks_per_process", "5")
+    pids = [tasks.result_store.get(message, timeout=20_000) for message in messages]
+    assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5, 5, 5]
+
+
+def test_failures_come_back_whole(project: Project) -> None:
+    """An exception in a task's process is retried, and then kept with its name, text and traceback."""
+    tasks = project.write(BASICS)
+    worker = start(project, "--n_processes", "2")
+    message = tasks.fail.generate(args=("no money",))
+    with pytest.raises(TaskFailedError, match="ValueError: no money") as caught:
+        tasks.result_store.get(message, timeout=20_000)
+    assert "raise ValueError(text)" in caught.value.details["traceback"]
+    assert tasks.status_tracker.get(message) is TaskStatus.FAILED
+    assert tasks.broker.sync_from_backend(message).retries == 3
+    assert worker.log.count("is run again") == 3
+
+
+def test_a_task_past_its_timeout_is_ended(project: Project) -> None:
+    """`while True: pass` is ended at its timeout, fails as a timeout, and its slot serves the next."""
+    tasks = project.write(BASICS)
+    start(project, "--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="timeout of 500 ms") as caught:
+        tasks.result_store.get(tasks.spin.generate(), timeout=20_000)
+    assert caught.value.details["name"] == "TaskTimeoutError"
+    pid = int((project.folder / "spin.pid").read_text())
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+def test_a_task_that_ignores_sigterm_is_killed(project: Project) -> None:
+    """SIGKILL follows SIGTERM, and takes along what the task has started."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, timeout=300, max_retries=0)
+def stubborn() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (HERE / "pids").write_text(f"{os.getpid()} {child.pid}")
+    while True:
+        time.sleep(0.1)
+"""
+    )
+    start(project, "--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="timeout of 300 ms"):
+        tasks.result_store.get(tasks.stubborn.generate(), timeout=20_000)
+    pids = (project.folder / "pids").read_text().split()
+    eventually(lambda: all(gone(int(pid)) for pid in pids))
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("os._exit(1)", "ended with exit code 1"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+    ],
+)
+def test_a_process_that_dies_fails_its_message_with_the_reason(
+    project: Project, ending: str, reason: str
+) -> None:
+    """It spends the retries as an exception does; then the message is a dead letter that tells how it died."""
+    tasks = project.write(
+        BASICS
+        + f"""
+@task(broker, result_store=result_store, max_retries=2, backoff=None)
+def dies() -> None:
+    (HERE / "runs").open("a").write("x")
+    {ending}
+"""
+    )
+    start(project, "--n_processes", "2")
+    message = tasks.dies.generate()
+    with pytest.raises(TaskFailedError, match=reason) as caught:
+        tasks.result_store.get(message, timeout=30_000)
+    assert caught.value.details["name"] == "WorkerLostError"
+    assert (project.folder / "runs").read_text() == "xxx"
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+
+
+def test_the_hooks_decide_after_a_death(project: Project) -> None:
+    """`do_retry` and `on_failure` run in a fresh process; one that hangs is not waited for longer than some seconds."""
+    tasks = project.write(
+        BASICS
+        + """
+from alsek import Task
+
+class Careful(Task):
+    def do_retry(self, message, exception):
+        (HERE / "asked").open("a").write(f"{type(exception).__name__} {os.getpid()}\\n")
+        return False
+
+class Hanging(Task):
+    def on_failure(self, message, exception):
+        time.sleep(60)
+
+@task(broker, result_store=result_store, base_task=Careful)
+def careful() -> None:
+    os._exit(3)
+
+@task(broker, result_store=result_store, base_task=Hanging, max_retries=0)
+def hanging() -> None:
+    os._exit(4)
+"""
+    )
+    start(project, "--n_processes", "2")
+    messages = [tasks.careful.generate(), tasks.hanging.generate()]
+    for message, code in zip(messages, (3, 4), strict=True):
+        with pytest.raises(TaskFailedError, match=f"exit code {code}"):
+            tasks.result_store.get(message, timeout=20_000)
+    assert (project.folder / "asked").read_text().startswith("WorkerLostError ")
+
+
+def test_tasks_may_have_processes_of_their_own(project: Project) -> None:
+    """A task may use `subprocess` and `multiprocessing`."""
+    tasks = project.write(
+        BASICS
+        + """
+import multiprocessing
+
+def square(n: int) -> int:
+    return n * n
+
+@task(broker, result_store=result_store)
+def many() -> list[int]:
+    echoed = subprocess.run(["echo", "5"], capture_output=True, text=True, check=True).stdout
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, [1, 2, 3, int(echoed)])
+"""
+    )
+    start(project, "--n_processes", "2")
+    assert tasks.result_store.get(tasks.many.generate(), timeout=30_000) == [1, 4, 9, 25]
+
+
+def test_both_kinds_of_pool_share_a_queue(project: Project) -> None:
+    """Each takes what names its mechanism, either takes what names none, and neither fails the other's."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, mechanism="thread")
+def in_thread() -> int:
+    return os.getpid()
+
+@task(broker, result_store=result_store, mechanism="process")
+def in_process() -> int:
+    return os.getpid()
+"""
+    )
+    messages = [
+        each.generate() for _ in range(10) for each in (tasks.in_thread, tasks.in_process, tasks.where)
+    ]
+    threads = project.worker("--n_processes", "1")
+    processes = start(project, "--n_processes", "2")
+    results = [tasks.result_store.get(message, timeout=30_000) for message in messages]
+    assert set(results[0::3]) == set(threads.children())
+    assert not set(results[1::3]) & set(threads.children())
+    assert list(tasks.broker.dead_letters("alsek_queue")) == []
+    assert processes.stop() == 0
+
+
+def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
+    """SIGTERM: what runs finishes, what waits stays, the exit code is 0, and no process is left."""
+    tasks = project.write(BASICS)
+    worker = start(project, "--n_processes", "1")
+    first = tasks.where.generate(args=(1.0,))
+    second = tasks.where.generate()
+    eventually(lambda: any(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    family = descendants_of(worker.process.pid)
+    assert worker.stop() == 0
+    assert tasks.result_store.get(first) > 0
+    assert tasks.broker.exists(second)
+    eventually(lambda: all(gone(pid) for pid in family))
+
+
+def test_what_does_not_finish_is_given_back_uncharged(project: Project) -> None:
+    """After the shutdown timeout what runs is ended and given back, without a retry; the exit code is 0."""
+    tasks = project.write(BASICS)
+    worker = start(project, "--n_processes", "2", "--shutdown_timeout", "300")
+    messages = [tasks.where.generate(args=(60,)) for _ in range(2)]
+    eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    family = descendants_of(worker.process.pid)
+    assert worker.stop(timeout=10) == 0
+    assert all(gone(pid) for pid in family)
+    for message in messages:
+        assert tasks.backend.messages.get("alsek_queue", message.uuid).state == "ready"
+        assert tasks.broker.sync_from_backend(message).retries == 0
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "engine"])
+def test_a_pool_that_is_killed_leaves_nothing_running(project: Project, victim: str) -> None:
+    """SIGKILL of the supervisor or the engine ends every process below; the messages are run again."""
+    tasks = project.write(BASICS)
+    worker = start(project, "--n_processes", "2", "--lease", "1000")
+    messages = [tasks.where.generate(args=(1.0,)) for _ in range(2)]
+    eventually(lambda: len(tasks_under(worker)) >= 2)
+    family = set(descendants_of(worker.process.pid)) - {worker.process.pid}
+    os.kill(worker.process.pid if victim == "supervisor" else worker.children()[0], signal.SIGKILL)
+    eventually(lambda: all(gone(pid) for pid in family))
+    if victim == "supervisor":
+        worker.process.wait()
+        start(project, "--n_processes", "2", "--lease", "1000")
+    for message in messages:
+        assert tasks.result_store.get(message, timeout=30_000) not in family
+
+
+def test_a_revoked_message_is_ended_while_it_runs(project: Project) -> None:
+    """`revoke` ends a running task within some seconds, on either kind of pool; it is not retried."""
+    tasks: Any = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def long() -> None:
+    (HERE / "started").touch()
+    for _ in range(600):
+        time.sleep(0.1)
+"""
+    )
+    for pool in ("process-pool", "thread-pool"):
+        (project.folder / "started").unlink(missing_ok=True)
+        worker = project.worker("--n_processes", "1", pool=pool)
+        message = tasks.long.generate()
+        eventually((project.folder / "started").exists)
+        assert tasks.long.revoke(message)
+        with pytest.raises(TaskFailedError, match="revoked"):
+            tasks.result_store.get(message, timeout=10_000)
+        assert worker.stop() == 0
+
+
+def test_worker_hooks_run_in_each_process(project: Project) -> None:
+    """`on_worker_start` runs in each task's process before the task, `on_worker_stop` after it."""
+    tasks = project.write(
+        BASICS
+        + """
+STATE = {}
+
+@on_worker_start
+def connect() -> None:
+    STATE["pid"] = os.getpid()
+
+@on_worker_stop
+def disconnect() -> None:
+    (HERE / f"stopped-{STATE['pid']}").touch()
+
+@task(broker, result_store=result_store)
+def connected() -> int:
+    return STATE["pid"] if STATE["pid"] == os.getpid() else 0
+"""
+    )
+    start(project, "--n_processes", "2")
+    pid = tasks.result_store.get(tasks.connected.generate(), timeout=20_000)
+    assert pid
+    eventually((project.folder / f"stopped-{pid}").exists)
+
+
+def test_a_large_message_and_a_large_result_pass(project: Project) -> None:
+    """Five megabytes in and out."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def echo(text: str) -> str:
+    return text
+"""
+    )
+    start(project, "--n_processes", "1")
+    text = "x" * 5_000_000
+    assert tasks.result_store.get(tasks.echo.generate(args=(text,)), timeout=30_000) == text
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that waits to be reaped has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def descendants_of(pid: int) -> list[int]:
+    """A process and all below it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return [pid]
+    return [pid, *(each for child in children for each in descendants_of(int(child)))]
+
+
+def tasks_under(worker: Worker) -> list[int]:
+    """The processes below the template of a pool."""
+    engine = worker.children()
+    templates = descendants_of(engine[0])[1:2] if engine else []
+    return descendants_of(templates[0])[1:] if templates else []
+
+
+def test_slow_timers_do_not_matter(project: Project) -> None:
+    """With a large `--prune_interval` and `--slot_wait_interval` results come just as fast: both only bound a wait."""
+    tasks = project.write(BASICS)
+    start(project, "--n_processes", "1", "--prune_interval", "60000", "--slot_wait_interval", "60000")
+    began = time.monotonic()
+    messages = [tasks.where.generate(args=(0,)) for _ in range(10)]
+    for message in messages:
+        tasks.result_store.get(message, timeout=20_000)
+    assert time.monotonic() - began < 20

@@ -105,7 +105,12 @@ class Project:
     def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run ``alsek`` to its end."""
         return subprocess.run(
-            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
+            self.command(*arguments),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     def worker(self, *arguments: str, target: str = "tasks", pool: str = "thread-pool") -> Worker:

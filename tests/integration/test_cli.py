@@ -47,7 +47,7 @@ def test_a_module_that_fails_shows_its_own_traceback(project: Project) -> None:
     (project.folder / "broken.py").write_text("import os\n\nos.environ['NOT_THERE_AT_ALL']\n")
     shown = project.run("thread-pool", "broken")
     assert shown.returncode == 2
-    assert "broken.py\", line 3" in shown.stderr
+    assert 'broken.py", line 3' in shown.stderr
     assert "KeyError: 'NOT_THERE_AT_ALL'" in shown.stderr
     assert "importlib" not in shown.stderr
 
@@ -58,7 +58,7 @@ def test_a_missing_dependency_of_the_module_is_named(project: Project) -> None:
     shown = project.run("thread-pool", "needy")
     assert shown.returncode == 2
     assert "No module named 'not_installed_anywhere'" in shown.stderr
-    assert "needy.py\", line 1" in shown.stderr
+    assert 'needy.py", line 1' in shown.stderr
 
 
 def test_a_module_without_tasks_is_a_usage_error(project: Project) -> None:

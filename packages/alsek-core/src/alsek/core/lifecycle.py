@@ -23,6 +23,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
@@ -40,6 +41,7 @@ from alsek.exceptions import (
     WorkerLostError,
 )
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.result import ResultStore
 from alsek.storage.serialization import dump
 
 log = logging.getLogger(__name__)
@@ -103,9 +105,9 @@ def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
         except SerializationError as unserializable:
             # It would fail in the same way again: the function ran, but what it returned can't be kept.
             return bury(task, message, unserializable)
-        except AlsekError as trouble:
+        except Exception as trouble:  # noqa: BLE001  a user's result store or serializer may raise anything
             error = trouble
-    if not isinstance(error, Reject) and _may_retry(task, message, error):
+    if not isinstance(error, Reject | MessageRevokedError) and _may_retry(task, message, error):
         return _retry(task, message, error)
     return bury(task, message, error)
 
@@ -174,7 +176,7 @@ def _wire_result(task: AnyTask, result: Any) -> bytes:
     serializer = task.broker.backend.serializer
     try:
         return dump(serializer, result)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except Exception as error:  # whatever a serializer raises on values that it can't take
         raise _unserializable(task, result, error) from error
 
 
@@ -186,7 +188,16 @@ def _store_elsewhere(task: AnyTask, message: Message, result: Any) -> None:
     except AlsekError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise _unserializable(task, result, error) from error
+        if _wire_or_none(task.result_store, result) is None:
+            raise _unserializable(task, result, error) from error
+        raise
+
+
+def _wire_or_none(store: ResultStore, result: Any) -> bytes | None:
+    try:
+        return dump(store.backend.serializer, result)
+    except Exception:  # noqa: BLE001  whatever it is, it is a refusal
+        return None
 
 
 def _unserializable(task: AnyTask, result: Any, error: Exception) -> SerializationError:
@@ -210,7 +221,7 @@ def _callback(task: AnyTask, message: Message, result: Any) -> Submission:
 def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
     try:
         return bool(task.do_retry(message, error))
-    except Exception:  # the user's code: its failure must not decide that a payment is lost
+    except BaseException:  # the user's code: its failure must not decide that a payment is lost
         log.exception(
             "do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(message)
         )
@@ -220,12 +231,14 @@ def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
 def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
     claim = message.claim
     assert claim is not None
-    retried = message.clone()
-    retried.retries += 1
+    retried = _as_it_came(task, message)
+    retried.retries = message.retries + 1
     retried.updated_at = now_ms()
     retried.exception_details = describe_failure(error)
-    retried.retry_delay = error.delay if isinstance(error, Retry) else None
+    retried.retry_delay = _asked_for(error)
     delay = _backoff(task, retried)
+    # Before the hook, which may change it.
+    payload = retried.pack(task.broker.backend.serializer)
     _guarded(task.on_retry, retried, error)
     log.warning(
         "%s failed, and is run again in %d ms (retry %d): %s: %s",
@@ -236,17 +249,39 @@ def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
         retried.exception_details["text"],
         extra=context_of(message),
     )
-    payload = retried.pack(task.broker.backend.serializer)
     return Conclusion(Retried(message.uuid, message.queue, claim.token, payload, delay), TaskStatus.RETRYING)
 
 
 def _backoff(task: AnyTask, retried: Message) -> int:
     if retried.retry_delay is not None:
-        return max(0, retried.retry_delay)
+        return retried.retry_delay
     try:
-        return retried.backoff.get(retried.retries)
-    except AlsekError:  # of a class that this process has not imported
-        return task.backoff.get(retried.retries)
+        return max(0, retried.backoff.get(retried.retries))
+    except Exception as error:  # noqa: BLE001  of a class that this process has not imported, or the user's own
+        log.warning("The backoff of %s fails, the task's own is used: %r", retried.summary, error)
+    try:
+        return max(0, task.backoff.get(retried.retries))
+    except Exception:
+        log.exception("The backoff of task %r fails: the default is used.", task.name)
+        return DEFAULT_BACKOFF.get(retried.retries)
+
+
+def _as_it_came(task: AnyTask, message: Message) -> Message:
+    """The message as the store handed it out: what the task did to its arguments must not reach the next attempt."""
+    if message.packed is None:
+        return message.clone()
+    return Message.unpack(message.uuid, message.queue, message.packed, task.broker.backend.serializer)
+
+
+def _asked_for(error: BaseException) -> int | None:
+    """The delay that the task asked for."""
+    if not isinstance(error, Retry) or error.delay is None:
+        return None
+    try:
+        return max(0, int(error.delay))
+    except (TypeError, ValueError, OverflowError):
+        log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", error.delay)
+        return None
 
 
 def _died(message: Message, error: bytes, dlq_ttl: int | None) -> Died:
@@ -258,7 +293,7 @@ def _guarded(hook: Callable[..., Any], message: Message, *details: Any) -> None:
     """Call a hook of the user's; what it raises is logged, and changes nothing."""
     try:
         hook(message, *details)
-    except Exception:
+    except BaseException:
         log.exception(
             "%s failed for %s.",
             getattr(hook, "__qualname__", hook),

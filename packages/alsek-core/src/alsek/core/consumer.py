@@ -6,6 +6,7 @@ import logging
 import os
 import select
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
@@ -16,7 +17,7 @@ from alsek.core.lifecycle import bury_unread, condemned
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
-from alsek.exceptions import BackendUnavailableError, CorruptMessageError, WorkerUnknownError
+from alsek.exceptions import BackendError, BackendUnavailableError, CorruptMessageError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
@@ -50,11 +51,17 @@ class Consumer:
         worker = Worker("", "any", self.queues, lease, broker.dlq_ttl or 0, "freely")
         self._session = Session(broker.backend, worker)
         self._stop, self._stopper = os.pipe()
+        weakref.finalize(self, _close_both, self._stop, self._stopper)
         self._closed = threading.Event()
         self._keeper: threading.Thread | None = None
 
     def stream(self) -> Iterator[Message]:
-        """Messages, as they become ready, for ever (until :meth:`close`)."""
+        """Messages, as they become ready, for ever (until :meth:`close`).
+
+        Leaving the loop over it, by ``break`` say, closes the consumer: finish a message inside.
+        """
+        if self._closed.is_set():
+            return
         self._register()
         waiter = self._session.waiter()
         misses = 0
@@ -128,7 +135,7 @@ class Consumer:
                 self._session.renew()
             except WorkerUnknownError:
                 continue  # the stream registers anew
-            except BackendUnavailableError as error:
+            except BackendError as error:
                 log.warning(
                     "The lease of consumer %s could not be renewed: %s", self._session.worker.id, error
                 )
@@ -147,10 +154,6 @@ class Consumer:
             except BackendUnavailableError as error:
                 log.warning("What the consumer held is given back when its lease ends: %s", error)
 
-    def __del__(self) -> None:
-        os.close(self._stop)
-        os.close(self._stopper)
-
     def __enter__(self) -> Consumer:
         return self
 
@@ -161,3 +164,8 @@ class Consumer:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _close_both(stop: int, stopper: int) -> None:
+    os.close(stop)
+    os.close(stopper)

@@ -1,0 +1,264 @@
+"""The consumer: messages for whoever wants to process them by hand."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from alsek.core.backoff import ConstantBackoff, LinearBackoff
+from alsek.core.broker import Broker
+from alsek.core.consumer import Consumer
+from alsek.core.message import Message
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import task
+from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostError, ValidationError
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import Claimed
+from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
+
+
+@pytest.fixture
+def consumer(broker: Broker) -> Iterator[Consumer]:
+    """A consumer of everything."""
+    with Consumer(broker) as made:
+        yield made
+
+
+def handed_out(broker: Broker) -> list[Claimed]:
+    """What another worker may take now."""
+    return a_session(broker.backend).step((), 10).claimed
+
+
+def test_the_documented_defaults(consumer: Consumer) -> None:
+    """All queues, and a linear backoff between a second and half a minute."""
+    assert consumer.queues is None
+    assert consumer.backoff == LinearBackoff(1_000, floor=1_000, ceiling=30_000)
+
+
+def test_messages_come_with_their_claim(broker: Broker, consumer: Consumer) -> None:
+    """Each is held by the consumer alone, and can be acknowledged once."""
+    broker.submit_many([Message("t", args=(number,)) for number in range(3)])
+    for number, message in enumerate(consumer.stream()):
+        assert message.args == (number,)
+        assert message.token is not None
+        assert broker.exists(message)
+        broker.ack(message)
+        with pytest.raises(ClaimLostError):
+            broker.ack(message)
+        if number == 2:
+            break
+    assert broker.backend.count("queues:alsek_queue") == 0
+
+
+def test_queues_are_drained_in_their_order(broker: Broker) -> None:
+    """As given; without any given, in alphabetical order; others are left alone."""
+    broker.submit_many([Message("t", name) for name in ("a", "b", "c", "b")])
+    with Consumer(broker, ["c", "b"]) as consumer:
+        stream = consumer.stream()
+        assert [next(stream).queue for _ in range(3)] == ["c", "b", "b"]
+        stream.close()
+    with Consumer(broker) as consumer:
+        stream = consumer.stream()
+        assert [next(stream).queue for _ in range(4)] == ["a", "b", "b", "c"]
+        stream.close()
+    with pytest.raises(ValidationError):
+        Consumer(broker, ["white space"])
+    gc.collect()  # one that could not be made leaves nothing to complain of
+
+
+def test_every_mechanism_is_taken(broker: Broker, consumer: Consumer) -> None:
+    """Whatever pool a message wishes for, a consumer takes it."""
+    wanted = ("any", "thread", "process")
+    broker.submit_many([Message("t", mechanism_wish=wish) for wish in wanted])
+    stream = consumer.stream()
+    assert [next(stream).mechanism_wish for _ in wanted] == list(wanted)
+
+
+def test_closing_gives_back(broker: Broker, backend: MemoryBackend) -> None:
+    """What was not finished is ready again at once, uncharged, and its claim is void."""
+    tracker = StatusTracker(backend)
+    made = task(broker, status_tracker=tracker)(lambda: None)
+    message = made.generate()
+    consumer = Consumer(broker)
+    stream = consumer.stream()
+    held = next(stream)
+    assert tracker.get(message) is TaskStatus.RUNNING
+    consumer.close()
+    consumer.close()
+    assert list(stream) == []
+    assert tracker.get(message) is TaskStatus.SUBMITTED
+    with pytest.raises(ClaimLostError):
+        broker.ack(held)
+    (again,) = handed_out(broker)
+    assert (again.uuid, again.losses) == (message.uuid, 0)
+
+
+def test_leaving_the_loop_gives_back(broker: Broker) -> None:
+    """So does a stream that is dropped."""
+    broker.submit(Message("t"))
+    stream = Consumer(broker).stream()
+    next(stream)
+    stream.close()
+    assert len(handed_out(broker)) == 1
+
+
+def test_a_closed_consumer_stays_closed(broker: Broker) -> None:
+    """It yields nothing and holds nothing."""
+    broker.submit(Message("t"))
+    consumer = Consumer(broker)
+    consumer.close()
+    assert list(consumer.stream()) == []
+    assert len(handed_out(broker)) == 1
+
+
+def test_closing_ends_a_sleep(broker: Broker) -> None:
+    """A stream that waits for messages ends when another thread closes the consumer."""
+    consumer = Consumer(broker, backoff=ConstantBackoff(60_000))
+    asleep = threading.Event()
+    slumber = consumer._sleep
+
+    def told(*args: object) -> None:
+        asleep.set()
+        slumber(*args)  # type: ignore[arg-type]
+
+    consumer._sleep = told  # type: ignore[assignment, method-assign]
+    streaming = Elsewhere(lambda: list(consumer.stream()))
+    assert asleep.wait(PATIENCE)
+    consumer.close()
+    assert streaming.value() == []
+
+
+def test_a_wake_up_ends_the_wait(broker: Broker) -> None:
+    """The backoff is the longest wait: a message that comes is handed out at once."""
+    consumer = Consumer(broker, backoff=ConstantBackoff(60_000))
+    asleep = threading.Event()
+    slumber = consumer._sleep
+
+    def told(*args: object) -> None:
+        asleep.set()
+        slumber(*args)  # type: ignore[arg-type]
+
+    consumer._sleep = told  # type: ignore[assignment, method-assign]
+    waiting = Elsewhere(lambda: next(consumer.stream()).uuid)
+    assert asleep.wait(PATIENCE)
+    broker.submit(Message("t", uuid="here"))
+    assert waiting.value() == "here"
+    consumer.close()
+
+
+def test_a_delayed_message_ends_the_wait_when_it_is_due(backend: MemoryBackend) -> None:
+    """No wake-up comes for time that passes: the consumer's own timer ends the wait."""
+    broker = Broker(MemoryBackend())
+    broker.submit(Message("t", delay=20))
+    with Consumer(broker, backoff=ConstantBackoff(60_000)) as consumer:
+        assert next(consumer.stream()).delay == 20
+
+
+def test_the_lease_is_kept(clock: Clock) -> None:
+    """While the consumer lives its lease is renewed, whatever the store answers in between."""
+    renewed = threading.Semaphore(0)
+
+    class Counting(MemoryBackend):
+        """Fails now and then."""
+
+        calls = 0
+
+    backend = Counting(clock=clock)
+    inner = type(backend.messages).renew
+
+    def renew(self: MessagePort, *args: object) -> list[str]:
+        Counting.calls += 1
+        renewed.release()
+        if Counting.calls == 1:
+            raise BackendUnavailableError("away")
+        if Counting.calls == 2:
+            raise BackendError("out of memory")
+        answer: list[str] = inner(self, *args)  # type: ignore[arg-type]
+        return answer
+
+    broker = Broker(backend)
+    broker.submit(Message("t"))
+    with pytest.MonkeyPatch.context() as patch, Consumer(broker, lease=30) as consumer:
+        patch.setattr(type(backend.messages), "renew", renew)
+        stream = consumer.stream()
+        held = next(stream)
+        for _ in range(4):
+            assert renewed.acquire(timeout=PATIENCE)
+        broker.ack(held)
+
+
+def test_what_must_not_run_is_buried(broker: Broker, consumer: Consumer, clock: Clock) -> None:
+    """Revoked, expired and unreadable messages never reach the loop: they die, with the reason."""
+    revoked, expired, broken, sound = (
+        Message("t", uuid=name) for name in ("revoked", "expired", "broken", "sound")
+    )
+    broker.submit(revoked)
+    broker.revoke(revoked)
+    broker.submit(expired, ttl=10)
+    clock.advance(11)
+    submission = broken.submission(broker.backend.serializer)._replace(payload=b"\xff")
+    broker.backend.messages.add([submission], "r")
+    broker.submit(sound)
+    assert next(consumer.stream()).uuid == "sound"
+    for message, name in ((revoked, "MessageRevokedError"), (expired, "MessageExpiredError")):
+        details = broker.sync_from_backend(message).exception_details
+        assert details is not None
+        assert details["name"] == name
+    assert broker.in_dlq(broken)
+
+
+def test_an_outage_is_outlived(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """Lost requests and lost replies are logged; each message still comes once."""
+    backend = LossyBackend(clock)
+    broker = Broker(backend)
+    broker.submit_many([Message("t", uuid="one"), Message("t", uuid="two")])
+    with Consumer(broker, backoff=ConstantBackoff(1, floor=0)) as consumer:
+        stream = consumer.stream()
+        backend.plan += ["ok", "reply", "request"]  # registration, then two claims
+        one = next(stream)
+        broker.ack(one)
+        backend.plan.append("reply")
+        two = next(stream)
+        broker.ack(two)
+    assert (one.uuid, two.uuid) == ("one", "two")
+    assert "the reply was lost" in caplog.text
+
+
+def test_after_the_lease_the_consumer_registers_anew(
+    broker: Broker, backend: MemoryBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Taken for dead, it goes on under another id; what it held is no longer its own, and acks say so."""
+    broker.submit_many([Message("t", uuid="one"), Message("t", uuid="two")])
+    with Consumer(broker) as consumer:
+        stream = consumer.stream()
+        one = next(stream)
+        backend.messages.retire(consumer._session.worker)
+        again = next(stream)
+        assert again.uuid == one.uuid
+        with pytest.raises(ClaimLostError):
+            broker.ack(one)
+        broker.ack(again)
+        assert next(stream).uuid == "two"
+    assert "no longer its own" in caplog.text
+
+
+def test_no_file_descriptor_is_left(broker: Broker) -> None:
+    """A consumer that was closed and dropped gives back all it opened."""
+    if not os.path.isdir("/proc/self/fd"):  # noqa: PTH112
+        pytest.skip("no /proc here")
+    broker.submit(Message("t"))
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(10):
+        with Consumer(broker) as consumer:
+            stream = consumer.stream()
+            next(stream)
+            stream.close()
+        del consumer, stream
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208

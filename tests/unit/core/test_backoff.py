@@ -29,7 +29,13 @@ def test_the_documented_defaults() -> None:
     """A minute at least, an hour at most, and 0 with no incident: for every class, as the tour prints them."""
     assert ExponentialBackoff().settings == {
         "algorithm": "ExponentialBackoff",
-        "parameters": {"base": 4, "factor": 10_000, "floor": 60_000, "ceiling": 3_600_000, "zero_override": True},
+        "parameters": {
+            "base": 4,
+            "factor": 10_000,
+            "floor": 60_000,
+            "ceiling": 3_600_000,
+            "zero_override": True,
+        },
     }
     for kind in KINDS:
         backoff = kind()
@@ -74,7 +80,9 @@ def test_without_a_ceiling_it_is_still_a_number(base: float, incidents: int) -> 
 
 
 @given(st.sampled_from(KINDS), bounds, st.booleans(), st.booleans(), st.integers(0, 10**6))
-def test_bounds_hold(kind: Any, pair: tuple[int | None, int | None], zero: bool, jitter: bool, n: int) -> None:
+def test_bounds_hold(
+    kind: Any, pair: tuple[int | None, int | None], zero: bool, jitter: bool, n: int
+) -> None:
     """The duration is never below the floor (unless jittered) nor above the ceiling, and always an integer >= 0."""
     floor, ceiling = pair
     duration = kind(floor=floor, ceiling=ceiling, zero_override=zero, jitter=jitter).get(n)

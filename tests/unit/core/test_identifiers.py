@@ -37,13 +37,17 @@ def test_worker_and_request_ids_never_repeat() -> None:
     assert len({new_worker_id() for _ in range(1_000)} | {new_request_id() for _ in range(1_000)}) == 2_000
 
 
-@pytest.mark.parametrize("name", ["q", "math_ops", "a:b", "é-ß", "x" * 255, "67de0e4c-9816-11eb-8cb0-acde48001122"])
+@pytest.mark.parametrize(
+    "name", ["q", "math_ops", "a:b", "é-ß", "x" * 255, "67de0e4c-9816-11eb-8cb0-acde48001122"]
+)
 def test_sensible_names_are_taken(name: str) -> None:
     """A name of up to 255 visible characters is taken as it is."""
     assert check_name("queue", name) == name
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a\nb", "a\tb", "a\0b", "\x7f", "x" * 256, "\ud800", 7, None, b"q"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b", "a\nb", "a\tb", "a\0b", "\x7f", "x" * 256, "\ud800", 7, None, b"q"]
+)
 def test_other_names_are_refused(name: object) -> None:
     """A name that some store could not carry is refused with the value in the text."""
     with pytest.raises(ValidationError, match="queue"):

@@ -71,7 +71,9 @@ def test_every_field_survives(**fields: Any) -> None:
     assert arrived.backoff == message.backoff
 
 
-@pytest.mark.parametrize("odd", [None, False, True, 0, 0.0, -0.0, "", [], {}, "Grüße 🥾", "\ud800", "\0", 10**400])
+@pytest.mark.parametrize(
+    "odd", [None, False, True, 0, 0.0, -0.0, "", [], {}, "Grüße 🥾", "\ud800", "\0", 10**400]
+)
 def test_odd_values_survive(odd: Any) -> None:
     """Nothing that is merely odd is taken for a default, dropped or changed, wherever it stands."""
     message = Message("t", args=(odd,), kwargs={"k": odd}, metadata=odd, previous_result=odd, created_at=1)
@@ -104,7 +106,9 @@ class ArraySerializer(Serializer):
     """JSON, and arrays."""
 
     def forward(self, obj: Any) -> str:
-        return json.dumps(obj, default=lambda value: {"array": True} if isinstance(value, Array) else {}["no"])
+        return json.dumps(
+            obj, default=lambda value: {"array": True} if isinstance(value, Array) else {}["no"]
+        )
 
     def reverse(self, obj: bytes) -> Any:
         return json.loads(obj, object_hook=lambda found: Array() if "array" in found else found)

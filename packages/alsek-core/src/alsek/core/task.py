@@ -394,7 +394,7 @@ def task(
     timeout: int = ...,
     max_retries: int | None = ...,
     backoff: Backoff | None = ...,
-    trigger: None = ...,
+    *,
     result_store: ResultStore | None = ...,
     status_tracker: StatusTracker | None = ...,
     mechanism: Mechanism | None = ...,

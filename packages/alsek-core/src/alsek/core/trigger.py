@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alsek.core.message import Message
-from alsek.exceptions import SchedulingError
+from alsek.exceptions import BackendError, SchedulingError
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -57,11 +57,17 @@ class Schedule:
         return self._job is not None and self._running().get_job(self._job.id) is not None
 
     def start(self, submit: Callable[[Message], None], ticks: Iterator[Message]) -> None:
-        """Submit the next of `ticks` each time the trigger fires."""
+        """Submit the next of `ticks` each time the trigger fires; the same one again if the store did not take it."""
+        unsent: list[Message] = []
 
         def tick() -> None:
             with self._one_at_a_time:
-                submit(next(ticks))
+                message = unsent.pop() if unsent else next(ticks)
+                try:
+                    submit(message)
+                except BackendError:  # APScheduler logs it
+                    unsent.append(message)
+                    raise
 
         # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
         self._job = self._running().add_job(

@@ -1,0 +1,66 @@
+"""What type checkers see of a task: run ``mypy`` or ``pyright`` on this file. ``test_typing.py`` does."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+from apscheduler.triggers.interval import IntervalTrigger
+
+from alsek import Broker, Message, StatusTracker, Task, TaskStatus, task
+from alsek.core.task import TriggerTask
+from alsek.storage.backends.memory import MemoryBackend
+
+backend = MemoryBackend()
+broker = Broker(backend)
+
+
+@task(broker, queue="math_ops", mechanism="thread")
+def add(a: int, b: int = 2) -> int:
+    """Adds."""
+    return a + b
+
+
+@task(broker)
+async def fetch(url: str) -> bytes:
+    """Asynchronous: calling it gives a coroutine."""
+    return url.encode()
+
+
+@task(broker, trigger=IntervalTrigger(hours=1))
+def hourly() -> str:
+    """With a trigger."""
+    return "now"
+
+
+class Custom(Task[..., Any]):
+    """With a hook."""
+
+    def do_callback(self, message: Message, result: Any) -> bool:
+        return bool(result)
+
+
+@task(broker, base_task=Custom)
+def custom(text: str) -> str:
+    """With a base of its own."""
+    return text
+
+
+async def uses() -> None:
+    """The signature and the result of the function are kept."""
+    assert_type(add(1, b=2), int)
+    assert_type(await fetch("u"), bytes)
+    assert_type(hourly(), str)
+    assert_type(hourly, TriggerTask[str])
+    assert_type(custom("x"), str)
+    assert_type(add.generate(args=(1,)), Message)
+    assert_type(add.defer().generate(), Message)
+    assert_type(add.op(add.generate()), int)
+    assert_type(StatusTracker(backend).get(add.generate()), TaskStatus)
+
+
+def misuses() -> None:
+    """Each of these is an error to a checker (the ignores are checked: one that ignores nothing is an error)."""
+    add("one")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    add(1, c=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    add.generate(priority="high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    hourly(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

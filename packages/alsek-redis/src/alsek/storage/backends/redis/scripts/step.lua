@@ -33,12 +33,13 @@ local next_due = promote(ARGV[5])
 take_over(worker, ARGV[5])
 settle()
 
+local barred, found = false, false
 if not repeated then
   local entries = {}
   if alone ~= '' and call('HEXISTS', claims, alone) == 0 then alone = '' end
-  if limit > 0 and alone == '' then
+  barred = limit > 0 and alone ~= ''
+  if limit > 0 and not barred then
     local holds_nothing = POLICY ~= 'freely' and call('HLEN', claims) <= 1
-    local found
     claimed, found = claim(choose(limit, holds_nothing), seq, entries)
     if found and POLICY ~= 'freely' then alone = found end
   end
@@ -55,6 +56,8 @@ if not repeated then
   settle()
 end
 
-local waiting = pass_on(ROOMS)
+-- A worker that may take nothing now would be woken by the very token that it leaves, again and again.
+local waiting = barred and waits(ROOMS) or not barred and pass_on(ROOMS)
+if found and POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
 local suspects = POLICY ~= 'freely' and waits({ 'suspects:' })
 return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed }

@@ -39,7 +39,7 @@ _SAME_REQUEST: Final = """
     LIMIT 1
 """
 
-_SOONEST: Final = "SELECT message FROM delayed WHERE queue = ? ORDER BY due, message LIMIT 1"
+_SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
 
 
 def add(database: Database, tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
@@ -96,13 +96,13 @@ def insert(
     if due is None:
         tx.wakes.add(Lane(queue, code))
     else:
-        announce_due(tx, cursor.lastrowid or 0, number, queue, code)
+        announce_due(tx, cursor.lastrowid or 0, queue, code)
     return True
 
 
-def announce_due(tx: Transaction, message: int, number: int, queue: str, wish: int) -> None:
-    """Wake a sleeper if a delayed message is the first of its queue now: all have set their timers by a later one."""
-    (first,) = tx.execute(_SOONEST, (number,)).fetchone()
+def announce_due(tx: Transaction, message: int, queue: str, wish: int) -> None:
+    """Wake a sleeper if a delayed message is the first of all now: all have set their timers by a later one."""
+    (first,) = tx.execute(_SOONEST, (tx.ns,)).fetchone()
     if first == message:
         tx.wakes.add(Lane(queue, wish))
 

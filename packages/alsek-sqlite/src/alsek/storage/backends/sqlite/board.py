@@ -6,8 +6,8 @@ Whether anyone sleeps at all is one search through a thousand bytes of memory, s
 next to nothing.
 
 Layout: :data:`SLOTS` bytes of states, as many flags ("something could not be delivered"), then a record of
-:data:`RECORD` bytes a slot: kind (1), lanes (1), number of queues (2), 4 unused, namespace (8), alarm (8), then what
-tells whom it concerns: the queues as 8 bytes each, or a filter of channels.
+:data:`RECORD` bytes a slot: kind (1), lanes (1), number of queues (2), 4 unused, namespace (8), alarm (8), worker (8),
+then what tells whom it concerns: the queues as 8 bytes each, or a filter of channels.
 
 A slot is taken and freed under ``flock`` on the board; everything else is written without a lock. That is enough
 because nothing here is more than a hint: the store's state is what counts, each sleeper looks at it after having
@@ -41,7 +41,7 @@ _RECORDS: Final = 2 * SLOTS
 _SIZE: Final = _RECORDS + SLOTS * RECORD
 
 #: Where in a record the queues or the channels begin, and how many queues fit. More count as all queues.
-_BODY: Final = 24
+_BODY: Final = 32
 MOST_QUEUES: Final = (RECORD - _BODY) // 8
 _FILTER_BITS: Final = (RECORD - _BODY) * 8
 
@@ -225,7 +225,14 @@ class Board:
     # --- records -----------------------------------------------------------------------------------
 
     def describe_sleeper(
-        self, slot: int, namespace: bytes, kind: int, queues: list[bytes] | None, lanes: int, alarm: int
+        self,
+        slot: int,
+        namespace: bytes,
+        kind: int,
+        queues: list[bytes] | None,
+        lanes: int,
+        alarm: int,
+        worker: bytes,
     ) -> None:
         """Write what a sleeper may be woken for: see :meth:`concerns`, :meth:`alarm`."""
         if queues is None:
@@ -237,7 +244,7 @@ class Board:
         head = bytes((kind, lanes)) + count.to_bytes(2, "little") + bytes(4)
         start = _RECORDS + slot * RECORD
         self._map[start : start + _BODY + len(body)] = (
-            head + namespace + alarm.to_bytes(8, "little", signed=True) + body
+            head + namespace + alarm.to_bytes(8, "little", signed=True) + worker + body
         )
 
     def namespace(self, slot: int) -> bytes:
@@ -257,6 +264,11 @@ class Board:
         """Of a sleeper: when it will wake by itself."""
         start = _RECORDS + slot * RECORD + 16
         return int.from_bytes(self._map[start : start + 8], "little", signed=True)
+
+    def worker(self, slot: int) -> bytes:
+        """Of a sleeper: the mark of its name."""
+        start = _RECORDS + slot * RECORD + 24
+        return self._map[start : start + 8]
 
     def is_sure(self, slot: int) -> bool:
         """Of a sleeper: whether :meth:`drains` is sure; it is not if its queues were too many to write down."""
@@ -285,7 +297,7 @@ class Board:
             place = int.from_bytes(channel, "little") % _FILTER_BITS
             bits[place >> 3] |= 1 << (place & 7)
         start = _RECORDS + slot * RECORD
-        self._map[start : start + RECORD] = bytes(8) + namespace + bytes(8) + bytes(bits)
+        self._map[start : start + RECORD] = bytes(8) + namespace + bytes(16) + bytes(bits)
 
     def wants(self, slot: int, channel: bytes) -> bool:
         """Of a listener: whether it may want what is published on this channel."""

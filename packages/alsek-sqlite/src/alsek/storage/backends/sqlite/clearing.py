@@ -14,7 +14,7 @@ _MESSAGES: Final = "SELECT id FROM messages WHERE ns = ? LIMIT ?"
 _STANDINGS: Final = (
     """DELETE FROM ready WHERE (lane, priority, arrival) IN (
         SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?)""",
-    "DELETE FROM delayed WHERE (queue, due, message) IN (SELECT queue, due, id FROM messages WHERE id = ?)",
+    "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
     "DELETE FROM messages WHERE id = ?",
 )
 

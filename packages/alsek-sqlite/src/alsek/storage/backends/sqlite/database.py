@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from alsek.exceptions import BackendUnavailableError
+from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite import faults
 from alsek.storage.backends.sqlite.connection import Patience, Synchronous, connect
 from alsek.storage.backends.sqlite.notify import Notifier
@@ -78,8 +78,10 @@ class Database:
         Raises:
             BackendUnavailableError: The file can't be used, or not within the timeout.
             BackendError: SQLite refused.
+            ValidationError: A number is larger than SQLite can store.
         """
-        return self._run(work, writing=False)
+        value, _ = self._run(work, writing=False)
+        return value
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, after all that it wrote is committed, or nothing of it.
@@ -89,6 +91,7 @@ class Database:
         Raises:
             BackendUnavailableError: The file can't be used, or not within the timeout.
             BackendError: SQLite refused; nothing was written.
+            ValidationError: A number is larger than SQLite can store; nothing was written.
         """
         self._find_ground()
         deadline = time.monotonic() + self._timeout / 1000
@@ -96,10 +99,17 @@ class Database:
         # taking the lock and being sure to give it back. Each turn is bounded, so this wait is.
         with self._turn:
             if time.monotonic() > deadline:
-                raise BackendUnavailableError(f"{self.where}: it stayed locked within this process; try again")
-            return self._run(work, writing=True)
+                raise BackendUnavailableError(
+                    f"{self.where}: it stayed locked within this process; try again"
+                )
+            value, tx = self._run(work, writing=True)
+        if tx.queues:
+            self._remember(tx.queues)
+        if tx.wakes or tx.notes or tx.calls:
+            self.notifier.tell(tx.wakes, tx.notes, tx.calls)
+        return value
 
-    def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> T:
+    def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> tuple[T, Transaction]:
         self._find_ground()
         patience: Patience | None = None
         while True:
@@ -114,12 +124,14 @@ class Database:
                 if writing:
                     self._sweeper.pass_by(tx)
                     connection.execute("COMMIT")
-                break
+                return value, tx
             except sqlite3.Error as error:
                 broken = faults.is_fatal(error)
                 if not faults.is_busy(error):
                     raise faults.explained(error, self.where) from error
                 busy = error
+            except OverflowError as error:
+                raise ValidationError(f"{self.where}: a number is larger than SQLite can store") from error
             finally:
                 if connection.in_transaction:
                     broken = not _rolled_back(connection) or broken
@@ -131,11 +143,6 @@ class Database:
                     f"{self.where}: another process has kept it locked for {self._timeout} ms; try again, or look "
                     "for a program that holds a transaction open"
                 ) from busy
-        if tx.queues:
-            self._remember(tx.queues)
-        if tx.wakes or tx.notes:
-            self.notifier.tell(tx.wakes, tx.notes)
-        return value
 
     def ping(self) -> None:
         """Return if the file can be read."""
@@ -151,6 +158,7 @@ class Database:
     def close(self) -> None:
         """Give back connections; the next operation opens them anew."""
         self._pool.close()
+        self.notifier.begin_anew()
 
     # --- the ground one stands on ------------------------------------------------------------------
 

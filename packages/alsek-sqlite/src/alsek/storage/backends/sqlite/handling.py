@@ -12,6 +12,7 @@ from alsek.storage.backends.sqlite.records import entomb, set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction
 
 _FIND: Final = "SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = ?"
+_HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"
 _DEAD: Final = "SELECT id FROM dead WHERE queue = ? AND uuid = ? AND (expiry IS NULL OR expiry > ?)"
 
 
@@ -64,11 +65,12 @@ def bury(database: Database, tx: Transaction, queue: str, uuid: str, error: byte
 
 
 def revoke(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
-    """Mark a message as revoked; whether it was there."""
+    """Mark a message as revoked, and call its holder; whether it was there."""
     found = _find(database, tx, queue, uuid)
     if found is None:
         return False
     tx.execute("UPDATE messages SET revoked = 1 WHERE id = ?", (found.message,))
+    tx.calls.extend(name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall())
     return True
 
 

@@ -24,7 +24,7 @@ _FORGET: Final = "DELETE FROM workers WHERE id = ?"
 
 #: All that a step must know before it begins. The worker itself is never lost to itself: it is here.
 _GLANCE: Final = """
-    SELECT w.id, w.seq, n.contact, n.token,
+    SELECT w.id, w.seq, n.contact, n.token, (SELECT d.due FROM delayed AS d WHERE d.ns = n.id ORDER BY d.due LIMIT 1),
         (SELECT l.lease_end FROM workers AS l WHERE l.ns = n.id AND l.id <> w.id ORDER BY l.lease_end LIMIT 1),
         EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1)
     FROM workers AS w JOIN namespaces AS n ON n.id = w.ns WHERE w.ns = ? AND w.name = ?
@@ -39,6 +39,7 @@ class Glance(NamedTuple):
         seq: Its last step that wrote anything; None before the first.
         contact: When a worker last reached the store.
         token: The last token given out.
+        next_due: When the next delayed message is due; None if none is delayed.
         next_lost: When the next lease of another worker ends; None if there is no other.
         suspects: Whether there are suspects, in whatever state.
     """
@@ -47,6 +48,7 @@ class Glance(NamedTuple):
     seq: int | None
     contact: int
     token: int
+    next_due: int | None
     next_lost: int | None
     suspects: int
 

@@ -39,11 +39,24 @@ class SQLiteMessages(MessagePort):
     # --- producers ---------------------------------------------------------------------------------
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+        if len(submissions) > 1 and len({submission.uuid for submission in submissions}) < len(submissions):
+            return self._add_first_of_each(submissions, request)
         database = self._database
         accepted: list[bool] = []
         for start in range(0, len(submissions), SUBMISSION_BATCH):
             batch = submissions[start : start + SUBMISSION_BATCH]
             accepted += database.write(lambda tx: adding.add(database, tx, batch, request))  # noqa: B023 - runs at once
+        return accepted
+
+    def _add_first_of_each(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+        """Of two of one uuid in this call the second is not new, though it has the same request."""
+        firsts: dict[str, int] = {}
+        for place, submission in enumerate(submissions):
+            firsts.setdefault(submission.uuid, place)
+        taken = self.add([submissions[place] for place in firsts.values()], request)
+        accepted = [False] * len(submissions)
+        for place, was_taken in zip(firsts.values(), taken, strict=True):
+            accepted[place] = was_taken
         return accepted
 
     # --- workers -----------------------------------------------------------------------------------
@@ -79,7 +92,7 @@ class SQLiteMessages(MessagePort):
     def waiter(self, worker: Worker) -> Waiter:
         stepping = self._stepping
         self._database.ping()  # the board lies beside the file, so that must be there
-        return SQLiteWaiter(self._database.notifier, worker, stepping.prospect, stepping.leftovers)
+        return SQLiteWaiter(self._database.notifier, worker, stepping.prospect, stepping.pass_on)
 
     # --- anyone ------------------------------------------------------------------------------------
 

@@ -30,14 +30,14 @@ _UNREADY: Final = """
     AND message = ?1
 """
 _UNDELAY: Final = """
-    DELETE FROM delayed WHERE (queue, due, message) = (SELECT queue, due, id FROM messages WHERE id = ?)
+    DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
 """
 _UNCLAIM: Final = "DELETE FROM claims WHERE message = ?"
 
 _REPLACE: Final = (
     "UPDATE messages SET payload = ?, due = ?, suspect = 0, expiry = NULL WHERE id = ? RETURNING wish"
 )
-_DELAYED: Final = "INSERT INTO delayed (queue, due, message) VALUES (?, ?, ?)"
+_DELAYED: Final = "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)"
 
 _ARRIVE: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
 _NEW_PLACE: Final = """
@@ -72,8 +72,8 @@ def requeue(
         make_ready(tx, queue, [(message, tx.now)])
         tx.wakes.add(Lane(name, wish))
     else:
-        tx.execute(_DELAYED, (queue, due, message))
-        announce_due(tx, message, queue, name, wish)
+        tx.execute(_DELAYED, (tx.ns, due, message))
+        announce_due(tx, message, name, wish)
 
 
 def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> None:

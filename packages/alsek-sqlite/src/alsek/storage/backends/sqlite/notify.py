@@ -45,7 +45,10 @@ class Notifier:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget the board: in a forked child, which must not share the parent's descriptors."""
+        """Let go of the board: in a forked child, which must not share the parent's descriptors, and when closing.
+
+        It is closed once no waiter and no subscription uses it any more.
+        """
         self._board: Board | None = None
         self._retry_at = 0.0
         self._look_at = 0.0
@@ -70,7 +73,7 @@ class Notifier:
         return self._board
 
     def mark(self, name: str) -> bytes:
-        """Eight bytes that stand for a queue of this namespace."""
+        """Eight bytes that stand for a queue or a worker of this namespace."""
         known = self._marks.get(name)
         if known is None:
             if len(self._marks) > 10_000:
@@ -78,8 +81,12 @@ class Notifier:
             known = self._marks[name] = mark(self._prefix + name)
         return known
 
-    def tell(self, lanes: Iterable[Lane], notes: Iterable[tuple[str, bytes]]) -> None:
-        """Wake for these lanes, and publish these notes. Never blocks, never fails."""
+    def tell(
+        self, lanes: Iterable[Lane], notes: Iterable[tuple[str, bytes]], calls: Iterable[str] = ()
+    ) -> None:
+        """Wake for these lanes, publish these notes, call these workers. Never blocks, never fails."""
+        for worker in calls:
+            self.call(worker)
         board = self.board()
         if board is not None:
             if board.next(ASLEEP) >= 0:
@@ -94,13 +101,13 @@ class Notifier:
         board = self.board()
         return board is not None and board.next(ASLEEP) >= 0
 
-    def sleepers(self, board: Board) -> Iterator[int]:
-        """The slots of sleeping workers."""
-        slot = board.next(ASLEEP)
+    def sleepers(self, board: Board, state: bytes = ASLEEP) -> Iterator[int]:
+        """The slots of sleeping workers, or of those in another state."""
+        slot = board.next(state)
         while slot >= 0:
             if board.namespace(slot) == self.namespace:
                 yield slot
-            slot = board.next(ASLEEP, slot + 1)
+            slot = board.next(state, slot + 1)
 
     def wake(self, lanes: Iterable[Lane], besides: int = -1) -> None:
         """Wake, of each kind of worker, one sleeper for each lane; not the one in the slot `besides`."""
@@ -128,21 +135,26 @@ class Notifier:
                 woken.append(slot)
                 return
 
-    def set_alarm(self, queue: str, due: int) -> None:
-        """See to it that some sleeper that drains `queue` wakes by itself at `due`, or wake one.
+    def set_alarm(self, due: int, besides: int = -1) -> None:
+        """See to it that some sleeper wakes by itself when the next delayed message is due, or wake one.
 
-        For a worker that knew of it and is busy from now on.
+        For a worker that knew of it and is busy from now on. Any worker will do, since any makes ready what is due.
         """
         board = self.board()
-        if board is None or board.next(ASLEEP) < 0:
-            return
-        wanted = self.mark(queue)
-        for slot in self.sleepers(board):
-            if board.alarm(slot) <= due and board.drains(slot, wanted) and board.is_sure(slot):
-                return
-        for slot in self.sleepers(board):
-            if board.drains(slot, wanted) and ring(board, slot) and board.is_sure(slot):
-                return
+        if board is not None and board.next(ASLEEP) >= 0:
+            others = [slot for slot in self.sleepers(board) if slot != besides]
+            if not any(board.alarm(slot) <= due for slot in others):
+                any(ring(board, slot) for slot in others)
+
+    def call(self, worker: str) -> None:
+        """Wake this very worker, also if it is only about to sleep."""
+        board = self.board()
+        if board is not None:
+            name = self.mark(worker)
+            for state in (ASLEEP, AWAKE):
+                for slot in self.sleepers(board, state):
+                    if board.worker(slot) == name:
+                        ring(board, slot)
 
     # --- subscribers -------------------------------------------------------------------------------
 

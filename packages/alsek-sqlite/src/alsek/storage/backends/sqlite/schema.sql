@@ -57,10 +57,10 @@ CREATE TABLE ready (
 ) WITHOUT ROWID;
 
 CREATE TABLE delayed (
-    queue   INTEGER NOT NULL,
+    ns      INTEGER NOT NULL,
     due     INTEGER NOT NULL,
     message INTEGER NOT NULL,
-    PRIMARY KEY (queue, due, message)
+    PRIMARY KEY (ns, due, message)
 ) WITHOUT ROWID;
 
 CREATE TABLE claims (
@@ -176,7 +176,7 @@ END;
 
 CREATE TRIGGER message_added_delayed AFTER INSERT ON messages WHEN NEW.due IS NOT NULL
 BEGIN
-    INSERT INTO delayed (queue, due, message) VALUES (NEW.queue, NEW.due, NEW.id);
+    INSERT INTO delayed (ns, due, message) VALUES (NEW.ns, NEW.due, NEW.id);
     UPDATE queues SET messages = messages + 1, arrivals = NEW.arrival WHERE id = NEW.queue;
 END;
 

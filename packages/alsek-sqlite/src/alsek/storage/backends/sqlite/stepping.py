@@ -19,7 +19,7 @@ from alsek.storage.backends.sqlite.finishing import finish
 from alsek.storage.backends.sqlite.moving import give_back
 from alsek.storage.backends.sqlite.records import set_statuses
 from alsek.storage.backends.sqlite.surveying import Outlook
-from alsek.storage.backends.sqlite.transaction import Lane, Transaction
+from alsek.storage.backends.sqlite.transaction import Transaction
 from alsek.storage.backends.sqlite.waiter import Prospect
 
 #: A step that has nothing to write still writes that a worker was here if none did for so long (ms).
@@ -104,9 +104,9 @@ class Stepping:
             if idle is not None:
                 self._wake_for_leftovers(None)
                 return idle
-        step, outlook = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
-        self._remember(worker, Memory(seq, None, None if outlook is None else outlook.due))
-        self._wake_for_leftovers(outlook if step.claimed else None)
+        step, due = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
+        self._remember(worker, Memory(seq, None, due))
+        self._wake_for_leftovers(due if step.claimed else None)
         return step
 
     def _idle(
@@ -118,48 +118,46 @@ class Stepping:
             (glance.seq is None or seq > glance.seq)
             and (memory is None or seq > memory.seq)
             and tx.now - glance.contact < min(_CONTACT_EVERY, worker.lease // 4)
-            and (glance.next_lost is None or glance.next_lost > tx.now)
+            and not _is_over(glance.next_lost, tx.now)
+            and not _is_over(glance.next_due, tx.now)
         )
         if not quiet:
             return None
         outlooks = surveying.survey(self._database, tx, worker)
         if limit > 0 and any(outlook.plain or outlook.suspect for outlook in outlooks):
             return None
-        soonest = surveying.soonest(outlooks)
-        due = None if soonest is None else soonest.due
-        if due is not None and due <= tx.now:
-            return None
-        step = _answer(worker, outlooks, due, tx.now)
-        self._remember(worker, Memory(seq, step, due))
+        step = _answer(worker, outlooks, glance.next_due, tx.now)
+        self._remember(worker, Memory(seq, step, glance.next_due))
         return _copy(step)
 
     def _step(
         self, tx: Transaction, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int
-    ) -> tuple[Step, Outlook | None]:
+    ) -> tuple[Step, int | None]:
+        """The answer, and when the next delayed message is due."""
         database = self._database
         glance = leases.glance(tx, worker)
         silence = tx.now - glance.contact
-        if silence >= worker.lease or (glance.next_lost is not None and glance.next_lost <= tx.now):
+        if silence >= worker.lease or _is_over(glance.next_lost, tx.now):
             leases.note_contact(tx, glance.contact)
         if glance.seq is not None and seq <= glance.seq:
             return self._repeated(tx, worker, glance, seq), None
         refused, skipped = finish(database, tx, glance.number, outcomes) if outcomes else ([], [])
-        if glance.next_lost is not None and glance.next_lost <= tx.now:
+        due = surveying.next_due(tx) if outcomes else glance.next_due
+        if _is_over(due, tx.now):
+            surveying.promote(database, tx)
+            due = surveying.next_due(tx)
+        if _is_over(glance.next_lost, tx.now):
             leases.take_over(database, tx, glance.number)
         outlooks = surveying.survey(database, tx, worker)
-        if surveying.promote(tx, outlooks):
-            outlooks = surveying.survey(database, tx, worker)
         claim = Claim(database, tx, worker, glance.number, seq, glance.token)
         if limit > 0:
             outlooks = self._claim(tx, claim, worker, glance, outlooks, limit)
-        soonest = surveying.soonest(outlooks)
-        due = None if soonest is None else soonest.due
         step = _answer(worker, outlooks, due, tx.now)._replace(
             refused=refused, claimed=claim.claimed, skipped=skipped, corrupt=claim.corrupt
         )
         tx.execute(_ANSWER, (seq, _pack(step, due), glance.number))
         tx.execute(_COUNTERS, (claim.token, tx.now, tx.ns))
-        return step, soonest
+        return step, due
 
     def _claim(
         self,
@@ -178,7 +176,7 @@ class Stepping:
         claim.run(ready, limit, plain, may_take_suspect)
         if suspects:
             return surveying.survey(self._database, tx, worker)
-        # Delayed messages are as they were, and only the queues that were drained can have changed.
+        # Only the queues that were drained can have changed.
         return [
             outlook._replace(plain=claim.is_left(outlook.number, plain)) if outlook.plain else outlook
             for outlook in outlooks
@@ -195,17 +193,17 @@ class Stepping:
             self._memory.clear()  # worker ids are never used again: this is a process that makes thousands
         self._memory[worker.id] = memory
 
-    def _wake_for_leftovers(self, outlook: Outlook | None) -> None:
+    def _wake_for_leftovers(self, due: int | None) -> None:
         """Wake the next sleepers if something is left, now that the step is committed.
 
         Args:
-            outlook: The queue of the next due message, if this worker may be too busy from now on to care for it.
+            due: When the next delayed message is due, if this worker may be too busy from now on to care for it.
         """
         notifier = self._database.notifier
         if notifier.anyone_asleep():
             notifier.wake(self._database.read(surveying.lanes))
-            if outlook is not None and outlook.due is not None:
-                notifier.set_alarm(outlook.name, outlook.due)
+            if due is not None:
+                notifier.set_alarm(due)
 
     # --- leases ------------------------------------------------------------------------------------
 
@@ -248,19 +246,21 @@ class Stepping:
         ready = any(
             (outlook.plain and plain) or (outlook.suspect and (suspects or freely)) for outlook in outlooks
         )
-        soonest = surveying.soonest(outlooks)
-        due = None if soonest is None else soonest.due
+        due = surveying.next_due(tx)
         sooner = due is not None and (told is None or due < told or due <= tx.now)
         return Prospect(missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely))
 
-    def leftovers(self, worker: Worker) -> list[Lane]:
-        """The lanes with something in them; and those of `worker` in which something is delayed."""
-        return self._database.read(lambda tx: self._leftovers(tx, worker))
+    def pass_on(self, slot: int) -> None:
+        """Wake others in the place of who sleeps in this slot: for what is ready, and to mind what is delayed."""
+        notifier = self._database.notifier
+        notifier.wake(self._database.read(surveying.lanes), besides=slot)
+        due = self._database.read(surveying.next_due)
+        if due is not None:
+            notifier.set_alarm(due, besides=slot)
 
-    def _leftovers(self, tx: Transaction, worker: Worker) -> list[Lane]:
-        soonest = surveying.soonest(surveying.survey(self._database, tx, worker))
-        delayed = [] if soonest is None else [Lane(soonest.name, wish) for wish in range(3)]
-        return surveying.lanes(tx) + delayed
+
+def _is_over(end: int | None, now: int) -> bool:
+    return end is not None and end <= now
 
 
 def _answer(worker: Worker, outlooks: Sequence[Outlook], due: int | None, now: int) -> Step:

@@ -12,8 +12,6 @@ from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import make_ready
 from alsek.storage.backends.sqlite.transaction import Lane, Transaction
 
-_DUE_OF: Final = "(SELECT d.due FROM delayed AS d WHERE d.queue = q.id ORDER BY d.due LIMIT 1)"
-
 
 def _ready_in(lanes: Sequence[int]) -> str:
     numbers = ", ".join(f"q.id * 8 + {lane}" for lane in lanes)
@@ -22,7 +20,7 @@ def _ready_in(lanes: Sequence[int]) -> str:
 
 #: Queues that hold nothing are left out; the others are known by number, or found by name.
 _SURVEY: Final = {
-    kind: f"SELECT q.id, q.name, {_DUE_OF}, {_ready_in(lanes)}, {_ready_in([lane + 1 for lane in lanes])} "  # noqa: S608
+    kind: f"SELECT q.id, q.name, {_ready_in(lanes)}, {_ready_in([lane + 1 for lane in lanes])} "  # noqa: S608
     "FROM queues AS q WHERE q.messages > 0 AND "
     for kind, lanes in PLAIN_LANES.items()
 }
@@ -30,15 +28,19 @@ _ONE: Final = {kind: text + "q.id = ?" for kind, text in _SURVEY.items()}
 _SOME: Final = {kind: text + "q.id IN ({})" for kind, text in _SURVEY.items()}
 _ALL: Final = {kind: text + "q.ns = ? ORDER BY q.name" for kind, text in _SURVEY.items()}
 
-_DUE: Final = "SELECT due, message FROM delayed WHERE queue = ? AND due <= ? ORDER BY due, message LIMIT ?"
-_PROMOTED: Final = "DELETE FROM delayed WHERE queue = ? AND due = ? AND message = ?"
-_WISHES: Final = "SELECT DISTINCT wish FROM messages WHERE id IN ({})"
+_NEXT_DUE: Final = "SELECT due FROM delayed WHERE ns = ? ORDER BY due LIMIT 1"
+_DUE: Final = """
+    SELECT d.due, d.message, m.queue, m.wish FROM delayed AS d JOIN messages AS m ON m.id = d.message
+    WHERE d.ns = ? AND d.due <= ? ORDER BY d.due, d.message LIMIT ?
+"""
+_PROMOTED: Final = "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?"
 
 _LANES: Final = """
-    SELECT DISTINCT q.name, l.value / 2, l.value % 2
+    SELECT q.name, l.value / 2, l.value % 2
     FROM queues AS q, (SELECT 0 AS value UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
         UNION ALL SELECT 5) AS l
     WHERE q.ns = ? AND q.messages > 0 AND EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = q.id * 8 + l.value)
+    LIMIT 100
 """
 
 
@@ -48,14 +50,12 @@ class Outlook(NamedTuple):
     Attributes:
         number: Of the queue.
         name: Of the queue.
-        due: When its next delayed message is due; None if none is delayed.
         plain: Whether something is ready that a worker of this kind may take.
         suspect: Whether a suspect is.
     """
 
     number: int
     name: str
-    due: int | None
     plain: int
     suspect: int
 
@@ -77,44 +77,28 @@ def survey(database: Database, tx: Transaction, worker: Worker) -> list[Outlook]
     return [found.pop(number) for number in numbers if number in found]
 
 
-def soonest(outlooks: Sequence[Outlook]) -> Outlook | None:
-    """The queue whose delayed message is due first."""
-    delayed = [outlook for outlook in outlooks if outlook.due is not None]
-    return min(delayed, key=_due, default=None)
+def next_due(tx: Transaction) -> int | None:
+    """When the next delayed message is due, of all queues; None if none is delayed."""
+    row = tx.execute(_NEXT_DUE, (tx.ns,)).fetchone()
+    return None if row is None else row[0]
 
 
-def _due(outlook: Outlook) -> int:
-    return outlook.due or 0
+def promote(database: Database, tx: Transaction) -> None:
+    """Make ready what is due, the first due first, of all queues, but no more than a batch.
 
-
-def promote(tx: Transaction, outlooks: Sequence[Outlook]) -> bool:
-    """Make ready what is due in these queues, the first due first, but no more than a batch; whether any was."""
-    due: list[tuple[int, int, Outlook]] = []
-    for outlook in outlooks:
-        if outlook.due is not None and outlook.due <= tx.now:
-            rows = tx.execute(_DUE, (outlook.number, tx.now, PROMOTION_BATCH)).fetchall()
-            due.extend((when, message, outlook) for when, message in rows)
-    if not due:
-        return False
-    due.sort(key=_when)
-    queues: dict[Outlook, list[tuple[int, int]]] = {}
-    for when, message, outlook in due[:PROMOTION_BATCH]:
-        queues.setdefault(outlook, []).append((when, message))
-    for outlook, rows in queues.items():
-        number, name = outlook.number, outlook.name
-        tx.executemany(_PROMOTED, [(number, when, message) for when, message in rows])
-        make_ready(tx, number, [(message, when) for when, message in rows])
-        marks = ",".join("?" * len(rows))
-        wishes = tx.execute(_WISHES.format(marks), [message for _, message in rows]).fetchall()
-        tx.wakes.update(Lane(name, wish) for (wish,) in wishes)
-    return True
-
-
-def _when(entry: tuple[int, int, Outlook]) -> tuple[int, int]:
-    return entry[0], entry[1]
+    Whichever worker comes first does it, also for queues and wishes that it does not serve.
+    """
+    queues: dict[int, list[tuple[int, int]]] = {}
+    rows = tx.execute(_DUE, (tx.ns, tx.now, PROMOTION_BATCH)).fetchall()
+    for due, message, queue, wish in rows:
+        queues.setdefault(queue, []).append((message, due))
+        tx.wakes.add(Lane(database.queue_name(tx, queue), wish))
+    tx.executemany(_PROMOTED, [(tx.ns, due, message) for due, message, _, _ in rows])
+    for queue, messages in queues.items():
+        make_ready(tx, queue, messages)
 
 
 def lanes(tx: Transaction) -> list[Lane]:
-    """All lanes of the namespace with something in them."""
+    """The lanes of the namespace with something in them: all, unless there are very many; enough to wake by."""
     rows = tx.execute(_LANES, (tx.ns,)).fetchall()
     return [Lane(name, wish, suspect) for name, wish, suspect in rows]

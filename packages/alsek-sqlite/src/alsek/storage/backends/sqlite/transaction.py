@@ -35,12 +35,13 @@ class Transaction:
         ns: The number of the namespace.
         now: The store's time, in milliseconds.
         wakes: Where something has become ready, or due sooner than anything else: sleepers to wake.
+        calls: Workers to wake, each by its name.
         notes: What to publish: channel and data.
         gone: How many rows went to `finished`, so that as many can be purged.
         queues: Ids of queues that this transaction made: known to others only once it is committed.
     """
 
-    __slots__ = ("cursor", "execute", "executemany", "gone", "notes", "now", "ns", "queues", "wakes")
+    __slots__ = ("calls", "cursor", "execute", "executemany", "gone", "notes", "now", "ns", "queues", "wakes")
 
     def __init__(self, connection: sqlite3.Connection, ns: int, now: int) -> None:
         self.cursor = cursor = connection.cursor()
@@ -50,5 +51,6 @@ class Transaction:
         self.now = now
         self.wakes: set[Lane] = set()
         self.notes: list[tuple[str, bytes]] = []
+        self.calls: list[str] = []
         self.gone = 0
         self.queues: dict[str, int] = {}

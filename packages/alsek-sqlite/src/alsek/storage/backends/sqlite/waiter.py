@@ -12,7 +12,7 @@ from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, NO_ALARM, Board
 from alsek.storage.backends.sqlite.notify import Notifier, ring
-from alsek.storage.backends.sqlite.transaction import WISHES, Lane
+from alsek.storage.backends.sqlite.transaction import WISHES
 
 #: The safety net (ms). A look at the store takes a fraction of a millisecond.
 INTERVAL: Final = 1_000
@@ -39,7 +39,7 @@ class SQLiteWaiter(Waiter):
         notifier: Of the worker's namespace.
         worker: Who sleeps.
         prospect: Looks at the store.
-        leftovers: The lanes with something in them that the worker could take.
+        pass_on: Wakes others than who sleeps in this slot.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class SQLiteWaiter(Waiter):
         notifier: Notifier,
         worker: Worker,
         prospect: Callable[[Worker], Prospect],
-        leftovers: Callable[[Worker], list[Lane]],
+        pass_on: Callable[[int], None],
     ) -> None:
         self._notifier = notifier
         self._worker = worker
         self._prospect = prospect
-        self._leftovers = leftovers
+        self._pass_on = pass_on
         self._pid = os.getpid()
         self._board: Board | None = None
         self._slot = -1
@@ -74,15 +74,7 @@ class SQLiteWaiter(Waiter):
             return
         try:
             before = self._prospect(self._worker)
-            queues = self._worker.queues
-            board.describe_sleeper(
-                self._slot,
-                self._notifier.namespace,
-                WISHES[self._worker.kind],
-                None if queues is None else [self._notifier.mark(name) for name in queues],
-                before.lanes,
-                NO_ALARM if before.alarm is None else before.alarm,
-            )
+            self._describe(board, before)
             board.set_state(self._slot, ASLEEP)
             # Only now, when every later commit finds it asleep, can a look tell that nothing was missed.
             missed = before.missed or self._prospect(self._worker).missed
@@ -90,6 +82,18 @@ class SQLiteWaiter(Waiter):
             missed = True  # the claim that follows meets the same, where it can be handled
         if missed:
             ring(board, self._slot)
+
+    def _describe(self, board: Board, prospect: Prospect) -> None:
+        notifier, worker = self._notifier, self._worker
+        board.describe_sleeper(
+            self._slot,
+            notifier.namespace,
+            WISHES[worker.kind],
+            None if worker.queues is None else [notifier.mark(name) for name in worker.queues],
+            prospect.lanes,
+            NO_ALARM if prospect.alarm is None else prospect.alarm,
+            notifier.mark(worker.id),
+        )
 
     def drain(self) -> bool:
         rung = False
@@ -107,7 +111,7 @@ class SQLiteWaiter(Waiter):
     def pass_on(self) -> None:
         if self._board is not None:
             self._board.set_state(self._slot, AWAKE)
-        self._notifier.wake(self._leftovers(self._worker), besides=self._slot)
+        self._pass_on(self._slot)
 
     def close(self) -> None:
         self._leave()
@@ -130,6 +134,7 @@ class SQLiteWaiter(Waiter):
             else:
                 self._ear.close()
                 self._slot, self._ear = slot, ear
+                self._describe(board, Prospect(missed=False, alarm=None, lanes=3))
         if board is None:
             self._ear.close()
             self._ear = self._be_deaf()

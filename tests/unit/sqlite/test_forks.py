@@ -1,0 +1,138 @@
+"""Forks: parent and child share the file, and never a connection."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.sqlite import SQLiteBackend, forks
+from tests.unit.sqlite.play import Player, is_quiet, rings, submit
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Run `work` in a forked child; its pid."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def ends_well(pid: int) -> bool:
+    """Whether a child ends without an error."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def open_files(path: Path) -> list[str]:
+    """The descriptors of this process that lead to the file."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(each.readlink())
+        except OSError:
+            continue
+        if target == str(path):
+            found.append(target)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_child_inherits_no_connection(path: Path, backend: SQLiteBackend) -> None:
+    """At the moment of the fork the file is not open, in either process."""
+    submit(backend, "a")
+    with backend.subscribe("x") as subscription:
+        subscription.wait(0)
+    assert open_files(path)
+
+    def look() -> None:
+        assert not open_files(path)
+
+    assert ends_well(in_a_child(look))
+
+
+def test_what_a_child_writes_outlives_its_parents_connections(
+    backend: SQLiteBackend, open_backend: Callable[..., SQLiteBackend]
+) -> None:
+    """The parent closing the file, as the last one it knows of, takes nothing from under a child that writes."""
+    submit(backend, "parent")
+    go, said = os.pipe()
+
+    def work() -> None:
+        submit(backend, "child-1")
+        os.read(go, 1)
+        submit(backend, "child-2")
+
+    child = in_a_child(work)
+    submit(backend, "parent-2")
+    backend.close()
+    os.write(said, b"!")
+    assert ends_well(child)
+    seen = sorted(stored.uuid for stored in open_backend().messages.browse("q"))
+    assert seen == ["child-1", "child-2", "parent", "parent-2"]
+
+
+def test_a_child_that_only_ends_harms_nothing(backend: SQLiteBackend) -> None:
+    """A child that collects its copies of the backend's objects changes nothing for the parent."""
+    submit(backend, "a")
+    player = Player(backend)
+    waiter = player.messages.waiter(player.worker)
+    player.step()
+    waiter.arm()
+    subscription = backend.subscribe("x")
+
+    def end() -> None:
+        waiter.close()
+        subscription.close()
+        backend.close()
+
+    assert ends_well(in_a_child(end))
+    assert is_quiet(waiter)
+    submit(backend, "b")
+    assert rings(waiter)
+    backend.pub("x", 1)
+    assert subscription.wait(5_000) is not None
+    waiter.close()
+    subscription.close()
+
+
+def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that got a copy of a connection in use does not touch the file, and says why."""
+    monkeypatch.setattr(forks, "PATIENCE", 0.05)
+    submit(backend, "a")
+    begun, end = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        begun.set()
+        end.wait(10)
+
+    thread = threading.Thread(target=backend._database.read, args=[hold])
+    thread.start()
+    begun.wait(10)
+
+    def work() -> None:
+        with pytest.raises(BackendUnavailableError, match="forked while"):
+            submit(backend, "b")
+
+    try:
+        child = in_a_child(work)
+    finally:
+        end.set()
+        thread.join()
+    assert ends_well(child)
+    assert submit(backend, "c") == [True]

@@ -1,0 +1,70 @@
+"""The plans of the hot queries: their cost must not grow with what waits."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alsek.storage.backends.sqlite import SQLiteBackend, adding, claiming, leases, surveying
+
+
+@pytest.fixture
+def plan(backend: SQLiteBackend, path: Path) -> Callable[[str], list[str]]:
+    """What SQLite says about how it will run a statement."""
+    backend.ping()
+
+    def explain(statement: str) -> list[str]:
+        connection = sqlite3.connect(path)
+        try:
+            numbers = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+            marks = max(numbers) if numbers else statement.count("?")
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", [1] * marks).fetchall()
+        finally:
+            connection.close()
+        return [row[3] for row in rows]
+
+    return explain
+
+
+@pytest.mark.parametrize("lanes", range(1, 7))
+def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list[str]], lanes: int) -> None:
+    """The claim query goes through keys in order: no sorting, no scan of what is ready or stored."""
+    steps = plan(claiming._BEST[lanes])
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    scans = [step for step in steps if step.startswith("SCAN")]
+    assert all("ready" not in scan and "messages" not in scan for scan in scans), steps
+    assert sum("SEARCH ready USING PRIMARY KEY (lane=?)" in step for step in steps) == lanes, steps
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        claiming._TAKE,
+        claiming._TAKE_ONE,
+        claiming._ANY[2],
+        adding._INSERT,
+        adding._SAME_REQUEST,
+        adding._SOONEST,
+        leases._GLANCE,
+        leases._LOST,
+        surveying._ONE["thread"],
+        surveying._SOME["any"].format("?,?"),
+        surveying._DUE,
+        surveying._NEXT_DUE,
+    ],
+)
+def test_other_hot_statements_search(plan: Callable[[str], list[str]], statement: str) -> None:
+    """What runs in every step or submission finds its rows by key, and sorts nothing."""
+    for step in plan(statement):
+        assert "TEMP B-TREE" not in step, step
+        assert not step.startswith("SCAN") or "CONSTANT ROW" in step, step
+
+
+def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]]) -> None:
+    """What a claim takes out of a lane is one range of its key."""
+    (step,) = plan(claiming._TAKE)
+    assert "lane=? AND (priority,arrival)<(?,?)" in step

@@ -1,0 +1,53 @@
+"""What the tests of alsek-workers put in place of a pool's processes, and the short words in which they speak."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.lifecycle import AnyTask
+from alsek.core.message import Message
+from alsek.core.session import Session
+from alsek.core.worker.board import Board
+from alsek.core.worker.jobs import Job
+from alsek.core.worker.options import PoolOptions
+from alsek.storage.backends.records import Worker
+
+#: Long enough for any machine; a test that gets here has failed.
+PATIENCE = 20.0
+
+
+def eventually(holds: Callable[[], Any], what: str = "it never came true") -> None:
+    """Return once `holds()`; fail when it does not."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(what)
+        time.sleep(0.002)
+
+
+def options_for(broker: Broker, *tasks: AnyTask, **further: Any) -> PoolOptions:
+    """A pool's options."""
+    return PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **further)
+
+
+class Shift:
+    """One registered worker, with a board: claims messages, and makes jobs of them."""
+
+    def __init__(self, broker: Broker, entries: int = 64, queues: tuple[str, ...] | None = None) -> None:
+        self.broker = broker
+        self.session = Session(broker.backend, Worker("", "thread", queues, 15_000, 60_000))
+        self.session.register()
+        self.board = Board(entries)
+        self.board.sign(self.session.worker.id)
+
+    def job(self, message: Message | None = None) -> Job:
+        """A job of the next message, or of this one, just submitted."""
+        if message is not None:
+            self.broker.submit(message)
+        (claimed,) = self.session.step((), 1).claimed
+        return Job(claimed, self.session, self.board.hold(claimed.token), self.session.worker.id)

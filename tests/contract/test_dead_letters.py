@@ -96,6 +96,18 @@ def test_only_dead_letters_can_be_replayed(backend: Backend, messages: MessagePo
     assert stored.payload == b"payload of alive"
 
 
+def test_a_replay_spares_a_message_that_lives_again(backend: Backend, messages: MessagePort) -> None:
+    """When a new message took the uuid of a dead one, the dead one is not replayed over it."""
+    _bury(backend, "a")
+    assert add(backend, a_message("a", payload=b"alive")) == [True]
+    assert not messages.replay(a_message("a", payload=b"from the dead"))
+    stored = messages.get("q", "a")
+    assert stored is not None
+    assert stored.payload == b"alive"
+    assert messages.count("q") == 1
+    assert uuids(messages.dead_letters("q")) == ["a"]
+
+
 def test_a_message_may_die_again(backend: Backend, actor: Actors) -> None:
     """A replayed message that dies once more leaves one letter, with its last error and payload."""
     worker = actor()

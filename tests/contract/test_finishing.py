@@ -147,6 +147,26 @@ def test_a_callback_that_exists_is_skipped(backend: Backend, actor: Actors) -> N
     assert stored.payload == b"first"
 
 
+def test_of_two_callbacks_of_one_uuid_the_first_is_submitted(backend: Backend, actor: Actors) -> None:
+    """A callback that came in as another message's callback is not new either, in the same step or later."""
+    worker = actor("q")
+    add(backend, "a", "b", "c")
+    one, two, three = worker.claim()
+    callback = a_message("next", queue="r", payload=b"first")
+    step = worker.step(
+        succeeded(one, callback=callback),
+        succeeded(two, callback=callback._replace(payload=b"second")),
+        limit=0,
+    )
+    assert (step.refused, step.skipped) == ([], ["next"])
+    step = worker.step(succeeded(three, callback=callback._replace(payload=b"third")), limit=0)
+    assert (step.refused, step.skipped) == ([], ["next"])
+    stored = backend.messages.get("r", "next")
+    assert stored is not None
+    assert stored.payload == b"first"
+    assert backend.messages.count("r") == 1
+
+
 def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
     """A callback is submitted once, also when the finish is sent again after the callback was done."""
     worker, other = actor(), actor()

@@ -167,6 +167,17 @@ def test_a_worker_back_before_anyone_noticed_goes_on(backend: Backend, store: St
     assert worker.step(succeeded(two), limit=0).refused == []
 
 
+def test_a_worker_never_takes_itself_over(backend: Backend, store: Store, actor: Actors) -> None:
+    """A worker that steps after its lease ended, before anyone else did, goes on with what it holds."""
+    late, other = actor(), actor()
+    add(backend, "a", "b")
+    one, two = late.claim()
+    _pass_a_lease(store, other)
+    step = late.step(succeeded(one))
+    assert (step.refused, step.claimed) == ([], [])
+    assert late.held() == [two]
+
+
 def test_losses_add_up_over_takeovers(backend: Backend, store: Store, actor: Actors) -> None:
     """Each holder that dies without a word counts one loss; a release counts none."""
     alive = actor()

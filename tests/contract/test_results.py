@@ -60,6 +60,13 @@ def test_descendants_written_in_the_same_moment_keep_their_order(backend: Backen
     assert uuids(backend.results.descendants("root")) == names
 
 
+def test_a_result_written_anew_is_the_newest_descendant(backend: Backend) -> None:
+    """A result that is written again takes its place by its last write."""
+    for uuid in ("a", "b", "a"):
+        backend.results.put(uuid, b"", progenitor="root")
+    assert uuids(backend.results.descendants("root")) == ["b", "a"]
+
+
 def test_a_deleted_result_is_no_descendant(backend: Backend) -> None:
     """Deleted results are gone everywhere, and counted."""
     for uuid in ("a", "b", "c"):

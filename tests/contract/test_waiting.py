@@ -229,7 +229,11 @@ def test_a_delayed_message_between_claim_and_arming_is_not_missed(backend: Backe
     worker = actor()
     with closing(worker.waiter()) as waiter:
         assert worker.step().next_due is None
-        add(backend, a_message("a", delay=60_000))
+        add(backend, a_message("late", delay=60_000))
+        waiter.arm()
+        assert rings(waiter)
+        assert worker.step().next_due == 60_000
+        add(backend, a_message("soon", delay=1_000))
         waiter.arm()
         assert rings(waiter)
 

@@ -43,7 +43,8 @@ class Waiter(ABC):
     Made for a loop over ``select``: :meth:`fileno` becomes readable when it is worth claiming. Whatever
     makes a message ready, for whatever reason, wakes **one** sleeping worker that may take it; a claim
     that leaves something behind wakes the next. Nothing is missed: what became ready between the
-    worker's last claim and :meth:`arm` wakes it as well. Wake-ups may be spurious.
+    worker's last claim and :meth:`arm` wakes it as well. A delayed message that is due before any other
+    wakes one too, so that it can set its timer. Wake-ups may be spurious.
     """
 
     @property
@@ -93,7 +94,8 @@ class MessagePort(ABC):
                 has been claimed or has finished since (within the window).
 
         Returns:
-            For each submission whether it was accepted; False if its uuid exists.
+            For each submission whether it was accepted; False if its uuid exists. Of two with one uuid in
+            this call the second is not.
         """
 
     @abstractmethod

@@ -1,0 +1,135 @@
+"""What a pool is told, checked once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.task import task
+from alsek.core.worker.options import PoolOptions, at_least, by_name, checked_queues, default_processes
+from alsek.core.worker.preconditions import check_process
+from alsek.core.worker.thread import ThreadWorkerPool
+from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
+from alsek.storage.backends.memory import MemoryBackend
+
+
+def named(broker: Broker, name: str = "one", **further: Any) -> Any:
+    """A task."""
+
+    @task(broker, name=name, **further)
+    def function() -> None: ...
+
+    return function
+
+
+def test_a_minimum_is_inclusive_and_names_the_argument() -> None:
+    """The least value passes, and so does None; what is refused says which argument, and what it must be."""
+    at_least(1, n_threads=1, most=None)
+    with pytest.raises(ValidationError, match=r"n_threads=0: must be a whole number >= 1"):
+        at_least(1, n_threads=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_threads": 0},
+        {"n_processes": 0},
+        {"max_tasks_per_group": 0},
+        {"max_memory": 0},
+        {"slot_wait_interval": 0},
+        {"lease": 299},
+        {"shutdown_timeout": -1},
+        {"max_losses": -1},
+        {"queues": []},
+        {"queues": ["a b"]},
+    ],
+    ids=str,
+)
+def test_a_pool_refuses_what_is_out_of_range(broker: Broker, wrong: dict[str, Any]) -> None:
+    """Before anything is forked."""
+    with pytest.raises(ValidationError):
+        ThreadWorkerPool([named(broker)], **wrong)
+
+
+def test_a_pool_takes_the_least_values(broker: Broker) -> None:
+    """One thread, one process, a lease of 300 ms, no time to shut down, no loss."""
+    pool = ThreadWorkerPool([named(broker)], 1, 1, ["q", "q"], 1, True, 300, 0, 0, 1, 1)
+    assert (pool.n_threads, pool.n_processes) == (1, 1)
+
+
+def test_tasks_are_found_by_their_names(broker: Broker) -> None:
+    """The same task twice is one; two of one name are refused, and both are located."""
+    one, two = named(broker), named(broker, "two")
+    assert by_name([one, two, one]) == {"one": one, "two": two}
+    with pytest.raises(TaskDefinitionError, match="two tasks are named 'one'.*test_options"):
+        by_name([one, named(broker)])
+
+
+def test_a_pool_needs_tasks(broker: Broker) -> None:
+    """None at all, or none that threads may run, is an error that says what to do."""
+    with pytest.raises(NoTasksFoundError):
+        by_name([])
+    with pytest.raises(NoTasksFoundError, match="process-pool"):
+        ThreadWorkerPool([named(broker, mechanism="process")])
+
+
+def test_one_pool_serves_one_store(broker: Broker) -> None:
+    """Tasks whose brokers have different stores do not go together."""
+    with pytest.raises(TaskDefinitionError, match="different stores"):
+        by_name([named(broker), named(Broker(MemoryBackend()), "two")])
+
+
+def test_queues_are_each_named_once_in_order() -> None:
+    """A single text is one queue; None is all."""
+    assert checked_queues(["b", "a", "b"]) == ("b", "a")
+    assert checked_queues("abc") == ("abc",)
+    assert checked_queues(None) is None
+
+
+def test_there_is_a_process_for_each_processor() -> None:
+    """At least one."""
+    assert default_processes() >= 1
+
+
+def test_options_are_checked_wherever_they_are_made(broker: Broker) -> None:
+    """Not by the pools alone."""
+    with pytest.raises(ValidationError, match="lease"):
+        PoolOptions(tasks={}, broker=broker, lease=1)
+
+
+def test_a_store_of_this_process_alone_cannot_serve_a_pool(broker: Broker) -> None:
+    """The memory backend is refused before anything is forked."""
+    with pytest.raises(ValidationError, match="not shared between processes"):
+        ThreadWorkerPool([named(broker)]).run()
+
+
+def test_a_pool_runs_in_the_main_thread() -> None:
+    """Elsewhere signals can't be handled: it is refused."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            check_process()
+        except ValidationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(errors[0])
+
+
+def test_threads_that_run_already_are_named() -> None:
+    """They do not survive the fork: a warning names them and the remedy."""
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait, name="metrics")
+    thread.start()
+    try:
+        with pytest.warns(RuntimeWarning, match=r"metrics.*on_worker_start"):
+            check_process()
+    finally:
+        stop.set()
+        thread.join()

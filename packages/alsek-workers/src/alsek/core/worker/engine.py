@@ -83,10 +83,9 @@ class Engine(Generic[J]):
         self._started = 0
         self._checked_at = monotonic_ms()
         self._worth_claiming = True
-        self._worth_asking = (
-            False  # full, but news has come: whether messages wait is for the supervisor to know
-        )
-        self._ask_at = 0
+        # Full, but news has come: whether messages wait is for the supervisor to know.
+        self._worth_looking = False
+        self._look_at = 0
         self._due_at: int | None = None
         self._pause = 0
         self._resume_at = 0
@@ -147,7 +146,7 @@ class Engine(Generic[J]):
     def _may_step(self) -> bool:
         if monotonic_ms() < self._resume_at:
             return False
-        return bool(self._unreported) or self._session.unanswered or self._room > 0 or self._worth_asking
+        return bool(self._unreported) or self._session.unanswered or self._room > 0 or self._worth_looking
 
     def _step(self) -> None:
         # Each outcome is given to the session once: it keeps what the store has not answered yet.
@@ -156,8 +155,9 @@ class Engine(Generic[J]):
         self._unreported = []
         # A trip that reports claims as well, whether or not anything is known to wait: that costs nothing.
         self._worth_claiming = True
-        self._worth_asking = False
+        self._worth_looking = False
         limit = self._room
+        self._board.in_store_since = monotonic_ms()
         try:
             step = self._session.step(outcomes, limit)
         except WorkerUnknownError:
@@ -166,6 +166,8 @@ class Engine(Generic[J]):
         except BackendError as error:
             self._back_off(error)
             return
+        finally:
+            self._board.in_store_since = 0
         if self._pause:
             log.info("The store answers again.")
             self._pause = self._resume_at = 0
@@ -235,6 +237,7 @@ class Engine(Generic[J]):
             self._ask_at = now + _ASK_ABOUT_REVOKED
             return
         self._ask_at = now + _ASK_ABOUT_REVOKED
+        self._board.in_store_since = now
         try:
             revoked = self._session.renew()
         except WorkerUnknownError:
@@ -242,6 +245,8 @@ class Engine(Generic[J]):
         except BackendError as error:
             self._back_off(error)
             return
+        finally:
+            self._board.in_store_since = 0
         for uuid in revoked:
             self._crew.revoke(uuid)
 
@@ -320,7 +325,7 @@ class Engine(Generic[J]):
             return None
         if self.draining:
             return self._waiter
-        if self._crew.free > 0 or (now >= self._ask_at and not self._board.saturated_since):
+        if self._crew.free > 0 or (now >= self._look_at and not self._board.saturated_since):
             if self._waiter is None:
                 self._waiter = self._session.waiter()
             self._waiter.arm()
@@ -334,8 +339,8 @@ class Engine(Generic[J]):
         elif self.draining or self._board.saturated_since:
             waiter.pass_on()
         else:
-            self._worth_asking = True  # the step wakes another worker if there is something for it
-            self._ask_at = monotonic_ms() + self._options.slot_wait_interval
+            self._worth_looking = True  # the step wakes another worker if there is something for it
+            self._look_at = monotonic_ms() + self._options.slot_wait_interval
 
     def _close_waiter(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -152,14 +152,14 @@ class Job:
         return None
 
     def _attempt(self, board: Board) -> Attempt:
-        made = Attempt()
+        made: Attempt | None = None
         assert self.task is not None
         assert self.message is not None
         try:
             self._arm(board)
             made = attempt(self.task, self.message)
-        except _INTERRUPTIONS as error:  # raised outside of what attempt() guards
-            made = Attempt(exception=error)
+        except _INTERRUPTIONS:  # raised outside of what attempt() guards
+            pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
         while True:
@@ -171,7 +171,7 @@ class Job:
         # A deadline that has passed has passed, whatever the task made of the exception.
         if self.timed_out:
             return Attempt(exception=self._timeout())
-        if isinstance(made.exception, MessageRevokedError):
+        if made is None or isinstance(made.exception, MessageRevokedError):
             return Attempt(exception=MessageRevokedError(f"{self.message.summary} was revoked while it ran"))
         return made
 

@@ -228,8 +228,11 @@ class Link:
         return reply
 
     def _ask_client(self, arguments: Sequence[Argument], repeat: bool) -> Any:
+        name = arguments[0]
+        if isinstance(name, bytes):  # a cluster looks it up as text
+            name = name.decode()
         try:
-            return self.client.execute_command(*arguments, NEVER_DECODE=True)
+            return self.client.execute_command(name, *arguments[1:], NEVER_DECODE=True)
         except CLIENT_ERRORS as error:
             if is_passing(error) and not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error

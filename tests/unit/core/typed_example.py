@@ -6,8 +6,10 @@ from typing import Any, assert_type
 
 from apscheduler.triggers.interval import IntervalTrigger
 
-from alsek import Broker, Message, StatusTracker, Task, TaskStatus, task
-from alsek.core.task import TriggerTask
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import Task, TriggerTask, task
 from alsek.storage.backends.memory import MemoryBackend
 
 backend = MemoryBackend()

@@ -21,21 +21,22 @@ _LARGEST: Final = 2**63 - 1
 _INSERT: Final = """
     INSERT INTO messages
         (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
-    SELECT ?1, id, ?3, ?4, ?5, ?6, arrivals + 1, ?7, ?8, ?9, ?10, ?11, ?12
-    FROM queues WHERE id = ?2
+    SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
+    FROM queues WHERE id = ?
     AND NOT EXISTS (
         SELECT 1 FROM finished
-        WHERE ns = ?1 AND bucket IN (?13, ?13 - 1, ?13 - 2) AND uuid = ?3 AND at > ?14
-        AND (done = 1 OR (?4 <> '' AND request = ?4)))
+        WHERE finished.ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
+        AND (done = 1 OR (request = ? AND request <> '')))
     ON CONFLICT (ns, uuid) DO NOTHING
 """
 
 _SAME_REQUEST: Final = """
-    SELECT 1 FROM messages WHERE ns = ?1 AND uuid = ?2 AND request = ?3
+    SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid AND request = :request
     UNION ALL
     SELECT 1 FROM finished
-    WHERE ns = ?1 AND bucket IN (?4, ?4 - 1, ?4 - 2) AND uuid = ?2 AND request = ?3 AND at > ?5
-    AND NOT EXISTS (SELECT 1 FROM messages WHERE ns = ?1 AND uuid = ?2)
+    WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid
+    AND request = :request AND at > :since
+    AND NOT EXISTS (SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid)
     LIMIT 1
 """
 
@@ -71,9 +72,8 @@ def insert(
     number = database.make_queue(tx, queue)
     due = now + delay if delay > 0 else None
     code = WISHES[wish]
+    bucket = now // BUCKET
     row = (
-        tx.ns,
-        number,
         uuid,
         request,
         priority,
@@ -84,9 +84,15 @@ def insert(
         status_ttl,
         RECORD_VERSION,
         payload if type(payload) is bytes else bytes(payload),
-        now // BUCKET,
+        number,
+        tx.ns,
+        bucket,
+        bucket - 1,
+        bucket - 2,
+        uuid,
         # Nothing finished after the end of time.
         _LARGEST if anew else now - DEDUP_WINDOW,
+        request,
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
@@ -110,5 +116,11 @@ def announce_due(tx: Transaction, message: int, queue: str, wish: int) -> None:
 def _same_request(tx: Transaction, uuid: str, request: str) -> bool:
     if not request:
         return False
-    row = (tx.ns, uuid, request, tx.now // BUCKET, tx.now - DEDUP_WINDOW)
-    return tx.execute(_SAME_REQUEST, row).fetchone() is not None
+    values = {
+        "ns": tx.ns,
+        "uuid": uuid,
+        "request": request,
+        "bucket": tx.now // BUCKET,
+        "since": tx.now - DEDUP_WINDOW,
+    }
+    return tx.execute(_SAME_REQUEST, values).fetchone() is not None

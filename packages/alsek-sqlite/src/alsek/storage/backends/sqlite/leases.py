@@ -17,7 +17,7 @@ _REGISTER: Final = """
 _CONTACT: Final = "UPDATE namespaces SET contact = ? WHERE id = ?"
 _LAST_CONTACT: Final = "SELECT contact FROM namespaces WHERE id = ?"
 _SPARE: Final = """
-    UPDATE workers SET lease_end = max(lease_end, ?1 + lease) WHERE ns = ?2 AND lease <= ?3
+    UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
 """
 _LOST: Final = "SELECT id FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
 _FORGET: Final = "DELETE FROM workers WHERE id = ?"

@@ -17,17 +17,16 @@ _PUT_BACK: Final = """
     SELECT queue * 8 + wish * 2 + suspect, priority, arrival, id FROM messages WHERE id = ?
 """
 _RESUMED: Final = """
-    UPDATE messages SET losses = losses + ?1, suspect = max(suspect, ?2),
-        expiry = CASE WHEN ttl > 0 THEN ?3 + ttl END
-    WHERE id = ?4 AND (?1 OR ?2 OR ttl > 0)
-    RETURNING 1
+    UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
+        expiry = CASE WHEN ttl > 0 THEN :now + ttl END
+    WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
 """
 _PLACE: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
 
 _UNREADY: Final = """
     DELETE FROM ready WHERE (lane, priority, arrival) = (
-        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?1)
-    AND message = ?1
+        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = :message)
+    AND message = :message
 """
 _UNDELAY: Final = """
     DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
@@ -41,7 +40,7 @@ _DELAYED: Final = "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)"
 
 _ARRIVE: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
 _NEW_PLACE: Final = """
-    UPDATE messages SET arrival = ?1, due = NULL, expiry = CASE WHEN ttl > 0 THEN ?2 + ttl END WHERE id = ?3
+    UPDATE messages SET arrival = ?, due = NULL, expiry = CASE WHEN ttl > 0 THEN ? + ttl END WHERE id = ?
 """
 
 
@@ -55,7 +54,7 @@ def give_back(
     suspect: bool = False,
 ) -> None:
     """Make a message ready that is in no table but `messages`: at its old place, for a new lifetime."""
-    tx.execute(_RESUMED, (losses, int(suspect), tx.now, message)).fetchall()
+    tx.execute(_RESUMED, {"losses": losses, "suspect": int(suspect), "now": tx.now, "message": message})
     tx.execute(_PUT_BACK, (message,))
     wish, is_suspect = tx.execute(_PLACE, (message,)).fetchone()
     tx.wakes.add(Lane(database.queue_name(tx, queue), wish, is_suspect))
@@ -92,7 +91,7 @@ def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> 
 
 def set_aside(tx: Transaction, message: int) -> str:
     """Take a message from wherever it stands, a claim on it included; where it stood."""
-    if tx.execute(_UNREADY, (message,)).rowcount == 1:
+    if tx.execute(_UNREADY, {"message": message}).rowcount == 1:
         return "ready"
     if tx.execute(_UNDELAY, (message,)).rowcount == 1:
         return "delayed"

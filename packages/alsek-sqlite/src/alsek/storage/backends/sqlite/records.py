@@ -19,9 +19,9 @@ _SET_STATUS: Final = """
 #: Replaced rather than updated: its id, and so its place among the descendants, is that of the last write.
 _SET_RESULT: Final = """
     INSERT OR REPLACE INTO results (ns, uuid, progenitor, at, token, expiry, payload)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
+    SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (
         SELECT 1 FROM results
-        WHERE ns = ?1 AND uuid = ?2 AND token > ?5 AND (expiry IS NULL OR expiry > ?4))
+        WHERE ns = ? AND uuid = ? AND token > ? AND (expiry IS NULL OR expiry > ?))
 """
 
 _ENTOMB: Final = """
@@ -63,8 +63,7 @@ def set_result(
     tx: Transaction, uuid: str, payload: bytes, ttl: int, token: int, progenitor: str | None
 ) -> bool:
     """Write and publish a result, unless a newer claim's is there; whether it was written."""
-    row = (tx.ns, uuid, progenitor, tx.now, token, end_of(tx.now, ttl), payload)
-    if tx.execute(_SET_RESULT, row).rowcount != 1:
+    if tx.execute(_SET_RESULT, _result_row(tx, uuid, payload, ttl, token, progenitor)).rowcount != 1:
         return False
     tx.notes.append((f"results:{uuid}", b""))
     return True
@@ -72,12 +71,16 @@ def set_result(
 
 def set_results(tx: Transaction, succeeded: Sequence[Succeeded]) -> None:
     """Write and publish the results of claims just accepted: their tokens are the newest there are."""
-    ns, now = tx.ns, tx.now
-    tx.executemany(
-        _SET_RESULT,
-        [(ns, s.uuid, s.progenitor, now, s.token, end_of(now, s.result_ttl), s.result) for s in succeeded],
-    )
+    rows = [_result_row(tx, s.uuid, s.result, s.result_ttl, s.token, s.progenitor) for s in succeeded]
+    tx.executemany(_SET_RESULT, rows)
     tx.notes.extend((f"results:{s.uuid}", b"") for s in succeeded)
+
+
+def _result_row(
+    tx: Transaction, uuid: str, payload: bytes | None, ttl: int, token: int, progenitor: str | None
+) -> tuple[int | str | bytes | None, ...]:
+    ns, now = tx.ns, tx.now
+    return ns, uuid, progenitor, now, token, end_of(now, ttl), payload, ns, uuid, token, now
 
 
 def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:

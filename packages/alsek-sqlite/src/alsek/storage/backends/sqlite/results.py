@@ -20,7 +20,7 @@ _GET: Final = (
 )
 _DESCENDANTS: Final = """
     SELECT uuid, payload, at, token FROM results
-    WHERE ns = ?1 AND progenitor = ?2 AND uuid <> ?2 AND (expiry IS NULL OR expiry > ?3) ORDER BY id
+    WHERE ns = ? AND progenitor = ? AND uuid <> progenitor AND (expiry IS NULL OR expiry > ?) ORDER BY id
 """
 _DELETE: Final = "DELETE FROM results WHERE ns = ? AND uuid = ? RETURNING expiry"
 

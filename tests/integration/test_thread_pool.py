@@ -243,6 +243,49 @@ def deaf() -> None:
     worker.logged("abandoned")
 
 
+HOG = """
+import ctypes
+
+@task(broker, result_store=result_store, timeout=500, max_retries=0)
+def hog() -> None:
+    (HERE / "runs.txt").open("a").write("hog\\n")
+    ctypes.PyDLL(None).usleep(60_000_000)  # never lets go of the interpreter
+
+@task(broker, result_store=result_store, timeout=60_000)
+def hold(seconds: int) -> str:
+    (HERE / "runs.txt").open("a").write("hold\\n")
+    ctypes.PyDLL(None).usleep(seconds * 1_000_000)
+    return "held"
+
+@task(broker, result_store=result_store, max_retries=0)
+def neighbour(message: Message) -> int:
+    time.sleep(1.0)
+    return message.retries
+"""
+
+
+def test_a_task_that_never_lets_go_costs_its_process(project: Project) -> None:
+    """The group is killed within six seconds of the timeout; the task is blamed, its neighbours go free."""
+    tasks = project.write(BASICS + HOG)
+    worker = project.worker("--n_threads", "4", "--n_processes", "1")
+    neighbours = [tasks.neighbour.generate() for _ in range(2)]
+    eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    with pytest.raises(TaskFailedError, match="did not let go after the timeout"):
+        tasks.result_store.get(tasks.hog.generate(), timeout=8_000)
+    assert [tasks.result_store.get(each, timeout=20_000) for each in neighbours] == [0, 0]
+    assert runs(project) == ["hog"]
+    worker.logged("does not let go")
+
+
+def test_a_task_that_blocks_the_interpreter_beyond_the_lease_keeps_its_message(project: Project) -> None:
+    """The lease is renewed by a process that the task can't hold up: it runs once, and its result counts."""
+    tasks = project.write(BASICS + HOG)
+    project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
+    project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
+    assert tasks.result_store.get(tasks.hold.generate(args=(4,)), timeout=20_000) == "held"
+    assert runs(project) == ["hold"]
+
+
 def test_a_group_killed_half_way_loses_nothing(project: Project) -> None:
     """SIGKILL of one of two groups: every message still gets its result, and none of them a retry."""
     tasks = project.write(BASICS)

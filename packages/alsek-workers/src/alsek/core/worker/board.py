@@ -15,6 +15,7 @@ starts, written by plain stores that no lock guards: each field has one writer, 
     word 9      how many threads the supervisor lets the group use
     word 10     abandoned threads
     word 11     the group takes no more, and ends when what it runs has ended: 1
+    word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
     then, for each entry: token (0: free), deadline (monotonic ms; 0: not running), started: 1
 """
 
@@ -25,7 +26,7 @@ import struct
 from typing import NamedTuple
 
 _ID = slice(8, 40)
-_FIXED = 12
+_FIXED = 13
 _WORDS = 3
 
 
@@ -128,6 +129,7 @@ class Board:
     limit = _Word(9)
     abandoned = _Word(10)
     draining = _Word(11)
+    in_store_since = _Word(12)
 
     # ── the supervisor reads ───────────────────────────────────────────────────────────────────
 

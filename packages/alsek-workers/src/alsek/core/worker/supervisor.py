@@ -31,9 +31,11 @@ log = logging.getLogger(__name__)
 SCALE_AFTER = 50
 #: A group that has been idle for so long (ms) ends, if it is not the only one.
 PRUNE_AFTER = 10_000
-#: A task that its own group can't stop costs the group its life so long (ms) after the deadline. Longer than a store
-#: that hangs can keep the group's engine from its duties (`BackendUnavailableError` comes within 7.5 s).
-WEDGED_AFTER = 9_000
+#: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
+WEDGED_AFTER = 4_000
+#: But an engine that waits for the store may be kept so long (ms) by one that hangs, and then does its duty itself:
+#: `BackendUnavailableError` comes within 7.5 s.
+STORE_HANGS = 8_000
 
 _LONGEST_RESTART = 30.0
 #: A group that dies younger than this (s) was hardly worth starting: the next one waits a little.
@@ -279,17 +281,25 @@ class Supervisor:
     def _enforce_deadlines(self) -> None:
         now = monotonic_ms()
         for member in self._members:
-            if member.wedged_tokens:
+            wedged_at = self._wedged_at(member)
+            if wedged_at is None or now < wedged_at:
                 continue
-            overdue = [e.token for e in member.board.held() if e.running and now > e.deadline + WEDGED_AFTER]
-            if overdue and not member.options.patient:
-                log.error(
-                    "Group %d does not let go of %d overdue tasks: it is killed.",
-                    member.child.pid,
-                    len(overdue),
-                )
-                member.wedged_tokens = frozenset(overdue)
-                member.child.signal(9)
+            overdue = [e.token for e in member.board.held() if e.running and now >= e.deadline + WEDGED_AFTER]
+            log.error(
+                "Group %d does not let go of %d overdue tasks: it is killed.", member.child.pid, len(overdue)
+            )
+            member.wedged_tokens = frozenset(overdue)
+            member.child.signal(9)
+
+    def _wedged_at(self, member: _Member) -> int | None:
+        """When the group must have ended the first of its tasks, or be killed for it (monotonic ms)."""
+        if member.wedged_tokens or member.options.patient:
+            return None
+        deadlines = [entry.deadline for entry in member.board.held() if entry.running]
+        if not deadlines:
+            return None
+        store_since = member.board.in_store_since
+        return max(min(deadlines) + WEDGED_AFTER, store_since + STORE_HANGS if store_since else 0)
 
     # ── scaling ────────────────────────────────────────────────────────────────────────────────
 
@@ -380,11 +390,9 @@ class Supervisor:
         wakes += [member.over_at for member in self._members if member.over_at is not None]
         milliseconds = monotonic_ms()
         for member in self._members:
-            wakes += [
-                now + (entry.deadline + WEDGED_AFTER + 1 - milliseconds) / 1000
-                for entry in member.board.held()
-                if entry.running and not member.wedged_tokens and not member.options.patient
-            ]
+            wedged_at = self._wedged_at(member)
+            if wedged_at is not None:
+                wakes.append(now + (wedged_at + 1 - milliseconds) / 1000)
         due = self._saturated_at(regular)
         if due is not None:
             wakes.append(max(now + (due + 1 - milliseconds) / 1000, self._start_at))

@@ -102,6 +102,12 @@ class Call:
             return link.send((b"EVALSHA", sha, *self._tail, *arguments), None)
         except NoScriptError:
             return self._send_text(arguments)
+        except BackendError as error:
+            if not self._is_unreadable(error):
+                raise
+            # The server keeps a text by its digest that it can't read.
+            link.knows_flags = False
+            return self._send_text(arguments)
 
     def _send_text(self, arguments: Sequence[bytes]) -> Any:
         link = self._link
@@ -110,7 +116,7 @@ class Call:
             try:
                 return self._eval(source.flagged, arguments)
             except BackendError as error:
-                if source.flagged == source.plain or not _is_about_flags(error):
+                if not self._is_unreadable(error):
                     raise
                 link.knows_flags = False
         return self._eval(source.plain, arguments)
@@ -119,8 +125,9 @@ class Call:
         command = (b"EVAL", text, *self._tail, *arguments)
         return self._link.send(command, encode(command) if self._link.direct else None)
 
-
-def _is_about_flags(error: BackendError) -> bool:
-    """Whether this server could not even read the first line."""
-    cause = error.__cause__
-    return isinstance(cause, ResponseError) and ("ompiling" in str(cause) or "near '#'" in str(cause))
+    def _is_unreadable(self, error: BackendError) -> bool:
+        """Whether this server could not even read the first line of the flagged text."""
+        if self._source.flagged == self._source.plain or self._link.knows_flags is False:
+            return False
+        text = str(error.__cause__)
+        return isinstance(error.__cause__, ResponseError) and ("ompiling" in text or "near '#'" in text)

@@ -5,11 +5,8 @@
 -- ARGV[2] request; from ARGV[3] on 8 a submission
 -- Returns: 1 or 0 for each
 -- Needs: base place status submit
-local starts, requests = {}, {}
-for i = 3, #ARGV, 8 do
-  starts[#starts + 1] = i
-  requests[#starts] = ARGV[2]
-end
-local answers = submit(starts, requests)
+local starts = {}
+for i = 3, #ARGV, 8 do starts[#starts + 1] = i end
+local answers = submit(starts, ARGV[2])
 settle()
 return answers

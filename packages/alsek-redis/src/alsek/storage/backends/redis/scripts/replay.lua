@@ -4,7 +4,7 @@
 -- Needs: base place status letters submit
 local uuid, queue = ARGV[2], ARGV[3]
 if not lives(uuid, queue) or call('HEXISTS', MESSAGES, uuid) == 1 then return 0 end
-submit({ 2 }, { '-' }, {})
+submit({ 2 }, nil, {})
 discard(uuid, queue)
 settle()
 return 1

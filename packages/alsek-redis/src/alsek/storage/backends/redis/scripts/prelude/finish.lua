@@ -54,9 +54,7 @@ local function finish(claims, first, dlq_ttl)
       call('PEXPIRE', remembered, WINDOW + SPAN)
     end
     if starts[1] then
-      local requests = {}
-      for k = 1, #starts do requests[k] = '-' end
-      for k, answer in ipairs(submit(starts, requests)) do
+      for k, answer in ipairs(submit(starts)) do
         if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
       end
     end

@@ -21,8 +21,9 @@ local function requests_of(uuids)
 end
 
 -- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl.
--- `requests` has the request of each. Answers 1 for accepted, 0 for a uuid that is not new.
-local function submit(starts, requests, known)
+-- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under this `request` counts as
+-- accepted again; without a request (a callback, a replay) none does.
+local function submit(starts, request, known)
   if not known then
     local uuids = {}
     for n, i in ipairs(starts) do uuids[n] = ARGV[i] end
@@ -34,14 +35,14 @@ local function submit(starts, requests, known)
     local uuid, queue, priority, wish = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
     local pause, ttl, status_ttl = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
     if known[uuid] then
-      answers[n] = known[uuid] == requests[n] and 1 or 0
+      answers[n] = known[uuid] == request and 1 or 0
     else
       answers[n] = 1
-      known[uuid] = requests[n]
+      known[uuid] = request or '-'
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
       local h = { wish = wish, priority = priority, arrival = arrival + n, queue = queue }
       write(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..
-        status_ttl .. '|0|' .. requests[n] .. '|' .. queue .. '\n' .. ARGV[i + 2])
+        status_ttl .. '|0|' .. (request or '-') .. '|' .. queue .. '\n' .. ARGV[i + 2])
       tally(queue, 1)
       if pause == '0' then ready(h, uuid) else delay(h, uuid, NOW + pause) end
       status(uuid, SUBMITTED, status_ttl)

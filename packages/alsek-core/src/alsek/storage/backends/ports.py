@@ -222,7 +222,10 @@ class MessagePort(ABC):
 
     @abstractmethod
     def replay(self, submission: Submission) -> bool:
-        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`; False if not there."""
+        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`.
+
+        False if it isn't there, or if a message of this uuid lives again.
+        """
 
     @abstractmethod
     def purge(self, queue: str, uuid: str | None = None) -> int:

@@ -219,6 +219,17 @@ def test_what_is_held_does_not_expire(backend: Backend, store: Store, actor: Act
     assert not worker.claim_one().expired
 
 
+def test_what_is_retried_never_expires(backend: Backend, store: Store, actor: Actors) -> None:
+    """However long it is ready after its retry, by its holder or by hand: it was taken in time once."""
+    worker = actor()
+    add(backend, a_message("a", ttl=1_000), a_message("b", ttl=1_000))
+    one, two = worker.claim()
+    worker.step(retried(one, delay=0), limit=0)
+    assert backend.messages.reschedule(two.queue, two.uuid, b"again", 500)
+    store.advance(10_000)
+    assert [claimed.expired for claimed in worker.claim()] == [False, False]
+
+
 def test_browsing_shows_every_message_once(backend: Backend, store: Store, actor: Actors) -> None:
     """All messages of a queue are seen in the state they are in, none twice, none of another queue."""
     worker = actor("q")

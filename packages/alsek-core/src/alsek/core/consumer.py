@@ -97,7 +97,7 @@ class Consumer:
             message = self._admit(claimed)
             if message is not None:
                 return message, None
-        return None, 0 if step.claimed or step.waiting else step.next_due
+        return None, 0 if step.claimed else step.next_due
 
     def _admit(self, claimed: Claimed) -> Message | None:
         """The message, with its claim; None for one that must not be run, which is buried."""

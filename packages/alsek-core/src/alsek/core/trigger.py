@@ -106,7 +106,12 @@ class Schedule:
 
     def _running(self) -> BackgroundScheduler:
         if self._scheduler is None:
-            from apscheduler.schedulers.background import BackgroundScheduler
+            try:
+                from apscheduler.schedulers.background import BackgroundScheduler
+            except ModuleNotFoundError as error:
+                raise ModuleNotFoundError(
+                    "triggers need APScheduler: pip install 'alsek-core[triggers]'", name="apscheduler"
+                ) from error
 
             self._scheduler = BackgroundScheduler()
             self._scheduler.start()

@@ -97,8 +97,9 @@ class Shelf:
         self._set_status(record, TaskStatus.RUNNING)
 
     def requeue(self, record: Record, payload: bytes, delay: int) -> None:
-        """Let a record run again at a new place, after `delay`: payload replaced, suspicion lifted."""
+        """Let a record run again at a new place, after `delay`: payload replaced, suspicion lifted, no ttl any more."""
         self.take(record)
+        record.submission = record.submission._replace(ttl=0)
         record.payload, record.suspect = bytes(payload), False
         self._set_status(record, TaskStatus.RETRYING)
         self._delay(record, delay)

@@ -174,7 +174,7 @@ class MessagePort(ABC):
     def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
         """Replace a message's payload and make it delayed (0: ready), whoever holds it; False if it isn't there.
 
-        RETRYING is written. The claim of a holder ends: its outcome will be refused.
+        RETRYING is written, and it expires no more. The claim of a holder ends: its outcome will be refused.
         """
 
     @abstractmethod

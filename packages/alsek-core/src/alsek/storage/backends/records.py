@@ -42,7 +42,8 @@ class Submission(NamedTuple):
         priority: Lower goes first. Any integer >= 0.
         wish: Which kind of pool may take it.
         delay: Counted from when the store accepts it, on the store's clock.
-        ttl: How long it may be ready before it expires; 0 for no end.
+        ttl: How long it may be ready before it expires; 0 for no end. What is given back begins it anew;
+            what is retried never expires.
         status_ttl: How long each status written for it is kept; 0 for a message that is not
             tracked, ``FOR_EVER`` for one whose statuses stay.
     """
@@ -122,7 +123,7 @@ class Succeeded(NamedTuple):
 
 
 class Retried(NamedTuple):
-    """To be run again after `delay`: RETRYING written, the payload replaced, suspicion lifted."""
+    """To be run again after `delay`: RETRYING written, the payload replaced, suspicion lifted. It expires no more."""
 
     uuid: str
     queue: str

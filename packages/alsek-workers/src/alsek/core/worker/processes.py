@@ -240,7 +240,7 @@ class ProcessCrew:
         """Have as many children forked as are wanted now."""
         if self._dismissed or self._fork_at:
             return
-        wanted = len(self._waiting) + min(SPARES, self._size - len(self._running))
+        wanted = len(self._waiting) + min(SPARES, self._size)
         if self._tasks_per_process > 1:
             wanted = min(wanted, self._size - len(self._children))
         while self._ordered + len(self._spares) < wanted:

@@ -135,6 +135,7 @@ class Supervisor:
             log.error("No group can be started now: %s", error)
             return
         self._members.append(_Member(child, board, options))
+        self._share_out()
         log.info("Started group %d%s.", child.pid, " for suspects" if options.suspects_only else "")
 
     def _settle(self, death: Death, *, with_hooks: bool) -> None:
@@ -206,6 +207,7 @@ class Supervisor:
             if member.options.suspects_only:  # it found no more; who does from now on says so
                 for other in self._members:
                     other.board.suspects = 0
+                self._share_out()
         else:
             self._failed_to_start(f"Group {member.child.pid} {member.child.ending} before it had registered")
 
@@ -351,6 +353,13 @@ class Supervisor:
         for member in self._members:
             member.board.suspects = 0
         self._start_group(GroupOptions(slots=1, suspects_only=True))
+
+    def _share_out(self) -> None:
+        """While suspects have a group, one of the others runs a task fewer, so that together there are no more."""
+        spared = min(self._regular, key=lambda member: member.board.limit, default=None)
+        for member in self._regular:
+            spare = member is spared and self._quarantined
+            member.board.limit = member.options.slots - spare
 
     @property
     def _quarantined(self) -> bool:

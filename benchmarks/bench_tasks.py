@@ -34,6 +34,11 @@ def noop() -> None:
     """Nothing."""
 
 
+@task(broker)
+def anywhere() -> None:
+    """Nothing, on whichever kind of pool."""
+
+
 @task(broker, mechanism="thread", result_store=results, status_tracker=statuses)
 def tracked() -> int:
     """Nothing, with its status tracked and its result kept."""

@@ -93,6 +93,7 @@ class Engine(Generic[J]):
         self._underway: list[J] = []  # given to it, and not answered yet
         self._waiter: Waiter | None = None
         self._ask_at = 0
+        self._alone = False  # what runs is a suspect
 
     def drain(self) -> None:
         """Take no more; :meth:`run` returns when all that runs has finished. May be called by a signal handler."""
@@ -123,6 +124,8 @@ class Engine(Generic[J]):
     def _collect(self) -> None:
         current = self._session.worker.id
         for job in self._crew.collect():
+            if job.claimed.suspect:
+                self._alone = False
             if job.worker_id == current:
                 self._unreported.append(job)
             else:
@@ -138,10 +141,17 @@ class Engine(Generic[J]):
         """How many messages may be claimed now."""
         if self.draining or not self._worth_claiming:
             return 0
-        room = min(self._crew.free, self._board.limit - self._crew.busy)
+        room = self._free
         if self._most_tasks is not None:
             room = min(room, self._most_tasks - self._started)
         return max(0, room)
+
+    @property
+    def _free(self) -> int:
+        """How many messages could be started now. Beside a suspect, none: the store would give none either."""
+        if self._alone:
+            return 0
+        return max(0, min(self._crew.free, self._board.limit - self._crew.busy))
 
     def _may_step(self) -> bool:
         if monotonic_ms() < self._resume_at:
@@ -200,7 +210,9 @@ class Engine(Generic[J]):
             for claimed in step.claimed
         ]
         self._board.count_step(self._session.seq)
+        alone = self._session.worker.suspects != "freely"
         for job in jobs:
+            self._alone = self._alone or (alone and job.claimed.suspect)
             self._crew.start(job)
         self._started += len(jobs)
 
@@ -209,7 +221,7 @@ class Engine(Generic[J]):
         now = monotonic_ms()
         self._worth_claiming = step.waiting and len(step.claimed) >= limit
         self._due_at = None if step.next_due is None else now + max(1, step.next_due)
-        full = self._crew.free == 0
+        full = self._free == 0
         if not (full and step.waiting):
             self._board.saturated_since = 0
         elif not self._board.saturated_since:
@@ -298,7 +310,7 @@ class Engine(Generic[J]):
             wakes.append(self._resume_at)
         elif self.draining:
             pass
-        elif self._crew.free > 0:
+        elif self._free > 0:
             wakes += [self._due_at, now + (waiter.interval if waiter is not None else 1_000)]
         else:
             wakes.append(now + self._options.slot_wait_interval)
@@ -315,7 +327,7 @@ class Engine(Generic[J]):
         self._crew.awake(ready)
         if waiter is not None and waiter.fileno() in ready:
             self._hear(waiter)
-        elif not events and self._crew.free > 0:
+        elif not events and self._free > 0:
             self._worth_claiming = True  # a message is due, or it is time to look whatever was heard
 
     def _listening(self, now: int) -> Waiter | None:
@@ -325,7 +337,7 @@ class Engine(Generic[J]):
             return None
         if self.draining:
             return self._waiter
-        if self._crew.free > 0 or (now >= self._look_at and not self._board.saturated_since):
+        if self._free > 0 or (now >= self._look_at and not self._board.saturated_since):
             if self._waiter is None:
                 self._waiter = self._session.waiter()
             self._waiter.arm()
@@ -334,7 +346,7 @@ class Engine(Generic[J]):
     def _hear(self, waiter: Waiter) -> None:
         if not waiter.drain():
             return
-        if self._crew.free > 0 and not self.draining:
+        if self._free > 0 and not self.draining:
             self._worth_claiming = True
         elif self.draining or self._board.saturated_since:
             waiter.pass_on()

@@ -99,7 +99,7 @@ def test_a_group_that_has_signed_off_holds_nothing(board: Board) -> None:
 
 def test_a_board_has_room_for_all_that_a_group_may_hold() -> None:
     """Running, finished and unreported, just claimed, and given up: at least three times the threads."""
-    board = board_for(GroupOptions(n_threads=8))
+    board = board_for(GroupOptions(slots=8))
     assert board.entries >= 3 * 8
     assert board.limit == 8
     board.close()

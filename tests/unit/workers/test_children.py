@@ -152,7 +152,9 @@ def test_a_child_hears_of_its_parents_death() -> None:
     # Its own end of standard output closes with it: then all that wrote there have ended.
     assert parent.stdout.read() == b""
     parent.stdout.close()
-    eventually(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+    eventually(
+        lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    )
 
 
 def test_nothing_is_left_of_two_hundred_children() -> None:

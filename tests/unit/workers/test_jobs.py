@@ -264,7 +264,7 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
         for job in jobs:
             thread.inbox.put(lambda job=job: (job.run(tasks, broker, 5, shift.board), job)[1])
         guilty, bystander = jobs
-        eventually(lambda: guilty.deadline)
+        eventually(lambda job=guilty: job.deadline)
         go.append(True)
         for _ in range(random_.randrange(2_000)):
             str(_)
@@ -272,7 +272,7 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
             guilty.interrupt(monotonic_ms())
             time.sleep(0)  # or its thread hardly ever gets the lock
         go.clear()
-        eventually(lambda: bystander.outcome is not None or thread.escaped)
+        eventually(lambda job=bystander: job.outcome is not None or thread.escaped)
         assert thread.escaped == []
         hit += isinstance(guilty.outcome, Died)
         missed += isinstance(guilty.outcome, Succeeded)

@@ -1,0 +1,383 @@
+"""The engine: claims what it can start, runs it, reports it; nothing lost, nothing twice, and no turn in vain."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.session import Session
+from alsek.core.task import task
+from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Lost, Worker
+from tests.unit.core.stand_ins import Clock, LossyBackend
+from tests.unit.workers.running import Running
+from tests.unit.workers.stand_ins import PATIENCE, eventually
+
+
+@pytest.fixture
+def backend() -> LossyBackend:
+    """A store that loses requests and replies as it is told to."""
+    return LossyBackend()
+
+
+class Runs:
+    """A task that counts its runs by number, and one that waits for the test's word."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.of: Counter[int] = Counter()
+        self.now = self.most = 0
+        self.go_on = threading.Event()
+        self.started = threading.Semaphore(0)
+        lock = threading.Lock()
+
+        @task(broker, name="note", max_retries=0)
+        def note(number: int) -> None:
+            with lock:
+                self.of[number] += 1
+
+        @task(broker, name="hold", max_retries=0)
+        def hold(number: int) -> None:
+            with lock:
+                self.of[number] += 1
+                self.now += 1
+                self.most = max(self.most, self.now)
+            self.started.release()
+            self.go_on.wait(PATIENCE)
+            with lock:
+                self.now -= 1
+
+        self.note, self.hold = note, hold
+
+    def wait_for(self, many: int) -> None:
+        """Wait until so many of `hold` have started."""
+        for _ in range(many):
+            assert self.started.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+def runs(backend: LossyBackend) -> Iterator[Runs]:
+    """The tasks."""
+    runs = Runs(Broker(backend))
+    yield runs
+    runs.go_on.set()
+
+
+def submit(which: Any, many: int, first: int = 0, **settings: Any) -> None:
+    """Submit so many messages, numbered."""
+    for number in range(first, first + many):
+        which.generate(args=(number,), **settings)
+
+
+def test_each_message_runs_once_and_is_reported_once(backend: LossyBackend, runs: Runs) -> None:
+    """Two hundred messages on four threads: each one run, one outcome; nothing is held when it is over."""
+    submit(runs.note, 200)
+    running = Running(backend, runs.note, size=4).start()
+    eventually(lambda: running.left == 0)
+    running.stop()
+    assert runs.of == Counter(range(200))
+    reported = Counter(outcome.token for _, outcomes, _ in backend.lossy.steps for outcome in outcomes)
+    assert len(reported) == 200
+    assert set(reported.values()) == {1}
+    assert running.board.held() == []
+    assert running.session.held == set()
+
+
+def test_no_more_is_claimed_than_can_start_at_once(backend: LossyBackend, runs: Runs) -> None:
+    """With three slots at most three run, whatever waits; and no step asks for more than is free."""
+    submit(runs.hold, 10)
+    running = Running(backend, runs.hold, size=3).start()
+    runs.wait_for(3)
+    assert runs.now == 3
+    assert len(running.board.held()) == 3
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+    assert runs.most == 3
+    assert running.session.most <= 3
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_lost_requests_and_replies_lose_and_double_nothing(
+    backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """However calls fail: each message runs exactly once, each outcome is accepted, and the board ends empty."""
+    monkeypatch.setattr("alsek.core.worker.engine._FIRST_PAUSE", 2)
+    monkeypatch.setattr("alsek.core.worker.engine._LONGEST_PAUSE", 5)
+    chance = random.Random(seed)
+    submit(runs.note, 150)
+    running = Running(backend, runs.note, size=3)
+    backend.plan += chance.choices(["ok", "request", "reply"], [2, 1, 1], k=120)
+    running.start()
+    eventually(lambda: running.left == 0)
+    backend.plan.clear()
+    running.stop()
+    assert runs.of == Counter(range(150))
+    assert running.board.held() == []
+
+
+def test_an_outage_is_waited_out_with_growing_pauses(backend: LossyBackend, runs: Runs) -> None:
+    """A store that is away is asked again after growing pauses, not all the time; then all goes on."""
+    submit(runs.note, 5)
+    running = Running(backend, runs.note)
+    backend.plan += 3 * ["request"]
+    begun = time.monotonic()
+    running.start()
+    eventually(lambda: running.left == 0)
+    assert time.monotonic() - begun >= (100 + 200 + 400) / 2000
+    assert running.engine.steps <= 12
+    assert running.engine.sleeps <= 12
+    running.stop()
+    assert runs.of == Counter(range(5))
+
+
+class BrokenWaiter(Waiter):
+    """A waiter whose connection is gone: readable at once, and every answer an error."""
+
+    def __init__(self) -> None:
+        self.ear, self.bell = os.pipe()
+        self.broken = ""
+
+    @property
+    def interval(self) -> int:
+        return 5_000
+
+    def _use(self, what: str) -> None:
+        if self.broken == what:
+            raise BackendUnavailableError("it is away")
+
+    def fileno(self) -> int:
+        self._use("fileno")
+        return self.ear
+
+    def arm(self) -> None:
+        self._use("arm")
+
+    def drain(self) -> bool:
+        return True
+
+    def pass_on(self) -> None:
+        self._use("pass_on")
+
+    def close(self) -> None:
+        """Used again: the test holds it."""
+
+
+@pytest.mark.parametrize("broken", ["fileno", "arm", "pass_on"])
+def test_a_waiter_that_fails_costs_no_task_its_life(backend: LossyBackend, runs: Runs, broken: str) -> None:
+    """An outage that the waiter meets first, while all slots are taken, is waited out: what runs goes on."""
+    submit(runs.hold, 1)
+    running = Running(backend, runs.hold, size=1)
+    waiter = running.session.waiter_made = BrokenWaiter()
+    running.start()
+    runs.wait_for(1)
+    if broken == "pass_on":
+        running.drain()
+    waiter.broken = broken
+    os.write(waiter.bell, b"x")
+    time.sleep(0.3)
+    assert running.alive
+    waiter.broken = ""
+    os.read(waiter.ear, 1)
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    if broken == "pass_on":
+        running.ended()
+    else:
+        running.stop()
+    assert runs.of == Counter([0])
+
+
+def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend) -> None:
+    """What ran under the old id is dropped when it ends, its message runs again, and the board has only the new id."""
+    clock = Clock()
+    backend = LossyBackend(clock)
+    runs = Runs(Broker(backend))
+    submit(runs.hold, 1)
+    running = Running(backend, runs.hold, runs.note, size=3).start()
+    runs.wait_for(1)
+    before = running.session.worker.id
+    clock.advance(40_000)  # two leases: there was an outage, as far as the store knows
+    other = Session(backend, Worker("", "process", None, 15_000, 0))
+    other.register()
+    clock.advance(14_000)
+    other.step((), 0)
+    clock.advance(14_000)
+    other.step((), 0)
+    submit(runs.note, 1, first=7)
+    eventually(lambda: runs.of[7] == 1)
+    assert running.session.worker.id != before
+    assert running.board.worker_id == running.session.worker.id
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+    assert runs.of[0] == 2
+    assert running.board.held() == []
+
+
+def test_most_tasks_are_kept_to(backend: LossyBackend, runs: Runs) -> None:
+    """After so many starts it drains by itself, has told so on the board, and leaves the rest."""
+    submit(runs.note, 12)
+    running = Running(backend, runs.note, size=4, most_tasks=7).start()
+    running.ended()
+    assert sum(runs.of.values()) == 7
+    assert running.left == 5
+    assert running.board.draining == 1
+    assert running.told
+
+
+def test_draining_takes_no_more_and_finishes_what_runs(backend: LossyBackend, runs: Runs) -> None:
+    """What runs is reported before it returns; what waits stays."""
+    submit(runs.hold, 3)
+    running = Running(backend, runs.hold, size=1).start()
+    runs.wait_for(1)
+    running.drain()
+    eventually(lambda: running.board.draining)
+    assert running.alive
+    runs.go_on.set()
+    running.ended()
+    assert runs.of == Counter([0])
+    assert running.left == 2
+
+
+def test_a_group_too_large_drains(backend: LossyBackend, runs: Runs) -> None:
+    """`over_limit` is asked about once a second under load, and ends it."""
+    running = Running(backend, runs.note, over_limit=lambda: True).start()
+    running.engine._checked_at = 0
+    submit(runs.note, 1)
+    running.ended()
+
+
+def test_suspects_only_runs_them_one_at_a_time_and_ends(backend: LossyBackend, runs: Runs) -> None:
+    """It takes no other message, holds one suspect at a time, and ends when none is left."""
+    submit(runs.note, 4)
+    dead = Session(backend, Worker("", "thread", None, 15_000, 0))
+    dead.register()
+    claimed = dead.step((), 3).claimed
+    dead.retire([Lost(each.uuid, each.queue, each.token, suspect=True) for each in claimed])
+    running = Running(backend, runs.note, size=4, suspects="only", suspects_only=True).start()
+    running.ended()
+    assert sum(runs.of.values()) == 3
+    assert running.left == 1
+
+
+def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBackend, runs: Runs) -> None:
+    """A group that holds something marks the board when suspects wait, and does not turn in circles over them."""
+    submit(runs.note, 2)
+    dead = Session(backend, Worker("", "thread", None, 15_000, 0))
+    dead.register()
+    suspects = [Lost(each.uuid, each.queue, each.token, suspect=True) for each in dead.step((), 2).claimed]
+    submit(runs.hold, 1, first=9)
+    running = Running(backend, runs.note, runs.hold, size=3).start()
+    runs.wait_for(1)
+    dead.retire(suspects)
+    submit(runs.hold, 1, first=10)
+    runs.wait_for(1)
+    eventually(lambda: running.board.suspects)
+    told, steps, sleeps = running.told, running.engine.steps, running.engine.sleeps
+    time.sleep(0.4)
+    assert running.told == told
+    assert running.engine.steps - steps <= 4
+    assert running.engine.sleeps - sleeps <= 8
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+
+
+def test_a_full_engine_hears_that_more_waits(backend: LossyBackend, runs: Runs) -> None:
+    """All slots taken by tasks that go on: a message that comes then makes it tell that it is saturated."""
+    submit(runs.hold, 2)
+    running = Running(backend, runs.hold, size=2).start()
+    runs.wait_for(2)
+    assert running.board.saturated_since == 0
+    submit(runs.hold, 1, first=5)
+    eventually(lambda: running.board.saturated_since and running.told)
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+
+
+def test_a_delayed_message_starts_by_the_engines_own_timer(backend: LossyBackend, runs: Runs) -> None:
+    """Nobody wakes it when a message becomes due, and it is not late by an interval."""
+    running = Running(backend, runs.note).start()
+    submit(runs.note, 1, delay=150)
+    assert runs.of[0] == 0
+    eventually(lambda: runs.of[0] == 1)
+    assert running.engine.steps <= 8
+    running.stop()
+
+
+def quiet(running: Running) -> None:
+    """No more than a handful of turns in 0.6 s."""
+    time.sleep(0.1)
+    steps, sleeps = running.engine.steps, running.engine.sleeps
+    time.sleep(0.6)
+    assert running.engine.steps - steps <= 4
+    assert running.engine.sleeps - sleeps <= 8
+
+
+def test_an_idle_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
+    """With nothing to do there are no steps, and it says since when it has been idle."""
+    running = Running(backend, runs.note).start()
+    quiet(running)
+    assert running.board.idle_since
+    running.stop()
+
+
+def test_a_full_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
+    """Also while messages wait."""
+    submit(runs.hold, 5)
+    running = Running(backend, runs.hold, size=2).start()
+    runs.wait_for(2)
+    quiet(running)
+    assert running.board.idle_since == 0
+    runs.go_on.set()
+    running.stop()
+
+
+def test_a_draining_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
+    """While what runs goes on, and messages come."""
+    submit(runs.hold, 1)
+    running = Running(backend, runs.hold, size=2).start()
+    runs.wait_for(1)
+    running.drain()
+    submit(runs.hold, 2, first=3)
+    quiet(running)
+    runs.go_on.set()
+    running.ended()
+    assert runs.of == Counter([0])
+
+
+def test_an_engine_that_backs_off_sleeps(backend: LossyBackend, runs: Runs) -> None:
+    """While the store is away it neither asks nor turns all the time."""
+    running = Running(backend, runs.note)
+    backend.plan += 1_000 * ["request"]
+    running.start()
+    quiet(running)
+    backend.plan.clear()
+    running.stop()
+
+
+def test_claims_of_an_answer_survive_the_loss_of_the_next(backend: LossyBackend, runs: Runs) -> None:
+    """A step whose reply was lost is answered at last, and the step sent after it fails: its claims are handed out."""
+    submit(runs.note, 2)
+    session = Session(backend, Worker("", "thread", None, 15_000, 0))
+    session.register()
+    (first,) = session.step((), 1).claimed
+    backend.plan += ["reply"]
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 1)
+    backend.plan += ["ok", "request"]
+    done = Lost(first.uuid, first.queue, first.token)
+    with pytest.raises(BackendUnavailableError):
+        session.step([done], 0)
+    step = session.step((), 0)
+    assert len(step.claimed) == 1

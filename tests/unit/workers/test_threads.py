@@ -1,0 +1,255 @@
+"""The threads of one group, and the deadlines of what they run."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import task
+from alsek.core.worker import threads as module
+from alsek.core.worker.jobs import Job
+from alsek.core.worker.threads import ThreadCrew
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Died, Succeeded
+from tests.unit.workers.stand_ins import PATIENCE, Shift, eventually
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread is abandoned soon."""
+    monkeypatch.setattr(module, "ABANDON_AFTER", 60)
+
+
+@pytest.fixture
+def crew(shift: Shift) -> Iterator[Callable[..., ThreadCrew]]:
+    """Makes crews, and dismisses them."""
+    made: list[ThreadCrew] = []
+
+    def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadCrew:
+        named = {each.name: each for each in tasks}
+        made.append(ThreadCrew(named, shift.broker, shift.board, size, 5, patient))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.dismiss()
+
+
+def collected(crew: ThreadCrew, many: int) -> list[Job]:
+    """Wait for so many finished jobs, enforcing deadlines as the engine does."""
+    jobs: list[Job] = []
+
+    def enough() -> bool:
+        crew.enforce()
+        jobs.extend(crew.collect())
+        return len(jobs) >= many
+
+    eventually(enough)
+    return jobs
+
+
+def alive(prefix: str = "alsek-task-") -> int:
+    """How many threads of crews there are."""
+    return sum(thread.name.startswith(prefix) for thread in threading.enumerate())
+
+
+def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Three thousand times to sleep until something finishes: it never sleeps on while something has."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    shift.broker.submit_many([quick.generate(submit=False) for _ in range(3_000)])
+    hands = crew(quick, size=3)
+    left, slept = 3_000, 0
+    while left:
+        while hands.free and (step := shift.session.step((), 1)).claimed:
+            hands.start(hands.job(step.claimed[0], shift.board.hold(step.claimed[0].token), shift.session))
+        poll = select.poll()
+        if hands.listen(poll):
+            events = poll.poll(PATIENCE * 1000)
+            assert events, "it was not woken"
+            slept += 1
+            hands.awake(frozenset(descriptor for descriptor, _ in events))
+        for job in hands.collect():
+            shift.board.free(job.entry)
+            assert isinstance(job.outcome, Succeeded)
+            left -= 1
+    assert slept
+
+
+def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """One after another job needs one thread, however many it might have."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    before = alive()
+    hands = crew(quick, size=8)
+    assert alive() == before
+    for _ in range(20):
+        hands.start(shift.job(quick.generate(submit=False)))
+        collected(hands, 1)
+    assert alive() == before + 1
+
+
+def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """A timeout that is obeyed ends the task, and nothing is abandoned."""
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def spins() -> None:
+        while True:
+            time.sleep(0.001)
+
+    hands = crew(spins)
+    hands.start(shift.job(spins.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert shift.board.abandoned == 0
+    assert hands.free == 2
+
+
+def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Its message is concluded, its slot serves others at once, and once it has ended it is counted no more."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    hands = crew(deaf, quick, size=1)
+    hands.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert b"TaskTimeoutError" in job.outcome.error
+    assert shift.board.abandoned == 1
+    assert hands.spent
+    assert not any(entry.running for entry in shift.board.held())
+    hands.start(shift.job(quick.generate(submit=False)))
+    assert isinstance(collected(hands, 1)[0].outcome, Succeeded)
+    go_on.set()
+    eventually(lambda: hands.enforce() or shift.board.abandoned == 0)
+    assert not hands.spent
+    assert hands.collect() == []
+
+
+def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """It ends just when it is abandoned, and the next thread may get its ident: no slot is lost."""
+
+    @task(shift.broker, timeout=20, max_retries=0)
+    def stubborn() -> None:
+        for _ in range(2):
+            try:
+                while True:
+                    time.sleep(0.0005)
+            except TimeoutError:
+                pass
+
+    hands = crew(stubborn, size=2)
+    for _ in range(8):
+        for _ in range(2):
+            hands.start(shift.job(stubborn.generate(submit=False)))
+        for job in collected(hands, 2):
+            assert isinstance(job.outcome, Died)
+            shift.board.free(job.entry)
+        assert hands.free == 2
+
+
+def test_a_patient_crew_abandons_nobody(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot is taken until the thread ends, and then its timeout is the outcome."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=20, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(deaf, size=1, patient=True)
+    job = shift.job(deaf.generate(submit=False))
+    hands.start(job)
+    eventually(lambda: job.deadline)
+    now = [module.monotonic_ms()]
+    monkeypatch.setattr(module, "monotonic_ms", lambda: now[0])
+    for _ in range(10):
+        now[0] += 1_500
+        hands.enforce()
+        assert hands.collect() == []
+        assert hands.free == 0
+    assert shift.board.abandoned == 0
+    go_on.set()
+    assert isinstance(collected(hands, 1)[0].outcome, Died)
+
+
+def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """None while nothing runs; of two tasks that of the shorter timeout."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=900_000)
+    def short() -> None:
+        go_on.wait(PATIENCE)
+
+    @task(shift.broker, timeout=3_600_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(short, long)
+    assert hands.next_deadline() is None
+    jobs = [shift.job(each.generate(submit=False)) for each in (long, short)]
+    for job in jobs:
+        hands.start(job)
+    eventually(lambda: all(job.deadline for job in jobs))
+    assert hands.next_deadline() == min(job.deadline for job in jobs)
+    go_on.set()
+    collected(hands, 2)
+    assert hands.next_deadline() is None
+
+
+def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """In a thread, with the status that the accepted outcome means; of a refused one it hears nothing."""
+    told: list[TaskStatus] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            told.append(status)
+
+    @task(shift.broker, status_tracker=Own(MemoryBackend()))
+    def quick() -> None: ...
+
+    hands = crew(quick)
+    for _ in range(2):
+        hands.start(shift.job(quick.generate(submit=False)))
+    accepted, refused = collected(hands, 2)
+    told.clear()
+    hands.settled(accepted, True)
+    hands.settled(refused, False)
+    eventually(lambda: told)
+    assert told == [TaskStatus.SUCCEEDED]
+
+
+def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Once all is done its threads end."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    before = alive()
+    hands = crew(quick, size=4)
+    for _ in range(8):
+        while not hands.free:
+            hands.collect()
+        hands.start(shift.job(quick.generate(submit=False)))
+    eventually(lambda: hands.collect() or hands.busy == 0)
+    hands.dismiss()
+    eventually(lambda: alive() <= before)

@@ -14,6 +14,7 @@ from types import FrameType
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)  # loaded here, once: not in each child
 
 #: What a child that was asked to end exits with; anything else is a death.
 EXIT_DRAINED = 0
@@ -179,7 +180,7 @@ def _flush() -> None:
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends (Linux; elsewhere the lifeline alone tells)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the call
             os._exit(1)
 

@@ -11,12 +11,13 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.session import Session
+from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import aftermath as module
 from alsek.core.worker.aftermath import Aftermath, Death
 from alsek.core.worker.children import Inherited
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.records import Claimed, Died, Lost, Retried, Worker
+from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.stand_ins import LossyBackend
 from tests.unit.workers.stand_ins import options_for
 
@@ -211,3 +212,20 @@ def test_a_store_that_stays_away_is_given_up_after_two_leases(
     begun = now[0]
     assert scene.settle(scene.death(running=1)) == 0
     assert 30 <= now[0] - begun <= 33
+
+
+@pytest.mark.parametrize(("retries", "status"), [(0, TaskStatus.FAILED), (1, TaskStatus.RETRYING)])
+def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
+    scene: Scene, retries: int, status: TaskStatus
+) -> None:
+    """A tracker whose `set` the store does not know of must not show the message as running for ever."""
+    told: list[TaskStatus] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            told.append(status)
+
+    scene.task.max_retries = retries
+    scene.task.status_tracker = Own(scene.backend)
+    scene.settle(scene.death(running=1))
+    assert told == [status]

@@ -79,7 +79,7 @@ def test_a_killed_child_is_told_by_its_signal(start: Forker) -> None:
 
 
 def test_a_child_has_default_handlers(start: Forker) -> None:
-    """SIGTERM, SIGINT and SIGCHLD do what they do by default, and no wake-up descriptor of the parent's is written to."""
+    """SIGTERM, SIGINT and SIGCHLD do what they do by default, and nothing is written to the parent's wake-up."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
     def main(_: Inherited) -> int:

@@ -234,7 +234,7 @@ class Thread:
 
 @pytest.mark.usefixtures("fine_switching")
 def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
-    """However closely it meets the task's end: the thread lives on, the next job is untouched, and each has an outcome."""
+    """However closely it meets the task's end: the thread lives on, the next job is untouched, each has an outcome."""
     random_ = random.Random(7)
     go: list[bool] = []
 

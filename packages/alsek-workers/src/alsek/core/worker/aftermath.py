@@ -7,13 +7,14 @@ beside it when nobody can tell who it was come back as suspects; all others come
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alsek.core.lifecycle import AnyTask, Attempt, bury, bury_unread, conclude
+from alsek.core.lifecycle import AnyTask, Attempt, bury, bury_unread, conclude, report
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.task import Task
@@ -27,7 +28,7 @@ from alsek.exceptions import (
     TaskTimeoutError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Died, Lost, Outcome, TaskStatus, Worker
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Aftermath:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
+        self._charged: dict[str, Claimed] = {}
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
@@ -86,11 +88,14 @@ class Aftermath:
             signal.signal(number, ignore_signal)
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
+        refused: Sequence[str] = ()
+        sent = False
         while True:
             try:
                 if outcomes is None:
                     outcomes = self._outcomes()
-                self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
+                again, sent = sent, True
+                refused = self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
             except BackendError as error:
                 if time.monotonic() > deadline:
                     log.error(
@@ -99,7 +104,25 @@ class Aftermath:
                     return 0
                 time.sleep(0.2)
             else:
+                # After a lost reply all is refused, whether or not it was accepted: better told twice than never.
+                self._report([outcome for outcome in outcomes if again or outcome.uuid not in refused])
                 return 0
+
+    def _report(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell trackers that the store does not write itself; they are the user's code, like the hooks."""
+        if not self._with_hooks:
+            return
+        serializer = self._pool.broker.backend.serializer
+        for outcome in outcomes:
+            claimed = self._charged.get(outcome.uuid)
+            if claimed is None:
+                continue
+            with contextlib.suppress(CorruptMessageError):
+                message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer)
+                task = self._pool.tasks.get(message.task_name)
+                if task is not None:
+                    died = isinstance(outcome, Died)
+                    report(task, message, TaskStatus.FAILED if died else TaskStatus.RETRYING)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -117,6 +140,7 @@ class Aftermath:
         """What becomes of one message; None to give it back untouched, as :meth:`MessagePort.retire` does."""
         error = self._death.blame(claimed)
         if error is not None:
+            self._charged[claimed.uuid] = claimed
             return charged(self._pool, self._death.worker, claimed, error, with_hooks=self._with_hooks)
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)

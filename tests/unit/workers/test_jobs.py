@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -284,6 +285,21 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
     assert hit
     assert missed
     shift.board.close()
+
+
+def test_a_child_that_returns_from_its_task_ends(shift: Shift) -> None:
+    """A task that forks and lets the child return makes no second worker, and the child writes nothing to the board."""
+
+    @task(shift.broker)
+    def forgetful() -> None:
+        pid = os.fork()
+        if pid == 0:
+            Job.in_a_fork = True  # as the group has it set after each fork
+            return
+        assert os.waitpid(pid, 0)[1] == 0
+        assert shift.board.held()[0].running
+
+    assert isinstance(run(shift.job(forgetful.generate(submit=False)), shift, forgetful), Succeeded)
 
 
 def test_claimed_is_what_a_job_is_made_of(shift: Shift) -> None:

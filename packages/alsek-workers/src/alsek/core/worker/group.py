@@ -97,7 +97,7 @@ class Group(ABC, Generic[J]):
     def main(self, inherited: Inherited) -> int:
         """Serve until told to stop; the exit code."""
         self._fork_first(inherited)
-        os.register_at_fork(after_in_child=_forget_signals)
+        os.register_at_fork(after_in_child=_leave)
         control = self._listen(inherited)
         if not self._begin():
             return EXIT_NOT_STARTED
@@ -228,8 +228,9 @@ def resident_mib() -> int:
         return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _forget_signals() -> None:
-    """In what a task forks: SIGTERM ends it again (``multiprocessing`` relies on that), and wakes nobody here."""
+def _leave() -> None:
+    """In what a task forks: it is no part of the group, and SIGTERM ends it (``multiprocessing`` relies on that)."""
+    Job.in_a_fork = True
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

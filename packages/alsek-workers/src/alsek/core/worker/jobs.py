@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
+from typing import ClassVar
 
 from alsek.core.broker import Broker
 from alsek.core.lifecycle import (
@@ -55,6 +57,9 @@ class Job:
     lock and then takes back an exception that has been set and not been raised yet. Before that it says that it is
     *ending*: after this at most one more is raised, so that whatever catches it is left in peace.
     """
+
+    #: Whether this process was forked by a task.
+    in_a_fork: ClassVar[bool] = False
 
     __slots__ = (
         "_armed",
@@ -162,6 +167,8 @@ class Job:
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
+        if Job.in_a_fork:
+            os._exit(0)  # a child that the task forked, and that returned from it: it is no worker, and has no engine
         while True:
             try:
                 self._disarm(board)

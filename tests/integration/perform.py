@@ -1,11 +1,11 @@
 """Runs the blocks of one chapter in one namespace, as somebody does who types them in, and reports on each.
 
 ``python -m tests.integration.perform PLAN``: the plan is a JSON file with ``page``, ``borrowed`` (definitions of other
-chapters), ``blocks`` (line, code, names that stand for others, what to do before) and ``report``. Into the report goes one JSON line for each block that has run to its end.
+chapters), ``blocks`` (line, code, names that stand for others, what to do before) and ``report``. Into
+the report goes one JSON line for each block that has run to its end.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast

@@ -1,8 +1,8 @@
 """Sets the stage on which the blocks of a page run: their own text stays as it is, what they connect to is the test's.
 
-The store is named by the environment: ``ALSEK_STAGE=redis://…`` or ``ALSEK_STAGE=/path/to/alsek.db``. On either, a block may
-say ``RedisBackend()``, ``RedisBackend("<connection_url>")``, ``SQLiteBackend("alsek.db")`` and ``task(...)``; where it
-says ``Redis()`` on SQLite, nothing is connected to.
+The store is named by the environment: ``ALSEK_STAGE=redis://…`` or ``ALSEK_STAGE=/path/to/alsek.db``. On either, a
+block may say ``RedisBackend()``, ``RedisBackend("<connection_url>")``, ``SQLiteBackend("alsek.db")`` and ``task(...)``;
+where it says ``Redis()`` on SQLite, nothing is connected to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A model of the promise, small enough to be believed: what any backend must answer to a history of calls.
 
 Where the promise leaves a choice, the model allows each: when a suspect is handed out (by its place, or
-before the others of its queue), and whether a repeated answer still names a claim that has ended since.
+before the others of its queue), and whether a repeated answer still names a claim that has ended since,
+or tells of a revocation since.
 """
 
 from __future__ import annotations

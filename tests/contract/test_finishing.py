@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
 
-from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend, Note
-from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import (
     FOR_EVER,
-    Died,
-    Lost,
-    Outcome,
-    Released,
-    Retried,
     StatusRecord,
-    Step,
-    Succeeded,
     TaskStatus,
 )
 from tests.contract.actors import (
@@ -41,11 +31,6 @@ from tests.contract.actors import (
 from tests.contract.stores import SHORT, Store
 
 Actors = Callable[..., Actor]
-
-
-def _told(step: Step) -> Step:
-    """What a repeated step must tell again. How long to sleep may have changed since."""
-    return step._replace(next_due=None, waiting=False, suspects=False)
 
 
 def test_success_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
@@ -167,17 +152,6 @@ def test_of_two_callbacks_of_one_uuid_the_first_is_submitted(backend: Backend, a
     assert backend.messages.count("r") == 1
 
 
-def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
-    """A callback is submitted once, also when the finish is sent again after the callback was done."""
-    worker, other = actor(), actor()
-    add(backend, "a")
-    outcome = succeeded(worker.claim_one(), callback=a_message("b"))
-    first = worker.step(outcome, limit=0)
-    other.step(succeeded(other.claim_one()), limit=0)
-    assert _told(worker.again(outcome, limit=0)) == _told(first)
-    assert backend.messages.queues() == []
-
-
 def test_a_retry_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
     """A retry replaces the payload, delays the message, writes RETRYING and ends the claim."""
     worker = actor()
@@ -276,149 +250,6 @@ def test_outcomes_are_accepted_together(backend: Backend, actor: Actors) -> None
     assert worker.held() == []
 
 
-def _each_outcome(uuid: str, queue: str, token: int) -> list[Outcome]:
-    callback = a_message("callback")
-    return [
-        Succeeded(uuid, queue, token, b"result", FOR_EVER, "root", callback),
-        Retried(uuid, queue, token, b"changed", 0),
-        Died(uuid, queue, token, ERROR, 1_000_000),
-        Released(uuid, queue, token),
-        Lost(uuid, queue, token, True),
-    ]
-
-
-def _nothing_was_written(backend: Backend) -> bool:
-    return (
-        backend.results.get(["a", "callback"]) == [None, None]
-        and backend.results.descendants("root") == []
-        and backend.messages.dead_letter("q", "a") is None
-        and not backend.messages.exists("q", "callback")
-    )
-
-
-@pytest.mark.parametrize("n", range(5))
-def test_a_stale_token_is_refused(backend: Backend, actor: Actors, n: int) -> None:
-    """An outcome under the token of an earlier claim is refused, and nothing of it is written."""
-    worker, other = actor(), actor()
-    add(backend, "a")
-    old = worker.claim_one()
-    worker.step(released(old), limit=0)
-    current = other.claim_one()
-    assert worker.step(_each_outcome("a", "q", old.token)[n], limit=0).refused == ["a"]
-    assert _nothing_was_written(backend)
-    assert status_of(backend, "a") == TaskStatus.RUNNING
-    assert other.held() == [current]
-    assert other.step(succeeded(current), limit=0).refused == []
-
-
-@pytest.mark.parametrize("n", range(5))
-def test_a_foreign_token_is_refused(backend: Backend, actor: Actors, n: int) -> None:
-    """An outcome under the current token of another worker is refused, and nothing of it is written."""
-    worker, other = actor(), actor()
-    add(backend, "a")
-    current = other.claim_one()
-    assert worker.step(_each_outcome("a", "q", current.token)[n], limit=0).refused == ["a"]
-    assert _nothing_was_written(backend)
-    assert other.held() == [current]
-
-
-@pytest.mark.parametrize("n", range(5))
-def test_outcomes_of_what_is_not_there_are_refused(backend: Backend, actor: Actors, n: int) -> None:
-    """An outcome of a message that is unknown, only ready, or under a made-up token is refused."""
-    worker = actor()
-    add(backend, "a")
-    assert worker.step(_each_outcome("unknown", "q", 1)[n], limit=0).refused == ["unknown"]
-    assert worker.step(_each_outcome("a", "q", 0)[n], limit=0).refused == ["a"]
-    claimed = worker.claim_one()
-    assert worker.step(_each_outcome("a", "q", claimed.token + 1)[n], limit=0).refused == ["a"]
-    assert _nothing_was_written(backend)
-    assert worker.held() == [claimed]
-
-
-def test_a_second_outcome_of_one_claim_is_refused(backend: Backend, actor: Actors) -> None:
-    """The first outcome ends the claim; another one is refused, in the same step and later."""
-    worker = actor()
-    add(backend, "a")
-    claimed = worker.claim_one()
-    assert worker.step(succeeded(claimed), died(claimed), limit=0).refused == ["a"]
-    assert worker.step(retried(claimed), limit=0).refused == ["a"]
-    assert result_of(backend, "a") == b"result"
-    assert backend.messages.dead_letter("q", "a") is None
-
-
-def test_accepted_and_refused_outcomes_go_their_own_ways(backend: Backend, actor: Actors) -> None:
-    """A refused outcome does not hold up the others of its step."""
-    worker = actor()
-    add(backend, "a", "b")
-    one, two = worker.claim()
-    backend.messages.remove("q", "a")
-    step = worker.step(succeeded(one), succeeded(two), limit=0)
-    assert step.refused == ["a"]
-    assert (result_of(backend, "a"), result_of(backend, "b")) == (None, b"result")
-
-
-def test_outcomes_of_an_unregistered_worker_change_nothing(backend: Backend, actor: Actors) -> None:
-    """What a retired worker still sends is refused as a whole."""
-    worker = actor()
-    add(backend, "a")
-    claimed = worker.claim_one()
-    worker.retire()
-    with pytest.raises(WorkerUnknownError):
-        worker.step(succeeded(claimed))
-    assert _nothing_was_written(backend)
-    assert state_of(backend, "a") == "ready"
-
-
-def test_the_same_step_again_gives_the_same_answer(backend: Backend, store: Store, actor: Actors) -> None:
-    """A step repeated after a lost reply is answered as the first time, and changes nothing."""
-    worker, other = actor(), actor()
-    add(backend, "a", "b", "c", "d")
-    add(backend, a_message("later", delay=50))
-    one, two = worker.claim(limit=2)
-    outcomes = (succeeded(one, callback=a_message("e")), retried(two, delay=0))
-    first = worker.step(*outcomes, limit=1)
-    other.claim(limit=1)
-    store.advance(100)
-    assert _told(worker.again(*outcomes, limit=1)) == _told(first)
-    assert _told(worker.again(*outcomes, limit=5)) == _told(first)
-    assert uuids(worker.held()) == ["c"]
-    assert sorted(uuids(worker.claim())) == ["b", "e", "later"]
-
-
-def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:
-    """A repeated step reports what was refused, skipped and claimed just as it did."""
-    worker = actor()
-    add(backend, "a", "b")
-    one, two = worker.claim()
-    backend.messages.remove("q", "a")
-    outcomes = (succeeded(one), succeeded(two, callback=a_message("b")))
-    first = worker.step(*outcomes)
-    assert (first.refused, first.skipped) == (["a"], ["b"])
-    assert _told(worker.again(*outcomes)) == _told(first)
-
-
-def test_a_large_answer_is_repeated_in_order(backend: Backend, actor: Actors) -> None:
-    """A repeated step names the same claims in the same order, however many."""
-    worker = actor()
-    add(backend, *(f"m{n:03}" for n in range(300)))
-    first = worker.step(limit=300)
-    assert len(first.claimed) == 300
-    assert worker.again(limit=300).claimed == first.claimed
-    assert worker.held() == first.claimed
-
-
-def test_a_worker_taken_for_dead_is_given_no_old_answer(
-    backend: Backend, messages: MessagePort, actor: Actors
-) -> None:
-    """A worker that is known no more is refused even a step that was answered before."""
-    worker = actor()
-    add(backend, "a")
-    worker.claim_one()
-    worker.retire()
-    with pytest.raises(WorkerUnknownError):
-        messages.step(worker.worker, worker.seq, (), 1)
-
-
 def test_results_and_statuses_are_published(backend: Backend, actor: Actors) -> None:
     """Whoever waits for a status or a result hears of every write of the step."""
     worker = actor()
@@ -457,21 +288,3 @@ def test_an_older_result_makes_way(backend: Backend, actor: Actors) -> None:
     second = worker.claim_one()
     worker.step(succeeded(second, b"of the second"), limit=0)
     assert result_of(backend, "a") == b"of the second"
-
-
-@pytest.mark.parametrize("how", ["bytes", "version"])
-def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor: Actors, how: str) -> None:
-    """A record that can't be read is reported and buried, and the others are handed out."""
-    worker = actor()
-    add(backend, "a", "b", "c")
-    store.spoil("q", "b", how)
-    step = worker.step()
-    assert uuids(step.claimed) == ["a", "c"]
-    assert [(corrupt.uuid, corrupt.queue) for corrupt in step.corrupt] == [("b", "q")]
-    assert step.corrupt[0].reason
-    letter = backend.messages.dead_letter("q", "b")
-    assert letter is not None
-    assert set(json.loads(letter.error)) == {"name", "text", "traceback"}
-    assert backend.messages.count("q") == 2
-    assert _told(worker.again()) == _told(step)
-    assert not worker.step(limit=0).waiting

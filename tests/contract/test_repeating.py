@@ -1,0 +1,110 @@
+"""Repeating: a step that is sent again after a lost reply is told what it was told, and does nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import (
+    Step,
+)
+from tests.contract.actors import (
+    Actor,
+    a_message,
+    add,
+    retried,
+    succeeded,
+    uuids,
+)
+from tests.contract.stores import Store
+
+Actors = Callable[..., Actor]
+
+
+def _told(step: Step) -> Step:
+    """What a repeated step must tell again. How long to sleep may have changed since."""
+    return step._replace(next_due=None, waiting=False, suspects=False)
+
+
+def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
+    """A callback is submitted once, also when the finish is sent again after the callback was done."""
+    worker, other = actor(), actor()
+    add(backend, "a")
+    outcome = succeeded(worker.claim_one(), callback=a_message("b"))
+    first = worker.step(outcome, limit=0)
+    other.step(succeeded(other.claim_one()), limit=0)
+    assert _told(worker.again(outcome, limit=0)) == _told(first)
+    assert backend.messages.queues() == []
+
+
+def test_the_same_step_again_gives_the_same_answer(backend: Backend, store: Store, actor: Actors) -> None:
+    """A step repeated after a lost reply is answered as the first time, and changes nothing."""
+    worker, other = actor(), actor()
+    add(backend, "a", "b", "c", "d")
+    add(backend, a_message("later", delay=50))
+    one, two = worker.claim(limit=2)
+    outcomes = (succeeded(one, callback=a_message("e")), retried(two, delay=0))
+    first = worker.step(*outcomes, limit=1)
+    other.claim(limit=1)
+    store.advance(100)
+    assert _told(worker.again(*outcomes, limit=1)) == _told(first)
+    assert _told(worker.again(*outcomes, limit=5)) == _told(first)
+    assert uuids(worker.held()) == ["c"]
+    assert sorted(uuids(worker.claim())) == ["b", "e", "later"]
+
+
+def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:
+    """A repeated step reports what was refused, skipped and claimed just as it did."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    backend.messages.remove("q", "a")
+    outcomes = (succeeded(one), succeeded(two, callback=a_message("b")))
+    first = worker.step(*outcomes)
+    assert (first.refused, first.skipped) == (["a"], ["b"])
+    assert _told(worker.again(*outcomes)) == _told(first)
+
+
+def test_a_large_answer_is_repeated_in_order(backend: Backend, actor: Actors) -> None:
+    """A repeated step names the same claims in the same order, however many."""
+    worker = actor()
+    add(backend, *(f"m{n:03}" for n in range(300)))
+    first = worker.step(limit=300)
+    assert len(first.claimed) == 300
+    assert worker.again(limit=300).claimed == first.claimed
+    assert worker.held() == first.claimed
+
+
+def test_a_worker_taken_for_dead_is_given_no_old_answer(
+    backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """A worker that is known no more is refused even a step that was answered before."""
+    worker = actor()
+    add(backend, "a")
+    worker.claim_one()
+    worker.retire()
+    with pytest.raises(WorkerUnknownError):
+        messages.step(worker.worker, worker.seq, (), 1)
+
+
+@pytest.mark.parametrize("how", ["bytes", "version"])
+def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor: Actors, how: str) -> None:
+    """A record that can't be read is reported and buried, and the others are handed out."""
+    worker = actor()
+    add(backend, "a", "b", "c")
+    store.spoil("q", "b", how)
+    step = worker.step()
+    assert uuids(step.claimed) == ["a", "c"]
+    assert [(corrupt.uuid, corrupt.queue) for corrupt in step.corrupt] == [("b", "q")]
+    assert step.corrupt[0].reason
+    letter = backend.messages.dead_letter("q", "b")
+    assert letter is not None
+    assert set(json.loads(letter.error)) == {"name", "text", "traceback"}
+    assert backend.messages.count("q") == 2
+    assert _told(worker.again()) == _told(step)
+    assert not worker.step(limit=0).waiting

@@ -38,6 +38,10 @@ J = TypeVar("J", bound=Held)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 100, 5_000
 
+#: An idle engine looks at least this often (ms), whatever it hears: nobody tells of a worker whose lease has ended, and
+#: what such a worker held must not wait for long. Less than one command a second.
+_LOOK_EVERY = 1_500
+
 #: While something runs, the store is asked this often (ms) whether it was revoked.
 _ASK_ABOUT_REVOKED = 900
 
@@ -311,7 +315,7 @@ class Engine(Generic[J]):
         elif self.draining:
             pass
         elif self._free > 0:
-            wakes += [self._due_at, now + (waiter.interval if waiter is not None else 1_000)]
+            wakes += [self._due_at, now + (min(waiter.interval, _LOOK_EVERY) if waiter is not None else 1_000)]
         else:
             wakes.append(now + self._options.slot_wait_interval)
         if waiter is not None:

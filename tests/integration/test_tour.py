@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import RedisServer
-from tests.integration.blocks import Block, blocks_of, chapters, definitions
+from tests.integration.blocks import Block, blocks_of, chapters, definitions, headings_of
 from tests.integration.conftest import eventually
 from tests.integration.stage import VARIABLE, stage_backend
 
@@ -262,3 +262,15 @@ def test_tour_blocks_are_all_found(page: Path) -> None:
     assert len(blocks) == len(opened) > 0
     ran = sum(len(each) for each in chapters(blocks).values())
     assert ran - len(skipped) == len(opened) - len(skipped)
+
+
+@pytest.mark.skipif("tour" not in PAGES, reason="ALSEK_TOUR names no tour")
+def test_tour_sections_have_tests_of_their_own() -> None:
+    """For each heading of the tour there is a test that is named after it."""
+    defined = "\n".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_tour*.py")))
+    names = set(re.findall(r"^def (test_tour_\w+)\(", defined, re.MULTILINE))
+    wanted = [
+        f"test_tour_{re.sub(r'[^a-z]+', '_', heading.lower())}" for heading in headings_of(PAGES["tour"])
+    ]
+    assert len(wanted) > 30
+    assert [name for name in wanted if name not in names] == []

@@ -218,7 +218,7 @@ def test_tour_tasks_callbacks(project: Project) -> None:
 
 
 def test_tour_tasks_callbacks_nested(project: Project) -> None:
-    """Nesting by hand and a tuple come to the same; the tuple's messages are updated; the root is everyone's progenitor."""
+    """Nesting by hand and a tuple come to the same; the tuple's messages are updated; the root is the progenitor."""
     tasks = project.write(TASKS)
 
     def step(callback: Any = None) -> Any:

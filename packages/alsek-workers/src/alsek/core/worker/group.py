@@ -23,6 +23,7 @@ from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECY
 from alsek.core.worker.crew import Crew, J
 from alsek.core.worker.engine import Engine
 from alsek.core.worker.jobs import Job
+from alsek.core.worker.logs import guard_handlers
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.threads import ThreadCrew
 from alsek.exceptions import BackendError
@@ -192,6 +193,7 @@ class ThreadGroup(Group[Job]):
     """A group that runs its jobs in threads."""
 
     def _begin(self) -> bool:
+        guard_handlers()  # timeouts are raised in these threads
         return run_hooks(self._pool.hooks, "start")
 
     def _worker(self) -> Worker:

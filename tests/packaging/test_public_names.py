@@ -58,9 +58,6 @@ PATHS = [
     ("alsek.tools", "StatusTrackerIntegryScanner"),
 ]
 
-#: Promised, and not written yet.
-PENDING = {"alsek.core.worker.process", "alsek.tools"}
-
 
 @pytest.mark.parametrize(
     ("module", "name"),
@@ -69,7 +66,6 @@ PENDING = {"alsek.core.worker.process", "alsek.tools"}
             module,
             name,
             id=f"{module}.{name}",
-            marks=[pytest.mark.xfail(reason="not written yet")] if module in PENDING else [],
         )
         for module, name in PATHS
     ],

@@ -160,13 +160,16 @@ def test_a_child_hears_of_its_parents_death() -> None:
 def test_nothing_is_left_of_two_hundred_children() -> None:
     """No descriptor and no zombie."""
     before = open_descriptors()
+    pids = []
     for _ in range(200):
         child = fork(lambda _: 0)
         eventually(child.reap)
         child.close()
+        pids.append(child.pid)
     assert open_descriptors() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    for pid in pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def test_a_fork_that_fails_leaves_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,155 @@
+"""What a scenario is, and how one is run from the raising of its stage to the judge's verdict."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.judge import Verdict
+from tests.chaos.stage import Stage
+from tests.chaos.stores import StoreKind
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of it.
+
+    Attributes:
+        seconds: How long the faults go on.
+        long: Whether this is the long form: the numbers of the issue, where they need more than some seconds.
+    """
+
+    seconds: float = 3.0
+    long: bool = False
+
+    def pick(self, short: Any, long: Any) -> Any:
+        """One of two, by the form."""
+        return long if self.long else short
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A way to make trouble.
+
+    Attributes:
+        name: In words.
+        play: Does it: submits, hurts, and leaves the stage settled.
+        stages: On which store, with which pool.
+        short: Those of the short form.
+        options: Of the stage.
+        judged: What else must hold, after the verdict; what does not, in words.
+    """
+
+    name: str
+    play: Callable[[Stage, Scale], None]
+    stages: tuple[tuple[StoreKind, str], ...]
+    short: tuple[tuple[StoreKind, str], ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    judged: Callable[[Stage, Verdict], list[str]] = lambda stage, verdict: []
+
+
+@dataclass
+class Row:
+    """What one run of a scenario came to: a line of the table."""
+
+    scenario: str
+    store: str
+    pool: str
+    messages: int = 0
+    faults: int = 0
+    lost: int = 0
+    doubles: int = 0
+    refused: int = 0
+    again: int = 0
+    twice: int = 0
+    recovery: float | None = None
+    took: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    note: str = ""
+    log: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Nothing lost, nothing accepted twice, and all else as it must be."""
+        return not self.problems
+
+
+THREAD, PROCESS = "thread-pool", "process-pool"
+SQLITE: StoreKind = "sqlite"
+REDIS: StoreKind = "redis"
+
+#: The registry, in the order of the table.
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(
+    name: str,
+    *,
+    stores: tuple[StoreKind, ...] = (SQLITE, REDIS),
+    pools: tuple[str, ...] = (THREAD, PROCESS),
+    short: tuple[tuple[StoreKind, str], ...] | None = None,
+    judged: Callable[[Stage, Verdict], list[str]] = lambda stage, verdict: [],
+    **options: Any,
+) -> Callable[[Callable[[Stage, Scale], None]], Callable[[Stage, Scale], None]]:
+    """Register a function as a scenario on each of these stores with each of these pools.
+
+    Args:
+        name: In words.
+        stores: On which.
+        pools: With which.
+        short: Which of these combinations are in the short form; by default all.
+        judged: What else must hold in the end.
+        options: Of the stage.
+    """
+    stages = tuple((store, pool) for store in stores for pool in pools)
+
+    def register(play: Callable[[Stage, Scale], None]) -> Callable[[Stage, Scale], None]:
+        SCENARIOS.append(
+            Scenario(name, play, stages, short if short is not None else stages, options, judged)
+        )
+        return play
+
+    return register
+
+
+def run(what: Scenario, store: StoreKind, pool: str, scale: Scale, seed: int = 0) -> Row:
+    """Play it, stop all pools, and judge. Whatever goes wrong is in the row's `problems`."""
+    begun = time.monotonic()
+    row = Row(what.name, store, pool.removesuffix("-pool"))
+    stage: Stage | None = None
+    try:
+        stage = Stage(store, pool, seed, **what.options)
+        what.play(stage, scale)
+        stage.stop()
+        _judge(what, stage, row)
+    except Exception:  # whatever it is, it belongs in the table, and the other scenarios go on
+        row.problems.append(traceback.format_exc())
+    finally:
+        if stage is not None:
+            if row.problems:
+                row.log = _told(stage)
+            stage.close()
+    row.took = time.monotonic() - begun
+    return row
+
+
+def _judge(what: Scenario, stage: Stage, row: Row) -> None:
+    verdict = stage.verdict()
+    row.messages, row.faults, row.refused = verdict.messages, stage.faults, stage.refused()
+    row.lost, row.doubles = len(verdict.lost), len(verdict.doubles)
+    row.again, row.twice = verdict.again, verdict.twice
+    row.recovery, row.note = stage.recovery, stage.note
+    row.problems += [f"lost: {text}" for text in verdict.lost]
+    row.problems += [f"accepted twice: {text}" for text in verdict.doubles]
+    row.problems += verdict.stray + stage.problems + what.judged(stage, verdict)
+
+
+def _told(stage: Stage) -> str:
+    """Logs and journal, as far as a person will read them."""
+    logs = "\n".join(f"── pool {n}\n{pool.log[-6000:]}" for n, pool in enumerate(stage.pools))
+    path: Path = stage.journal
+    return f"{logs}\n── journal\n{path.read_text()[-3000:] if path.exists() else ''}"

@@ -1,0 +1,160 @@
+"""Processes that die, and processes that only seem to."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.chaos import journal
+from tests.chaos.judge import Verdict
+from tests.chaos.processes import send
+from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
+from tests.chaos.stage import LEASE, Pool, Stage
+
+_ONE_EACH = ((SQLITE, THREAD), (REDIS, PROCESS))
+
+
+@scenario("random SIGKILL of children")
+def kill_children(stage: Stage, scale: Scale) -> None:
+    """Any process below a supervisor dies, again and again."""
+    stage.pool()
+    for _ in stage.ticks(scale.seconds, 0.5):
+        stage.work(scale.pick(12, 25), 40)
+        victims = stage.pools[0].tree()[1:]
+        if victims and send(stage.random.choice(victims)):
+            stage.hit()
+    stage.settle(scale.pick(30, 60))
+
+
+@scenario("SIGKILL of supervisors", short=((SQLITE, PROCESS), (REDIS, THREAD)))
+def kill_supervisors(stage: Stage, scale: Scale) -> None:
+    """The supervisor dies, and a new pool is started, as an init system does."""
+    stage.pool()
+    for tick in stage.ticks(scale.seconds, 1.5):
+        stage.work(scale.pick(20, 40), 40)
+        stage.until_begun(1 + tick)
+        if send(stage.pools[-1].process.pid):
+            stage.hit()
+            stage.pools[-1].process.wait(10)
+        stage.pool()
+    stage.settle(scale.pick(30, 60))
+
+
+def _taken_over_in_time(stage: Stage, _: Verdict) -> list[str]:
+    if stage.recovery is None or stage.recovery > LEASE + 2.0:
+        return [f"16 messages of a dead pool were with another after {stage.recovery} s; lease {LEASE} s"]
+    return []
+
+
+@scenario("SIGKILL of a whole pool that holds 16", judged=_taken_over_in_time)
+def kill_pool(stage: Stage, scale: Scale) -> None:
+    """A machine goes: another pool has all of its messages within the lease and two seconds."""
+    n = 8 if stage.pool_kind == THREAD else 16
+    first = stage.pool(n=n)
+    stage.hold(16)
+    stage.until_begun(16)
+    second = stage.pool(n=n)
+    _ready(second)
+    killed = time.monotonic()
+    first.kill_all()
+    stage.hit()
+    stage.until_begun(32, LEASE + 10)
+    begun = journal.runs(stage.lines(), "begun")
+    stage.recovery = max(lines[-1].at for lines in begun.values()) - killed
+    stage.release()
+    stage.settle(30)
+
+
+def _ready(pool: Pool, within: float = 10.0) -> None:
+    """Wait until a pool has started a group and had time to register."""
+    deadline = time.monotonic() + within
+    while "Started group" not in pool.log and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.5)
+
+
+@scenario("SIGSTOP beyond the lease, then SIGCONT", short=_ONE_EACH)
+def stop_and_continue(stage: Stage, scale: Scale) -> None:
+    """A pool sleeps through its lease with messages in hand; what it says afterwards is refused."""
+    first = stage.pool()
+    stage.work(4, 700)
+    stage.until_begun(4)
+    for _ in stage.ticks(max(scale.seconds - 2 * LEASE - 1, 0.1), 3 * LEASE):
+        pids = first.tree()
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+        stage.hit()
+        if len(stage.pools) == 1:
+            stage.pool()
+        time.sleep(2.2 * LEASE)
+        for pid in pids:
+            send(pid, signal.SIGCONT)
+        stage.work(scale.pick(6, 20), 300)
+        time.sleep(0.3)
+    stage.settle(30)
+
+
+@scenario("SIGSTOP of a child below a living supervisor", short=((SQLITE, PROCESS), (REDIS, THREAD)))
+def stop_child(stage: Stage, scale: Scale) -> None:
+    """While the supervisor renews, a process that stands still loses nothing, and nobody else runs what it holds."""
+    stage.pool()
+    stage.work(8, 150)
+    stage.until_begun(2)
+    children = stage.pools[0].tree()[1:]
+    for pid in children:
+        send(pid, signal.SIGSTOP)
+    stage.pool()
+    time.sleep(2 * LEASE)
+    for pid in children:
+        send(pid, signal.SIGCONT)
+    stage.hit()
+    stage.settle(30)
+
+
+def _never_twice(stage: Stage, verdict: Verdict) -> list[str]:
+    return [f"{verdict.again} messages were run again"] if verdict.again else []
+
+
+@scenario("a task that holds the GIL beyond the lease", pools=(THREAD,), judged=_never_twice)
+def hog(stage: Stage, scale: Scale) -> None:
+    """The supervisor renews whatever a task does; another pool waits in vain."""
+    ms = int(scale.pick(3 * LEASE, min(max(scale.seconds, 5 * LEASE), 60.0)) * 1000)
+    stage.pool("--n_threads", "2")
+    stage.submit(stage.play.hog.generate(args=(ms,), timeout_override=ms + 30_000, submit=False))
+    stage.until_begun(1)
+    stage.pool("--n_threads", "2")
+    stage.work(4, 10)
+    stage.hit()
+    stage.settle(ms / 1000 + 30)
+
+
+@scenario("many pills that kill their process", short=((SQLITE, THREAD), (REDIS, THREAD), (SQLITE, PROCESS)))
+def pills(stage: Stage, scale: Scale) -> None:
+    """Each pill ends among the dead letters; all that runs beside them succeeds."""
+    n = scale.pick(3, 12)
+    stage.pool()
+    for _ in range(n):
+        stage.submit(stage.play.pill.generate(submit=False), mortal=True)
+        stage.work(scale.pick(8, 20), 30)
+    stage.hit(n)
+    stage.settle(scale.pick(60, 120))
+
+
+@scenario("chains of parent and callback, a random process killed every second", short=_ONE_EACH)
+def chains(stage: Stage, scale: Scale) -> None:
+    """Supervisors too. Every callback runs, from the one accepted run of its parent."""
+    wanted = scale.pick(40, 300)
+    stage.pool()
+    interval = 1.0 if scale.long else 0.6
+    seconds = max(scale.seconds, 10.0) if scale.long else scale.seconds
+    ticks = int(seconds / interval)
+    for tick in stage.ticks(seconds, interval):
+        left = wanted - len(stage.callbacks)
+        stage.chains(left if tick >= ticks - 1 else min(left, -(-wanted // ticks)), 150)
+        stage.keep_alive()
+        time.sleep(stage.random.uniform(0.0, 0.5 * interval))
+        victims = stage.victims()
+        if victims and send(stage.random.choice(victims)):
+            stage.hit()
+    stage.chains(wanted - len(stage.callbacks), 150)
+    stage.settle(scale.pick(40, 90), n=4)

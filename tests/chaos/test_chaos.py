@@ -1,0 +1,38 @@
+"""The short form of the chaos suite: every scenario, with small numbers. ``hatch run chaos`` is the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tests.chaos.scenarios  # noqa: F401  (registers them)
+from tests.chaos.conftest import SideBySide
+from tests.chaos.scenario import SCENARIOS, Row, Scale, run
+from tests.chaos.table import table
+
+_SEED = 4
+
+_PARAMS = [
+    pytest.param((scenario, store, pool), id=f"{scenario.name}-{store}-{pool.removesuffix('-pool')}")
+    for scenario in SCENARIOS
+    for store, pool in scenario.short
+]
+
+
+def work_of(params: dict[str, Any]) -> Callable[[], Row]:
+    """What is run side by side for a test."""
+    scenario, store, pool = params["stage"]
+    return lambda: run(scenario, store, pool, Scale(), _SEED)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("stage", _PARAMS)
+def test_nothing_is_lost(stage: object, side_by_side: SideBySide, request: pytest.FixtureRequest) -> None:
+    """Nothing is lost, nothing accepted twice, no dead letter that should not be, and no process left behind."""
+    row = side_by_side.result(request.node.nodeid)
+    assert isinstance(row, Row)
+    print(table([row]))
+    assert row.good, "\n".join([*row.problems[:20], row.log])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -163,9 +164,7 @@ def send_data() -> object:
     found = [tasks.result_store.get(message, timeout=WAIT) for message in messages]
     held = sorted(each for each in found if each is not None)
     assert held
-    assert all(
-        one[1] < next_one[0] and one[2] < next_one[2] for one, next_one in zip(held, held[1:], strict=False)
-    )
+    assert all(one[1] < next_one[0] and one[2] < next_one[2] for one, next_one in pairwise(held))
 
 
 def test_tour_concurrency_lock(project: Project) -> None:

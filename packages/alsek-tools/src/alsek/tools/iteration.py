@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from alsek.core.message import Message
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.abstract import Subscription
+from alsek.storage.backends.abstract import Note
 from alsek.storage.result import ResultStore
 from alsek.tools.progress import shown
 
@@ -51,7 +53,7 @@ class ResultPool:
         Raises:
             ValidationError: A message is given twice.
             TimeoutError: Not all results came in time. Those not yielded are still in the store.
-            TaskFailedError: One of the messages has failed for good; likewise.
+            TaskFailedError: One of the messages has failed for good; what is there by then is yielded before.
         """
         pending = _by_uuid(messages)
         return shown(self._as_they_come(pending, wait, timeout, descendants, keep), len(messages), progress)
@@ -77,17 +79,20 @@ class ResultPool:
     ) -> Iterator[tuple[Message, Any]]:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         # The first look is at all of them; from then on, at those of which something is heard.
-        to_look_at = list(pending)
+        look_at = list(pending.values())
         whose = _owners(pending.values(), descendants)
         with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
             while pending:
-                for uuid in to_look_at:
-                    message = pending.get(uuid)
-                    if message is not None and self._complete(message, descendants):
-                        del pending[uuid]
-                        yield message, self.result_store.get(message, keep=keep, descendants=descendants)
+                complete, missing = self._look(look_at, descendants)
+                for message in complete:
+                    del pending[message.uuid]
+                    yield message, self.result_store.get(message, keep=keep, descendants=descendants)
+                self._raise_failure(missing)
                 if pending:
-                    to_look_at = _heard(news, whose, list(pending), _left(pending, deadline, timeout, wait))
+                    note = news.wait(_left(pending, deadline, timeout, wait))
+                    # With no note something may have been missed.
+                    heard_of = pending.values() if note is None else [pending.get(_owner(note, whose))]
+                    look_at = [message for message in heard_of if message is not None]
 
     def _in_order(
         self, pending: dict[str, Message], wait: int, timeout: int | None, descendants: bool, keep: bool
@@ -96,24 +101,43 @@ class ResultPool:
         whose = _owners(pending.values(), descendants)
         with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
             for uuid, message in list(pending.items()):
-                while not self._complete(message, descendants):
-                    news.wait(_left(pending, deadline, timeout, wait))
+                while True:
+                    complete, missing = self._look([message], descendants)
+                    if complete:
+                        break
+                    self._raise_failure(missing)
+                    note = news.wait(_left(pending, deadline, timeout, wait))
+                    while note is not None and _owner(note, whose) != uuid:
+                        note = news.wait(_left(pending, deadline, timeout, wait))
                 del pending[uuid]
                 yield message, self.result_store.get(message, keep=keep, descendants=descendants)
 
-    def _complete(self, message: Message, descendants: bool) -> bool:
-        """Whether all results that are waited for are there.
+    def _look(self, messages: list[Message], descendants: bool) -> tuple[list[Message], list[Message]]:
+        """One question to the store, however many messages.
 
-        Raises:
-            TaskFailedError: The message, or one that it waits for, has failed for good.
+        Returns:
+            Those whose results are all there, in the order in which they were completed; and for each of the others
+            what its result is missing of: itself, or the first such of its callbacks.
         """
-        for each in (message, *(_callbacks(message) if descendants else ())):
-            if not self.result_store.exists(each):
-                failure = self.result_store.failure(each)
-                if failure is not None:
-                    raise failure
-                return False
-        return True
+        chains = [[message, *(_callbacks(message) if descendants else ())] for message in messages]
+        found = iter(self.result_store.backend.results.get([each.uuid for chain in chains for each in chain]))
+        complete: list[tuple[int, Message]] = []
+        missing: list[Message] = []
+        for chain in chains:
+            written = [None if record is None else record.timestamp for record in islice(found, len(chain))]
+            if None in written:
+                missing.append(chain[written.index(None)])
+            else:
+                complete.append((max(at for at in written if at is not None), chain[0]))
+        complete.sort(key=itemgetter(0))
+        return [message for _, message in complete], missing
+
+    def _raise_failure(self, missing: list[Message]) -> None:
+        """Raise the TaskFailedError of the first of these that has failed for good."""
+        for message in missing:
+            failure = self.result_store.failure(message)
+            if failure is not None:
+                raise failure
 
 
 def _by_uuid(messages: tuple[Message, ...]) -> dict[str, Message]:
@@ -130,7 +154,7 @@ def _callbacks(message: Message) -> Iterator[Message]:
         data = data.get("callback_message_data")
 
 
-def _owners(messages: Any, descendants: bool) -> dict[str, str]:
+def _owners(messages: Iterable[Message], descendants: bool) -> dict[str, str]:
     """For each uuid whose result is waited for, the message to look at when something is heard of it."""
     whose: dict[str, str] = {}
     for message in messages:
@@ -140,12 +164,8 @@ def _owners(messages: Any, descendants: bool) -> dict[str, str]:
     return whose
 
 
-def _heard(news: Subscription, whose: dict[str, str], pending: list[str], timeout: int) -> list[str]:
-    """What to look at next: the message of which something was heard; all, if something may have been missed."""
-    note = news.wait(timeout)
-    if note is None:
-        return pending
-    return [whose[note.channel.removeprefix("results:")]]
+def _owner(note: Note, whose: dict[str, str]) -> str:
+    return whose[note.channel.removeprefix("results:")]
 
 
 def _left(pending: dict[str, Message], deadline: float | None, timeout: int | None, wait: int) -> int:

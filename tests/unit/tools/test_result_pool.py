@@ -1,0 +1,228 @@
+"""ResultPool: order, ends, and what it asks of the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from alsek import Broker, Message, ResultStore
+from alsek.exceptions import TaskFailedError, ValidationError
+from alsek.tools import ResultPool
+from tests.unit.tools.conftest import Stage
+
+
+def drain(pool: Iterator[tuple[Message, Any]], into: list[Any]) -> None:
+    """Take all results, those before an error too."""
+    for _, result in pool:
+        into.append(result)
+
+
+def finish(store: ResultStore, *pairs: tuple[Message, Any]) -> None:
+    """Store results, as a worker does."""
+    for message, result in pairs:
+        store.set(message, result)
+
+
+def test_istream_yields_in_order_of_completion(
+    stage: Stage, store: ResultStore, messages: list[Message]
+) -> None:
+    """Each result is yielded when it comes, whatever the order of the arguments."""
+    one, two, three = messages
+    stage.actions += [partial(finish, store, (each, each.uuid)) for each in (three, one, two)]
+    found = list(ResultPool(store).istream(one, two, three))
+    assert found == [(three, "three"), (one, "one"), (two, "two")]
+
+
+def test_istream_yields_what_is_there_in_order_of_completion(
+    store: ResultStore, messages: list[Message]
+) -> None:
+    """Results that came before it was asked are ordered by when they were written."""
+    one, two, three = messages
+    for each in (two, three, one):
+        finish(store, (each, each.uuid))
+        time.sleep(0.002)  # the store's clock ticks in milliseconds
+    assert [result for _, result in ResultPool(store).istream(one, two, three)] == ["two", "three", "one"]
+
+
+def test_stream_yields_in_the_order_given(stage: Stage, store: ResultStore, messages: list[Message]) -> None:
+    """A result that comes early waits for those before it."""
+    one, two, three = messages
+    stage.actions += [partial(finish, store, (each, each.uuid)) for each in (three, one, two)]
+    found = list(ResultPool(store).stream(one, two, three))
+    assert found == [(one, "one"), (two, "two"), (three, "three")]
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_duplicates_are_refused_at_once(store: ResultStore, messages: list[Message], name: str) -> None:
+    """The call itself raises, before anything is iterated; an equal message counts as the same."""
+    with pytest.raises(ValidationError, match="twice"):
+        getattr(ResultPool(store), name)(messages[0], messages[0].clone())
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_no_messages_no_results(stage: Stage, store: ResultStore, name: str) -> None:
+    """Nothing to wait for is no error, and no wait."""
+    assert list(getattr(ResultPool(store), name)(timeout=1)) == []
+    assert stage.slept == []
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_results_that_do_not_come_are_named(
+    stage: Stage, store: ResultStore, messages: list[Message], name: str
+) -> None:
+    """TimeoutError says how many are missing and which; those that came before it have been yielded."""
+    one, two, three = messages
+    finish(store, (one, 1))
+    found: list[Any] = []
+    with pytest.raises(TimeoutError, match=r"2 results are missing after 5 ms: two, three"):
+        for _, result in getattr(ResultPool(store), name)(one, two, three, timeout=5):
+            found.append(result)
+    assert found == [1]
+    assert all(each is not None and each <= 5 for each in stage.slept)
+
+
+def test_a_result_that_comes_late_is_still_there(store: ResultStore, messages: list[Message]) -> None:
+    """What was not yielded when the time was over stays in the store."""
+    with pytest.raises(TimeoutError):
+        list(ResultPool(store).istream(*messages, timeout=1))
+    finish(store, (messages[0], 1))
+    assert list(ResultPool(store).istream(messages[0])) == [(messages[0], 1)]
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+@pytest.mark.parametrize("keep", [False, True])
+def test_results_are_kept_if_asked(
+    store: ResultStore, messages: list[Message], name: str, keep: bool
+) -> None:
+    """Without `keep` each result is deleted once it was received."""
+    finish(store, *((each, each.uuid) for each in messages))
+    assert len(list(getattr(ResultPool(store), name)(*messages, keep=keep))) == 3
+    assert [store.exists(each) for each in messages] == [keep] * 3
+
+
+def test_what_is_not_taken_stays(store: ResultStore, messages: list[Message]) -> None:
+    """A loop that is left early has taken what it was given, and no more."""
+    finish(store, *((each, each.uuid) for each in messages))
+    for message, _ in ResultPool(store).stream(*messages):
+        assert message == messages[0]
+        break
+    assert [store.exists(each) for each in messages] == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_descendants_are_waited_for(stage: Stage, store: ResultStore, broker: Broker, name: str) -> None:
+    """A chain is yielded once all of it has come: a list, oldest write first."""
+    last = Message("t", uuid="last")
+    middle = Message("t", uuid="middle")
+    first = Message("t", uuid="first")
+    middle.append_callback(last)
+    first.append_callback(middle)
+    broker.submit(first)
+    middle.progenitor_uuid = last.progenitor_uuid = first.uuid
+
+    def step(message: Message) -> None:
+        store.set(message, message.uuid)
+        time.sleep(0.002)  # the store's clock ticks in milliseconds
+
+    stage.actions += [partial(step, each) for each in (first, middle, last)]
+    found = list(getattr(ResultPool(store), name)(first, descendants=True))
+    assert found == [(first, ["first", "middle", "last"])]
+    assert len(stage.slept) == 3
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_a_failed_message_is_raised(
+    stage: Stage, store: ResultStore, broker: Broker, messages: list[Message], name: str
+) -> None:
+    """TaskFailedError comes when the failure does, with what failed; it does not wait for the time to be over."""
+    stage.actions.append(lambda: broker.fail(messages[0], ValueError("no money")))
+    with pytest.raises(TaskFailedError, match="ValueError: no money") as caught:
+        list(getattr(ResultPool(store), name)(*messages))
+    assert caught.value.details["name"] == "ValueError"
+    assert len(stage.slept) == 1
+
+
+def test_what_is_there_is_yielded_before_a_failure(
+    store: ResultStore, broker: Broker, messages: list[Message]
+) -> None:
+    """A failure that is known from the start does not hide the results that are there."""
+    one, two, three = messages
+    broker.fail(one)
+    finish(store, (two, 2), (three, 3))
+    found: list[Any] = []
+    with pytest.raises(TaskFailedError):
+        for _, result in ResultPool(store).istream(*messages):
+            found.append(result)
+    assert sorted(found) == [2, 3]
+
+
+def test_stream_looks_only_when_it_concerns_the_next(
+    stage: Stage, store: ResultStore, broker: Broker, messages: list[Message]
+) -> None:
+    """News of messages further down the line is no reason to ask the store."""
+    one, two, three = messages
+    stage.actions += [partial(finish, store, (each, each.uuid)) for each in (three, two, one)]
+    assert len(list(ResultPool(store).stream(one, two, three))) == 3
+    # Two looks at the first, one at each other; one to read each.
+    assert stage.calls["get"] == 4 + 3
+
+
+def test_a_failed_descendant_is_raised(stage: Stage, store: ResultStore, broker: Broker) -> None:
+    """Also when it is a callback that has failed."""
+    first, last = Message("t", uuid="first"), Message("t", uuid="last")
+    first.append_callback(last)
+    broker.submit(first)
+
+    def succeed() -> None:
+        store.set(first, 1)
+        broker.remove(first)
+        broker.submit(last)
+
+    stage.actions += [succeed, lambda: broker.fail(last, ValueError("no"))]
+    with pytest.raises(TaskFailedError, match="uuid='last'"):
+        list(ResultPool(store).istream(first, descendants=True, timeout=20_000))
+
+
+def test_nothing_is_polled(stage: Stage, store: ResultStore, broker: Broker) -> None:
+    """For each result that comes there is one look, at its message alone; a sleep without news ends with `wait`."""
+    many = [Message("t", uuid=f"m{number}") for number in range(100)]
+    broker.submit_many(many)
+    stage.actions += [partial(finish, store, (each, each.uuid)) for each in many]
+    pool = ResultPool(store).istream(*many, wait=7_000)
+    next(pool)
+    stage.calls.clear()
+    assert len(list(pool)) == 99
+    # One to see that it is there, one to read it, one to delete it; and the test's own that stores it.
+    assert stage.calls["put"] == 99
+    assert stage.calls["get"] <= 2 * 99
+    assert stage.calls["delete"] == 99
+    assert stage.calls["dead_letter"] == stage.calls["exists"] == 0
+    assert set(stage.slept) == {7_000}
+
+
+def test_the_first_look_is_one_question(stage: Stage, store: ResultStore, broker: Broker) -> None:
+    """All results are looked for in one call of the store, however many there are."""
+    many = [Message("t", uuid=f"m{number}") for number in range(100)]
+    broker.submit_many(many)
+    with pytest.raises(TimeoutError):
+        list(ResultPool(store).istream(*many, timeout=1, wait=1))
+    assert stage.calls["get"] <= 1 + len(stage.slept)
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_progress_is_shown_on_stderr(
+    store: ResultStore, messages: list[Message], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bar counts to the number of messages, on stderr; without `progress` nothing is written at all."""
+    finish(store, *((each, each.uuid) for each in messages))
+    pool = ResultPool(store)
+    assert len(list(getattr(pool, name)(*messages, keep=True))) == 3
+    assert capsys.readouterr() == ("", "")
+    assert len(list(getattr(pool, name)(*messages, progress=True))) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "3/3" in shown.err

@@ -10,8 +10,8 @@ A fault is written ``operation:moment:effect``:
 
 ``read-only`` is another kind: while a file of this name is in the scenario's folder, SQLite refuses every write.
 
-Each other one fires once in a scenario, in whichever process comes first, and leaves a file that says so. Only ``play.py`` and the
-producer of the chaos suite import this: the packages know nothing of it.
+Each other one fires once in a scenario, in whichever process comes first, and leaves a file that says so. Only
+``play.py`` and the producer of the chaos suite import this: the packages know nothing of it.
 """
 
 from __future__ import annotations

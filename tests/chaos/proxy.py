@@ -116,7 +116,7 @@ class Proxy:
                 return
             if self.delay:
                 await asyncio.sleep(self.delay)
-            while self.silent:
+            while self.silent:  # noqa: ASYNC110 (set from other threads)
                 await asyncio.sleep(0.02)
             if up and self._chance(self.drop_request):
                 return

@@ -126,7 +126,7 @@ def run(what: Scenario, store: StoreKind, pool: str, scale: Scale, seed: int = 0
         what.play(stage, scale)
         stage.stop()
         _judge(what, stage, row)
-    except Exception:  # whatever it is, it belongs in the table, and the other scenarios go on
+    except Exception:  # noqa: BLE001 (whatever it is belongs in the table, and the other scenarios go on)
         row.problems.append(traceback.format_exc())
     finally:
         if stage is not None:

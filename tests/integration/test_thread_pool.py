@@ -243,6 +243,50 @@ def deaf() -> None:
     worker.logged("abandoned")
 
 
+def test_a_hook_that_hangs_does_not_keep_the_slot(project: Project) -> None:
+    """What follows the task has five seconds; then the message is completed without it, and its slot serves others."""
+    tasks = project.write(
+        BASICS
+        + """
+from alsek import Task
+
+class Hanging(Task):
+    def on_success(self, message, result):
+        time.sleep(60)
+
+@task(broker, result_store=result_store, base_task=Hanging)
+def hanging() -> str:
+    return "done"
+"""
+    )
+    worker = project.worker("--n_threads", "1", "--n_processes", "1")
+    first, second = tasks.hanging.generate(), tasks.add.generate(args=(1, 1))
+    assert tasks.result_store.get(first, timeout=15_000) == "done"
+    assert tasks.result_store.get(second, timeout=15_000) == 2
+    worker.logged("did not end what follows the task")
+
+
+def test_a_tracker_of_the_users_own_hears_every_transition(project: Project) -> None:
+    """Also the last one before the pool stops."""
+    tasks = project.write(
+        BASICS
+        + """
+class Writing(StatusTracker):
+    def set(self, message, status, details=None):
+        with (HERE / "runs.txt").open("a") as file:
+            file.write(f"{status.name}\\n")
+
+@task(broker, status_tracker=Writing(backend))
+def quick() -> None: ...
+"""
+    )
+    worker = project.worker("--n_threads", "1", "--n_processes", "1")
+    message = tasks.quick.generate()
+    eventually(lambda: not tasks.broker.exists(message))
+    assert worker.stop() == 0
+    assert runs(project) == ["SUBMITTED", "RUNNING", "SUCCEEDED"]
+
+
 HOG = """
 import ctypes
 

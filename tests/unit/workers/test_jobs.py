@@ -164,10 +164,10 @@ def test_an_abandoned_job_is_concluded_once_and_elsewhere(shift: Shift) -> None:
 
     def first() -> None:
         run(job, shift, deaf)
-        here.append(job.runs_here)
+        here.append(job.was_taken)
 
     def second() -> None:
-        here.append(job.runs_here)
+        here.append(job.was_taken)
         job.conclude_timeout()
 
     thread = threading.Thread(target=first)

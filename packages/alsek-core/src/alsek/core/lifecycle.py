@@ -148,6 +148,21 @@ def report(task: AnyTask, message: Message, status: TaskStatus) -> None:
         _guarded(tracker.set, message, status)
 
 
+def without_hooks(task: AnyTask) -> AnyTask:
+    """The task without what its class overrides: `max_retries` alone decides, and no code of the user's is asked."""
+    return Task(
+        task.function,
+        task.broker,
+        name=task.name,
+        queue=task.queue,
+        timeout=task.timeout,
+        max_retries=task.max_retries,
+        backoff=task.backoff,
+        result_store=task.result_store,
+        status_tracker=task.status_tracker,
+    )
+
+
 def context_of(message: Message) -> dict[str, str]:
     """For the `extra` of a log record."""
     return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}

@@ -48,7 +48,9 @@ class StatusTrackerIntegrityScanner:
         """Scan once; how many statuses were set to UNKNOWN."""
         waiting = self._uuids_of_messages
         statuses = self.status_tracker.backend.statuses
-        open_ones = [r for r in statuses.scan() if r.status not in TERMINAL and r.status is not TaskStatus.UNKNOWN]
+        open_ones = [
+            r for r in statuses.scan() if r.status not in TERMINAL and r.status is not TaskStatus.UNKNOWN
+        ]
         if not open_ones:
             return 0
         present = waiting()
@@ -57,7 +59,9 @@ class StatusTrackerIntegrityScanner:
             if record.uuid not in present and statuses.replace(
                 record.uuid, record, TaskStatus.UNKNOWN, self.status_tracker.wire_ttl
             ):
-                log.warning("The status of message %s was %s, but it is gone.", record.uuid, record.status.name)
+                log.warning(
+                    "The status of message %s was %s, but it is gone.", record.uuid, record.status.name
+                )
                 changed += 1
         return changed
 

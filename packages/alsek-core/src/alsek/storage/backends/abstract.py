@@ -197,6 +197,13 @@ class Backend(ABC):
     def close(self) -> None:
         """Give back connections. The backend can be used again: it connects anew."""
 
+    def within(self, timeout: int) -> Backend:
+        """The same namespace of the same store, for calls that may take at most `timeout` ms each.
+
+        For whoever has other duties than to wait for a store that hangs. A store that can't hang is its own.
+        """
+        return self
+
     def same_store(self, other: Backend) -> bool:
         """Whether `other` is the same namespace of the same store, so that one step can write to both."""
         return self is other or self.identity == other.identity

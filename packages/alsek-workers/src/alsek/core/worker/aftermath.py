@@ -14,10 +14,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alsek.core.lifecycle import AnyTask, Attempt, bury, bury_unread, conclude, report
+from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
-from alsek.core.task import Task
 from alsek.core.worker.children import Inherited, ignore_signal
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
@@ -84,7 +83,7 @@ class Aftermath:
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, ignore_signal)
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
@@ -170,20 +169,5 @@ def charged(
     task = pool.tasks.get(message.task_name)
     if task is None:
         return bury(None, message, unknown_task(message, pool.tasks), broker).outcome
-    judge = task if with_hooks else _plain(task)
+    judge = task if with_hooks else without_hooks(task)
     return conclude(judge, message, Attempt(exception=error)).outcome
-
-
-def _plain(task: AnyTask) -> AnyTask:
-    """The task without what the user has overridden: `max_retries` alone decides."""
-    return Task(
-        task.function,
-        task.broker,
-        name=task.name,
-        queue=task.queue,
-        timeout=task.timeout,
-        max_retries=task.max_retries,
-        backoff=task.backoff,
-        result_store=task.result_store,
-        status_tracker=task.status_tracker,
-    )

@@ -30,7 +30,7 @@ from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Step
+from alsek.storage.backends.records import Released, Step
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +215,13 @@ class Engine(Generic[J]):
         ]
         self._board.count_step(self._session.seq)
         alone = self._session.worker.suspects != "freely"
+        self._board.idle_since = 0
+        if self.draining:
+            # Of a step whose answer came late: it had been sent before the signal.
+            for job in jobs:
+                job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+            self._unreported += jobs
+            return
         for job in jobs:
             self._alone = self._alone or (alone and job.claimed.suspect)
             self._crew.start(job)
@@ -283,7 +290,7 @@ class Engine(Generic[J]):
 
     def _back_off(self, error: BackendError) -> None:
         if not self._pause:
-            log.warning("%s. Working on with what runs; trying again until it answers.", error)
+            log.warning("%s Working on with what runs; trying again until it answers.", _sentence(error))
         elif not isinstance(error, BackendUnavailableError):
             log.error("%s", error)
         self._close_waiter()
@@ -315,7 +322,10 @@ class Engine(Generic[J]):
         elif self.draining:
             pass
         elif self._free > 0:
-            wakes += [self._due_at, now + (min(waiter.interval, _LOOK_EVERY) if waiter is not None else 1_000)]
+            wakes += [
+                self._due_at,
+                now + (min(waiter.interval, _LOOK_EVERY) if waiter is not None else 1_000),
+            ]
         else:
             wakes.append(now + self._options.slot_wait_interval)
         if waiter is not None:
@@ -368,3 +378,8 @@ class Engine(Generic[J]):
             self._board.idle_since = 0
         elif not self._board.idle_since:
             self._board.idle_since = now
+
+
+def _sentence(error: BackendError) -> str:
+    text = str(error)
+    return text if text.endswith(".") else f"{text}."

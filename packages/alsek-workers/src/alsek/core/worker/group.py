@@ -135,8 +135,10 @@ class Group(ABC, Generic[J]):
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
-        # Ctrl-C goes to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's children inherit it.
-        signal.signal(signal.SIGINT, ignore_signal)
+        # Ctrl-C and a hangup go to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's children
+        # inherit it.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, ignore_signal)
         self._control = control
         threading.Thread(
             target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True

@@ -19,6 +19,7 @@ from alsek.core.lifecycle import (
     conclude,
     condemned,
     report,
+    without_hooks,
 )
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
@@ -33,6 +34,9 @@ _forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p
     ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
 
+
+#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker.
+CONCLUDE_WITHIN = 5_000
 
 _INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
 
@@ -65,16 +69,19 @@ class Job:
         "_armed",
         "_ending",
         "_lock",
-        "_runner",
+        "_taken_from",
         "_thread",
         "abandoned",
         "claimed",
+        "conclude_by",
         "deadline",
         "entry",
+        "made",
         "message",
         "next_interrupt",
         "outcome",
         "revoked",
+        "runner",
         "session",
         "status",
         "task",
@@ -99,26 +106,34 @@ class Job:
         self._armed = False
         self._ending = False
         self._thread = 0
-        self._runner: threading.Thread | None = None
+        #: The thread that has it in hand.
+        self.runner: threading.Thread | None = None
+        self._taken_from: tuple[threading.Thread | None, ...] = ()
+        #: What running the task came to, once it has.
+        self.made: Attempt | None = None
+        #: When what follows the task must have ended (monotonic ms); 0 while there is nothing to wait for.
+        self.conclude_by = 0
         self._lock = threading.Lock()
 
     # ── in the thread that runs it ─────────────────────────────────────────────────────────────
 
     def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
         """Open the message, run its task, and leave what becomes of it in `outcome`."""
+        self.runner = threading.current_thread()
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         message = self._open(broker, max_losses, tasks)
         if message is None:
             return
         assert self.task is not None
         report(self.task, message, TaskStatus.RUNNING)
+        self.conclude_by = 0
         made = self._attempt(board)
-        with self._lock:
-            if self.abandoned:
-                return  # concluded elsewhere
-        self._conclude(made)
+        if not self.was_taken:
+            self._conclude(made)
 
     def conclude_timeout(self) -> None:
         """What becomes of the message whose thread did not end in time; called in another thread."""
+        self.runner = threading.current_thread()
         self._conclude(Attempt(exception=self._timeout()))
 
     @property
@@ -168,7 +183,9 @@ class Job:
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
         if Job.in_a_fork:
-            os._exit(0)  # a child that the task forked, and that returned from it: it is no worker, and has no engine
+            os._exit(
+                0
+            )  # a child that the task forked, and that returned from it: it is no worker, and has no engine
         while True:
             try:
                 self._disarm(board)
@@ -188,7 +205,6 @@ class Job:
         board.start(self.entry, deadline)
         with self._lock:
             self._thread = threading.get_ident()
-            self._runner = threading.current_thread()
             self._armed = True
             self.next_interrupt = deadline
             self.deadline = deadline
@@ -205,10 +221,14 @@ class Job:
     def _conclude(self, made: Attempt) -> None:
         assert self.task is not None
         assert self.message is not None
+        self.made = made
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         self._settle(conclude(self.task, self.message, made))
 
     def _settle(self, conclusion: Conclusion) -> None:
-        self.outcome, self.status = conclusion
+        with self._lock:
+            if not self.was_taken:
+                self.outcome, self.status = conclusion
 
     def _timeout(self) -> TaskTimeoutError:
         assert self.message is not None
@@ -217,11 +237,11 @@ class Job:
         )
 
     @property
-    def runs_here(self) -> bool:
-        """Whether it is this thread that runs, or ran, the task."""
+    def was_taken(self) -> bool:
+        """Whether the job was taken out of this thread's hands: what it comes to here counts no more."""
         # Not by the ident: the system gives that of a thread that has ended to the next, which may be just the one that
         # concludes this job.
-        return self._runner is threading.current_thread()
+        return bool(self._taken_from) and threading.current_thread() in self._taken_from
 
     # ── in the engine's thread ─────────────────────────────────────────────────────────────────
 
@@ -243,6 +263,29 @@ class Job:
     def abandon(self) -> bool:
         """Give up the thread that runs the task; False if it has just ended."""
         with self._lock:
-            if self._armed:
+            if self._armed and not self._ending:
                 self.abandoned = True
+                self._taken_from += (self.runner,)
             return self.abandoned
+
+    def give_up(self) -> bool:
+        """Conclude without the user's hooks, store or tracker, which don't end; False if they just have."""
+        with self._lock:
+            if self.outcome is not None:
+                return False
+            self._taken_from += (self.runner,)
+        self.conclude_by = 0
+        if self.task is None or self.message is None:
+            error = TaskTimeoutError(
+                f"message {self.claimed.uuid!r} could not be opened within {CONCLUDE_WITHIN} ms"
+            )
+            self.outcome = bury_unread(self.claimed, error, self.session.worker.dlq_ttl)
+            return True
+        store = self.task.result_store
+        kept = store is None or store.rides_with(self.task.broker.backend)
+        made = self.made
+        if made is None or (made.exception is None and not kept):
+            what = f"the hooks, result store or tracker of task {self.task.name!r}"
+            made = Attempt(exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN} ms"))
+        self.outcome, self.status = conclude(without_hooks(self.task), self.message, made)
+        return True

@@ -17,7 +17,7 @@ _APART = 1.0
 
 
 class StopSignals:
-    """SIGTERM and SIGINT, counted, for a loop over ``select``. The handlers only set flags.
+    """SIGTERM, SIGINT and SIGHUP, counted, for a loop over ``select``. The handlers only set flags.
 
     Attributes:
         stopping: The first has come.
@@ -36,7 +36,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         self._wakeup_before = signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -38,11 +38,13 @@ WEDGED_AFTER = 4_000
 STORE_HANGS = 8_000
 
 _LONGEST_RESTART = 30.0
+#: The most (ms) that renewing a lease may take.
+_RENEWAL_TIMEOUT = 1_000
+#: What was started below an ended group gets so long (s) to end.
+_LAST_BREATH = 2.0
 #: A group that dies younger than this (s) was hardly worth starting: the next one waits a little.
 _YOUNG = 1.0
 #: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
-#: What was started below an ended group gets so long (s) to end.
-_LAST_BREATH = 2.0
 _LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
 
 
@@ -100,6 +102,8 @@ class Supervisor:
         self._stop_at: float | None = None
         self._killed_at: float | None = None
         self._store_away = False
+        # It has signals, deaths and deadlines to see to: a store that hangs must not keep it for long.
+        self._messages = pool.broker.backend.within(min(pool.lease // 3, _RENEWAL_TIMEOUT)).messages
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; returns once all children have ended and all messages are given back.
@@ -267,7 +271,7 @@ class Supervisor:
             if member.board.worker_id != worker_id:
                 continue  # it registers anew at this moment
             try:
-                self._pool.broker.backend.messages.renew(self._worker(worker_id), seq, tokens)
+                self._messages.renew(self._worker(worker_id), seq, tokens)
             except WorkerUnknownError:
                 continue  # the group will learn of it, and register anew
             except BackendError as error:

@@ -56,7 +56,7 @@ class Template:
             os.set_blocking(descriptor, False)
         self._wakeup_out = wakeup
         signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, ignore_signal)
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)

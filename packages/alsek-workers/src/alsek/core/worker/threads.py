@@ -6,6 +6,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Set
 from queue import SimpleQueue
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How long after its deadline a thread may take to end before it is given up.
 ABANDON_AFTER = 900
+#: How long (s) threads may take to end, once nothing runs any more.
+LAST_REPORTS = 2.0
 
 
 class ThreadCrew:
@@ -58,7 +61,9 @@ class ThreadCrew:
         self._running: dict[int, Job] = {}
         self._threads = 0
         self._numbers = 0
-        self._strays: list[Job] = []
+        self._hired: set[threading.Thread] = set()
+        #: Threads that were given up and have not ended, with what they ran.
+        self._strays: dict[threading.Thread, Job] = {}
         self._bell, self._ringer = os.pipe()
         os.set_blocking(self._ringer, False)
         os.set_blocking(self._bell, False)
@@ -137,13 +142,18 @@ class ThreadCrew:
 
     def next_deadline(self) -> int | None:
         """When :meth:`enforce` is next needed (monotonic ms)."""
-        jobs = (*self._running.values(), *self._strays) if self._strays else self._running.values()
-        return min((job.next_interrupt for job in jobs if job.deadline), default=None)
+        jobs = (*self._running.values(), *self._strays.values()) if self._strays else self._running.values()
+        wakes = [job.next_interrupt for job in jobs if job.deadline]
+        if not self._patient:
+            wakes += [job.conclude_by for job in self._running.values() if job.conclude_by]
+        return min(wakes, default=None)
 
     def enforce(self) -> None:
         """Interrupt what runs past its deadline; abandon what does not listen."""
         now = monotonic_ms()
         for job in list(self._running.values()):
+            if job.conclude_by and now >= job.conclude_by and not self._patient:
+                self._give_up(job)
             if not job.deadline or job.abandoned or now < job.next_interrupt:
                 continue
             if not job.timed_out:
@@ -153,27 +163,20 @@ class ThreadCrew:
                 job.interrupt(now)
             else:
                 self._abandon(job)
-        for stray in list(self._strays):
-            if not stray.deadline:
-                self._strays.remove(stray)
+        for thread, stray in list(self._strays.items()):
+            if not thread.is_alive():
+                del self._strays[thread]
                 self._board.abandoned = len(self._strays)
-            elif now >= stray.next_interrupt:
+            elif stray.deadline and now >= stray.next_interrupt:
                 stray.interrupt(now)
 
     def _abandon(self, job: Job) -> None:
+        thread = job.runner
         if not job.abandon():
             return
         job.interrupt(monotonic_ms())
-        self._strays.append(job)
         self._board.end(job.entry)
-        self._board.abandoned = len(self._strays)
-        self._threads -= 1
-        log.error(
-            "A thread did not end after the timeout of %s: it is abandoned, and another takes its place.",
-            job.message.summary if job.message is not None else job.claimed.uuid,
-            extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
-        )
-        self._hire()
+        self._replace(thread, job, "did not end after the timeout")
 
         def conclude() -> Job:
             job.conclude_timeout()
@@ -181,12 +184,33 @@ class ThreadCrew:
 
         self._inbox.put(conclude)
 
+    def _give_up(self, job: Job) -> None:
+        thread = job.runner
+        if job.give_up():
+            self._replace(thread, job, "did not end what follows the task")
+            self._finished.append(job)
+
+    def _replace(self, thread: threading.Thread | None, job: Job, why: str) -> None:
+        assert thread is not None
+        self._strays[thread] = job
+        self._board.abandoned = len(self._strays)
+        self._threads -= 1
+        log.error(
+            "The thread of %s %s: it is abandoned, and another takes its place.",
+            job.message.summary if job.message is not None else job.claimed.uuid,
+            why,
+            extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
+        )
+        self._hire()
+
     # ── the threads ────────────────────────────────────────────────────────────────────────────
 
     def _hire(self) -> None:
         self._threads += 1
         self._numbers += 1
-        threading.Thread(target=self._work, name=f"alsek-task-{self._numbers}", daemon=True).start()
+        thread = threading.Thread(target=self._work, name=f"alsek-task-{self._numbers}", daemon=True)
+        self._hired.add(thread)
+        thread.start()
 
     def _work(self) -> None:
         """In a thread: run what comes, until told to end or abandoned."""
@@ -199,8 +223,8 @@ class ThreadCrew:
                 os._exit(70)  # the supervisor gives back what this process held, and starts another
             if job is None:
                 continue
-            if job.abandoned and job.runs_here:
-                return  # another thread has taken this one's place, and the message's conclusion
+            if job.was_taken:
+                return  # another thread has taken this one's place
             self._finished.append(job)
             if self._engine_sleeps:
                 self._engine_sleeps = False
@@ -213,6 +237,9 @@ class ThreadCrew:
             return  # it rings already
 
     def dismiss(self) -> None:
-        """Let the threads end once they are done."""
+        """Let the threads end once they are done: a tracker of the user's may have something to hear yet."""
         for _ in range(self._threads):
             self._inbox.put(None)
+        until = time.monotonic() + LAST_REPORTS
+        for thread in self._hired - set(self._strays):
+            thread.join(max(0.0, until - time.monotonic()))

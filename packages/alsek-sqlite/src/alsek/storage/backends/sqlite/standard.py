@@ -63,6 +63,7 @@ class SQLiteBackend(Backend):
         if timeout <= 0:
             raise ValidationError(f"timeout {timeout}: must be a positive number of milliseconds")
         self._path = location.resolved(path)
+        self._synchronous, self._clock = synchronous, clock
         self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock)
         self._messages = SQLiteMessages(self._database)
         self._results = SQLiteResults(self._database)
@@ -76,6 +77,16 @@ class SQLiteBackend(Backend):
     @property
     def identity(self) -> Hashable:
         return ("sqlite", self._path, self.namespace)
+
+    def within(self, timeout: int) -> SQLiteBackend:
+        return type(self)(
+            self._path,
+            namespace=self.namespace,
+            serializer=self.serializer,
+            synchronous=self._synchronous,
+            timeout=timeout,
+            clock=self._clock,
+        )
 
     def describe(self) -> str:
         return f"SQLite file {self._path}, namespace {self.namespace!r}"

@@ -79,8 +79,7 @@ def test_results_that_do_not_come_are_named(
     finish(store, (one, 1))
     found: list[Any] = []
     with pytest.raises(TimeoutError, match=r"2 results are missing after 5 ms: two, three"):
-        for _, result in getattr(ResultPool(store), name)(one, two, three, timeout=5):
-            found.append(result)
+        drain(getattr(ResultPool(store), name)(one, two, three, timeout=5), found)
     assert found == [1]
     assert all(each is not None and each <= 5 for each in stage.slept)
 
@@ -155,8 +154,7 @@ def test_what_is_there_is_yielded_before_a_failure(
     finish(store, (two, 2), (three, 3))
     found: list[Any] = []
     with pytest.raises(TaskFailedError):
-        for _, result in ResultPool(store).istream(*messages):
-            found.append(result)
+        drain(ResultPool(store).istream(*messages), found)
     assert sorted(found) == [2, 3]
 
 

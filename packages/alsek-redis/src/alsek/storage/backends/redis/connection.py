@@ -107,6 +107,11 @@ class Link:
         return self._where
 
     @property
+    def origin(self) -> Any:
+        """What was given as connection. It may hold a password: not for logs."""
+        return self._given
+
+    @property
     def given(self) -> str:
         """What was given as connection, for a repr: nothing is resolved, and no url shown (it may hold a password)."""
         if self._client is not None:

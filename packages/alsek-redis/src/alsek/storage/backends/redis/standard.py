@@ -52,7 +52,6 @@ class RedisBackend(Backend):
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
-        self._connection = connection
         self._link = Link(connection, timeout)
         self._rooms: _Rooms | None = None
 
@@ -68,9 +67,8 @@ class RedisBackend(Backend):
         return ("redis", self._link.identity(), self.namespace)
 
     def within(self, timeout: int) -> RedisBackend:
-        return type(self)(
-            self._connection, namespace=self.namespace, serializer=self.serializer, timeout=timeout
-        )
+        origin = self._link.origin
+        return type(self)(origin, namespace=self.namespace, serializer=self.serializer, timeout=timeout)
 
     def describe(self) -> str:
         return f"{self._link.where} (namespace {self.namespace!r})"

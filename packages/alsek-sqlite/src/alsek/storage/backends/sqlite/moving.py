@@ -33,7 +33,9 @@ _UNDELAY: Final = """
 """
 _UNCLAIM: Final = "DELETE FROM claims WHERE message = ?"
 
-_REPLACE: Final = "UPDATE messages SET payload = ?, due = ?, suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish"
+_REPLACE: Final = """
+    UPDATE messages SET payload = ?, due = ?, suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish
+"""
 _DELAYED: Final = "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)"
 
 _ARRIVE: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"

@@ -63,7 +63,8 @@ class SQLiteBackend(Backend):
         if timeout <= 0:
             raise ValidationError(f"timeout {timeout}: must be a positive number of milliseconds")
         self._path = location.resolved(path)
-        self._synchronous, self._clock = synchronous, clock
+        self._synchronous: Synchronous = synchronous
+        self._clock = clock
         self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock)
         self._messages = SQLiteMessages(self._database)
         self._results = SQLiteResults(self._database)

@@ -120,8 +120,9 @@ class StatusTracker:
     def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:
         """The status now, and each change as it is written, until a final one.
 
-        Sleeps in between, without asking the store. Changes in quick succession all arrive, unless the connection
-        to the store was lost meanwhile: then the newest does.
+        Sleeps in between, without asking the store. Changes in quick succession arrive one by one; only when the
+        subscription says that something may have been missed (a lost connection, or on SQLite the look at the file
+        once a second) the newest stands for those before it. The final one always arrives.
 
         Args:
             message: Whose status.

@@ -57,10 +57,10 @@ class _Trap:
 
     def __init__(self, port: MessagePort, faults: Sequence[str], folder: str) -> None:
         self._port = port
-        self._faults = [tuple(fault.split(":")) for fault in faults if ":" in fault]
+        self._faults = [(*fault.split(":"),) for fault in faults if ":" in fault]
         self._read_only = Path(folder) / "read-only" if "read-only" in faults else None
         self._folder = folder
-        self._passed: dict[tuple[str, str, str], int] = {}
+        self._passed: dict[tuple[str, ...], int] = {}
         self._local = threading.local()
 
     def __getattr__(self, name: str) -> Any:

@@ -14,4 +14,4 @@ _backend = trapped(open_backend(_settings), _settings.get("faults", []), _settin
 _troupe = troupe(_backend, _settings["journal"])
 
 work, hold, bulky, pill = _troupe.work, _troupe.hold, _troupe.bulky, _troupe.pill
-parent, child, hog = _troupe.parent, _troupe.child, _troupe.hog
+parent, child, hog, nothing = _troupe.parent, _troupe.child, _troupe.hog, _troupe.nothing

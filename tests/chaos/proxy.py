@@ -54,6 +54,10 @@ class Proxy:
         if was_silent:
             self.cut_all()
 
+    def lead_to(self, target: int) -> None:
+        """Where new connections lead from now on; those there are stay."""
+        self._target = target
+
     def close(self) -> None:
         """End it."""
         self._loop.call_soon_threadsafe(self._loop.stop)

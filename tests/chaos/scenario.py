@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from tests.chaos.judge import Verdict
 from tests.chaos.stage import Stage
 from tests.chaos.stores import StoreKind
+from tests.chaos.telling import told
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def run(what: Scenario, store: StoreKind, pool: str, scale: Scale, seed: int = 0
         what.play(stage, scale)
         stage.stop()
         _judge(what, stage, row)
-    except Exception:  # noqa: BLE001 (whatever it is belongs in the table, and the other scenarios go on)
-        row.problems.append(traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 (whatever it is belongs in the table, and the other scenarios go on)
+        row.problems.append(told(error))
     finally:
         if stage is not None:
             if row.problems:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ BEGIN INSERT INTO audit (what, uuid, token) VALUES ('result', NEW.uuid, NEW.toke
 CREATE TRIGGER IF NOT EXISTS audit_dead AFTER INSERT ON dead
 BEGIN INSERT INTO audit (what, uuid, token) VALUES ('dead', NEW.uuid, 0); END;
 """
+
+
+_AOF = {"appendonly": "yes", "auto-aof-rewrite-percentage": "0", "aof-use-rdb-preamble": "no"}
 
 
 class Entry(NamedTuple):
@@ -128,12 +132,8 @@ class RedisStore(Store):
     kind: StoreKind = "redis"
 
     def __init__(self, *, behind_proxy: bool = False, seed: int = 0) -> None:
-        options = {
-            "appendonly": "yes",
-            "auto-aof-rewrite-percentage": "0",
-            "aof-use-rdb-preamble": "no",
-        }
-        self.server = RedisServer(**options)
+        self._replaced: list[RedisServer] = []
+        self.server = RedisServer(**_AOF)
         self.server.start()
         self.proxy = Proxy(self.server.port, seed) if behind_proxy else None
 
@@ -156,6 +156,32 @@ class RedisStore(Store):
             client.shutdown(nosave=True)
         self.server.kill()
 
+    def add_replica(self) -> RedisServer:
+        """A server that follows this one, and has heard all that it was told."""
+        replica = RedisServer(
+            **_AOF, replicaof=f"127.0.0.1 {self.server.port}", **{"repl-diskless-sync-delay": "0"}
+        )
+        self._replaced.append(replica)  # so that it is discarded in any case
+        replica.start()
+        with contextlib.closing(self.client()) as client:
+            deadline = time.monotonic() + 15
+            while not client.wait(1, 100):
+                assert time.monotonic() < deadline, "the replica did not catch up"
+        return replica
+
+    def fail_over(self, replica: RedisServer) -> None:
+        """``FAILOVER``: the two swap their parts, with nothing lost; clients are not told."""
+        with contextlib.closing(self.client()) as client:
+            client.failover()  # type: ignore[no-untyped-call]
+        self._replaced.remove(replica)
+        self._replaced.append(self.server)
+        self.server = replica
+        with contextlib.closing(self.client()) as client:
+            deadline = time.monotonic() + 15
+            while client.info("replication")["role"] != "master":
+                assert time.monotonic() < deadline, "the replica was not promoted"
+                time.sleep(0.01)
+
     def audit(self) -> list[Entry]:
         folder = self.server.folder / "appendonlydir"
         files = sorted(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
@@ -169,7 +195,8 @@ class RedisStore(Store):
     def close(self) -> None:
         if self.proxy is not None:
             self.proxy.close()
-        self.server.discard()
+        for server in (self.server, *self._replaced):
+            server.discard()
 
 
 def _commands(data: bytes) -> Iterator[list[bytes]]:

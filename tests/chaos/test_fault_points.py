@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.chaos.producing import uuids_of
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD
 from tests.chaos.stage import Stage
 from tests.chaos.stores import StoreKind
+from tests.chaos.telling import told
 
 _CHAINS = 8
 
@@ -74,8 +74,8 @@ def _problems(store: StoreKind, pool: str, fault: str) -> list[str]:
         if not marker(stage.folder, fault).exists():
             problems.append("the fault never fired")
         return [*problems, stage.log] if problems else []
-    except Exception:  # noqa: BLE001 (told by the test that asked for it)
-        return [traceback.format_exc(), stage.log]
+    except Exception as error:  # noqa: BLE001 (told by the test that asked for it)
+        return [told(error), stage.log]
     finally:
         stage.close()
 

@@ -10,8 +10,9 @@ import uuid as uuids
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alsek import Broker, Message, ResultStore, StatusTracker, Task, task
+from alsek import Broker, Message, ResultStore, StatusTracker, task
 from alsek.core.backoff import ConstantBackoff
+from alsek.core.lifecycle import AnyTask
 from alsek.storage.backends.abstract import Backend
 from tests.chaos import journal
 
@@ -31,13 +32,14 @@ class Troupe(NamedTuple):
     broker: Broker
     results: ResultStore
     statuses: StatusTracker
-    work: Task
-    hold: Task
-    bulky: Task
-    pill: Task
-    parent: Task
-    child: Task
-    hog: Task
+    work: AnyTask
+    hold: AnyTask
+    bulky: AnyTask
+    pill: AnyTask
+    parent: AnyTask
+    child: AnyTask
+    hog: AnyTask
+    nothing: AnyTask
 
 
 def troupe(backend: Backend, path: str) -> Troupe:
@@ -104,4 +106,8 @@ def troupe(backend: Backend, path: str) -> Troupe:
         ctypes.PyDLL(None).poll(None, 0, ms)  # a call by PyDLL keeps the GIL
         return end(message, run)
 
-    return Troupe(broker, results, statuses, work, hold, bulky, pill, parent, child, hog)
+    @task(broker, name="nothing", queue=QUEUE)
+    def nothing() -> None:
+        return
+
+    return Troupe(broker, results, statuses, work, hold, bulky, pill, parent, child, hog, nothing)

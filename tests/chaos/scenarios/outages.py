@@ -87,3 +87,20 @@ def hang(stage: Stage, scale: Scale) -> None:
     stage.hit()
     stage.work(10, 20)
     stage.settle(60)
+
+
+@scenario("Redis: failover to a replica", stores=(REDIS,), short=((REDIS, PROCESS),), behind_proxy=True)
+def failover(stage: Stage, scale: Scale) -> None:
+    """An orderly one, after which the old primary refuses writes for a while before the way leads to the new one."""
+    proxy = stage.redis.proxy
+    assert proxy is not None
+    replica = stage.redis.add_replica()
+    stage.pool()
+    stage.chains(scale.pick(20, 100), 100)
+    stage.until_begun(8)
+    stage.redis.fail_over(replica)
+    time.sleep(scale.pick(0.5, 2.0))
+    proxy.lead_to(replica.port)
+    stage.hit()
+    stage.chains(10)
+    stage.settle(60)

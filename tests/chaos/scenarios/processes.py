@@ -111,6 +111,22 @@ def stop_child(stage: Stage, scale: Scale) -> None:
     stage.settle(30)
 
 
+@scenario("SIGSTOP of a supervisor alone", short=((SQLITE, THREAD), (REDIS, PROCESS)))
+def stop_supervisor(stage: Stage, scale: Scale) -> None:
+    """Nobody renews for a pool that works on: it may lose its lease, and then nothing that it says is taken."""
+    first = stage.pool()
+    stage.work(8, 400)
+    stage.until_begun(4)
+    stage.pool()
+    for _ in stage.ticks(max(scale.seconds - 2, 0.1), 3 * LEASE):
+        send(first.process.pid, signal.SIGSTOP)
+        stage.hit()
+        stage.work(scale.pick(12, 30), 400)
+        time.sleep(2 * LEASE)
+        send(first.process.pid, signal.SIGCONT)
+    stage.settle(30)
+
+
 def _never_twice(stage: Stage, verdict: Verdict) -> list[str]:
     return [f"{verdict.again} messages were run again"] if verdict.again else []
 

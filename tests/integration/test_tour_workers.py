@@ -79,7 +79,7 @@ def test_tour_worker_pools(project: Project, pool: str) -> None:
 
 
 def test_tour_worker_pools_thread_worker_pool(project: Project) -> None:
-    """`n_threads` times `n_processes` tasks run at once, in as many processes as are needed and no more than allowed."""
+    """`n_threads` times `n_processes` tasks run at once, in as many processes as that needs."""
     tasks = project.write(TASKS)
     project.worker("--n_threads", "3", "--n_processes", "2")
     messages = [tasks.meet.generate(args=(str(n), 6)) for n in range(6)]

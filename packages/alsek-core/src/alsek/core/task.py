@@ -254,14 +254,14 @@ class Task(Generic[P, R]):
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
         kwargs: dict[str, Any] = message.kwargs
-        if self._wants_message() and "message" not in kwargs:
+        if self.wants_message() and "message" not in kwargs:
             kwargs = {**kwargs, "message": message}
         function: Callable[..., Any] = self.function
         result = function(*message.args, **kwargs)
         # What it returned tells, not what it is: a wrapper or an object with an async `__call__` looks like neither.
         return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
 
-    def _wants_message(self) -> bool:
+    def wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
         if self._message_wanted is _UNRESOLVED:
             self._message_wanted = takes_message(self.function)

@@ -45,7 +45,7 @@ class ProcessGroup(Group[ProcessJob]):
         def main() -> int:
             ours.close()
             os.close(inherited.lifeline)
-            return Template(theirs, offspring.main).main()
+            return Template(theirs, offspring.rehearse, offspring.main).main()
 
         # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.
         fork_plain(main)

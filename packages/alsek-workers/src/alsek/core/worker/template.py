@@ -37,17 +37,25 @@ class Template:
 
     Args:
         engine: The socket to the engine.
+        rehearse: Done once, before the first fork.
         child_main: What a child runs, given its own socket; returns its exit code.
     """
 
-    def __init__(self, engine: socket.socket, child_main: Callable[[socket.socket], int]) -> None:
+    def __init__(
+        self,
+        engine: socket.socket,
+        rehearse: Callable[[], None],
+        child_main: Callable[[socket.socket], int],
+    ) -> None:
         self._engine = engine
+        self._rehearse = rehearse
         self._child_main = child_main
         self._children: set[int] = set()
         self._frames = Frames()
 
     def main(self) -> int:
         """Serve until the engine closes the socket; then end all children."""
+        self._rehearse()
         # What is there now is never looked at by a collector again: its memory stays shared with the children.
         gc.collect()
         gc.freeze()

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-_AT_ONCE = 4
+_AT_ONCE = 5
 
 
 class SideBySide:

@@ -172,7 +172,7 @@ class RedisStore(Store):
     def fail_over(self, replica: RedisServer) -> None:
         """``FAILOVER``: the two swap their parts, with nothing lost; clients are not told."""
         with contextlib.closing(self.client()) as client:
-            client.failover()  # type: ignore[no-untyped-call]
+            client.execute_command("FAILOVER")  # type: ignore[no-untyped-call]
         self._replaced.remove(replica)
         self._replaced.append(self.server)
         self.server = replica

@@ -98,13 +98,40 @@ def test_closing_gives_back(broker: Broker, backend: MemoryBackend) -> None:
     assert (again.uuid, again.losses) == (message.uuid, 0)
 
 
-def test_leaving_the_loop_gives_back(broker: Broker) -> None:
-    """So does a stream that is dropped."""
+def test_leaving_the_loop_keeps_what_it_gave(broker: Broker) -> None:
+    """A message is held as long as the consumer lives, also when its stream was left or dropped."""
     broker.submit(Message("t"))
-    stream = Consumer(broker).stream()
+    consumer = Consumer(broker)
+    message = next(consumer.stream())
+    assert handed_out(broker) == []
+    broker.ack(message)
+    assert not broker.exists(message)
+    consumer.close()
+
+
+def test_a_consumer_that_is_dropped_gives_back(broker: Broker) -> None:
+    """Nobody can finish its messages any more."""
+    broker.submit(Message("t"))
+    consumer = Consumer(broker)
+    stream = consumer.stream()
     next(stream)
+    keeper = consumer._keeper
+    assert keeper is not None
     stream.close()
+    del consumer, stream
+    gc.collect()
+    keeper.join()
     assert len(handed_out(broker)) == 1
+
+
+def test_a_consumer_may_be_streamed_again(broker: Broker) -> None:
+    """It goes on under the same lease."""
+    broker.submit_many([Message("t"), Message("t")])
+    with Consumer(broker) as consumer:
+        first, second = next(consumer.stream()), next(consumer.stream())
+        broker.ack(first)
+        broker.ack(second)
+    assert broker.backend.count("queues:alsek_queue") == 0
 
 
 def test_a_closed_consumer_stays_closed(broker: Broker) -> None:

@@ -13,11 +13,12 @@ from types import TracebackType
 from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.identifiers import check_name
+from alsek.core.lease import LeaseKeeper
 from alsek.core.lifecycle import bury_unread, condemned
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
-from alsek.exceptions import BackendError, BackendUnavailableError, CorruptMessageError, WorkerUnknownError
+from alsek.exceptions import BackendUnavailableError, CorruptMessageError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
@@ -28,7 +29,8 @@ class Consumer:
     """Pulls messages off the backend. Worker pools have a faster way of their own.
 
     Each message that :meth:`stream` yields is held by this consumer alone, for as long as the consumer lives, until it
-    is acknowledged, retried or failed through a broker. Closing gives back what is still held, uncharged.
+    is acknowledged, retried or failed through a broker. Closing gives back what is still held, uncharged; so does
+    the end of the consumer object itself.
 
     Args:
         broker: Whose backend.
@@ -53,22 +55,23 @@ class Consumer:
         self._stop, self._stopper = os.pipe()
         weakref.finalize(self, _close_both, self._stop, self._stopper)
         self._closed = threading.Event()
-        self._keeper: threading.Thread | None = None
+        self._keeper: LeaseKeeper | None = None
 
     def stream(self) -> Iterator[Message]:
         """Messages, as they become ready, for ever (until :meth:`close`).
 
-        Leaving the loop over it, by ``break`` say, closes the consumer: finish a message inside.
+        Leaving the loop over it, by ``break`` say, takes no more; what it has yielded stays held.
         """
         if self._closed.is_set():
             return
-        self._register()
+        if self._keeper is None:
+            self._register()
         waiter = self._session.waiter()
         misses = 0
         try:
             while not self._closed.is_set():
-                waiter.arm()
                 try:
+                    waiter.arm()
                     message, next_due = self._claim()
                 except BackendUnavailableError as error:
                     log.warning("%s", error)
@@ -81,7 +84,6 @@ class Consumer:
                 self._sleep(waiter, misses, next_due)
         finally:
             waiter.close()
-            self.close()
 
     def _claim(self) -> tuple[Message | None, int | None]:
         try:
@@ -118,27 +120,19 @@ class Consumer:
 
     def _sleep(self, waiter: Waiter, misses: int, next_due: int | None) -> None:
         longest = min(self.backoff.get(misses), waiter.interval)
-        wait = longest if next_due is None else min(longest, next_due)
-        readable, _, _ = select.select([waiter.fileno(), self._stop], [], [], wait / 1000)
-        if waiter.fileno() in readable:
+        poll = select.poll()
+        poll.register(self._stop, select.POLLIN)
+        poll.register(waiter.fileno(), select.POLLIN)
+        ready = [
+            descriptor for descriptor, _ in poll.poll(longest if next_due is None else min(longest, next_due))
+        ]
+        if waiter.fileno() in ready:
             waiter.drain()
 
     def _register(self) -> None:
         self._session.register()
-        self._keeper = threading.Thread(target=self._keep, name="alsek-consumer-lease", daemon=True)
-        self._keeper.start()
-
-    def _keep(self) -> None:
-        """Renew the lease every third of it."""
-        while not self._closed.wait(self._session.worker.lease / 3000):
-            try:
-                self._session.renew()
-            except WorkerUnknownError:
-                continue  # the stream registers anew
-            except BackendError as error:
-                log.warning(
-                    "The lease of consumer %s could not be renewed: %s", self._session.worker.id, error
-                )
+        self._keeper = LeaseKeeper(self._session)
+        weakref.finalize(self, self._keeper.stop)
 
     def close(self) -> None:
         """Stop the stream, and give back what is held. May be called from any thread, more than once."""
@@ -146,13 +140,9 @@ class Consumer:
             return
         self._closed.set()
         os.write(self._stopper, b"x")
-        if self._keeper is not None and self._keeper is not threading.current_thread():
-            self._keeper.join()
         if self._keeper is not None:
-            try:
-                self._session.retire()
-            except BackendUnavailableError as error:
-                log.warning("What the consumer held is given back when its lease ends: %s", error)
+            self._keeper.stop()
+            self._keeper.join()
 
     def __enter__(self) -> Consumer:
         return self

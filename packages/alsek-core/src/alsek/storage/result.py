@@ -11,7 +11,7 @@ from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import FOR_EVER, ResultRecord
+from alsek.storage.backends.records import FOR_EVER, ResultRecord, TaskStatus
 from alsek.storage.serialization import dump
 
 
@@ -101,10 +101,14 @@ class ResultStore:
         return answers if descendants else answers[0]
 
     def failure(self, message: Message) -> TaskFailedError | None:
-        """What ended the message for good, as far as the dead letters of this store's backend tell; else None."""
+        """What ended the message for good, as far as this store's backend tells by its dead letters or, where the
+        message is tracked by its store, its status; else None."""
         letter = self.backend.messages.dead_letter(message.queue, message.uuid)
         if letter is None:
-            return None
+            status = self.backend.statuses.get([message.uuid])[0] if message.status_ttl else None
+            if status is None or status.status is not TaskStatus.FAILED:
+                return None
+            return TaskFailedError(f"{message.summary} failed; no dead letter tells why")
         details = json.loads(letter.error)
         return TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
 

@@ -1,0 +1,49 @@
+"""Keeping a lease: for as long as whoever claims is alive, and no longer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from alsek.core.session import Session
+from alsek.exceptions import BackendError, WorkerUnknownError
+
+log = logging.getLogger(__name__)
+
+
+class LeaseKeeper:
+    """Renews the lease of a session every third of it, in a thread, until it is stopped; then gives all back.
+
+    Args:
+        session: Registered already; whoever uses it registers it anew when its lease has run out.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="alsek-lease", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread give back what is held and end; does not wait for it."""
+        self._stopped.set()
+
+    def join(self) -> None:
+        """Wait until all is given back."""
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(self._session.worker.lease / 3000):
+            try:
+                self._session.renew()
+            except WorkerUnknownError:
+                continue  # it will be registered anew
+            except BackendError as error:
+                log.warning("The lease of worker %s could not be renewed: %s", self._session.worker.id, error)
+        try:
+            self._session.retire()
+        except BackendError as error:
+            log.warning(
+                "What worker %s held is given back when its lease ends: %s", self._session.worker.id, error
+            )

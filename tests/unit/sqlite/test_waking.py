@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,15 @@ def test_the_holder_of_a_revoked_message_is_called(
         assert is_quiet(other)
     finally:
         waiter.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's place on the disk can't be asked for")
+def test_the_board_has_its_place_on_the_disk(backend: SQLiteBackend, tmp_path: Path) -> None:
+    """No part of it is a hole: to write into one when the disk is full would kill the process (SIGBUS)."""
+    with backend.subscribe("x"):
+        (board_file,) = tmp_path.rglob(board.BOARD)
+        stat = board_file.stat()
+        assert stat.st_blocks * 512 >= stat.st_size > 0
 
 
 def test_without_sockets_workers_look_once_a_second(

@@ -63,6 +63,20 @@ def mark(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
+def _make_room(descriptor: int) -> None:
+    """Give the file its size, and all of it a place on the disk where the system can be asked for that (not on macOS).
+
+    To write into a hole of a mapped file when the disk is full ends the process, by SIGBUS.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    if sys.platform == "linux":
+        os.posix_fallocate(descriptor, 0, _SIZE)
+    else:
+        os.ftruncate(descriptor, _SIZE)
+
+
 class Board:
     """The board, and the sockets beside it, as one process sees them.
 
@@ -88,8 +102,10 @@ class Board:
             os.close(self._folder_fd)
             raise
         try:
-            if os.fstat(self._fd).st_size < _SIZE:
-                os.ftruncate(self._fd, _SIZE)
+            stat = os.fstat(self._fd)
+            if stat.st_size < _SIZE or stat.st_blocks * 512 < _SIZE:
+                _make_room(self._fd)
+            if stat.st_size < _SIZE:
                 open_up(self._folder / BOARD, self._mode)
             self._map = mmap.mmap(self._fd, _SIZE)
             self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -158,9 +158,9 @@ class Stage:
         self.pools.append(pool)
         return pool
 
-    def keep_alive(self, *options: str, n: int = 4, faults: Iterable[str] = ()) -> None:
-        """Start a pool in the place of the last one if that has died, as systemd would."""
-        if not self.pools or not self.pools[-1].alive:
+    def keep_alive(self, *options: str, n: int = 4, faults: Iterable[str] = (), pools: int = 1) -> None:
+        """Start a pool in the place of each that has died, as an init system would."""
+        while sum(pool.alive for pool in self.pools) < pools:
             self.pool(*options, n=n, faults=faults)
 
     def victims(self) -> list[int]:

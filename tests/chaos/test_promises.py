@@ -76,6 +76,40 @@ def second_signal(stage: Stage) -> None:
     _all_are_back(stage)
 
 
+def stop_while_the_server_is_away(stage: Stage) -> None:
+    """A pool ends in time, with exit code 0, also if it can't give back; its lease does that."""
+    pool = stage.pool("--shutdown_timeout", "1000", n=2)
+    stage.hold(4)
+    stage.until_begun(2)
+    stage.redis.shutdown()
+    pool.process.terminate()
+    try:
+        assert pool.process.wait(1 + 2 + _SLACK) == 0
+    finally:
+        stage.redis.server.start()
+    stage.release()
+    stage.pool(n=2)
+    stage.settle(20)
+    assert not stage.verdict().lost
+
+
+def stop_while_the_server_hangs(stage: Stage) -> None:
+    """The same if the server takes connections and does not answer."""
+    pool = stage.pool("--shutdown_timeout", "1000", n=2)
+    stage.hold(4)
+    stage.until_begun(2)
+    stage.redis.server.pause()
+    pool.process.terminate()
+    try:
+        assert pool.process.wait(1 + 2 + _SLACK) == 0
+    finally:
+        stage.redis.server.resume()
+    stage.release()
+    stage.pool(n=2)
+    stage.settle(20)
+    assert not stage.verdict().lost
+
+
 def _all_are_back(stage: Stage) -> None:
     port = stage.play.broker.backend.messages
     stored = {message.uuid: message for message in port.browse(QUEUE)}
@@ -215,6 +249,8 @@ _PLAYS: list[tuple[Callable[[Stage], None], StoreKind, str]] = [
         for play in (lock_outlives_its_holder, lock_excludes)
         for store in (SQLITE, REDIS)
     ),
+    *((stop_while_the_server_is_away, REDIS, pool) for pool in (THREAD, PROCESS)),
+    *((stop_while_the_server_hangs, REDIS, pool) for pool in (THREAD, PROCESS)),
     (hog_costs_its_process, SQLITE, THREAD),
 ]
 _GROWING: list[tuple[Callable[[Stage], None], StoreKind, str]] = [

@@ -59,3 +59,17 @@ def wrong_clock(stage: Stage, scale: Scale) -> None:
     for _ in stage.ticks(scale.seconds, 0.5):
         stage.work(10, 20)
     stage.settle(60)
+
+
+@scenario("SQLite: the machine's clock jumps an hour ahead", stores=(SQLITE,), short=((SQLITE, PROCESS),))
+def clock_jumps(stage: Stage, scale: Scale) -> None:
+    """All leases seem to have ended at once: what runs may run again, and nothing is accepted twice."""
+    jump = stage.folder / "jump"
+    skewed = {"PYTHONPATH": str(_SKEW), "ALSEK_CHAOS_SKEW": "3600", "ALSEK_CHAOS_SKEW_FROM": str(jump)}
+    for _ in range(2):
+        stage.pool(env=skewed)
+    stage.chains(scale.pick(30, 100), 300)
+    stage.until_begun(8)
+    jump.touch()
+    stage.hit()
+    stage.settle(60)

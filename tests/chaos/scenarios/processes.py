@@ -160,17 +160,18 @@ def pills(stage: Stage, scale: Scale) -> None:
 def chains(stage: Stage, scale: Scale) -> None:
     """Supervisors too. Every callback runs, from the one accepted run of its parent."""
     wanted = scale.pick(40, 300)
-    stage.pool()
+    stage.keep_alive(pools=2)
+    stage.chains(4, 150)
+    stage.until_begun(1)
     interval = 1.0 if scale.long else 0.6
-    seconds = max(scale.seconds, 10.0) if scale.long else scale.seconds
+    seconds = max(scale.seconds, 15.0) if scale.long else scale.seconds
     ticks = int(seconds / interval)
-    for tick in stage.ticks(seconds, interval):
-        left = wanted - len(stage.callbacks)
-        stage.chains(left if tick >= ticks - 1 else min(left, -(-wanted // ticks)), 150)
-        stage.keep_alive()
+    for _ in stage.ticks(seconds, interval):
+        stage.chains(min(wanted - len(stage.callbacks), -(-wanted // ticks)), 150)
+        stage.keep_alive(pools=2)
         time.sleep(stage.random.uniform(0.0, 0.5 * interval))
         victims = stage.victims()
         if victims and send(stage.random.choice(victims)):
             stage.hit()
     stage.chains(wanted - len(stage.callbacks), 150)
-    stage.settle(scale.pick(40, 90), n=4)
+    stage.settle(scale.pick(40, 90), pools=2)

@@ -305,6 +305,33 @@ def test_a_full_engine_hears_that_more_waits(backend: LossyBackend, runs: Runs) 
     running.stop()
 
 
+def test_a_full_engine_sees_that_another_worker_is_lost(backend: LossyBackend, runs: Runs) -> None:
+    """What a lost worker held is given back also if nobody is idle, so that another group can be started for it."""
+    submit(runs.hold, 2)
+    lost = Session(backend, Worker("", "thread", None, 1_200, 0))
+    lost.register()
+    assert len(lost.step((), 1).claimed) == 1
+    running = Running(backend, runs.hold, size=1).start()
+    runs.wait_for(1)
+    assert running.board.saturated_since == 0
+    eventually(lambda: running.board.saturated_since and running.told)
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+
+
+def test_a_full_engine_sees_that_a_message_is_due(backend: LossyBackend, runs: Runs) -> None:
+    """A delayed message becomes ready while all slots are taken, so that another group can be started for it."""
+    submit(runs.hold, 1)
+    submit(runs.hold, 1, first=5, delay=400)
+    running = Running(backend, runs.hold, size=1).start()
+    runs.wait_for(1)
+    eventually(lambda: running.board.saturated_since and running.told)
+    runs.go_on.set()
+    eventually(lambda: running.left == 0)
+    running.stop()
+
+
 def test_a_delayed_message_starts_by_the_engines_own_timer(backend: LossyBackend, runs: Runs) -> None:
     """Nobody wakes it when a message becomes due, and it is not late by an interval."""
     running = Running(backend, runs.note).start()

@@ -90,6 +90,7 @@ class Engine(Generic[J]):
         # Full, but news has come: whether messages wait is for the supervisor to know.
         self._worth_looking = False
         self._look_at = 0
+        self._stepped_at = 0
         self._due_at: int | None = None
         self._pause = 0
         self._resume_at = 0
@@ -170,6 +171,7 @@ class Engine(Generic[J]):
         # A trip that reports claims as well, whether or not anything is known to wait: that costs nothing.
         self._worth_claiming = True
         self._worth_looking = False
+        self._stepped_at = monotonic_ms()
         limit = self._room
         self._board.in_store_since = monotonic_ms()
         try:
@@ -327,7 +329,7 @@ class Engine(Generic[J]):
                 now + (min(waiter.interval, _LOOK_EVERY) if waiter is not None else 1_000),
             ]
         else:
-            wakes.append(now + self._options.slot_wait_interval)
+            wakes += [now + self._options.slot_wait_interval, self._stepped_at + _LOOK_EVERY]
         if waiter is not None:
             poll.register(waiter.fileno(), select.POLLIN)
         self._note_idleness(now)
@@ -343,6 +345,10 @@ class Engine(Generic[J]):
             self._hear(waiter)
         elif not events and self._free > 0:
             self._worth_claiming = True  # a message is due, or it is time to look whatever was heard
+        elif not self.draining and monotonic_ms() >= self._stepped_at + _LOOK_EVERY:
+            # What runs here may run for hours, and perhaps nobody else is there to see that a message is due, or that
+            # its worker is lost: another group, or another pool, may take it.
+            self._worth_looking = True
 
     def _listening(self, now: int) -> Waiter | None:
         """The waiter, armed while there is room, and while it is full and not known to be saturated: then another group

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from alsek.cli.discovery import Found
 from alsek.cli.options import common_options, option
 from alsek.cli.running import run_pool
 from alsek.core.worker.options import DEFAULT_PRUNE_INTERVAL
@@ -44,13 +43,4 @@ def process_pool(package: str, log_level: str, **settings: Any) -> None:
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
     importable. Takes messages of tasks with mechanism "process", and of tasks that name none.
     """
-
-    def make(found: Found) -> ProcessWorkerPool:
-        return ProcessWorkerPool(
-            found.tasks,
-            on_worker_start=[hook for hook in found.hooks if hook.when == "start"],
-            on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
-            **settings,
-        )
-
-    run_pool(package, log_level, make)
+    run_pool(package, log_level, ProcessWorkerPool, settings)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Callable
-from typing import NoReturn, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Protocol
 
 import click
 
-from alsek.cli.discovery import Found, ModuleImportError, NothingToImportError, find
+from alsek.cli.discovery import ModuleImportError, NothingToImportError, find
 from alsek.exceptions import (
     AlsekError,
     BackendUnavailableError,
@@ -33,15 +33,20 @@ class Pool(Protocol):
         """Serve until told to stop."""
 
 
-def run_pool(target: str, log_level: str, make: Callable[[Found], Pool]) -> None:
-    """Find the tasks of `target`, make a pool of them, and run it. Exits the process if that can't be."""
+def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: Mapping[str, Any]) -> None:
+    """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that can't be."""
     logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
     # One line a tick of a user's own scheduler is not this program's to say.
     logging.getLogger("apscheduler").setLevel(max(logging.WARNING, logging.getLogger().level))
     log = logging.getLogger("alsek.cli")
     try:
         found = find(target)
-        pool = make(found)
+        pool = kind(
+            found.tasks,
+            on_worker_start=[hook for hook in found.hooks if hook.when == "start"],
+            on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
+            **settings,
+        )
         log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
         pool.run()
     except ModuleImportError as error:

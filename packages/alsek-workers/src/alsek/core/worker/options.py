@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook
@@ -13,6 +14,7 @@ from alsek.core.identifiers import check_name
 from alsek.core.lifecycle import AnyTask
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
+from alsek.types import Mechanism
 
 DEFAULT_N_THREADS = 8
 DEFAULT_SLOT_WAIT_INTERVAL = 1_000
@@ -54,6 +56,28 @@ class PoolOptions:
         at_least(1, slot_wait_interval=self.slot_wait_interval)
         at_least(300, lease=self.lease)
         at_least(0, shutdown_timeout=self.shutdown_timeout, max_losses=self.max_losses)
+
+
+def pool_options(
+    tasks: Iterable[AnyTask], kind: Mechanism, *, hooks: Iterable[WorkerHook], **settings: Any
+) -> PoolOptions:
+    """The options of a pool of this kind for these tasks.
+
+    Raises:
+        ValidationError: A setting is out of range.
+        NoTasksFoundError: There are no tasks, or none that such a pool may run.
+        TaskDefinitionError: Two tasks have the same name, or are on different stores.
+    """
+    named = by_name(tasks)
+    other = "thread" if kind == "process" else "process"
+    if all(task.mechanism_wish == other for task in named.values()):
+        raise NoTasksFoundError(
+            f"every task here names mechanism={other!r}, so a {kind} pool would never run one: start a {other} pool"
+            f" (alsek {other}-pool)"
+        )
+    settings["queues"] = checked_queues(settings["queues"])
+    broker = next(iter(named.values())).broker
+    return PoolOptions(tasks=named, broker=broker, hooks=tuple(hooks), **settings)
 
 
 def at_least(least: int, **values: int | None) -> None:

@@ -9,17 +9,14 @@ from alsek.core.lifecycle import AnyTask
 from alsek.core.worker.options import (
     DEFAULT_PRUNE_INTERVAL,
     DEFAULT_SLOT_WAIT_INTERVAL,
-    PoolOptions,
     at_least,
-    by_name,
-    checked_queues,
     default_processes,
+    pool_options,
 )
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.processgroup import ProcessGroup, ProcessGroupOptions
 from alsek.core.worker.supervisor import Supervisor
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
-from alsek.exceptions import NoTasksFoundError
 
 
 class ProcessWorkerPool:
@@ -65,25 +62,19 @@ class ProcessWorkerPool:
         at_least(
             1, n_processes=n_processes, prune_interval=prune_interval, tasks_per_process=tasks_per_process
         )
-        named = by_name(tasks)
-        if all(task.mechanism_wish == "thread" for task in named.values()):
-            raise NoTasksFoundError(
-                "every task here names mechanism='thread', so a process pool would never run one: start a thread pool"
-                " (alsek thread-pool)"
-            )
-        self.tasks = list(named.values())
-        self.broker = self.tasks[0].broker
-        self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._options = PoolOptions(
-            tasks=named,
-            broker=self.broker,
-            queues=checked_queues(queues),
+        self._options = pool_options(
+            tasks,
+            "process",
+            hooks=(*on_worker_start, *on_worker_stop),
+            queues=queues,
             slot_wait_interval=slot_wait_interval,
             lease=lease,
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
-            hooks=(*on_worker_start, *on_worker_stop),
         )
+        self.tasks = list(self._options.tasks.values())
+        self.broker = self._options.broker
+        self.n_processes = n_processes if n_processes is not None else default_processes()
         self._group = ProcessGroupOptions(
             slots=self.n_processes,
             tasks_per_process=tasks_per_process,

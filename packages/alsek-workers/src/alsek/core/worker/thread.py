@@ -10,16 +10,13 @@ from alsek.core.worker.group import GroupOptions, ThreadGroup
 from alsek.core.worker.options import (
     DEFAULT_N_THREADS,
     DEFAULT_SLOT_WAIT_INTERVAL,
-    PoolOptions,
     at_least,
-    by_name,
-    checked_queues,
     default_processes,
+    pool_options,
 )
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.supervisor import Supervisor
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
-from alsek.exceptions import NoTasksFoundError
 
 
 class ThreadWorkerPool:
@@ -73,26 +70,20 @@ class ThreadWorkerPool:
             max_tasks_per_group=max_tasks_per_group,
             max_memory=max_memory,
         )
-        named = by_name(tasks)
-        if all(task.mechanism_wish == "process" for task in named.values()):
-            raise NoTasksFoundError(
-                "every task here names mechanism='process', so a thread pool would never run one: start a process pool"
-                " (alsek process-pool)"
-            )
-        self.tasks = list(named.values())
-        self.broker = self.tasks[0].broker
-        self.n_threads = n_threads
-        self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._options = PoolOptions(
-            tasks=named,
-            broker=self.broker,
-            queues=checked_queues(queues),
+        self._options = pool_options(
+            tasks,
+            "thread",
+            hooks=(*on_worker_start, *on_worker_stop),
+            queues=queues,
             slot_wait_interval=slot_wait_interval,
             lease=lease,
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
-            hooks=(*on_worker_start, *on_worker_stop),
         )
+        self.tasks = list(self._options.tasks.values())
+        self.broker = self._options.broker
+        self.n_threads = n_threads
+        self.n_processes = n_processes if n_processes is not None else default_processes()
         self._group = GroupOptions(
             slots=n_threads,
             patient=complete_only_on_thread_exit,

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overlo
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
+from alsek.core.chaining import chain
 from alsek.core.identifiers import check_name
 from alsek.core.message import Message
 from alsek.core.signature import takes_message
 from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.taskhooks import TaskHooks
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import SchedulingError, TaskDefinitionError, ValidationError
@@ -38,7 +40,7 @@ class _Deferrals(threading.local):
     pending = 0
 
 
-class Task(Generic[P, R]):
+class Task(TaskHooks, Generic[P, R]):
     """A function that workers can run. Made by :func:`task`; calling it calls the function.
 
     To steer what happens around the function, override the hooks in a subclass and pass that as ``base_task``.
@@ -210,7 +212,7 @@ class Task(Generic[P, R]):
             status_ttl=self._tracked_for(),
         )
         if callback is not None:
-            _chain(message, callback)
+            chain(message, callback)
         if submit:
             self._submit(message, **options)
         else:
@@ -267,36 +269,9 @@ class Task(Generic[P, R]):
             self._message_wanted = takes_message(self.function)
         return bool(self._message_wanted)
 
-    # ── hooks, for subclasses ──────────────────────────────────────────────────────────────────
-
-    def pre_op(self, message: Message) -> None:
-        """Called before the function."""
-
-    def post_op(self, message: Message, result: Any) -> None:
-        """Called after the function has returned."""
-
     def do_retry(self, message: Message, exception: BaseException) -> bool:
         """Whether a message that failed with `exception` is to be run again."""
         return self.max_retries is None or message.retries < self.max_retries
-
-    def do_callback(self, message: Message, result: Any) -> bool:
-        """Whether the callback is to be submitted; asked only if the message has one."""
-        return True
-
-    def on_submit(self, message: Message) -> None:
-        """Called in the producer, after the message was submitted."""
-
-    def on_retry(self, message: Message, exception: BaseException) -> None:
-        """Called in the worker, when a failed message is to be run again."""
-
-    def on_failure(self, message: Message, exception: BaseException) -> None:
-        """Called in the worker, when a message has failed for good."""
-
-    def on_success(self, message: Message, result: Any) -> None:
-        """Called in the worker, when the function has returned."""
-
-    def on_revocation(self, message: Message, exception: BaseException) -> None:
-        """Called in the worker, when a revoked message is buried."""
 
 
 class TriggerTask(Task[[], R]):
@@ -368,22 +343,6 @@ def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
     import asyncio  # most of what importing alsek would cost, and few tasks need it
 
     return asyncio.run(coroutine)
-
-
-def _chain(message: Message, callback: Message | tuple[Message, ...]) -> None:
-    """Let the callbacks follow `message` one after the other; done from the last backwards, so that all is nested."""
-    messages = (message, *(callback if isinstance(callback, tuple | list) else (callback,)))
-    for each in messages:
-        if not isinstance(each, Message):
-            raise ValidationError(f"callback={each!r}: must be a message, or a tuple of messages")
-    uuids = [uuid for each in messages for uuid in (each.uuid, *(each.descendant_uuids or ()))]
-    if len(set(uuids)) < len(uuids):
-        # A store skips a callback whose uuid it knows already: it would never run.
-        raise ValidationError(
-            f"callback={callback!r}: a message can be there only once; generate() another one"
-        )
-    for index in range(len(messages) - 1, 0, -1):
-        messages[index - 1].append_callback(messages[index])
 
 
 @overload

@@ -1,0 +1,40 @@
+"""What users override around a task's function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alsek.core.message import Message
+
+
+class TaskHooks:
+    """The hooks of a task that ask nothing of it; each does nothing until it is overridden.
+
+    `pre_op`, `post_op` and `do_callback` run under the task's timeout, and an exception in them is a failure of the
+    attempt. An exception in one of the ``on_…`` hooks is logged and changes nothing.
+    """
+
+    def pre_op(self, message: Message) -> None:
+        """Called before the function."""
+
+    def post_op(self, message: Message, result: Any) -> None:
+        """Called after the function has returned."""
+
+    def do_callback(self, message: Message, result: Any) -> bool:
+        """Whether the callback is to be submitted; asked only if the message has one."""
+        return True
+
+    def on_submit(self, message: Message) -> None:
+        """Called in the producer, after the message was submitted."""
+
+    def on_retry(self, message: Message, exception: BaseException) -> None:
+        """Called in the worker, when a failed message is to be run again."""
+
+    def on_failure(self, message: Message, exception: BaseException) -> None:
+        """Called in the worker, when a message has failed for good."""
+
+    def on_success(self, message: Message, result: Any) -> None:
+        """Called in the worker, when the function has returned."""
+
+    def on_revocation(self, message: Message, exception: BaseException) -> None:
+        """Called in the worker, when a revoked message is buried."""

@@ -42,6 +42,7 @@ def judge(
     submitted: Iterable[str],
     callbacks: dict[str, str],
     mortal: set[str],
+    restless: set[str],
 ) -> Verdict:
     """Compare all that is known.
 
@@ -52,6 +53,7 @@ def judge(
         submitted: The uuids of what it took from producers.
         callbacks: Of these, which have a callback: parent to child.
         mortal: Those that are to end among the dead letters.
+        restless: Those that run several times by their own doing: not counted as begun again.
     """
     verdict = Verdict()
     begun, ended = journal.runs(lines, "begun"), journal.runs(lines, "ended")
@@ -67,6 +69,7 @@ def judge(
             verdict.lost.append(f"{uuid}: {'nowhere' if stored is None else stored.state}")
     known = {*expected, *callbacks.values()}
     verdict.stray += [f"{uuid} is dead" for uuid in dead - mortal]
+    verdict.stray += [f"{uuid} was to die, and has a result" for uuid in mortal if results.run(uuid)]
     verdict.stray += [f"{uuid} was run, and never submitted" for uuid in begun if uuid not in known]
     _accepted_once(verdict, audit)
     _stands_together(verdict, backend, expected, results, dead, ended)
@@ -76,7 +79,7 @@ def judge(
                 verdict.doubles.append(
                     f"callback {child} came from run {line.source}, another's result stands"
                 )
-    verdict.again = sum(len(each) > 1 for each in begun.values())
+    verdict.again = sum(len(each) > 1 for uuid, each in begun.items() if uuid not in restless)
     verdict.twice = sum(len(each) > 1 for each in ended.values())
     return verdict
 

@@ -98,6 +98,8 @@ class Stage:
         self.submitted: dict[str, None] = {}
         self.callbacks: dict[str, str] = {}
         self.mortal: set[str] = set()
+        self.restless: set[str] = set()
+        self.lease = LEASE
         self.faults = 0
         self.producer_errors = 0
         self.last_fault = time.monotonic()
@@ -124,7 +126,7 @@ class Stage:
         *options: str,
         kind: str | None = None,
         n: int = 4,
-        lease: float = LEASE,
+        lease: float | None = None,
         faults: Iterable[str] = (),
         env: dict[str, str] | None = None,
     ) -> Pool:
@@ -143,7 +145,7 @@ class Stage:
             else ["--n_processes", str(n)]
         )
         command = [sys.executable, "-m", "alsek.cli", kind, "tests.chaos.play", *size]
-        command += ["--lease", str(int(lease * 1000)), "--max_losses", "1000"]
+        command += ["--lease", str(int((lease or self.lease) * 1000)), "--max_losses", "1000"]
         command += ["--shutdown_timeout", str(int(_SHUTDOWN_TIMEOUT * 1000)), *options]
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -174,13 +176,24 @@ class Stage:
 
     # ── the producer ───────────────────────────────────────────────────────────────────────────
 
-    def submit(self, *messages: Message, patience: float = 60.0, mortal: bool = False) -> None:
-        """Submit each, again after each error, under the same uuid, until the store has it."""
+    def submit(
+        self, *messages: Message, patience: float = 60.0, mortal: bool = False, restless: bool = False
+    ) -> None:
+        """Submit each, again after each error, under the same uuid, until the store has it.
+
+        Args:
+            messages: What to submit.
+            patience: How long (s) to go on trying.
+            mortal: They are to end among the dead letters.
+            restless: They run several times by their own doing.
+        """
         for message in messages:
             self._submit(message, time.monotonic() + patience)
             self.submitted[message.uuid] = None
             if mortal:
                 self.mortal.add(message.uuid)
+            if mortal or restless:
+                self.restless.add(message.uuid)
             if message.callback_message_data is not None:
                 self.callbacks[message.uuid] = message.callback_message_data["uuid"]
 
@@ -218,6 +231,12 @@ class Stage:
         for _ in range(n):
             callback = self.play.child.generate(submit=False)
             self.submit(self.play.parent.generate(args=(ms,), callback=callback, submit=False))
+
+    def mixed(self, n: int) -> None:
+        """Submit `n` chains, and as many that fail once, and half as many that fail for good."""
+        self.chains(n)
+        self.submit(*(self.play.flaky.generate(submit=False) for _ in range(n)), restless=True)
+        self.submit(*(self.play.doomed.generate(submit=False) for _ in range(n // 2)), mortal=True)
 
     # ── faults and time ────────────────────────────────────────────────────────────────────────
 
@@ -299,7 +318,13 @@ class Stage:
         backend = open_backend(self.store.direct)
         try:
             return judge(
-                backend, self.store.audit(), self.lines(), self.submitted, self.callbacks, self.mortal
+                backend,
+                self.store.audit(),
+                self.lines(),
+                self.submitted,
+                self.callbacks,
+                self.mortal,
+                self.restless,
             )
         finally:
             backend.close()

@@ -39,6 +39,8 @@ class Troupe(NamedTuple):
     parent: AnyTask
     child: AnyTask
     hog: AnyTask
+    flaky: AnyTask
+    doomed: AnyTask
     nothing: AnyTask
 
 
@@ -106,8 +108,22 @@ def troupe(backend: Backend, path: str) -> Troupe:
         ctypes.PyDLL(None).poll(None, 0, ms)  # a call by PyDLL keeps the GIL
         return end(message, run)
 
+    @task(broker, name="flaky", **common)
+    def flaky(message: Message) -> dict[str, Any]:
+        run = begin(message)
+        if message.retries == 0:
+            raise ValueError("not the first time")
+        return end(message, run)
+
+    @task(broker, name="doomed", **{**common, "max_retries": 1})
+    def doomed(message: Message) -> None:
+        begin(message)
+        raise ValueError("never")
+
     @task(broker, name="nothing", queue=QUEUE)
     def nothing() -> None:
         return
 
-    return Troupe(broker, results, statuses, work, hold, bulky, pill, parent, child, hog, nothing)
+    return Troupe(
+        broker, results, statuses, work, hold, bulky, pill, parent, child, hog, flaky, doomed, nothing
+    )

@@ -36,7 +36,7 @@ def power_cut(stage: Stage, scale: Scale) -> None:
     """SIGKILL to the server in mid-work; what it had answered is in its file."""
     stage.pool(lease=15.0)
     for tick in stage.ticks(scale.seconds, 1.5):
-        stage.chains(scale.pick(15, 40))
+        stage.mixed(scale.pick(15, 40))
         stage.work(scale.pick(15, 40))
         stage.redis.server.kill()
         stage.redis.server.start()
@@ -65,7 +65,7 @@ def flush_and_kill(stage: Stage, scale: Scale) -> None:
     stage.pool()
     with contextlib.closing(stage.redis.client()) as client:
         for tick in stage.ticks(scale.seconds, 0.1):
-            stage.chains(2)
+            stage.mixed(2)
             stage.work(3, 5)
             if tick % 2:
                 client.script_flush()

@@ -20,9 +20,42 @@ def kill_children(stage: Stage, scale: Scale) -> None:
     stage.pool()
     for _ in stage.ticks(scale.seconds, 0.5):
         stage.work(scale.pick(12, 25), 40)
+        stage.mixed(2)
         victims = stage.pools[0].tree()[1:]
         if victims and send(stage.random.choice(victims)):
             stage.hit()
+    stage.settle(scale.pick(30, 60))
+
+
+@scenario("random SIGKILL of processes that serve many", pools=(PROCESS,), short=((REDIS, PROCESS),))
+def kill_reused(stage: Stage, scale: Scale) -> None:
+    """Each process serves five messages; some die over the last, some between two."""
+    stage.pool("--tasks_per_process", "5")
+    for _ in stage.ticks(scale.seconds, 0.4):
+        stage.work(scale.pick(20, 40), 10)
+        stage.mixed(2)
+        victims = stage.pools[0].tree()[1:]
+        if victims and send(stage.random.choice(victims)):
+            stage.hit()
+    stage.settle(scale.pick(30, 60))
+
+
+def _never_again(stage: Stage, verdict: Verdict) -> list[str]:
+    return [f"{verdict.again} messages were run again"] if verdict.again else []
+
+
+@scenario("rolling restarts: SIGTERM, and another pool", judged=_never_again, short=_ONE_EACH)
+def rolling(stage: Stage, scale: Scale) -> None:
+    """Tasks that end within the time for shutdown are never run again by a deploy."""
+    stage.pool()
+    for _ in stage.ticks(scale.seconds, 1.0):
+        stage.work(scale.pick(15, 30), 100)
+        stage.chains(scale.pick(5, 10), 100)
+        old = stage.pools[-1]
+        stage.pool()
+        _ready(stage.pools[-1])
+        old.process.send_signal(signal.SIGTERM)
+        stage.hit()
     stage.settle(scale.pick(30, 60))
 
 
@@ -41,8 +74,10 @@ def kill_supervisors(stage: Stage, scale: Scale) -> None:
 
 
 def _taken_over_in_time(stage: Stage, _: Verdict) -> list[str]:
-    if stage.recovery is None or stage.recovery > LEASE + 2.0:
-        return [f"16 messages of a dead pool were with another after {stage.recovery} s; lease {LEASE} s"]
+    if stage.recovery is None or stage.recovery > stage.lease + 2.0:
+        return [
+            f"16 messages of a dead pool were with another after {stage.recovery} s; lease {stage.lease} s"
+        ]
     return []
 
 
@@ -50,6 +85,7 @@ def _taken_over_in_time(stage: Stage, _: Verdict) -> list[str]:
 def kill_pool(stage: Stage, scale: Scale) -> None:
     """A machine goes: another pool has all of its messages within the lease and two seconds."""
     n = 8 if stage.pool_kind == THREAD else 16
+    stage.lease = scale.pick(LEASE, 5.0)
     first = stage.pool(n=n)
     stage.hold(16)
     stage.until_begun(16)
@@ -58,7 +94,7 @@ def kill_pool(stage: Stage, scale: Scale) -> None:
     killed = time.monotonic()
     first.kill_all()
     stage.hit()
-    stage.until_begun(32, LEASE + 10)
+    stage.until_begun(32, stage.lease + 10)
     begun = journal.runs(stage.lines(), "begun")
     stage.recovery = max(lines[-1].at for lines in begun.values()) - killed
     stage.release()
@@ -127,14 +163,12 @@ def stop_supervisor(stage: Stage, scale: Scale) -> None:
     stage.settle(30)
 
 
-def _never_twice(stage: Stage, verdict: Verdict) -> list[str]:
-    return [f"{verdict.again} messages were run again"] if verdict.again else []
-
-
-@scenario("a task that holds the GIL beyond the lease", pools=(THREAD,), judged=_never_twice)
+@scenario("a task that holds the GIL beyond the lease", pools=(THREAD,), judged=_never_again)
 def hog(stage: Stage, scale: Scale) -> None:
     """The supervisor renews whatever a task does; another pool waits in vain."""
-    ms = int(scale.pick(3 * LEASE, min(max(scale.seconds, 5 * LEASE), 60.0)) * 1000)
+    a_minute = scale.seconds >= 15
+    stage.lease = 10.0 if a_minute else LEASE
+    ms = 60_000 if a_minute else int(scale.pick(3, 5) * LEASE * 1000)
     stage.pool("--n_threads", "2")
     stage.submit(stage.play.hog.generate(args=(ms,), timeout_override=ms + 30_000, submit=False))
     stage.until_begun(1)

@@ -24,7 +24,7 @@ def lost_replies(stage: Stage, scale: Scale) -> None:
     stage.until_begun(1)
     proxy.lose_reply, proxy.half_reply = 0.05, 0.05
     for _ in stage.ticks(scale.seconds, 0.2):
-        stage.chains(4)
+        stage.mixed(4)
         stage.work(4, 5)
     proxy.heal()
     stage.hit(proxy.faults)
@@ -40,7 +40,7 @@ def drop_and_delay(stage: Stage, scale: Scale) -> None:
     stage.pool()
     proxy.delay, proxy.drop_request = 0.03, 0.1
     for _ in stage.ticks(scale.seconds, 0.5):
-        stage.chains(2)
+        stage.mixed(2)
         stage.work(2, 5)
     proxy.heal()
     stage.hit(proxy.faults)

@@ -27,7 +27,9 @@ from servers import redis_server, sqlite_file  # noqa: E402
 
 def main() -> None:
     """Three rounds on the store asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--n_processes", type=int, default=2)
     parser.add_argument("--store", choices=["redis", "sqlite"], default="redis")
@@ -57,7 +59,9 @@ def _forks() -> float:
         "    os.waitpid(pid, 0)\n"
         "print(n / (time.perf_counter() - began))\n"
     )
-    return float(subprocess.run([sys.executable, "-c", program], cwd=HERE, capture_output=True, check=True).stdout)
+    return float(
+        subprocess.run([sys.executable, "-c", program], cwd=HERE, capture_output=True, check=True).stdout
+    )
 
 
 def _drain(messages: int, n_processes: int, tasks_per_process: int) -> float:

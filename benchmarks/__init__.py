@@ -1,0 +1,1 @@
+"""Alsek and its peers, side by side: ``hatch run bench``."""

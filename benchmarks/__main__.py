@@ -1,0 +1,125 @@
+"""Run Alsek and its peers side by side, and write benchmarks/RESULTS.md and RESULTS.svg.
+
+    hatch run bench                                  # everything, three rounds: about three quarters of an hour
+    hatch run bench --quick --peers Huey --cases submit drain
+
+Each round takes each contestant in turn, in another order each time, on a Redis of its own; a figure is the median of the
+rounds, with the least and the most. The peers' environments are made from PyPI by the first run, in .hatch/peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import environments, report
+from benchmarks.cases import CASES, FULL, QUICK, Case, Sizes
+from benchmarks.contestants import CONTESTANTS, Contestant
+from benchmarks.machine import Machine
+from benchmarks.ring import RoundError, programs_here, ring
+from benchmarks.scores import Scores
+from benchmarks.solo import SOLO
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """As the command line says."""
+    options = _options()
+    sizes = QUICK if options.quick else FULL
+    chosen = [c for c in CONTESTANTS if c.ours or options.peers is None or _named(c, options.peers)]
+    if options.no_sqlite:
+        chosen = [c for c in chosen if c.store == "redis"]
+    cases = [case for case in CASES if options.cases is None or case.name in options.cases]
+    machine, scores = Machine.now(), Scores()
+    programs = _install(chosen, scores)
+    for round_ in range(options.rounds):
+        for case in cases:
+            able = [c for c in chosen if c.name in programs and case.takes(c)]
+            turn = round_ % max(1, len(able))
+            for contestant in able[turn:] + able[:turn]:
+                _measure(case, contestant, programs[contestant.name], sizes, scores, round_)
+        for name, run in SOLO.items():
+            if options.cases is None or name in options.cases:
+                _tell(f"round {round_ + 1}  {name}")
+                run(sizes, scores, round_)
+        machine.look()
+        settings = f"`--rounds {options.rounds}{' --quick' if options.quick else ''}`"
+        report.write(
+            options.output, scores, chosen, cases, machine, settings
+        )  # after each: an end half-way loses little
+    _tell(f"written: {options.output}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few messages: to try it, not to quote it")
+    parser.add_argument("--rounds", type=int, help="three, or with --quick one")
+    parser.add_argument("--peers", nargs="*", help="only these beside Alsek: " + ", ".join(_peers()))
+    names = [case.name for case in CASES] + list(SOLO)
+    parser.add_argument(
+        "--cases", nargs="+", choices=names, metavar="CASE", help="only these: " + ", ".join(names)
+    )
+    parser.add_argument("--no-sqlite", action="store_true", help="on Redis only")
+    parser.add_argument(
+        "--output", type=Path, help="by default RESULTS.md here; of a quick or partial run, a file in .hatch"
+    )
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    partial = options.quick or options.peers is not None or options.cases or options.no_sqlite
+    if options.output is None:
+        options.output = (environments.CACHE.parent / "bench" if partial else HERE) / "RESULTS.md"
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def _peers() -> list[str]:
+    return sorted({c.library for c in CONTESTANTS if not c.ours})
+
+
+def _named(contestant: Contestant, names: list[str]) -> bool:
+    return contestant.library in {name.lower() for name in names}
+
+
+def _install(chosen: list[Contestant], scores: Scores) -> dict[str, Path]:
+    programs = {}
+    for contestant in chosen:
+        if contestant.ours:
+            programs[contestant.name] = programs_here()
+            continue
+        try:
+            programs[contestant.name] = environments.prepare(contestant.library, contestant.requirements)
+        except environments.InstallError as error:
+            scores.fail("install", contestant.name, str(error))
+            _tell(f"{contestant.name}: {error}")
+    return programs
+
+
+def _measure(
+    case: Case, contestant: Contestant, programs: Path, sizes: Sizes, scores: Scores, round_: int
+) -> None:
+    began = time.monotonic()
+    try:
+        with ring(contestant, programs, keep=case.keep) as made:
+            figures = case.run(made, sizes)
+    except (RoundError, OSError, ValueError) as error:
+        scores.fail(case.name, contestant.name, str(error))
+        _tell(f"round {round_ + 1}  {case.name:14} {contestant.name:16} FAILED: {error}")
+        return
+    scores.add(case.name, contestant.name, figures)
+    shown = ", ".join(f"{name} {value:,.4g}" for name, value in figures.items())
+    _tell(
+        f"round {round_ + 1}  {case.name:14} {contestant.name:16} {shown}  ({time.monotonic() - began:.0f} s)"
+    )
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""What is measured of every contestant: each case takes one of them in one round and answers named figures.
+
+All times are bounded: whoever does not come to an end is reported as failed, and the others go on.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks import proctree, watching
+from benchmarks.contestants import Contestant
+from benchmarks.ring import STANDS, Ring
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything.
+
+    Attributes:
+        messages: To submit, and to drain.
+        few: To drain with a process for each.
+        waits: Latencies and round trips.
+        delayed: Delayed messages.
+        idle: Seconds of watching an idle worker.
+        backlogs: How many messages wait while steps are timed.
+    """
+
+    messages: int
+    few: int
+    waits: int
+    delayed: int
+    idle: float
+    backlogs: tuple[int, ...]
+
+
+QUICK = Sizes(2_000, 100, 50, 25, 4.0, (1_000, 20_000))
+FULL = Sizes(10_000, 400, 200, 100, 10.0, (1_000, 100_000, 1_000_000))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that is measured.
+
+    Attributes:
+        name: On the command line.
+        title: In tables.
+        main: The figure that is compared.
+        more_is_better: Whether the largest is best.
+        takes: Who can take part.
+        run: Measures.
+        keep: With results, and with statuses where it has them.
+    """
+
+    name: str
+    title: str
+    main: str
+    more_is_better: bool
+    takes: Callable[[Contestant], bool]
+    run: Callable[[Ring, Sizes], Figures]
+    keep: bool = False
+
+
+def _submitting(what: str) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        # A bulk is over in no time: more of it.
+        n = sizes.messages * (2 if what == "bulk" else 1)
+        told = ring.drive(what, n, 120)
+        return {"per second": n / told["seconds"], "producer CPU µs": told["cpu"] / n * 1e6}
+
+    return run
+
+
+def _draining(layout: str, *, few: bool = False) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        n = sizes.few if few else sizes.messages
+        figures: dict[str, float] = {}
+        if ring.server is not None:
+            before = watching.used_memory(ring.server.url)
+        ring.drive("fill", n, 120)
+        if ring.server is not None:
+            figures["bytes a waiting message"] = (watching.used_memory(ring.server.url) - before) / n
+        with ring.workers(layout) as workers:
+            first = ring.await_ticks(1, 60)
+            began, cpu, server = time.perf_counter(), _cpu(workers), _server_cpu(ring)
+            ring.await_ticks(n, max(60.0, n / 25))
+            took = time.perf_counter() - began
+            time.sleep(0.3)  # what is left to acknowledge belongs to it
+            done = n - first
+            figures["per second"] = done / took
+            figures["worker CPU µs"] = (_cpu(workers) - cpu) / done * 1e6
+            if ring.server is not None:
+                figures["server CPU µs"] = (_server_cpu(ring) - server) / done * 1e6
+            sizes_mib = [size for worker in workers for size in proctree.pss_mib(worker)]
+            figures["PSS MiB, all"] = sum(sizes_mib)
+            figures["PSS MiB, largest process"] = max(sizes_mib)
+        return figures
+
+    return run
+
+
+def _cpu(workers: list[int]) -> float:
+    return sum(proctree.cpu_seconds(worker) for worker in workers)
+
+
+def _server_cpu(ring: Ring) -> float:
+    return 0.0 if ring.server is None else proctree.cpu_seconds(ring.server.pid)
+
+
+def percentiles(milliseconds: list[float]) -> Figures:
+    """The median and the 99th."""
+    ordered = sorted(milliseconds)
+    return {
+        "p50 ms": statistics.median(ordered),
+        "p99 ms": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))],
+    }
+
+
+def _waiting(what: str) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        with ring.workers("threads"):
+            ring.drive("ping", 1, 60)
+            time.sleep(1)
+            return percentiles(
+                ring.drive(what, sizes.delayed if what == "lateness" else sizes.waits, 90)["ms"]
+            )
+
+    return run
+
+
+def _idle(ring: Ring, sizes: Sizes) -> Figures:
+    with ring.workers("threads") as workers:
+        ring.drive("ping", 1, 60)
+        time.sleep(2)
+        cpu, began = _cpu(workers), time.perf_counter()
+        figures: dict[str, float] = {}
+        if ring.server is None:
+            time.sleep(sizes.idle)
+        else:
+            figures["commands a second"] = (
+                len(watching.commands_sent(ring.server.url, sizes.idle)) / sizes.idle
+            )
+        figures["% of a core"] = (_cpu(workers) - cpu) / (time.perf_counter() - began) * 100
+        return figures
+
+
+def _starting(ring: Ring, sizes: Sizes) -> Figures:
+    library, help_ = ring.contestant.library, ring.contestant.help
+    program = f"import time\nt = time.perf_counter()\nimport {library}\nprint(time.perf_counter() - t)"
+    command = [str(ring.programs / "python"), "-c", program]
+    shown = [str(ring.programs / help_[0]), *help_[1:]]
+    imports, helps = [], []
+    for _ in range(4):
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=30, env=ring.environ
+        )
+        imports.append(float(told.stdout))
+        began = time.perf_counter()
+        subprocess.run(shown, capture_output=True, check=True, timeout=30, cwd=STANDS, env=ring.environ)
+        helps.append(time.perf_counter() - began)
+    # The first of each reads from the disk.
+    return {"import ms": min(imports[1:]) * 1e3, "--help ms": min(helps[1:]) * 1e3}
+
+
+def _all(contestant: Contestant) -> bool:
+    return True
+
+
+def _on_redis(contestant: Contestant) -> bool:
+    return contestant.store == "redis"
+
+
+def _with(layout: str) -> Callable[[Contestant], bool]:
+    return lambda contestant: _on_redis(contestant) and layout in contestant.commands
+
+
+CASES: tuple[Case, ...] = (
+    Case("submit", "Submit one by one", "per second", True, _all, _submitting("submit")),
+    Case("bulk", "Submit in bulk", "per second", True, lambda c: c.bulk, _submitting("bulk")),
+    Case("drain", "Drain, one worker, eight at once", "per second", True, _all, _draining("threads")),
+    Case(
+        "drain-results",
+        "The same with results (Alsek: and statuses)",
+        "per second",
+        True,
+        _all,
+        _draining("threads"),
+        keep=True,
+    ),
+    Case("drain-two", "Drain, two processes", "per second", True, _with("two"), _draining("two")),
+    Case(
+        "per-task",
+        "Drain, a process for each task, two at once",
+        "per second",
+        True,
+        _with("per_task"),
+        _draining("per_task", few=True),
+    ),
+    Case(
+        "reused",
+        "Drain, two processes that are reused",
+        "per second",
+        True,
+        _with("reused"),
+        _draining("reused"),
+    ),
+    Case("latency", "Submit to start, idle worker", "p50 ms", False, _all, _waiting("latency")),
+    Case("trip", "Submit to result in hand", "p50 ms", False, _all, _waiting("trips"), keep=True),
+    Case(
+        "lateness", "Lateness of delayed messages", "p99 ms", False, lambda c: c.delays, _waiting("lateness")
+    ),
+    Case("idle", "An idle worker", "commands a second", False, _on_redis, _idle),
+    Case("start-up", "Starting up", "--help ms", False, _on_redis, _starting),
+)

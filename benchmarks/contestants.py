@@ -1,0 +1,264 @@
+"""Who takes part: what is installed, how its workers are started, and with which settings.
+
+Settings are those that the peer's own documentation recommends for many short tasks, and the most reliable ones that
+it has. Versions are pinned, so that two runs compare.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+#: How workers are laid out: ``threads`` is one worker with eight at once; ``two`` two processes of these;
+#: ``per_task`` a process for each task, two at once; ``reused`` two processes that serve many.
+Commands = Mapping[str, Sequence[Sequence[str]]]
+
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One library on one store.
+
+    Attributes:
+        name: As tables have it.
+        stand: Its module in ``stands/``.
+        requirements: What pip installs; empty for what runs in this environment.
+        commands: For each layout the workers to start, each a command whose first word is one of the environment.
+        settings: What was set, and where that is recommended.
+        reliable: What becomes of what a worker held that is killed.
+        library: What is imported.
+        help: The command that shows its help.
+        bulk: It can submit many at once.
+        delays: It can delay without a further process.
+        store: Where its messages are.
+        environ: Of producer and worker.
+        stop: The signal that ends its worker in good order.
+    """
+
+    name: str
+    stand: str
+    requirements: tuple[str, ...]
+    commands: Commands
+    settings: str
+    reliable: str
+    library: str
+    help: tuple[str, ...]
+    bulk: bool = False
+    delays: bool = True
+    store: str = "redis"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    stop: signal.Signals = signal.SIGTERM
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is Alsek."""
+        return not self.requirements
+
+
+def _alsek(*words: str) -> list[list[str]]:
+    return [["alsek", *words[:1], "stand_alsek", *words[1:], "--log_level=ERROR"]]
+
+
+_ALSEK: Commands = {
+    "threads": _alsek("thread-pool", "--n_threads=8", "--n_processes=1"),
+    "two": _alsek("thread-pool", "--n_threads=8", f"--n_processes={PROCESSES}"),
+    "per_task": _alsek("process-pool", f"--n_processes={PROCESSES}"),
+    "reused": _alsek("process-pool", f"--n_processes={PROCESSES}", "--tasks_per_process=1000"),
+}
+
+
+def _huey(kind: str, workers: int) -> list[str]:
+    return ["huey_consumer", "stand_huey.huey", "-k", kind, "-w", str(workers), "-q", "-g", "TERM"]
+
+
+_HUEY: Commands = {
+    "threads": [_huey("thread", 8)],
+    "two": [_huey("thread", 8)] * PROCESSES,
+    "reused": [_huey("process", PROCESSES)],
+}
+
+
+def _dramatiq(processes: int, threads: int) -> list[list[str]]:
+    return [["dramatiq", "stand_dramatiq", "-p", str(processes), "-t", str(threads)]]
+
+
+def _taskiq(processes: int) -> list[list[str]]:
+    options = ["--workers", str(processes), "--max-async-tasks", "8", "--log-level", "ERROR"]
+    return [["taskiq", "worker", "stand_taskiq:broker", *options]]
+
+
+def _celery(pool: str, workers: int, node: int = 1) -> list[str]:
+    calm = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "ERROR"]
+    return [
+        "celery",
+        "-A",
+        "stand_celery",
+        "worker",
+        "-P",
+        pool,
+        "-c",
+        str(workers),
+        *calm,
+        "-n",
+        f"bench{node}@localhost",
+    ]
+
+
+def _rq(command: str, *options: str) -> list[str]:
+    return ["rq", command, "-q", "-u", "{store}", *options, "default"]
+
+
+_SIMPLE = ("-w", "rq.worker.SimpleWorker")
+
+CONTESTANTS: tuple[Contestant, ...] = (
+    Contestant(
+        "Alsek",
+        "stand_alsek",
+        (),
+        _ALSEK,
+        "none; with results: `ResultStore` and `StatusTracker` on the same backend",
+        "run again: leases, claim tokens, atomic completion",
+        "alsek",
+        ("alsek", "--help"),
+        bulk=True,
+    ),
+    Contestant(
+        "TaskIQ",
+        "stand_taskiq",
+        ("taskiq==0.13.0", "taskiq-redis==1.2.4", "redis[hiredis]", "uvloop"),
+        {"threads": _taskiq(1), "two": _taskiq(PROCESSES)},
+        "`RedisStreamBroker` (its README: the one with acknowledgement), uvloop, async tasks, `--max-async-tasks 8`, `xread_count` "
+        "100 (default), acknowledged when saved (default); results awaited with `check_interval=0.001`",
+        "run again after `idle_timeout`",
+        "taskiq",
+        ("taskiq", "worker", "--help"),
+        delays=False,
+    ),
+    Contestant(
+        "Dramatiq",
+        "stand_dramatiq",
+        ("dramatiq[redis]==2.2.1", "redis[hiredis]"),
+        {
+            "threads": _dramatiq(1, 8),
+            "two": _dramatiq(PROCESSES, 8),
+            "reused": _dramatiq(PROCESSES, 1),
+        },
+        "`dramatiq_queue_prefetch=200` (reference, environment variables)",
+        "run again after `heartbeat_timeout`",
+        "dramatiq",
+        ("dramatiq", "--help"),
+        environ={"dramatiq_queue_prefetch": "200"},
+    ),
+    Contestant(
+        "Huey",
+        "stand_huey",
+        ("huey==3.5.4", "redis[hiredis]"),
+        _HUEY,
+        "`RedisHuey` with blocking reads (default), `notify_result=True` with results (API reference)",
+        "**lost**: it has no acknowledgement",
+        "huey",
+        ("huey_consumer", "--help"),
+    ),
+    Contestant(
+        "SAQ",
+        "stand_saq",
+        ("saq[redis,hiredis]==0.26.4", "typing-extensions"),
+        {
+            "threads": [["saq", "stand_saq.settings", "--quiet"]],
+            "two": [["saq", "stand_saq.settings", "--quiet", "--workers", str(PROCESSES)]],
+        },
+        "`concurrency=8`, async functions; without results `ttl=-1` (`Job`'s reference)",
+        "swept up and run again, if `retries` allow",
+        "saq",
+        ("saq", "--help"),
+    ),
+    Contestant(
+        "streaQ",
+        "stand_streaq",
+        ("streaq==7.2.0",),
+        {
+            "threads": [["streaq", "run", "stand_streaq:worker"]],
+            "two": [["streaq", "run", "stand_streaq:worker", "--workers", str(PROCESSES)]],
+        },
+        "`concurrency=8`, `silent=True`, async tasks; without results `ttl=0`; `enqueue_many` in bulk",
+        "run again after `idle_timeout`",
+        "streaq",
+        ("streaq", "--help"),
+        bulk=True,
+    ),
+    Contestant(
+        "Celery",
+        "stand_celery",
+        ("celery[redis]==5.7.0", "redis[hiredis]"),
+        {
+            "threads": [_celery("threads", 8)],
+            "two": [_celery("threads", 8, node) for node in range(1, PROCESSES + 1)],
+            "reused": [_celery("prefork", PROCESSES)],
+        },
+        "`task_acks_late`, `worker_prefetch_multiplier=128` (user guide, Optimizing), no gossip, mingle or heartbeat",
+        "run again after `visibility_timeout`",
+        "celery",
+        ("celery", "--help"),
+    ),
+    Contestant(
+        "ARQ",
+        "stand_arq",
+        ("arq==0.28.0", "redis[hiredis]"),
+        {
+            "threads": [["arq", "stand_arq.WorkerSettings"]],
+            "two": [["arq", "stand_arq.WorkerSettings"]] * PROCESSES,
+        },
+        "`max_jobs=8`, `poll_delay=0.01` in place of 0.5 s, which would be all that is measured; `keep_result=0` without results; "
+        "results awaited with `poll_delay=0.001`",
+        'run again ("pessimistic execution")',
+        "arq",
+        ("arq", "--help"),
+    ),
+    Contestant(
+        "RQ",
+        "stand_rq",
+        ("rq==3.0.0", "redis[hiredis]"),
+        {
+            "threads": [_rq("worker", *_SIMPLE, "--with-scheduler")],
+            "two": [_rq("worker-pool", "-n", str(PROCESSES), *_SIMPLE)],
+            "per_task": [_rq("worker-pool", "-n", str(PROCESSES))],
+            "reused": [_rq("worker-pool", "-n", str(PROCESSES), *_SIMPLE)],
+        },
+        "one job at a time in each worker, it has no threads: `SimpleWorker` (docs, Notes on Performance), or the default "
+        "`Worker`, which forks for each job; `enqueue_many` in bulk",
+        "found by maintenance, marked as failed",
+        "rq",
+        ("rq", "--help"),
+        bulk=True,
+    ),
+    Contestant(
+        "Alsek on SQLite",
+        "stand_alsek",
+        (),
+        _ALSEK,
+        "none",
+        "run again: leases, claim tokens, atomic completion",
+        "alsek",
+        ("alsek", "--help"),
+        bulk=True,
+        store="sqlite",
+    ),
+    Contestant(
+        "Huey on SQLite",
+        "stand_huey",
+        ("huey==3.5.4", "redis[hiredis]"),
+        _HUEY,
+        "`SqliteHuey`, WAL (default)",
+        "**lost**: it has no acknowledgement",
+        "huey",
+        ("huey_consumer", "--help"),
+        store="sqlite",
+    ),
+)
+
+
+def environment_of(contestant: Contestant) -> str:
+    """The name of its environment; two that need the same share one."""
+    return contestant.library

@@ -1,0 +1,42 @@
+"""Each peer's own virtual environment, made from PyPI once and kept in .hatch/peers (which git ignores)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent.parent / ".hatch" / "peers"
+_PATIENCE = 600
+
+
+class InstallError(Exception):
+    """A peer's environment could not be made."""
+
+
+def prepare(name: str, requirements: Sequence[str]) -> Path:
+    """The folder of the environment's programs; it is made anew if what is required has changed.
+
+    Raises:
+        InstallError: pip did not succeed.
+    """
+    folder = CACHE / name
+    wanted = hashlib.sha256("\n".join([sys.version, *requirements]).encode()).hexdigest()
+    mark = folder / "made-of"
+    if mark.is_file() and mark.read_text() == wanted:
+        return folder / "bin"
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.CalledProcessError as error:
+        raise InstallError(f"pip install {' '.join(requirements)}: {error.stderr.strip()[-500:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise InstallError(f"pip install {' '.join(requirements)}: not done after {_PATIENCE} s") from error
+    mark.write_text(wanted)
+    return folder / "bin"

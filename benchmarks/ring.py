@@ -1,0 +1,142 @@
+"""One contestant in one round: a store of its own, its producer, its workers, and what they are watched by."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import proctree, servers
+from benchmarks.contestants import Contestant
+from benchmarks.stands import meters
+
+STANDS = Path(__file__).parent / "stands"
+_START_WITHIN = 30.0
+
+
+class RoundError(Exception):
+    """This contestant could not do what was asked of it; the others go on."""
+
+
+@dataclass
+class Ring:
+    """What a case uses.
+
+    Attributes:
+        contestant: Who.
+        programs: The folder of its environment's programs.
+        server: The redis-server; None on SQLite.
+        folder: For meters and logs.
+        environ: Of producer and worker.
+    """
+
+    contestant: Contestant
+    programs: Path
+    server: servers.Server | None
+    folder: Path
+    environ: dict[str, str]
+    _logs: list[Path] = field(default_factory=list)
+
+    def drive(self, what: str, n: int, within: float) -> dict[str, Any]:
+        """Let the producer do something, and take in what it has measured.
+
+        Raises:
+            RoundError: It failed, or took too long.
+        """
+        command = [str(self.programs / "python"), "drive.py", self.contestant.stand, what, str(n)]
+        try:
+            done = subprocess.run(
+                command, cwd=STANDS, env=self.environ, capture_output=True, text=True, timeout=within
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RoundError(f"{what} {n}: not done after {within:.0f} s{self._said()}") from error
+        if done.returncode:
+            raise RoundError(f"{what} {n}: {done.stderr.strip()[-600:]}{self._said()}")
+        measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return measured
+
+    @contextmanager
+    def workers(self, layout: str) -> Iterator[list[int]]:
+        """The pids of workers, started; they and all that descends from them are ended afterwards."""
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            for words in self.contestant.commands[layout]:
+                log = self.folder / f"worker{len(self._logs)}.log"
+                self._logs.append(log)
+                store = self.environ["BENCH_STORE"]
+                command = [str(self.programs / words[0]), *(w.replace("{store}", store) for w in words[1:])]
+                with log.open("wb") as out:
+                    running.append(
+                        subprocess.Popen(
+                            command,
+                            cwd=STANDS,
+                            env=self.environ,
+                            stdin=subprocess.DEVNULL,
+                            stdout=out,
+                            stderr=out,
+                            start_new_session=True,
+                        )
+                    )
+            yield [process.pid for process in running]
+        finally:
+            for process in running:
+                proctree.end(process, self.contestant.stop, 5.0)
+
+    def await_ticks(self, least: int, within: float) -> int:
+        """Wait until so many tasks were run; how many it was.
+
+        Raises:
+            RoundError: They were not.
+        """
+        ticks = meters.Ticks()
+        try:
+            deadline = time.monotonic() + within
+            while (count := ticks.count()) < least:
+                if time.monotonic() > deadline:
+                    raise RoundError(f"{count} of {least} tasks after {within:.0f} s{self._said()}")
+                time.sleep(0.002)
+            return count
+        finally:
+            ticks.close()
+
+    def _said(self) -> str:
+        said = "".join(log.read_text(errors="replace")[-600:] for log in self._logs).strip()
+        return f"; its worker said: {said}" if said else ""
+
+
+@contextmanager
+def ring(contestant: Contestant, programs: Path, *, keep: bool = False) -> Iterator[Ring]:
+    """A fresh store and fresh meters for one contestant."""
+    with tempfile.TemporaryDirectory(prefix="alsek-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        os.environ["BENCH_METERS"] = name
+        meters.prepare()
+        environ = {
+            **os.environ,
+            **contestant.environ,
+            "BENCH_METERS": name,
+            "BENCH_KEEP": "1" if keep else "0",
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(STANDS),
+            "PYTHONWARNINGS": "ignore",
+        }
+        if contestant.store == "sqlite":
+            yield Ring(
+                contestant, programs, None, folder, {**environ, "BENCH_STORE": str(folder / "bench.db")}
+            )
+            return
+        with servers.redis_process() as server:
+            yield Ring(contestant, programs, server, folder, {**environ, "BENCH_STORE": server.url})
+
+
+def programs_here() -> Path:
+    """Where the programs of this environment are: Alsek's."""
+    return Path(sys.executable).parent

@@ -1,0 +1,57 @@
+"""What was measured: for each case, contestant and figure the values of all rounds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Spread(NamedTuple):
+    """A figure over all rounds."""
+
+    median: float
+    least: float
+    most: float
+
+
+class Scores:
+    """Collects figures and failures."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], dict[str, list[float]]] = {}
+        self.failures: dict[tuple[str, str], str] = {}
+
+    def add(self, case: str, who: str, figures: Mapping[str, float]) -> None:
+        """The figures of one round."""
+        kept = self._values.setdefault((case, who), {})
+        for name, value in figures.items():
+            kept.setdefault(name, []).append(value)
+
+    def fail(self, case: str, who: str, why: str) -> None:
+        """It did not do it in this round."""
+        self.failures[case, who] = why
+
+    def names(self, case: str) -> list[str]:
+        """All figures of a case, in the order in which they were first seen."""
+        return list(
+            dict.fromkeys(name for (c, _), values in self._values.items() if c == case for name in values)
+        )
+
+    def who(self, case: str) -> list[str]:
+        """All that have figures of a case."""
+        return [who for c, who in self._values if c == case]
+
+    def spread(self, case: str, who: str, name: str) -> Spread | None:
+        """A figure; None if there is none."""
+        values = self._values.get((case, who), {}).get(name)
+        if not values:
+            return None
+        return Spread(statistics.median(values), min(values), max(values))
+
+    def best(self, case: str, name: str, among: list[str], *, most: bool) -> str | None:
+        """Who has the best median of those that have one."""
+        found = {who: spread.median for who in among if (spread := self.spread(case, who, name)) is not None}
+        if not found:
+            return None
+        return (max if most else min)(found, key=lambda who: found[who])

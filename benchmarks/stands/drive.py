@@ -1,0 +1,129 @@
+"""The producer: does one thing to one peer, in the peer's own environment, and prints one line of JSON.
+
+    python drive.py stand_huey submit 2000
+
+Each stand has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it, ``start(index)``,
+``start_later(index, delay_ms)`` where it has it, ``round_trip()``, and ``session()`` around all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+import meters
+
+_READY_WITHIN = 30.0
+_LATE = 20.0
+_PAUSE = 0.01
+
+
+async def _do(function: Any, *arguments: int) -> None:
+    made = function(*arguments)
+    if inspect.isawaitable(made):
+        await made
+
+
+async def _enter(stand: ModuleType, what: str, n: int) -> dict[str, Any]:
+    manager = stand.session()
+    if hasattr(manager, "__aenter__"):
+        async with manager:
+            return await _ACTIONS[what](stand, n)
+    with manager:
+        return await _ACTIONS[what](stand, n)
+
+
+async def _fill(stand: ModuleType, n: int) -> dict[str, Any]:
+    await _do(getattr(stand, "bulk", stand.one_by_one), n)
+    return {}
+
+
+async def _timed(function: Any, n: int) -> dict[str, Any]:
+    await _do(function, min(100, n))  # connections, scripts, caches
+    cpu, began = time.process_time(), time.perf_counter()
+    await _do(function, n)
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+
+
+async def _submit(stand: ModuleType, n: int) -> dict[str, Any]:
+    return await _timed(stand.one_by_one, n)
+
+
+async def _bulk(stand: ModuleType, n: int) -> dict[str, Any]:
+    return await _timed(stand.bulk, n)
+
+
+async def _started(stamps: meters.Stamps, index: int, within: float) -> int:
+    deadline = time.monotonic() + within
+    while not (at := stamps.get(index)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"task {index} was not started within {within:.0f} s")
+        await asyncio.sleep(0.002)
+    return at
+
+
+async def _ping(stand: ModuleType, n: int) -> dict[str, Any]:
+    await _do(stand.start, 0)
+    await _started(meters.Stamps(), 0, _READY_WITHIN)
+    return {}
+
+
+async def _latency(stand: ModuleType, n: int) -> dict[str, Any]:
+    stamps, starts = meters.Stamps(), []
+    for index in range(1, n + 1):
+        await asyncio.sleep(_PAUSE)
+        began = time.monotonic_ns()
+        await _do(stand.start, index)
+        starts.append((await _started(stamps, index, _LATE) - began) / 1e6)
+    return {"ms": starts}
+
+
+async def _trips(stand: ModuleType, n: int) -> dict[str, Any]:
+    await _do(stand.round_trip)
+    trips = []
+    for _ in range(n):
+        await asyncio.sleep(_PAUSE)
+        began = time.monotonic_ns()
+        await _do(stand.round_trip)
+        trips.append((time.monotonic_ns() - began) / 1e6)
+    return {"ms": trips}
+
+
+async def _lateness(stand: ModuleType, n: int) -> dict[str, Any]:
+    stamps, due = meters.Stamps(), []
+    for index in range(1, n + 1):
+        delay = 1_500 + index * 2_000 // n
+        due.append(time.monotonic_ns() + delay * 1_000_000)
+        await _do(stand.start_later, index, delay)
+    late = []
+    for index, at in enumerate(due, start=1):
+        late.append((await _started(stamps, index, _LATE) - at) / 1e6)
+    return {"ms": late}
+
+
+_ACTIONS = {
+    "fill": _fill,
+    "submit": _submit,
+    "bulk": _bulk,
+    "ping": _ping,
+    "latency": _latency,
+    "trips": _trips,
+    "lateness": _lateness,
+}
+
+
+def main() -> None:
+    """As the command line says."""
+    name, what, n = sys.argv[1:4]
+    stand = importlib.import_module(name)
+    print(json.dumps(asyncio.run(_enter(stand, what, int(n)))))
+
+
+if __name__ == "__main__":
+    main()

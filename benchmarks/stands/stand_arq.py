@@ -1,0 +1,74 @@
+"""ARQ. "Pessimistic execution": a job stays in the queue until it has succeeded or failed, so it is at-least-once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import meters
+from arq import create_pool
+from arq.connections import ArqRedis, RedisSettings
+
+_settings = RedisSettings.from_dsn(os.environ["BENCH_STORE"])
+_pool: ArqRedis
+
+
+async def noop(ctx: Any) -> int:
+    """Nothing."""
+    meters.tick()
+    return 1
+
+
+async def stamp(ctx: Any, index: int) -> None:
+    """When it started."""
+    meters.stamp(index)
+
+
+async def echo(ctx: Any) -> int:
+    """Something to wait for."""
+    return 1
+
+
+class WorkerSettings:
+    """https://arq-docs.helpmanuel.io: it polls, each 500 ms by default, which would be all that is measured: here each 10."""
+
+    functions = (noop, stamp, echo)
+    redis_settings = _settings
+    max_jobs = 8
+    poll_delay = 0.01
+    keep_result = 3600 if os.environ["BENCH_KEEP"] == "1" else 0
+    log_results = False
+
+
+@asynccontextmanager
+async def session() -> AsyncIterator[None]:
+    """As a producer."""
+    global _pool
+    _pool = await create_pool(_settings)
+    yield
+    await _pool.aclose()
+
+
+async def one_by_one(n: int) -> None:
+    """A call for each."""
+    for _ in range(n):
+        await _pool.enqueue_job("noop")
+
+
+async def start(index: int) -> None:
+    """Submit a stamp."""
+    await _pool.enqueue_job("stamp", index)
+
+
+async def start_later(index: int, delay_ms: int) -> None:
+    """Submit a stamp that is delayed."""
+    await _pool.enqueue_job("stamp", index, _defer_by=delay_ms / 1000)
+
+
+async def round_trip() -> None:
+    """Submit, and have the result; it polls."""
+    job = await _pool.enqueue_job("echo")
+    assert job is not None
+    assert await job.result(timeout=20, poll_delay=0.001) == 1

@@ -1,0 +1,66 @@
+"""Celery, with the settings of https://docs.celeryq.dev/en/stable/userguide/optimizing.html.
+
+"Prefetch limits": a multiplier of 64 or 128 for many short tasks; "Reserve one task at a time": acks_late, which makes it
+at-least-once.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+
+import meters
+from celery import Celery
+
+_where = os.environ["BENCH_STORE"]
+_keep = os.environ["BENCH_KEEP"] == "1"
+app = Celery("bench", broker=_where, backend=_where if _keep else None)
+app.conf.update(
+    task_acks_late=True,
+    task_ignore_result=not _keep,
+    worker_prefetch_multiplier=128,
+    broker_connection_retry_on_startup=True,
+)
+
+
+@app.task(name="noop")
+def noop() -> int:
+    """Nothing."""
+    meters.tick()
+    return 1
+
+
+@app.task(name="stamp", ignore_result=True)
+def stamp(index: int) -> None:
+    """When it started."""
+    meters.stamp(index)
+
+
+@app.task(name="echo")
+def echo() -> int:
+    """Something to wait for."""
+    return 1
+
+
+session = nullcontext
+
+
+def one_by_one(n: int) -> None:
+    """A call for each."""
+    for _ in range(n):
+        noop.delay()
+
+
+def start(index: int) -> None:
+    """Submit a stamp."""
+    stamp.delay(index)
+
+
+def start_later(index: int, delay_ms: int) -> None:
+    """Submit a stamp that is delayed."""
+    stamp.apply_async((index,), countdown=delay_ms / 1000)
+
+
+def round_trip() -> None:
+    """Submit, and have the result."""
+    assert echo.delay().get(timeout=20) == 1

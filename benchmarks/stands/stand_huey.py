@@ -1,0 +1,61 @@
+"""Huey. It has no acknowledgements: what a killed worker held is lost."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+
+import meters
+from huey import RedisHuey, SqliteHuey
+
+_where = os.environ["BENCH_STORE"]
+_keep = os.environ["BENCH_KEEP"] == "1"
+if "://" in _where:
+    # notify_result: https://huey.readthedocs.io/en/latest/api.html#RedisHuey (results are awaited without polling)
+    huey = RedisHuey("bench", url=_where, results=_keep, notify_result=_keep)
+else:
+    # The defaults: WAL, a cache of 8 MB; https://huey.readthedocs.io/en/latest/api.html#SqliteHuey
+    huey = SqliteHuey("bench", filename=_where, results=_keep)
+
+
+@huey.task()
+def noop() -> int:
+    """Nothing."""
+    meters.tick()
+    return 1
+
+
+@huey.task()
+def stamp(index: int) -> None:
+    """When it started."""
+    meters.stamp(index)
+
+
+@huey.task()
+def echo() -> int:
+    """Something to wait for."""
+    return 1
+
+
+session = nullcontext
+
+
+def one_by_one(n: int) -> None:
+    """A call for each."""
+    for _ in range(n):
+        noop()
+
+
+def start(index: int) -> None:
+    """Submit a stamp."""
+    stamp(index)
+
+
+def start_later(index: int, delay_ms: int) -> None:
+    """Submit a stamp that is delayed."""
+    stamp.schedule((index,), delay=delay_ms / 1000)
+
+
+def round_trip() -> None:
+    """Submit, and have the result."""
+    assert echo().get(blocking=True, timeout=20) == 1

@@ -1,0 +1,64 @@
+"""SAQ. What a killed worker held is taken over by its sweep."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import meters
+from saq import Queue
+
+queue = Queue.from_url(os.environ["BENCH_STORE"])
+# https://saq-py.readthedocs.io: a job's ttl of -1 keeps nothing of it, 600 is the default
+_ttl = 600 if os.environ["BENCH_KEEP"] == "1" else -1
+
+
+async def noop(ctx: Any) -> int:
+    """Nothing."""
+    meters.tick()
+    return 1
+
+
+async def stamp(ctx: Any, *, index: int) -> None:
+    """When it started."""
+    meters.stamp(index)
+
+
+async def echo(ctx: Any) -> int:
+    """Something to wait for."""
+    return 1
+
+
+settings = {"queue": queue, "functions": [noop, stamp, echo], "concurrency": 8}
+
+
+@asynccontextmanager
+async def session() -> AsyncIterator[None]:
+    """As a producer."""
+    await queue.connect()
+    yield
+    await queue.disconnect()
+
+
+async def one_by_one(n: int) -> None:
+    """A call for each."""
+    for _ in range(n):
+        await queue.enqueue("noop", ttl=_ttl)
+
+
+async def start(index: int) -> None:
+    """Submit a stamp."""
+    await queue.enqueue("stamp", index=index, ttl=_ttl)
+
+
+async def start_later(index: int, delay_ms: int) -> None:
+    """Submit a stamp that is delayed: whole seconds are all that SAQ knows."""
+    await queue.enqueue("stamp", index=index, ttl=_ttl, scheduled=time.time() + delay_ms / 1000)
+
+
+async def round_trip() -> None:
+    """Submit, and have the result."""
+    assert await queue.apply("echo", timeout=20) == 1

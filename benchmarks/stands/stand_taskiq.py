@@ -1,0 +1,61 @@
+"""TaskIQ on a Redis stream, the one of its Redis brokers that acknowledges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import meters
+from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
+
+_where = os.environ["BENCH_STORE"]
+_keep = os.environ["BENCH_KEEP"] == "1"
+# https://github.com/taskiq-python/taskiq-redis#readme: "RedisStreamBroker … supports acknowledgement"
+broker = RedisStreamBroker(_where)
+if _keep:
+    broker = broker.with_result_backend(RedisAsyncResultBackend(_where, result_ex_time=3600))
+
+
+@broker.task
+async def noop() -> int:
+    """Nothing."""
+    meters.tick()
+    return 1
+
+
+@broker.task
+async def stamp(index: int) -> None:
+    """When it started."""
+    meters.stamp(index)
+
+
+@broker.task
+async def echo() -> int:
+    """Something to wait for."""
+    return 1
+
+
+@asynccontextmanager
+async def session() -> AsyncIterator[None]:
+    """As a producer."""
+    await broker.startup()
+    yield
+    await broker.shutdown()
+
+
+async def one_by_one(n: int) -> None:
+    """A call for each."""
+    for _ in range(n):
+        await noop.kiq()
+
+
+async def start(index: int) -> None:
+    """Submit a stamp."""
+    await stamp.kiq(index)
+
+
+async def round_trip() -> None:
+    """Submit, and have the result. It polls; 1 ms is the best it can do without hurting others."""
+    task = await echo.kiq()
+    assert (await task.wait_result(check_interval=0.001, timeout=20)).return_value == 1

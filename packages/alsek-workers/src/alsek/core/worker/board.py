@@ -28,6 +28,8 @@ from typing import NamedTuple
 _ID = slice(8, 40)
 _FIXED = 13
 _WORDS = 3
+#: Later than any clock goes, and within a word: a timeout may be any number.
+_NEVER = 2**63
 
 
 class Entry(NamedTuple):
@@ -112,7 +114,7 @@ class Board:
         """The entry's task starts now."""
         base = _FIXED + _WORDS * index
         self.words[base + 2] = 1
-        self.words[base + 1] = deadline
+        self.words[base + 1] = min(deadline, _NEVER)
 
     def end(self, index: int) -> None:
         """The entry's task runs no longer; the message is still held."""

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
@@ -148,15 +149,24 @@ def fork_plain(main: Callable[[], int]) -> int:
     Raises:
         OSError: There can't be another process now.
     """
-    _flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
+
+    def run() -> int:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        return main()
+
+    flush()
+    pid = os.fork()
+    if not pid:
+        exit_with(run)
+    return pid
+
+
+def exit_with(main: Callable[[], int]) -> NoReturn:
+    """Run `main`, and end this process with what it returns; with 1, and logged, if it raises."""
+    status = 1
+    try:
         status = main()
     except BaseException:
         log.critical("A worker process failed.", exc_info=True)
@@ -165,12 +175,12 @@ def fork_plain(main: Callable[[], int]) -> int:
         # the place of handlers and streams, the child must never return into its parent's code.
         try:
             logging.shutdown()
-            _flush()
+            flush()
         finally:
             os._exit(status)
 
 
-def _flush() -> None:
+def flush() -> None:
     """Write out what is buffered, so that it is not written twice, or never."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # closed; or None, where there is none
@@ -183,6 +193,12 @@ def die_with(parent: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the call
             os._exit(1)
+
+
+def wake_with_parent() -> None:
+    """Have the kernel continue this process when its parent ends (Linux): one that was stopped could not see it."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
 
 
 def ignore_signal(number: int, frame: FrameType | None) -> None:

@@ -135,6 +135,7 @@ class Engine(Generic[J]):
                 self._unreported.append(job)
             else:
                 self._board.free(job.entry)
+                self._crew.settled(job, False)
                 log.error(
                     "The outcome of message %s comes after the lease of its claim: it is dropped.",
                     job.claimed.uuid,
@@ -280,6 +281,7 @@ class Engine(Generic[J]):
         log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
         for job in (*self._unreported, *self._underway):
             self._board.free(job.entry)
+            self._crew.settled(job, False)
         self._unreported, self._underway = [], []
         try:
             self._session.register()

@@ -7,9 +7,10 @@ None are sent; exceptions cross as text.
 from __future__ import annotations
 
 import marshal
+import operator
 import socket
 import struct
-from typing import Any
+from typing import Any, SupportsIndex
 
 from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
 
@@ -18,8 +19,20 @@ _KINDS: tuple[type[Outcome], ...] = (Succeeded, Retried, Died)
 
 
 def pack(value: Any) -> bytes:
-    """One frame."""
-    body = marshal.dumps(value)
+    """One frame.
+
+    Raises:
+        TypeError: There is something in `value` that is neither text, bytes, a number, None nor a tuple of these.
+        ValueError: It is too large for a frame: some gigabytes.
+    """
+    try:
+        body = marshal.dumps(value)
+    except (
+        ValueError
+    ):  # what users hand over may be a kind of text or number of their own: an enum's member, say
+        body = marshal.dumps(_plain(value))
+    if len(body) > 0xFFFF_FFFF:
+        raise ValueError(f"{len(body)} bytes are too many for one frame")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -34,7 +47,11 @@ class Frames:
         self._buffer += data
 
     def take(self) -> Any:
-        """The next frame's value; None if it has not come whole yet."""
+        """The next frame's value; None if it has not come whole yet.
+
+        Raises:
+            ValueError, EOFError, TypeError: It is no frame: someone else has written to the socket.
+        """
         if len(self._buffer) < _LENGTH.size:
             return None
         (length,) = _LENGTH.unpack_from(self._buffer)
@@ -69,3 +86,20 @@ def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
         fields[-1] = Submission(*fields[-1])
     outcome: Outcome = kind(*fields)
     return outcome
+
+
+def _plain(value: Any) -> Any:
+    """`value` of just the types that marshal takes, as whatever is derived from them stands for."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # not str(): that of an enum's member is its name
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, SupportsIndex):
+        return int.__index__(value) if isinstance(value, int) else operator.index(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, tuple):
+        return tuple(_plain(each) for each in value)
+    raise TypeError(f"{value!r} ({type(value).__name__}) can't be sent to another process")

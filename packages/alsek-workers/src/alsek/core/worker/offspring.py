@@ -2,6 +2,7 @@
 
 ::
 
+           ◄── (READY,) ───────────────────────────         its start hooks have run; not sent where there are none
     engine ── (RUN, claimed) ─────────────────────► child     run it
            ── (CHARGE, claimed, name, text) ──────►           it ended an earlier process: conclude it by this exception
            ◄── (outcome, verdict wanted) ─────────            what becomes of it
@@ -10,11 +11,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
-from typing import Any, Final
+from typing import Final
 
 from alsek.core.hooks import run_hooks
-from alsek.core.lifecycle import Attempt, Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.lifecycle import (
+    AnyTask,
+    Attempt,
+    Conclusion,
+    attempt,
+    bury,
+    bury_unread,
+    conclude,
+    condemned,
+    report,
+)
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
@@ -27,12 +40,16 @@ from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,
+    SerializationError,
     TaskError,
     TaskTimeoutError,
     WorkerLostError,
 )
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
+log = logging.getLogger(__name__)
+
+READY: Final = "ready"
 RUN: Final = "run"
 CHARGE: Final = "charge"
 
@@ -55,27 +72,36 @@ class Offspring:
         self._pool = pool
         self._board = board
         self._most_tasks = most_tasks
+        self._pid = 0
 
     def rehearse(self) -> None:
         """In the template: do once what every child would do for the first time, so that it finds it done."""
         serializer = self._pool.broker.backend.serializer
-        for task in self._pool.tasks.values():
-            task.wants_message()
-        payload = Message("rehearsal").pack(serializer)
-        Message.unpack("rehearsal", "rehearsal", payload, serializer)
+        try:
+            for task in self._pool.tasks.values():
+                task.wants_message()
+            payload = Message("rehearsal").pack(serializer)
+            Message.unpack("rehearsal", "rehearsal", payload, serializer)
+        except Exception:  # each message will tell whether it matters
+            log.warning("The rehearsal of the tasks failed.", exc_info=True)
 
     def main(self, engine: socket.socket) -> int:
         """Serve until told to end, or `most_tasks` are done; the exit code."""
+        self._pid = os.getpid()
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
+        self._end_forks()
+        if begins(self._pool):
+            engine.sendall(pack((READY,)))
         frames = Frames()
         for _ in range(self._most_tasks):
             request = receive(engine, frames)
             if request is None:
                 break
             claimed = Claimed(*request[1])
-            outcome, tell = self._serve(request[0], claimed, request[2:])
-            engine.sendall(pack((outcome_to_wire(outcome), tell is not None)))
+            frame, tell = self._serve(request[0], claimed, request[2:])
+            self._end_forks()
+            engine.sendall(frame)
             if tell is not None:
                 verdict = receive(engine, frames)
                 if verdict is None:
@@ -87,17 +113,18 @@ class Offspring:
 
     def _serve(
         self, what: str, claimed: Claimed, charge: tuple[str, ...]
-    ) -> tuple[Outcome, tuple[Any, Message, TaskStatus] | None]:
-        """The outcome, and what a tracker is to be told that the store does not write itself."""
+    ) -> tuple[bytes, tuple[AnyTask, Message, TaskStatus] | None]:
+        """The answer, and what a tracker is to be told that the store does not write itself."""
         broker = self._pool.broker
         try:
             message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
         except CorruptMessageError as error:
-            return bury_unread(claimed, error, broker.dlq_ttl), None
+            return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), None
         message.claim = Claim(self._session(), claimed.token)
         task = self._pool.tasks.get(message.task_name)
         if task is None:
-            return bury(None, message, unknown_task(message, self._pool.tasks), broker).outcome, None
+            unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
+            return _answer(unknown.outcome, False), None
         doom = CHARGES[charge[0]](charge[1]) if what == CHARGE else condemned(claimed, self._pool.max_losses)
         if doom is not None and (what != CHARGE or isinstance(doom, MessageRevokedError)):
             conclusion: Conclusion = bury(task, message, doom)
@@ -105,13 +132,37 @@ class Offspring:
             conclusion = conclude(task, message, Attempt(exception=doom))
         else:
             report(task, message, TaskStatus.RUNNING)
-            conclusion = conclude(task, message, attempt(task, message))
+            made = attempt(task, message)
+            self._end_forks()
+            conclusion = conclude(task, message, made)
         elsewhere = task.status_tracker is not None and not message.status_ttl
-        return conclusion.outcome, (task, message, conclusion.status) if elsewhere else None
+        try:
+            frame = _answer(conclusion.outcome, elsewhere)
+        except (TypeError, ValueError) as error:
+            # A callback's priority, say, that is no number: the function ran, but what follows can't be told.
+            conclusion = bury(
+                task, message, SerializationError(f"what becomes of {message.summary}: {error}")
+            )
+            frame = _answer(conclusion.outcome, elsewhere)
+        return frame, (task, message, conclusion.status) if elsewhere else None
+
+    def _end_forks(self) -> None:
+        """End what a task or a hook has forked and what came back from it: it is no part of the pool."""
+        if os.getpid() != self._pid:
+            os._exit(0)
 
     def _session(self) -> Session:
         worker_id = self._board.worker_id or ""
         return Session(self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0))
+
+
+def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:
+    return pack((outcome_to_wire(outcome), verdict_wanted))
+
+
+def begins(pool: PoolOptions) -> bool:
+    """Whether a child has something to do before it is ready for a message."""
+    return any(hook.when == "start" for hook in pool.hooks)
 
 
 def outcome_without_hooks(

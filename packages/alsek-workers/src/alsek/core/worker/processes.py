@@ -3,6 +3,14 @@
 Children that wait for work (*spares*) are forked ahead, so that a message need not wait for a fork.
 A child that dies before it has answered has lost its message: a fresh child then decides what becomes of it, with
 the task's own ``do_retry`` and hooks; should that fail too, `max_retries` alone decides, here.
+
+A child's life, as seen from here::
+
+    ordered ─► born ─► (its start hooks) ─► spare ─► has a job ─► answered ─► let go ─► died
+                                              ▲                      │
+                                              └──────────────────────┘ up to `tasks_per_process` times
+
+It may die at any point of it, and no job must be lost with it, nor be charged with what it can't have done.
 """
 
 from __future__ import annotations
@@ -12,10 +20,9 @@ import os
 import select
 import signal
 import socket
-import struct
 from collections import deque
 from collections.abc import Set
-from typing import Any
+from typing import Any, NoReturn
 
 from alsek.core.message import Message
 from alsek.core.session import Session
@@ -23,64 +30,29 @@ from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
 from alsek.core.worker.frames import Frames, outcome_from_wire, pack
 from alsek.core.worker.jobs import monotonic_ms
-from alsek.core.worker.offspring import CHARGE, RUN, outcome_without_hooks
+from alsek.core.worker.offspring import CHARGE, RUN, begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 from alsek.core.worker.template import BORN, DIED, FORK, KILL
 from alsek.exceptions import CorruptMessageError
-from alsek.storage.backends.records import Claimed, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Outcome
 
 log = logging.getLogger(__name__)
 
 #: A child that ignores SIGTERM is killed so long (ms) after it.
 KILL_AFTER = 900
-#: How long (ms) the hooks of a charged message may take.
+#: How long (ms) the hooks of a charged message may take, and what comes after a process's last task.
 PATIENCE = 5_000
 #: Spares are forked ahead up to this many: while a task runs, the next one's process is made.
 SPARES = 2
 
+#: So many forks may be under way at once: neither the template nor this side can then wait for the other to read.
+_MOST_ORDERED = 16
+#: So many processes that have answered may be about to end, beside two for each slot, before no more is claimed.
+_MOST_ENDING = 8
+#: A template that says nothing for so long (ms), though asked, has been stopped, or hangs.
+_TEMPLATE_HANGS = 30_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 30_000
-_SEND_TIMEOUT = struct.pack("ll", 10, 0)  # a struct timeval
-
-
-class ProcessJob:
-    """One claim, from when it was handed out until the store has accepted what became of it."""
-
-    __slots__ = (
-        "charge",
-        "child",
-        "claimed",
-        "deadline",
-        "entry",
-        "outcome",
-        "timeout",
-        "verdict_wanted",
-        "worker",
-        "worker_id",
-    )
-
-    def __init__(self, claimed: Claimed, entry: int, worker: Worker) -> None:
-        self.claimed = claimed
-        self.entry = entry
-        self.worker = worker
-        self.worker_id = worker.id
-        self.outcome: Outcome | None = None
-        self.child: _Child | None = None
-        self.timeout = 0
-        self.deadline = 0
-        #: The exception that it is charged with: name and text.
-        self.charge: tuple[str, str] | None = None
-        self.verdict_wanted = False
-
-
-class _Child:
-    def __init__(self, pid: int, connection: socket.socket) -> None:
-        self.pid = pid
-        self.connection = connection
-        self.frames = Frames()
-        self.job: ProcessJob | None = None
-        self.served = 0
-        self.doom: tuple[str, str] | None = None
-        self.kill_at = 0
 
 
 class ProcessCrew:
@@ -112,10 +84,13 @@ class ProcessCrew:
         self._template = template
         self._frames = Frames()
         self._descriptors: deque[int] = deque()
-        self._children: dict[int, _Child] = {}
-        self._by_socket: dict[int, _Child] = {}
-        self._spares: deque[_Child] = deque()
+        self._children: dict[int, TaskProcess] = {}
+        self._by_socket: dict[int, TaskProcess] = {}
+        self._spares: deque[TaskProcess] = deque()
         self._ordered = 0
+        self._starting: set[TaskProcess] = set()
+        self._begins = begins(pool)
+        self._heard_at = 0
         self._waiting: deque[ProcessJob] = deque()
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
@@ -133,8 +108,10 @@ class ProcessCrew:
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now; none while processes don't start."""
-        return 0 if self._fork_at else self._size - len(self._running)
+        """How many jobs could start at once now; none while processes don't start, or don't end."""
+        if self._fork_at or len(self._children) > 3 * self._size + _MOST_ENDING:
+            return 0
+        return self._size - len(self._running)
 
     @property
     def spent(self) -> bool:
@@ -162,8 +139,9 @@ class ProcessCrew:
         child = job.child
         if job.verdict_wanted and child is not None and child.job is job:
             child.job = None
-            self._send(child, (accepted,))
-            self._after_job(child)
+            if child.alive:
+                self._send(child, (accepted,))
+                self._after_job(child)
 
     def revoke(self, uuid: str) -> None:
         """End the task of a message that was revoked."""
@@ -192,7 +170,7 @@ class ProcessCrew:
         for descriptor in ready:
             child = self._by_socket.get(descriptor)
             if child is not None:
-                self._hear(child)
+                self._drain(child)
 
     def next_deadline(self) -> int | None:
         """When :meth:`enforce` is next needed (monotonic ms)."""
@@ -200,6 +178,8 @@ class ProcessCrew:
         wakes += [child.kill_at for child in self._children.values() if child.kill_at]
         if self._fork_at:
             wakes.append(self._fork_at)
+        if self._ordered:
+            wakes.append(self._heard_at + _TEMPLATE_HANGS)
         if self._running:
             wakes.append(monotonic_ms() + self._prune_interval)
         return min(wakes, default=None)
@@ -218,7 +198,11 @@ class ProcessCrew:
         for child in self._children.values():
             if child.kill_at and now >= child.kill_at:
                 child.kill_at = 0
+                if child.let_go:
+                    log.error("Process %d does not end after its last task: it is killed.", child.pid)
                 self._ask(KILL, child.pid, int(signal.SIGKILL))
+        if self._ordered and now >= self._heard_at + _TEMPLATE_HANGS:
+            _end_with_template("does not answer")
         if self._fork_at and now >= self._fork_at:
             self._fork_at = 0
             self._order()
@@ -227,7 +211,7 @@ class ProcessCrew:
         """Let the children end, and the template after them."""
         self._dismissed = True
         for child in list(self._children.values()):
-            self._forget(child)
+            self._let_go(child)
         deadline = monotonic_ms() + PATIENCE
         while (self._children or self._ordered) and monotonic_ms() < deadline:
             if select.select([self._template], [], [], 0.1)[0]:
@@ -240,10 +224,13 @@ class ProcessCrew:
         """Have as many children forked as are wanted now."""
         if self._dismissed or self._fork_at:
             return
-        wanted = len(self._waiting) + min(SPARES, self._size)
+        coming = self._ordered + len(self._starting)
+        missing = len(self._waiting) + min(SPARES, self._size) - len(self._spares) - coming
         if self._tasks_per_process > 1:
-            wanted = min(wanted, self._size - len(self._children))
-        while self._ordered + len(self._spares) < wanted:
+            missing = min(missing, self._size - len(self._children) - self._ordered)
+        for _ in range(min(missing, _MOST_ORDERED - self._ordered)):
+            if not self._ordered:
+                self._heard_at = monotonic_ms()
             self._ordered += 1
             self._ask(FORK)
 
@@ -273,38 +260,50 @@ class ProcessCrew:
         except CorruptMessageError:
             return PATIENCE  # the child will say so
 
-    def _after_job(self, child: _Child) -> None:
+    def _after_job(self, child: TaskProcess) -> None:
         """A child has served a job: it is a spare again, or ends by itself."""
         child.served += 1
-        if child.served < self._tasks_per_process and child.doom is None:
+        self._pause = 0
+        if child.alive and child.served < self._tasks_per_process and child.doom is None:
             self._make_spare(child)
         else:
-            self._forget(child)
+            self._let_go(child)
         self._order()
 
-    def _make_spare(self, child: _Child) -> None:
+    def _make_spare(self, child: TaskProcess) -> None:
         self._spares.append(child)
         if self._waiting:
             self._assign(self._waiting.popleft())
 
-    def _forget(self, child: _Child) -> None:
-        """No more is expected of a child but its end: what closes tells an idle one to end too."""
+    def _let_go(self, child: TaskProcess) -> None:
+        """No more is expected of a child but its end, soon: what closes tells an idle one to end too."""
         self._by_socket.pop(child.connection.fileno(), None)
         child.connection.close()
+        child.let_go = True
+        if child.alive and not child.kill_at:
+            child.kill_at = monotonic_ms() + PATIENCE
 
-    def _doom(self, child: _Child, name: str, text: str) -> None:
-        """End a child for what its job has done: SIGTERM now, SIGKILL soon."""
-        child.doom = (name, text)
-        child.kill_at = monotonic_ms() + KILL_AFTER
-        self._ask(KILL, child.pid, int(signal.SIGTERM))
+    def _doom(self, child: TaskProcess, name: str, text: str) -> None:
+        """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
+        job = child.job
+        if child.doom is not None or job is None:
+            return
+        self._drain(child)  # it may have answered just now
+        if child.job is job and job.outcome is None:
+            child.doom = (name, text)
+            child.kill_at = monotonic_ms() + KILL_AFTER
+            self._ask(KILL, child.pid, int(signal.SIGTERM))
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────
 
     def _hear_template(self) -> None:
-        data, descriptors, _, _ = socket.recv_fds(self._template, 65536, 64)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._template, 65536, 64)
+        except ConnectionResetError:
+            data, descriptors = b"", []
         if not data:
-            log.critical("The template process has died: so does the engine, and both are started anew.")
-            os._exit(70)
+            _end_with_template("has died")
+        self._heard_at = monotonic_ms()
         self._descriptors.extend(descriptors)
         self._frames.feed(data)
         while (event := self._frames.take()) is not None:
@@ -318,81 +317,111 @@ class ProcessCrew:
 
     def _welcome(self, pid: int) -> None:
         self._ordered -= 1
-        child = _Child(pid, socket.socket(fileno=self._descriptors.popleft()))
-        # One that was stopped from outside takes nothing in: the engine must not wait for it for ever.
-        child.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        if not self._descriptors:  # the kernel had none left for this process, and threw the socket away
+            self._ask(KILL, pid, int(signal.SIGKILL))
+            self._wait_to_fork("No file descriptor is left for another process's socket")
+            return
+        child = TaskProcess(pid, socket.socket(fileno=self._descriptors.popleft()), not self._begins)
         self._children[pid] = child
         self._by_socket[child.connection.fileno()] = child
         if self._dismissed:
-            self._forget(child)
-        else:
+            self._let_go(child)
+        elif child.ready:
             self._make_spare(child)
+        else:
+            self._starting.add(child)
+        self._order()
 
     def _bury(self, pid: int, status: int) -> None:
         """A child has ended; if it had not answered, its job is charged with that."""
-        child = self._children.pop(pid)
-        job = child.job
-        if job is not None and job.outcome is None:
+        child = self._children.pop(pid, None)
+        if child is None:
+            return
+        child.alive = False
+        if not child.let_go:
             self._drain(child)  # it may have answered before it died
-        self._forget(child)
+        job, told_to_end = child.job, child.let_go
+        self._let_go(child)
         if child in self._spares:
             self._spares.remove(child)
-        if status == EXIT_NOT_STARTED:
+        self._starting.discard(child)
+        if status == EXIT_NOT_STARTED and not child.ready:
             self._wait_to_fork("A task process did not start")
-        elif child.served or child.job is not None:
-            self._pause = 0
+        elif not told_to_end and job is None and not child.served:
+            self._wait_to_fork(f"A task process {ending_of(status)} before it had a task")
         if job is not None and job.outcome is None:
             self._lost(job, child, status)
         self._order()
 
     def _wait_to_fork(self, why: str) -> None:
+        if self._fork_at:  # of several that failed together, one counts
+            return
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         self._fork_at = monotonic_ms() + self._pause
         log.error("%s: trying again in %.1f s.", why, self._pause / 1000)
 
-    def _lost(self, job: ProcessJob, child: _Child, status: int) -> None:
+    def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
         job.child, job.deadline = None, 0
         self._board.end(job.entry)
         if job.charge is not None:  # the one that was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
             return
-        if status == EXIT_NOT_STARTED:  # it never saw the message
-            self._waiting.append(job)
+        if child.unread and child.doom is None and not job.repeated:
+            job.repeated = (
+                True  # it never saw the message; but if it was that which killed it, it is so once only
+            )
+            self._assign(job)
             return
         where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
         job.charge = child.doom or ("WorkerLostError", where)
         log.error("Process %d %s: %s.", child.pid, ending_of(status), job.charge[1])
         self._assign(job)
 
-    def _hear(self, child: _Child) -> None:
-        """An answer, or the end of a child, of which the template will tell more."""
-        self._drain(child)
+    def _drain(self, child: TaskProcess) -> None:
+        if not child.read():
+            self._by_socket.pop(child.connection.fileno(), None)
+        try:
+            answers = [answer for answer in child.said() if not self._began(child)]
+            outcomes = [(outcome_from_wire(wire), bool(wanted)) for wire, wanted in answers]
+        except (ValueError, EOFError, TypeError, LookupError):
+            log.exception("Process %d says what can't be understood.", child.pid)
+            self._distrust(child)
+            return
+        for outcome, verdict_wanted in outcomes:
+            self._answered(child, outcome, verdict_wanted)
 
-    def _drain(self, child: _Child) -> None:
-        while True:
-            try:
-                data = child.connection.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            except (ConnectionResetError, OSError):
-                data = b""
-            if not data:
-                self._by_socket.pop(child.connection.fileno(), None)
-                break
-            child.frames.feed(data)
-        answer: Any = child.frames.take()
-        if answer is not None and child.job is not None:
-            self._answered(child, child.job, answer)
+    def _began(self, child: TaskProcess) -> bool:
+        """Whether this is the first that a child says: that it is ready."""
+        if child.ready:
+            return False
+        child.ready = True
+        self._starting.discard(child)
+        if child.alive:
+            self._make_spare(child)
+        return True
 
-    def _answered(self, child: _Child, job: ProcessJob, answer: tuple[Any, bool]) -> None:
-        wire, job.verdict_wanted = answer
-        child.kill_at = 0
+    def _answered(self, child: TaskProcess, outcome: Outcome, verdict_wanted: bool) -> None:
+        job = child.job
+        if job is None or job.outcome is not None or child.doom is not None:
+            return  # a deadline that has passed has passed
+        if (outcome.uuid, outcome.token) != (job.claimed.uuid, job.claimed.token):
+            log.error("Process %d answers for message %s, which is not its own.", child.pid, outcome.uuid)
+            self._distrust(child)
+            return
+        job.verdict_wanted = verdict_wanted
         self._board.end(job.entry)
+        self._done(job, outcome)
         if not job.verdict_wanted:
             child.job = None
             self._after_job(child)
-        self._done(job, outcome_from_wire(wire))
+
+    def _distrust(self, child: TaskProcess) -> None:
+        """Kill a child that says what no child would: its task has meddled with its socket, or with its message."""
+        if child.job is not None:
+            where = f"the process that ran message {child.job.claimed.uuid!r}"
+            child.doom = ("WorkerLostError", f"{where} did not answer for it: it was killed")
+        self._ask(KILL, child.pid, int(signal.SIGKILL))
 
     def _done(self, job: ProcessJob, outcome: Outcome) -> None:
         job.outcome = outcome
@@ -401,14 +430,20 @@ class ProcessCrew:
 
     # ── what goes out ──────────────────────────────────────────────────────────────────────────
 
-    def _send(self, child: _Child, value: tuple[Any, ...]) -> None:
+    def _send(self, child: TaskProcess, value: tuple[Any, ...]) -> None:
         try:
-            child.connection.sendall(pack(value))
+            child.send(value)
         except BlockingIOError:
             log.error("Process %d takes nothing in: it is killed.", child.pid)
             self._ask(KILL, child.pid, int(signal.SIGKILL))
-        except OSError:
-            return  # it has died: the template tells
 
     def _ask(self, *request: Any) -> None:
-        self._template.sendall(pack(request))
+        try:
+            self._template.sendall(pack(request))
+        except (BrokenPipeError, ConnectionResetError):
+            _end_with_template("has died")
+
+
+def _end_with_template(how: str) -> NoReturn:
+    log.critical("The template process %s: the engine ends with it, and both are started anew.", how)
+    os._exit(70)

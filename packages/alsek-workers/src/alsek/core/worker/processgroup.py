@@ -7,11 +7,12 @@ import socket
 from dataclasses import dataclass
 
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import Inherited, fork_plain
+from alsek.core.worker.children import Inherited, fork_plain, wake_with_parent
 from alsek.core.worker.group import Group, GroupOptions
 from alsek.core.worker.offspring import Offspring
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.processes import ProcessCrew, ProcessJob
+from alsek.core.worker.processes import ProcessCrew
+from alsek.core.worker.taskprocess import ProcessJob
 from alsek.core.worker.template import Template
 from alsek.storage.backends.records import Worker
 
@@ -45,6 +46,7 @@ class ProcessGroup(Group[ProcessJob]):
         def main() -> int:
             ours.close()
             os.close(inherited.lifeline)
+            wake_with_parent()
             return Template(theirs, offspring.rehearse, offspring.main).main()
 
         # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.

@@ -19,10 +19,11 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from alsek.core.worker.children import die_with, ignore_signal
+from alsek.core.worker.children import die_with, exit_with, flush, ignore_signal
 from alsek.core.worker.frames import Frames, pack
 
 FORK: Final = "fork"
@@ -51,11 +52,13 @@ class Template:
         self._rehearse = rehearse
         self._child_main = child_main
         self._children: set[int] = set()
+        self._signalled: set[int] = set()
         self._frames = Frames()
 
     def main(self) -> int:
         """Serve until the engine closes the socket; then end all children."""
         self._rehearse()
+        flush()  # what it may have printed is not to be printed by each child
         # What is there now is never looked at by a collector again: its memory stays shared with the children.
         gc.collect()
         gc.freeze()
@@ -93,19 +96,22 @@ class Template:
             if request[0] == FORK:
                 self._fork()
             elif request[1] in self._children:
+                self._signalled.add(request[1])
                 _signal_group(request[1], request[2])
         return True
 
     def _fork(self) -> None:
-        ours, childs = socket.socketpair()
         parent = os.getpid()
+        pair: tuple[socket.socket, ...] = ()
         try:
+            pair = socket.socketpair()
             pid = os.fork()
-        except OSError as error:  # too many processes, too little memory
-            ours.close()
-            childs.close()
+        except OSError as error:  # too many processes or files, too little memory
+            for end in pair:
+                end.close()
             self._tell((UNBORN, str(error)))
             return
+        ours, childs = pair
         if pid:
             self._children.add(pid)
             childs.close()
@@ -114,8 +120,8 @@ class Template:
             self._tell((BORN, pid), ours)
             ours.close()
             return
-        status = 1
-        try:
+
+        def run() -> int:
             ours.close()
             self._engine.close()
             signal.set_wakeup_fd(-1)
@@ -125,20 +131,35 @@ class Template:
                 signal.signal(number, signal.SIG_DFL)
             os.setpgid(0, 0)  # so that what a task starts can be ended with it
             die_with(parent)
-            status = self._child_main(childs)
-        finally:
-            os._exit(status)
+            return self._child_main(childs)
+
+        exit_with(run)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup_out, 4096)
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = self._next_ended()
             if not pid:
                 return
+            self._signalled.discard(pid)
             if pid in self._children:
                 self._children.discard(pid)
                 self._tell((DIED, pid, os.waitstatus_to_exitcode(status)))
+
+    def _next_ended(self) -> tuple[int, int]:
+        """The pid and wait status of a child that has ended; the pid is 0 if none has."""
+        if sys.platform != "linux":
+            return os.waitpid(-1, os.WNOHANG)
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return 0, 0
+        pid = ended.si_pid
+        # One that did not end by itself leaves behind what it has started. While it is not reaped, its pid, which is
+        # that of its group, can be nobody else's.
+        if pid in self._signalled or (pid in self._children and ended.si_code != os.CLD_EXITED):
+            _signal_group(pid, signal.SIGKILL)
+        return os.waitpid(pid, 0)
 
     def _tell(self, value: tuple[Any, ...], connection: socket.socket | None = None) -> None:
         frame = pack(value)
@@ -154,9 +175,9 @@ class Template:
 
 
 def _signal_group(pid: int, number: int) -> None:
-    """Signal a child and what it has started; it may be too young to have a group of its own."""
-    try:
+    """Signal a child, which is not reaped yet, and what it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(pid) != pid:  # it has gone to another group
             os.kill(pid, number)

@@ -1,0 +1,278 @@
+"""What a message costs, in counts and not in seconds: noise can't trip these, a regression does."""
+
+from __future__ import annotations
+
+import re
+import select
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from alsek.core.broker import Broker
+from alsek.core.lifecycle import AnyTask
+from alsek.core.session import Session
+from alsek.core.status import StatusTracker
+from alsek.core.task import task
+from alsek.core.worker import engine as engine_module
+from alsek.storage.backends.records import Submission, Succeeded, Worker
+from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite import connection as sqlite_connection
+from alsek.storage.result import ResultStore
+from tests.conftest import RedisServer
+from tests.unit.workers.running import Running
+
+N_MESSAGES = 2_000
+N_THREADS = 8
+
+
+@pytest.fixture
+def server(redis_server: Callable[..., RedisServer]) -> Iterator[redis.Redis]:
+    """A client of a server that nobody else talks to."""
+    client = redis.Redis.from_url(redis_server().url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def backend(server: redis.Redis) -> Iterator[RedisBackend]:
+    """A backend on it."""
+    made = RedisBackend(server)
+    yield made
+    made.close()
+
+
+def _calls(server: redis.Redis) -> dict[str, int]:
+    """How often each command was called so far, by clients and by scripts."""
+    stats = server.info("commandstats")
+    return {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
+
+
+def _spent(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    spent = {name: calls - before.get(name, 0) for name, calls in after.items()}
+    return {
+        name: calls for name, calls in spent.items() if calls and name not in {"info", "config|resetstat"}
+    }
+
+
+def _drain(backend: RedisBackend, noop: AnyTask) -> None:
+    """An engine with its threads, until the queue is empty."""
+    running = Running(backend, noop, size=N_THREADS)  # type: ignore[arg-type]
+    running.start()
+    while running.alive and running.left:
+        select.select([], [], [], 0.05)
+    running.stop()
+    assert not running.left
+
+
+def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend: RedisBackend) -> None:
+    """With eight threads a worker sends at most 0.4 script calls a message: what has finished travels together."""
+
+    @task(Broker(backend))
+    def noop() -> None:
+        pass
+
+    noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])
+    before = _calls(server)
+    _drain(backend, noop)
+    spent = _spent(before, _calls(server))
+    assert spent["evalsha"] <= 0.4 * N_MESSAGES, spent
+    sent = {name: calls for name, calls in spent.items() if name in {"eval", "evalsha", "blpop"}}
+    assert sum(sent.values()) <= 0.4 * N_MESSAGES + 20, spent
+    # What the scripts call: 31 commands were counted for a full step.
+    inside = sum(spent.values()) - sum(sent.values())
+    assert inside <= 33 * (spent["evalsha"] + 2), spent
+
+
+def test_a_full_step_calls_few_commands(server: redis.Redis, backend: RedisBackend) -> None:
+    """Finishing eight and claiming eight takes a bounded number of commands in the script, results and statuses apart."""
+    messages, worker = backend.messages, _worker()
+    messages.register(worker)
+    messages.add([_submission() for _ in range(400)], "fill")
+    held: list[Succeeded] = []
+    seq = 0
+
+    def step() -> None:
+        nonlocal held, seq
+        seq += 1
+        claimed = messages.step(worker, seq, held, N_THREADS).claimed
+        held = [Succeeded(each.uuid, each.queue, each.token) for each in claimed]
+        assert len(held) == N_THREADS
+
+    step()
+    before = _calls(server)
+    for _ in range(40):
+        step()
+    spent = _spent(before, _calls(server))
+    assert spent["evalsha"] == 40
+    assert sum(spent.values()) - 40 <= 40 * 32, spent
+
+
+@pytest.mark.parametrize(("many", "most"), [(1, 14), (200, 210)])
+def test_a_submission_calls_few_commands(
+    server: redis.Redis, backend: RedisBackend, many: int, most: int
+) -> None:
+    """One message, or two hundred in bulk, is one script call, with a bounded number of commands in it."""
+    backend.messages.add([_submission()], "first")
+    before = _calls(server)
+    backend.messages.add([_submission() for _ in range(many)], "second")
+    spent = _spent(before, _calls(server))
+    assert spent.pop("evalsha") == 1
+    assert sum(spent.values()) <= most, spent
+
+
+def test_an_added_status_and_result_cost_a_command_each(server: redis.Redis, backend: RedisBackend) -> None:
+    """A tracked message with a result has no round trip of its own for either."""
+    noop = _make_tracked(backend)
+    noop.broker.submit_many([noop.generate(submit=False) for _ in range(400)])
+    before = _calls(server)
+    _drain(backend, noop)
+    spent = _spent(before, _calls(server))
+    assert spent["evalsha"] <= 0.4 * 400 + 20, spent
+    assert spent["set"] <= 3 * 400, spent  # RUNNING, SUCCEEDED, the result
+    assert spent["publish"] <= 3 * 400, spent
+
+
+def _make_tracked(backend: RedisBackend) -> AnyTask:
+    @task(Broker(backend), result_store=ResultStore(backend), status_tracker=StatusTracker(backend))
+    def noop() -> int:
+        return 1
+
+    return noop
+
+
+def test_a_waiting_message_is_small(server: redis.Redis, backend: RedisBackend) -> None:
+    """A small untracked message takes at most 450 bytes of Redis's memory while it waits."""
+
+    @task(Broker(backend))
+    def noop(number: int) -> None:
+        pass
+
+    noop.broker.submit_many([noop.generate(args=(0,), submit=False)])
+    n = 20_000
+    before = int(server.info("memory")["used_memory"])
+    noop.broker.submit_many([noop.generate(args=(i,), submit=False) for i in range(n)])
+    assert int(server.info("memory")["used_memory"]) - before <= 450 * n
+
+
+def test_nothing_is_left_of_finished_messages(server: redis.Redis, backend: RedisBackend) -> None:
+    """Once all are done, what stays in Redis is what is remembered of each against a repetition, and expires."""
+
+    @task(Broker(backend))
+    def noop() -> None:
+        pass
+
+    noop.broker.submit_many([noop.generate(submit=False) for _ in range(200)])
+    _drain(backend, noop)
+    named = {key.decode() for key in server.keys()}
+    lasting = {key for key in named if server.pttl(key) == -1}
+    assert not {key for key in lasting if re.search(r":(messages|ready|delayed|queues)", key)}, lasting
+    assert len(named) <= 12, named
+
+
+class _Hours:
+    """Time that passes only while an engine sleeps, so that a minute takes no time."""
+
+    def __init__(self, run_out: Callable[[], None], until_ms: int) -> None:
+        self.now = 1_000_000
+        self._end = self.now + until_ms
+        self._run_out = run_out
+
+    def monotonic_ms(self) -> int:
+        """The engine's clock."""
+        return self.now
+
+    def poll(self) -> _Hours:
+        """As ``select.poll``: itself."""
+        return self
+
+    def register(self, descriptor: int, events: int) -> None:
+        """What is listened to: nothing ever comes."""
+        del descriptor, events
+
+    def sleep(self, timeout: int | None) -> list[tuple[int, int]]:
+        """As ``poll.poll``: over at once, without an event."""
+        assert timeout is not None, "an idle engine always has something to look after"
+        self.now += max(1, timeout)
+        if self.now >= self._end:
+            self._run_out()
+        return []
+
+
+def test_an_idle_worker_sends_less_than_two_commands_a_second(
+    server: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over an idle minute, with the renewals of its supervisor and the waiter's own, a worker sends under 120 commands."""
+
+    @task(Broker(backend))
+    def noop() -> None:
+        pass
+
+    running = Running(backend, noop, size=N_THREADS)  # type: ignore[arg-type]
+    hours = _Hours(running.engine.drain, 60_000)
+    poll = type("Poll", (), {"register": hours.register, "poll": staticmethod(hours.sleep)})
+    select_ = type("Select", (), {"poll": poll, "POLLIN": select.POLLIN})
+    monkeypatch.setattr(engine_module, "select", select_)
+    monkeypatch.setattr(engine_module, "monotonic_ms", hours.monotonic_ms)
+    before = _calls(server)
+    running.start()
+    running.ended()
+    spent = _spent(before, _calls(server))
+    sent = sum(spent.get(name, 0) for name in ("eval", "evalsha", "blpop", "ping"))
+    interval = backend.messages.waiter(running.session.worker).interval
+    waits, renewals = (
+        60_000 / interval,
+        60_000 / (15_000 / 3),
+    )  # each BLPOP that times out; each third of a lease
+    assert 0 < sent + waits + renewals < 120, spent
+
+
+def _worker() -> Worker:
+    return Worker(uuid.uuid4().hex, "thread", None, 15_000, 0)
+
+
+def _submission(**changes: Any) -> Submission:
+    return Submission(str(uuid.uuid4()), "math_ops", b'{"task_name": "noop"}', **changes)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Every statement that SQLite is given from now on, on connections that are opened from now on."""
+    seen: set[str] = set()
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made = sqlite3.connect(*arguments, **options)
+        made.set_trace_callback(seen.add)
+        return made
+
+    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
+    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    return seen
+
+
+def test_sqlite_never_scans_what_waits(tmp_path: Path, statements: set[str]) -> None:
+    """Whatever is run to submit, claim, finish, retry or count finds its rows by key: no table or index is read through."""
+    path = tmp_path / "alsek.db"
+    backend = SQLiteBackend(path)
+    messages, worker = backend.messages, _worker()
+    messages.register(worker)
+    messages.add([_submission(status_ttl=60_000) for _ in range(40)], "ready")
+    messages.add([_submission(delay=60_000)], "delayed")
+    held: list[Any] = []
+    for seq in range(1, 5):
+        claimed = messages.step(worker, seq, held, N_THREADS).claimed
+        held = [Succeeded(each.uuid, each.queue, each.token, b"1", 60_000) for each in claimed]
+    assert messages.count("math_ops") > 0
+    backend.close()
+    hot = {text for text in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)}
+    assert len(hot) > 10, statements
+    with sqlite3.connect(path) as looking:
+        for statement in hot:
+            for *_, detail in looking.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                assert not re.match(r"SCAN (messages|ready|delayed|claims)\b", detail), (statement, detail)
+    looking.close()

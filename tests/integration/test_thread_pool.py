@@ -280,11 +280,15 @@ class Writing(StatusTracker):
 def quick() -> None: ...
 """
     )
-    worker = project.worker("--n_threads", "1", "--n_processes", "1")
-    message = tasks.quick.generate()
-    eventually(lambda: not tasks.broker.exists(message))
-    assert worker.stop() == 0
-    assert runs(project) == ["SUBMITTED", "RUNNING", "SUCCEEDED"]
+    for pool in ("thread-pool", "process-pool"):
+        (project.folder / "runs.txt").unlink(missing_ok=True)
+        worker = project.worker("--n_processes", "1", pool=pool)
+        callback = tasks.quick.generate(submit=False)
+        message = tasks.quick.generate(callback=callback)
+        eventually(lambda message=message: not tasks.broker.exists(message))
+        eventually(lambda callback=callback: not tasks.broker.exists(callback))
+        assert worker.stop() == 0
+        assert sorted(runs(project)) == sorted(2 * ["SUBMITTED", "RUNNING", "SUCCEEDED"])
 
 
 HOG = """

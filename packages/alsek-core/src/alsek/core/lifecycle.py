@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF
@@ -146,6 +146,36 @@ def report(task: AnyTask, message: Message, status: TaskStatus) -> None:
     tracker = task.status_tracker
     if tracker is not None and not message.status_ttl:
         _guarded(tracker.set, message, status)
+
+
+class Owed(NamedTuple):
+    """What a tracker that the store does not write itself is to hear, once the outcome has been accepted."""
+
+    task: AnyTask
+    message: Message
+    status: TaskStatus
+
+
+def owed(tasks: Mapping[str, AnyTask], task: AnyTask, message: Message, conclusion: Conclusion) -> list[Owed]:
+    """All that is owed for this conclusion: by the task's own tracker, and by that of the callback it submits.
+
+    Args:
+        tasks: What this worker knows; a callback's task may be known elsewhere alone, and then nobody hears of its
+            submission.
+        task: Whose message it is.
+        message: The message.
+        conclusion: What becomes of it.
+    """
+    found: list[Owed] = []
+    if task.status_tracker is not None and not message.status_ttl:
+        found.append(Owed(task, message, conclusion.status))
+    outcome = conclusion.outcome
+    if isinstance(outcome, Succeeded) and outcome.callback is not None and not outcome.callback.status_ttl:
+        data: dict[str, Any] = message.callback_message_data or {}
+        follower = tasks.get(data.get("task_name", ""))
+        if follower is not None and follower.status_tracker is not None:
+            found.append(Owed(follower, Message(**data), TaskStatus.SUBMITTED))
+    return found
 
 
 def without_hooks(task: AnyTask) -> AnyTask:

@@ -13,11 +13,13 @@ from alsek.core.lifecycle import (
     AnyTask,
     Attempt,
     Conclusion,
+    Owed,
     attempt,
     bury,
     bury_unread,
     conclude,
     condemned,
+    owed,
     report,
     without_hooks,
 )
@@ -70,6 +72,7 @@ class Job:
         "_ending",
         "_lock",
         "_taken_from",
+        "_tasks",
         "_thread",
         "abandoned",
         "claimed",
@@ -80,10 +83,10 @@ class Job:
         "message",
         "next_interrupt",
         "outcome",
+        "owed",
         "revoked",
         "runner",
         "session",
-        "status",
         "task",
         "timed_out",
         "worker_id",
@@ -97,7 +100,9 @@ class Job:
         self.task: AnyTask | None = None
         self.message: Message | None = None
         self.outcome: Outcome | None = None
-        self.status = TaskStatus.UNKNOWN
+        #: What trackers are to hear once the outcome has been accepted.
+        self.owed: list[Owed] = []
+        self._tasks: dict[str, AnyTask] = {}
         self.deadline = 0
         self.next_interrupt = 0
         self.timed_out = False
@@ -136,21 +141,10 @@ class Job:
         self.runner = threading.current_thread()
         self._conclude(Attempt(exception=self._timeout()))
 
-    @property
-    def tracked_elsewhere(self) -> bool:
-        """Whether a tracker is to be told that the store does not write itself."""
-        task, message = self.task, self.message
-        return (
-            task is not None
-            and task.status_tracker is not None
-            and message is not None
-            and not message.status_ttl
-        )
-
     def report(self) -> None:
-        """Tell a tracker that the store does not write itself; once the outcome has been accepted."""
-        if self.task is not None and self.message is not None:
-            report(self.task, self.message, self.status)
+        """Tell the trackers that the store does not write itself; once the outcome has been accepted."""
+        for each in self.owed:
+            report(*each)
 
     def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Message | None:
         """The message, if it is to be run; else what becomes of it is settled."""
@@ -161,7 +155,7 @@ class Job:
             self.outcome = bury_unread(claimed, error, broker.dlq_ttl)
             return None
         message.claim = Claim(self.session, claimed.token)
-        self.message = message
+        self.message, self._tasks = message, tasks
         self.task = tasks.get(message.task_name)
         error_found = condemned(claimed, max_losses)
         if error_found is None and self.task is not None:
@@ -228,7 +222,12 @@ class Job:
     def _settle(self, conclusion: Conclusion) -> None:
         with self._lock:
             if not self.was_taken:
-                self.outcome, self.status = conclusion
+                self._accept(conclusion)
+
+    def _accept(self, conclusion: Conclusion) -> None:
+        if self.task is not None and self.message is not None:
+            self.owed = owed(self._tasks, self.task, self.message, conclusion)
+        self.outcome = conclusion.outcome
 
     def _timeout(self) -> TaskTimeoutError:
         assert self.message is not None
@@ -287,5 +286,5 @@ class Job:
         if made is None or (made.exception is None and not kept):
             what = f"the hooks, result store or tracker of task {self.task.name!r}"
             made = Attempt(exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN} ms"))
-        self.outcome, self.status = conclude(without_hooks(self.task), self.message, made)
+        self._accept(conclude(without_hooks(self.task), self.message, made))
         return True

@@ -18,14 +18,15 @@ from typing import Final
 
 from alsek.core.hooks import run_hooks
 from alsek.core.lifecycle import (
-    AnyTask,
     Attempt,
     Conclusion,
+    Owed,
     attempt,
     bury,
     bury_unread,
     conclude,
     condemned,
+    owed,
     report,
 )
 from alsek.core.message import Claim, Message
@@ -99,32 +100,30 @@ class Offspring:
             if request is None:
                 break
             claimed = Claimed(*request[1])
-            frame, tell = self._serve(request[0], claimed, request[2:])
+            frame, debts = self._serve(request[0], claimed, request[2:])
             self._end_forks()
             engine.sendall(frame)
-            if tell is not None:
+            if debts:
                 verdict = receive(engine, frames)
                 if verdict is None:
                     break
-                if verdict[0]:
-                    report(*tell)
+                for debt in debts if verdict[0] else ():
+                    report(*debt)
         run_hooks(self._pool.hooks, "stop")
         return 0
 
-    def _serve(
-        self, what: str, claimed: Claimed, charge: tuple[str, ...]
-    ) -> tuple[bytes, tuple[AnyTask, Message, TaskStatus] | None]:
-        """The answer, and what a tracker is to be told that the store does not write itself."""
+    def _serve(self, what: str, claimed: Claimed, charge: tuple[str, ...]) -> tuple[bytes, list[Owed]]:
+        """The answer, and what trackers are to be told that the store does not write itself."""
         broker = self._pool.broker
         try:
             message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
         except CorruptMessageError as error:
-            return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), None
+            return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), []
         message.claim = Claim(self._session(), claimed.token)
         task = self._pool.tasks.get(message.task_name)
         if task is None:
             unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
-            return _answer(unknown.outcome, False), None
+            return _answer(unknown.outcome, False), []
         doom = CHARGES[charge[0]](charge[1]) if what == CHARGE else condemned(claimed, self._pool.max_losses)
         if doom is not None and (what != CHARGE or isinstance(doom, MessageRevokedError)):
             conclusion: Conclusion = bury(task, message, doom)
@@ -135,16 +134,17 @@ class Offspring:
             made = attempt(task, message)
             self._end_forks()
             conclusion = conclude(task, message, made)
-        elsewhere = task.status_tracker is not None and not message.status_ttl
+        debts = owed(self._pool.tasks, task, message, conclusion)
         try:
-            frame = _answer(conclusion.outcome, elsewhere)
+            frame = _answer(conclusion.outcome, bool(debts))
         except (TypeError, ValueError) as error:
             # A callback's priority, say, that is no number: the function ran, but what follows can't be told.
             conclusion = bury(
                 task, message, SerializationError(f"what becomes of {message.summary}: {error}")
             )
-            frame = _answer(conclusion.outcome, elsewhere)
-        return frame, (task, message, conclusion.status) if elsewhere else None
+            debts = owed(self._pool.tasks, task, message, conclusion)
+            frame = _answer(conclusion.outcome, bool(debts))
+        return frame, debts
 
     def _end_forks(self) -> None:
         """End what a task or a hook has forked and what came back from it: it is no part of the pool."""

@@ -101,8 +101,8 @@ class ThreadCrew:
         self._inbox.put(run)
 
     def settled(self, job: Job, accepted: bool) -> None:
-        """If the store has accepted it, tell a tracker that the store does not write itself; in a thread."""
-        if not accepted or not job.tracked_elsewhere:
+        """If the store has accepted it, tell the trackers that it does not write itself; in a thread."""
+        if not accepted or not job.owed:
             return
         if not self._threads:
             self._hire()

@@ -129,8 +129,8 @@ CONTESTANTS: tuple[Contestant, ...] = (
         "stand_taskiq",
         ("taskiq==0.13.0", "taskiq-redis==1.2.4", "redis[hiredis]", "uvloop"),
         {"threads": _taskiq(1), "two": _taskiq(PROCESSES)},
-        "`RedisStreamBroker` (its README: the one with acknowledgement), uvloop, async tasks, `--max-async-tasks 8`, `xread_count` "
-        "100 (default), acknowledged when saved (default); results awaited with `check_interval=0.001`",
+        "`RedisStreamBroker` (its README: the one with acknowledgement), uvloop, async tasks, `--max-async-tasks 8`, "
+        "`xread_count` 100 (default), acknowledged when saved (default); results awaited with `check_interval=0.001`",
         "run again after `idle_timeout`",
         "taskiq",
         ("taskiq", "worker", "--help"),
@@ -210,8 +210,8 @@ CONTESTANTS: tuple[Contestant, ...] = (
             "threads": [["arq", "stand_arq.WorkerSettings"]],
             "two": [["arq", "stand_arq.WorkerSettings"]] * PROCESSES,
         },
-        "`max_jobs=8`, `poll_delay=0.01` in place of 0.5 s, which would be all that is measured; `keep_result=0` without results; "
-        "results awaited with `poll_delay=0.001`",
+        "`max_jobs=8`, `poll_delay=0.01` in place of 0.5 s, which would be all that is measured; without results "
+        "`keep_result=0`; results awaited with `poll_delay=0.001`",
         'run again ("pessimistic execution")',
         "arq",
         ("arq", "--help"),
@@ -226,8 +226,8 @@ CONTESTANTS: tuple[Contestant, ...] = (
             "per_task": [_rq("worker-pool", "-n", str(PROCESSES))],
             "reused": [_rq("worker-pool", "-n", str(PROCESSES), *_SIMPLE)],
         },
-        "one job at a time in each worker, it has no threads: `SimpleWorker` (docs, Notes on Performance), or the default "
-        "`Worker`, which forks for each job; `enqueue_many` in bulk",
+        "one job at a time in each worker, it has no threads: `SimpleWorker` (docs, Notes on Performance), or the "
+        "default `Worker`, which forks for each job; `enqueue_many` in bulk",
         "found by maintenance, marked as failed",
         "rq",
         ("rq", "--help"),

@@ -18,7 +18,7 @@ class Machine:
     """Facts.
 
     Attributes:
-        loads: The load average of the last minute, at the start and after each round: the benchmark's own load is in it.
+        loads: The load average of the last minute, at the start and after each round (the benchmark's own is in it).
         steal: The share of time that other guests of the same host took, in percent.
     """
 

@@ -30,9 +30,10 @@ def write(
     parts = [
         "# Alsek and its peers, side by side",
         "",
-        f"Written by `hatch run bench` ({settings}). Medians of all rounds, with the least and the most. In each round every "
-        "library has its turn, in another order each time, on a Redis (or a file) of its own, with the same task, which does "
-        "nothing; all messages are submitted before the worker starts. Read ratios: figures drift with the machine.",
+        f"Written by `hatch run bench` ({settings}). Medians of all rounds, with the least and the most. "
+        "In each round every library has its turn, in another order each time, on a Redis (or a file) of its own, "
+        "with the same task, which does nothing; all messages are submitted before the worker starts. Read ratios: "
+        "figures drift with the machine.",
         "",
         *_about(machine),
         *([f"![Rates and latencies]({picture.name})", ""] if drawn else []),
@@ -65,7 +66,8 @@ def _about(machine: Machine) -> list[str]:
     ]
     if machine.busy_before:
         lines.append(
-            "- **Taken on a busy machine**: others were at work when this began. Take the ratios, and those with caution."
+            "- **Taken on a busy machine**: others were at work when this began. Take the ratios, and those with "
+            "caution."
         )
     return [*lines, ""]
 
@@ -98,7 +100,7 @@ def _row(scores: Scores, case: Case, name: str, ours: str, suffix: str, peers: l
     theirs = scores.spread(case.name, best, name)
     assert theirs is not None
     over, under = (mine.median, theirs.median) if more else (theirs.median, mine.median)
-    ratio = f"**{over / under:.2f}**" if under > 0 else "–"
+    ratio = f"**{over / under:.2f}**" if under > 0 else "-"
     return [f"| {case.title}{suffix} | {name} | {_text(mine)} | {best}: {_text(theirs)} | {ratio} |"]
 
 
@@ -148,7 +150,7 @@ def _failures(scores: Scores) -> list[str]:
 def _text(spread: Spread, *, wide: bool = False) -> str:
     text = _number(spread.median)
     if wide and spread.least != spread.most:
-        text += f" ({_number(spread.least)}–{_number(spread.most)})"
+        text += f" ({_number(spread.least)} to {_number(spread.most)})"
     return text
 
 

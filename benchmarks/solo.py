@@ -26,7 +26,7 @@ _AT_ONCE = 8
 
 
 def backlog(sizes: Sizes, scores: Scores, round_: int) -> None:
-    """The median cost of each step while so many messages wait. Once is enough: the sizes are compared with each other."""
+    """The median cost of each step while so many messages wait. Once is enough: sizes are compared with each other."""
     if round_:
         return
     with redis_process() as server:

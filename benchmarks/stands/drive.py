@@ -2,8 +2,8 @@
 
     python drive.py stand_huey submit 2000
 
-Each stand has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it, ``start(index)``,
-``start_later(index, delay_ms)`` where it has it, ``round_trip()``, and ``session()`` around all of them.
+Each stand has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it,
+``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``, and ``session()`` around all.
 """
 
 from __future__ import annotations

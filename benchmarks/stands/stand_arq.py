@@ -32,7 +32,7 @@ async def echo(ctx: Any) -> int:
 
 
 class WorkerSettings:
-    """https://arq-docs.helpmanuel.io: it polls, each 500 ms by default, which would be all that is measured: here each 10."""
+    """It polls (https://arq-docs.helpmanuel.io): each 500 ms by default, which would hide all else; here each 10."""
 
     functions = (noop, stamp, echo)
     redis_settings = _settings

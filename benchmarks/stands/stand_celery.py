@@ -1,7 +1,7 @@
 """Celery, with the settings of https://docs.celeryq.dev/en/stable/userguide/optimizing.html.
 
-"Prefetch limits": a multiplier of 64 or 128 for many short tasks; "Reserve one task at a time": acks_late, which makes it
-at-least-once.
+"Prefetch limits": a multiplier of 64 or 128 for many short tasks; "Reserve one task at a time": acks_late, which makes
+it at-least-once.
 """
 
 from __future__ import annotations

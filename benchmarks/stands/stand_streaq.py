@@ -11,7 +11,7 @@ import meters
 from streaq import Worker
 
 worker = Worker(redis_url=os.environ["BENCH_STORE"], concurrency=8)
-_ttl = timedelta(minutes=5) if os.environ["BENCH_KEEP"] == "1" else timedelta(0)
+_ttl = 300 if os.environ["BENCH_KEEP"] == "1" else 0
 
 
 @worker.task(ttl=_ttl, silent=True)

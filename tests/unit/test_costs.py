@@ -15,7 +15,6 @@ import redis
 
 from alsek.core.broker import Broker
 from alsek.core.lifecycle import AnyTask
-from alsek.core.session import Session
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import engine as engine_module
@@ -90,7 +89,7 @@ def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend
 
 
 def test_a_full_step_calls_few_commands(server: redis.Redis, backend: RedisBackend) -> None:
-    """Finishing eight and claiming eight takes a bounded number of commands in the script, results and statuses apart."""
+    """Finishing eight messages and claiming eight takes a bounded number of commands within the script."""
     messages, worker = backend.messages, _worker()
     messages.register(worker)
     messages.add([_submission() for _ in range(400)], "fill")
@@ -169,7 +168,7 @@ def test_nothing_is_left_of_finished_messages(server: redis.Redis, backend: Redi
 
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(200)])
     _drain(backend, noop)
-    named = {key.decode() for key in server.keys()}
+    named = {key.decode() for key in server.scan_iter()}
     lasting = {key for key in named if server.pttl(key) == -1}
     assert not {key for key in lasting if re.search(r":(messages|ready|delayed|queues)", key)}, lasting
     assert len(named) <= 12, named
@@ -207,7 +206,7 @@ class _Hours:
 def test_an_idle_worker_sends_less_than_two_commands_a_second(
     server: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over an idle minute, with the renewals of its supervisor and the waiter's own, a worker sends under 120 commands."""
+    """In an idle minute, its supervisor's renewals and its waiter's BLPOP included, it sends under 120 commands."""
 
     @task(Broker(backend))
     def noop() -> None:
@@ -256,7 +255,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def test_sqlite_never_scans_what_waits(tmp_path: Path, statements: set[str]) -> None:
-    """Whatever is run to submit, claim, finish, retry or count finds its rows by key: no table or index is read through."""
+    """What is run to submit, claim, finish or count finds its rows by key: no table of messages is read through."""
     path = tmp_path / "alsek.db"
     backend = SQLiteBackend(path)
     messages, worker = backend.messages, _worker()

@@ -110,6 +110,20 @@ def stop_while_the_server_hangs(stage: Stage) -> None:
     assert not stage.verdict().lost
 
 
+def storm_of_signals(stage: Stage) -> None:
+    """Signals that go on till the very end don't spoil the exit code."""
+    for _ in range(2):
+        pool = stage.pool(n=2)
+        stage.work(4, 10)
+        stage.settle(20)
+        deadline = time.monotonic() + 10
+        while pool.alive:
+            assert time.monotonic() < deadline
+            pool.process.terminate()
+            time.sleep(0.002)
+        assert pool.process.returncode == 0
+
+
 def _all_are_back(stage: Stage) -> None:
     port = stage.play.broker.backend.messages
     stored = {message.uuid: message for message in port.browse(QUEUE)}
@@ -252,6 +266,8 @@ _PLAYS: list[tuple[Callable[[Stage], None], StoreKind, str]] = [
     *((stop_while_the_server_is_away, REDIS, pool) for pool in (THREAD, PROCESS)),
     *((stop_while_the_server_hangs, REDIS, pool) for pool in (THREAD, PROCESS)),
     (hog_costs_its_process, SQLITE, THREAD),
+    (storm_of_signals, SQLITE, THREAD),
+    (storm_of_signals, SQLITE, PROCESS),
 ]
 _GROWING: list[tuple[Callable[[Stage], None], StoreKind, str]] = [
     (no_growth, SQLITE, THREAD),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
             **settings,
         )
         log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
+        _leave_on_signals()
         pool.run()
     except ModuleImportError as error:
         cause = error.__cause__
@@ -60,7 +62,20 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
         _exit(EXIT_NO_STORE, str(error))
     except AlsekError as error:
         _exit(EXIT_FAILED, str(error))
+    _ignore_signals()
     log.info("Stopped.")
+
+
+def _leave_on_signals() -> None:
+    """Before a pool handles signals, and when it no longer does, it holds nothing: end at once, in good order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
+def _ignore_signals() -> None:
+    """A signal that comes while the interpreter is taken down changes nothing: the exit code is 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _without_importer(error: BaseException) -> BaseException:

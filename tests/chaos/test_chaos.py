@@ -28,7 +28,7 @@ def work_of(params: dict[str, Any]) -> Callable[[], Row]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("stage", _PARAMS)
 def test_nothing_is_lost(stage: object, side_by_side: SideBySide, request: pytest.FixtureRequest) -> None:
     """Nothing is lost, nothing accepted twice, no dead letter that should not be, and no process left behind."""

@@ -14,6 +14,7 @@ import pytest
 
 from tests.chaos.conftest import SideBySide
 from tests.chaos.faultpoints import marker
+from tests.chaos.patience import stretched
 from tests.chaos.processes import send
 from tests.chaos.producing import uuids_of
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD
@@ -82,12 +83,14 @@ def _problems(store: StoreKind, pool: str, fault: str) -> list[str]:
 
 
 def _play_pool(stage: Stage, fault: str) -> None:
+    if fault.startswith("renew:"):
+        stage.lease = 1.5  # so that there is a renewal while the messages are under way
     stage.pool(n=2, faults=[fault])
     if fault.startswith("retire:"):
         _let_a_group_die(stage)
     stage.mixed(2)
     stage.chains(_CHAINS - 2, 25 if not fault.startswith("renew:") else 250)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + stretched(10)
     while not marker(stage.folder, fault).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     stage.hit()
@@ -118,7 +121,10 @@ def _play_producer(stage: Stage, fault: str) -> None:
     command = [sys.executable, "-m", "tests.chaos.producing", "x", str(_CHAINS)]
     for _ in range(2):
         subprocess.run(
-            command, env={**os.environ, "ALSEK_CHAOS": json.dumps(settings)}, timeout=30, check=False
+            command,
+            env={**os.environ, "ALSEK_CHAOS": json.dumps(settings)},
+            timeout=stretched(30),
+            check=False,
         )
     for number in range(_CHAINS):
         parent, child = uuids_of("x", number)
@@ -130,7 +136,7 @@ def _play_producer(stage: Stage, fault: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", [pytest.param(each, id="-".join(each)) for each in _PARAMS])
 def test_a_fault_at_this_point_loses_nothing(
     point: Point, side_by_side: SideBySide, request: pytest.FixtureRequest

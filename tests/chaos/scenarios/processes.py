@@ -7,6 +7,7 @@ import time
 
 from tests.chaos import journal
 from tests.chaos.judge import Verdict
+from tests.chaos.patience import stretched
 from tests.chaos.processes import send
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.stage import LEASE, Pool, Stage
@@ -74,7 +75,7 @@ def kill_supervisors(stage: Stage, scale: Scale) -> None:
 
 
 def _taken_over_in_time(stage: Stage, _: Verdict) -> list[str]:
-    if stage.recovery is None or stage.recovery > stage.lease + 2.0:
+    if stage.recovery is None or stage.recovery > stage.lease + stretched(2.0):
         return [
             f"16 messages of a dead pool were with another after {stage.recovery} s; lease {stage.lease} s"
         ]
@@ -103,7 +104,7 @@ def kill_pool(stage: Stage, scale: Scale) -> None:
 
 def _ready(pool: Pool, within: float = 10.0) -> None:
     """Wait until a pool has started a group and had time to register."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + stretched(within)
     while "Started group" not in pool.log and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.5)

@@ -68,8 +68,13 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
 
 def _leave_on_signals() -> None:
     """Before a pool handles signals, and when it no longer does, it holds nothing: end at once, in good order."""
+
+    def leave(*_: object) -> NoReturn:
+        _ignore_signals()
+        sys.exit(0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, leave)
 
 
 def _ignore_signals() -> None:

@@ -14,9 +14,9 @@ local CLAIM = '^(%d+)|(%d+)|(%d)|()'
 local TO_CLAIM = '^1|[atp]|%d+|%d+|%d+|(%d+)|%d+|(%-?%d+)|[01]|[^|]*|[^\n]+\n()'
 local TO_FINISH = '^(%d+)|%d+|%d|1|[atp]|%d+|%d+|%d+|%d+|%d+|(%-?%d+)|[01]|([^|]*)|([^\n]+)\n$'
 
--- Whole numbers as text: tostring() turns to 1e+15 from fifteen digits on.
+-- Whole numbers as text: tostring() turns to 1e+15 from fifteen digits on, and '%.0f' takes twice as long.
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- The header at `from` in a record or claim as a table (its numbers are text), or nil if it is none.
@@ -42,7 +42,7 @@ end
 
 -- The member of a ready set: first in, first out within a priority.
 local function place_of(h, uuid)
-  return string.format('%013.0f', h.arrival) .. uuid
+  return string.format('%013d', h.arrival) .. uuid
 end
 
 -- A command of any number of arguments, in pieces that Lua's stack can take (an even number each).

@@ -105,14 +105,18 @@ class Template:
         pair: tuple[socket.socket, ...] = ()
         try:
             pair = socket.socketpair()
+            # Until the child has handlers of its own, it would meet a SIGTERM as the template does: by doing nothing.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
             pid = os.fork()
         except OSError as error:  # too many processes or files, too little memory
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             for end in pair:
                 end.close()
             self._tell((UNBORN, str(error)))
             return
         ours, childs = pair
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             self._children.add(pid)
             childs.close()
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -129,6 +133,7 @@ class Template:
             os.close(self._wakeup_in)
             for number in (signal.SIGCHLD, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             os.setpgid(0, 0)  # so that what a task starts can be ended with it
             die_with(parent)
             return self._child_main(childs)

@@ -1,0 +1,143 @@
+"""A crew of processes at work, with a real template and real children, at the test's word."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.lifecycle import AnyTask
+from alsek.core.message import Message
+from alsek.core.session import Session
+from alsek.core.worker.board import Board
+from alsek.core.worker.children import fork_plain
+from alsek.core.worker.jobs import monotonic_ms
+from alsek.core.worker.offspring import Offspring
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.processes import ProcessCrew
+from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
+from alsek.core.worker.template import Template
+from alsek.storage.backends.records import Claimed, Worker
+from tests.unit.workers.stand_ins import PATIENCE
+
+
+class Crewing:
+    """What an engine does with a crew, step by step, without a store."""
+
+    def __init__(
+        self, broker: Broker, *tasks: AnyTask, size: int = 2, tasks_per_process: int = 1, **options: Any
+    ) -> None:
+        self.pool = PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **options)
+        self.board = Board(256)
+        self.board.sign("0" * 32)
+        self.session = Session(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
+        offspring = Offspring(self.pool, self.board, tasks_per_process)
+        self.socket, theirs = socket.socketpair()
+
+        def main() -> int:
+            self.socket.close()
+            return Template(theirs, offspring.rehearse, offspring.main).main()
+
+        self.template = fork_plain(main)
+        theirs.close()
+        self.crew = ProcessCrew(
+            self.pool, self.board, size, tasks_per_process, prune_interval=20, template=self.socket
+        )
+        self.finished: list[ProcessJob] = []
+        self._tokens = 0
+
+    # ── jobs ───────────────────────────────────────────────────────────────────────────────────
+
+    def job(self, message: Message, **claim: Any) -> ProcessJob:
+        """A job of a message, as if it had been claimed."""
+        self._tokens += 1
+        payload = claim.pop("payload", None) or message.pack(self.pool.broker.backend.serializer)
+        claimed = Claimed(message.uuid, message.queue, payload, self._tokens, **claim)
+        return self.crew.job(claimed, self.board.hold(claimed.token), self.session)
+
+    def start(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
+        """A job of this task, started."""
+        job = self.job(task.generate(args=args, submit=False, **kwargs))
+        self.crew.start(job)
+        return job
+
+    def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
+        """A job of this task, run to its end and settled."""
+        job = self.start(task, *args, **kwargs)
+        self.until(lambda: job in self.finished)
+        return job
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, longest: int = 50) -> None:
+        """One turn of the engine's loop; what has finished is settled as accepted."""
+        self.crew.enforce()
+        self.settle()
+        poll = select.poll()
+        if self.crew.listen(poll):
+            due = self.crew.next_deadline()
+            wait = longest if due is None else min(longest, max(0, due - monotonic_ms()))
+            self.crew.awake(frozenset(descriptor for descriptor, _ in poll.poll(wait)))
+        self.settle()
+
+    def settle(self) -> None:
+        """Take what has finished; the store accepts it."""
+        for job in self.crew.collect():
+            assert job not in self.finished
+            self.finished.append(job)
+            self.board.free(job.entry)
+            self.crew.settled(job, True)
+
+    def until(self, holds: Callable[[], Any], patience: float = PATIENCE) -> None:
+        """Let the loop turn until `holds()`."""
+        deadline = time.monotonic() + patience
+        while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail("it never came true")
+            self.turn()
+
+    # ── processes ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def processes(self) -> dict[int, TaskProcess]:
+        """Those that the crew knows, by pid."""
+        return self.crew._children
+
+    @property
+    def spares(self) -> list[TaskProcess]:
+        """Those that wait for a job."""
+        return list(self.crew._spares)
+
+    def until_spares(self, number: int) -> list[TaskProcess]:
+        """Let the loop turn until so many processes wait for a job."""
+        self.until(lambda: len(self.spares) >= number)
+        return self.spares
+
+    def living(self) -> list[int]:
+        """The template's children, zombies included."""
+        return [
+            int(pid)
+            for pid in Path(f"/proc/{self.template}/task/{self.template}/children").read_text().split()
+        ]
+
+    def close(self) -> None:
+        """End the crew and its template."""
+        try:
+            self.crew.dismiss()
+        finally:
+            self.socket.close()
+            os.kill(self.template, signal.SIGCONT)
+            deadline = time.monotonic() + PATIENCE
+            while os.waitpid(self.template, os.WNOHANG)[0] == 0:
+                if time.monotonic() > deadline:
+                    os.kill(self.template, signal.SIGKILL)
+                time.sleep(0.002)
+            self.board.close()

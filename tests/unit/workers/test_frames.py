@@ -1,0 +1,169 @@
+"""Frames: what is said over a socket between a pool's processes arrives as it was said."""
+
+from __future__ import annotations
+
+import enum
+import socket
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alsek.core.worker.frames import Frames, outcome_from_wire, outcome_to_wire, pack, receive
+from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4).map(tuple),
+    max_leaves=8,
+)
+
+
+class Queue(str, enum.Enum):  # noqa: UP042  the older kind, whose str() is not its value
+    """A queue's name, as users write it."""
+
+    HIGH = "high"
+
+
+class Day(enum.IntEnum):
+    """A duration, as users write it."""
+
+    ONE = 86_400_000
+
+
+class Text(str):
+    """A kind of text."""
+
+    __slots__ = ()
+
+
+class Number(float):
+    """A kind of number."""
+
+
+class Raw(bytes):
+    """A kind of bytes."""
+
+
+class Index:
+    """A number of another library's."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+@given(st.lists(PLAIN.filter(lambda value: value is not None), max_size=5), st.data())
+def test_whatever_the_pieces_all_arrives_in_order(values: list[Any], data: st.DataObject) -> None:
+    """Several frames, cut anywhere, come out whole and in order, and nothing is left."""
+    stream = b"".join(pack(value) for value in values)
+    frames, taken = Frames(), []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        frames.feed(stream[:size])
+        stream = stream[size:]
+        while (value := frames.take()) is not None:
+            taken.append(value)
+    assert taken == values
+    assert frames.take() is None
+
+
+def test_ten_megabytes_pass_through_a_socket() -> None:
+    """A frame far larger than any buffer arrives whole; after it the end of the stream is seen."""
+    ours, theirs = socket.socketpair()
+    value = ("run", b"x" * 10_000_000, "ü" * 10)
+
+    def send() -> None:
+        theirs.sendall(pack(value) + pack(("next",)))
+        theirs.close()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    frames = Frames()
+    with ours:
+        assert receive(ours, frames) == value
+        assert receive(ours, frames) == ("next",)
+        assert receive(ours, frames) is None
+    sender.join()
+
+
+def test_an_end_within_a_frame_is_an_end() -> None:
+    """When the other side dies halfway through a frame, that is told as its end."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.sendall(pack(("run",))[:-1])
+        theirs.close()
+        assert receive(ours, Frames()) is None
+
+
+@pytest.mark.parametrize("garbage", [b"\0\0\0\4abcd", b"\0\0\0\0", b"\0\0\0\1{"])
+def test_what_is_no_frame_is_refused(garbage: bytes) -> None:
+    """Bytes that someone else wrote raise what the docstring says, and nothing else."""
+    frames = Frames()
+    frames.feed(garbage)
+    with pytest.raises((ValueError, EOFError, TypeError)):
+        frames.take()
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Queue.HIGH, "high"),
+        (Text("t"), "t"),
+        (Day.ONE, 86_400_000),
+        (Number(1.5), 1.5),
+        (Raw(b"r"), b"r"),
+        (bytearray(b"b"), b"b"),
+        (memoryview(b"m"), b"m"),
+        (Index(), 7),
+        (True, True),
+    ],
+)
+def test_kinds_of_text_bytes_and_numbers_arrive_as_what_they_stand_for(value: Any, plain: Any) -> None:
+    """An enum's member or a subclass, at any depth, is sent as the plain value that it is."""
+    frames = Frames()
+    frames.feed(pack((1, (Day.ONE, value), None)))
+    taken = frames.take()
+    assert taken == (1, (86_400_000, plain), None)
+    assert type(taken[1][1]) is type(plain)
+
+
+@pytest.mark.parametrize("value", [object(), Decimal(1), (1, object())])
+def test_what_stands_for_no_plain_value_is_refused(value: Any) -> None:
+    """It is a TypeError that shows the value: the caller decides what becomes of the message."""
+    with pytest.raises(TypeError, match="can't be sent"):
+        pack(value)
+
+
+OUTCOMES: list[Outcome] = [
+    Succeeded("u", "q", 1),
+    Succeeded("u", "q", 2, b"5", 1000, "p", Submission("c", "q", b"{}", 3, "thread", 4, 5, 6)),
+    Retried("u", "q", 3, b"{}", 10),
+    Died("u", "q", 4, b"{}", 0),
+]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_an_outcome_arrives_as_it_was(outcome: Outcome) -> None:
+    """Of its class, with all its fields, the callback included."""
+    frames = Frames()
+    frames.feed(pack(outcome_to_wire(outcome)))
+    back = outcome_from_wire(frames.take())
+    assert back == outcome
+    assert type(back) is type(outcome)
+
+
+def test_an_outcome_of_odd_kinds_arrives_plain() -> None:
+    """Where users' own types stand in an outcome, the store is given plain ones."""
+    odd = Succeeded(
+        "u", Queue.HIGH, 1, Raw(b"5"), Day.ONE, Text("p"), Submission("c", Queue.HIGH, b"", Day.ONE)
+    )
+    frames = Frames()
+    frames.feed(pack(outcome_to_wire(odd)))
+    back = outcome_from_wire(frames.take())
+    assert back == Succeeded("u", "high", 1, b"5", 86_400_000, "p", Submission("c", "high", b"", 86_400_000))
+    assert isinstance(back, Succeeded)
+    assert back.callback is not None
+    assert {type(field) for field in back.callback} == {str, bytes, int}

@@ -1,0 +1,327 @@
+"""The template: forks children for an engine, tells of their ends, and ends them all with the engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsek.core.worker.children import fork_plain, wake_with_parent
+from alsek.core.worker.frames import Frames, pack
+from alsek.core.worker.template import BORN, DIED, FORK, KILL, UNBORN, Template
+from tests.unit.workers.stand_ins import PATIENCE, eventually
+
+ChildMain = Callable[[socket.socket], int]
+
+
+class Engine:
+    """The engine's end of a template that runs in a process of its own."""
+
+    def __init__(self, child_main: ChildMain, rehearse: Callable[[], None] = lambda: None) -> None:
+        self.connection, theirs = socket.socketpair()
+        self.connection.settimeout(PATIENCE)
+        self._frames = Frames()
+        self._descriptors: list[int] = []
+
+        def main() -> int:
+            self.connection.close()
+            wake_with_parent()
+            return Template(theirs, rehearse, child_main).main()
+
+        self.pid = fork_plain(main)
+        theirs.close()
+
+    def ask(self, *request: Any) -> None:
+        """Send a request."""
+        self.connection.sendall(pack(request))
+
+    def heard(self) -> tuple[Any, ...]:
+        """The next thing that the template says."""
+        while (event := self._frames.take()) is None:
+            data, descriptors, _, _ = socket.recv_fds(self.connection, 65536, 8)
+            assert data, "the template has ended"
+            self._descriptors += descriptors
+            self._frames.feed(data)
+        said: tuple[Any, ...] = event
+        return said
+
+    def born(self) -> tuple[int, socket.socket]:
+        """Have a child forked; its pid, and the socket to it."""
+        self.ask(FORK)
+        what, pid = self.heard()
+        assert what == BORN
+        return pid, socket.socket(fileno=self._descriptors.pop(0))
+
+    def end(self) -> int:
+        """Close the socket, and wait for the template's end; its exit code."""
+        self.connection.close()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the template's end; how it ended."""
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture
+def engine() -> Iterator[Callable[..., Engine]]:
+    """Starts templates, and ends those that are left."""
+    started: list[Engine] = []
+
+    def start(child_main: ChildMain, rehearse: Callable[[], None] = lambda: None) -> Engine:
+        started.append(Engine(child_main, rehearse))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.connection.close()
+        if each.pid:
+            os.kill(each.pid, signal.SIGKILL)
+            each.wait()
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that waits to be reaped has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def until_told(connection: socket.socket) -> int:
+    """A child that exits with the number that it is told."""
+    data = connection.recv(1)
+    return data[0] if data else 0
+
+
+def sleeper(connection: socket.socket) -> int:
+    """A child that never ends by itself, and has started another; it says which."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    connection.sendall(str(other.pid).encode())
+    time.sleep(60)
+    return 0
+
+
+def stubborn(connection: socket.socket) -> int:
+    """As a sleeper, but what it has started ignores SIGTERM, and it goes at once."""
+    script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        connection.sendall(str(other.pid).encode())
+        time.sleep(60)
+    return 0
+
+
+def wanderer(connection: socket.socket) -> int:
+    """As a sleeper, but it leaves its group to what it has started, for another group."""
+    left, other = (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], process_group=group)
+        for group in (None, 0)
+    )
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.setpgid(0, other.pid)
+    connection.sendall(str(left.pid).encode())
+    time.sleep(60)
+    return 0
+
+
+@pytest.mark.parametrize("code", [0, 1, 78, 255])
+def test_a_child_is_told_of_with_its_socket_and_its_end(engine: Callable[..., Engine], code: int) -> None:
+    """BORN comes with the child's own socket; DIED with its exit code."""
+    template = engine(until_told)
+    pid, connection = template.born()
+    with connection:
+        connection.sendall(bytes([code]))
+        assert template.heard() == (DIED, pid, code)
+    assert gone(pid)
+    assert template.end() == 0
+
+
+def test_a_killed_child_is_told_by_its_signal(engine: Callable[..., Engine]) -> None:
+    """The status is minus the signal."""
+    template = engine(until_told)
+    pid, connection = template.born()
+    with connection:
+        template.ask(KILL, pid, int(signal.SIGTERM))
+        assert template.heard() == (DIED, pid, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), SystemExit(0), KeyboardInterrupt()])
+def test_a_child_that_raises_ends_with_1_and_says_why(
+    engine: Callable[..., Engine], raised: BaseException, tmp_path: Path
+) -> None:
+    """It never returns into the template's code, nor looks as if it had ended well; the traceback is logged."""
+
+    def child(_: socket.socket) -> int:
+        logging.basicConfig(filename=tmp_path / "log", force=True)
+        raise raised
+
+    template = engine(child)
+    pid, connection = template.born()
+    connection.close()
+    assert template.heard() == (DIED, pid, 1)
+    assert template.end() == 0
+    assert type(raised).__name__ in (tmp_path / "log").read_text()
+
+
+def test_what_a_child_prints_is_written(engine: Callable[..., Engine], tmp_path: Path) -> None:
+    """Also what stands in a buffer when it ends; and what was in the template's is not written again."""
+    with (tmp_path / "out").open("w") as out:
+
+        def child(_: socket.socket) -> int:
+            sys.stdout = out
+            print("by the child")
+            return 0
+
+        template = engine(child)
+        pid, connection = template.born()
+        connection.close()
+        assert template.heard() == (DIED, pid, 0)
+    assert (tmp_path / "out").read_text() == "by the child\n"
+
+
+def test_a_child_is_no_part_of_the_templates_signals(engine: Callable[..., Engine]) -> None:
+    """It heads a group of its own, and SIGTERM and SIGCHLD do in it what they do in any process."""
+
+    def child(connection: socket.socket) -> int:
+        own = os.getpgid(0) == os.getpid()
+        plain = {signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGCHLD)} == {signal.SIG_DFL}
+        until_told(connection)
+        return 42 if own and plain else 1
+
+    template = engine(child)
+    pid, connection = template.born()
+    connection.close()
+    assert template.heard() == (DIED, pid, 42)
+
+
+def test_a_pid_that_has_been_reaped_is_not_signalled(engine: Callable[..., Engine]) -> None:
+    """Nobody is hit who is no child: KILL of one that has ended, or never was, does nothing."""
+    template = engine(until_told)
+    pid, connection = template.born()
+    connection.close()
+    assert template.heard() == (DIED, pid, 0)
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    template.ask(KILL, pid, int(signal.SIGKILL))
+    template.ask(KILL, bystander.pid, int(signal.SIGKILL))
+    template.born()[1].close()
+    bystander.communicate(b"\n")
+    assert bystander.returncode == 0
+
+
+@pytest.mark.parametrize("kind", [sleeper, stubborn, wanderer])
+def test_what_a_killed_child_has_started_ends_with_it(engine: Callable[..., Engine], kind: ChildMain) -> None:
+    """Also what ignores the signal that ended the child, and also when the child has gone to another group."""
+    template = engine(kind)
+    pid, connection = template.born()
+    with connection:
+        other = int(connection.recv(64))
+        template.ask(KILL, pid, int(signal.SIGTERM))
+        if kind is wanderer:
+            template.ask(KILL, pid, int(signal.SIGKILL))
+        assert template.heard()[:2] == (DIED, pid)
+    eventually(lambda: gone(other))
+
+
+def test_what_a_crashed_child_has_started_ends_with_it(engine: Callable[..., Engine]) -> None:
+    """Its message is given to another process: nothing of the first attempt is to go on beside that."""
+    template = engine(sleeper)
+    pid, connection = template.born()
+    with connection:
+        other = int(connection.recv(64))
+        os.kill(pid, signal.SIGUSR1)
+        assert template.heard() == (DIED, pid, -signal.SIGUSR1)
+    eventually(lambda: gone(other))
+
+
+def test_when_the_engine_has_gone_all_end(engine: Callable[..., Engine]) -> None:
+    """Every child, what it has started, and the template."""
+    template = engine(sleeper)
+    pids = []
+    for _ in range(3):
+        pid, connection = template.born()
+        with connection:
+            pids += [pid, int(connection.recv(64))]
+    assert template.end() == 0
+    eventually(lambda: all(gone(pid) for pid in pids))
+
+
+def test_children_end_with_a_template_that_is_killed(engine: Callable[..., Engine]) -> None:
+    """The kernel sees to it: nothing goes on that nobody could stop or reap."""
+    template = engine(sleeper)
+    pid, connection = template.born()
+    with connection:
+        connection.recv(64)
+        os.kill(template.pid, signal.SIGKILL)
+        template.wait()
+        eventually(lambda: gone(pid))
+
+
+def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
+    """When the engine dies, the kernel lets a stopped template go on, so that it ends what it has started."""
+    told, tell = os.pipe()
+
+    def main() -> int:
+        template = Engine(sleeper)
+        pid, _ = template.born()
+        os.kill(template.pid, signal.SIGSTOP)
+        os.write(tell, f"{template.pid} {pid}".encode())
+        return 0
+
+    os.waitpid(fork_plain(main), 0)
+    pids = [int(pid) for pid in os.read(told, 64).split()]
+    os.close(told)
+    os.close(tell)
+    eventually(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
+    """With no file left to open, or no process, there is an UNBORN with the reason, and the template goes on."""
+
+    def rehearse() -> None:
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
+        while (filled := os.dup(0)) < highest:
+            pass
+        # The template's own pipe takes two; of a pair of sockets there is but one left.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (filled + 4, 4096))
+
+    template = engine(until_told, rehearse)
+    for _ in range(2):
+        template.ask(FORK)
+        what, why = template.heard()
+        assert what == UNBORN
+        assert "Too many open files" in why
+    assert template.end() == 0
+
+
+def test_three_hundred_children_leave_nothing_behind(engine: Callable[..., Engine]) -> None:
+    """The template has as many open files as before, no child and no zombie."""
+    template = engine(until_told)
+    template.born()[1].close()
+    assert template.heard()[0] == DIED
+    files = len(list(Path(f"/proc/{template.pid}/fd").iterdir()))
+    for _ in range(300):
+        template.ask(FORK)
+    events = []
+    while len(events) < 600:
+        events.append(template.heard()[0])
+        while template._descriptors:
+            os.close(template._descriptors.pop())  # the child reads the end
+    assert (events.count(BORN), events.count(DIED)) == (300, 300)
+    assert len(list(Path(f"/proc/{template.pid}/fd").iterdir())) == files
+    assert Path(f"/proc/{template.pid}/task/{template.pid}/children").read_text() == ""
+    assert not select.select([template.connection], [], [], 0)[0]
+    assert template.end() == 0

@@ -169,7 +169,8 @@ CONTESTANTS: tuple[Contestant, ...] = (
             "threads": [["saq", "stand_saq.settings", "--quiet"]],
             "two": [["saq", "stand_saq.settings", "--quiet", "--workers", str(PROCESSES)]],
         },
-        "`concurrency=8`, async functions; without results `ttl=-1` (`Job`'s reference)",
+        "`concurrency=8`, async functions; without results `ttl=-1` (`Job`'s reference); results awaited with "
+        "`poll_interval=0.001`",
         "swept up and run again, if `retries` allow",
         "saq",
         ("saq", "--help"),

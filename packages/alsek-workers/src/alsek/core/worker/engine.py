@@ -28,6 +28,7 @@ from alsek.core.worker.board import Board
 from alsek.core.worker.crew import Crew, Held
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.soundness import sound
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step
@@ -132,6 +133,8 @@ class Engine(Generic[J]):
             if job.claimed.suspect:
                 self._alone = False
             if job.worker_id == current:
+                if job.outcome is not None:
+                    job.outcome = sound(job.outcome, self._options.broker.dlq_ttl)
                 self._unreported.append(job)
             else:
                 self._board.free(job.entry)

@@ -1,0 +1,91 @@
+"""Whether a store can take an outcome at all.
+
+An outcome that the store refuses each time would be sent again and again, with all others that travel in its step: one
+message would stop a whole pool. What an outcome is made of comes in part from users (a lifetime, a callback's priority,
+what a task did to its own message), so it is looked at before it travels.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import operator
+from typing import Any, Final
+
+from alsek.core.failure import describe_failure
+from alsek.exceptions import SerializationError
+from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded
+
+log = logging.getLogger(__name__)
+
+#: The longest duration (ms) that every store can add to its clock: three centuries.
+LONGEST: Final = 10**13
+#: The largest integer that every store keeps.
+_LARGEST = 2**63 - 1
+_BYTES = (bytes, bytearray, memoryview)
+
+
+def sound(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
+    """The outcome, if a store can take it; with shorter durations, if they were too long; else a death that says why.
+
+    Args:
+        outcome: What became of a message.
+        dlq_ttl: How long a dead letter is kept.
+    """
+    try:
+        return _sound(outcome)
+    except (TypeError, ValueError) as error:
+        log.error(
+            "What becomes of message %s can't be stored, so it fails: %s",
+            outcome.uuid,
+            error,
+            extra={"uuid": outcome.uuid, "queue": outcome.queue},
+        )
+        text = json.dumps(describe_failure(SerializationError(f"its outcome can't be stored: {error}")))
+        kept = dlq_ttl if type(dlq_ttl) is int else 0
+        return Died(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST))
+
+
+def _sound(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Succeeded):
+        ttl = _duration("result_ttl", outcome.result_ttl)
+        if outcome.result is not None and not isinstance(outcome.result, _BYTES):
+            raise TypeError(f"the serializer made {type(outcome.result).__name__} of the result, not bytes")
+        if outcome.progenitor is not None and not isinstance(outcome.progenitor, str):
+            raise TypeError(f"progenitor_uuid={outcome.progenitor!r}: must be text")
+        callback = outcome.callback if outcome.callback is None else _submission(outcome.callback)
+        if ttl is outcome.result_ttl and callback is outcome.callback:
+            return outcome
+        return outcome._replace(result_ttl=ttl, callback=callback)
+    if isinstance(outcome, Retried):
+        delay = _duration("delay", outcome.delay)
+        return outcome if delay is outcome.delay else outcome._replace(delay=delay)
+    if isinstance(outcome, Died):
+        kept = _duration("dlq_ttl", outcome.dlq_ttl)
+        return outcome if kept is outcome.dlq_ttl else outcome._replace(dlq_ttl=kept)
+    return outcome
+
+
+def _submission(callback: Submission) -> Submission:
+    if not isinstance(callback.payload, _BYTES):
+        raise TypeError(f"the serializer made {type(callback.payload).__name__} of the callback, not bytes")
+    priority = operator.index(callback.priority)
+    if not 0 <= priority <= _LARGEST:
+        raise ValueError(f"priority={priority} of the callback: must be from 0 to {_LARGEST}")
+    delay, ttl = _duration("delay", callback.delay), _duration("ttl", callback.ttl)
+    status_ttl = _duration("status_ttl", callback.status_ttl)
+    if delay is callback.delay and ttl is callback.ttl and status_ttl is callback.status_ttl:
+        return callback
+    return callback._replace(delay=delay, ttl=ttl, status_ttl=status_ttl)
+
+
+def _duration(name: str, value: Any) -> int:
+    """`value` as it is if it will do, else the nearest that will."""
+    if type(value) is int and FOR_EVER <= value <= LONGEST:
+        return value
+    try:
+        whole = math.trunc(value) if isinstance(value, float) else operator.index(value)
+        return max(FOR_EVER, min(whole, LONGEST))
+    except (TypeError, ValueError, OverflowError):  # no number, not a number, infinite
+        raise TypeError(f"{name}={value!r}: must be whole milliseconds") from None

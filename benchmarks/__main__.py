@@ -38,20 +38,25 @@ def main() -> None:
     cases = [case for case in CASES if options.cases is None or case.name in options.cases]
     machine, scores = Machine.now(), Scores()
     programs = _install(chosen, scores)
+
+    def save(done: str) -> None:
+        # After each case: an end half-way loses little.
+        settings = f"{done} of {options.rounds} rounds, {sizes.messages:,} messages"
+        report.write(options.output, scores, chosen, cases, machine, settings)
+
     for round_ in range(options.rounds):
         for case in (case for case in cases if not (round_ and case.once)):
             able = [c for c in chosen if c.name in programs and case.takes(c)]
             turn = round_ % max(1, len(able))
             for contestant in able[turn:] + able[:turn]:
                 _measure(case, contestant, programs[contestant.name], sizes, scores, round_)
+            save(f"{round_} and a part")
         for name, run in SOLO.items():
             if options.cases is None or name in options.cases:
                 _tell(f"round {round_ + 1}  {name}")
                 run(sizes, scores, round_)
         machine.look()
-        settings = f"{options.rounds} rounds of {sizes.messages:,} messages"
-        # After each round: an end half-way loses little.
-        report.write(options.output, scores, chosen, cases, machine, settings)
+        save(str(round_ + 1))
     _tell(f"written: {options.output}")
 
 

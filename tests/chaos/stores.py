@@ -185,6 +185,8 @@ class RedisStore(Store):
     def audit(self) -> list[Entry]:
         folder = self.server.folder / "appendonlydir"
         files = sorted(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
+        if not folder.exists():  # before Redis 7 it is one file
+            files = [self.server.folder / "appendonly.aof"]
         entries: list[Entry] = []
         living: set[bytes] = set()
         for file in files:

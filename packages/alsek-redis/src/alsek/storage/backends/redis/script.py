@@ -103,7 +103,7 @@ class Call:
         except NoScriptError:
             return self._send_text(arguments)
         except BackendError as error:
-            if not self._is_unreadable(error):
+            if not flagged or not self._is_unreadable(error):
                 raise
             # The server keeps a text by its digest that it can't read.
             link.knows_flags = False
@@ -127,7 +127,8 @@ class Call:
 
     def _is_unreadable(self, error: BackendError) -> bool:
         """Whether this server could not even read the first line of the flagged text."""
-        if self._source.flagged == self._source.plain or self._link.knows_flags is False:
+        # Not by what the link knows now: another thread may have learned it while this one asked.
+        if self._source.flagged == self._source.plain:
             return False
         text = str(error.__cause__)
         return isinstance(error.__cause__, ResponseError) and ("ompiling" in text or "near '#'" in text)

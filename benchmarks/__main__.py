@@ -10,6 +10,7 @@ the rounds, with the least and the most. The peers' environments are made from P
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -28,6 +29,8 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """As the command line says."""
+    # So that servers and workers are ended with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     options = _options()
     sizes = QUICK if options.quick else FULL
     if options.messages:

@@ -34,9 +34,7 @@ def work_of(params: dict[str, Any]) -> Callable[[], Row]:
 def test_nothing_is_lost(stage: object, side_by_side: SideBySide, request: pytest.FixtureRequest) -> None:
     """Nothing is lost, nothing accepted twice, no dead letter that should not be, and no process left behind."""
     if "failover" in request.node.nodeid and redis_version() < (7,):
-        pytest.skip(
-            "before Redis 7 a replica's append-only file does not tell what came before it"
-        )
+        pytest.skip("before Redis 7 a replica's append-only file does not tell what came before it")
     row = side_by_side.result(request.node.nodeid)
     assert isinstance(row, Row)
     print(table([row]))

@@ -110,7 +110,12 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
     for setting in _SETTINGS:
         connection.execute(setting)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-    version = _version(connection, path)
+    # In one view of the file: another process may be creating it at this moment, and half of that is nobody's.
+    connection.execute("BEGIN")
+    try:
+        version = _version(connection, path)
+    finally:
+        connection.rollback()
     if version == 0:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     # Outside the transaction below, since the mode can't change within one.

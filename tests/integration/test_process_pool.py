@@ -224,14 +224,23 @@ def in_process() -> int:
 
 def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0, and no process is left."""
-    tasks = project.write(BASICS)
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def finish() -> str:
+    (HERE / "begun").touch()
+    time.sleep(1.0)
+    return "finished"
+"""
+    )
     worker = start(project, "--n_processes", "1")
-    first = tasks.where.generate(args=(1.0,))
+    first = tasks.finish.generate()
     second = tasks.where.generate()
-    eventually(lambda: any(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    eventually((project.folder / "begun").exists)
     family = descendants_of(worker.process.pid)
     assert worker.stop() == 0
-    assert tasks.result_store.get(first) > 0
+    assert tasks.result_store.get(first) == "finished"
     assert tasks.broker.exists(second)
     eventually(lambda: all(gone(pid) for pid in family))
 

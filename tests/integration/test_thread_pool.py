@@ -392,15 +392,23 @@ def neighbour(message: Message) -> int:
 
 def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0."""
-    tasks = project.write(BASICS)
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def finish() -> str:
+    (HERE / "begun").touch()
+    time.sleep(1.0)
+    return "finished"
+"""
+    )
     worker = project.worker("--n_threads", "1", "--n_processes", "1")
-    tasks.log_run.generate(args=("first", 0.8))
+    first = tasks.finish.generate()
     second = tasks.log_run.generate(args=("second", 0.0))
-    eventually(lambda: tasks.backend.messages.get("alsek_queue", second.uuid) is not None)
-    worker.logged("Started group")
-    eventually(lambda: any(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    eventually((project.folder / "begun").exists)
     assert worker.stop() == 0
-    assert runs(project) == ["first"]
+    assert tasks.result_store.get(first) == "finished"
+    assert runs(project) == []
     assert tasks.broker.exists(second)
 
 

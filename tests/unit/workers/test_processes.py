@@ -595,7 +595,8 @@ def test_no_job_is_lost_however_processes_die(
             if rng.random() < 0.1:
                 number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
                 if pid in crewing.living():
-                    os.kill(pid, number)
+                    with contextlib.suppress(ProcessLookupError):  # it has ended since
+                        os.kill(pid, number)
         crewing.turn(rng.choice([0, 1, 5]))
     crewing.until(lambda: len(crewing.finished) == len(jobs))
     assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}

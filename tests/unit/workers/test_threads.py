@@ -16,7 +16,7 @@ from alsek.core.worker import threads as module
 from alsek.core.worker.jobs import Job
 from alsek.core.worker.threads import ThreadCrew
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Succeeded
+from alsek.storage.backends.records import Died, Released, Succeeded
 from tests.unit.workers.stand_ins import PATIENCE, Shift, eventually
 
 
@@ -252,3 +252,105 @@ def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., Thr
     eventually(lambda: hands.collect() or hands.busy == 0)
     hands.dismiss()
     eventually(lambda: alive() <= before)
+
+
+def hurry(shift: Shift, hands: ThreadCrew, quick: Any) -> None:
+    """Let a crew run short tasks until it knows that they are."""
+    while not hands.ahead:
+        hands.start(shift.job(quick.generate(submit=False)))
+        for job in collected(hands, 1):
+            shift.board.free(job.entry)
+
+
+def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """Then as many again as there are threads; and none any more once a task has taken longer."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker)
+    def slow() -> None:
+        time.sleep(0.001)
+
+    hands = crew(quick, slow, size=3)
+    assert hands.ahead == 0
+    hurry(shift, hands, quick)
+    assert hands.ahead == 3
+    hands.start(shift.job(slow.generate(submit=False)))
+    collected(hands, 1)
+    assert hands.ahead == 0
+
+
+def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """Threads are called for as many as there are threads; what is left is given back, neither run nor charged."""
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker, timeout=60_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(quick, long, size=2)
+    hurry(shift, hands, quick)
+    jobs = [shift.job(long.generate(submit=False)) for _ in range(4)]
+    for job in jobs:
+        hands.start(job)
+    given_back = collected(hands, 2)
+    assert given_back == jobs[2:]
+    for job in given_back:
+        assert job.outcome == Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+        assert job.runner is None
+    assert hands.busy == 2
+    assert hands.free == 0
+    assert hands.ahead == 0
+    go_on.set()
+    assert {job.claimed.uuid for job in collected(hands, 2)} == {job.claimed.uuid for job in jobs[:2]}
+
+
+def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """A thread that is taken for long is not what short ones wait for."""
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker, timeout=60_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(quick, long, size=2)
+    hands.start(shift.job(long.generate(submit=False)))
+    hurry(shift, hands, quick)
+    for _ in range(20):
+        hands.start(shift.job(quick.generate(submit=False)))
+        (job,) = collected(hands, 1)
+        assert isinstance(job.outcome, Succeeded)
+    go_on.set()
+    collected(hands, 1)
+
+
+def test_what_has_finished_travels_together_while_tasks_are_short(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """One awake thread runs a whole batch, and the engine is told of it once."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    hands = crew(quick, size=4)
+    hurry(shift, hands, quick)
+    hired = hands._threads
+    for _ in range(4):
+        hands.start(shift.job(quick.generate(submit=False)))
+    poll = select.poll()
+    if hands.listen(poll):
+        assert poll.poll(PATIENCE * 1000)
+        hands.awake(frozenset())
+    assert len(collected(hands, 4)) == 4
+    assert hands._threads <= hired + 1

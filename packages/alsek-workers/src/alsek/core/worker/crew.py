@@ -39,7 +39,12 @@ class Crew(Protocol[J]):
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now."""
+        """How many jobs could start at once now; less than none if some were claimed ahead."""
+        ...
+
+    @property
+    def ahead(self) -> int:
+        """How many more may be claimed than can start at once, since those that run will end within a moment."""
         ...
 
     @property

@@ -148,9 +148,9 @@ class Engine(Generic[J]):
     @property
     def _room(self) -> int:
         """How many messages may be claimed now."""
-        if self.draining or not self._worth_claiming:
+        if self.draining or self._alone or not self._worth_claiming:
             return 0
-        room = self._free
+        room = self._balance + self._crew.ahead
         if self._most_tasks is not None:
             room = min(room, self._most_tasks - self._started)
         return max(0, room)
@@ -158,9 +158,12 @@ class Engine(Generic[J]):
     @property
     def _free(self) -> int:
         """How many messages could be started now. Beside a suspect, none: the store would give none either."""
-        if self._alone:
-            return 0
-        return max(0, min(self._crew.free, self._board.limit - self._crew.busy))
+        return 0 if self._alone else max(0, self._balance)
+
+    @property
+    def _balance(self) -> int:
+        """As `_free`; less than none if some were claimed ahead."""
+        return min(self._crew.free, self._board.limit - self._crew.busy)
 
     def _may_step(self) -> bool:
         if monotonic_ms() < self._resume_at:

@@ -54,8 +54,8 @@ class GroupOptions:
 
 
 def board_for(options: GroupOptions) -> Board:
-    """A board with room for what a group may hold: running, finished, just claimed, and given up."""
-    board = Board(4 * options.slots + 16)
+    """A board with room for what a group may hold: running, claimed ahead, finished, just claimed, and given up."""
+    board = Board(6 * options.slots + 16)
     board.limit = options.slots
     return board
 

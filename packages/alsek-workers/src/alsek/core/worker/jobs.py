@@ -89,6 +89,7 @@ class Job:
         "session",
         "task",
         "timed_out",
+        "took_ns",
         "worker_id",
     )
 
@@ -103,6 +104,8 @@ class Job:
         #: What trackers are to hear once the outcome has been accepted.
         self.owed: list[Owed] = []
         self._tasks: dict[str, AnyTask] = {}
+        #: How long the task ran (ns); 0 if it did not.
+        self.took_ns = 0
         self.deadline = 0
         self.next_interrupt = 0
         self.timed_out = False
@@ -171,7 +174,9 @@ class Job:
         assert self.message is not None
         try:
             self._arm(board)
+            began = time.monotonic_ns()
             made = attempt(self.task, self.message)
+            self.took_ns = time.monotonic_ns() - began
         except _INTERRUPTIONS:  # raised outside of what attempt() guards
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.

@@ -114,6 +114,10 @@ class ProcessCrew:
         return self._size - len(self._running)
 
     @property
+    def ahead(self) -> int:
+        return 0
+
+    @property
     def spent(self) -> bool:
         """Never: its processes are replaced one by one."""
         return False

@@ -9,14 +9,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Set
-from queue import SimpleQueue
 
 from alsek.core.broker import Broker
 from alsek.core.lifecycle import AnyTask
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
+from alsek.core.worker.inbox import Inbox
 from alsek.core.worker.jobs import Job, monotonic_ms
-from alsek.storage.backends.records import Claimed
+from alsek.core.worker.pace import Pace
+from alsek.storage.backends.records import Claimed, Released
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 ABANDON_AFTER = 900
 #: How long (s) threads may take to end, once nothing runs any more.
 LAST_REPORTS = 2.0
+#: While tasks are very short, how long (ms) work may wait for one awake thread, and what has finished for the engine.
+_BRISK_WAIT = 2
 
 
 class ThreadCrew:
@@ -56,7 +59,10 @@ class ThreadCrew:
         self._size = size
         self._max_losses = max_losses
         self._patient = patient
-        self._inbox: SimpleQueue[Callable[[], Job | None] | None] = SimpleQueue()
+        self._inbox: Inbox[Job | Callable[[], Job | None] | None] = Inbox()
+        self._pace = Pace()
+        #: When something was last begun by an idle crew, or handed back (monotonic ms).
+        self._moved_at = 0
         self._finished: deque[Job] = deque()
         self._running: dict[int, Job] = {}
         self._threads = 0
@@ -76,8 +82,13 @@ class ThreadCrew:
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now."""
+        """How many jobs could start at once now; less than none if some were claimed ahead."""
         return self._size - len(self._running)
+
+    @property
+    def ahead(self) -> int:
+        """How many jobs more may be claimed: while tasks are very short, as many again as there are threads."""
+        return self._size if self._pace.brisk else 0
 
     @property
     def spent(self) -> bool:
@@ -90,23 +101,24 @@ class ThreadCrew:
 
     def start(self, job: Job) -> None:
         """Run a job in a thread."""
+        if not self._running:
+            self._moved_at = monotonic_ms()
         self._running[job.claimed.token] = job
-        if self._threads < min(self._size, len(self._running)):
+        waiting = len(self._inbox)
+        self._inbox.put(job)
+        if not self._pace.brisk or not waiting:
+            self._call_thread()
+
+    def _call_thread(self) -> None:
+        """Let a thread see to the inbox: one that sleeps, else a new one if there are fewer than jobs."""
+        if not self._inbox.wake() and self._threads < min(self._size, max(1, len(self._running))):
             self._hire()
-
-        def run() -> Job:
-            job.run(self._tasks, self._broker, self._max_losses, self._board)
-            return job
-
-        self._inbox.put(run)
 
     def settled(self, job: Job, accepted: bool) -> None:
         """If the store has accepted it, tell the trackers that it does not write itself; in a thread."""
-        if not accepted or not job.owed:
-            return
-        if not self._threads:
-            self._hire()
-        self._inbox.put(job.report)
+        if accepted and job.owed:
+            self._inbox.put(job.report)
+            self._call_thread()
 
     def revoke(self, uuid: str) -> None:
         """Raise in the thread that runs this message, once; if it does not listen, it goes on."""
@@ -115,13 +127,40 @@ class ThreadCrew:
                 job.revoke()
 
     def collect(self) -> list[Job]:
-        """What has finished since the last time."""
+        """What has finished since the last time: while tasks are very short, many at once."""
+        if not self._ripe and monotonic_ms() < self._moved_at + _BRISK_WAIT:
+            return []
         finished = []
+        was_brisk = self._pace.brisk
         while self._finished:
             job = self._finished.popleft()
             del self._running[job.claimed.token]
+            if job.took_ns:
+                self._pace.note(job.took_ns)
             finished.append(job)
+        if finished:
+            self._moved_at = monotonic_ms()
+        if was_brisk and not self._pace.brisk:
+            self._slow_down()
         return finished
+
+    @property
+    def _ripe(self) -> bool:
+        """Whether what has finished is worth a trip to the store: at once, but for very short tasks of which more wait."""
+        done = len(self._finished)
+        return done > 0 and (not self._pace.brisk or not self._inbox or done >= self._size)
+
+    def _slow_down(self) -> None:
+        """Call a thread for each job that waits for one; those beyond, which were claimed ahead, are given back."""
+        self._pace.lose()
+        waiting = [job for job in self._running.values() if job.runner is None]
+        too_many = min(len(waiting), max(0, -self.free))
+        for job in waiting[len(waiting) - too_many :]:
+            if self._inbox.withdraw(job):
+                job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+                self._finished.append(job)
+        for _ in range(len(self._inbox)):
+            self._call_thread()
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
@@ -129,7 +168,7 @@ class ThreadCrew:
         """Let the bell ring, and `poll` hear it, when something finishes; False if something has already."""
         poll.register(self._bell, select.POLLIN)
         self._engine_sleeps = True
-        if self._finished:
+        if self._ripe:
             self._engine_sleeps = False
             return False
         return True
@@ -146,11 +185,15 @@ class ThreadCrew:
         wakes = [job.next_interrupt for job in jobs if job.deadline]
         if not self._patient:
             wakes += [job.conclude_by for job in self._running.values() if job.conclude_by]
+        if self._pace.brisk and self._inbox:
+            wakes.append(self._moved_at + _BRISK_WAIT)
         return min(wakes, default=None)
 
     def enforce(self) -> None:
         """Interrupt what runs past its deadline; abandon what does not listen."""
         now = monotonic_ms()
+        if self._pace.brisk and self._inbox and now >= self._moved_at + _BRISK_WAIT:
+            self._slow_down()
         for job in list(self._running.values()):
             if job.conclude_by and now >= job.conclude_by and not self._patient:
                 self._give_up(job)
@@ -183,6 +226,7 @@ class ThreadCrew:
             return job
 
         self._inbox.put(conclude)
+        self._call_thread()
 
     def _give_up(self, job: Job) -> None:
         thread = job.runner
@@ -214,9 +258,17 @@ class ThreadCrew:
 
     def _work(self) -> None:
         """In a thread: run what comes, until told to end or abandoned."""
-        while (work := self._inbox.get()) is not None:
+        bed = threading.Lock()
+        bed.acquire()
+        tasks, broker, max_losses, board = self._tasks, self._broker, self._max_losses, self._board
+        while (work := self._inbox.get(bed)) is not None:
+            job: Job | None
             try:
-                job = work()
+                if isinstance(work, Job):
+                    job = work
+                    job.run(tasks, broker, max_losses, board)
+                else:
+                    job = work()
             except BaseException:
                 # Nothing in a job should raise; if it does, its message must not be lost in silence.
                 log.critical("A worker thread failed outside of any task.", exc_info=True)
@@ -226,7 +278,7 @@ class ThreadCrew:
             if job.was_taken:
                 return  # another thread has taken this one's place
             self._finished.append(job)
-            if self._engine_sleeps:
+            if self._engine_sleeps and self._ripe:
                 self._engine_sleeps = False
                 self._ring()
 
@@ -240,6 +292,8 @@ class ThreadCrew:
         """Let the threads end once they are done: a tracker of the user's may have something to hear yet."""
         for _ in range(self._threads):
             self._inbox.put(None)
+        while self._inbox.wake():
+            pass
         until = time.monotonic() + LAST_REPORTS
         for thread in self._hired - set(self._strays):
             thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,35 @@
+"""How fast the tasks of a crew end, and so how its work is best handed out.
+
+A task that ends within some microseconds ends before a second thread could be woken to run another beside it. While all tasks are
+like that, one thread had better run them one after the other, with the next ones already claimed, and report them together. As soon as
+one of them takes longer, each needs a thread of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Shorter than any wait for a reply of another process (ns): such a task has only computed.
+_BRISK_NS: Final = 50_000
+#: As if a task of this length (ns) had just ended: some 30 short ones make up for it.
+_UNKNOWN_NS: Final = 4_000_000
+
+
+class Pace:
+    """Remembers the longest of the last tasks: each task that ends makes what was before it count an eighth less."""
+
+    def __init__(self) -> None:
+        self._longest_ns = _UNKNOWN_NS
+        #: Whether all tasks of late were very short.
+        self.brisk = False
+
+    def note(self, took_ns: int) -> None:
+        """A task has ended, after so many nanoseconds."""
+        faded = self._longest_ns - (self._longest_ns >> 3)
+        self._longest_ns = max(took_ns, faded)
+        self.brisk = self._longest_ns < _BRISK_NS
+
+    def lose(self) -> None:
+        """A task does not end: nothing is known of those after it."""
+        self._longest_ns = _UNKNOWN_NS
+        self.brisk = False

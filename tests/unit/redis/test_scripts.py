@@ -23,9 +23,13 @@ def _head_and_body(path: Path) -> tuple[str, str]:
     return "\n".join(lines[:end]), "\n".join(line.partition("-- ")[0] for line in lines[end:])
 
 
-def _needs(path: Path) -> list[Path]:
-    found = re.search(r"^-- Needs: (.+)$", path.read_text("utf-8"), re.MULTILINE)
+def _listed(word: str, path: Path) -> list[Path]:
+    found = re.search(rf"^-- {word}: (.+)$", path.read_text("utf-8"), re.MULTILINE)
     return [FOLDER / "prelude" / f"{name}.lua" for name in found.group(1).split()] if found else []
+
+
+def _needs(path: Path) -> list[Path]:
+    return _listed("Needs", path) + _listed("Rarely", path)
 
 
 def _numbers(text: str, array: str) -> set[int]:
@@ -65,6 +69,20 @@ def test_no_script_walks_over_the_keyspace(path: Path) -> None:
 def test_every_part_is_needed() -> None:
     """Nothing lies in the folder that no script uses."""
     assert {part for path in SCRIPTS for part in _needs(path)} == set(PARTS)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_what_is_asked_for_rarely_is_there(path: Path) -> None:
+    """`rarely().name` names a function of a part that the script lists as needed rarely, and of no other."""
+    often = "".join(part.read_text("utf-8") for part in (path, *_listed("Needs", path)))
+    seldom = "".join(part.read_text("utf-8") for part in _listed("Rarely", path))
+    asked = set(re.findall(r"rarely\(\)\.(\w+)", often))
+    made = set(re.findall(r"^local function (\w+)", seldom, re.MULTILINE))
+    assert asked <= made
+    assert bool(asked) == bool(made)
+    assert "rarely()" not in seldom
+    for name in made - asked:
+        assert not re.search(rf"(?<![.\w]){name}\(", re.sub(r"--.*", "", often)), name
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

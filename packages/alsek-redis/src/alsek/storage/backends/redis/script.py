@@ -1,7 +1,9 @@
 """Scripts: found, put together and called.
 
 A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers, and which
-parts of ``scripts/prelude`` it needs: they are put before it, after the clock. It is called by its digest;
+parts of ``scripts/prelude`` it needs: they are put before it, after the clock. (A script keeps nothing between two calls, so
+all its functions are made anew each time; at some 2,000 instructions each. Parts that it needs rarely are put into one function,
+which makes them when it is first asked: ``rarely().bury(…)``.) It is called by its digest;
 a server that does not know it (it restarted, say) is sent the text. ``flags=allow-oom`` lets what frees
 memory run at ``maxmemory``; servers before 7.0 don't know such flags, but lift that limit from the first
 write on that needs no memory, so such a write is put first.
@@ -24,6 +26,8 @@ from alsek.storage.backends.redis.resp import encode, encode_all
 
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
 _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
+_RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
+_FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
 
@@ -49,13 +53,24 @@ class Source(NamedTuple):
 def load(name: str, clock: str) -> Source:
     """The script of this name, whole."""
     text = _FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
-    needs, flags = _NEEDS.search(text), _FLAGS.search(text)
-    parts = needs.group(1).split() if needs else []
-    prelude = [_FOLDER.joinpath("prelude", f"{part}.lua").read_text("utf-8") for part in parts]
-    body = "".join(["local P = ARGV[1]\n", clock, "\n", *prelude, text])
+    flags = _FLAGS.search(text)
+    body = "".join(["local P = ARGV[1]\nlocal made, rarely\n", clock, "\n", _parts(_NEEDS, text), _seldom(_parts(_RARELY, text)), text])
     flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
     plain = (_FREE_WRITE + body if flags else body).encode()
     return Source(flagged, _digest(flagged), plain, _digest(plain))
+
+
+def _parts(which: re.Pattern[str], text: str) -> str:
+    found = which.search(text)
+    names = found.group(1).split() if found else []
+    return "".join(_FOLDER.joinpath("prelude", f"{name}.lua").read_text("utf-8") for name in names)
+
+
+def _seldom(parts: str) -> str:
+    """Lua's ``rarely()``: makes these functions when it is first called."""
+    # Declared before what is needed often, which mentions it; so is the table that it fills.
+    names = ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts))
+    return f"function rarely()\n  if made then return made end\n{parts}  made = {{ {names} }}\n  return made\nend\n" if parts else ""
 
 
 def _digest(text: bytes) -> bytes:

@@ -2,7 +2,7 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease
 -- Returns: nothing
--- Needs: base place status letters return
+-- Needs: base beat
 -- Flags: allow-oom
 beat(tonumber(ARGV[3]))
 call('ZADD', WORKERS, int(NOW + tonumber(ARGV[3])), ARGV[2])

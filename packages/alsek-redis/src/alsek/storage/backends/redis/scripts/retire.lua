@@ -4,7 +4,8 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: base place status letters submit return result outcomes finish
+-- Needs: base window place status leave result finish
+-- Rarely: header put letters submit return outcomes
 -- Flags: allow-oom
 local worker = ARGV[2]
 local answered = P .. 'retired:' .. worker
@@ -19,7 +20,7 @@ if known then
   if refused[1] or ARGV[4] then
     call('SET', answered, cjson.encode(refused), 'PX', 60000)
   end
-  forget(worker, 0, SUBMITTED, ARGV[3])
+  rarely().forget(worker, 0, SUBMITTED, ARGV[3])
   settle()
 end
 return refused

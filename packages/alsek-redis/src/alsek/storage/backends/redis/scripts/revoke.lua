@@ -1,7 +1,7 @@
 -- Mark a message as revoked where it is, and call its holder.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: base find
+-- Needs: base header find
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = look(uuid, queue)
 if not h then return 0 end

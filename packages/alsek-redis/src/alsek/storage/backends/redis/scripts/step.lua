@@ -8,7 +8,8 @@
 -- queues; then its sequence number, the limit, and the outcomes as in prelude/finish.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
--- Needs: base place status letters submit return result outcomes finish promote sets pick claim
+-- Needs: base window place status leave result finish beat takeover due sets pick claim
+-- Rarely: header put letters submit return outcomes promote merge again
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
@@ -22,14 +23,14 @@ beat(tonumber(ARGV[4]))
 if repeated then
   local kept = said ~= '' and cjson.decode(said) or {}
   refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
-  claimed = claims_of_step(claims, seq)
+  claimed = rarely().claims_of_step(claims, seq)
 elseif tonumber(seq) < tonumber(last) then
   return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 else
   refused, skipped = apply()
 end
 
-local next_due = promote(ARGV[5])
+local next_due = see_to_delayed(ARGV[5])
 take_over(worker, ARGV[5])
 settle()
 

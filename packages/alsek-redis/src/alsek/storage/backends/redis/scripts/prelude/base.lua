@@ -1,4 +1,4 @@
--- Names, the clock, and the header that every record begins with.
+-- Names, the clock, and what every record begins with.
 --
 -- A record is HEAD .. payload; HEAD is one line that ends with "\n" (no queue has one in its name):
 --   1|wish|priority|arrival|losses|expiry|ttl|status_ttl|revoked|request|queue
@@ -8,41 +8,13 @@
 local MESSAGES, QUEUES, DELAYED, WORKERS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call = redis.call
 local NOW = now()
-local HEAD = '^1|([atp])|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%-?%d+)|([01])|([^|]*)|([^\n]+)\n()'
-local CLAIM = '^(%d+)|(%d+)|(%d)|()'
--- The same, for the hot path: only what it takes to hand out a record, and to finish a claim.
+-- Only what it takes to hand out a record, and to finish a claim.
 local TO_CLAIM = '^1|[atp]|%d+|%d+|%d+|(%d+)|%d+|(%-?%d+)|[01]|[^|]*|[^\n]+\n()'
 local TO_FINISH = '^(%d+)|%d+|%d|1|[atp]|%d+|%d+|%d+|%d+|%d+|(%-?%d+)|[01]|([^|]*)|([^\n]+)\n$'
 
 -- Whole numbers as text: tostring() turns to 1e+15 from fifteen digits on, and '%.0f' takes twice as long.
 local function int(number)
   return string.format('%d', number)
-end
-
--- The header at `from` in a record or claim as a table (its numbers are text), or nil if it is none.
-local function parse(text, from)
-  local wish, priority, arrival, losses, expiry, ttl, status_ttl, revoked, request, queue, body =
-    string.match(text, HEAD, from)
-  if not wish then return nil end
-  return { wish = wish, priority = priority, arrival = arrival, losses = losses, expiry = expiry, ttl = ttl,
-    status_ttl = status_ttl, revoked = revoked, request = request, queue = queue, body = body }
-end
-
--- Of a claim: token, seq, flags (numbers) and header; nil if these bytes are none.
-local function parse_claim(claim)
-  local token, seq, flags, from = string.match(claim, CLAIM)
-  if not token then return nil end
-  return tonumber(token), tonumber(seq), tonumber(flags), parse(claim, from)
-end
-
-local function format(h)
-  return '1|' .. h.wish .. '|' .. h.priority .. '|' .. h.arrival .. '|' .. h.losses .. '|' .. h.expiry .. '|' ..
-    h.ttl .. '|' .. h.status_ttl .. '|' .. h.revoked .. '|' .. h.request .. '|' .. h.queue .. '\n'
-end
-
--- The member of a ready set: first in, first out within a priority.
-local function place_of(h, uuid)
-  return string.format('%013d', h.arrival) .. uuid
 end
 
 -- A command of any number of arguments, in pieces that Lua's stack can take (an even number each).

@@ -6,7 +6,7 @@
 local function claim(picked, seq, entries)
   local uuids, answer, at, alone = picked.uuids, {}, 0, false
   if not uuids[1] then return answer, alone end
-  local token = call('HINCRBY', COUNTERS, 'token', #uuids) - #uuids
+  local token = call('HINCRBY', COUNTERS, 'token', int(#uuids)) - #uuids
   for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do
     local expiry, status_ttl, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]
@@ -21,24 +21,8 @@ local function claim(picked, seq, entries)
       answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, mine, flags, record
       at = at + 4
     elseif record then
-      set_aside(uuid, picked.queue[n], record, ARGV[5])
+      rarely().set_aside(uuid, picked.queue[n], record, ARGV[5])
     end
   end
   return answer, alone
-end
-
--- What the step `seq` handed out and is still held, as claim() answered it.
-local function claims_of_step(claims, seq)
-  local mine, answer, held = {}, {}, call('HGETALL', claims)
-  for i = 1, #held, 2 do
-    local token, at_seq, flags = parse_claim(held[i + 1])
-    local record = held[i] ~= '' and at_seq == tonumber(seq) and call('HGET', MESSAGES, held[i])
-    if record then mine[#mine + 1] = { held[i], token, flags, record } end
-  end
-  table.sort(mine, function(a, b) return a[2] < b[2] end)
-  for _, one in ipairs(mine) do
-    local at = #answer
-    answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = one[1], int(one[2]), one[3], one[4]
-  end
-  return answer
 end

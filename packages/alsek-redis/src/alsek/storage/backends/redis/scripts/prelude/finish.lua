@@ -37,8 +37,7 @@ local function finish(claims, first, dlq_ttl)
             if kind == 'S' then result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
             status(uuid, SUCCEEDED, status_ttl)
           else
-            local _, _, flags, h = parse_claim(entries[n])
-            APPLY[kind](uuid, h, i, flags, dlq_ttl)
+            rarely().settle_outcome(kind, uuid, entries[n], i, dlq_ttl)
           end
         else
           refused[#refused + 1] = uuid
@@ -47,14 +46,9 @@ local function finish(claims, first, dlq_ttl)
       i = i + WIDTH[kind]
     end
     bulk('HDEL', claims, ended)
-    bulk('HDEL', MESSAGES, gone)
-    if gone[1] then
-      local remembered = P .. 'finished:' .. HALF
-      bulk('HSET', remembered, finished)
-      call('PEXPIRE', remembered, WINDOW + SPAN)
-    end
+    forget_gone()
     if starts[1] then
-      for k, answer in ipairs(submit(starts)) do
+      for k, answer in ipairs(rarely().submit(starts)) do
         if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
       end
     end

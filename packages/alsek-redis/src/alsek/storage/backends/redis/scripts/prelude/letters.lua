@@ -38,7 +38,6 @@ local function discard(uuid, queue)
 end
 
 -- A record that can't be read: its bytes go to the dead letters, and the caller hears of it.
-local corrupt = {}
 local function set_aside(uuid, queue, record, dlq_ttl)
   local reason = string.match(record, '^1|') and 'its header is damaged'
     or 'it was written by another version, or is damaged'

@@ -1,16 +1,4 @@
 -- What an outcome does to the message. Nothing is written under its claim's key here: finish() does that.
-local finished, gone = {}, {}
-
-local OFFSET = NOW % SPAN .. '|'
-
--- Gone, and remembered for the window, so that a repeated submission does not run again.
-local function leave(uuid, request, queue)
-  gone[#gone + 1] = uuid
-  finished[#finished + 1] = uuid
-  finished[#finished + 1] = OFFSET .. request
-  tally(queue, -1)
-end
-
 local APPLY = {
   T = function(uuid, h, i)
     local pause = tonumber(ARGV[i + 3])
@@ -31,3 +19,9 @@ local APPLY = {
     give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
   end,
 }
+
+-- Apply an outcome of this kind to the message that the worker holds by `claim`; it begins at ARGV[i].
+local function settle_outcome(kind, uuid, claim, i, dlq_ttl)
+  local _, _, flags, h = parse_claim(claim)
+  APPLY[kind](uuid, h, i, flags, dlq_ttl)
+end

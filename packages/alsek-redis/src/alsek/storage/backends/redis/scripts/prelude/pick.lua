@@ -1,27 +1,12 @@
 -- Choosing what a worker is given next, and taking it out of its ready sets.
 
--- The set whose head has the best (priority, arrival).
-local function best_of(sets)
-  local best, score, place
-  for _, set in ipairs(sets) do
-    local member = set.list[set.at]
-    if member then
-      local own_score, own_place = tonumber(set.list[set.at + 1]), tonumber(string.sub(member, 1, 13))
-      if not best or own_score < score or (own_score == score and own_place < place) then
-        best, score, place = set, own_score, own_place
-      end
-    end
-  end
-  return best
-end
-
 -- Up to `want` of what stands in these rooms of a queue, best first, added to `picked`.
 local function pick(queue, rooms, want, picked)
-  local sets = {}
+  local sets, last = {}, int(want - 1)
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
       local key = P .. room .. wish .. ':' .. queue
-      local list = redis.pcall('ZRANGE', key, 0, want - 1, 'WITHSCORES')
+      local list = redis.pcall('ZRANGE', key, '0', last, 'WITHSCORES')
       if list.err then
         broken[queue] = list.err
         call('ZREM', P .. room .. wish, queue)
@@ -32,7 +17,7 @@ local function pick(queue, rooms, want, picked)
   end
   local only, uuids = #sets == 1 and sets[1], picked.uuids
   for _ = 1, want do
-    local set = only or best_of(sets)
+    local set = only or rarely().best_of(sets)
     local member = set and set.list[set.at]
     if not member then break end
     set.at = set.at + 2
@@ -41,7 +26,7 @@ local function pick(queue, rooms, want, picked)
   end
   for _, set in ipairs(sets) do
     if set.at > 1 then
-      call('ZREMRANGEBYRANK', set.key, 0, (set.at - 1) / 2 - 1)
+      call('ZREMRANGEBYRANK', set.key, '0', int((set.at - 1) / 2 - 1))
       if not set.list[set.at] and call('EXISTS', set.key) == 0 then call('ZREM', set.index, queue) end
     end
   end

@@ -1,7 +1,9 @@
--- Making messages ready or delayed, and waking who sleeps. *Everything* that makes a message ready goes
--- through here. ready(), delay(), write() and tally() only note; settle() does it, in few commands.
+-- What a step notes on its way, done at its end by settle() in few commands, and the waking of who sleeps.
+-- *Everything* that makes a message ready goes through here.
 local BROKEN_PAUSE = 60000
-local groups, group_list, records, counts, broken = {}, {}, {}, {}, {}
+local groups, group_list, records, counts = {}, {}, {}, {}
+-- For the caller to hear of: queues whose set somebody overwrote, and records that can't be read (uuid, queue, reason).
+local broken, corrupt = {}, {}
 
 -- Leave one token on each list that a sleeper who may take it waits on, where there is none.
 local function wake(wish, queue)
@@ -17,41 +19,15 @@ local function wake(wish, queue)
   end
 end
 
-local function write(uuid, record)
-  records[#records + 1] = uuid
-  records[#records + 1] = record
-end
-
 local function tally(queue, change)
   counts[queue] = (counts[queue] or 0) + change
-end
-
-local function ready(h, uuid, suspect)
-  local room = suspect and 'suspects:' or 'ready:'
-  local name = room .. h.wish .. ':' .. h.queue
-  local group = groups[name]
-  if not group then
-    group = { name = name, index = room .. h.wish, wish = h.wish, queue = h.queue, members = {} }
-    groups[name] = group
-    group_list[#group_list + 1] = group
-  end
-  local members = group.members
-  members[#members + 1] = h.priority
-  members[#members + 1] = place_of(h, uuid)
-end
-
--- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
-local function delay(h, uuid, due)
-  local head = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. '\n' .. h.queue)
-  if not head[1] or due < tonumber(head[2]) then wake(h.wish, h.queue) end
 end
 
 -- A set that some stranger overwrote must not hold up the other queues: what belongs there tries again later.
 local function settle()
   if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
-    if change ~= 0 and call('HINCRBY', QUEUES, queue, change) <= 0 then
+    if change ~= 0 and call('HINCRBY', QUEUES, queue, int(change)) <= 0 then
       call('HDEL', QUEUES, queue)
       call('DEL', P .. 'wake:thread:' .. queue, P .. 'wake:process:' .. queue)
     end
@@ -60,7 +36,7 @@ local function settle()
     local members, queue = group.members, group.queue
     local done = redis.pcall('ZADD', P .. group.name, unpack(members))
     if type(done) == 'number' then
-      call('ZADD', P .. group.index, 0, queue)
+      call('ZADD', P .. group.index, '0', queue)
       wake(group.wish, queue)
     else
       broken[queue] = done.err

@@ -1,16 +1,13 @@
 -- Delayed messages that are due become ready, 500 at a time; each takes the arrival number of this moment.
 -- Answers the milliseconds until the next one is due, -1 if none is delayed.
 local function promote(dlq_ttl)
-  local head = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-  if not head[1] then return -1 end
-  if tonumber(head[2]) > NOW then return tonumber(head[2]) - NOW end
   local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'LIMIT', 0, 500)
-  call('ZREMRANGEBYRANK', DELAYED, 0, #due - 1)
+  call('ZREMRANGEBYRANK', DELAYED, '0', int(#due - 1))
   local uuids, queues = {}, {}
   for n, member in ipairs(due) do
     uuids[n], queues[n] = string.match(member, '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
   end
-  local arrival = call('HINCRBY', COUNTERS, 'arrival', #due) - #due
+  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#due)) - #due
   for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do
     local h = record and parse(record)
     if h then
@@ -22,6 +19,6 @@ local function promote(dlq_ttl)
       set_aside(uuids[n], queues[n], record, dlq_ttl)
     end
   end
-  head = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
+  local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')
   return head[1] and math.max(tonumber(head[2]) - NOW, 0) or -1
 end

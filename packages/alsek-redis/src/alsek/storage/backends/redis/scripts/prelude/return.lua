@@ -29,20 +29,3 @@ local function forget(worker, losses, code, dlq_ttl)
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)
   call('ZREM', WORKERS, worker)
 end
-
--- Some worker reached the store. If none had for a whole lease, takeover waits one lease more.
-local function beat(lease)
-  local last = tonumber(call('HGET', COUNTERS, 'beat') or NOW)
-  if NOW - last > lease then call('HSET', COUNTERS, 'grace', int(NOW + lease)) end
-  if NOW - last > lease / 8 or last == NOW then call('HSET', COUNTERS, 'beat', int(NOW)) end
-end
-
--- What lost workers held; `self` is evidently alive. At most 20 workers a step.
-local function take_over(self, dlq_ttl)
-  local first = call('ZRANGE', WORKERS, 0, 0, 'WITHSCORES')
-  if not first[1] or tonumber(first[2]) > NOW then return end
-  if tonumber(call('HGET', COUNTERS, 'grace') or 0) > NOW then return end
-  for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW), 'LIMIT', 0, 20)) do
-    if worker ~= self then forget(worker, 1, RETRYING, dlq_ttl) end
-  end
-end

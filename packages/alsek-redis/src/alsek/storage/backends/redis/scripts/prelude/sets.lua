@@ -7,15 +7,6 @@ local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
 local ROOMS = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
 
--- In bytes, as ZRANGEBYLEX compares; "<" goes by the server's locale.
-local function before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
-
 -- The worker's next queue after its n-th, `last`; nil after the last one.
 local function next_queue(n, last, rooms)
   if N_QUEUES >= 0 then return n < N_QUEUES and ARGV[8 + n] or nil end
@@ -23,8 +14,8 @@ local function next_queue(n, last, rooms)
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
       local from = last and '(' .. last or '-'
-      local queue = call('ZRANGEBYLEX', P .. room .. wish, from, '+', 'LIMIT', 0, 1)[1]
-      if queue and (not best or before(queue, best)) then best = queue end
+      local queue = call('ZRANGEBYLEX', P .. room .. wish, from, '+', 'LIMIT', '0', '1')[1]
+      if queue and (not best or queue ~= best and rarely().before(queue, best)) then best = queue end
     end
   end
   return best
@@ -41,7 +32,7 @@ local function waits(rooms, found)
         if not broken[queue] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
           if not found then return true end
           any = true
-          found(wish, queue or call('ZRANGE', set, 0, 0)[1])
+          found(wish, queue or call('ZRANGE', set, '0', '0')[1])
         end
       end
     end

@@ -1,6 +1,4 @@
 -- Taking in new messages, and knowing which are.
-local WINDOW, SPAN = 60000, 30000
-local HALF = math.floor(NOW / SPAN)
 
 -- For each uuid the request that it was taken in with, '' for a record that can't be read; nil if it is new.
 -- Finished uuids stand in one hash for each half of the window: uuid -> offset in it|request.
@@ -30,7 +28,7 @@ local function submit(starts, request, known)
     known = requests_of(uuids)
   end
   local answers = {}
-  local arrival = call('HINCRBY', COUNTERS, 'arrival', #starts) - #starts
+  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#starts)) - #starts
   for n, i in ipairs(starts) do
     local uuid, queue, priority, wish = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
     local pause, ttl, status_ttl = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]

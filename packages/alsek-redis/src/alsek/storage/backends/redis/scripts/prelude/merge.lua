@@ -1,0 +1,25 @@
+-- Choosing between several ready sets.
+
+-- The set whose head has the best (priority, arrival).
+local function best_of(sets)
+  local best, score, place
+  for _, set in ipairs(sets) do
+    local member = set.list[set.at]
+    if member then
+      local own_score, own_place = tonumber(set.list[set.at + 1]), tonumber(string.sub(member, 1, 13))
+      if not best or own_score < score or (own_score == score and own_place < place) then
+        best, score, place = set, own_score, own_place
+      end
+    end
+  end
+  return best
+end
+
+-- In bytes, as ZRANGEBYLEX compares; "<" goes by the server's locale.
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end

@@ -1,0 +1,27 @@
+-- Noting where a message goes: settle() in prelude/place.lua does it.
+
+local function write(uuid, record)
+  records[#records + 1] = uuid
+  records[#records + 1] = record
+end
+
+local function ready(h, uuid, suspect)
+  local room = suspect and 'suspects:' or 'ready:'
+  local name = room .. h.wish .. ':' .. h.queue
+  local group = groups[name]
+  if not group then
+    group = { name = name, index = room .. h.wish, wish = h.wish, queue = h.queue, members = {} }
+    groups[name] = group
+    group_list[#group_list + 1] = group
+  end
+  local members = group.members
+  members[#members + 1] = h.priority
+  members[#members + 1] = place_of(h, uuid)
+end
+
+-- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
+local function delay(h, uuid, due)
+  local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')
+  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. '\n' .. h.queue)
+  if not head[1] or due < tonumber(head[2]) then wake(h.wish, h.queue) end
+end

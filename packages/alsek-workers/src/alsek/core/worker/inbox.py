@@ -1,8 +1,9 @@
 """Work that waits for a thread.
 
-A thread is woken by a system call, a move to another core and a turn at the interpreter's lock, which takes longer than many a
-task. So putting work in and waking somebody are two things: whoever puts in a batch of small tasks may wake one thread for all.
-The thread that fell asleep last is woken first: what it needs is still in its core's caches.
+A thread is woken by a system call, a move to another core and a turn at the interpreter's lock, which takes
+longer than many a task. So putting work in and waking somebody are two things: whoever puts in a batch of small
+tasks may wake one thread for all. The thread that fell asleep last is woken first: what it needs is still in its
+core's caches.
 """
 
 from __future__ import annotations

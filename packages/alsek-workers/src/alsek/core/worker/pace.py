@@ -1,8 +1,8 @@
 """How fast the tasks of a crew end, and so how its work is best handed out.
 
-A task that ends within some microseconds ends before a second thread could be woken to run another beside it. While all tasks are
-like that, one thread had better run them one after the other, with the next ones already claimed, and report them together. As soon as
-one of them takes longer, each needs a thread of its own.
+A task that ends within some microseconds ends before a second thread could be woken to run another beside it.
+While all tasks are like that, one thread had better run them one after the other, with the next ones already
+claimed, and report them together. As soon as one of them takes longer, each needs a thread of its own.
 """
 
 from __future__ import annotations

@@ -141,26 +141,36 @@ class ThreadCrew:
         if finished:
             self._moved_at = monotonic_ms()
         if was_brisk and not self._pace.brisk:
-            self._slow_down()
+            self._spread()
         return finished
 
     @property
     def _ripe(self) -> bool:
-        """Whether what has finished is worth a trip to the store: at once, but for very short tasks of which more wait."""
+        """Whether what has finished is worth a trip: at once, unless very short tasks still wait to be run."""
         done = len(self._finished)
         return done > 0 and (not self._pace.brisk or not self._inbox or done >= self._size)
 
-    def _slow_down(self) -> None:
-        """Call a thread for each job that waits for one; those beyond, which were claimed ahead, are given back."""
+    def _spread(self) -> None:
+        """Call a thread for each piece of work that waits: one alone would take too long."""
+        for _ in range(len(self._inbox)):
+            self._call_thread()
+
+    @property
+    def _stalls_at(self) -> int | None:
+        """When what waits has waited for too long (monotonic ms); None if each has a thread of its own."""
+        if self._inbox and (self._pace.brisk or self.free < 0):
+            return self._moved_at + _BRISK_WAIT
+        return None
+
+    def _unblock(self) -> None:
+        """A task does not end: give back what was claimed ahead, and call a thread for each that waits."""
         self._pace.lose()
         waiting = [job for job in self._running.values() if job.runner is None]
-        too_many = min(len(waiting), max(0, -self.free))
-        for job in waiting[len(waiting) - too_many :]:
+        for job in waiting[max(0, len(waiting) + self.free) :] if self.free < 0 else ():
             if self._inbox.withdraw(job):
                 job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
                 self._finished.append(job)
-        for _ in range(len(self._inbox)):
-            self._call_thread()
+        self._spread()
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
@@ -185,15 +195,15 @@ class ThreadCrew:
         wakes = [job.next_interrupt for job in jobs if job.deadline]
         if not self._patient:
             wakes += [job.conclude_by for job in self._running.values() if job.conclude_by]
-        if self._pace.brisk and self._inbox:
-            wakes.append(self._moved_at + _BRISK_WAIT)
+        if (stalls_at := self._stalls_at) is not None:
+            wakes.append(stalls_at)
         return min(wakes, default=None)
 
     def enforce(self) -> None:
         """Interrupt what runs past its deadline; abandon what does not listen."""
         now = monotonic_ms()
-        if self._pace.brisk and self._inbox and now >= self._moved_at + _BRISK_WAIT:
-            self._slow_down()
+        if (stalls_at := self._stalls_at) is not None and now >= stalls_at:
+            self._unblock()
         for job in list(self._running.values()):
             if job.conclude_by and now >= job.conclude_by and not self._patient:
                 self._give_up(job)

@@ -46,6 +46,7 @@ class RedisMessages(MessagePort):
         self._make_call = make_call
         self._workers: dict[tuple[str, Worker], Call] = {}
         self._add = make_call("add")
+        self._add_one = make_call("add_one")
         self._remove = make_call("remove")
         self._reschedule = make_call("reschedule")
         self._bury = make_call("bury")
@@ -73,7 +74,11 @@ class RedisMessages(MessagePort):
     def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
         name = _short(request)
         if len(submissions) == 1:
-            return [self._add(name, *submission_arguments(submissions[0]))[0] == 1]
+            (submission,) = submissions
+            arguments = (name, *submission_arguments(submission))
+            if submission.delay == 0 and self._add_one.run(arguments) is not None:
+                return [True]
+            return [self._add.run(arguments)[0] == 1]
         # Of two of one uuid in this call the second is not new, though it has the same request.
         new: dict[str, Submission] = {}
         for submission in submissions:
@@ -81,10 +86,10 @@ class RedisMessages(MessagePort):
         firsts = list(new.values())
         accepted: list[bool] = []
         for first in range(0, len(firsts), SUBMISSION_BATCH):
-            arguments = [name]
+            batch = [name]
             for submission in firsts[first : first + SUBMISSION_BATCH]:
-                arguments += submission_arguments(submission)
-            accepted += [answer == 1 for answer in self._add.run(arguments)]
+                batch += submission_arguments(submission)
+            accepted += [answer == 1 for answer in self._add.run(batch)]
         if len(firsts) == len(submissions):
             return accepted
         answers = {submission.uuid: answer for submission, answer in zip(firsts, accepted, strict=True)}

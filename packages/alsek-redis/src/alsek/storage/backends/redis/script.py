@@ -1,12 +1,13 @@
 """Scripts: found, put together and called.
 
 A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers, and which
-parts of ``scripts/prelude`` it needs: they are put before it, after the clock. (A script keeps nothing between two calls, so
-all its functions are made anew each time; at some 2,000 instructions each. Parts that it needs rarely are put into one function,
-which makes them when it is first asked: ``rarely().bury(…)``.) It is called by its digest;
-a server that does not know it (it restarted, say) is sent the text. ``flags=allow-oom`` lets what frees
-memory run at ``maxmemory``; servers before 7.0 don't know such flags, but lift that limit from the first
-write on that needs no memory, so such a write is put first.
+parts of ``scripts/prelude`` it needs: they are put before it, after the clock. A script keeps nothing between
+two calls, so all its functions are made anew each time, at some 2,000 instructions each; parts that it needs
+rarely are put into one function, which makes them when it is first asked: ``rarely().bury(…)``.
+
+A script is called by its digest; a server that does not know it (it restarted, say) is sent the text.
+``flags=allow-oom`` lets what frees memory run at ``maxmemory``; servers before 7.0 don't know such flags, but
+lift that limit from the first write on that needs no memory, so such a write is put first.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def load(name: str, clock: str) -> Source:
     """The script of this name, whole."""
     text = _FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
     flags = _FLAGS.search(text)
-    body = "".join(["local P = ARGV[1]\nlocal made, rarely\n", clock, "\n", _parts(_NEEDS, text), _seldom(_parts(_RARELY, text)), text])
+    often, seldom = _parts(_NEEDS, text), _seldom(_parts(_RARELY, text))
+    body = "".join(["local P = ARGV[1]\nlocal made, rarely\n", clock, "\n", often, seldom, text])
     flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
     plain = (_FREE_WRITE + body if flags else body).encode()
     return Source(flagged, _digest(flagged), plain, _digest(plain))
@@ -68,9 +70,11 @@ def _parts(which: re.Pattern[str], text: str) -> str:
 
 def _seldom(parts: str) -> str:
     """Lua's ``rarely()``: makes these functions when it is first called."""
-    # Declared before what is needed often, which mentions it; so is the table that it fills.
-    names = ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts))
-    return f"function rarely()\n  if made then return made end\n{parts}  made = {{ {names} }}\n  return made\nend\n" if parts else ""
+    if not parts:
+        return ""
+    table = ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts))
+    # Declared before the other parts, which mention it.
+    return f"function rarely()\nif made then return made end\n{parts}made = {{ {table} }}\nreturn made\nend\n"
 
 
 def _digest(text: bytes) -> bytes:

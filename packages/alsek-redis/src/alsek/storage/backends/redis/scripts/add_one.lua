@@ -1,0 +1,41 @@
+-- Store one new message that is ready at once, as add.lua does, in as few commands as that takes.
+--
+-- Nearly all submissions are of this kind. Whatever is not plain is left to add.lua, before anything is written: a uuid
+-- that may not be new, and a ready set that somebody has overwritten.
+-- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
+-- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl
+-- Returns: 1, or nil for what is left to add.lua
+-- Needs: base window
+local uuid, queue, wish, ttl, status_ttl = ARGV[3], ARGV[4], ARGV[7], ARGV[9], ARGV[10]
+if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
+for half = HALF - WINDOW / SPAN, HALF do
+  if call('HEXISTS', P .. 'finished:' .. half, uuid) == 1 then return false end
+end
+local set = P .. 'ready:' .. wish .. ':' .. queue
+local lists = {}
+if wish ~= 'p' then lists = { P .. 'wake:thread:' .. queue, P .. 'wakes:thread' } end
+if wish ~= 't' then
+  lists[#lists + 1] = P .. 'wake:process:' .. queue
+  lists[#lists + 1] = P .. 'wakes:process'
+end
+local there = call('EXISTS', set, unpack(lists))
+local arrival = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
+if type(redis.pcall('ZADD', set, ARGV[6], arrival .. uuid)) ~= 'number' then return false end
+local expiry = ttl == '0' and '0' or int(NOW + ttl)
+call('HSET', MESSAGES, uuid, '1|' .. wish .. '|' .. ARGV[6] .. '|' .. string.match(arrival, '^0*(%d+)') .. '|0|' .. expiry ..
+  '|' .. ttl .. '|' .. status_ttl .. '|0|' .. ARGV[2] .. '|' .. queue .. '\n' .. ARGV[5])
+call('HINCRBY', QUEUES, queue, '1')
+if status_ttl ~= '0' then
+  local name, status = P .. 'statuses:' .. uuid, '1|' .. int(NOW) .. '|'
+  if status_ttl == '-1' then call('SET', name, status) else call('SET', name, status, 'PX', status_ttl) end
+  call('PUBLISH', name, status)
+end
+
+-- The set into the index, and a token for one sleeper of each kind that may take it, where they are missing.
+if there <= #lists then
+  call('ZADD', P .. 'ready:' .. wish, '0', queue)
+  for _, list in ipairs(lists) do
+    if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
+  end
+end
+return 1

@@ -78,7 +78,8 @@ class Broker:
             raise MessageAlreadyExistsError(
                 f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
             )
-        log.debug("Submitted %s.", message.summary)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("Submitted %s.", message.summary)
 
     def submit_many(self, messages: Iterable[Message]) -> list[Message]:
         """Put many messages into their queues, in few steps of the store.

@@ -91,6 +91,9 @@ FIELDS = (
     "status_ttl",
 )
 
+#: What the wire has of a message itself, with the defaults that it leaves out.
+_OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in FIELDS if name not in ("uuid", "queue"))
+
 
 class Message:
     """What a producer asks a worker to do. All times and durations are milliseconds.
@@ -296,9 +299,13 @@ class Message:
         """
         wire: dict[str, Any] = {}
         try:
-            wire = _sparse(self.data)
-            del wire["uuid"], wire["queue"]
-            return dump(serializer, wire)
+            # As _sparse() does it, without the dict of all fields: this is done for each message.
+            wire = {
+                name: value
+                for name, default in _OWN
+                if (value := getattr(self, name)) is not default and (default is None or value != default)
+            }
+            return dump(serializer, _finished(wire))
         except Exception as error:  # whatever a serializer raises on values that it can't take
             raise SerializationError(_blame(self, wire, serializer, error)) from error
 
@@ -370,6 +377,11 @@ def _sparse(data: dict[str, Any]) -> dict[str, Any]:
         # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
         if value is not default and (default is None or value != default):
             sparse[name] = value
+    return _finished(sparse)
+
+
+def _finished(sparse: dict[str, Any]) -> dict[str, Any]:
+    """Without a time that is the other one, and with a callback that is sparse as well."""
     if "updated_at" in sparse and sparse["updated_at"] == sparse.get("created_at"):
         del sparse["updated_at"]
     callback = sparse.get("callback_message_data")

@@ -11,22 +11,22 @@ from typing import Final
 
 #: Shorter than any wait for a reply of another process (ns): such a task has only computed.
 _BRISK_NS: Final = 50_000
-#: As if a task of this length (ns) had just ended: some 30 short ones make up for it.
+#: As if a task of this length (ns) had just ended: it takes some 30 reports of short ones until they are trusted.
 _UNKNOWN_NS: Final = 4_000_000
 
 
 class Pace:
-    """Remembers the longest of the last tasks: each task that ends makes what was before it count an eighth less."""
+    """Remembers the longest of the last tasks: those before count an eighth less each time that some have ended."""
 
     def __init__(self) -> None:
         self._longest_ns = _UNKNOWN_NS
         #: Whether all tasks of late were very short.
         self.brisk = False
 
-    def note(self, took_ns: int) -> None:
-        """A task has ended, after so many nanoseconds."""
+    def note(self, longest_ns: int) -> None:
+        """Some tasks have ended, the longest after so many nanoseconds."""
         faded = self._longest_ns - (self._longest_ns >> 3)
-        self._longest_ns = max(took_ns, faded)
+        self._longest_ns = max(longest_ns, faded)
         self.brisk = self._longest_ns < _BRISK_NS
 
     def lose(self) -> None:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 LONGEST: Final = 10**13
 #: The largest integer that every store keeps.
 _LARGEST = 2**63 - 1
+#: A success that leaves nothing behind.
+_WITHOUT_ANYTHING: Final = Succeeded("", "", 0)[3:]
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -49,6 +51,8 @@ def sound(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
 
 def _sound(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Succeeded):
+        if outcome[3:] == _WITHOUT_ANYTHING:
+            return outcome
         ttl = _duration("result_ttl", outcome.result_ttl)
         if outcome.result is not None and not isinstance(outcome.result, _BYTES):
             raise TypeError(f"the serializer made {type(outcome.result).__name__} of the result, not bytes")

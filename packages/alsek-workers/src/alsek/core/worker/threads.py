@@ -131,17 +131,18 @@ class ThreadCrew:
         if not self._ripe and monotonic_ms() < self._moved_at + _BRISK_WAIT:
             return []
         finished = []
-        was_brisk = self._pace.brisk
+        longest_ns = 0
         while self._finished:
             job = self._finished.popleft()
             del self._running[job.claimed.token]
-            if job.took_ns:
-                self._pace.note(job.took_ns)
+            longest_ns = max(longest_ns, job.took_ns)
             finished.append(job)
         if finished:
             self._moved_at = monotonic_ms()
-        if was_brisk and not self._pace.brisk:
-            self._spread()
+            was_brisk = self._pace.brisk
+            self._pace.note(longest_ns)
+            if was_brisk and not self._pace.brisk:
+                self._spread()
         return finished
 
     @property

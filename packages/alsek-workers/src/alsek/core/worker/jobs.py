@@ -104,7 +104,7 @@ class Job:
         #: What trackers are to hear once the outcome has been accepted.
         self.owed: list[Owed] = []
         self._tasks: dict[str, AnyTask] = {}
-        #: How long the task ran (ns); 0 if it did not.
+        #: How long it had a thread (ns), the user's hooks, store and tracker included; 0 if it had none.
         self.took_ns = 0
         self.deadline = 0
         self.next_interrupt = 0
@@ -174,9 +174,7 @@ class Job:
         assert self.message is not None
         try:
             self._arm(board)
-            began = time.monotonic_ns()
             made = attempt(self.task, self.message)
-            self.took_ns = time.monotonic_ns() - began
         except _INTERRUPTIONS:  # raised outside of what attempt() guards
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.

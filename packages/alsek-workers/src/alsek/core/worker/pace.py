@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Shorter than any wait for a reply of another process (ns): such a task has only computed.
-_BRISK_NS: Final = 50_000
+#: Shorter than a wait for the reply of another process takes, with all that comes before and after a task (ns).
+_BRISK_NS: Final = 100_000
 #: As if a task of this length (ns) had just ended: it takes some 30 reports of short ones until they are trusted.
 _UNKNOWN_NS: Final = 4_000_000
 

@@ -277,7 +277,9 @@ class ThreadCrew:
             try:
                 if isinstance(work, Job):
                     job = work
+                    began = time.monotonic_ns()
                     job.run(tasks, broker, max_losses, board)
+                    job.took_ns = time.monotonic_ns() - began
                 else:
                     job = work()
             except BaseException:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -156,6 +158,27 @@ def test_a_child_has_connections_of_its_own(backend: RedisBackend) -> None:
     os.waitpid(child, 0)
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_no_moment_in_which_a_child_has_its_parents_connections(backend: RedisBackend) -> None:
+    """At whatever line the first thread of a child is interrupted, no other thread finds a connection of the parent."""
+    backend.ping()
+    link = backend._link
+    parents = list(link._idle)
+    assert parents
+
+    def at_each_line(frame: FrameType, *_: object) -> Any:
+        if link._pid == os.getpid() and any(one in parents for one in link._idle):
+            os._exit(1)
+        return at_each_line
+
+    child = os.fork()
+    if child == 0:
+        sys.settrace(at_each_line)
+        backend.ping()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_connections_are_shared_by_turns(backend: RedisBackend) -> None:

@@ -140,6 +140,24 @@ def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
     assert submit(backend, "c") == [True]
 
 
+def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBackend) -> None:
+    """At whatever line the first thread of a child is interrupted, no other waits for a lock that stayed behind."""
+    submit(backend, "a")
+    database = backend._database
+    parents = database._turn
+
+    def at_each_line(*_: object) -> object:
+        if database._pid == os.getpid() and database._turn is parents:
+            os._exit(1)
+        return at_each_line
+
+    def work() -> None:
+        sys.settrace(at_each_line)
+        submit(backend, "b")
+
+    assert ends_well(in_a_child(work))
+
+
 #: Two threads fork at once, while the main one writes; and so do their children.
 _FORK_TOGETHER = """
 import os, sys, threading

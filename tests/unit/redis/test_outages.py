@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import redis
 
+from alsek import Broker, Message
+from alsek.core.backoff import LinearBackoff
+from alsek.core.consumer import Consumer
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
@@ -158,6 +161,37 @@ def test_a_child_has_connections_of_its_own(backend: RedisBackend) -> None:
     os.waitpid(child, 0)
     os.close(reading)
     os.close(writing)
+
+
+def test_a_consumer_outlives_an_outage(redis_server: Any) -> None:
+    """A consumer that slept when the server went away yields what is submitted when it is back."""
+    server = redis_server()
+    broker = Broker(RedisBackend(server.url, timeout=300))
+    heard: list[str] = []
+    away = threading.Event()
+
+    class Pauses(LinearBackoff):
+        def get(self, incidents: int) -> int:
+            if incidents == 4:  # looks that found nothing, and no server
+                away.set()
+            return 200
+
+    with Consumer(broker, backoff=Pauses()) as consumer:
+
+        def consume() -> None:
+            for message in consumer.stream():
+                heard.append(message.uuid)
+                broker.ack(message)
+                return
+
+        thread = threading.Thread(target=consume)
+        thread.start()
+        server.stop()
+        assert away.wait(20)
+        server.start()
+        broker.submit(Message("task", uuid="a"))
+        thread.join(20)
+        assert heard == ["a"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -131,7 +131,10 @@ class Job:
             return
         assert self.task is not None
         report(self.task, message, TaskStatus.RUNNING)
-        self.conclude_by = 0
+        with self._lock:
+            if self.was_taken:
+                return  # given up meanwhile: the message is another's to run
+            self.conclude_by = 0
         made = self._attempt(board)
         if not self.was_taken:
             self._conclude(made)
@@ -270,8 +273,8 @@ class Job:
     def give_up(self) -> bool:
         """Conclude without the user's hooks, store or tracker, which don't end; False if they just have."""
         with self._lock:
-            if self.outcome is not None:
-                return False
+            if self.outcome is not None or not self.conclude_by:
+                return False  # it has ended, or the task has begun
             self._taken_from += (self.runner,)
         self.conclude_by = 0
         if self.task is None or self.message is None:

@@ -12,11 +12,13 @@ from alsek.storage.backends.records import Stored, TaskStatus
 from tests.contract.actors import (
     DLQ_TTL,
     ERROR,
+    LEASE,
     Actor,
     a_message,
     add,
     died,
     hear,
+    lost,
     released,
     result_of,
     retried,
@@ -217,6 +219,29 @@ def test_what_is_held_does_not_expire(backend: Backend, store: Store, actor: Act
     assert not worker.claim_one().expired
     store.advance(3_000)
     assert not worker.claim_one().expired
+
+
+@pytest.mark.parametrize("how", ["lost", "released", "not received", "retired", "taken over"])
+def test_what_has_expired_stays_so(backend: Backend, store: Store, actor: Actors, how: str) -> None:
+    """A message whose lifetime was over when it was claimed is over for whoever has it next: it must not run."""
+    add(backend, a_message("a", ttl=500))
+    holder, other = actor(), actor()
+    store.advance(501)
+    claimed = holder.claim_one()
+    assert claimed.expired
+    if how == "lost":
+        holder.step(lost(claimed), limit=0)
+    elif how == "released":
+        holder.step(released(claimed), limit=0)
+    elif how == "not received":
+        backend.messages.renew(holder.worker, holder.seq, ())
+    elif how == "retired":
+        holder.retire()
+    else:
+        store.advance(LEASE // 2)
+        other.renew()
+        store.advance(LEASE // 2 + 1)
+    assert other.claim_one().expired
 
 
 def test_what_is_retried_never_expires(backend: Backend, store: Store, actor: Actors) -> None:

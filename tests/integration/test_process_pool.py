@@ -373,3 +373,36 @@ def test_slow_timers_do_not_matter(project: Project) -> None:
     for message in messages:
         tasks.result_store.get(message, timeout=20_000)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_task_can_not_settle_its_own_message_by_hand(project: Project, dies: bool) -> None:
+    """`broker.fail(message)` in a task's process, or in the hook of one that died, says so, and changes nothing."""
+    tasks = project.write(
+        """
+class Told(type(task(broker)(len))):
+    def on_failure(self, message: Message, error: BaseException) -> None:
+        settle(message)
+
+def settle(message: Message) -> None:
+    try:
+        broker.fail(message)
+    except ValueError as error:
+        (HERE / "said").write_text(str(error))
+
+@task(broker, result_store=result_store, base_task=Told, max_retries=0)
+def by_hand(dies: bool, message: Message) -> str:
+    if dies:
+        os._exit(3)
+    settle(message)
+    return "done"
+"""
+    )
+    message = tasks.by_hand.generate(args=(dies,))
+    start(project, "--n_processes", "1")
+    if dies:
+        with pytest.raises(TaskFailedError, match="exit code 3"):
+            tasks.result_store.get(message, timeout=20_000)
+    else:
+        assert tasks.result_store.get(message, timeout=20_000) == "done"
+    assert "is held by the pool" in (project.folder / "said").read_text()

@@ -244,7 +244,7 @@ def deaf() -> None:
 
 
 def test_a_hook_that_hangs_does_not_keep_the_slot(project: Project) -> None:
-    """What follows the task has five seconds; then the message is completed without it, and its slot serves others."""
+    """What follows the task has eight seconds; then the message is completed without it, and its slot serves others."""
     tasks = project.write(
         BASICS
         + """
@@ -261,8 +261,8 @@ def hanging() -> str:
     )
     worker = project.worker("--n_threads", "1", "--n_processes", "1")
     first, second = tasks.hanging.generate(), tasks.add.generate(args=(1, 1))
-    assert tasks.result_store.get(first, timeout=15_000) == "done"
-    assert tasks.result_store.get(second, timeout=15_000) == 2
+    assert tasks.result_store.get(first, timeout=20_000) == "done"
+    assert tasks.result_store.get(second, timeout=20_000) == 2
     worker.logged("did not end what follows the task")
 
 

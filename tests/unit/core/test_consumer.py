@@ -6,19 +6,21 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
+from alsek.core.lifecycle import bury_unread
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Claimed
+from alsek.storage.backends.records import Claimed, Died
 from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
 
 
@@ -272,6 +274,24 @@ def test_after_the_lease_the_consumer_registers_anew(
         broker.ack(again)
         assert next(stream).uuid == "two"
     assert "no longer its own" in caplog.text
+
+
+def test_a_lease_that_ends_before_a_burial_ends_no_stream(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When what must not run is no longer its own to bury, the consumer registers anew, and goes on."""
+    broker.submit_many([Message("t", uuid="revoked"), Message("t", uuid="good")])
+    broker.revoke(Message("t", uuid="revoked"))
+    with Consumer(broker) as consumer:
+
+        def too_late(*details: Any) -> Died:
+            consumer._session.retire()
+            monkeypatch.undo()
+            return bury_unread(*details)
+
+        monkeypatch.setattr("alsek.core.consumer.bury_unread", too_late)
+        assert next(consumer.stream()).uuid == "good"
+    assert broker.in_dlq(Message("t", uuid="revoked"))
 
 
 def test_no_file_descriptor_is_left(broker: Broker) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 import redis
 
+from alsek import Broker, Message
+from alsek.core.backoff import LinearBackoff
+from alsek.core.consumer import Consumer
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
@@ -156,6 +161,58 @@ def test_a_child_has_connections_of_its_own(backend: RedisBackend) -> None:
     os.waitpid(child, 0)
     os.close(reading)
     os.close(writing)
+
+
+def test_a_consumer_outlives_an_outage(redis_server: Any) -> None:
+    """A consumer that slept when the server went away yields what is submitted when it is back."""
+    server = redis_server()
+    broker = Broker(RedisBackend(server.url, timeout=300))
+    heard: list[str] = []
+    away = threading.Event()
+
+    class Pauses(LinearBackoff):
+        def get(self, incidents: int) -> int:
+            if incidents == 4:  # looks that found nothing, and no server
+                away.set()
+            return 200
+
+    with Consumer(broker, backoff=Pauses()) as consumer:
+
+        def consume() -> None:
+            for message in consumer.stream():
+                heard.append(message.uuid)
+                broker.ack(message)
+                return
+
+        thread = threading.Thread(target=consume)
+        thread.start()
+        server.stop()
+        assert away.wait(20)
+        server.start()
+        broker.submit(Message("task", uuid="a"))
+        thread.join(20)
+        assert heard == ["a"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_no_moment_in_which_a_child_has_its_parents_connections(backend: RedisBackend) -> None:
+    """At whatever line the first thread of a child is interrupted, no other thread finds a connection of the parent."""
+    backend.ping()
+    link = backend._link
+    parents = list(link._idle)
+    assert parents
+
+    def at_each_line(frame: FrameType, *_: object) -> Any:
+        if link._pid == os.getpid() and any(one in parents for one in link._idle):
+            os._exit(1)
+        return at_each_line
+
+    child = os.fork()
+    if child == 0:
+        sys.settrace(at_each_line)
+        backend.ping()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_connections_are_shared_by_turns(backend: RedisBackend) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -136,3 +138,57 @@ def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
         thread.join()
     assert ends_well(child)
     assert submit(backend, "c") == [True]
+
+
+def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBackend) -> None:
+    """At whatever line the first thread of a child is interrupted, no other waits for a lock that stayed behind."""
+    submit(backend, "a")
+    database = backend._database
+    parents = database._turn
+
+    def at_each_line(*_: object) -> object:
+        if database._pid == os.getpid() and database._turn is parents:
+            os._exit(1)
+        return at_each_line
+
+    def work() -> None:
+        sys.settrace(at_each_line)
+        submit(backend, "b")
+
+    assert ends_well(in_a_child(work))
+
+
+#: Two threads fork at once, while the main one writes; and so do their children.
+_FORK_TOGETHER = """
+import os, sys, threading
+from alsek.storage.backends.sqlite import SQLiteBackend
+
+backends = [SQLiteBackend(os.path.join(sys.argv[1], f"{n}.db")) for n in range(3)]
+
+def write(value):
+    for backend in backends:
+        backend.set("k", value)
+
+def fork():
+    for n in range(40):
+        pid = os.fork()
+        if not pid:
+            write(n)
+            os._exit(0)
+        if os.waitpid(pid, 0)[1]:
+            os._exit(1)
+
+write(0)
+threads = [threading.Thread(target=fork) for _ in range(2)]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    write(1)
+os._exit(0)
+"""
+
+
+def test_threads_that_fork_at_once_leave_the_store_usable(tmp_path: Path) -> None:
+    """Two threads fork side by side, again and again: nobody is left with a lock that nobody gives back."""
+    command = [sys.executable, "-W", "ignore", "-c", _FORK_TOGETHER, str(tmp_path)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0

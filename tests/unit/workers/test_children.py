@@ -69,6 +69,27 @@ def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseExcept
     assert child.ending == "ended with exit code 1"
 
 
+def test_a_sigterm_right_after_the_fork_ends_the_child(
+    start: Forker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that is told to end before it has handlers of its own ends, whatever its parent does at a SIGTERM."""
+    really_fork = os.fork
+
+    def fork_and_signal() -> int:
+        pid = really_fork()
+        if not pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+    monkeypatch.setattr(children.os, "fork", fork_and_signal)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        assert ended(start(lambda _: 0)) == -signal.SIGTERM
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_killed_child_is_told_by_its_signal(start: Forker) -> None:
     """The status is minus the signal, and its ending names it."""
     child = start(lambda _: time.sleep(PATIENCE) or 0)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.soundness import LONGEST, sound
+from alsek.core.worker.soundness import sound
+from alsek.defaults import LONGEST_DURATION as LONGEST
 from alsek.storage.backends.records import (
     FOR_EVER,
     Died,

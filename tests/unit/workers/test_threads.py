@@ -12,11 +12,12 @@ import pytest
 
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
+from alsek.core.worker import jobs
 from alsek.core.worker import threads as module
 from alsek.core.worker.jobs import Job
 from alsek.core.worker.threads import ThreadCrew
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Released, Succeeded
+from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.stand_ins import PATIENCE, Shift, eventually
 
 
@@ -43,15 +44,15 @@ def crew(shift: Shift) -> Iterator[Callable[..., ThreadCrew]]:
 
 def collected(crew: ThreadCrew, many: int) -> list[Job]:
     """Wait for so many finished jobs, enforcing deadlines as the engine does."""
-    jobs: list[Job] = []
+    finished: list[Job] = []
 
     def enough() -> bool:
         crew.enforce()
-        jobs.extend(crew.collect())
-        return len(jobs) >= many
+        finished.extend(crew.collect())
+        return len(finished) >= many
 
     eventually(enough)
-    return jobs
+    return finished
 
 
 def alive(prefix: str = "alsek-task-") -> int:
@@ -205,11 +206,11 @@ def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., Thr
 
     hands = crew(short, long)
     assert hands.next_deadline() is None
-    jobs = [shift.job(each.generate(submit=False)) for each in (long, short)]
-    for job in jobs:
+    both = [shift.job(each.generate(submit=False)) for each in (long, short)]
+    for job in both:
         hands.start(job)
-    eventually(lambda: all(job.deadline for job in jobs))
-    assert hands.next_deadline() == min(job.deadline for job in jobs)
+    eventually(lambda: all(job.deadline for job in both))
+    assert hands.next_deadline() == min(job.deadline for job in both)
     go_on.set()
     collected(hands, 2)
     assert hands.next_deadline() is None
@@ -235,6 +236,38 @@ def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Calla
     hands.settled(refused, False)
     eventually(lambda: told)
     assert told == [TaskStatus.SUCCEEDED]
+
+
+def test_a_job_that_was_given_up_never_starts_its_task(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on, gone_on = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    class Hangs(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.RUNNING:
+                go_on.wait(PATIENCE)
+                gone_on.set()
+
+    @task(shift.broker, status_tracker=Hangs(MemoryBackend()))
+    def late() -> None:
+        ran.append("late")
+
+    hands = crew(late, size=1)
+    hands.start(shift.job(late.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Retried)
+    thread = job._taken_from[0]
+    assert thread is not None
+    shift.board.free(job.entry)
+    go_on.set()
+    thread.join(PATIENCE)
+    assert gone_on.is_set()
+    assert ran == []
+    assert all(not entry.running for entry in shift.board.held())
 
 
 def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:

@@ -34,5 +34,10 @@ PROMOTION_BATCH: Final = 500
 #: One call of the store takes at most this many submissions.
 SUBMISSION_BATCH: Final = 200
 
+#: The longest duration that every store can add to its clock: three centuries. One that is longer stands for it.
+LONGEST_DURATION: Final = 10**13
+#: The largest integer that every store keeps.
+LARGEST_INTEGER: Final = 2**63 - 1
+
 #: A producer waits at most this long for a store that is away.
 DEFAULT_SUBMIT_TIMEOUT: Final = 5_000

@@ -10,7 +10,7 @@ from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_DLQ_TTL
+from alsek.defaults import DEFAULT_DLQ_TTL, LARGEST_INTEGER, LONGEST_DURATION
 from alsek.exceptions import (
     ClaimLostError,
     CorruptMessageError,
@@ -21,7 +21,7 @@ from alsek.exceptions import (
     WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Succeeded
+from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Broker:
         if dlq_ttl is not None and dlq_ttl <= 0:
             raise ValidationError(f"dlq_ttl={dlq_ttl}: must be None (no dead letters) or milliseconds > 0")
         self.backend = backend
-        self.dlq_ttl = dlq_ttl
+        self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, LONGEST_DURATION)
 
     def __repr__(self) -> str:
         return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
@@ -73,7 +73,7 @@ class Broker:
             if ttl <= 0:
                 raise ValidationError(f"ttl={ttl} for {message.summary}: must be None or milliseconds > 0")
             message.ttl = ttl
-        submission = message.submission(self.backend.serializer)
+        submission = self._submission(message)
         if not self.backend.messages.add((submission,), new_request_id())[0]:
             raise MessageAlreadyExistsError(
                 f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
@@ -95,7 +95,7 @@ class Broker:
         batch: dict[str, Message] = {}
         # Of two with one uuid the store would take the second for a repetition of the first, and call it accepted.
         doubles = [m for m in messages if batch.setdefault(m.uuid, m) is not m]
-        submissions = [message.submission(self.backend.serializer) for message in batch.values()]
+        submissions = [self._submission(message) for message in batch.values()]
         accepted = self.backend.messages.add(submissions, new_request_id())
         return [m for m, taken in zip(batch.values(), accepted, strict=True) if not taken] + doubles
 
@@ -110,7 +110,7 @@ class Broker:
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
-        delay = retried.ready_at - retried.updated_at
+        delay = min(retried.ready_at - retried.updated_at, LONGEST_DURATION)
         payload = retried.pack(self.backend.serializer)
         if message.claim is not None:
             self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))
@@ -189,7 +189,7 @@ class Broker:
         fresh = message.clone()
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
         fresh.created_at = fresh.updated_at = now_ms()
-        if not self.backend.messages.replay(fresh.submission(self.backend.serializer)):
+        if not self.backend.messages.replay(self._submission(fresh)):
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     def sync_from_backend(self, message: Message) -> Message:
@@ -205,6 +205,11 @@ class Broker:
         if letter is not None:
             return self._revived(letter)
         raise MessageDoesNotExistsError(f"{message.summary} is not in the store")
+
+    def _submission(self, message: Message) -> Submission:
+        if message.priority > LARGEST_INTEGER:
+            raise ValidationError(f"priority of {message.summary}: must be at most {LARGEST_INTEGER}")
+        return message.submission(self.backend.serializer)
 
     def _revived(self, letter: DeadLetter) -> Message:
         message = Message.unpack(letter.uuid, letter.queue, letter.payload, self.backend.serializer)

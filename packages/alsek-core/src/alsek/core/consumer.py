@@ -20,9 +20,12 @@ from alsek.core.session import Session
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
 from alsek.exceptions import BackendUnavailableError, CorruptMessageError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Worker
 
 log = logging.getLogger(__name__)
+
+#: How long (ms) at most until a store that is away is asked again.
+_LONGEST_SLEEP = 5_000
 
 
 class Consumer:
@@ -66,28 +69,45 @@ class Consumer:
             return
         if self._keeper is None:
             self._register()
-        waiter = self._session.waiter()
+        waiter: Waiter | None = None
+        listening = False  # the waiter is armed, and has not rung
         misses = 0
         try:
             while not self._closed.is_set():
+                message, next_due = None, None
                 try:
-                    waiter.arm()
                     message, next_due = self._claim()
+                    if message is None:
+                        waiter = waiter or self._session.waiter()
+                        waiter.arm()
+                        listening = True
                 except BackendUnavailableError as error:
                     log.warning("%s", error)
-                    message, next_due = None, None
-                if message is not None:
-                    misses = 0
-                    yield message
+                    if waiter is not None:
+                        waiter.close()
+                    waiter, listening = None, False
+                if message is None:
+                    misses += 1
+                    if self._sleep(waiter, misses, next_due):
+                        listening = False
                     continue
-                misses += 1
-                self._sleep(waiter, misses, next_due)
+                if listening and waiter is not None:
+                    # Whoever has the message may take long: what this would be woken for now, another must hear.
+                    waiter.close()
+                    waiter, listening = None, False
+                misses = 0
+                yield message
         finally:
-            waiter.close()
+            if waiter is not None:
+                waiter.close()
 
     def _claim(self) -> tuple[Message | None, int | None]:
         try:
             step = self._session.step((), 1)
+            for claimed in step.claimed:
+                message = self._admit(claimed)
+                if message is not None:
+                    return message, None
         except WorkerUnknownError:
             log.error(
                 "The lease of consumer %s ran out: what it held is no longer its own.",
@@ -95,10 +115,6 @@ class Consumer:
             )
             self._session.register()
             return None, 0
-        for claimed in step.claimed:
-            message = self._admit(claimed)
-            if message is not None:
-                return message, None
         return None, 0 if step.claimed else step.next_due
 
     def _admit(self, claimed: Claimed) -> Message | None:
@@ -114,20 +130,21 @@ class Consumer:
             else:
                 message.claim = Claim(self._session, claimed.token)
                 return message
-        outcome: Outcome = bury_unread(claimed, error, self.broker.dlq_ttl)
-        self._session.step((outcome,), 0)
+        self._session.finish(bury_unread(claimed, error, self.broker.dlq_ttl))
         return None
 
-    def _sleep(self, waiter: Waiter, misses: int, next_due: int | None) -> None:
-        longest = min(self.backoff.get(misses), waiter.interval)
+    def _sleep(self, waiter: Waiter | None, misses: int, next_due: int | None) -> bool:
+        """Sleep until something may be claimable, or :meth:`close`; whether the waiter rang."""
+        longest = min(self.backoff.get(misses), _LONGEST_SLEEP if waiter is None else waiter.interval)
         poll = select.poll()
         poll.register(self._stop, select.POLLIN)
-        poll.register(waiter.fileno(), select.POLLIN)
+        ear = -1 if waiter is None else waiter.fileno()
+        if waiter is not None:
+            poll.register(ear, select.POLLIN)
         ready = [
             descriptor for descriptor, _ in poll.poll(longest if next_due is None else min(longest, next_due))
         ]
-        if waiter.fileno() in ready:
-            waiter.drain()
+        return waiter is not None and ear in ready and waiter.drain()
 
     def _register(self) -> None:
         self._session.register()

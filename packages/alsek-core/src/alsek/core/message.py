@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.clock import from_text, now_ms, to_text
 from alsek.core.identifiers import check_name, new_uuid
-from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
+from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT, LONGEST_DURATION
 from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
@@ -331,20 +331,23 @@ class Message:
         return message
 
     def submission(self, serializer: Serializer) -> Submission:
-        """The message as a store takes it.
+        """The message as a store takes it: with no duration longer than three centuries.
 
         Raises:
             SerializationError: As :meth:`pack`.
         """
+        delay, ttl, status_ttl = self.delay, self.ttl or 0, self.status_ttl
+        if delay > LONGEST_DURATION or ttl > LONGEST_DURATION or status_ttl > LONGEST_DURATION:
+            delay, ttl, status_ttl = (min(each, LONGEST_DURATION) for each in (delay, ttl, status_ttl))
         return Submission(
             self.uuid,
             self.queue,
             self.pack(serializer),
             self.priority,
             self.mechanism_wish,
-            self.delay,
-            self.ttl or 0,
-            self.status_ttl,
+            delay,
+            ttl,
+            status_ttl,
         )
 
     def __eq__(self, other: object) -> bool:

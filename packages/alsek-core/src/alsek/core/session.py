@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from alsek.core.identifiers import new_worker_id
+from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Outcome, Step, Worker
@@ -136,6 +137,21 @@ class Session:
     def waiter(self) -> Waiter:
         """A waiter for this worker."""
         return self.backend.messages.waiter(self.worker)
+
+
+class ForeignSession(Session):
+    """The standing of a worker whose steps another process numbers.
+
+    It says whose a claim is. A step from here would be numbered anew: the store would take it for a repetition of the
+    worker's own, answer as it did then, and do nothing.
+    """
+
+    def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
+        names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
+        raise ValidationError(
+            f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "
+            "or by raising Retry or Reject"
+        )
 
 
 def _joined(first: Step, second: Step) -> Step:

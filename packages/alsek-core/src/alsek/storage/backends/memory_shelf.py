@@ -105,10 +105,12 @@ class Shelf:
         self._delay(record, delay)
 
     def give_back(self, record: Record, status: TaskStatus, suspect: bool = False) -> None:
-        """Make a claimed record ready at its old place. Its lifetime begins anew: held is not waiting."""
+        """Make a claimed record ready at its old place. Its lifetime begins anew, unless it was over."""
         self.take(record)
         record.suspect = record.suspect or suspect
-        record.state, record.ready_since = "ready", self._store.clock()
+        record.state = "ready"
+        if not record.expired:
+            record.ready_since = self._store.clock()
         self._put(record)
         self.fresh[record.lane] = None
         self._set_status(record, status)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.message import Claim, Message
-from alsek.core.session import Session
+from alsek.core.session import ForeignSession
 from alsek.core.worker.children import Inherited, ignore_signal
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
@@ -165,7 +165,7 @@ def charged(
         message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
     except CorruptMessageError as corrupt:
         return bury_unread(claimed, corrupt, broker.dlq_ttl)
-    message.claim = Claim(Session(broker.backend, worker), claimed.token)
+    message.claim = Claim(ForeignSession(broker.backend, worker), claimed.token)
     task = pool.tasks.get(message.task_name)
     if task is None:
         return bury(None, message, unknown_task(message, pool.tasks), broker).outcome

@@ -154,12 +154,18 @@ def fork_plain(main: Callable[[], int]) -> int:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return main()
 
     flush()
-    pid = os.fork()
-    if not pid:
-        exit_with(run)
+    # Until the child has handlers of its own, it would meet a SIGTERM as its parent does, and go on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    try:
+        pid = os.fork()
+        if not pid:
+            exit_with(run)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 

@@ -37,8 +37,9 @@ _forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p
 )
 
 
-#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker.
-CONCLUDE_WITHIN = 5_000
+#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
+#: whose store hangs says so within 7.5 s, and then the task runs without it.
+CONCLUDE_WITHIN = 8_000
 
 _INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
 
@@ -134,7 +135,10 @@ class Job:
             return
         assert self.task is not None
         report(self.task, message, TaskStatus.RUNNING)
-        self.conclude_by = 0
+        with self._lock:
+            if self.was_taken:
+                return  # given up meanwhile: the message is another's to run
+            self.conclude_by = 0
         made = self._attempt(board)
         if not self.was_taken:
             self._conclude(made)
@@ -273,8 +277,8 @@ class Job:
     def give_up(self) -> bool:
         """Conclude without the user's hooks, store or tracker, which don't end; False if they just have."""
         with self._lock:
-            if self.outcome is not None:
-                return False
+            if self.outcome is not None or not self.conclude_by:
+                return False  # it has ended, or the task has begun
             self._taken_from += (self.runner,)
         self.conclude_by = 0
         if self.task is None or self.message is None:

@@ -30,7 +30,7 @@ from alsek.core.lifecycle import (
     report,
 )
 from alsek.core.message import Claim, Message
-from alsek.core.session import Session
+from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.aftermath import charged
 from alsek.core.worker.board import Board
@@ -153,7 +153,7 @@ class Offspring:
 
     def _session(self) -> Session:
         worker_id = self._board.worker_id or ""
-        return Session(self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0))
+        return ForeignSession(self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0))
 
 
 def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:

@@ -71,10 +71,10 @@ class Link:
 
     def _reset(self) -> None:
         """Start anew in this process: sockets and locks of a parent are not ours."""
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: deque[Any] = deque()
         self._outage_since: float | None = None
+        self._pid = os.getpid()  # last: until then another thread must not take what is here for its own
 
     @property
     def client(self) -> Client:

@@ -165,9 +165,9 @@ class Database:
     def _find_ground(self) -> None:
         """Notice a fork, and a file that was deleted or replaced: what is written there would be lost."""
         if self._pid != os.getpid():
-            self._pid = os.getpid()
             self._turn = threading.Lock()  # its holder stayed with the parent
             self.notifier.begin_anew()
+            self._pid = os.getpid()  # last: until then another thread must not take this for its own ground
         now = time.monotonic()
         if now - self._looked > _LOOK_EVERY:
             self._looked = now

@@ -22,7 +22,7 @@ from alsek.storage.backends.sqlite.records import entomb, set_results, set_statu
 from alsek.storage.backends.sqlite.transaction import Transaction
 
 _CLAIMS: Final = (
-    "SELECT token, message, queue, uuid, status_ttl FROM claims WHERE worker = ? AND token IN ({})"
+    "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
 )
 _UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token IN ({})"
 
@@ -56,7 +56,7 @@ def _finish(
     claims = {row[0]: row for row in rows}
     names = {row[2]: database.queue_name(tx, row[2]) for row in rows}
     gone: list[int] = []
-    kept: list[tuple[Retried | Released | Lost, int, int]] = []
+    kept: list[tuple[Retried | Released | Lost, int, int, bool]] = []
     results: list[Succeeded] = []
     callbacks: list[Submission] = []
     statuses: dict[TaskStatus, list[tuple[str, int]]] = {}
@@ -65,7 +65,7 @@ def _finish(
         if claim is None or claim[3] != outcome.uuid or names[claim[2]] != outcome.queue:
             refused.append(outcome.uuid)
             continue
-        token, message, queue, uuid, status_ttl = claim
+        token, message, queue, uuid, status_ttl, expired = claim
         del claims[token]
         if status_ttl:
             statuses.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
@@ -80,7 +80,7 @@ def _finish(
             entomb(tx, message, outcome.error, outcome.dlq_ttl)
             tx.notes.append((f"results:{uuid}", b""))
         else:
-            kept.append((outcome, message, queue))
+            kept.append((outcome, message, queue, bool(expired)))
     if claims:
         tokens = [row[0] for row in rows if row[0] not in claims]
         marks = ",".join("?" * len(tokens))
@@ -90,23 +90,28 @@ def _finish(
     if results:
         set_results(tx, results)
     skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
-    for outcome, message, queue in kept:
-        _keep(database, tx, outcome, message, queue)
+    for outcome, message, queue, expired in kept:
+        _keep(database, tx, outcome, message, queue, expired)
     for status, tracked in statuses.items():
         set_statuses(tx, tracked, status)
 
 
 def _keep(
-    database: Database, tx: Transaction, outcome: Retried | Released | Lost, message: int, queue: int
+    database: Database,
+    tx: Transaction,
+    outcome: Retried | Released | Lost,
+    message: int,
+    queue: int,
+    expired: bool,
 ) -> None:
     """What becomes of a message that is not gone."""
     match outcome:
         case Retried():
             requeue(database, tx, message, queue, outcome.payload, outcome.delay)
         case Lost():
-            give_back(database, tx, message, queue, losses=1, suspect=outcome.suspect)
+            give_back(database, tx, message, queue, expired=expired, losses=1, suspect=outcome.suspect)
         case Released():
-            give_back(database, tx, message, queue)
+            give_back(database, tx, message, queue, expired=expired)
 
 
 _STATUS: Final[dict[type, TaskStatus]] = {

@@ -11,12 +11,16 @@ and child open new ones when they need them. An operation that does not end with
 connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. A program
 that forks without telling Python (a C extension) gets none of this. ``subprocess`` does not fork in this sense: it
 executes at once.
+
+Threads that fork at the same time take turns here, since Python runs their hooks side by side: what one has closed and
+locked, another must neither release nor copy.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import weakref
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -38,8 +42,44 @@ class Forkable(Protocol):
         """Begin anew."""
 
 
+class _Turn:
+    """Whose fork it is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder = 0  # a thread
+        self._within = 0  # forks by signal handlers of that thread, within its own
+        #: What that thread has frozen.
+        self.frozen: list[Forkable] = []
+
+    def take(self) -> bool:
+        """Wait for the turn; False if it does not come in time, or if this is a fork within a fork."""
+        me = threading.get_ident()
+        if self._holder == me:
+            self._within += 1
+            return False
+        if not self._lock.acquire(timeout=2 * PATIENCE):
+            return False
+        self._holder = me
+        return True
+
+    def is_over(self) -> bool:
+        """Whether the turn is this thread's, and to be ended now."""
+        if self._holder != threading.get_ident():
+            return False
+        if self._within:
+            self._within -= 1
+            return False
+        return True
+
+    def end(self) -> None:
+        """Let the next one fork."""
+        self._holder = 0
+        self._lock.release()
+
+
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_held: list[Forkable] = []
+_turns = [_Turn()]
 _forsaken: dict[str, list[sqlite3.Connection]] = {}
 _watching: list[bool] = []
 
@@ -64,16 +104,25 @@ def is_forsaken(path: str) -> bool:
 
 
 def _before() -> None:
-    _held[:] = list(_watched)
-    for one in _held:
-        one.before_fork()
+    turn = _turns[0]
+    if turn.take():
+        turn.frozen = list(_watched)
+        for one in turn.frozen:
+            one.before_fork()
 
 
 def _in_parent() -> None:
-    while _held:
-        _held.pop().after_fork_in_parent()
+    turn = _turns[0]
+    if turn.is_over():
+        try:
+            while turn.frozen:
+                turn.frozen.pop().after_fork_in_parent()
+        finally:
+            turn.end()
 
 
 def _in_child() -> None:
-    while _held:
-        _held.pop().after_fork_in_child()
+    _turns[0] = _Turn()  # that of the parent may be held by a thread which is not here
+    # All, also what was made, or could not be closed, since the turn began.
+    for one in list(_watched):
+        one.after_fork_in_child()

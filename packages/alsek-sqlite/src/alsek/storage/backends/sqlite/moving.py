@@ -11,14 +11,14 @@ from alsek.storage.backends.sqlite.records import set_statuses
 from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import Lane, Transaction
 
-#: Back to its old place; its lifetime begins anew.
+#: Back to its old place; its lifetime begins anew, unless it was over.
 _PUT_BACK: Final = """
     INSERT INTO ready (lane, priority, arrival, message)
     SELECT queue * 8 + wish * 2 + suspect, priority, arrival, id FROM messages WHERE id = ?
 """
 _RESUMED: Final = """
     UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
-        expiry = CASE WHEN ttl > 0 THEN :now + ttl END
+        expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END
     WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
 """
 _PLACE: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
@@ -50,11 +50,16 @@ def give_back(
     message: int,
     queue: int,
     *,
+    expired: bool,
     losses: int = 0,
     suspect: bool = False,
 ) -> None:
-    """Make a message ready that is in no table but `messages`: at its old place, for a new lifetime."""
-    tx.execute(_RESUMED, {"losses": losses, "suspect": int(suspect), "now": tx.now, "message": message})
+    """Make a message ready that is in no table but `messages`: at its old place, for a new lifetime.
+
+    One that had `expired` when it was claimed remains so.
+    """
+    values = {"losses": losses, "suspect": int(suspect), "expired": int(expired), "now": tx.now}
+    tx.execute(_RESUMED, {**values, "message": message})
     tx.execute(_PUT_BACK, (message,))
     wish, is_suspect = tx.execute(_PLACE, (message,)).fetchone()
     tx.wakes.add(Lane(database.queue_name(tx, queue), wish, is_suspect))
@@ -122,8 +127,8 @@ def give_back_all(
 ) -> None:
     """Give back all that a worker holds."""
     rows = tx.execute(
-        "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl", (worker,)
+        "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired", (worker,)
     ).fetchall()
-    for message, queue, _, _ in rows:
-        give_back(database, tx, message, queue, losses=losses)
-    set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl in rows], status)
+    for message, queue, _, _, expired in rows:
+        give_back(database, tx, message, queue, expired=bool(expired), losses=losses)
+    set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)

@@ -34,7 +34,7 @@ _HOLDING: Final = """
 """
 _RENEW: Final = "UPDATE workers SET lease = ?, lease_end = ? WHERE id = ?"
 _CLAIMS: Final = """
-    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, m.revoked
+    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, c.expired, m.revoked
     FROM claims AS c JOIN messages AS m ON m.id = c.message WHERE c.worker = ? ORDER BY c.token
 """
 _UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token = ?"
@@ -217,12 +217,12 @@ class Stepping:
         leases.note_contact(tx, glance.contact)
         tx.execute(_RENEW, (worker.lease, tx.now + worker.lease, glance.number))
         revoked: list[str] = []
-        for token, claimed_by, message, queue, uuid, status_ttl, is_revoked in tx.execute(
+        for token, claimed_by, message, queue, uuid, status_ttl, expired, is_revoked in tx.execute(
             _CLAIMS, (glance.number,)
         ).fetchall():
             if claimed_by <= seq and token not in received:
                 tx.execute(_UNCLAIM, (glance.number, token))
-                give_back(self._database, tx, message, queue)
+                give_back(self._database, tx, message, queue, expired=bool(expired))
                 set_statuses(tx, [(uuid, status_ttl)], TaskStatus.SUBMITTED)
             elif is_revoked:
                 revoked.append(uuid)

@@ -17,7 +17,7 @@ local function finish(claims, first, dlq_ttl)
     if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
     i = i + WIDTH[ARGV[i]]
   end
-  local entries = call('HMGET', claims, unpack(fields))
+  local entries = fetch(claims, fields)
   return entries[1], function()
     local n, accepted = 1, false
     i = first

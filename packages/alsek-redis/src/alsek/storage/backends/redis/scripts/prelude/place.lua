@@ -34,7 +34,10 @@ local function settle()
   end
   for _, group in ipairs(group_list) do
     local members, queue = group.members, group.queue
-    local done = redis.pcall('ZADD', P .. group.name, unpack(members))
+    local done
+    for i = 1, #members, 1000 do
+      done = redis.pcall('ZADD', P .. group.name, unpack(members, i, math.min(i + 999, #members)))
+    end
     if type(done) == 'number' then
       call('ZADD', P .. group.index, '0', queue)
       wake(group.wish, queue)

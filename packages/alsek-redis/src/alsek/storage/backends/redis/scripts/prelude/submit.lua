@@ -4,11 +4,11 @@
 -- Finished uuids stand in one hash for each half of the window: uuid -> offset in it|request.
 local function requests_of(uuids)
   local found = {}
-  for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do
+  for n, record in ipairs(fetch(MESSAGES, uuids)) do
     if record then found[uuids[n]] = (parse(record) or { request = '' }).request end
   end
   for half = HALF - WINDOW / SPAN, HALF do
-    for n, entry in ipairs(call('HMGET', P .. 'finished:' .. half, unpack(uuids))) do
+    for n, entry in ipairs(fetch(P .. 'finished:' .. half, uuids)) do
       if entry then
         local offset, request = string.match(entry, '^(%d+)|(.*)$')
         if half * SPAN + offset + WINDOW > NOW then found[uuids[n]] = found[uuids[n]] or request end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
@@ -21,7 +21,7 @@ from alsek.exceptions import (
     WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Succeeded
+from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
 log = logging.getLogger(__name__)
@@ -81,22 +81,34 @@ class Broker:
         log.debug("Submitted %s.", message.summary)
 
     def submit_many(self, messages: Iterable[Message]) -> list[Message]:
-        """Put many messages into their queues, in few steps of the store.
+        """Put many messages into their queues, up to 200 in one step of the store.
 
         Returns:
-            The messages that were **not** submitted because their uuid exists already.
+            The messages that were **not** submitted because their uuid exists already, in the store or for an earlier
+            one of these; in the order given. One message given twice is submitted once, and is not among them.
 
         Raises:
             SerializationError: One can't be serialized; then none is submitted.
             BackendError: The store failed half-way: those submitted so far stay. The call may be repeated
                 with the same messages; those that are there already are then returned.
         """
-        batch: dict[str, Message] = {}
-        # Of two with one uuid the store would take the second for a repetition of the first, and call it accepted.
-        doubles = [m for m in messages if batch.setdefault(m.uuid, m) is not m]
-        submissions = [message.submission(self.backend.serializer) for message in batch.values()]
+        distinct = list({id(message): message for message in messages}.values())
+        submissions = [message.submission(self.backend.serializer) for message in distinct]
+        accepted = self.submit_packed(submissions)
+        return [message for message, taken in zip(distinct, accepted, strict=True) if not taken]
+
+    def submit_packed(self, submissions: Sequence[Submission]) -> list[bool]:
+        """Put messages into their queues as :meth:`Message.submission` made them, up to 200 in one step of the store.
+
+        Returns:
+            For each whether it was submitted; False if its uuid exists, in the store or earlier among these.
+
+        Raises:
+            BackendError: The store failed half-way: those submitted so far stay.
+        """
         accepted = self.backend.messages.add(submissions, new_request_id())
-        return [m for m, taken in zip(batch.values(), accepted, strict=True) if not taken] + doubles
+        log.debug("Submitted %d of %d messages.", sum(accepted), len(accepted))
+        return accepted
 
     def retry(self, message: Message) -> None:
         """Count a retry and make the message wait for its backoff.

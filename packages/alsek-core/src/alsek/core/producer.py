@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Self
 
 from alsek.core.broker import Broker
+from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
 from alsek.core.chaining import chain
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
-from alsek.exceptions import ValidationError
+from alsek.defaults import SUBMISSION_BATCH
+from alsek.exceptions import SerializationError, ValidationError
+from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Wish
 
 log = logging.getLogger(__name__)
+
+#: Ends the text of a refusal.
+_NOTHING = " Nothing was submitted."
+_SO_FAR = " Submitted were the calls before it ({}), and none after it."
 
 
 class _Deferrals(threading.local):
@@ -101,9 +109,111 @@ class Producer(TaskHooks):
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
         """
+        submit = self._submits(submit)
+        message = self._message(
+            args,
+            kwargs,
+            priority,
+            metadata,
+            result_ttl,
+            uuid,
+            timeout_override,
+            delay,
+            previous_result,
+            callback,
+            queue,
+        )
+        if submit:
+            self._submit(message, **options)
+        else:
+            ttl = options.pop("ttl", None)
+            if options:
+                raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
+            if ttl is not None and (not isinstance(ttl, int) or ttl <= 0):
+                raise ValidationError(f"ttl={ttl!r} for {message.summary}: must be None or milliseconds > 0")
+            message.ttl = ttl
+            message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
+        return message
+
+    def generate_many(
+        self,
+        calls: Iterable[AnyCall],
+        *,
+        priority: int = 0,
+        metadata: Any = None,
+        result_ttl: int | None = None,
+        timeout_override: int | None = None,
+        delay: int | None = None,
+        queue: str | None = None,
+        ttl: int | None = None,
+        submit: bool = True,
+    ) -> Generated:
+        """Make many messages for this task and submit them, up to 200 in one step of the store.
+
+        A list, or whatever else has a length, is made and checked as a whole: if one of it is refused, nothing is
+        submitted. What has none, a generator say, is taken in pieces of 200, and never held as a whole before the
+        first is submitted. Then a refusal half-way, like an error of the generator's own, leaves things as a loop of
+        :meth:`generate` would: all calls before it are submitted, it and those after it are not. The error names
+        the call by its number, counted from 0.
+
+        Args:
+            calls: One for each message: a tuple or list of positional arguments, a dict of keyword arguments,
+                or a :class:`~alsek.core.calls.Call`, which has both and options of its own.
+            priority: As for :meth:`generate`, like all that follow; for each call that says nothing else.
+            metadata: Likewise.
+            result_ttl: Likewise.
+            timeout_override: Likewise.
+            delay: Likewise.
+            queue: Likewise.
+            ttl: Likewise.
+            submit: False to not submit now; :meth:`defer` stands for one call of this method, too.
+
+        Returns:
+            The messages, in the order of their calls. Those whose uuid exists already, in the store or for an earlier
+            one of these calls, are in its ``existing`` instead; that is no error.
+
+        Raises:
+            ValidationError: A call is out of range or of the wrong kind.
+            SerializationError: A value can't be serialized; the text names call, task and value.
+            BackendError: The store failed half-way: what it had taken stays. A call repeated as it was makes new
+                messages; where each has a uuid of your own, those that are there already are in ``existing``.
+        """
+        submit = self._submits(submit)
+        common = Call(
+            (), None, priority, metadata, result_ttl, None, timeout_override, delay, queue=queue, ttl=ttl
+        )
+        whole = isinstance(calls, Sized)
+        made = self._made(calls, common, "" if not submit else _NOTHING if whole else _SO_FAR)
+        generated = Generated()
+        for piece in pieces(iter(list(made)) if whole else made, SUBMISSION_BATCH):
+            if submit:
+                self._submit_piece(piece, generated)
+            else:
+                generated += [message for message, _ in piece]
+        return generated
+
+    def _submits(self, submit: bool) -> bool:
+        """Whether a call that was told `submit` is to submit; it uses up one :meth:`defer`."""
         if self._deferrals.pending > 0:
             self._deferrals.pending -= 1
-            submit = False
+            return False
+        return submit
+
+    def _message(
+        self,
+        args: list[Any] | tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None,
+        priority: int,
+        metadata: Any,
+        result_ttl: int | None,
+        uuid: str | None,
+        timeout_override: int | None,
+        delay: int | None,
+        previous_result: Any,
+        callback: Message | tuple[Message, ...] | None,
+        queue: str | None,
+        ttl: int | None = None,
+    ) -> Message:
         message = Message(
             task_name=self.name,
             queue=queue or self.queue,
@@ -118,21 +228,46 @@ class Producer(TaskHooks):
             backoff_settings=self._backoff_settings,
             priority=priority,
             mechanism_wish=self.mechanism_wish,
+            ttl=ttl,
             status_ttl=self._tracked_for(),
         )
         if callback is not None:
             chain(message, callback)
-        if submit:
-            self._submit(message, **options)
-        else:
-            ttl = options.pop("ttl", None)
-            if options:
-                raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
-            if ttl is not None and (not isinstance(ttl, int) or ttl <= 0):
-                raise ValidationError(f"ttl={ttl!r} for {message.summary}: must be None or milliseconds > 0")
-            message.ttl = ttl
-            message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
         return message
+
+    def _made(
+        self, calls: Iterable[AnyCall], common: Call, aftermath: str
+    ) -> Iterator[tuple[Message, Submission]]:
+        """Each call's message, and what the store is to be given of it. `aftermath` ends the text of a refusal."""
+        serializer = self.broker.backend.serializer
+        usual = options_of(common)
+        followers: set[str] = set()
+        for number, given in enumerate(calls):
+            try:
+                args, kwargs, options = spelled_out(given, usual)
+                message = self._message(args, kwargs, *options)
+                if message.callback_message_data is not None:
+                    follows = message.descendant_uuids or ()
+                    if not followers.isdisjoint(follows):
+                        # A store skips a callback whose uuid it knows already: it would never run.
+                        raise ValidationError(
+                            "its callback is that of an earlier call, too: generate() another one"
+                        )
+                    followers.update(follows)
+                made = (message, message.submission(serializer))
+            except (ValidationError, SerializationError) as error:
+                where = f"call {number} of {self.name}.generate_many()"
+                raise type(error)(f"{where}: {error}{aftermath.format(number)}") from error
+            yield made
+
+    def _submit_piece(self, piece: list[tuple[Message, Submission]], generated: Generated) -> None:
+        accepted = self.broker.submit_packed([submission for _, submission in piece])
+        for (message, _), taken in zip(piece, accepted, strict=True):
+            if taken:
+                generated.append(message)
+                self._submitted(message)
+            else:
+                generated.existing.append(message)
 
     def _tracked_for(self) -> int:
         """The message's `status_ttl`: how long the store itself keeps its statuses, 0 if it does not."""
@@ -144,6 +279,9 @@ class Producer(TaskHooks):
 
     def _submit(self, message: Message, **options: Any) -> None:
         self.broker.submit(message, **options)
+        self._submitted(message)
+
+    def _submitted(self, message: Message) -> None:
         # The message is in the store now: whoever read of a failure here would submit it a second time.
         try:
             if self.status_tracker is not None and not message.status_ttl:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
@@ -204,6 +204,17 @@ class TriggerTask(Task[[], R]):
         if schedule:
             self._schedule.start(self._submit, ticks(first))
         return first
+
+    def generate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not for a task with a trigger.
+
+        Raises:
+            SchedulingError: Always.
+        """
+        raise SchedulingError(
+            f"task {self.name!r} has a trigger: each tick makes one message, without arguments; generate() schedules "
+            "it. For many messages at once, define a task without a trigger"
+        )
 
     def pause(self) -> None:
         """Submit nothing until :meth:`resume`."""

@@ -1,4 +1,4 @@
-"""Every default of the library, in one place. Times are milliseconds."""
+"""Every default of the library, and what bounds it, in one place. Times are milliseconds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ DEFAULT_DLQ_TTL: Final = 7 * 24 * 3_600_000
 DEFAULT_RESULT_TTL: Final = 24 * 3_600_000
 DEFAULT_STATUS_TTL: Final = 7 * 24 * 3_600_000
 DEFAULT_LOCK_TTL: Final = 3_600_000
+
+#: No duration may be longer (more than 300 years): a store adds it to its clock, and must still have an exact number.
+MAX_DURATION: Final = 10**13
+#: No priority may be greater: scores of Redis are doubles, which hold every integer up to here.
+MAX_PRIORITY: Final = 2**53 - 1
 
 #: How long the uuid of a finished message is remembered, so that a submission
 #: repeated after a lost reply does not run a second time.

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
+from alsek.core.limits import check_number
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_DLQ_TTL
+from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
     CorruptMessageError,
@@ -44,8 +45,8 @@ class Broker:
             raise ValidationError(
                 f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')"
             )
-        if dlq_ttl is not None and dlq_ttl <= 0:
-            raise ValidationError(f"dlq_ttl={dlq_ttl}: must be None (no dead letters) or milliseconds > 0")
+        # None: no dead letters.
+        check_number("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
         self.backend = backend
         self.dlq_ttl = dlq_ttl
 
@@ -70,8 +71,7 @@ class Broker:
             BackendError: The store did not take it.
         """
         if ttl is not None:
-            if ttl <= 0:
-                raise ValidationError(f"ttl={ttl} for {message.summary}: must be None or milliseconds > 0")
+            check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl
         submission = message.submission(self.backend.serializer)
         if not self.backend.messages.add((submission,), new_request_id())[0]:
@@ -121,7 +121,8 @@ class Broker:
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
-        delay = retried.ready_at - retried.updated_at
+        # A backoff of the user's own may be any number.
+        delay = max(0, min(retried.ready_at - retried.updated_at, MAX_DURATION))
         payload = retried.pack(self.backend.serializer)
         if message.claim is not None:
             self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))

@@ -10,6 +10,7 @@ from typing import Any, Self
 from alsek.core.broker import Broker
 from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
 from alsek.core.chaining import chain
+from alsek.core.limits import check_number
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
@@ -86,12 +87,12 @@ class Producer(TaskHooks):
         submit: bool = True,
         **options: Any,
     ) -> Message:
-        """Make a message for this task and submit it. Durations are milliseconds.
+        """Make a message for this task and submit it. Durations are milliseconds, up to 10**13 (more than 300 years).
 
         Args:
             args: Positional arguments for the function.
             kwargs: Keyword arguments for the function.
-            priority: Lower goes first, within the queue; any integer >= 0.
+            priority: Lower goes first, within the queue; any integer from 0 to 2**53 - 1.
             metadata: Anything serializable, to travel along.
             result_ttl: How long the result is kept; None for the result store's own.
             uuid: Names the message; a new one by default.
@@ -105,6 +106,7 @@ class Producer(TaskHooks):
             **options: For :meth:`Broker.submit`: ``ttl``.
 
         Raises:
+            ValidationError: A value is out of range or of the wrong kind; nothing was submitted.
             MessageAlreadyExistsError: The store has a message of this uuid.
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
@@ -129,8 +131,7 @@ class Producer(TaskHooks):
             ttl = options.pop("ttl", None)
             if options:
                 raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
-            if ttl is not None and (not isinstance(ttl, int) or ttl <= 0):
-                raise ValidationError(f"ttl={ttl!r} for {message.summary}: must be None or milliseconds > 0")
+            check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
             message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
         return message

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, ca
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
 from alsek.core.identifiers import check_name
+from alsek.core.limits import check_number
 from alsek.core.message import Message
 from alsek.core.producer import Producer
 from alsek.core.signature import takes_message
@@ -89,9 +90,7 @@ class Task(Producer, Generic[P, R]):
                 f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
             )
         check_name(f"task {self.name!r}: queue", self.queue)
-        timeout: Any = self.timeout
-        if not isinstance(timeout, int) or timeout <= 0:
-            raise ValidationError(f"task {self.name!r}: timeout={timeout!r}: must be milliseconds > 0")
+        check_number("timeout", self.timeout, 1, f"task {self.name!r}")
         retries: Any = self.max_retries
         if retries is not None and (not isinstance(retries, int) or retries < 0):
             raise ValidationError(f"task {self.name!r}: max_retries={retries!r}: must be None or >= 0")

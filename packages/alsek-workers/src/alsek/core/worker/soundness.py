@@ -14,15 +14,14 @@ import operator
 from typing import Any, Final
 
 from alsek.core.failure import describe_failure
+from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded
 
 log = logging.getLogger(__name__)
 
-#: The longest duration (ms) that every store can add to its clock: three centuries.
-LONGEST: Final = 10**13
-#: The largest integer that every store keeps.
-_LARGEST = 2**63 - 1
+#: What is longer is cut, since the message is at its end already.
+LONGEST: Final = MAX_DURATION
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -71,8 +70,8 @@ def _submission(callback: Submission) -> Submission:
     if not isinstance(callback.payload, _BYTES):
         raise TypeError(f"the serializer made {type(callback.payload).__name__} of the callback, not bytes")
     priority = operator.index(callback.priority)
-    if not 0 <= priority <= _LARGEST:
-        raise ValueError(f"priority={priority} of the callback: must be from 0 to {_LARGEST}")
+    if not 0 <= priority <= MAX_PRIORITY:
+        raise ValueError(f"priority={priority} of the callback: must be from 0 to {MAX_PRIORITY}")
     delay, ttl = _duration("delay", callback.delay), _duration("ttl", callback.ttl)
     status_ttl = _duration("status_ttl", callback.status_ttl)
     if delay is callback.delay and ttl is callback.ttl and status_ttl is callback.status_ttl:

@@ -28,6 +28,9 @@ MAX_PRIORITY: Final = 2**53 - 1
 #: repeated after a lost reply does not run a second time.
 DEDUP_WINDOW: Final = 60_000
 
+DEFAULT_N_THREADS: Final = 8
+DEFAULT_SLOT_WAIT_INTERVAL: Final = 1_000
+DEFAULT_PRUNE_INTERVAL: Final = 100
 DEFAULT_LEASE: Final = 15_000
 DEFAULT_MAX_LOSSES: Final = 5
 DEFAULT_SHUTDOWN_TIMEOUT: Final = 25_000

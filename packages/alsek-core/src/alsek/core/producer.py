@@ -57,7 +57,7 @@ class Producer(TaskHooks):
         self._deferrals = _Deferrals()
 
     def defer(self) -> Self:
-        """Let the next :meth:`generate` in this thread not submit; each call stands for one."""
+        """Let the next :meth:`generate` or :meth:`generate_many` in this thread not submit; each stands for one."""
         self._deferrals.pending += 1
         return self
 
@@ -156,6 +156,8 @@ class Producer(TaskHooks):
         first is submitted. Then a refusal half-way, like an error of the generator's own, leaves things as a loop of
         :meth:`generate` would: all calls before it are submitted, it and those after it are not. The error names
         the call by its number, counted from 0.
+
+        :meth:`on_submit` and the status tracker are told of each message; an override of :meth:`generate` is not asked.
 
         Args:
             calls: One for each message: a tuple or list of positional arguments, a dict of keyword arguments,

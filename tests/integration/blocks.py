@@ -12,7 +12,7 @@ _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\s*$")
 _HEADING = re.compile(r"^(#+) +(.+?)\s*$")
 
 #: What `generate()` and `get()` return, a loop, a bare call: the producer's part, which a worker must not repeat.
-_ACTS = re.compile(r"\.(generate|get|submit|submit_many|wait_for|acquire|run|istream|stream)\(")
+_ACTS = re.compile(r"\.(generate|generate_many|get|submit|submit_many|wait_for|acquire|run|istream|stream)\(")
 
 
 class Block(NamedTuple):

@@ -6,6 +6,7 @@ import re
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import alsek
@@ -83,3 +84,14 @@ def test_mypy_and_pyright_see_every_package() -> None:
     assert {path.removeprefix("$MYPY_CONFIG_FILE_DIR/") for path in tool["mypy"]["mypy_path"]} == sources
     assert set(tool["pyright"]["extraPaths"]) == sources
     assert tool["pyright"]["include"] == ["packages"]
+
+
+def test_the_oldest_redis_py_is_the_one_that_is_tested() -> None:
+    """CI runs the tests of Redis on the very version of redis-py from which alsek-redis says that it works."""
+    (declared,) = (each for each in PACKAGES["alsek-redis"].requirements if each.name == "redis")
+    environment = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["redis-floor"]
+    (tested,) = (each for each in map(Requirement, environment["dependencies"]) if each.name == "redis")
+    (floor,) = declared.specifier
+    assert tested.specifier == SpecifierSet(f"=={floor.version}")
+    assert floor.operator == ">="
+    assert "redis-floor:check" in (ROOT / ".ci" / "run").read_text()

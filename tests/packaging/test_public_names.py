@@ -18,6 +18,7 @@ PATHS = [
         ("alsek", name)
         for name in (
             "Broker",
+            "Call",
             "Consumer",
             "Lock",
             "Message",
@@ -32,6 +33,7 @@ PATHS = [
     ("alsek.core.backoff", "ExponentialBackoff"),
     ("alsek.core.backoff", "LinearBackoff"),
     ("alsek.core.broker", "Broker"),
+    ("alsek.core.calls", "Call"),
     ("alsek.core.concurrency", "Lock"),
     ("alsek.core.consumer", "Consumer"),
     ("alsek.core.message", "Message"),

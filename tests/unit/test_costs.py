@@ -46,6 +46,21 @@ def backend(server: redis.Redis) -> Iterator[RedisBackend]:
     made.close()
 
 
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement that SQLite is given from now on, on connections that are opened from now on."""
+    seen: list[str] = []
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made = sqlite3.connect(*arguments, **options)
+        made.set_trace_callback(seen.append)
+        return made
+
+    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
+    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    return seen
+
+
 def _calls(server: redis.Redis) -> dict[str, int]:
     """How often each command was called so far, by clients and by scripts."""
     stats = server.info("commandstats")
@@ -123,6 +138,35 @@ def test_a_submission_calls_few_commands(
     spent = _spent(before, _calls(server))
     assert spent.pop("evalsha") == 1
     assert sum(spent.values()) <= most, spent
+
+
+def test_many_at_once_take_a_step_for_two_hundred(server: redis.Redis, backend: RedisBackend) -> None:
+    """A thousand messages of one task are five script calls, and nothing else is sent for them."""
+    noop = _make_tracked(backend)
+    noop.generate()
+    before = _calls(server)
+    assert len(noop.generate_many(() for _ in range(1_000))) == 1_000
+    spent = _spent(before, _calls(server))
+    assert spent["evalsha"] == 5
+    assert "evalsha_ro" not in spent
+    # Inside of the scripts, besides some for each call: SUBMITTED is written and published for each message.
+    assert spent["set"] == spent["publish"] == 1_000
+    assert sum(spent.values()) <= 2_000 + 5 * 13, spent
+
+
+def test_many_at_once_take_a_transaction_for_two_hundred(tmp_path: Path, statements: list[str]) -> None:
+    """On SQLite a thousand messages are five transactions."""
+    backend = SQLiteBackend(tmp_path / "alsek.db")
+
+    @task(Broker(backend))
+    def noop() -> None:
+        pass
+
+    noop.generate()
+    statements.clear()
+    noop.generate_many([()] * 1_000)
+    backend.close()
+    assert statements.count("BEGIN IMMEDIATE") == statements.count("COMMIT") == 5
 
 
 def test_an_added_status_and_result_cost_a_command_each(server: redis.Redis, backend: RedisBackend) -> None:
@@ -242,22 +286,7 @@ def _submission(**changes: Any) -> Submission:
     return Submission(str(uuid.uuid4()), "math_ops", b'{"task_name": "noop"}', **changes)
 
 
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Every statement that SQLite is given from now on, on connections that are opened from now on."""
-    seen: set[str] = set()
-
-    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        made = sqlite3.connect(*arguments, **options)
-        made.set_trace_callback(seen.add)
-        return made
-
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
-    return seen
-
-
-def test_sqlite_never_scans_what_waits(tmp_path: Path, statements: set[str]) -> None:
+def test_sqlite_never_scans_what_waits(tmp_path: Path, statements: list[str]) -> None:
     """What is run to submit, claim, finish or count finds its rows by key: no table of messages is read through."""
     path = tmp_path / "alsek.db"
     backend = SQLiteBackend(path)

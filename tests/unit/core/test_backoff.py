@@ -16,6 +16,7 @@ from alsek.core.backoff import (
     LinearBackoff,
     backoff_from,
 )
+from alsek.defaults import MAX_DURATION
 from alsek.exceptions import ValidationError
 
 KINDS = (ConstantBackoff, LinearBackoff, ExponentialBackoff)
@@ -76,7 +77,13 @@ def test_without_a_ceiling_it_is_still_a_number(base: float, incidents: int) -> 
     """However often a message failed, its duration is an integer that every store can take."""
     duration = ExponentialBackoff(base, 1e10, floor=None, ceiling=None).get(incidents)  # type: ignore[arg-type]
     assert isinstance(duration, int)
-    assert 0 <= duration <= 2**53
+    assert 0 <= duration <= MAX_DURATION
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ceiling_beyond_what_stores_hold_is_no_ceiling(kind: Any) -> None:
+    """Whatever floor and ceiling say, no duration is longer than three centuries."""
+    assert kind(floor=10**20, ceiling=10**30).get(3) == MAX_DURATION
 
 
 @given(st.sampled_from(KINDS), bounds, st.booleans(), st.booleans(), st.integers(0, 10**6))

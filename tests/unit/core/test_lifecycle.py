@@ -15,6 +15,7 @@ from alsek.core.message import Message
 from alsek.core.session import Session
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
+from alsek.defaults import MAX_DURATION
 from alsek.exceptions import (
     BackendUnavailableError,
     MessageExpiredError,
@@ -342,7 +343,9 @@ def test_a_message_made_by_hand_is_retried_as_it_is(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "delay"), [(None, 60_000), (0, 0), (5, 5), (-5, 0), (2.7, 2), ("soon", 60_000)], ids=str
+    ("asked", "delay"),
+    [(None, 60_000), (0, 0), (5, 5), (-5, 0), (2.7, 2), ("soon", 60_000), (10**20, MAX_DURATION)],
+    ids=str,
 )
 def test_retry_asks_for_a_delay(broker: Broker, asked: Any, delay: int) -> None:
     """Its own delay in place of the backoff; what is no delay leaves it to the backoff."""
@@ -448,6 +451,28 @@ def test_a_backoff_that_fails(broker: Broker, where: str) -> None:
     again(made, conclusion)
     assert isinstance(conclusion.outcome, Retried)
     assert conclusion.outcome.delay == (7 if where == "message" else 60_000)
+
+
+def test_a_backoff_without_end(broker: Broker) -> None:
+    """One of the user's own that answers more than any store counts with: the longest duration that there is."""
+
+    class Endless(Backoff):
+        """Minds no bound."""
+
+        @property
+        def parameters(self) -> dict[str, Any]:
+            return {}
+
+        def formula(self, incidents: int) -> float:
+            return 0
+
+        def get(self, incidents: int) -> int:
+            return 10**30
+
+    made = task(broker, backoff=Endless())(failing(ValueError()))
+    _, conclusion = run(made)
+    assert isinstance(conclusion.outcome, Retried)
+    assert conclusion.outcome.delay == MAX_DURATION
 
 
 # ── stores and trackers elsewhere ──────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import pytest
 from alsek.core import message as message_module
 from alsek.core.backoff import ExponentialBackoff
 from alsek.core.message import FIELDS, Message
+from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
 
 #: The call that the guided tour prints, as it prints it.
@@ -224,9 +225,36 @@ def test_what_can_not_be_is_refused(field: str, value: Any) -> None:
     assert repr(value) in str(caught.value)
 
 
-def test_a_priority_may_be_any_integer() -> None:
-    """No number is too great for a priority."""
-    assert Message("t", priority=10**18).priority == 10**18
+#: Each number that has an upper bound, and that.
+BOUNDS = {
+    "timeout": MAX_DURATION,
+    "priority": MAX_PRIORITY,
+    "delay": MAX_DURATION,
+    "result_ttl": MAX_DURATION,
+    "ttl": MAX_DURATION,
+    "retry_delay": MAX_DURATION,
+}
+
+
+@pytest.mark.parametrize(("field", "most"), BOUNDS.items(), ids=BOUNDS)
+def test_numbers_end_where_a_store_could_not_hold_them(field: str, most: int) -> None:
+    """The greatest is accepted; one more is refused with its name, its value, the bound, and what to do."""
+    assert getattr(Message("t", **{field: most}), field) == most
+    sentence = rf"^{field}={most + 1} of Message\(.*task='t'\): must be at most {most}.*\. [A-Z]"
+    with pytest.raises(ValidationError, match=sentence):
+        Message("t", **{field: most + 1})
+
+
+@pytest.mark.parametrize("field", BOUNDS)
+def test_a_number_that_can_not_even_be_shown(field: str) -> None:
+    """Python does not turn the greatest integers into text: the sentence says how long they are."""
+    with pytest.raises(ValidationError, match=rf"{field}=an integer of \d+ bits of Message"):
+        Message("t", **{field: 10**5_000})
+
+
+def test_any_number_of_retries_will_do() -> None:
+    """A count has no upper bound."""
+    assert Message("t", retries=10**18).retries == 10**18
 
 
 def test_the_token_is_that_of_the_claim() -> None:

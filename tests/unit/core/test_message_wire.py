@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alsek.core.backoff import LinearBackoff
 from alsek.core.message import Message
+from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import CorruptMessageError, SerializationError
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
@@ -52,11 +53,11 @@ def test_names_in_the_store_are_not_in_the_payload() -> None:
     kwargs=st.dictionaries(st.text(), values, max_size=3),
     metadata=values,
     previous_result=values,
-    priority=st.integers(0),
-    delay=st.integers(0),
+    priority=st.integers(0, MAX_PRIORITY),
+    delay=st.integers(0, MAX_DURATION),
     retries=st.integers(0),
-    retry_delay=st.none() | st.integers(0),
-    result_ttl=st.none() | st.integers(1),
+    retry_delay=st.none() | st.integers(0, MAX_DURATION),
+    result_ttl=st.none() | st.integers(1, MAX_DURATION),
     updated_at=st.none() | st.integers(0),
     mechanism=st.sampled_from([None, "thread", "process"]),
     backoff=st.none() | st.integers(0).map(lambda n: LinearBackoff(n).settings),

@@ -13,6 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
+from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import (
     MessageAlreadyExistsError,
     SerializationError,
@@ -126,6 +127,7 @@ def test_what_can_not_be_serialized_is_refused_in_the_producer(
         {"timeout": 0},
         {"timeout": None},
         {"timeout": "1 s"},
+        {"timeout": MAX_DURATION + 1},
         {"max_retries": -1},
         {"max_retries": "3"},
         {"mechanism": "gpu"},
@@ -171,6 +173,31 @@ def test_bad_arguments_of_generate_are_refused(broker: Broker, options: dict[str
     with pytest.raises(ValidationError):
         made.generate(**options)
     assert broker.backend.messages.queues() == []
+
+
+@pytest.mark.parametrize("submit", [True, False])
+@pytest.mark.parametrize(
+    ("option", "field", "most"),
+    [
+        ("priority", "priority", MAX_PRIORITY),
+        ("delay", "delay", MAX_DURATION),
+        ("ttl", "ttl", MAX_DURATION),
+        ("timeout_override", "timeout", MAX_DURATION),
+        ("result_ttl", "result_ttl", MAX_DURATION),
+    ],
+)
+def test_numbers_that_no_store_holds_are_refused_by_generate(
+    broker: Broker, option: str, field: str, most: int, submit: bool
+) -> None:
+    """The greatest number is accepted; one more is refused with a sentence, and nothing is submitted."""
+    made = task(broker, name="pay")(lambda: None)
+    with pytest.raises(ValidationError, match=f"{field}={most + 1} of .*'pay'.*must be at most {most}"):
+        made.generate(**{option: most + 1}, submit=submit)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match=f"call 0 .*{field}={most + 1} of"):
+        made.generate_many([()], **{option: most + 1}, submit=submit)  # type: ignore[arg-type]
+    assert broker.backend.messages.queues() == []
+    assert getattr(made.generate(**{option: most}, submit=submit), field) == most  # type: ignore[arg-type]
+    assert getattr(made.generate_many([()], **{option: most}, submit=submit)[0], field) == most  # type: ignore[arg-type]
 
 
 def test_a_task_needs_a_broker_and_a_function(broker: Broker, backend: MemoryBackend) -> None:

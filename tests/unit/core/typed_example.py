@@ -7,6 +7,7 @@ from typing import Any, assert_type
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
+from alsek.core.calls import Call, Generated
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, TriggerTask, task
@@ -56,6 +57,11 @@ async def uses() -> None:
     assert_type(custom("x"), str)
     assert_type(add.generate(args=(1,)), Message)
     assert_type(add.defer().generate(), Message)
+    assert_type(add.defer()(1), int)
+    assert_type(add.generate_many([(1, 2), (3, 4)]), Generated)
+    assert_type(add.generate_many(zip([1], [2], strict=True))[0], Message)
+    assert_type(add.generate_many({"a": n} for n in range(3)).existing, list[Message])
+    add.generate_many([(1,), [2], {"a": 3}, Call((4,), {"b": 5}, uuid="u", priority=1)], queue="q", ttl=5)
     assert_type(add.op(add.generate()), int)
     assert_type(StatusTracker(backend).get(add.generate()), TaskStatus)
 
@@ -65,4 +71,6 @@ def misuses() -> None:
     add("one")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     add(1, c=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     add.generate(priority="high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    add.generate_many([1, 2])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    Call("one")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     hourly(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

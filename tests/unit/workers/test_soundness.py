@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.soundness import sound
-from alsek.defaults import LONGEST_DURATION as LONGEST
+from alsek.core.worker.soundness import LONGEST, sound
+from alsek.defaults import MAX_PRIORITY
 from alsek.storage.backends.records import (
     FOR_EVER,
     Died,
@@ -21,7 +21,7 @@ from alsek.storage.backends.records import (
     Succeeded,
 )
 
-CALLBACK = Submission("c", "q", b"{}", 2**63 - 1, "any", 5, 6, FOR_EVER)
+CALLBACK = Submission("c", "q", b"{}", MAX_PRIORITY, "any", 5, 6, FOR_EVER)
 
 
 class Day(enum.IntEnum):
@@ -78,7 +78,7 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
         (Succeeded("u", "q", 1, result_ttl=float("nan")), "result_ttl=nan"),  # type: ignore[arg-type]
         (Succeeded("u", "q", 1, result="1"), "made str of the result"),  # type: ignore[arg-type]
         (Succeeded("u", "q", 1, progenitor=("p",)), "progenitor_uuid"),  # type: ignore[arg-type]
-        (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=2**70)), "priority"),
+        (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=MAX_PRIORITY + 1)), "priority"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(payload=None)), "made NoneType"),  # type: ignore[arg-type]
         (Retried("u", "q", 1, b"{}", float("inf")), "delay=inf"),  # type: ignore[arg-type]
         (Died("u", "q", 1, b"{}", "x"), "dlq_ttl='x'"),  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from alsek.version import __version__
 
 if TYPE_CHECKING:
     from alsek.core.broker import Broker
+    from alsek.core.calls import Call
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
     from alsek.core.message import Message
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Broker",
+    "Call",
     "Consumer",
     "Lock",
     "Message",
@@ -40,6 +42,7 @@ __all__ = [
 
 _SOURCES: Final = {
     "Broker": "alsek.core.broker",
+    "Call": "alsek.core.calls",
     "Consumer": "alsek.core.consumer",
     "Lock": "alsek.core.concurrency",
     "Message": "alsek.core.message",

@@ -6,9 +6,10 @@ import importlib
 
 import click
 
+from alsek.cli.summaries import SUMMARIES
 from alsek.version import __version__
 
-#: Imported when asked for: `alsek --help` needs no pool.
+#: Where each command is.
 _COMMANDS = {
     "process-pool": "alsek.cli.process_pool:process_pool",
     "thread-pool": "alsek.cli.thread_pool:thread_pool",
@@ -16,7 +17,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported when it is asked for: `alsek --help` needs no pool."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -29,6 +30,10 @@ class _Commands(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
 
 
 @click.group(

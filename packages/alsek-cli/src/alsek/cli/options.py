@@ -7,8 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from alsek.core.worker.options import DEFAULT_SLOT_WAIT_INTERVAL
-from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.defaults import (
+    DEFAULT_LEASE,
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_SHUTDOWN_TIMEOUT,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from alsek.cli.options import common_options, option
-from alsek.cli.running import run_pool
-from alsek.core.worker.options import DEFAULT_PRUNE_INTERVAL
-from alsek.core.worker.process import ProcessWorkerPool
+from alsek.cli.summaries import SUMMARIES
+from alsek.defaults import DEFAULT_PRUNE_INTERVAL
 
 
-@click.command("process-pool", short_help="Run tasks in processes.")
+@click.command("process-pool", short_help=SUMMARIES["process-pool"])
 @click.argument("package")
 @option(
     "n_processes",
@@ -43,4 +42,8 @@ def process_pool(package: str, log_level: str, **settings: Any) -> None:
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
     importable. Takes messages of tasks with mechanism "process", and of tasks that name none.
     """
+    # Only now: a help text needs no pool.
+    from alsek.cli.running import run_pool
+    from alsek.core.worker.process import ProcessWorkerPool
+
     run_pool(package, log_level, ProcessWorkerPool, settings)

@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from alsek.cli.options import common_options, option
-from alsek.cli.running import run_pool
-from alsek.core.worker.options import DEFAULT_N_THREADS
-from alsek.core.worker.thread import ThreadWorkerPool
+from alsek.cli.summaries import SUMMARIES
+from alsek.defaults import DEFAULT_N_THREADS
 
 
-@click.command("thread-pool", short_help="Run tasks in threads.")
+@click.command("thread-pool", short_help=SUMMARIES["thread-pool"])
 @click.argument("package")
 @option(
     "n_threads",
@@ -59,4 +58,8 @@ def thread_pool(package: str, log_level: str, **settings: Any) -> None:
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
     importable. Takes messages of tasks with mechanism "thread", and of tasks that name none.
     """
+    # Only now: a help text needs no pool.
+    from alsek.cli.running import run_pool
+    from alsek.core.worker.thread import ThreadWorkerPool
+
     run_pool(package, log_level, ThreadWorkerPool, settings)

@@ -10,15 +10,12 @@ import random
 from abc import ABC, abstractmethod
 from typing import Any
 
-from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR
+from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.types import BackoffSettings
 
 #: base ** incidents grows without bound; past this many incidents every sensible ceiling is reached.
 _MOST_INCIDENTS = 512
-
-#: Without a ceiling a duration ends here all the same: no store takes greater numbers, and no one lives to see it.
-_LONGEST = 2**53
 
 #: Every backoff that this process has defined, by the name that its settings carry.
 _by_name: dict[str, type[Backoff]] = {}
@@ -79,7 +76,8 @@ class Backoff(ABC):
         duration = self.formula(incidents)
         if self.floor is not None:
             duration = max(duration, self.floor)
-        duration = min(duration, self.ceiling if self.ceiling is not None else _LONGEST)
+        # Without a ceiling it ends all the same: no store takes greater numbers, and no one lives to see it.
+        duration = min(duration, MAX_DURATION if self.ceiling is None else min(self.ceiling, MAX_DURATION))
         if self.jitter:
             duration = random.uniform(0, duration)
         return int(duration)

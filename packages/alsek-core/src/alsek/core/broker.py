@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
+from alsek.core.limits import check_number
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_DLQ_TTL, LARGEST_INTEGER, LONGEST_DURATION
+from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
     CorruptMessageError,
@@ -45,9 +46,9 @@ class Broker:
                 f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')"
             )
         if dlq_ttl is not None and dlq_ttl <= 0:
-            raise ValidationError(f"dlq_ttl={dlq_ttl}: must be None (no dead letters) or milliseconds > 0")
+            raise ValidationError(f"dlq_ttl={dlq_ttl!r}: must be None (no dead letters) or milliseconds > 0")
         self.backend = backend
-        self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, LONGEST_DURATION)
+        self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, MAX_DURATION)
 
     def __repr__(self) -> str:
         return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
@@ -70,10 +71,9 @@ class Broker:
             BackendError: The store did not take it.
         """
         if ttl is not None:
-            if ttl <= 0:
-                raise ValidationError(f"ttl={ttl} for {message.summary}: must be None or milliseconds > 0")
+            check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl
-        submission = self._submission(message)
+        submission = message.submission(self.backend.serializer)
         if not self.backend.messages.add((submission,), new_request_id())[0]:
             raise MessageAlreadyExistsError(
                 f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
@@ -82,22 +82,34 @@ class Broker:
             log.debug("Submitted %s.", message.summary)
 
     def submit_many(self, messages: Iterable[Message]) -> list[Message]:
-        """Put many messages into their queues, in few steps of the store.
+        """Put many messages into their queues, up to 200 in one step of the store.
 
         Returns:
-            The messages that were **not** submitted because their uuid exists already.
+            The messages that were **not** submitted because their uuid exists already, in the store or for an earlier
+            one of these; in the order given. One message given twice is submitted once, and is not among them.
 
         Raises:
             SerializationError: One can't be serialized; then none is submitted.
             BackendError: The store failed half-way: those submitted so far stay. The call may be repeated
                 with the same messages; those that are there already are then returned.
         """
-        batch: dict[str, Message] = {}
-        # Of two with one uuid the store would take the second for a repetition of the first, and call it accepted.
-        doubles = [m for m in messages if batch.setdefault(m.uuid, m) is not m]
-        submissions = [self._submission(message) for message in batch.values()]
+        distinct = list({id(message): message for message in messages}.values())
+        submissions = [message.submission(self.backend.serializer) for message in distinct]
+        accepted = self.submit_packed(submissions)
+        return [message for message, taken in zip(distinct, accepted, strict=True) if not taken]
+
+    def submit_packed(self, submissions: Sequence[Submission]) -> list[bool]:
+        """Put messages into their queues as :meth:`Message.submission` made them, up to 200 in one step of the store.
+
+        Returns:
+            For each whether it was submitted; False if its uuid exists, in the store or earlier among these.
+
+        Raises:
+            BackendError: The store failed half-way: those submitted so far stay.
+        """
         accepted = self.backend.messages.add(submissions, new_request_id())
-        return [m for m, taken in zip(batch.values(), accepted, strict=True) if not taken] + doubles
+        log.debug("Submitted %d of %d messages.", sum(accepted), len(accepted))
+        return accepted
 
     def retry(self, message: Message) -> None:
         """Count a retry and make the message wait for its backoff.
@@ -110,7 +122,8 @@ class Broker:
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
-        delay = min(retried.ready_at - retried.updated_at, LONGEST_DURATION)
+        # A backoff of the user's own may be any number.
+        delay = max(0, min(retried.ready_at - retried.updated_at, MAX_DURATION))
         payload = retried.pack(self.backend.serializer)
         if message.claim is not None:
             self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))
@@ -189,7 +202,7 @@ class Broker:
         fresh = message.clone()
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
         fresh.created_at = fresh.updated_at = now_ms()
-        if not self.backend.messages.replay(self._submission(fresh)):
+        if not self.backend.messages.replay(fresh.submission(self.backend.serializer)):
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     def sync_from_backend(self, message: Message) -> Message:
@@ -205,11 +218,6 @@ class Broker:
         if letter is not None:
             return self._revived(letter)
         raise MessageDoesNotExistsError(f"{message.summary} is not in the store")
-
-    def _submission(self, message: Message) -> Submission:
-        if message.priority > LARGEST_INTEGER:
-            raise ValidationError(f"priority of {message.summary}: must be at most {LARGEST_INTEGER}")
-        return message.submission(self.backend.serializer)
 
     def _revived(self, letter: DeadLetter) -> Message:
         message = Message.unpack(letter.uuid, letter.queue, letter.payload, self.backend.serializer)

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from alsek.core.clock import now_ms
 from alsek.core.identifiers import check_name
-from alsek.defaults import DEFAULT_LOCK_TTL, LONGEST_DURATION
+from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
 from alsek.exceptions import BackendError, LockAlreadyHeldError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import LockRecord
@@ -137,7 +137,7 @@ class Lock:
         return True
 
     def _take(self) -> LockRecord:
-        return self.backend.locks.acquire(self.name, self.owner_id, min(self.ttl, LONGEST_DURATION))
+        return self.backend.locks.acquire(self.name, self.owner_id, min(self.ttl, MAX_DURATION))
 
     def _wait(self, wait: int) -> LockRecord:
         deadline = time.monotonic() + wait / 1000
@@ -158,7 +158,7 @@ class Lock:
 
     def extend(self, ttl: int | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now, if this owner holds it; whether it does."""
-        record = self.backend.locks.extend(self.name, self.owner_id, min(ttl or self.ttl, LONGEST_DURATION))
+        record = self.backend.locks.extend(self.name, self.owner_id, min(ttl or self.ttl, MAX_DURATION))
         if record is None:
             self._acquired.pop(self.owner_id, None)
         return record is not None

@@ -30,6 +30,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
+from alsek.defaults import MAX_DURATION
 from alsek.exceptions import (
     AlsekError,
     MessageExpiredError,
@@ -301,11 +302,11 @@ def _backoff(task: AnyTask, retried: Message) -> int:
     if retried.retry_delay is not None:
         return retried.retry_delay
     try:
-        return max(0, retried.backoff.get(retried.retries))
+        return max(0, min(retried.backoff.get(retried.retries), MAX_DURATION))
     except Exception as error:  # noqa: BLE001  of a class that this process has not imported, or the user's own
         log.warning("The backoff of %s fails, the task's own is used: %r", retried.summary, error)
     try:
-        return max(0, task.backoff.get(retried.retries))
+        return max(0, min(task.backoff.get(retried.retries), MAX_DURATION))
     except Exception:
         log.exception("The backoff of task %r fails: the default is used.", task.name)
         return DEFAULT_BACKOFF.get(retried.retries)
@@ -323,7 +324,7 @@ def _asked_for(error: BaseException) -> int | None:
     if not isinstance(error, Retry) or error.delay is None:
         return None
     try:
-        return max(0, int(error.delay))
+        return max(0, min(int(error.delay), MAX_DURATION))
     except (TypeError, ValueError, OverflowError):
         log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", error.delay)
         return None

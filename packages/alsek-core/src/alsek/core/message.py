@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.clock import from_text, now_ms, to_text
 from alsek.core.identifiers import check_name, new_uuid
-from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT, LONGEST_DURATION
+from alsek.core.limits import check_number
+from alsek.defaults import (
+    DEFAULT_MECHANISM,
+    DEFAULT_QUEUE,
+    DEFAULT_TASK_TIMEOUT,
+    MAX_DURATION,
+    MAX_PRIORITY,
+)
 from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
@@ -96,7 +103,8 @@ _OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in FIELDS if nam
 
 
 class Message:
-    """What a producer asks a worker to do. All times and durations are milliseconds.
+    """What a producer asks a worker to do. All times and durations are milliseconds; no duration may be longer than
+    :data:`~alsek.defaults.MAX_DURATION` (more than 300 years).
 
     Args:
         task_name: The task that is to run.
@@ -119,7 +127,7 @@ class Message:
         callback_message_data: The ``data`` of the message to submit once this one has succeeded.
         backoff_settings: How long to wait before each retry, as data.
         mechanism: How the task is to be executed. By hand, it is also the wish.
-        priority: Lower goes first; any integer >= 0.
+        priority: Lower goes first; any integer from 0 to :data:`~alsek.defaults.MAX_PRIORITY` (2**53 - 1).
         mechanism_wish: Which kind of pool may take it: ``"any"`` for a task that names no mechanism.
         retry_delay: What the last retry asked for in place of the backoff.
         ttl: How long it may be ready before it expires; None for no end.
@@ -195,9 +203,9 @@ class Message:
         # Written out, since it is done for each message twice: nearly all pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int
-            and timeout > 0
-            and priority >= 0
-            and self.delay >= 0
+            and 0 < timeout <= MAX_DURATION
+            and 0 <= priority <= MAX_PRIORITY
+            and 0 <= self.delay <= MAX_DURATION
             and retries >= 0
             and result_ttl is None
             and ttl is None
@@ -215,15 +223,9 @@ class Message:
 
     def _check(self) -> None:
         for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValidationError(f"{name}={value!r} of {self.summary}: must be an integer >= {least}")
+            check_number(name, getattr(self, name), least, self.summary)
         for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise ValidationError(
-                    f"{name}={value!r} of {self.summary}: must be None or an integer >= {least}"
-                )
+            check_number(name, getattr(self, name), least, self.summary, optional=True)
         if self.mechanism_wish not in _WISHES or self.mechanism not in _MECHANISMS:
             raise ValidationError(
                 f"mechanism={self.mechanism!r}, mechanism_wish={self.mechanism_wish!r} of {self.summary}: "
@@ -331,23 +333,20 @@ class Message:
         return message
 
     def submission(self, serializer: Serializer) -> Submission:
-        """The message as a store takes it: with no duration longer than three centuries.
+        """The message as a store takes it.
 
         Raises:
             SerializationError: As :meth:`pack`.
         """
-        delay, ttl, status_ttl = self.delay, self.ttl or 0, self.status_ttl
-        if delay > LONGEST_DURATION or ttl > LONGEST_DURATION or status_ttl > LONGEST_DURATION:
-            delay, ttl, status_ttl = (min(each, LONGEST_DURATION) for each in (delay, ttl, status_ttl))
         return Submission(
             self.uuid,
             self.queue,
             self.pack(serializer),
             self.priority,
             self.mechanism_wish,
-            delay,
-            ttl,
-            status_ttl,
+            self.delay,
+            self.ttl or 0,
+            self.status_ttl,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_STATUS_TTL, LONGEST_DURATION
+from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
@@ -54,7 +54,7 @@ class StatusTracker:
     @property
     def wire_ttl(self) -> int:
         """The ttl as a store takes it."""
-        return FOR_EVER if self.ttl is None else min(self.ttl, LONGEST_DURATION)
+        return FOR_EVER if self.ttl is None else min(self.ttl, MAX_DURATION)
 
     def exists(self, message: Message) -> bool:
         """Whether a status of the message is kept."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
-import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
-from alsek.core.chaining import chain
 from alsek.core.identifiers import check_name
+from alsek.core.limits import check_number
 from alsek.core.message import Message
+from alsek.core.producer import Producer
 from alsek.core.signature import takes_message
-from alsek.core.status import StatusTracker, TaskStatus
-from alsek.core.taskhooks import TaskHooks
+from alsek.core.status import StatusTracker
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import SchedulingError, TaskDefinitionError, ValidationError
@@ -26,21 +24,13 @@ from alsek.types import Mechanism, Wish
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
-log = logging.getLogger(__name__)
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _UNRESOLVED: Any = object()
 
 
-class _Deferrals(threading.local):
-    """How many of the next calls of ``generate()`` in this thread do not submit."""
-
-    pending = 0
-
-
-class Task(TaskHooks, Generic[P, R]):
+class Task(Producer, Generic[P, R]):
     """A function that workers can run. Made by :func:`task`; calling it calls the function.
 
     To steer what happens around the function, override the hooks in a subclass and pass that as ``base_task``.
@@ -76,6 +66,7 @@ class Task(TaskHooks, Generic[P, R]):
         status_tracker: StatusTracker | None = None,
         mechanism: Mechanism | None = None,
     ) -> None:
+        super().__init__()
         self.function = function
         self.broker = broker
         self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
@@ -89,8 +80,6 @@ class Task(TaskHooks, Generic[P, R]):
         self._check()
         self._backoff_settings = self.backoff.settings
         self._message_wanted: Any = _UNRESOLVED
-        self._status_ttl: int | None = None
-        self._deferrals = _Deferrals()
         functools.update_wrapper(self, function, updated=())
 
     def _check(self) -> None:
@@ -101,9 +90,7 @@ class Task(TaskHooks, Generic[P, R]):
                 f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
             )
         check_name(f"task {self.name!r}: queue", self.queue)
-        timeout: Any = self.timeout
-        if not isinstance(timeout, int) or timeout <= 0:
-            raise ValidationError(f"task {self.name!r}: timeout={timeout!r}: must be milliseconds > 0")
+        check_number("timeout", self.timeout, 1, f"task {self.name!r}")
         retries: Any = self.max_retries
         if retries is not None and (not isinstance(retries, int) or retries < 0):
             raise ValidationError(f"task {self.name!r}: max_retries={retries!r}: must be None or >= 0")
@@ -136,112 +123,7 @@ class Task(TaskHooks, Generic[P, R]):
             f"{type(self).__name__}({self.name!r}, queue={self.queue!r}, mechanism={self.mechanism_wish!r})"
         )
 
-    # ── making messages ────────────────────────────────────────────────────────────────────────
-
-    def defer(self) -> Task[P, R]:
-        """Let the next :meth:`generate` in this thread not submit; each call stands for one."""
-        self._deferrals.pending += 1
-        return self
-
-    def cancel_defer(self) -> Task[P, R]:
-        """Take back all calls of :meth:`defer` in this thread that no :meth:`generate` has used yet."""
-        self._deferrals.pending = 0
-        return self
-
-    @property
-    def deferred(self) -> bool:
-        """Whether the next :meth:`generate` in this thread will not submit."""
-        return self._deferrals.pending > 0
-
-    def generate(
-        self,
-        args: list[Any] | tuple[Any, ...] | None = None,
-        kwargs: dict[str, Any] | None = None,
-        priority: int = 0,
-        metadata: Any = None,
-        result_ttl: int | None = None,
-        uuid: str | None = None,
-        timeout_override: int | None = None,
-        delay: int | None = None,
-        previous_result: Any = None,
-        callback: Message | tuple[Message, ...] | None = None,
-        queue: str | None = None,
-        submit: bool = True,
-        **options: Any,
-    ) -> Message:
-        """Make a message for this task and submit it. Durations are milliseconds.
-
-        Args:
-            args: Positional arguments for the function.
-            kwargs: Keyword arguments for the function.
-            priority: Lower goes first, within the queue; any integer >= 0.
-            metadata: Anything serializable, to travel along.
-            result_ttl: How long the result is kept; None for the result store's own.
-            uuid: Names the message; a new one by default.
-            timeout_override: In place of the task's timeout.
-            delay: How long to wait before the first attempt; for a callback from its parent's completion.
-            previous_result: For ``message.previous_result``.
-            callback: What to submit once this message has succeeded: one message, or several that follow each
-                other. The ``callback_message_data`` of the messages given is updated.
-            queue: In place of the task's queue.
-            submit: False to not submit now.
-            **options: For :meth:`Broker.submit`: ``ttl``.
-
-        Raises:
-            MessageAlreadyExistsError: The store has a message of this uuid.
-            SerializationError: A value can't be serialized; nothing was submitted.
-            BackendError: The store did not take it.
-        """
-        if self._deferrals.pending > 0:
-            self._deferrals.pending -= 1
-            submit = False
-        message = Message(
-            task_name=self.name,
-            queue=queue or self.queue,
-            args=args,
-            kwargs=kwargs,
-            metadata=metadata,
-            result_ttl=result_ttl,
-            uuid=uuid,
-            timeout=self.timeout if timeout_override is None else timeout_override,
-            delay=delay,
-            previous_result=previous_result,
-            backoff_settings=self._backoff_settings,
-            priority=priority,
-            mechanism_wish=self.mechanism_wish,
-            status_ttl=self._tracked_for(),
-        )
-        if callback is not None:
-            chain(message, callback)
-        if submit:
-            self._submit(message, **options)
-        else:
-            ttl = options.pop("ttl", None)
-            if options:
-                raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
-            if ttl is not None and (not isinstance(ttl, int) or ttl <= 0):
-                raise ValidationError(f"ttl={ttl!r} for {message.summary}: must be None or milliseconds > 0")
-            message.ttl = ttl
-            message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
-        return message
-
-    def _tracked_for(self) -> int:
-        """The message's `status_ttl`: how long the store itself keeps its statuses, 0 if it does not."""
-        if self._status_ttl is None:
-            tracker = self.status_tracker
-            rides = tracker is not None and tracker.rides_with(self.broker.backend)
-            self._status_ttl = tracker.wire_ttl if tracker is not None and rides else 0
-        return self._status_ttl
-
-    def _submit(self, message: Message, **options: Any) -> None:
-        self.broker.submit(message, **options)
-        # The message is in the store now: whoever read of a failure here would submit it a second time.
-        try:
-            if self.status_tracker is not None and not message.status_ttl:
-                self.status_tracker.set(message, TaskStatus.SUBMITTED)
-            self.on_submit(message)
-        except Exception:
-            log.exception("%s was submitted, but what follows failed.", message.summary)
+    # ── in the store ───────────────────────────────────────────────────────────────────────────────
 
     def revoke(self, message: Message) -> bool:
         """Ask that the message be not run (any more); False if it isn't in the store."""
@@ -321,6 +203,17 @@ class TriggerTask(Task[[], R]):
         if schedule:
             self._schedule.start(self._submit, ticks(first))
         return first
+
+    def generate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not for a task with a trigger.
+
+        Raises:
+            SchedulingError: Always.
+        """
+        raise SchedulingError(
+            f"task {self.name!r} has a trigger: each tick makes one message, without arguments; generate() schedules "
+            "it. For many messages at once, define a task without a trigger"
+        )
 
     def pause(self) -> None:
         """Submit nothing until :meth:`resume`."""

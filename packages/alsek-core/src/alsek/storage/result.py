@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_RESULT_TTL, LONGEST_DURATION
+from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord, TaskStatus
@@ -40,7 +40,7 @@ class ResultStore:
     def wire_ttl(self, message: Message) -> int:
         """How long the result of this message is kept, as a store takes it."""
         ttl = self.ttl if message.result_ttl is None else message.result_ttl
-        return FOR_EVER if ttl is None else min(ttl, LONGEST_DURATION)
+        return FOR_EVER if ttl is None else min(ttl, MAX_DURATION)
 
     def set(self, message: Message, result: Any) -> None:
         """Store a result for the message.

@@ -12,13 +12,14 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_name
 from alsek.core.lifecycle import AnyTask
-from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.defaults import (
+    DEFAULT_LEASE,
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_SHUTDOWN_TIMEOUT,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+)
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
 from alsek.types import Mechanism
-
-DEFAULT_N_THREADS = 8
-DEFAULT_SLOT_WAIT_INTERVAL = 1_000
-DEFAULT_PRUNE_INTERVAL = 100
 
 
 def default_processes() -> int:

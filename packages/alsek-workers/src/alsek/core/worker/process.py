@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from alsek.core.hooks import WorkerHook
 from alsek.core.lifecycle import AnyTask
 from alsek.core.worker.options import (
-    DEFAULT_PRUNE_INTERVAL,
-    DEFAULT_SLOT_WAIT_INTERVAL,
     at_least,
     default_processes,
     pool_options,
@@ -16,7 +14,13 @@ from alsek.core.worker.options import (
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.processgroup import ProcessGroup, ProcessGroupOptions
 from alsek.core.worker.supervisor import Supervisor
-from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.defaults import (
+    DEFAULT_LEASE,
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_PRUNE_INTERVAL,
+    DEFAULT_SHUTDOWN_TIMEOUT,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+)
 
 
 class ProcessWorkerPool:

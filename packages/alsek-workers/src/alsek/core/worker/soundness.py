@@ -14,12 +14,14 @@ import operator
 from typing import Any, Final
 
 from alsek.core.failure import describe_failure
-from alsek.defaults import LARGEST_INTEGER, LONGEST_DURATION
+from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded
 
 log = logging.getLogger(__name__)
 
+#: What is longer is cut, since the message is at its end already.
+LONGEST: Final = MAX_DURATION
 #: A success that leaves nothing behind.
 _WITHOUT_ANYTHING: Final = Succeeded("", "", 0)[3:]
 _BYTES = (bytes, bytearray, memoryview)
@@ -43,7 +45,7 @@ def sound(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
         )
         text = json.dumps(describe_failure(SerializationError(f"its outcome can't be stored: {error}")))
         kept = dlq_ttl if type(dlq_ttl) is int else 0
-        return Died(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST_DURATION))
+        return Died(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST))
 
 
 def _sound(outcome: Outcome) -> Outcome:
@@ -72,8 +74,8 @@ def _submission(callback: Submission) -> Submission:
     if not isinstance(callback.payload, _BYTES):
         raise TypeError(f"the serializer made {type(callback.payload).__name__} of the callback, not bytes")
     priority = operator.index(callback.priority)
-    if not 0 <= priority <= LARGEST_INTEGER:
-        raise ValueError(f"priority={priority} of the callback: must be from 0 to {LARGEST_INTEGER}")
+    if not 0 <= priority <= MAX_PRIORITY:
+        raise ValueError(f"priority={priority} of the callback: must be from 0 to {MAX_PRIORITY}")
     delay, ttl = _duration("delay", callback.delay), _duration("ttl", callback.ttl)
     status_ttl = _duration("status_ttl", callback.status_ttl)
     if delay is callback.delay and ttl is callback.ttl and status_ttl is callback.status_ttl:
@@ -83,10 +85,10 @@ def _submission(callback: Submission) -> Submission:
 
 def _duration(name: str, value: Any) -> int:
     """`value` as it is if it will do, else the nearest that will."""
-    if type(value) is int and FOR_EVER <= value <= LONGEST_DURATION:
+    if type(value) is int and FOR_EVER <= value <= LONGEST:
         return value
     try:
         whole = math.trunc(value) if isinstance(value, float) else operator.index(value)
-        return max(FOR_EVER, min(whole, LONGEST_DURATION))
+        return max(FOR_EVER, min(whole, LONGEST))
     except (TypeError, ValueError, OverflowError):  # no number, not a number, infinite
         raise TypeError(f"{name}={value!r}: must be whole milliseconds") from None

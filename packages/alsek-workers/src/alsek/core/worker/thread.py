@@ -8,15 +8,19 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.lifecycle import AnyTask
 from alsek.core.worker.group import GroupOptions, ThreadGroup
 from alsek.core.worker.options import (
-    DEFAULT_N_THREADS,
-    DEFAULT_SLOT_WAIT_INTERVAL,
     at_least,
     default_processes,
     pool_options,
 )
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.supervisor import Supervisor
-from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES, DEFAULT_SHUTDOWN_TIMEOUT
+from alsek.defaults import (
+    DEFAULT_LEASE,
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_N_THREADS,
+    DEFAULT_SHUTDOWN_TIMEOUT,
+    DEFAULT_SLOT_WAIT_INTERVAL,
+)
 
 
 class ThreadWorkerPool:

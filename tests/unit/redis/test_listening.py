@@ -254,7 +254,7 @@ def test_users_without_transactions(alone: RedisBackend, redis_server: Any) -> N
 
 @pytest.mark.parametrize("channels", [100, 101])
 def test_who_has_listened_to_very_much_leaves_no_connection(backend: RedisBackend, channels: int) -> None:
-    """A connection is kept while it takes less to read what is left on it than to connect; the next one hears anyway."""
+    """A connection is kept while reading what is left on it takes less than to connect; the next one hears anyway."""
     names = [f"c{n}" for n in range(channels)]
     backend.subscribe(*names).close()
     assert len(backend._ears) == (channels <= 100)

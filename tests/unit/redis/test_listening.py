@@ -284,6 +284,14 @@ def test_what_is_not_certain_is_not_kept(backend: RedisBackend, spoil: str) -> N
     assert len(backend._ears) == 0
 
 
+def test_who_waits_on_what_is_closed_is_told(backend: RedisBackend) -> None:
+    """There is nothing to wait for any more: an error, at once, whatever has become of the connection."""
+    subscription = backend.subscribe("x")
+    subscription.close()
+    with backend.subscribe("x"), pytest.raises(ConnectionResetError, match="closed"):
+        subscription.wait()
+
+
 def test_threads_wait_at_once(backend: RedisBackend) -> None:
     """Each of many threads gets its own results, over and over, on connections that change hands."""
     results = ResultStore(backend)

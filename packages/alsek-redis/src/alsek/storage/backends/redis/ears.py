@@ -66,51 +66,57 @@ class Ear:
         return self._lasting and self._settled and self.ours
 
     def send(self, packed: bytes) -> None:
-        """Send a command, or several."""
+        """Send a command whose answer will be told from notes when it comes."""
         self._settled = False
-        # A check of the health would be a PING whose answer can't be told from what else comes.
+        # A check of the health would be a PING of which nobody knows.
         self._connection.send_packed_command((packed,), check_health=False)
         self._settled = True
 
-    def read(self) -> Any:
-        """The next answer or note; what the server refuses is raised, and this connection then not kept."""
+    def ask(self, packed: bytes, answers: int) -> Any:
+        """Send commands that have so many answers in all; the last of them.
+
+        What was meant for the subscriber before is dropped. If the server refuses something, that is raised, and this
+        connection is not kept: there may be further answers.
+
+        Raises:
+            ConnectionResetError: Too much was meant for the subscriber before.
+        """
         self._settled = False
-        reply = self._connection.read_response(disable_decoding=True)
+        self._connection.send_packed_command((packed,), check_health=False)
+        self._skip()
+        answer = None
+        for _ in range(answers):
+            answer = self._read()
         self._settled = True
-        return reply
+        return answer
 
     def hear(self, seconds: float) -> Any:
-        """The same, if anything comes within so long; else None."""
+        """The next note or answer, if one comes within so long; else None."""
         if self._dropped:  # by another thread; redis-py would connect anew
             raise ConnectionResetError("the connection was closed")
         self._settled = False
-        reply = None
-        if self._connection.can_read(seconds):
-            reply = self._connection.read_response(disable_decoding=True)
+        reply = self._read() if self._connection.can_read(seconds) else None
         self._settled = True
         return reply
 
     def leave(self, channels: int) -> None:
         """Ask to be unsubscribed from all channels, of which there are so many."""
-        self.send(_UNSUBSCRIBE)
         self._unanswered = channels
+        self.send(_UNSUBSCRIBE)
 
     def leave_and_ask(self, channels: int, packed: bytes) -> Any:
         """The same, and in the same trip send a command that a subscriber may not; its answer."""
-        self.send(_UNSUBSCRIBE + packed)
         self._unanswered = channels
-        self.skip()
-        return self.read()
+        return self.ask(_UNSUBSCRIBE + packed, 1)
 
-    def skip(self) -> None:
-        """Read what was meant for the subscriber before, up to the answers to :meth:`leave`.
+    def _read(self) -> Any:
+        return self._connection.read_response(disable_decoding=True)
 
-        Raises:
-            ConnectionResetError: That is too much.
-        """
+    def _skip(self) -> None:
+        """Read up to the answers to :meth:`leave`."""
         dropped = 0
         while self._unanswered:
-            if self.read()[0] == b"unsubscribe":
+            if self._read()[0] == b"unsubscribe":
                 self._unanswered -= 1
             else:
                 dropped += 1

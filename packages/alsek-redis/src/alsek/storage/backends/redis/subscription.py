@@ -164,7 +164,10 @@ class SocketSubscription(Subscription):
     def _withdraw(self) -> Ear | None:
         """The connection, if there is one that may be used further; from now on this is closed."""
         ear, self._ear = self._ear, None
-        if ear is None or (self._pid == os.getpid() and self._waiting.acquire(blocking=False)):
+        if ear is None:
+            return None
+        if self._pid == os.getpid() and self._waiting.acquire(blocking=False):
+            self._waiting.release()  # nobody waits, and who begins to finds it closed
             return ear
         ear.drop()  # whoever waits in another thread returns; a forked child closes its copy
         return None
@@ -201,19 +204,12 @@ class SocketSubscription(Subscription):
 
     def _tune_in(self, ear: Ear, read: bytes | None) -> list[bytes | None] | None:
         self._pinged = False
+        found: list[bytes | None] | None = None
         if read is None:
-            ear.send(self._subscribe_command)
-            ear.skip()
-            for _ in range(self._channels):
-                ear.read()
-            found = None
+            ear.ask(self._subscribe_command, self._channels)
         else:
-            # After SUBSCRIBE alone the server would refuse to read; in a transaction it takes both.
-            ear.send(b"".join((_MULTI, self._subscribe_command, read, _EXEC)))
-            ear.skip()
-            for _ in range(3):
-                ear.read()  # OK, QUEUED, QUEUED
-            found = ear.read()[1]
+            # A subscriber may not read, a transaction may do both. Answers: OK, QUEUED, QUEUED, and those of the two.
+            _, found = ear.ask(b"".join((_MULTI, self._subscribe_command, read, _EXEC)), 4)
         self._quiet_since = time.monotonic()
         return found
 

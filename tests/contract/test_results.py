@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from alsek.storage.backends.abstract import Backend, Note
-from alsek.storage.backends.records import ResultRecord
-from tests.contract.actors import hear, result_of, uuids
+from collections.abc import Callable
+
+import pytest
+
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
+from tests.contract.actors import Actor, a_message, add, died, hear, result_of, uuids
 from tests.contract.stores import SHORT, Store
 
 
@@ -101,4 +105,60 @@ def test_a_write_is_published(backend: Backend) -> None:
     with backend.subscribe("results:a") as subscription:
         backend.results.put("b", b"")
         backend.results.put("a", b"")
-        assert hear(subscription) == Note("results:a", b"")
+        note = hear(subscription)
+    assert note is not None
+    assert note.channel == "results:a"
+    assert not note.data or ResultRecord.unpack("a", note.data) == backend.results.get(["a"])[0]
+
+
+@pytest.mark.parametrize("size", [0, 4_000, 100_000])
+def test_a_result_of_any_size_can_be_waited_for(backend: Backend, size: int) -> None:
+    """A note has the whole record that was written, or is empty: never a part of it."""
+    payload = bytes(range(256)) * (size // 256 + 1)
+    with backend.subscribe("results:a") as subscription:
+        backend.results.put("a", payload, token=3)
+        note = hear(subscription)
+    assert note is not None
+    record = backend.results.get(["a"])[0]
+    assert record is not None
+    assert record.payload == payload
+    assert note.data in (b"", record.pack())
+
+
+def test_watching_reads_after_subscribing(backend: Backend) -> None:
+    """What is there when the watch begins is in it, and what is written from then on is heard."""
+    with backend.watch_result("q", "a").news as news:
+        backend.results.put("a", b"1")
+        assert hear(news) is not None
+    news, record, _ = backend.watch_result("q", "a")
+    with news:
+        assert record == backend.results.get(["a"])[0]
+        assert news.wait(0) is None
+    with backend.watch_result("q", "none").news as news:
+        assert news.wait(0) is None
+
+
+def test_what_may_have_failed_is_told(backend: Backend, actor: Callable[..., Actor]) -> None:
+    """A dead letter, or the status of one that keeps none, is never overlooked by a watch."""
+    worker = actor()
+    add(backend, a_message("buried", status_ttl=0), a_message("dropped", status_ttl=FOR_EVER))
+    for claimed in worker.claim(2):
+        kept_for = FOR_EVER if claimed.uuid == "buried" else 0
+        worker.step(died(claimed, dlq_ttl=kept_for), limit=0)
+    for uuid in ("buried", "dropped"):
+        watch = backend.watch_result("q", uuid)
+        watch.news.close()
+        assert watch.may_have_failed
+
+
+def test_what_was_watched_is_taken_once(backend: Backend) -> None:
+    """To take a watched result deletes it and ends the watch; both may have been done before."""
+    for _ in range(3):
+        backend.results.put("a", b"1")
+        news = backend.watch_result("q", "a").news
+        backend.take_watched(news, "a")
+        assert backend.results.get(["a"]) == [None]
+        news.close()
+    backend.results.put("a", b"1")
+    backend.take_watched(news, "a")
+    assert backend.results.get(["a"]) == [None]

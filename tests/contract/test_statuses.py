@@ -94,3 +94,16 @@ def test_a_write_is_published(backend: Backend, store: Store) -> None:
         notes = [hear(subscription), hear(subscription)]
     heard = [StatusRecord.unpack("a", note.data) for note in notes if note is not None]
     assert heard == [read, StatusRecord("a", TaskStatus.UNKNOWN, None, store.now)]
+
+
+def test_watching_reads_after_subscribing(backend: Backend) -> None:
+    """A watch has the status of the moment when it began, and hears of those that follow."""
+    news, record = backend.watch_status("a")
+    with news:
+        assert record is None
+        backend.statuses.put("a", TaskStatus.RUNNING)
+        assert hear(news) is not None
+    news, record = backend.watch_status("a")
+    with news:
+        assert [record] == backend.statuses.get(["a"])
+        assert news.wait(0) is None

@@ -129,8 +129,8 @@ class StatusTracker:
             timeout: End after this long (ms); None for as long as it takes.
         """
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        with self.backend.subscribe(f"statuses:{message.uuid}") as subscription:
-            record = self._record(message)
+        subscription, record = self.backend.watch_status(message.uuid)
+        with subscription:
             seen: StatusRecord | None = None
             while True:
                 if (

@@ -88,10 +88,10 @@ class ResultStore:
             TaskFailedError: The message has failed for good: with `timeout`, raised as soon as
                 the backend knows it, if its dead letters tell.
         """
+        if timeout is not None and not descendants:
+            return self._receive(message, timeout, keep, with_metadata)
         records = (
-            self._records(message, descendants)
-            if timeout is None
-            else self._wait(message, timeout, descendants)
+            self._records(message, descendants) if timeout is None else self._wait_for_all(message, timeout)
         )
         if not records:
             raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
@@ -112,21 +112,38 @@ class ResultStore:
         details = json.loads(letter.error)
         return TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
 
-    def _wait(self, message: Message, timeout: int, descendants: bool) -> list[ResultRecord]:
+    def _receive(self, message: Message, timeout: int, keep: bool, with_metadata: bool) -> Any:
+        """The message's own result: read once, and from then on as the news bring it."""
         deadline = time.monotonic() + timeout / 1000
-        channel = f"results:{message.uuid}"
-        with self.backend.subscribe(channel) as subscription:
-            while True:
-                records = self._records(message, descendants)
-                if records:
-                    return records
-                failure = self.failure(message)
-                if failure is not None:
-                    raise failure
-                left = int((deadline - time.monotonic()) * 1000)
-                if left <= 0:
-                    raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
-                subscription.wait(left)
+        news, record, may_have_failed = self.backend.watch_result(message.queue, message.uuid)
+        with news:
+            while record is None:
+                if may_have_failed:
+                    self._raise_failure(message)
+                note = news.wait(_left(message, deadline, timeout))
+                if note is not None and note.data:
+                    record = ResultRecord.unpack(message.uuid, note.data)
+                else:
+                    record = self.backend.results.get([message.uuid])[0]
+                    may_have_failed = True
+            answer = self._answer(record, with_metadata)
+            if not keep:
+                self.backend.take_watched(news, message.uuid)
+        return answer
+
+    def _wait_for_all(self, message: Message, timeout: int) -> list[ResultRecord]:
+        """The message's own result and those of its descendants, read together at each news."""
+        deadline = time.monotonic() + timeout / 1000
+        with self.backend.subscribe(f"results:{message.uuid}") as news:
+            while not (records := self._records(message, descendants=True)):
+                self._raise_failure(message)
+                news.wait(_left(message, deadline, timeout))
+        return records
+
+    def _raise_failure(self, message: Message) -> None:
+        failure = self.failure(message)
+        if failure is not None:
+            raise failure
 
     def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
         own = self.backend.results.get([message.uuid])[0]
@@ -150,3 +167,10 @@ class ResultStore:
     def _delete(self, records: Iterable[ResultRecord]) -> int:
         uuids = [record.uuid for record in records]
         return self.backend.results.delete(uuids) if uuids else 0
+
+
+def _left(message: Message, deadline: float, timeout: int) -> int:
+    left = int((deadline - time.monotonic()) * 1000)
+    if left <= 0:
+        raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
+    return left

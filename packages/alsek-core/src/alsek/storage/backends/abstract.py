@@ -15,9 +15,10 @@ from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
+from alsek.storage.backends.records import ResultRecord, StatusRecord
 from alsek.storage.serialization import JsonSerializer, Serializer
 
-__all__ = ["Backend", "LazyClient", "Note", "Subscription"]
+__all__ = ["Backend", "LazyClient", "Note", "ResultWatch", "StatusWatch", "Subscription"]
 
 _FORBIDDEN = set("{}*?[]\\ \t\r\n\0")
 
@@ -27,9 +28,10 @@ class Note(NamedTuple):
 
     Attributes:
         channel: Without the namespace.
-        data: With ``results:…`` and ``locks:…`` empty; with ``statuses:…`` what
-            :meth:`~alsek.storage.backends.records.StatusRecord.pack` made; with anything else the
-            serialized value.
+        data: With ``results:…`` what :meth:`~alsek.storage.backends.records.ResultRecord.pack` made of the result
+            that was written, or empty: then one must look (it is too large to travel, or the message has ended
+            without one). With ``statuses:…`` what :meth:`~alsek.storage.backends.records.StatusRecord.pack` made;
+            with ``locks:…`` empty; with anything else the serialized value.
     """
 
     channel: str
@@ -61,6 +63,32 @@ class Subscription(ABC):
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class ResultWatch(NamedTuple):
+    """A subscription to the result of one message, and what the store had of it after the subscription began.
+
+    Attributes:
+        news: Notes on ``results:<uuid>``. The caller closes it.
+        record: The result; None if there was none.
+        may_have_failed: False only if the store had neither a dead letter nor a status FAILED of the message.
+    """
+
+    news: Subscription
+    record: ResultRecord | None
+    may_have_failed: bool = True
+
+
+class StatusWatch(NamedTuple):
+    """A subscription to the statuses of one message, and what the store had after the subscription began.
+
+    Attributes:
+        news: Notes on ``statuses:<uuid>``. The caller closes it.
+        record: The status; None if there was none.
+    """
+
+    news: Subscription
+    record: StatusRecord | None
 
 
 class Backend(ABC):
@@ -184,6 +212,35 @@ class Backend(ABC):
     @abstractmethod
     def subscribe(self, *channels: str) -> Subscription:
         """Hear what is published on `channels` from now on."""
+
+    def watch_result(self, queue: str, uuid: str) -> ResultWatch:
+        """Subscribe to the result of a message, then read it: nothing that is written can be missed.
+
+        A store that can do both in one trip does so.
+        """
+        news = self.subscribe(f"results:{uuid}")
+        try:
+            return ResultWatch(news, self.results.get([uuid])[0])
+        except BaseException:
+            news.close()
+            raise
+
+    def take_watched(self, news: Subscription, uuid: str) -> None:
+        """Delete the result of a message, which has been received, and close the subscription to it.
+
+        A store that can do both in one trip does so.
+        """
+        self.results.delete([uuid])
+        news.close()
+
+    def watch_status(self, uuid: str) -> StatusWatch:
+        """Subscribe to the statuses of a message, then read the present one, as :meth:`watch_result` does."""
+        news = self.subscribe(f"statuses:{uuid}")
+        try:
+            return StatusWatch(news, self.statuses.get([uuid])[0])
+        except BaseException:
+            news.close()
+            raise
 
     def sub(self, channel: str) -> Iterator[Any]:
         """The values published on `channel`, for as long as one asks."""

@@ -244,6 +244,20 @@ class ResultRecord(NamedTuple):
     timestamp: int
     token: int
 
+    def pack(self) -> bytes:
+        """As bytes, without the uuid: ``<timestamp>|<token>|<payload>``, the way stores publish it."""
+        return b"%d|%d|%b" % (self.timestamp, self.token, self.payload)
+
+    @classmethod
+    def unpack(cls, uuid: str, data: bytes) -> ResultRecord:
+        """What :meth:`pack` made.
+
+        Raises:
+            ValueError: These bytes are no result.
+        """
+        timestamp, token, payload = data.split(b"|", 2)
+        return cls(uuid, payload, int(timestamp), int(token))
+
 
 class StatusRecord(NamedTuple):
     """A stored status, with the details (serialized) that came with it, and its write's time."""

@@ -64,6 +64,10 @@ class Keys:
         """STRING: what :meth:`~alsek.storage.backends.records.StatusRecord.pack` made."""
         return f"{self.prefix}statuses:{uuid}"
 
+    def letter(self, queue: str, uuid: str) -> str:
+        """STRING: a dead letter (``scripts/prelude/letters.lua``)."""
+        return f"{self.prefix}letters:{uuid}\n{queue}"
+
     def value(self, name: str) -> str:
         """STRING: a value stored with ``Backend.set``."""
         return f"{self.prefix}values:{name}"

@@ -42,17 +42,13 @@ class RedisResults(ResultPort):
             return []
         found = self._link.call("MGET", *(self._keys.result(uuid) for uuid in uuids))
         return [
-            _record(uuid, data) if data is not None else None for uuid, data in zip(uuids, found, strict=True)
+            ResultRecord.unpack(uuid, data) if data is not None else None
+            for uuid, data in zip(uuids, found, strict=True)
         ]
 
     def descendants(self, uuid: str) -> list[ResultRecord]:
         reply = self._descendants(uuid.encode())
-        return [_record(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
+        return [ResultRecord.unpack(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
 
     def delete(self, uuids: Sequence[str]) -> int:
         return int(self._link.call("DEL", *(self._keys.result(uuid) for uuid in uuids))) if uuids else 0
-
-
-def _record(uuid: str, data: bytes) -> ResultRecord:
-    timestamp, token, payload = data.split(b"|", 2)
-    return ResultRecord(uuid, payload, int(timestamp), int(token))

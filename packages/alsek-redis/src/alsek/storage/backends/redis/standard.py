@@ -6,9 +6,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
-from alsek.storage.backends.abstract import Backend, LazyClient, Subscription
+from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
+from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.address import Client
 from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.ears import Ears
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.locks import RedisLocks
 from alsek.storage.backends.redis.messages import RedisMessages
@@ -17,7 +19,7 @@ from alsek.storage.backends.redis.results import RedisResults
 from alsek.storage.backends.redis.scan import scan_keys
 from alsek.storage.backends.redis.script import SERVER_CLOCK, Call, load
 from alsek.storage.backends.redis.statuses import RedisStatuses
-from alsek.storage.backends.redis.subscription import new_subscription
+from alsek.storage.backends.redis.subscription import SocketSubscription, new_subscription, subscribe_and_read
 from alsek.storage.serialization import Serializer, dump
 
 _PIECE = 500
@@ -53,6 +55,7 @@ class RedisBackend(Backend):
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
         self._link = Link(connection, timeout)
+        self._ears = Ears(self._link)
         self._rooms: _Rooms | None = None
 
     @property
@@ -144,9 +147,34 @@ class RedisBackend(Backend):
         )
 
     def subscribe(self, *channels: str) -> Subscription:
-        return new_subscription(self._link, self._open.keys, tuple(map(self.short_name, channels)))
+        names = tuple(map(self.short_name, channels))
+        return new_subscription(self._link, self._ears, self._open.keys, names)
+
+    def watch_result(self, queue: str, uuid: str) -> ResultWatch:
+        keys = self._open.keys
+        reads = (keys.result(uuid), keys.letter(queue, uuid), keys.status(uuid))
+        news, (result, letter, status) = subscribe_and_read(
+            self._link, self._ears, keys, f"results:{uuid}", reads
+        )
+        record = None if result is None else ResultRecord.unpack(uuid, result)
+        failed = status is not None and StatusRecord.unpack(uuid, status).status is TaskStatus.FAILED
+        return ResultWatch(news, record, failed or letter is not None)
+
+    def take_watched(self, news: Subscription, uuid: str) -> None:
+        if isinstance(news, SocketSubscription):
+            news.close_and_ask("DEL", self._open.keys.result(uuid))
+        else:
+            super().take_watched(news, uuid)
+
+    def watch_status(self, uuid: str) -> StatusWatch:
+        keys = self._open.keys
+        news, (status,) = subscribe_and_read(
+            self._link, self._ears, keys, f"statuses:{uuid}", (keys.status(uuid),)
+        )
+        return StatusWatch(news, None if status is None else StatusRecord.unpack(uuid, status))
 
     def close(self) -> None:
+        self._ears.close()
         self._link.close()
 
     def _value(self, name: str) -> str:

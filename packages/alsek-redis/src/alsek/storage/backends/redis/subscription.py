@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from typing import Any, Final
+
+from redis.exceptions import ResponseError
 
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.ears import Ear, Ears
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS, is_passing
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.resp import encode
 
 _PING_AFTER_SECONDS: Final = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_MULTI, _EXEC, _PING = encode(["MULTI"]), encode(["EXEC"]), encode(["PING"])
 
 
-def new_subscription(link: Link, keys: Keys, channels: tuple[str, ...]) -> Subscription:
+def new_subscription(link: Link, ears: Ears, keys: Keys, channels: tuple[str, ...]) -> Subscription:
     """The subscription that this link can serve; it hears from now on."""
     if link.direct:
-        return SocketSubscription(link, keys, channels)
+        return SocketSubscription(link, ears, keys, channels)
     return ClientSubscription(link, keys, channels)
+
+
+def subscribe_and_read(
+    link: Link, ears: Ears, keys: Keys, channel: str, reads: tuple[str, ...]
+) -> tuple[Subscription, list[bytes | None]]:
+    """A subscription, and what these STRINGs were after it began; in one trip where that is possible."""
+    subscription: SocketSubscription | ClientSubscription
+    if link.direct:
+        subscription = SocketSubscription(link, ears, keys, (channel,), reads)
+        if subscription.found is not None:
+            return subscription, subscription.found
+    else:
+        subscription = ClientSubscription(link, keys, (channel,))
+    try:
+        found: list[bytes | None] = link.call("MGET", *reads)
+    except BaseException:
+        subscription.close()
+        raise
+    return subscription, found
 
 
 class SocketSubscription(Subscription):
@@ -27,83 +53,170 @@ class SocketSubscription(Subscription):
 
     Args:
         link: To the server.
+        ears: Where the connection is taken from, and left for the next.
         keys: The names.
-        channels: Without the namespace.
+        channels: Without the namespace; only one of them if there are `reads`.
+        reads: Names of STRINGs to read in the same trip, after subscribing.
+
+    Attributes:
+        found: What was read of them; None if nothing was, since this server, or this user's rights, don't allow for it.
     """
 
-    def __init__(self, link: Link, keys: Keys, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self, link: Link, ears: Ears, keys: Keys, channels: tuple[str, ...], reads: tuple[str, ...] = ()
+    ) -> None:
         self._link = link
+        self._ears = ears
         self._prefix = keys.channel("")
-        self._names = [keys.channel(channel) for channel in channels]
-        self._connection: Any = None
+        names = [keys.channel(channel) for channel in channels]
+        self._channels = len(names)
+        self._subscribe_command = encode(["SUBSCRIBE", *names])
+        self._ear: Ear | None = None
         self._pinged = False
-        self._subscribe()
+        self._quiet_since = 0.0
+        self._begin()
+        self.found: list[bytes | None] | None = None
+        if reads and ears.read_along:
+            self.found = self._subscribe(encode(["MGET", *reads]))
+        else:
+            self._subscribe()
+
+    def _begin(self) -> None:
+        """In this process: a lock that a parent's thread holds is not ours."""
+        self._pid = os.getpid()
+        self._waiting = threading.Lock()
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while True:
-            left = _PING_AFTER_SECONDS
-            if deadline is not None:
-                left = min(left, max(deadline - time.monotonic(), 0.0))
-            try:
-                if self._connection is None:
-                    raise ConnectionResetError("the subscription is closed")
-                if self._connection.can_read(left):
-                    self._pinged = False
-                    note = self._note(self._connection.read_response(disable_decoding=True))
-                    if note is not None:
-                        return note
-                elif deadline is not None and time.monotonic() >= deadline:
+        if self._ear is not None and self._pid != os.getpid():
+            self._begin()
+            self._subscribe()
+            return None
+        with self._waiting:
+            ear = self._ear
+            if ear is None:
+                raise ConnectionResetError("the subscription is closed")
+            while True:
+                try:
+                    heard, note = self._hear(ear, deadline)
+                except Exception as error:
+                    if isinstance(error, AlsekError):
+                        raise
+                    if self._ear is not ear:  # another thread has closed it: no matter what the client says
+                        return None
+                    if not isinstance(error, CLIENT_ERRORS):
+                        raise
+                    if not is_passing(error):
+                        raise self._link.told(error) from error
+                    self._subscribe()
                     return None
-                elif left >= _PING_AFTER_SECONDS:
-                    self._ping()
+                if note is not None or not heard:
+                    return note
+
+    def _hear(self, ear: Ear, deadline: float | None) -> tuple[bool, Note | None]:
+        """Whether there is reason to go on, and the note that was heard."""
+        until = self._quiet_since + _PING_AFTER_SECONDS
+        wake = until if deadline is None else min(until, deadline)
+        reply = ear.hear(max(wake - time.monotonic(), 0.0))
+        now = time.monotonic()
+        if reply is not None:
+            self._quiet_since, self._pinged = now, False
+            if isinstance(reply, list) and reply[0] == b"message":
+                return True, Note(reply[1].decode().removeprefix(self._prefix), reply[2])
+        elif deadline is not None and now >= deadline:
+            return False, None
+        elif now >= until:
+            if self._pinged:
+                raise ConnectionResetError("the server does not answer")
+            ear.send(_PING)
+            self._quiet_since, self._pinged = now, True
+        return True, None
+
+    def close(self) -> None:
+        ear = self._withdraw()
+        if ear is not None:
+            self._ears.leave(ear, self._channels)
+
+    def close_and_ask(self, *command: str) -> Any:
+        """Close, and send a command that can be repeated without harm, in the same trip; its answer.
+
+        Raises:
+            BackendUnavailableError, BackendError: As :meth:`Link.call`. It is closed all the same.
+        """
+        ear = self._withdraw()
+        if ear is not None:
+            try:
+                answer = ear.leave_and_ask(self._channels, encode(command))
             except CLIENT_ERRORS as error:
-                if self._connection is None or isinstance(error, AlsekError):
+                ear.drop()
+                if isinstance(error, AlsekError):
                     raise
                 if not is_passing(error):
                     raise self._link.told(error) from error
-                self._subscribe()
-                return None
+            except BaseException:
+                ear.drop()
+                raise
+            else:
+                self._ears.keep(ear)
+                return answer
+        return self._link.call(*command)
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.disconnect()
-            self._connection = None
-
-    def _note(self, reply: Any) -> Note | None:
-        if not isinstance(reply, list) or reply[0] != b"message":
+    def _withdraw(self) -> Ear | None:
+        """The connection, if there is one that may be used further; from now on this is closed."""
+        ear, self._ear = self._ear, None
+        if ear is None:
             return None
-        return Note(reply[1].decode().removeprefix(self._prefix), reply[2])
+        if self._pid == os.getpid() and self._waiting.acquire(blocking=False):
+            self._waiting.release()  # nobody waits, and who begins to finds it closed
+            return ear
+        ear.drop()  # whoever waits in another thread returns; a forked child closes its copy
+        return None
 
-    def _ping(self) -> None:
-        if self._pinged:
-            raise ConnectionResetError("the server does not answer")
-        self._connection.send_command("PING", check_health=False)
-        self._pinged = True
-
-    def _subscribe(self) -> None:
-        """Connect and subscribe, again and again until the link's timeout."""
+    def _subscribe(self, read: bytes | None = None) -> list[bytes | None] | None:
+        """Subscribe, if need be connect for it, again and again until the link's timeout; what was read along."""
+        self._drop()
         begun, pause = time.monotonic(), _FIRST_PAUSE
+        kept = self._ears.take()
         while True:
+            left = self._link.timeout / 1000 - (time.monotonic() - begun)
             try:
-                self._connect()
-                return
+                self._ear = kept or self._ears.connect(max(left, 0.05))
+                return self._tune_in(self._ear, read)
             except CLIENT_ERRORS as error:
-                waited = time.monotonic() - begun
-                if not is_passing(error) or waited + pause > self._link.timeout / 1000:
+                self._drop()
+                if read is not None and isinstance(error, ResponseError) and not is_passing(error):
+                    self._ears.read_along = False
+                    kept = read = None
+                    continue
+                if not is_passing(error) or (
+                    not kept and time.monotonic() - begun + pause > self._link.timeout / 1000
+                ):
                     raise self._link.told(error) from error
+            except BaseException:
+                self._drop()
+                raise
+            if kept:
+                kept = None
+                self._ears.close()  # what has ended one connection has most likely ended all
+                continue
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _connect(self) -> None:
-        if self._connection is not None:
-            self._connection.disconnect()
+    def _tune_in(self, ear: Ear, read: bytes | None) -> list[bytes | None] | None:
         self._pinged = False
-        usual = self._link.timeout / 2000
-        connection = self._connection = self._link.connect(usual, usual)
-        connection.send_command("SUBSCRIBE", *self._names, check_health=False)
-        for _ in self._names:
-            connection.read_response(disable_decoding=True)
+        found: list[bytes | None] | None = None
+        if read is None:
+            ear.ask(self._subscribe_command, self._channels)
+        else:
+            # A subscriber may not read, a transaction may do both. Answers: OK, QUEUED, QUEUED, and those of the two.
+            _, found = ear.ask(b"".join((_MULTI, self._subscribe_command, read, _EXEC)), 4)
+        self._quiet_since = time.monotonic()
+        return found
+
+    def _drop(self) -> None:
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            ear.drop()
 
 
 class ClientSubscription(Subscription):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
+from alsek.storage.backends.sqlite.ears import Ears
 from alsek.storage.backends.sqlite.transaction import Lane
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Notifier:
         self._path = path
         self.namespace = mark(namespace)
         self._prefix = f"{namespace}\0"
+        self.ears = Ears()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -49,6 +51,7 @@ class Notifier:
 
         It is closed once no waiter and no subscription uses it any more.
         """
+        self.ears.close()
         self._board: Board | None = None
         self._retry_at = 0.0
         self._look_at = 0.0

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from alsek.storage.backends.abstract import Note, Subscription
-from alsek.storage.backends.sqlite.board import LISTENING, Board, mark
+from alsek.storage.backends.sqlite.board import LISTENING, mark
+from alsek.storage.backends.sqlite.ears import Place
 from alsek.storage.backends.sqlite.notify import LOOK, NOTE, SPOOLED, Notifier, unpack
 
 #: How often to see whether the file has changed, in case no word of it came (s).
@@ -49,24 +50,28 @@ class SQLiteSubscription(Subscription):
         self._closed = False
         self._waiting = threading.Lock()
         self._silence: socket.socket | None = None
-        self._board, self._slot, self._ear = self._settle(notifier)
+        self._ears = notifier.ears
+        self._place = self._settle(notifier)
+        self._ear = self._be_deaf() if self._place is None else self._place.ear
         self._seen = version()
         self._look_at = time.monotonic() + _LOOK_EVERY
 
-    def _settle(self, notifier: Notifier) -> tuple[Board | None, int, socket.socket]:
+    def _settle(self, notifier: Notifier) -> Place | None:
         board = notifier.board()
-        if board is not None:
-            try:
-                slot, ear = board.take()
-            except OSError:
-                board = None
-            else:
-                board.describe_listener(slot, self._namespace, [mark(name) for name in self._channels])
-                board.set_state(slot, LISTENING)
-                return board, slot, ear
+        if board is None:
+            return None
+        try:
+            place = self._ears.take(board)
+        except OSError:
+            return None
+        board.describe_listener(place.slot, self._namespace, [mark(name) for name in self._channels])
+        board.set_state(place.slot, LISTENING)
+        return place
+
+    def _be_deaf(self) -> socket.socket:
         ear, self._silence = socket.socketpair()  # nothing is ever heard on it
         ear.setblocking(False)
-        return None, -1, ear
+        return ear
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + max(timeout, 0) / 1000
@@ -91,9 +96,9 @@ class SQLiteSubscription(Subscription):
             try:
                 datagram = self._ear.recv(_LARGEST)
             except BlockingIOError:
-                return self._board is not None and self._board.missed(self._slot), None
+                return self._missed(), None
             if datagram == LOOK:
-                if self._board is None or self._board.missed(self._slot):
+                if self._missed():
                     return True, None
                 continue
             if datagram[:1] not in (NOTE, SPOOLED):
@@ -105,6 +110,9 @@ class SQLiteSubscription(Subscription):
                 return True, Note(channel, data)
             fetched = self._fetch(int(data))
             return True, None if fetched is None else Note(channel, fetched)
+
+    def _missed(self) -> bool:
+        return self._place is not None and self._place.board.missed(self._place.slot)
 
     def _changed(self, now: float) -> bool:
         self._look_at = now + _LOOK_EVERY
@@ -119,13 +127,14 @@ class SQLiteSubscription(Subscription):
         if self._pid != os.getpid():
             self._ear.close()  # a forked child's copy: the slot is its parent's
             return
-        if self._board is not None:
-            self._board.send(self._slot, LOOK)  # whoever waits in another thread returns
+        place = self._place
+        if place is not None and self._waiting.locked():
+            place.board.send(place.slot, LOOK)  # whoever waits in another thread returns
         with self._waiting:
-            if self._board is not None:
-                self._board.free(self._slot)
-            self._ear.close()
-            if self._silence is not None:
+            if place is not None:
+                self._ears.leave(place)
+            elif self._silence is not None:
+                self._ear.close()
                 self._silence.close()
 
 

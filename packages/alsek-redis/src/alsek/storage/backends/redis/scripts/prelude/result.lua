@@ -3,7 +3,8 @@
 -- The index lives as long as the longest-lived result in it; each write looks at two others, so that what is gone
 -- makes up no more than about half of it, however long the chain goes on.
 local function result(uuid, payload, ttl, token, progenitor)
-  keep(P .. 'results:' .. uuid, string.sub(STAMP, 2) .. token .. '|' .. payload, ttl)
+  local record = string.sub(STAMP, 2) .. token .. '|' .. payload
+  keep(P .. 'results:' .. uuid, record, ttl)
   if progenitor ~= '' then
     local index = P .. 'descendants:' .. progenitor
     local left = call('PTTL', index)
@@ -17,5 +18,5 @@ local function result(uuid, payload, ttl, token, progenitor)
       call('PEXPIRE', index, math.max(tonumber(ttl), 1))
     end
   end
-  tell_result(uuid)
+  tell_result(uuid, record)
 end

@@ -19,7 +19,7 @@ local function status(uuid, code, ttl)
   call('PUBLISH', name, packed)
 end
 
--- Whoever waits for the result of this message must look again.
-local function tell_result(uuid)
-  call('PUBLISH', P .. 'results:' .. uuid, '')
+-- Whoever waits for the result of this message has it in the note, if it is small, or must look again.
+local function tell_result(uuid, record)
+  call('PUBLISH', P .. 'results:' .. uuid, record and #record <= 4096 and record or '')
 end

@@ -3,7 +3,7 @@
 Everything that has finished since the last trip to the store travels with the next claim, in one step. Under load the
 trips are therefore few and full; an idle engine sleeps on file descriptors until the store, a finished task, a due
 message, a deadline or its supervisor wakes it. It never claims more than it can start at once, or
-within a moment (see :mod:`~alsek.core.worker.pace`).
+within a moment (see :mod:`~alsek.core.worker.rhythm`).
 
 ::
 

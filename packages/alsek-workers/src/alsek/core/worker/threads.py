@@ -16,7 +16,7 @@ from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.inbox import Inbox
 from alsek.core.worker.jobs import Job, monotonic_ms
-from alsek.core.worker.pace import Pace
+from alsek.core.worker.rhythm import Rhythm
 from alsek.storage.backends.records import Claimed, Released
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class ThreadCrew:
         self._max_losses = max_losses
         self._patient = patient
         self._inbox: Inbox[Job | Callable[[], Job | None] | None] = Inbox()
-        self._pace = Pace()
+        self._rhythm = Rhythm()
         #: When something was last begun by an idle crew, or handed back (monotonic ms).
         self._moved_at = 0
         self._finished: deque[Job] = deque()
@@ -88,7 +88,7 @@ class ThreadCrew:
     @property
     def ahead(self) -> int:
         """How many jobs more may be claimed: while tasks are very short, as many again as there are threads."""
-        return self._size if self._pace.brisk else 0
+        return self._size if self._rhythm.brisk else 0
 
     @property
     def spent(self) -> bool:
@@ -106,7 +106,7 @@ class ThreadCrew:
         self._running[job.claimed.token] = job
         waiting = len(self._inbox)
         self._inbox.put(job)
-        if not self._pace.brisk or not waiting:
+        if not self._rhythm.brisk or not waiting:
             self._call_thread()
 
     def _call_thread(self) -> None:
@@ -139,9 +139,9 @@ class ThreadCrew:
             finished.append(job)
         if finished:
             self._moved_at = monotonic_ms()
-            was_brisk = self._pace.brisk
-            self._pace.note(longest_ns)
-            if was_brisk and not self._pace.brisk:
+            was_brisk = self._rhythm.brisk
+            self._rhythm.note(longest_ns)
+            if was_brisk and not self._rhythm.brisk:
                 self._spread()
         return finished
 
@@ -149,7 +149,7 @@ class ThreadCrew:
     def _ripe(self) -> bool:
         """Whether what has finished is worth a trip: at once, unless very short tasks still wait to be run."""
         done = len(self._finished)
-        return done > 0 and (not self._pace.brisk or not self._inbox or done >= self._size)
+        return done > 0 and (not self._rhythm.brisk or not self._inbox or done >= self._size)
 
     def _spread(self) -> None:
         """Call a thread for each piece of work that waits: one alone would take too long."""
@@ -159,13 +159,13 @@ class ThreadCrew:
     @property
     def _stalls_at(self) -> int | None:
         """When what waits has waited for too long (monotonic ms); None if each has a thread of its own."""
-        if self._inbox and (self._pace.brisk or self.free < 0):
+        if self._inbox and (self._rhythm.brisk or self.free < 0):
             return self._moved_at + _BRISK_WAIT
         return None
 
     def _unblock(self) -> None:
         """A task does not end: give back what was claimed ahead, and call a thread for each that waits."""
-        self._pace.lose()
+        self._rhythm.lose()
         waiting = [job for job in self._running.values() if job.runner is None]
         for job in waiting[max(0, len(waiting) + self.free) :] if self.free < 0 else ():
             if self._inbox.withdraw(job):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import reprlib
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
+from alsek.core.blame import blame
 from alsek.core.clock import from_text, now_ms, to_text
 from alsek.core.identifiers import check_name, new_uuid
 from alsek.core.limits import check_number
@@ -66,10 +66,6 @@ _ALWAYS = object()
 
 _MECHANISMS = frozenset({"thread", "process"})
 _WISHES = frozenset({"any", "thread", "process"})
-
-#: Shows a value in an error, however large or broken it is.
-_show = reprlib.Repr()
-_show.maxstring = _show.maxother = _show.maxlong = 100
 
 FIELDS = (
     "task_name",
@@ -309,7 +305,7 @@ class Message:
             }
             return dump(serializer, _finished(wire))
         except Exception as error:  # whatever a serializer raises on values that it can't take
-            raise SerializationError(_blame(self, wire, serializer, error)) from error
+            raise SerializationError(blame(self, wire, serializer, error)) from error
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:
@@ -404,25 +400,3 @@ def _restored(sparse: dict[str, Any]) -> dict[str, Any]:
     if callback is not None:
         sparse = {**sparse, "callback_message_data": _restored(callback)}
     return Message(**sparse).data
-
-
-def _blame(message: Message, wire: dict[str, Any], serializer: Serializer, error: Exception) -> str:
-    """Which value the serializer can't take."""
-
-    def refused(value: Any) -> bool:
-        try:
-            dump(serializer, value)
-        except Exception:  # noqa: BLE001  whatever it is, it is a refusal
-            return True
-        return False
-
-    candidates = [(f"args[{index}]", value) for index, value in enumerate(message.args)]
-    candidates += [(f"kwargs[{name!r}]", value) for name, value in message.kwargs.items()]
-    candidates += [(name, value) for name, value in wire.items() if name not in ("args", "kwargs")]
-    for where, value in candidates:
-        if refused(value):
-            return (
-                f"task {message.task_name!r}: {where} = {_show.repr(value)} ({type(value).__name__}) can't be "
-                f"serialized by {serializer!r}: {error}. Pass something simpler, or give the backend another."
-            )
-    return f"task {message.task_name!r}: the message can't be serialized by {serializer!r}: {error}"

@@ -16,7 +16,7 @@ import pytest
 
 from alsek import Broker, Message, exceptions
 from alsek.cli.main import main
-from alsek.core.worker import processes, supervisor, threads
+from alsek.core.worker import member, processes, supervisor, threads
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
 
@@ -145,7 +145,7 @@ def test_figures_of_the_pools_are_those_of_the_code() -> None:
     text = (DOCS / "workers.md").read_text()
     assert f"full for {supervisor.SCALE_AFTER} ms" in text
     assert f"idle for {supervisor.PRUNE_AFTER // 1000} s" in text
-    assert f"| {supervisor.WEDGED_AFTER // 1000} s | a group" in text
+    assert f"| {member.WEDGED_AFTER // 1000} s | a group" in text
     assert f"| {threads.ABANDON_AFTER / 1000:g} s | a thread" in text
     assert f"SIGKILL {processes.KILL_AFTER / 1000:g} s later" in text
 

@@ -9,11 +9,13 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.task import task
+from alsek.core.worker import member, settling
 from alsek.core.worker import supervisor as module
 from alsek.core.worker.aftermath import Aftermath
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
 from alsek.core.worker.group import GroupOptions, ThreadGroup
-from alsek.core.worker.supervisor import PRUNE_AFTER, SCALE_AFTER, WEDGED_AFTER, Supervisor
+from alsek.core.worker.member import WEDGED_AFTER
+from alsek.core.worker.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
 from tests.unit.workers.stand_ins import options_for
 
 ID = "a" * 32
@@ -82,9 +84,11 @@ class Stage:
         self.kept: list[tuple[int, ...]] = []
         self.refuse = False
         self.clock = Clock()
-        monkeypatch.setattr(module, "time", self.clock)
+        for each in (module, member, settling):
+            monkeypatch.setattr(each, "time", self.clock)
+        for each in (module, settling):
+            monkeypatch.setattr(each, "fork", self._fork)
         monkeypatch.setattr(module, "monotonic_ms", self.clock.ms)
-        monkeypatch.setattr(module, "fork", self._fork)
         self.pool = Supervisor(
             options_for(broker, work), GroupOptions(slots=4, **settings), ThreadGroup, n_processes
         )

@@ -149,8 +149,8 @@ class ForeignSession(Session):
     def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
         names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
         raise ValidationError(
-            f"message {names} is held by the pool, not by this process: a task settles its own message by returning, or "
-            "by raising Retry or Reject"
+            f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "
+            "or by raising Retry or Reject"
         )
 
 

@@ -105,7 +105,7 @@ class Shelf:
         self._delay(record, delay)
 
     def give_back(self, record: Record, status: TaskStatus, suspect: bool = False) -> None:
-        """Make a claimed record ready at its old place. Its lifetime begins anew, unless it was over: held is not waiting."""
+        """Make a claimed record ready at its old place. Its lifetime begins anew, unless it was over."""
         self.take(record)
         record.suspect = record.suspect or suspect
         record.state = "ready"

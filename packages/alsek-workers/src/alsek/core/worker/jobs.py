@@ -37,8 +37,8 @@ _forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p
 )
 
 
-#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker whose
-#: store hangs says so within 7.5 s, and then the task runs without it.
+#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
+#: whose store hangs says so within 7.5 s, and then the task runs without it.
 CONCLUDE_WITHIN = 8_000
 
 _INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Child, fork
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
 from alsek.core.worker.group import Group, GroupOptions, board_for
 from alsek.core.worker.jobs import monotonic_ms
+from alsek.core.worker.member import Member
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.settling import Settlements
 from alsek.core.worker.signals import StopSignals
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
@@ -31,44 +32,11 @@ log = logging.getLogger(__name__)
 SCALE_AFTER = 50
 #: A group that has been idle for so long (ms) ends, if it is not the only one.
 PRUNE_AFTER = 10_000
-#: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
-WEDGED_AFTER = 4_000
-#: But an engine that waits for the store may be kept so long (ms) by one that hangs, and then does its duty itself:
-#: `BackendUnavailableError` comes within 7.5 s.
-STORE_HANGS = 8_000
-
 _LONGEST_RESTART = 30.0
 #: The most (ms) that renewing a lease may take.
 _RENEWAL_TIMEOUT = 1_000
-#: What was started below an ended group gets so long (s) to end.
-_LAST_BREATH = 2.0
 #: A group that dies younger than this (s) was hardly worth starting: the next one waits a little.
 _YOUNG = 1.0
-#: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
-_LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
-
-
-class _Member:
-    """A group, as the supervisor sees it."""
-
-    def __init__(self, child: Child, board: Board, options: GroupOptions) -> None:
-        self.child = child
-        self.board = board
-        self.options = options
-        self.born = time.monotonic()
-        self.leaving = False
-        self.over_at: float | None = None
-        self.wedged_tokens: frozenset[int] = frozenset()
-
-
-class _Settling:
-    """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
-
-    def __init__(self, child: Child, death: Death, hooks_until: float | None, until: float) -> None:
-        self.child = child
-        self.death = death
-        self.hooks_until = hooks_until
-        self.until = until
 
 
 class Supervisor:
@@ -92,9 +60,8 @@ class Supervisor:
         self._group = group
         self._kind = kind
         self._n_processes = n_processes
-        self._members: list[_Member] = []
-        self._settling: list[_Settling] = []
-        self._unhooked: set[str] = set()  # workers whose messages are settled without hooks
+        self._members: list[Member] = []
+        self._settlements = Settlements(pool, self._descriptors)
         self._renew_at = 0.0
         self._failed_starts = 0
         self._start_at = 0.0
@@ -125,7 +92,7 @@ class Supervisor:
         self._pool.broker.backend.close()
 
     def _finished(self) -> bool:
-        return self._signals.stopping and not self._members and not self._settling
+        return self._signals.stopping and not self._members and not self._settlements.children
 
     # ── children ───────────────────────────────────────────────────────────────────────────────
 
@@ -138,66 +105,24 @@ class Supervisor:
             self._start_at = time.monotonic() + 1.0
             log.error("No group can be started now: %s", error)
             return
-        self._members.append(_Member(child, board, options))
+        self._members.append(Member(child, board, options))
         self._share_out()
         log.info("Started group %d%s.", child.pid, " for suspects" if options.suspects_only else "")
 
-    def _settle(self, death: Death, *, with_hooks: bool) -> None:
-        try:
-            child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._descriptors())
-        except OSError as error:
-            log.error("What group %s held is left to its lease: %s", death.worker.id, error)
-            return
-        now = time.monotonic()
-        hooks_until = now + PATIENCE if with_hooks else None
-        # It gives up by itself after two leases; this is for one that hangs.
-        until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
-        self._settling.append(_Settling(child, death, hooks_until, until))
-
     def _descriptors(self) -> tuple[int, ...]:
-        children = [*(m.child for m in self._members), *(s.child for s in self._settling)]
+        children = [*(m.child for m in self._members), *self._settlements.children]
         return (*self._signals.descriptors, *(d for child in children for d in child.descriptors))
 
     def _reap(self) -> None:
         for member in list(self._members):
-            if member.child.reap() and self._is_over(member):
+            if member.child.reap() and member.is_over():
                 self._members.remove(member)
                 member.child.close()  # before others are forked, which would keep it
                 self._see_off(member)
                 member.board.close()
-        now = time.monotonic()
-        for settling in list(self._settling):
-            if settling.child.reap():
-                self._settling.remove(settling)
-                settling.child.close()
-                if settling.child.status != 0:
-                    self._settled_badly(settling)
-            elif now > settling.until:
-                settling.child.signal(9)
-            elif settling.hooks_until is not None and now > settling.hooks_until:
-                if self._store_away and self._killed_at is None:
-                    settling.hooks_until = now + PATIENCE  # it may be the store that it waits for
-                else:
-                    settling.hooks_until = None
-                    settling.child.signal(9)  # the user's hooks hang: it is settled without them
+        self._settlements.reap(patient=self._store_away and self._killed_at is None)
 
-    def _is_over(self, member: _Member) -> bool:
-        """Whether all that an ended group has started has ended too: what is given back earlier runs twice at once."""
-        if not member.options.isolated or member.child.silent:
-            return True
-        if member.over_at is None:
-            member.over_at = time.monotonic() + _LAST_BREATH
-        return time.monotonic() >= member.over_at
-
-    def _settled_badly(self, settling: _Settling) -> None:
-        """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
-        if settling.death.worker.id not in self._unhooked and time.monotonic() <= settling.until:
-            self._unhooked.add(settling.death.worker.id)
-            self._settle(settling.death, with_hooks=False)
-        else:
-            log.error("Worker %s: what it held is left to its lease.", settling.death.worker.id)
-
-    def _see_off(self, member: _Member) -> None:
+    def _see_off(self, member: Member) -> None:
         """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`."""
         status = member.child.status
         if status == EXIT_NOT_STARTED:
@@ -221,34 +146,18 @@ class Supervisor:
         self._start_at = time.monotonic() + pause
         log.error("%s: trying again in %.0f s.", what, pause)
 
-    def _mourn(self, member: _Member, worker_id: str) -> None:
+    def _mourn(self, member: Member, worker_id: str) -> None:
         self._failed_starts = 0
         if time.monotonic() - member.born < _YOUNG:
             self._young_deaths += 1
             self._start_at = time.monotonic() + min(0.05 * 2.0**self._young_deaths, 5.0)
         else:
             self._young_deaths = 0
-        death = self._death(member, worker_id)
-        self._settle(death, with_hooks=True)
+        stopped = member.leaving and self._signals.stopping
+        death = member.death(self._worker(worker_id), by_stop=stopped)
+        self._settlements.begin(death)
         if len(death.running) > 1 and not death.overdue and not self._signals.stopping:
             self._quarantine()
-
-    def _death(self, member: _Member, worker_id: str) -> Death:
-        running = finished = frozenset[int]()
-        # Killed by the pool's own stop, nobody is to blame: all is given back as if nothing had been.
-        if not (member.leaving and self._signals.stopping):
-            started = [entry for entry in member.board.held() if entry.started]
-            # A group whose tasks have processes of their own was not ended by one of them.
-            shared = not member.options.isolated
-            running = frozenset(entry.token for entry in started if entry.running and shared)
-            finished = frozenset(entry.token for entry in started) - running
-        return Death(
-            worker=self._worker(worker_id),
-            ending=member.child.ending,
-            overdue=member.wedged_tokens,
-            running=running,
-            finished=finished,
-        )
 
     def _worker(self, worker_id: str) -> Worker:
         pool = self._pool
@@ -287,35 +196,18 @@ class Supervisor:
     def _enforce_deadlines(self) -> None:
         now = monotonic_ms()
         for member in self._members:
-            wedged_at = self._wedged_at(member)
-            if wedged_at is None or now < wedged_at:
-                continue
-            overdue = [e.token for e in member.board.held() if e.running and now >= e.deadline + WEDGED_AFTER]
-            log.error(
-                "Group %d does not let go of %d overdue tasks: it is killed.", member.child.pid, len(overdue)
-            )
-            member.wedged_tokens = frozenset(overdue)
-            member.child.signal(9)
-
-    def _wedged_at(self, member: _Member) -> int | None:
-        """When the group must have ended the first of its tasks, or be killed for it (monotonic ms)."""
-        if member.wedged_tokens or member.options.patient:
-            return None
-        deadlines = [entry.deadline for entry in member.board.held() if entry.running]
-        if not deadlines:
-            return None
-        store_since = member.board.in_store_since
-        return max(min(deadlines) + WEDGED_AFTER, store_since + STORE_HANGS if store_since else 0)
+            wedged_at = member.wedged_at
+            if wedged_at is not None and now >= wedged_at:
+                overdue = member.kill_wedged(now)
+                log.error(
+                    "Group %d does not let go of %d overdue tasks: it is killed.", member.child.pid, overdue
+                )
 
     # ── scaling ────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def _regular(self) -> list[_Member]:
-        return [m for m in self._members if self._stays(m) and not m.board.draining]
-
-    @staticmethod
-    def _stays(member: _Member) -> bool:
-        return not member.leaving and not member.options.suspects_only
+    def _regular(self) -> list[Member]:
+        return [m for m in self._members if m.stays and not m.board.draining]
 
     def _scale(self) -> None:
         if self._signals.stopping:
@@ -340,12 +232,12 @@ class Supervisor:
         idle = [m for m in regular if m.board.idle_since and now - m.board.idle_since >= PRUNE_AFTER]
         if idle and len(regular) > 1:
             log.info("Group %d has been idle: it ends.", idle[-1].child.pid)
-            self._dismiss(idle[-1])
+            idle[-1].dismiss()
 
-    def _saturated_at(self, regular: list[_Member]) -> int | None:
+    def _saturated_at(self, regular: list[Member]) -> int | None:
         """When another group is called for (monotonic ms); None while it is not."""
         # Those that take no more count as well: together no more run than the pool may run at once.
-        if sum(self._stays(member) for member in self._members) >= self._n_processes:
+        if sum(member.stays for member in self._members) >= self._n_processes:
             return None
         saturated = [member.board.saturated_since for member in regular]
         return max(saturated) + SCALE_AFTER if saturated and all(saturated) else None
@@ -369,17 +261,13 @@ class Supervisor:
     def _quarantined(self) -> bool:
         return any(member.options.suspects_only for member in self._members)
 
-    def _dismiss(self, member: _Member) -> None:
-        member.leaving = True
-        member.child.signal(15)
-
     # ── the loop ───────────────────────────────────────────────────────────────────────────────
 
     def _wait(self) -> None:
         """Sleep until a child has something to say, a signal comes, or something is due."""
         poll = select.poll()
         poll.register(self._signals.fileno(), select.POLLIN)
-        children = [*(m.child for m in self._members), *(s.child for s in self._settling)]
+        children = [*(m.child for m in self._members), *self._settlements.children]
         for child in children:
             if not child.silent:
                 poll.register(child.news, select.POLLIN)
@@ -398,12 +286,11 @@ class Supervisor:
         suspects = any(member.board.suspects for member in regular) and not self._quarantined
         if suspects or (not regular and not self._signals.stopping):
             wakes.append(self._start_at)
-        wakes += [settling.hooks_until for settling in self._settling if settling.hooks_until is not None]
-        wakes += [settling.until for settling in self._settling]
+        wakes += self._settlements.wakes
         wakes += [member.over_at for member in self._members if member.over_at is not None]
         milliseconds = monotonic_ms()
         for member in self._members:
-            wedged_at = self._wedged_at(member)
+            wedged_at = member.wedged_at
             if wedged_at is not None:
                 wakes.append(now + (wedged_at + 1 - milliseconds) / 1000)
         due = self._saturated_at(regular)
@@ -422,7 +309,7 @@ class Supervisor:
             self._stop_at = now + self._pool.shutdown_timeout / 1000
             log.info("Stopping: running tasks have %.1f s to finish.", self._pool.shutdown_timeout / 1000)
             for member in self._members:
-                self._dismiss(member)
+                member.dismiss()
         if self._killed_at is None and (self._signals.at_once or now >= self._stop_at):
             self._killed_at = now
             if self._members:
@@ -430,7 +317,4 @@ class Supervisor:
             for member in self._members:
                 member.child.signal(9)
         if self._killed_at is not None:
-            for settling in self._settling:
-                settling.until = min(settling.until, self._killed_at + _LAST_WORDS)
-                if settling.hooks_until is not None:
-                    settling.hooks_until = min(settling.hooks_until, self._killed_at + _LAST_HOOKS)
+            self._settlements.hurry(self._killed_at)

@@ -1,0 +1,106 @@
+"""Settling deaths: a child for each, that decides what becomes of what a dead group held, and how long it may take.
+
+The supervisor's side of :mod:`~alsek.core.worker.aftermath`. The user's hooks have their say in the first child; if
+they hang, or kill it, a second one does without them, and then what is left is left to its lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
+from alsek.core.worker.children import Child, fork
+from alsek.core.worker.options import PoolOptions
+
+log = logging.getLogger(__name__)
+
+#: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
+_LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
+
+
+class _Settling:
+    """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
+
+    def __init__(self, child: Child, death: Death, hooks_until: float | None, until: float) -> None:
+        self.child = child
+        self.death = death
+        self.hooks_until = hooks_until
+        self.until = until
+
+
+class Settlements:
+    """The deaths that are being settled.
+
+    Args:
+        pool: The pool's options.
+        inherited: The file descriptors of the supervisor that a child must not keep.
+    """
+
+    def __init__(self, pool: PoolOptions, inherited: Callable[[], tuple[int, ...]]) -> None:
+        self._pool = pool
+        self._inherited = inherited
+        self._underway: list[_Settling] = []
+        self._unhooked: set[str] = set()  # workers whose messages are settled without hooks
+
+    @property
+    def children(self) -> list[Child]:
+        """Those that settle now."""
+        return [settling.child for settling in self._underway]
+
+    @property
+    def wakes(self) -> list[float]:
+        """When :meth:`reap` has something to do, whatever the children do."""
+        hooks = [settling.hooks_until for settling in self._underway if settling.hooks_until is not None]
+        return hooks + [settling.until for settling in self._underway]
+
+    def begin(self, death: Death, *, with_hooks: bool = True) -> None:
+        """Have a death settled."""
+        try:
+            child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._inherited())
+        except OSError as error:
+            log.error("What group %s held is left to its lease: %s", death.worker.id, error)
+            return
+        now = time.monotonic()
+        hooks_until = now + PATIENCE if with_hooks else None
+        # It gives up by itself after two leases; this is for one that hangs.
+        until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
+        self._underway.append(_Settling(child, death, hooks_until, until))
+
+    def reap(self, *, patient: bool) -> None:
+        """See to those that have ended, and to those whose time is over.
+
+        Args:
+            patient: The store is away: it may be that, rather than the user's hooks, that a child waits for.
+        """
+        now = time.monotonic()
+        for settling in list(self._underway):
+            if settling.child.reap():
+                self._underway.remove(settling)
+                settling.child.close()
+                if settling.child.status != 0:
+                    self._settled_badly(settling)
+            elif now > settling.until:
+                settling.child.signal(9)
+            elif settling.hooks_until is not None and now > settling.hooks_until:
+                if patient:
+                    settling.hooks_until = now + PATIENCE
+                else:
+                    settling.hooks_until = None
+                    settling.child.signal(9)  # the user's hooks hang: it is settled without them
+
+    def hurry(self, killed_at: float) -> None:
+        """The pool was told to stop at once, then: there is no more than a moment left."""
+        for settling in self._underway:
+            settling.until = min(settling.until, killed_at + _LAST_WORDS)
+            if settling.hooks_until is not None:
+                settling.hooks_until = min(settling.hooks_until, killed_at + _LAST_HOOKS)
+
+    def _settled_badly(self, settling: _Settling) -> None:
+        """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
+        if settling.death.worker.id not in self._unhooked and time.monotonic() <= settling.until:
+            self._unhooked.add(settling.death.worker.id)
+            self.begin(settling.death, with_hooks=False)
+        else:
+            log.error("Worker %s: what it held is left to its lease.", settling.death.worker.id)

@@ -32,7 +32,7 @@ def test_thousands_come_back_from_a_lost_worker(store: Store, backend: Backend, 
 
 
 def test_thousands_are_finished_in_one_step(backend: Backend, actor: Actors) -> None:
-    """Thousands of outcomes and as many callbacks are accepted together; and a worker that retires gives as many back."""
+    """Thousands of outcomes and callbacks are accepted together; a worker that retires gives as many back."""
     add(backend, *(f"m{n}" for n in range(MANY)), status_ttl=0)
     worker = actor()
     outcomes = [

@@ -406,3 +406,25 @@ def by_hand(dies: bool, message: Message) -> str:
     else:
         assert tasks.result_store.get(message, timeout=20_000) == "done"
     assert "is held by the pool" in (project.folder / "said").read_text()
+
+
+def test_a_host_on_which_nothing_starts_keeps_nothing_from_others(sqlite_project: Project) -> None:
+    """A pool whose start hook fails gives back what it has claimed: one whose hook does not fail runs it."""
+    tasks = sqlite_project.write(
+        BASICS
+        + """
+@on_worker_start
+def connect() -> None:
+    if (HERE / "no database").exists():
+        raise RuntimeError("no database")
+"""
+    )
+    (sqlite_project.folder / "no database").touch()
+    messages = [tasks.add.generate(args=(n, 1)) for n in range(4)]
+    bad = start(sqlite_project, "--n_processes", "4")
+    bad.logged("did not start")
+    eventually(lambda: all(one.state == "ready" for one in tasks.backend.messages.browse("alsek_queue")))
+    assert tasks.broker.backend.count("queues:alsek_queue") == 4
+    (sqlite_project.folder / "no database").unlink()
+    start(sqlite_project, "--n_processes", "4")
+    assert [tasks.result_store.get(message, timeout=20_000) for message in messages] == [1, 2, 3, 4]

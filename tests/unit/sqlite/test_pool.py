@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Callable
+from types import FrameType
 
+import pytest
+
+from alsek.exceptions import TaskTimeoutError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.unit.sqlite.play import submit
 
@@ -46,3 +52,56 @@ def test_a_closed_backend_opens_again(backend: SQLiteBackend) -> None:
     backend.close()
     assert not backend._database._pool._idle
     assert backend.messages.exists("q", "a")
+
+
+class Strike:
+    """A task's timeout, at the n-th moment at which the interpreter may raise it: a call begins, or C returns."""
+
+    def __init__(self, moment: int) -> None:
+        self._left = moment
+        self.struck = False
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        """What :func:`sys.setprofile` calls."""
+        if event in ("call", "c_return") and not self.struck:
+            self._left -= 1
+            if not self._left:
+                self.struck = True
+                raise TaskTimeoutError("now")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda backend, n: backend.set("key", n),
+        lambda backend, n: backend.get("key"),
+        lambda backend, n: submit(backend, f"m{n}"),
+        lambda backend, n: backend._database.version(),
+    ],
+    ids=["write", "read", "add", "version"],
+)
+def test_a_timeout_at_whatever_moment_leaves_no_lock(
+    backend: SQLiteBackend, use: Callable[[SQLiteBackend, int], object]
+) -> None:
+    """A task is interrupted in the middle of using the store: others use it as before, and none waits for ever."""
+    backend.set("key", 0)
+    database, pool = backend._database, backend._database._pool
+    struck, moment = True, 0
+    while struck:
+        moment += 1
+        strike = Strike(moment)
+        before = sys.getprofile()
+        sys.setprofile(strike)
+        try:
+            use(backend, moment)
+        except TaskTimeoutError:
+            pass
+        finally:
+            sys.setprofile(before)
+        struck = strike.struck
+        assert not pool._mutex.locked(), moment
+        assert not database._turn.locked(), moment
+        backend.set("key", moment)
+        assert backend.get("key") == moment
+    assert moment > 10
+    assert len(pool._idle) <= 2

@@ -26,7 +26,7 @@ from alsek.core.worker.children import EXIT_NOT_STARTED
 from alsek.core.worker.taskprocess import ProcessJob
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Retried, Succeeded
+from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.crewing import Crewing
 
 Start = Callable[..., Crewing]
@@ -460,7 +460,7 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
 def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """No job is given to such a process, forking pauses, and meanwhile the crew has no room."""
+    """No job is given to such a process: forking pauses, what waits is given back, and meanwhile the crew has no room."""
     monkeypatch.setattr(processes, "_FIRST_PAUSE", 50)
 
     @on_worker_start
@@ -476,10 +476,12 @@ def test_a_start_hook_that_fails_costs_no_message_anything(
     def nothing() -> None: ...
 
     crewing = start(nothing, hooks=(fails,))
-    crewing.until(lambda: crewing.crew.free == 0)
     job = crewing.run(nothing)
-    assert isinstance(job.outcome, Succeeded)
+    assert isinstance(job.outcome, Released)
+    assert crewing.crew.free == 0
     crewing.until(lambda: crewing.crew.free > 0)
+    assert crewing.spares
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
 
 
 def test_processes_that_do_not_end_are_killed(
@@ -601,7 +603,7 @@ def test_no_job_is_lost_however_processes_die(
         crewing.turn(rng.choice([0, 1, 5]))
     crewing.until(lambda: len(crewing.finished) == len(jobs))
     assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}
-    assert all(isinstance(job.outcome, Succeeded | Died) for job in jobs)
+    assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
     assert any(isinstance(job.outcome, Died) for job in jobs)
     crewing.until(lambda: crewing.crew.free == 4)
     assert crewing.crew.busy == 0

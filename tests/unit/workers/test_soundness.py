@@ -78,6 +78,7 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
         (Succeeded("u", "q", 1, result_ttl=float("nan")), "result_ttl=nan"),  # type: ignore[arg-type]
         (Succeeded("u", "q", 1, result="1"), "made str of the result"),  # type: ignore[arg-type]
         (Succeeded("u", "q", 1, progenitor=("p",)), "progenitor_uuid"),  # type: ignore[arg-type]
+        (Succeeded("u", "q", 1, progenitor="\ud800"), "surrogates"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=MAX_PRIORITY + 1)), "priority"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(payload=None)), "made NoneType"),  # type: ignore[arg-type]
         (Retried("u", "q", 1, b"{}", float("inf")), "delay=inf"),  # type: ignore[arg-type]

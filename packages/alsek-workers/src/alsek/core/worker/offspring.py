@@ -153,7 +153,9 @@ class Offspring:
 
     def _session(self) -> Session:
         worker_id = self._board.worker_id or ""
-        return ForeignSession(self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0))
+        return ForeignSession(
+            self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0)
+        )
 
 
 def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:

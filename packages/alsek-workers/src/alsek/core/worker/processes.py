@@ -35,7 +35,7 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 from alsek.core.worker.template import BORN, DIED, FORK, KILL
 from alsek.exceptions import CorruptMessageError
-from alsek.storage.backends.records import Claimed, Outcome
+from alsek.storage.backends.records import Claimed, Outcome, Released
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,9 @@ class ProcessCrew:
     @property
     def free(self) -> int:
         """How many jobs could start at once now; none while processes don't start, or don't end."""
-        if self._fork_at or len(self._children) > 3 * self._size + _MOST_ENDING:
+        if self._fork_at or (self._pause and not self._spares):
+            return 0
+        if len(self._children) > 3 * self._size + _MOST_ENDING:
             return 0
         return self._size - len(self._running)
 
@@ -363,6 +365,13 @@ class ProcessCrew:
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         self._fork_at = monotonic_ms() + self._pause
         log.error("%s: trying again in %.1f s.", why, self._pause / 1000)
+        if self._pause == _FIRST_PAUSE:
+            return
+        # Whatever is wrong, and lasts, may be wrong here alone: another pool may run what waits.
+        waiting, self._waiting = self._waiting, deque(job for job in self._waiting if job.charge is not None)
+        for job in waiting:
+            if job.charge is None:
+                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
 
     def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
         job.child, job.deadline = None, 0

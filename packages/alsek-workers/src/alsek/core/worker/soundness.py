@@ -55,8 +55,10 @@ def _sound(outcome: Outcome) -> Outcome:
         ttl = _duration("result_ttl", outcome.result_ttl)
         if outcome.result is not None and not isinstance(outcome.result, _BYTES):
             raise TypeError(f"the serializer made {type(outcome.result).__name__} of the result, not bytes")
-        if outcome.progenitor is not None and not isinstance(outcome.progenitor, str):
-            raise TypeError(f"progenitor_uuid={outcome.progenitor!r}: must be text")
+        if outcome.progenitor is not None:
+            if not isinstance(outcome.progenitor, str):
+                raise TypeError(f"progenitor_uuid={outcome.progenitor!r}: must be text")
+            outcome.progenitor.encode()  # half a surrogate pair, which JSON can carry, is no text for a store
         callback = outcome.callback if outcome.callback is None else _submission(outcome.callback)
         if ttl is outcome.result_ttl and callback is outcome.callback:
             return outcome

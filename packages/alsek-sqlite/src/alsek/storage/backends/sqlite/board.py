@@ -87,8 +87,9 @@ class Board:
         OSError: It can't be had here.
     """
 
+    _closed = True  # until there is something to close
+
     def __init__(self, path: str) -> None:
-        self._closed = True
         if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
             raise OSError("this platform has no Unix datagram sockets")
         self._folder = make_folder(path)

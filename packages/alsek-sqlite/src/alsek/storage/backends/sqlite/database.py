@@ -113,7 +113,8 @@ class Database:
         self._find_ground()
         patience: Patience | None = None
         while True:
-            connection = self._pool.take()
+            lease = self._pool.take()
+            connection = lease.connection
             broken = False
             try:
                 ns = self._ns or self._settle(connection)
@@ -135,7 +136,7 @@ class Database:
             finally:
                 if connection.in_transaction:
                     broken = not _rolled_back(connection) or broken
-                self._pool.give_back(connection, broken=broken)
+                self._pool.give_back(lease, broken=broken)
             # Waits without a connection: a fork must not have to wait for it.
             patience = patience or Patience(self._timeout)
             if not patience.wait():

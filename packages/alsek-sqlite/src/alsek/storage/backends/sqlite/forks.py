@@ -12,15 +12,14 @@ connection; the child then keeps its copy for ever, never used and never closed,
 that forks without telling Python (a C extension) gets none of this. ``subprocess`` does not fork in this sense: it
 executes at once.
 
-Threads that fork at the same time take turns here, since Python runs their hooks side by side: what one has closed and
-locked, another must neither release nor copy.
+Threads that fork at the same time, whose hooks Python runs side by side, take turns at each file: what one has closed
+another must not open, nor believe to be its own.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -42,44 +41,7 @@ class Forkable(Protocol):
         """Begin anew."""
 
 
-class _Turn:
-    """Whose fork it is."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder = 0  # a thread
-        self._within = 0  # forks by signal handlers of that thread, within its own
-        #: What that thread has frozen.
-        self.frozen: list[Forkable] = []
-
-    def take(self) -> bool:
-        """Wait for the turn; False if it does not come in time, or if this is a fork within a fork."""
-        me = threading.get_ident()
-        if self._holder == me:
-            self._within += 1
-            return False
-        if not self._lock.acquire(timeout=2 * PATIENCE):
-            return False
-        self._holder = me
-        return True
-
-    def is_over(self) -> bool:
-        """Whether the turn is this thread's, and to be ended now."""
-        if self._holder != threading.get_ident():
-            return False
-        if self._within:
-            self._within -= 1
-            return False
-        return True
-
-    def end(self) -> None:
-        """Let the next one fork."""
-        self._holder = 0
-        self._lock.release()
-
-
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_turns = [_Turn()]
 _forsaken: dict[str, list[sqlite3.Connection]] = {}
 _watching: list[bool] = []
 
@@ -103,26 +65,24 @@ def is_forsaken(path: str) -> bool:
     return path in _forsaken
 
 
+def _all() -> list[Forkable]:
+    while True:
+        try:
+            return list(_watched)
+        except RuntimeError:  # another thread has made one meanwhile
+            continue
+
+
 def _before() -> None:
-    turn = _turns[0]
-    if turn.take():
-        turn.frozen = list(_watched)
-        for one in turn.frozen:
-            one.before_fork()
+    for one in _all():
+        one.before_fork()
 
 
 def _in_parent() -> None:
-    turn = _turns[0]
-    if turn.is_over():
-        try:
-            while turn.frozen:
-                turn.frozen.pop().after_fork_in_parent()
-        finally:
-            turn.end()
+    for one in _all():
+        one.after_fork_in_parent()
 
 
 def _in_child() -> None:
-    _turns[0] = _Turn()  # that of the parent may be held by a thread which is not here
-    # All, also what was made, or could not be closed, since the turn began.
-    for one in list(_watched):
+    for one in _all():
         one.after_fork_in_child()

@@ -3,6 +3,10 @@
 An operation takes a connection and puts it back. So there are never more of them than operations at once, none leaks
 with a thread that ends, and, since the writers of a process take turns, writing happens nearly always on the same one,
 whose page cache then stays warm. What a fork means for them is in forks.py.
+
+A task's timeout is an exception that may be raised in its thread at any call, here as well. So the mutex is a plain
+lock, held by ``with`` alone (a condition's ``with`` is Python code, in which such an exception can leave it locked for
+ever), and the pool keeps no connection that is in use: one whose operation was torn away is closed with what held it.
 """
 
 from __future__ import annotations
@@ -10,10 +14,35 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from typing import Final
 
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import forks
+
+#: How often (s) a thread looks whether another's fork is over, and a fork whether operations are.
+_LOOK: Final = 0.001
+
+#: Hardly ever does a process do so many operations at once.
+_MANY: Final = 100
+
+
+class Lease:
+    """A connection in use. Whoever drops it without giving it back has closed the connection.
+
+    Attributes:
+        connection: For the thread that took it alone.
+        thread: That one.
+        generation: Of the pool when it was taken.
+    """
+
+    __slots__ = ("__weakref__", "connection", "generation", "thread")
+
+    def __init__(self, connection: sqlite3.Connection, thread: int, generation: int) -> None:
+        self.connection = connection
+        self.thread = thread
+        self.generation = generation
 
 
 class Pool:
@@ -27,44 +56,44 @@ class Pool:
     def __init__(self, path: str, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
         self._connect = connect
+        self._generation = 0  # grows when what is in use is not to be used again
         self._begin_anew()
         forks.watch(self)
 
     def _begin_anew(self) -> None:
-        self._mutex = threading.Condition(threading.Lock())  # guards all that follows, for moments
+        self._mutex = threading.Lock()  # guards all that follows, for moments
         self._idle: list[sqlite3.Connection] = []
-        self._busy: dict[sqlite3.Connection, int] = {}  # and the thread that uses it
-        self._outdated: set[sqlite3.Connection] = set()  # busy ones that are not to be used again
+        self._busy: dict[int, weakref.ref[Lease]] = {}
         self._observer: sqlite3.Connection | None = None
-        self._forking = 0  # the thread that is about to fork
-        self._frozen = False
+        self._forking = 0  # the thread that is about to fork: nobody else opens a connection
 
-    def take(self) -> sqlite3.Connection:
+    def take(self) -> Lease:
         """A connection of one's own until it is given back.
 
         Raises:
             BackendUnavailableError: The file can't be opened.
         """
         me = threading.get_ident()
-        with self._mutex:
-            while self._forking not in (0, me):
-                self._mutex.wait()
-            # Opened under the mutex, so that no fork comes between; it takes a millisecond, and seldom happens.
-            connection = self._idle.pop() if self._idle else self._open()
-            self._busy[connection] = me
-            return connection
+        while True:
+            with self._mutex:
+                if self._forking in (0, me):
+                    # Opened under the mutex, so that no fork comes between; it takes a millisecond, and seldom happens.
+                    connection = self._idle.pop() if self._idle else self._open()
+                    lease = Lease(connection, me, self._generation)
+                    if len(self._busy) > _MANY:  # some were torn away
+                        self._busy = {key: one for key, one in self._busy.items() if one() is not None}
+                    self._busy[id(lease)] = weakref.ref(lease)
+                    return lease
+            time.sleep(_LOOK)
 
-    def give_back(self, connection: sqlite3.Connection, *, broken: bool = False) -> None:
-        """Put a connection back; a broken one is closed."""
+    def give_back(self, lease: Lease, *, broken: bool = False) -> None:
+        """Put a connection back; a broken one is closed, and so is one that a fork must not find open."""
         with self._mutex:
-            del self._busy[connection]
-            if broken or connection in self._outdated:
-                self._outdated.discard(connection)
-                connection.close()
+            if broken or lease.generation != self._generation or self._forking:
+                lease.connection.close()
             else:
-                self._idle.append(connection)
-            if self._forking:
-                self._mutex.notify_all()
+                self._idle.append(lease.connection)
+            self._busy.pop(id(lease), None)
 
     def version(self) -> int:
         """A number that changes with every commit to the file, whoever makes it: also by this pool.
@@ -73,18 +102,22 @@ class Pool:
             BackendUnavailableError: The file can't be opened.
             sqlite3.Error: SQLite refused.
         """
-        with self._mutex:
-            # A connection's own commits don't change its number, so this one never writes.
-            if self._observer is None:
-                self._observer = self._open()
-            (version,) = self._observer.execute("PRAGMA data_version").fetchone()
-            return int(version)
+        me = threading.get_ident()
+        while True:
+            with self._mutex:
+                if self._forking in (0, me):
+                    # A connection's own commits don't change its number, so this one never writes.
+                    if self._observer is None:
+                        self._observer = self._open()
+                    (version,) = self._observer.execute("PRAGMA data_version").fetchone()
+                    return int(version)
+            time.sleep(_LOOK)
 
     def close(self) -> None:
         """Close all connections that are not in use; those that are, when they are given back."""
         with self._mutex:
             self._close_idle()
-            self._outdated.update(self._busy)
+            self._generation += 1
 
     def __del__(self) -> None:
         # A connection that is only collected is reported as a leak by newer Pythons.
@@ -114,27 +147,39 @@ class Pool:
         """Let no operation begin, wait for those under way, and close what is open."""
         me = threading.get_ident()
         deadline = time.monotonic() + forks.PATIENCE
-        # With a limit: a signal handler may fork in a thread that holds the mutex itself.
-        self._frozen = self._mutex.acquire(timeout=forks.PATIENCE)
-        if not self._frozen:
-            return
+        while not self._frozen(me, deadline) and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+
+    def _frozen(self, me: int, deadline: float) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            with self._mutex:
+                return self._freeze(me)
+        # With a limit: a signal handler may fork in the thread that holds the mutex itself.
+        if not self._mutex.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            return False
+        try:
+            return self._freeze(me)
+        finally:
+            self._mutex.release()
+
+    def _freeze(self, me: int) -> bool:
+        """Whether nothing is open any more, but for what this very thread uses."""
+        if self._forking not in (0, me):
+            return False  # threads that fork at the same time take turns
         self._forking = me
-        while any(thread != me for thread in self._busy.values()):
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._mutex.wait(left):
-                break
         self._close_idle()
+        leases = [reference() for reference in self._busy.values()]
+        return all(lease is None or lease.thread == me for lease in leases)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        if self._frozen:
-            self._frozen, self._forking = False, 0
-            self._mutex.notify_all()
-            self._mutex.release()
+        if self._forking == threading.get_ident():
+            self._forking = 0
 
     def after_fork_in_child(self) -> None:
         """Begin with nothing of the parent's."""
-        copied = [*self._busy, *self._idle]
+        leases = [reference() for reference in self._busy.values()]
+        copied = [*(lease.connection for lease in leases if lease is not None), *self._idle]
         if self._observer is not None:
             copied.append(self._observer)
         forks.forsake(self._path, copied)

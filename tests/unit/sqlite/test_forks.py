@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from alsek.core.worker.interrupts import take_back_raised
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import SQLiteBackend, forks
 from tests.unit.sqlite.play import Player, is_quiet, rings, submit
@@ -152,6 +153,7 @@ def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBa
         return at_each_line
 
     def work() -> None:
+        take_back_raised()  # other tests may have left some: see there
         sys.settrace(at_each_line)
         submit(backend, "b")
 

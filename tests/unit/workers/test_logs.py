@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from alsek.core.worker.jobs import _raise_in_thread
+from alsek.core.worker.interrupts import raise_in
 from alsek.core.worker.logs import guard_handlers
 from alsek.exceptions import TaskTimeoutError
 from tests.unit.workers.stand_ins import PATIENCE
@@ -49,7 +49,7 @@ def test_a_timeout_while_it_logs_leaves_no_lock_taken() -> None:
     thread.start()
     assert thread.ident is not None
     for _ in range(3_000):
-        _raise_in_thread(thread.ident, TaskTimeoutError)
+        raise_in(thread.ident, TaskTimeoutError)
         for _ in range(20):
             str(_)
     ended.set()

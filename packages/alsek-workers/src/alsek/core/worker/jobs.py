@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
@@ -27,15 +26,9 @@ from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.board import Board
+from alsek.core.worker.interrupts import raise_in, take_back_raised
 from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError, UnknownTaskError
 from alsek.storage.backends.records import Claimed, Outcome
-
-_raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
-_forget_raised = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
-    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-)
-
 
 #: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
 #: whose store hangs says so within 7.5 s, and then the task runs without it.
@@ -215,7 +208,7 @@ class Job:
             self._armed = False
             self.deadline = 0
         if self.timed_out or self.revoked:
-            _forget_raised(threading.get_ident(), None)
+            take_back_raised()
         if not self.abandoned:
             board.end(self.entry)
 
@@ -257,14 +250,14 @@ class Job:
             if self._armed and not self._ending:
                 self.timed_out = True
                 self.next_interrupt = now + 1_000
-                _raise_in_thread(self._thread, TaskTimeoutError)
+                raise_in(self._thread, TaskTimeoutError)
 
     def revoke(self) -> None:
         """Raise in the thread that runs the task that its message was revoked, if it still runs."""
         with self._lock:
             if self._armed and not self._ending and not self.timed_out:
                 self.revoked = True
-                _raise_in_thread(self._thread, MessageRevokedError)
+                raise_in(self._thread, MessageRevokedError)
 
     def abandon(self) -> bool:
         """Give up the thread that runs the task; False if it has just ended."""

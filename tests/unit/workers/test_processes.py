@@ -460,7 +460,7 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
 def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """No job is given to such a process: forking pauses, what waits is given back, and meanwhile the crew has no room."""
+    """No job is given to such a process: forking pauses, what waits is given back, and the crew has no room."""
     monkeypatch.setattr(processes, "_FIRST_PAUSE", 50)
 
     @on_worker_start

@@ -238,6 +238,34 @@ def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Calla
     assert told == [TaskStatus.SUCCEEDED]
 
 
+def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on = threading.Event()
+
+    class Hangs(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                go_on.wait(10 * PATIENCE)
+
+    @task(shift.broker, status_tracker=Hangs(MemoryBackend()))
+    def told() -> None: ...
+
+    before = alive()
+    hands = crew(told, size=1)
+    for _ in range(3):
+        hands.start(shift.job(told.generate(submit=False)))
+        (job,) = collected(hands, 1)
+        assert isinstance(job.outcome, Succeeded)
+        shift.board.free(job.entry)
+        hands.settled(job, True)
+    go_on.set()
+    eventually(lambda: hands.enforce() or alive() <= before + 1)
+    assert shift.board.abandoned == 0
+
+
 def test_a_job_that_was_given_up_never_starts_its_task(
     shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,8 +143,12 @@ class Job:
 
     def report(self) -> None:
         """Tell the trackers that the store does not write itself; once the outcome has been accepted."""
+        self.runner = threading.current_thread()
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         for each in self.owed:
             report(*each)
+        with self._lock:
+            self.conclude_by = 0
 
     def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Message | None:
         """The message, if it is to be run; else what becomes of it is settled."""
@@ -266,6 +270,15 @@ class Job:
                 self.abandoned = True
                 self._taken_from += (self.runner,)
             return self.abandoned
+
+    def give_up_report(self) -> bool:
+        """Leave the trackers to the thread that tells them; False if it just has."""
+        with self._lock:
+            if not self.conclude_by:
+                return False
+            self.conclude_by = 0
+            self._taken_from += (self.runner,)
+            return True
 
     def give_up(self) -> bool:
         """Conclude without the user's hooks, store or tracker, which don't end; False if they just have."""

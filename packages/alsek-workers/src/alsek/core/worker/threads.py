@@ -65,6 +65,8 @@ class ThreadCrew:
         self._moved_at = 0
         self._finished: deque[Job] = deque()
         self._running: dict[int, Job] = {}
+        #: Settled, and their trackers are to hear of it.
+        self._reporting: set[Job] = set()
         self._threads = 0
         self._numbers = 0
         self._hired: set[threading.Thread] = set()
@@ -116,9 +118,18 @@ class ThreadCrew:
 
     def settled(self, job: Job, accepted: bool) -> None:
         """If the store has accepted it, tell the trackers that it does not write itself; in a thread."""
-        if accepted and job.owed:
-            self._inbox.put(job.report)
-            self._call_thread()
+        if not accepted or not job.owed:
+            return
+        job.conclude_by = 0  # until a thread begins
+        self._reporting.add(job)
+
+        def report() -> Job | None:
+            job.report()
+            self._reporting.discard(job)
+            return job if job.was_taken else None
+
+        self._inbox.put(report)
+        self._call_thread()
 
     def revoke(self, uuid: str) -> None:
         """Raise in the thread that runs this message, once; if it does not listen, it goes on."""
@@ -196,6 +207,7 @@ class ThreadCrew:
         wakes = [job.next_interrupt for job in jobs if job.deadline]
         if not self._patient:
             wakes += [job.conclude_by for job in self._running.values() if job.conclude_by]
+            wakes += [job.conclude_by for job in list(self._reporting) if job.conclude_by]
         if (stalls_at := self._stalls_at) is not None:
             wakes.append(stalls_at)
         return min(wakes, default=None)
@@ -217,6 +229,9 @@ class ThreadCrew:
                 job.interrupt(now)
             else:
                 self._abandon(job)
+        for job in list(self._reporting):
+            if job.conclude_by and now >= job.conclude_by and not self._patient:
+                self._give_up_report(job)
         for thread, stray in list(self._strays.items()):
             if not thread.is_alive():
                 del self._strays[thread]
@@ -230,6 +245,7 @@ class ThreadCrew:
             return
         job.interrupt(monotonic_ms())
         self._board.end(job.entry)
+        self._rhythm.lose()
         self._replace(thread, job, "did not end after the timeout")
 
         def conclude() -> Job:
@@ -244,6 +260,12 @@ class ThreadCrew:
         if job.give_up():
             self._replace(thread, job, "did not end what follows the task")
             self._finished.append(job)
+
+    def _give_up_report(self, job: Job) -> None:
+        thread = job.runner
+        if job.give_up_report():
+            self._reporting.discard(job)
+            self._replace(thread, job, "did not end telling a tracker what became of it")
 
     def _replace(self, thread: threading.Thread | None, job: Job, why: str) -> None:
         assert thread is not None

@@ -3,10 +3,12 @@
 ::
 
            ◄── (READY,) ───────────────────────────         its start hooks have run; not sent where there are none
-    engine ── (RUN, claimed) ─────────────────────► child     run it
-           ── (CHARGE, claimed, name, text) ──────►           it ended an earlier process: conclude it by this exception
-           ◄── (outcome, verdict wanted) ─────────            what becomes of it
-           ── (accepted,) ────────────────────────►           if wanted: whether the store has accepted that
+    engine ── (job, job, …) ──────────────────────► child     run them in turn; one with a charge has ended an earlier
+                                                              process: conclude it by that exception
+           ◄── (outcome, verdict wanted) ─────────            what becomes of one, before the next is begun
+           ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
+
+When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from alsek.core.hooks import run_hooks
@@ -33,11 +36,14 @@ from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.aftermath import charged
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED
-from alsek.core.worker.frames import Frames, outcome_to_wire, pack, receive
-from alsek.core.worker.jobs import unknown_task
+from alsek.core.worker.frames import outcome_to_wire, pack
+from alsek.core.worker.jobs import monotonic_ms, unknown_task
+from alsek.core.worker.line import Given, Line
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.permits import Permits
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,
@@ -51,8 +57,9 @@ from alsek.storage.backends.records import Claimed, Outcome, Worker
 log = logging.getLogger(__name__)
 
 READY: Final = "ready"
-RUN: Final = "run"
-CHARGE: Final = "charge"
+
+#: How long (ms) it may take to open a message, before its own timeout is known.
+_OPEN_WITHIN = 5_000
 
 #: What a message can be charged with: exceptions cross processes as a name and a text.
 CHARGES: Final[dict[str, type[TaskError]]] = {
@@ -65,14 +72,20 @@ class Offspring:
 
     Args:
         pool: The pool's options.
-        board: Of the engine: it tells under which id the claims are held.
+        board: Of the engine: it tells under which id the claims are held, and is told which job is run.
         most_tasks: End after so many.
+        bell: Wakes the engine.
+        permits: For each process that may be sent jobs ahead, what tells whether it may begin them.
     """
 
-    def __init__(self, pool: PoolOptions, board: Board, most_tasks: int) -> None:
+    def __init__(
+        self, pool: PoolOptions, board: Board, most_tasks: int, bell: Bell, permits: Sequence[Permits] = ()
+    ) -> None:
         self._pool = pool
         self._board = board
         self._most_tasks = most_tasks
+        self._bell = bell
+        self._permits = permits
         self._pid = 0
 
     def rehearse(self) -> None:
@@ -86,34 +99,47 @@ class Offspring:
         except Exception:  # each message will tell whether it matters
             log.warning("The rehearsal of the tasks failed.", exc_info=True)
 
-    def main(self, engine: socket.socket) -> int:
-        """Serve until told to end, or `most_tasks` are done; the exit code."""
+    def main(self, engine: socket.socket, lane: int | None = None) -> int:
+        """Serve until told to end, or `most_tasks` are done; the exit code.
+
+        Args:
+            engine: The socket to it.
+            lane: Which of the permits are this process's.
+        """
         self._pid = os.getpid()
+        line = Line(engine, self._bell, self._own_permits(lane))
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
         if begins(self._pool):
-            engine.sendall(pack((READY,)))
-        frames = Frames()
+            line.say((READY,))
         for _ in range(self._most_tasks):
-            request = receive(engine, frames)
-            if request is None:
+            given = line.next()
+            if given is None:
                 break
-            claimed = Claimed(*request[1])
-            frame, debts = self._serve(request[0], claimed, request[2:])
+            frame, debts = self._serve(given)
             self._end_forks()
-            engine.sendall(frame)
+            line.answer(frame)
             if debts:
-                verdict = receive(engine, frames)
+                verdict = line.verdict()
                 if verdict is None:
                     break
-                for debt in debts if verdict[0] else ():
+                for debt in debts if verdict else ():
                     report(*debt)
+        line.end()
         run_hooks(self._pool.hooks, "stop")
         return 0
 
-    def _serve(self, what: str, claimed: Claimed, charge: tuple[str, ...]) -> tuple[bytes, list[Owed]]:
+    def _own_permits(self, lane: int | None) -> Permits | None:
+        """This process's permits; what it needs nothing of is closed."""
+        for number, permits in enumerate(self._permits):
+            permits.close(taken=number != lane)
+        return None if lane is None else self._permits[lane]
+
+    def _serve(self, given: Given) -> tuple[bytes, list[Owed]]:
         """The answer, and what trackers are to be told that the store does not write itself."""
+        began, charge, claimed = monotonic_ms(), given.charge, Claimed(*given.claimed)
+        self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         try:
             message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
@@ -124,8 +150,12 @@ class Offspring:
         if task is None:
             unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
             return _answer(unknown.outcome, False), []
-        doom = CHARGES[charge[0]](charge[1]) if what == CHARGE else condemned(claimed, self._pool.max_losses)
-        if doom is not None and (what != CHARGE or isinstance(doom, MessageRevokedError)):
+        if charge is None:
+            self._board.start(given.entry, began + message.timeout)
+            doom = condemned(claimed, self._pool.max_losses)
+        else:
+            doom = CHARGES[charge[0]](charge[1])
+        if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
             conclusion: Conclusion = bury(task, message, doom)
         elif doom is not None:
             conclusion = conclude(task, message, Attempt(exception=doom))

@@ -90,6 +90,10 @@ class Crewing:
         """Take in what has been answered, and nothing else."""
         self.crew.awake({self.crew._bell.fileno()})
 
+    def prove_short(self) -> None:
+        """As if many tasks had been run that take no time."""
+        self.crew._dealer.pace.note(1_000, 1.0)
+
     # ── time ───────────────────────────────────────────────────────────────────────────────────
 
     def turn(self, longest: int = 50) -> None:

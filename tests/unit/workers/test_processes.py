@@ -603,5 +603,5 @@ def test_no_job_is_lost_however_processes_die(
     ends = (Succeeded, Died) if tasks_per_process == 1 else (Succeeded, Died, Released)
     assert all(isinstance(job.outcome, ends) for job in jobs)
     assert any(isinstance(job.outcome, Died) for job in jobs)
-    crewing.until(lambda: crewing.crew.free == 4)
+    crewing.until(lambda: crewing.crew.free >= 4)
     assert crewing.crew.busy == 0

@@ -1,7 +1,7 @@
 """How task processes wake their engine: a pipe that all of them share.
 
-An answer is written to the process's own socket as soon as there is one, so that it outlives the process; but the engine
-does not look there before the bell is rung. So it is not woken for each of several short tasks.
+An answer is written to the process's own socket as soon as there is one, so that it outlives the process; but the
+engine does not look there before the bell is rung. So it is not woken for each of several short tasks.
 """
 
 from __future__ import annotations

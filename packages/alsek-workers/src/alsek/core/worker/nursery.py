@@ -91,7 +91,9 @@ class Nursery:
         if self._closing or self.pause_until or self.full:
             return
         coming = len(self._ordered) + len(self._starting)
-        missing = min(jobs + self._spares_wanted - len(self.spares) - coming, _MOST_ORDERED - len(self._ordered))
+        missing = min(
+            jobs + self._spares_wanted - len(self.spares) - coming, _MOST_ORDERED - len(self._ordered)
+        )
         if self._permits:
             missing = min(missing, len(self._lanes))
         for _ in range(missing):

@@ -4,7 +4,8 @@ Children that wait for work (*spares*) are forked ahead, so that a message need 
 A child that dies before it has answered has lost its message: a fresh child then decides what becomes of it, with
 the task's own ``do_retry`` and hooks; should that fail too, `max_retries` alone decides, here.
 
-Children that serve many jobs are given some *ahead*, while tasks prove to be short (see :mod:`~alsek.core.worker.pace`)::
+Children that serve many jobs are given some *ahead*, while tasks prove to be short
+(see :mod:`~alsek.core.worker.dealer`)::
 
     claimed ─► waiting ─► in hand of a child ─► begun ─► answered ─► reported
                   ▲              │
@@ -23,7 +24,6 @@ import select
 import signal
 import socket
 import time
-from collections import deque
 from collections.abc import Sequence, Set
 
 from alsek.core.message import Message
@@ -32,12 +32,12 @@ from alsek.core.worker import nursery
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import ending_of
+from alsek.core.worker.dealer import Dealer
 from alsek.core.worker.frames import outcome_from_wire
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.nursery import Nursery
 from alsek.core.worker.offspring import begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.pace import Pace
 from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 from alsek.exceptions import CorruptMessageError
@@ -50,8 +50,6 @@ KILL_AFTER = 900
 #: What was given ahead is taken back after so long (ms) without an answer.
 TAKE_BACK_AFTER = 30
 
-#: A child that has not answered for so long (ms) is given none ahead.
-_BUSY_AFTER = 5
 #: A child that was given several and begins none for so long (ms) is replaced.
 _BEGINS_WITHIN = 500
 #: So many processes that have answered may be about to end, beside two for each slot, before no more is claimed.
@@ -90,12 +88,10 @@ class ProcessCrew:
         self._prune_interval = prune_interval
         self._template = template
         self._bell = bell
-        self._gives_ahead = bool(permits)
-        self._pace = Pace()
-        self._waiting: deque[ProcessJob] = deque()
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
         self._nursery = Nursery(template, size, permits, begins(pool))
+        self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
         self._nursery.order(0)
 
     # ── what the engine asks ───────────────────────────────────────────────────────────────────
@@ -111,26 +107,9 @@ class ProcessCrew:
 
         None while processes don't start, or don't end.
         """
-        children = self._nursery.children
-        if self._nursery.pause_until or len(children) > 3 * self._size + _MOST_ENDING:
+        if self._nursery.pause_until or len(self._nursery.children) > 3 * self._size + _MOST_ENDING:
             return 0
-        free = self._size - len(self._running)
-        if self._gives_ahead:
-            now = time.monotonic() * 1000
-            for child in children.values():
-                if child.let_go:
-                    continue
-                held = len(child.in_hand)
-                if held > 1:
-                    free += held - 1  # they take no other's place
-                # In lots: a trip for each that has ended would be what this is to spare.
-                if 2 * held <= self._pace.ahead + 1 and (not held or now - child.heard_at < _BUSY_AFTER):
-                    free += self._most_in_hand(child) - max(1, held)
-        return max(0, free)
-
-    def _most_in_hand(self, child: TaskProcess) -> int:
-        left = self._tasks_per_process - child.served
-        return max(1, len(child.in_hand), min(self._pace.ahead + 1, left))
+        return self._dealer.room(len(self._running))
 
     @property
     def spent(self) -> bool:
@@ -144,7 +123,7 @@ class ProcessCrew:
     def start(self, job: ProcessJob) -> None:
         """Run a job in a process. What was claimed together is handed out together, by the next :meth:`enforce`."""
         self._running[job.claimed.token] = job
-        self._waiting.append(job)
+        self._dealer.waiting.append(job)
 
     def collect(self) -> list[ProcessJob]:
         """What has finished since the last time."""
@@ -175,7 +154,9 @@ class ProcessCrew:
                 and job.charge is None
                 and self._board.deadline(job.entry)
             ):
-                self._doom(job.child, job, "MessageRevokedError", f"message {uuid!r} was revoked while it ran")
+                self._doom(
+                    job.child, job, "MessageRevokedError", f"message {uuid!r} was revoked while it ran"
+                )
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
@@ -220,10 +201,13 @@ class ProcessCrew:
                 self._watch(child, now)
         self._nursery.enforce(now)
         if self._board.draining:
-            self._give_back()
-        if self._waiting:
-            self._hand_out()
-        self._order()
+            self._dealer.take_all_back()
+        if self._dealer.waiting:
+            for child in self._dealer.hand_out():
+                self._give_up(child)
+            for job in self._dealer.surplus(none=bool(self._board.draining)):
+                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+        self._dealer.order()
 
     def _watch(self, child: TaskProcess, now: int) -> None:
         """See to a child that has jobs in hand."""
@@ -239,8 +223,8 @@ class ProcessCrew:
         elif now >= deadline:
             self._overdue(child, head)
         elif silent >= TAKE_BACK_AFTER and len(child.in_hand) > 1:
-            self._pace.stumble()
-            self._take_back(child)
+            self._dealer.pace.stumble()
+            self._dealer.take_back(child)
 
     def _abandon(self, child: TaskProcess) -> None:
         """A child does not begin what it was given: it has been stopped, or gets no time. Others may."""
@@ -249,7 +233,7 @@ class ProcessCrew:
             child.heard_at = monotonic_ms()  # not again at once
             self._nursery.kill(child.pid, signal.SIGKILL)
             return
-        self._take_back(child)
+        self._dealer.take_back(child)
         if not child.in_hand:
             log.warning("Process %d does not begin what it was given: it is replaced.", child.pid)
             self._nursery.spares.remove(child)
@@ -273,82 +257,6 @@ class ProcessCrew:
                 self._hear_template()
         self._template.close()
 
-    # ── handing out, and taking back ───────────────────────────────────────────────────────────
-
-    def _hand_out(self) -> None:
-        """Give what waits to spares; then, while tasks are short, to those that are busy."""
-        waiting, spares = self._waiting, self._nursery.spares
-        given: dict[TaskProcess, None] = {}
-        while waiting and spares:
-            child = spares.popleft()
-            child.give(waiting.popleft())
-            given[child] = None
-        if waiting and self._gives_ahead:
-            now = time.monotonic() * 1000
-            takers = [child for child in self._nursery.children.values() if self._takes_more(child, now)]
-            takers.sort(key=lambda child: len(child.in_hand))
-            while waiting and takers:
-                for child in list(takers):
-                    if not waiting:
-                        break
-                    if not child.takes(waiting[0]):
-                        self._pace.stumble()
-                        takers.clear()
-                        break
-                    child.give(waiting.popleft())
-                    given[child] = None
-                    if len(child.in_hand) >= self._most_in_hand(child):
-                        takers.remove(child)
-        for child in given:
-            try:
-                child.send_jobs(nursery.PATIENCE)
-            except BlockingIOError:
-                self._give_up(child)
-        if waiting and self._gives_ahead:
-            busy = sum(bool(child.in_hand or child.owing) for child in self._nursery.children.values())
-            self._give_back(self._size - busy)
-
-    def _takes_more(self, child: TaskProcess, now: float) -> bool:
-        return bool(
-            child.in_hand
-            and child.doom is None
-            and not child.owing
-            and now - child.heard_at < _BUSY_AFTER
-            and len(child.in_hand) < self._most_in_hand(child)
-        )
-
-    def _take_back(self, child: TaskProcess) -> None:
-        """What a child has not begun waits again, before all else."""
-        taken = child.take_back()
-        self._waiting.extendleft(reversed(taken))
-        if taken and not child.in_hand and not child.owing and child.alive and child.doom is None:
-            self._nursery.spares.append(child)
-
-    def _give_back(self, keep: int | None = None) -> None:
-        """Give what waits back to the store, but for so many that can begin soon; without `keep`, what no child has begun.
-
-        What is charged stays: it did begin.
-        """
-        if keep is None:
-            keep = 0
-            for child in self._nursery.children.values():
-                if child.in_hand and child.doom is None and child.in_hand[-1].charge is None:
-                    self._take_back(child)
-        for job in reversed(list(self._waiting)):
-            if len(self._waiting) <= keep:
-                return
-            if job.charge is None:
-                self._waiting.remove(job)
-                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
-
-    def _order(self) -> None:
-        if self._nursery.full:
-            return
-        jobs = len(self._waiting)
-        if self._gives_ahead:
-            jobs += sum(max(0, len(child.in_hand) - 1) for child in self._nursery.children.values())
-        self._nursery.order(jobs)
-
     # ── ends ───────────────────────────────────────────────────────────────────────────────────
 
     def _hear_template(self) -> None:
@@ -366,7 +274,7 @@ class ProcessCrew:
         jobs = list(child.in_hand)
         child.in_hand.clear()
         self._nursery.bury(child, status, had_jobs=bool(jobs or child.owing))
-        self._waiting.extendleft(reversed(jobs[1:]))
+        self._dealer.waiting.extendleft(reversed(jobs[1:]))
         for job in jobs:
             job.child = None
         if jobs:
@@ -386,11 +294,13 @@ class ProcessCrew:
             where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
             job.charge = child.doom or ("WorkerLostError", where)
             log.error("Process %d %s: %s.", child.pid, ending_of(status), job.charge[1])
-        self._waiting.appendleft(job)
+        self._dealer.waiting.appendleft(job)
 
     def _doom(self, child: TaskProcess, job: ProcessJob, name: str, text: str) -> None:
         """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
-        self._take_back(child)  # first: then it begins no other, and what it has answered is there to be read
+        self._dealer.take_back(
+            child
+        )  # first: then it begins no other, and what it has answered is there to be read
         self._drain(child)
         if child.doom is None and child.in_hand and child.in_hand[0] is job:
             child.doom = (name, text)
@@ -402,7 +312,7 @@ class ProcessCrew:
         if child.in_hand:
             where = f"the process that ran message {child.in_hand[0].claimed.uuid!r}"
             child.doom = ("WorkerLostError", f"{where} did not answer for it: it was killed")
-            self._take_back(child)
+            self._dealer.take_back(child)
         self._nursery.kill(child.pid, signal.SIGKILL)
 
     def _give_up(self, child: TaskProcess) -> None:
@@ -429,7 +339,7 @@ class ProcessCrew:
         answered = child.served - before
         if answered:
             now = time.monotonic() * 1000
-            self._pace.note(answered, now - child.heard_at)
+            self._dealer.pace.note(answered, now - child.heard_at)
             child.heard_at = now
             self._after_job(child)
 

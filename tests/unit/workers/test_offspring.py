@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -307,6 +308,30 @@ def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Line
     name, text = details_of(line(odd).answer(new(odd)))
     assert name == "SerializationError"
     assert "object" in text
+
+
+def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither tasks nor hooks; the board and the bell are left alone, and logging is as it was."""
+    ran: list[str] = []
+    hook = on_worker_start(lambda: ran.append("hook"))
+
+    @task(broker)
+    def runs() -> None:
+        ran.append("task")
+
+    board, bell = Board(1), Bell()
+    caplog.set_level("DEBUG")
+    Offspring(options_for(broker, runs, hooks=(hook,)), board, 1, bell).rehearse()
+    assert ran == []
+    assert caplog.text == ""
+    assert board.words.tolist() == Board(1).words.tolist()
+    assert bell.heard() == frozenset()
+    logging.getLogger("alsek").debug("heard")
+    assert "heard" in caplog.text
+    bell.close()
+    board.close()
 
 
 def test_a_rehearsal_that_fails_is_not_the_end(

@@ -39,7 +39,7 @@ class Crew(Protocol[J]):
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now."""
+        """How many more jobs it takes now: those that could start at once, or (processes) within milliseconds."""
         ...
 
     @property

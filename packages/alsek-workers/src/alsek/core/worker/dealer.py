@@ -16,6 +16,8 @@ from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 
 #: A child that has not answered for so long (ms) is given none ahead.
 _BUSY_AFTER = 10
+#: No more than this are claimed in one trip, if there are not as many processes: it must not hold up the store.
+_MOST_A_TRIP = 64
 
 
 class Dealer:
@@ -52,7 +54,7 @@ class Dealer:
                 # In lots: a trip for each that has ended would be what this is to spare.
                 if not child.let_go and 2 * held <= self.pace.ahead + 1 and self._is_quick(child, now):
                     room += self._most_in_hand(child) - max(1, held)
-        return max(0, room)
+        return max(0, min(room, max(self._size, _MOST_A_TRIP)))
 
     def hand_out(self) -> list[TaskProcess]:
         """Give what waits to those that can take it; the processes that take nothing in."""

@@ -17,6 +17,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from alsek.core.hooks import run_hooks
@@ -35,6 +36,7 @@ from alsek.core.lifecycle import (
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
+from alsek.core.task import Task
 from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
@@ -60,6 +62,8 @@ READY: Final = "ready"
 
 #: How long (ms) it may take to open a message, before its own timeout is known.
 _OPEN_WITHIN = 5_000
+#: After so many times the interpreter knows by heart how to run a piece of code.
+_REHEARSALS = 32
 
 #: What a message can be charged with: exceptions cross processes as a name and a text.
 CHARGES: Final[dict[str, type[TaskError]]] = {
@@ -89,15 +93,35 @@ class Offspring:
         self._pid = 0
 
     def rehearse(self) -> None:
-        """In the template: do once what every child would do for the first time, so that it finds it done."""
+        """In the template: do what every child would do for the first time, so that it finds it done.
+
+        What the interpreter keeps with the code that it runs would else be written, and its memory copied, in each.
+        """
         serializer = self._pool.broker.backend.serializer
         try:
             for task in self._pool.tasks.values():
                 task.wants_message()
             payload = Message("rehearsal").pack(serializer)
             Message.unpack("rehearsal", "rehearsal", payload, serializer)
+            self._rehearse_serving(Claimed("rehearsal", "rehearsal", payload, 0))
         except Exception:  # each message will tell whether it matters
             log.warning("The rehearsal of the tasks failed.", exc_info=True)
+
+    def _rehearse_serving(self, claimed: Claimed) -> None:
+        """Serve messages of a task that does nothing, in a line that leads nowhere."""
+        task = Task(_nothing, self._pool.broker, name="rehearsal")
+        pool = replace(self._pool, tasks={task.name: task}, hooks=())
+        board, bell = Board(1), Bell()
+        engine, process = socket.socketpair()
+        heard = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)  # it would tell of messages that there are not
+        try:
+            engine.sendall(pack(tuple((n, 0, tuple(claimed), None) for n in range(_REHEARSALS))))
+            Offspring(pool, board, _REHEARSALS, bell).main(process)
+        finally:
+            logging.disable(heard)
+            for each in (engine, process, board, bell):
+                each.close()
 
     def main(self, engine: socket.socket, lane: int | None = None) -> int:
         """Serve until told to end, or `most_tasks` are done; the exit code.
@@ -188,6 +212,9 @@ class Offspring:
 
 def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:
     return pack((outcome_to_wire(outcome), verdict_wanted))
+
+
+def _nothing() -> None: ...
 
 
 def begins(pool: PoolOptions) -> bool:

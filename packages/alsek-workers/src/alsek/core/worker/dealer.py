@@ -15,7 +15,7 @@ from alsek.core.worker.pace import Pace
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 
 #: A child that has not answered for so long (ms) is given none ahead.
-_BUSY_AFTER = 10
+_BUSY_AFTER = 20
 #: No more than this are claimed in one trip, if there are not as many processes: it must not hold up the store.
 _MOST_A_TRIP = 64
 

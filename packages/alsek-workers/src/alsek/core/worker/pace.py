@@ -2,7 +2,7 @@
 
 A trip to the store costs as much as several short tasks. With one message at a time each would wait for a trip of its
 own, and a process would idle meanwhile. With some in its hand it goes on at once, and their trips are one.
-What is claimed ahead is withheld from other pools, though, so it is bounded by time: as many as run in about two
+What is claimed ahead is withheld from other pools, though, so it is bounded by time: as many as run in about four
 milliseconds; one, while tasks take up to ten; none, for longer ones.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 #: The most that a process may be given ahead.
 MOST_AHEAD = 15
 #: What is claimed ahead is to run within about this (ms) ...
-_WITHIN = 2.0
+_WITHIN = 4.0
 #: ... but one more is, as long as tasks take no longer than this (ms).
 _ONE_AHEAD = 10.0
 #: What a task is taken to last (ms) before any has run, and after one that kept others waiting.

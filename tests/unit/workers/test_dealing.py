@@ -23,6 +23,7 @@ from alsek.core.worker.taskprocess import ProcessJob
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Succeeded
 from tests.unit.workers.crewing import Crewing
+from tests.unit.workers.stand_ins import PATIENCE
 
 Start = Callable[..., Crewing]
 
@@ -351,3 +352,32 @@ def test_verdicts_and_jobs_ahead(start: Start, broker: Broker, tmp_path: Path) -
     crewing.start_all([(tracked,) for _ in range(5)])
     crewing.until(lambda: len(crewing.finished) == 5)
     crewing.until(lambda: (tmp_path / "said").read_text() == "RUNNING SUCCEEDED " * 5)
+
+
+def test_jobs_behind_a_verdict_that_is_late(
+    start: Start, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is away: what waits behind goes back, and the process that can do nothing for it is kept."""
+    monkeypatch.setattr(processes, "_BEGINS_WITHIN", 60)
+
+    class Elsewhere(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None: ...
+
+    @task(broker, status_tracker=Elsewhere(MemoryBackend()))
+    def tracked() -> None: ...
+
+    crewing = start(tracked, take_back_after=30)
+    (child,) = crewing.processes.values()
+    first, *behind = crewing.start_all([(tracked,) for _ in range(3)])
+    deadline = time.monotonic() + PATIENCE
+    while first.outcome is None or any(job.outcome is None for job in behind):
+        assert time.monotonic() < deadline
+        crewing.hear()
+        crewing.crew.enforce()
+    assert all(isinstance(job.outcome, Released) for job in behind)
+    time.sleep(0.1)
+    crewing.crew.enforce()
+    assert child.owing is first
+    crewing.until(lambda: child in crewing.spares)
+    assert isinstance(crewing.run(tracked).outcome, Succeeded)
+    assert list(crewing.processes) == [child.pid]

@@ -19,7 +19,8 @@ def test_nothing_is_claimed_ahead_before_tasks_have_proved_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("each", "ahead"), [(0.01, MOST_AHEAD), (0.5, 8), (1.0, 4), (3.0, 1), (5.0, 1), (9.0, 1), (11.0, 0), (1000.0, 0)]
+    ("each", "ahead"),
+    [(0.01, MOST_AHEAD), (0.5, 8), (1.0, 4), (3.0, 1), (5.0, 1), (9.0, 1), (11.0, 0), (1000.0, 0)],
 )
 def test_what_is_claimed_ahead_is_bounded_by_time(each: float, ahead: int) -> None:
     """As many as run in four milliseconds; one for tasks up to ten; none for longer ones."""

@@ -2,7 +2,8 @@
 
 The supervisor renews the group's lease, enforces deadlines that the group can't (a task that never lets go of
 the GIL), and knows after a death who was running. So what it needs stands in shared memory *before* a task
-starts, written by plain stores that no lock guards: each field has one writer, and each is one aligned word.
+starts, written by plain stores that no lock guards: each field has one writer at a time, and each is one aligned word.
+(Of an entry in a process pool that is the process which runs it, from when it is given the job until it has answered.)
 
 ::
 

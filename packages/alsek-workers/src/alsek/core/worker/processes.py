@@ -188,10 +188,11 @@ class ProcessCrew:
 
     def _look_at(self, child: TaskProcess) -> int:
         """When a child that has jobs is to be looked at, should it say nothing."""
-        if len(child.in_hand) > 1:
-            return max(int(child.heard_at) + TAKE_BACK_AFTER, monotonic_ms()) + 1
+        now = monotonic_ms()
+        if len(child.in_hand) > 1 and (due := int(child.heard_at) + TAKE_BACK_AFTER + 1) > now:
+            return due
         # One that has not begun has no deadline yet.
-        return self._board.deadline(child.in_hand[0].entry) or monotonic_ms() + TAKE_BACK_AFTER
+        return self._board.deadline(child.in_hand[0].entry) or now + TAKE_BACK_AFTER
 
     def enforce(self) -> None:
         """Hand out what waits; take back what waits in vain; end what runs past its deadline."""
@@ -217,7 +218,10 @@ class ProcessCrew:
             return
         head, silent = child.in_hand[0], now - child.heard_at
         deadline = self._board.deadline(head.entry)
-        if not deadline:
+        if child.owing is not None:
+            if silent >= TAKE_BACK_AFTER:  # it is the store that it waits for
+                self._dealer.take_back(child)
+        elif not deadline:
             if silent >= (nursery.PATIENCE if len(child.in_hand) == 1 else _BEGINS_WITHIN):
                 self._abandon(child)
         elif now >= deadline:
@@ -298,9 +302,8 @@ class ProcessCrew:
 
     def _doom(self, child: TaskProcess, job: ProcessJob, name: str, text: str) -> None:
         """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
-        self._dealer.take_back(
-            child
-        )  # first: then it begins no other, and what it has answered is there to be read
+        # In this order: then it begins no other, and what it has answered before is there to be read.
+        self._dealer.take_back(child)
         self._drain(child)
         if child.doom is None and child.in_hand and child.in_hand[0] is job:
             child.doom = (name, text)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks import proctree, watching
-from benchmarks.contestants import Contestant
+from benchmarks import bare, proctree, watching
+from benchmarks.contestants import PROCESSES, Contestant
 from benchmarks.ring import STANDS, Ring
 
 Figures = Mapping[str, float]
@@ -25,6 +25,7 @@ class Sizes:
     Attributes:
         messages: To submit, and to drain.
         few: To drain with a process for each.
+        computing: Messages that compute for ten milliseconds each.
         waits: Latencies and round trips.
         delayed: Delayed messages.
         idle: Seconds of watching an idle worker.
@@ -33,14 +34,15 @@ class Sizes:
 
     messages: int
     few: int
+    computing: int
     waits: int
     delayed: int
     idle: float
     backlogs: tuple[int, ...]
 
 
-QUICK = Sizes(2_000, 100, 50, 25, 4.0, (1_000, 20_000))
-FULL = Sizes(10_000, 400, 200, 100, 10.0, (1_000, 100_000, 1_000_000))
+QUICK = Sizes(2_000, 100, 300, 50, 25, 4.0, (1_000, 20_000))
+FULL = Sizes(10_000, 400, 1_000, 200, 100, 10.0, (1_000, 100_000, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,34 @@ def _draining(layout: str, *, few: bool = False) -> Callable[[Ring, Sizes], Figu
             figures["PSS MiB, all"] = sum(sizes_mib)
             figures["PSS MiB, largest process"] = max(sizes_mib)
         return figures
+
+    return run
+
+
+def _computing(*layouts: str) -> Callable[[Ring, Sizes], Figures]:
+    """Of several layouts the first that the contestant has."""
+
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        n = sizes.computing
+        layout = next(each for each in layouts if each in ring.contestant.commands)
+        ring.drive("fill-computing", n, 60)
+        before = bare.compute(PROCESSES, n // 4)
+        with ring.workers(layout) as workers:
+            first = ring.await_ticks(PROCESSES, 60)
+            began, cpu = time.perf_counter(), _cpu(workers)
+            # Not to the very last: at the end one process is idle while the other runs its last.
+            count = ring.await_ticks(n - PROCESSES, 60 + n / 10)
+            took = time.perf_counter() - began
+            spent = (_cpu(workers) - cpu) / (count - first)
+        # What the machine gives to others meanwhile changes from second to second.
+        after = bare.compute(PROCESSES, n // 4)
+        ideal, rate = (before.rate + after.rate) / 2, (count - first) / took
+        return {
+            "% of the ideal": 100 * rate / ideal,
+            "per second": rate,
+            "ideal per second": ideal,
+            "CPU µs beside the task": (spent - (before.cpu + after.cpu) / 2) * 1e6,
+        }
 
     return run
 
@@ -182,8 +212,8 @@ def _on_redis(contestant: Contestant) -> bool:
     return contestant.store == "redis"
 
 
-def _with(layout: str) -> Callable[[Contestant], bool]:
-    return lambda contestant: _on_redis(contestant) and layout in contestant.commands
+def _with(*layouts: str) -> Callable[[Contestant], bool]:
+    return lambda contestant: _on_redis(contestant) and any(each in contestant.commands for each in layouts)
 
 
 CASES: tuple[Case, ...] = (
@@ -215,6 +245,22 @@ CASES: tuple[Case, ...] = (
         True,
         _with("reused"),
         _draining("reused"),
+    ),
+    Case(
+        "computing",
+        "Ten milliseconds of computing, two processes that are reused",
+        "% of the ideal",
+        True,
+        _with("reused", "two"),
+        _computing("reused", "two"),
+    ),
+    Case(
+        "computing-each",
+        "The same, a process for each task",
+        "% of the ideal",
+        True,
+        _with("per_task"),
+        _computing("per_task"),
     ),
     Case("latency", "Submit to start, idle worker", "p50 ms", False, _all, _waiting("latency")),
     Case("trip", "Submit to result in hand", "p50 ms", False, _all, _waiting("trips"), keep=True),

@@ -80,6 +80,8 @@ def _summary(scores: Scores, contestants: Sequence[Contestant], cases: Sequence[
             for name in scores.names(case.name):
                 if name.startswith("PSS") and case.name != "drain":
                     continue
+                if name.startswith("ideal"):
+                    continue
                 rows += _row(scores, case, name, ours, suffix, peers)
     return [
         *rows,
@@ -91,7 +93,7 @@ def _summary(scores: Scores, contestants: Sequence[Contestant], cases: Sequence[
 
 def _row(scores: Scores, case: Case, name: str, ours: str, suffix: str, peers: list[str]) -> list[str]:
     mine = scores.spread(case.name, ours, name)
-    more = name == "per second"
+    more = name in ("per second", "% of the ideal")
     best = scores.best(case.name, name, peers, most=more)
     if mine is None:
         return []

@@ -3,7 +3,8 @@
     python drive.py stand_huey submit 2000
 
 Each stand has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it,
-``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``, and ``session()`` around all.
+``computing(n)``, ``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``; ``session()``
+around all.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ async def _enter(stand: ModuleType, what: str, n: int) -> dict[str, Any]:
 
 async def _fill(stand: ModuleType, n: int) -> dict[str, Any]:
     await _do(getattr(stand, "bulk", stand.one_by_one), n)
+    return {}
+
+
+async def _fill_computing(stand: ModuleType, n: int) -> dict[str, Any]:
+    await _do(stand.computing, n)
     return {}
 
 
@@ -109,6 +115,7 @@ async def _lateness(stand: ModuleType, n: int) -> dict[str, Any]:
 
 _ACTIONS = {
     "fill": _fill,
+    "fill-computing": _fill_computing,
     "submit": _submit,
     "bulk": _bulk,
     "ping": _ping,

@@ -37,6 +37,13 @@ def noop() -> int:
 
 
 @task(_broker)
+def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
+@task(_broker)
 def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -62,6 +69,12 @@ def bulk(n: int) -> None:
     for first in range(0, n, 1_000):
         batch = [noop.generate(submit=False) for _ in range(min(1_000, n - first))]
         assert _broker.submit_many(batch) == []
+
+
+def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        compute.generate()
 
 
 def start(index: int) -> None:

@@ -21,6 +21,12 @@ async def noop(ctx: Any) -> int:
     return 1
 
 
+async def compute(ctx: Any) -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
 async def stamp(ctx: Any, index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -34,7 +40,7 @@ async def echo(ctx: Any) -> int:
 class WorkerSettings:
     """It polls (https://arq-docs.helpmanuel.io): each 500 ms by default, which would hide all else; here each 10."""
 
-    functions = (noop, stamp, echo)
+    functions = (noop, compute, stamp, echo)
     redis_settings = _settings
     max_jobs = 8
     poll_delay = 0.01
@@ -55,6 +61,12 @@ async def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         await _pool.enqueue_job("noop")
+
+
+async def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        await _pool.enqueue_job("compute")
 
 
 async def start(index: int) -> None:

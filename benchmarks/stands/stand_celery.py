@@ -30,6 +30,13 @@ def noop() -> int:
     return 1
 
 
+@app.task(name="compute", ignore_result=True)
+def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
 @app.task(name="stamp", ignore_result=True)
 def stamp(index: int) -> None:
     """When it started."""
@@ -49,6 +56,12 @@ def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         noop.delay()
+
+
+def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        compute.delay()
 
 
 def start(index: int) -> None:

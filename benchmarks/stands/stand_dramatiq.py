@@ -29,6 +29,13 @@ def noop() -> int | None:
 
 
 @dramatiq.actor
+def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
+@dramatiq.actor
 def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -47,6 +54,12 @@ def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         noop.send()
+
+
+def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        compute.send()
 
 
 def start(index: int) -> None:

@@ -26,6 +26,13 @@ def noop() -> int:
 
 
 @huey.task()
+def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
+@huey.task()
 def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -44,6 +51,12 @@ def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         noop()
+
+
+def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        compute()
 
 
 def start(index: int) -> None:

@@ -20,6 +20,12 @@ def noop() -> int:
     return 1
 
 
+def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
 def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -44,6 +50,12 @@ def bulk(n: int) -> None:
     for first in range(0, n, 1_000):
         size = min(1_000, n - first)
         _queue.enqueue_many([Queue.prepare_data(noop, result_ttl=_ttl) for _ in range(size)])
+
+
+def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        _queue.enqueue(compute, result_ttl=_ttl)
 
 
 def start(index: int) -> None:

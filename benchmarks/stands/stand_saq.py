@@ -22,6 +22,12 @@ async def noop(ctx: Any) -> int:
     return 1
 
 
+async def compute(ctx: Any) -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
 async def stamp(ctx: Any, *, index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -32,7 +38,7 @@ async def echo(ctx: Any) -> int:
     return 1
 
 
-settings = {"queue": queue, "functions": [noop, stamp, echo], "concurrency": 8}
+settings = {"queue": queue, "functions": [noop, compute, stamp, echo], "concurrency": 8}
 
 
 @asynccontextmanager
@@ -47,6 +53,12 @@ async def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         await queue.enqueue("noop", ttl=_ttl)
+
+
+async def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        await queue.enqueue("compute", ttl=_ttl)
 
 
 async def start(index: int) -> None:

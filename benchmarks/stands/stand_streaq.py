@@ -22,6 +22,13 @@ async def noop() -> int:
 
 
 @worker.task(ttl=_ttl, silent=True)
+async def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
+@worker.task(ttl=_ttl, silent=True)
 async def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -50,6 +57,12 @@ async def bulk(n: int) -> None:
     """Worker.enqueue_many: "more efficient than awaiting each individual task"."""
     for first in range(0, n, 1_000):
         await worker.enqueue_many([noop.enqueue() for _ in range(min(1_000, n - first))])
+
+
+async def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        await compute.enqueue()
 
 
 async def start(index: int) -> None:

@@ -25,6 +25,13 @@ async def noop() -> int:
 
 
 @broker.task
+async def compute() -> None:
+    """Ten milliseconds of computing."""
+    meters.compute()
+    meters.tick()
+
+
+@broker.task
 async def stamp(index: int) -> None:
     """When it started."""
     meters.stamp(index)
@@ -48,6 +55,12 @@ async def one_by_one(n: int) -> None:
     """A call for each."""
     for _ in range(n):
         await noop.kiq()
+
+
+async def computing(n: int) -> None:
+    """As many that compute."""
+    for _ in range(n):
+        await compute.kiq()
 
 
 async def start(index: int) -> None:

@@ -259,6 +259,67 @@ def test_what_does_not_finish_is_given_back_uncharged(project: Project) -> None:
         assert tasks.broker.sync_from_backend(message).retries == 0
 
 
+def test_what_was_claimed_ahead_is_given_back_at_the_first_signal(project: Project) -> None:
+    """Behind a task that runs when the signal comes: it finishes; they wait in the store again, at no cost."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def finish() -> str:
+    (HERE / "begun").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.01)
+    return "finished"
+
+@task(broker)
+def quick() -> None:
+    (HERE / "ran").open("a").write("x")
+"""
+    )
+    short = [tasks.quick.generate() for _ in range(300)]
+    long = tasks.finish.generate()
+    behind = [tasks.quick.generate() for _ in range(30)]
+    worker = start(project, "--n_processes", "1", "--tasks_per_process", "1000")
+    eventually((project.folder / "begun").exists)
+    worker.process.send_signal(signal.SIGTERM)
+    queue = tasks.backend.messages
+    eventually(lambda: [m.uuid for m in queue.browse("alsek_queue") if m.state == "claimed"] == [long.uuid])
+    (project.folder / "go").touch()
+    assert worker.process.wait(20) == 0
+    assert tasks.result_store.get(long) == "finished"
+    assert (project.folder / "ran").read_text() == "x" * len(short)
+    for message in behind:
+        kept = queue.get("alsek_queue", message.uuid)
+        assert (kept.state, kept.losses) == ("ready", 0)
+        assert tasks.broker.sync_from_backend(message).retries == 0
+
+
+def test_no_message_waits_behind_a_long_one(project: Project) -> None:
+    """Short ones that were claimed together with a long one are run meanwhile: by the same pool, or by another."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store)
+def finish() -> str:
+    while not (HERE / "go").exists():
+        time.sleep(0.01)
+    return "finished"
+
+@task(broker)
+def quick() -> None:
+    pass
+"""
+    )
+    for n in range(500):
+        (tasks.finish if n in (300, 320, 340) else tasks.quick).generate()
+    options = ("--n_processes", "2", "--tasks_per_process", "1000")
+    pools = [start(project, *options), start(project, *options)]
+    eventually(lambda: tasks.backend.messages.count("alsek_queue") == 3)
+    (project.folder / "go").touch()
+    eventually(lambda: tasks.backend.messages.count("alsek_queue") == 0)
+    assert [pool.stop() for pool in pools] == [0, 0]
+
+
 @pytest.mark.parametrize("victim", ["supervisor", "engine"])
 def test_a_pool_that_is_killed_leaves_nothing_running(project: Project, victim: str) -> None:
     """SIGKILL of the supervisor or the engine ends every process below; the messages are run again."""

@@ -41,6 +41,24 @@ def kill_reused(stage: Stage, scale: Scale) -> None:
     stage.settle(scale.pick(30, 60))
 
 
+@scenario(
+    "random SIGKILL of processes that hold several",
+    pools=(PROCESS,),
+    short=((REDIS, PROCESS), (SQLITE, PROCESS)),
+)
+def kill_several(stage: Stage, scale: Scale) -> None:
+    """Tasks are so short that each process is given several ahead, but for some behind which none must wait."""
+    stage.pool("--tasks_per_process", "1000")
+    for _ in stage.ticks(scale.seconds, 0.4):
+        stage.work(scale.pick(150, 400), 0)
+        stage.work(2, 200)
+        stage.mixed(2)
+        victims = stage.pools[0].tree()[1:]
+        if victims and send(stage.random.choice(victims)):
+            stage.hit()
+    stage.settle(scale.pick(30, 60))
+
+
 def _never_again(stage: Stage, verdict: Verdict) -> list[str]:
     return [f"{verdict.again} messages were run again"] if verdict.again else []
 
@@ -55,6 +73,27 @@ def rolling(stage: Stage, scale: Scale) -> None:
         old = stage.pools[-1]
         stage.pool()
         _ready(stage.pools[-1])
+        old.process.send_signal(signal.SIGTERM)
+        stage.hit()
+    stage.settle(scale.pick(30, 60))
+
+
+@scenario(
+    "rolling restarts of processes that hold several",
+    judged=_never_again,
+    pools=(PROCESS,),
+    short=((REDIS, PROCESS),),
+)
+def rolling_several(stage: Stage, scale: Scale) -> None:
+    """What a process was given ahead and has not begun is given back by a deploy, and run once."""
+    stage.pool("--tasks_per_process", "1000")
+    for _ in stage.ticks(scale.seconds, 1.0):
+        stage.work(scale.pick(150, 400), 0)
+        stage.work(4, 200)
+        old = stage.pools[-1]
+        stage.pool("--tasks_per_process", "1000")
+        _ready(stage.pools[-1])
+        stage.work(scale.pick(150, 400), 0)
         old.process.send_signal(signal.SIGTERM)
         stage.hit()
     stage.settle(scale.pick(30, 60))

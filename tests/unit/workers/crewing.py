@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from alsek.core.broker import Broker
 from alsek.core.lifecycle import AnyTask
 from alsek.core.message import Message
 from alsek.core.session import Session
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import fork_plain
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.offspring import Offspring
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.permits import Permits
 from alsek.core.worker.processes import ProcessCrew
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 from alsek.core.worker.template import Template
@@ -39,7 +41,9 @@ class Crewing:
         self.board = Board(256)
         self.board.sign("0" * 32)
         self.session = Session(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
-        offspring = Offspring(self.pool, self.board, tasks_per_process)
+        self._bell = bell = Bell()
+        self._permits = permits = [Permits() for _ in range(size if tasks_per_process > 1 else 0)]
+        offspring = Offspring(self.pool, self.board, tasks_per_process, bell, permits)
         self.socket, theirs = socket.socketpair()
 
         def main() -> int:
@@ -49,7 +53,7 @@ class Crewing:
         self.template = fork_plain(main)
         theirs.close()
         self.crew = ProcessCrew(
-            self.pool, self.board, size, tasks_per_process, prune_interval=20, template=self.socket
+            self.pool, self.board, size, tasks_per_process, 20, self.socket, bell, permits
         )
         self.finished: list[ProcessJob] = []
         self._tokens = 0
@@ -64,16 +68,31 @@ class Crewing:
         return self.crew.job(claimed, self.board.hold(claimed.token), self.session)
 
     def start(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
-        """A job of this task, started."""
-        job = self.job(task.generate(args=args, submit=False, **kwargs))
-        self.crew.start(job)
+        """A job of this task, started, and handed to a process if one is there."""
+        (job,) = self.start_all([(task, *args)], **kwargs)
         return job
+
+    def start_all(self, calls: Sequence[tuple[Any, ...]], **kwargs: Any) -> list[ProcessJob]:
+        """Jobs of these calls, each a task and its arguments, as if they had been claimed together."""
+        jobs = [self.job(task.generate(args=args, submit=False, **kwargs)) for task, *args in calls]
+        for job in jobs:
+            self.crew.start(job)
+        self.crew.enforce()
+        return jobs
 
     def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
         """A job of this task, run to its end and settled."""
         job = self.start(task, *args, **kwargs)
         self.until(lambda: job in self.finished)
         return job
+
+    def hear(self) -> None:
+        """Take in what has been answered, and nothing else."""
+        self.crew.awake({self.crew._bell.fileno()})
+
+    def prove_short(self) -> None:
+        """As if many tasks had been run that take no time."""
+        self.crew._dealer.pace.note(1_000, 1.0)
 
     # ── time ───────────────────────────────────────────────────────────────────────────────────
 
@@ -109,12 +128,12 @@ class Crewing:
     @property
     def processes(self) -> dict[int, TaskProcess]:
         """Those that the crew knows, by pid."""
-        return self.crew._children
+        return self.crew._nursery.children
 
     @property
     def spares(self) -> list[TaskProcess]:
         """Those that wait for a job."""
-        return list(self.crew._spares)
+        return list(self.crew._nursery.spares)
 
     def until_spares(self, number: int) -> list[TaskProcess]:
         """Let the loop turn until so many processes wait for a job."""
@@ -134,6 +153,8 @@ class Crewing:
             self.crew.dismiss()
         finally:
             self.socket.close()
+            for each in (*self._permits, self._bell):
+                each.close()
             os.kill(self.template, signal.SIGCONT)
             deadline = time.monotonic() + PATIENCE
             while os.waitpid(self.template, os.WNOHANG)[0] == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -16,10 +17,11 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.lifecycle import AnyTask
 from alsek.core.message import Message
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED
 from alsek.core.worker.frames import Frames, outcome_from_wire, pack, receive
-from alsek.core.worker.offspring import CHARGE, READY, RUN, Offspring, outcome_without_hooks
+from alsek.core.worker.offspring import READY, Offspring, outcome_without_hooks
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.stand_ins import PATIENCE, options_for
@@ -32,7 +34,7 @@ class Line:
         self._board = Board(4)
         self._board.sign("0" * 32)
         self.options = options_for(broker, *tasks, **options)
-        self._offspring = Offspring(self.options, self._board, most_tasks)
+        self._offspring = Offspring(self.options, self._board, most_tasks, Bell())
         self.socket, self._theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
         self._frames = Frames()
@@ -45,20 +47,20 @@ class Line:
         with self._theirs:
             self.code = self._offspring.main(self._theirs)
 
-    def send(self, what: str, message: Message, *charge: str, **claim: Any) -> Claimed:
-        """Send a request on a message, as if it had been claimed."""
+    def send(self, message: Message, *charge: str, **claim: Any) -> Claimed:
+        """Send a message, as if it had been claimed; with a charge, it is to be concluded."""
         payload = claim.pop("payload", None) or message.pack(self._serializer)
         claimed = Claimed(message.uuid, message.queue, payload, 7, **claim)
-        self.socket.sendall(pack((what, tuple(claimed), *charge)))
+        self.socket.sendall(pack(((1, 0, tuple(claimed), (*charge, 5_000) if charge else None),)))
         return claimed
 
     def said(self) -> Any:
         """The next that it says; None when it has ended."""
         return receive(self.socket, self._frames)
 
-    def answer(self, what: str, message: Message, *charge: str, **claim: Any) -> Outcome:
-        """Its answer to a request."""
-        self.send(what, message, *charge, **claim)
+    def answer(self, message: Message, *charge: str, **claim: Any) -> Outcome:
+        """Its answer to a message."""
+        self.send(message, *charge, **claim)
         outcome = outcome_from_wire(self.said()[0])
         assert (outcome.uuid, outcome.queue, outcome.token) == (message.uuid, message.queue, 7)
         return outcome
@@ -112,7 +114,7 @@ def new(task: AnyTask, *args: Any, **further: Any) -> Message:
 def test_a_task_is_run_and_its_outcome_sent(line: Callable[..., Line], add: AnyTask) -> None:
     """The result comes serialized; with one task a process, it then ends with 0."""
     open_line = line(add)
-    outcome = open_line.answer(RUN, new(add, 1, 2))
+    outcome = open_line.answer(new(add, 1, 2))
     assert isinstance(outcome, Succeeded)
     assert outcome.result == b"3"
     assert open_line.said() is None
@@ -123,7 +125,7 @@ def test_it_serves_so_many_and_no_more(line: Callable[..., Line], add: AnyTask) 
     """With three tasks a process, it ends after the third."""
     open_line = line(add, most_tasks=3)
     for n in range(3):
-        open_line.answer(RUN, new(add, n, 0))
+        open_line.answer(new(add, n, 0))
     assert open_line.said() is None
     assert open_line.end() == 0
 
@@ -141,24 +143,23 @@ def test_an_exception_is_a_retry_or_a_death(broker: Broker, line: Callable[..., 
         raise SystemExit(3)
 
     open_line = line(leaves, most_tasks=2)
-    retried = open_line.answer(RUN, new(leaves))
+    retried = open_line.answer(new(leaves))
     assert isinstance(retried, Retried)
     again = Message.unpack("u", "q", retried.payload, broker.backend.serializer)
-    assert details_of(open_line.answer(RUN, again)) == ("SystemExit", "3")
+    assert details_of(open_line.answer(again)) == ("SystemExit", "3")
 
 
 def test_a_corrupt_payload_is_buried(line: Callable[..., Line], add: AnyTask) -> None:
     """Bytes that are no message become a dead letter, whether they were to be run or charged."""
     open_line = line(add, most_tasks=2)
-    for request in ((RUN,), (CHARGE, "WorkerLostError", "x")):
-        what, *charge = request
-        name, _ = details_of(open_line.answer(what, new(add), *charge, payload=b"\xff{"))
+    for charge in ((), ("WorkerLostError", "x")):
+        name, _ = details_of(open_line.answer(new(add), *charge, payload=b"\xff{"))
         assert name == "CorruptMessageError"
 
 
 def test_an_unknown_task_is_buried(line: Callable[..., Line], add: AnyTask) -> None:
     """The dead letter names it, and the tasks that there are."""
-    name, text = details_of(line(add).answer(RUN, Message("stranger")))
+    name, text = details_of(line(add).answer(Message("stranger")))
     assert name == "UnknownTaskError"
     assert "stranger" in text
     assert "add" in text
@@ -182,7 +183,7 @@ def test_what_is_condemned_is_not_run(
     def runs() -> None:
         ran.append(1)
 
-    assert details_of(line(runs).answer(RUN, new(runs), **claim))[0] == name
+    assert details_of(line(runs).answer(new(runs), **claim))[0] == name
     assert ran == []
 
 
@@ -205,7 +206,7 @@ def test_a_charge_asks_the_hooks_and_runs_nothing(
     def runs() -> None:
         calls.append("ran")
 
-    outcome = line(runs).answer(CHARGE, new(runs), name, "why")
+    outcome = line(runs).answer(new(runs), name, "why")
     if name == "MessageRevokedError":
         assert details_of(outcome) == (name, "why")
         assert calls == ["on_revocation"]
@@ -246,9 +247,9 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..
 
     open_line = line(nothing, most_tasks=2)
     for accepted in (False, True):
-        open_line.send(RUN, new(nothing))
+        open_line.send(new(nothing))
         assert open_line.said()[1] is True
-        open_line.socket.sendall(pack((accepted,)))
+        open_line.socket.sendall(pack(accepted))
     assert open_line.said() is None
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
@@ -265,7 +266,7 @@ def test_an_engine_that_goes_before_its_verdict_is_an_end(broker: Broker, line: 
     def nothing() -> None: ...
 
     open_line = line(nothing)
-    open_line.send(RUN, new(nothing))
+    open_line.send(new(nothing))
     open_line.said()
     assert open_line.end() == 0
     assert told == ["RUNNING"]
@@ -279,7 +280,7 @@ def test_start_hooks_come_before_it_is_ready(line: Callable[..., Line], add: Any
     open_line = line(add, hooks=(start, stop))
     assert open_line.said() == (READY,)
     assert calls == ["start"]
-    open_line.answer(RUN, new(add, 1, 2))
+    open_line.answer(new(add, 1, 2))
     assert open_line.said() is None
     assert open_line.end() == 0
     assert calls == ["start", "stop"]
@@ -304,9 +305,33 @@ def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Line
     def odd(message: Message) -> None:
         message.progenitor_uuid = object()  # type: ignore[assignment]
 
-    name, text = details_of(line(odd).answer(RUN, new(odd)))
+    name, text = details_of(line(odd).answer(new(odd)))
     assert name == "SerializationError"
     assert "object" in text
+
+
+def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither tasks nor hooks; the board and the bell are left alone, and logging is as it was."""
+    ran: list[str] = []
+    hook = on_worker_start(lambda: ran.append("hook"))
+
+    @task(broker)
+    def runs() -> None:
+        ran.append("task")
+
+    board, bell = Board(1), Bell()
+    caplog.set_level("DEBUG")
+    Offspring(options_for(broker, runs, hooks=(hook,)), board, 1, bell).rehearse()
+    assert ran == []
+    assert caplog.text == ""
+    assert board.words.tolist() == Board(1).words.tolist()
+    assert bell.heard() == frozenset()
+    logging.getLogger("alsek").debug("heard")
+    assert "heard" in caplog.text
+    bell.close()
+    board.close()
 
 
 def test_a_rehearsal_that_fails_is_not_the_end(
@@ -318,5 +343,5 @@ def test_a_rehearsal_that_fails_is_not_the_end(
         raise RuntimeError("no key yet")
 
     monkeypatch.setattr(broker.backend.serializer, "forward", fails)
-    Offspring(options_for(broker, add), Board(1), 1).rehearse()
+    Offspring(options_for(broker, add), Board(1), 1, Bell()).rehearse()
     assert "no key yet" in caplog.text

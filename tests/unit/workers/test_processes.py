@@ -21,7 +21,7 @@ from alsek import ResultStore, StatusTracker, Task, task
 from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
-from alsek.core.worker import processes
+from alsek.core.worker import nursery, processes
 from alsek.core.worker.children import EXIT_NOT_STARTED
 from alsek.core.worker.taskprocess import ProcessJob
 from alsek.defaults import MAX_DURATION
@@ -117,7 +117,7 @@ def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start
     (spare,) = crewing.until_spares(1)
     refused = crewing.start(nothing)
     while refused.outcome is None:
-        crewing.crew.awake(set(crewing.crew._by_socket))
+        crewing.hear()
     assert crewing.crew.collect() == [refused]
     crewing.crew.settled(refused, False)
     crewing.until(lambda: not spare.alive)
@@ -224,7 +224,7 @@ def test_hooks_that_hang_are_not_waited_for(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a death the hooks have a bounded time; then `max_retries` decides."""
-    monkeypatch.setattr(processes, "PATIENCE", 100)
+    monkeypatch.setattr(nursery, "PATIENCE", 100)
 
     class Hanging(Task):
         def on_failure(self, message: Message, exception: BaseException) -> None:
@@ -283,7 +283,7 @@ def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
     assert job.child is not None
     child = job.child
     while job.outcome is None:
-        crewing.crew.awake(set(crewing.crew._by_socket))
+        crewing.hear()
     kill(child.pid)
     while child.alive:
         crewing.crew.awake({crewing.socket.fileno()})
@@ -326,6 +326,7 @@ def test_a_message_that_kills_whoever_reads_it_is_charged(broker: Broker, start:
     job = crewing.job(nothing.generate(submit=False))
     job.repeated = True
     crewing.crew.start(job)
+    crewing.crew.enforce()
     kill(spare.pid)
     crewing.until(lambda: job in crewing.finished)
     assert "killed by SIGKILL" in error_of(job)
@@ -412,7 +413,7 @@ def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start:
 
     crewing = start(nothing, size=2, hooks=(slow,))
     jobs = [crewing.start(nothing) for _ in range(2)]
-    assert all(job.deadline == 0 for job in jobs)
+    assert all(crewing.board.deadline(job.entry) == 0 for job in jobs)
     crewing.until(lambda: len(crewing.finished) == 2)
     assert all(isinstance(job.outcome, Succeeded) for job in jobs)
 
@@ -461,7 +462,7 @@ def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """No job is given to such a process: forking pauses, what waits is given back, and the crew has no room."""
-    monkeypatch.setattr(processes, "_FIRST_PAUSE", 50)
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 50)
 
     @on_worker_start
     def fails() -> None:
@@ -488,7 +489,7 @@ def test_processes_that_do_not_end_are_killed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     """A stop hook that hangs has a bounded time: processes don't pile up, and jobs go on being served."""
-    monkeypatch.setattr(processes, "PATIENCE", 300)
+    monkeypatch.setattr(nursery, "PATIENCE", 300)
 
     @on_worker_stop
     def hangs() -> None:
@@ -536,7 +537,6 @@ def test_a_task_that_writes_to_the_crews_socket_fails_alone(broker: Broker, star
             with contextlib.suppress(OSError):
                 if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                     os.write(descriptor, b"\0\0\0\4abcd")
-        time.sleep(60)
 
     @task(broker)
     def nothing() -> None: ...
@@ -567,10 +567,10 @@ def test_no_job_is_lost_however_processes_die(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, seed: int, tasks_per_process: int
 ) -> None:
     """Processes are killed and stopped at random, whatever they do: each job ends exactly once, and room comes back."""
-    monkeypatch.setattr(processes, "_FIRST_PAUSE", 5)
-    monkeypatch.setattr(processes, "_LONGEST_PAUSE", 20)
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 5)
+    monkeypatch.setattr(nursery, "_LONGEST_PAUSE", 20)
     monkeypatch.setattr(processes, "KILL_AFTER", 50)
-    monkeypatch.setattr(processes, "PATIENCE", 500)
+    monkeypatch.setattr(nursery, "PATIENCE", 500)
     rng = random.Random(seed)
 
     class Elsewhere(StatusTracker):
@@ -605,5 +605,5 @@ def test_no_job_is_lost_however_processes_die(
     assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}
     assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
     assert any(isinstance(job.outcome, Died) for job in jobs)
-    crewing.until(lambda: crewing.crew.free == 4)
+    crewing.until(lambda: crewing.crew.free >= 4)
     assert crewing.crew.busy == 0

@@ -2,7 +2,8 @@
 
 The supervisor renews the group's lease, enforces deadlines that the group can't (a task that never lets go of
 the GIL), and knows after a death who was running. So what it needs stands in shared memory *before* a task
-starts, written by plain stores that no lock guards: each field has one writer, and each is one aligned word.
+starts, written by plain stores that no lock guards: each field has one writer at a time, and each is one aligned word.
+(Of an entry in a process pool that is the process which runs it, from when it is given the job until it has answered.)
 
 ::
 
@@ -12,7 +13,7 @@ starts, written by plain stores that no lock guards: each field has one writer, 
     word 6      since when the group has been saturated (monotonic ms), 0 if it is not
     word 7      since when the group has been idle (monotonic ms), 0 if it is not
     word 8      suspects wait in the store: 1
-    word 9      how many threads the supervisor lets the group use
+    word 9      how many messages the supervisor lets the group have under way
     word 10     abandoned threads
     word 11     the group takes no more, and ends when what it runs has ended: 1
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
@@ -111,10 +112,14 @@ class Board:
         self.words[5] = seq
 
     def start(self, index: int, deadline: int) -> None:
-        """The entry's task starts now."""
+        """The entry's task starts now. In a process pool, the process that runs it says so."""
         base = _FIXED + _WORDS * index
         self.words[base + 2] = 1
         self.words[base + 1] = min(deadline, _NEVER)
+
+    def deadline(self, index: int) -> int:
+        """When the entry's task must have ended (monotonic ms); 0 if it is not running."""
+        return self.words[_FIXED + _WORDS * index + 1]
 
     def end(self, index: int) -> None:
         """The entry's task runs no longer; the message is still held."""

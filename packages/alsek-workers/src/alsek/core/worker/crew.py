@@ -39,12 +39,15 @@ class Crew(Protocol[J]):
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now; less than none if some were claimed ahead."""
+        """How many more jobs it takes now: those that could start at once, or (processes) within milliseconds.
+
+        Less than none if threads have some ahead.
+        """
         ...
 
     @property
     def ahead(self) -> int:
-        """How many more may be claimed than can start at once, since those that run will end within a moment."""
+        """How many more threads take than could start at once, since what runs will end within a moment."""
         ...
 
     @property

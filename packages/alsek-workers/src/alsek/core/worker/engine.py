@@ -2,8 +2,8 @@
 
 Everything that has finished since the last trip to the store travels with the next claim, in one step. Under load the
 trips are therefore few and full; an idle engine sleeps on file descriptors until the store, a finished task, a due
-message, a deadline or its supervisor wakes it. It never claims more than it can start at once, or
-within a moment (see :mod:`~alsek.core.worker.rhythm`).
+message, a deadline or its supervisor wakes it. It never claims more than its crew takes: what can be started at once;
+while tasks are short, some milliseconds' worth ahead.
 
 ::
 

@@ -52,11 +52,16 @@ class GroupOptions:
     suspects_only: bool = False
     isolated: bool = False
 
+    @property
+    def most_held(self) -> int:
+        """How many messages it may have under way."""
+        return self.slots
+
 
 def board_for(options: GroupOptions) -> Board:
     """A board with room for what a group may hold: running, claimed ahead, finished, just claimed, and given up."""
-    board = Board(6 * options.slots + 16)
-    board.limit = options.slots
+    board = Board(6 * options.most_held + 16)
+    board.limit = options.most_held
     return board
 
 

@@ -3,10 +3,12 @@
 ::
 
            ◄── (READY,) ───────────────────────────         its start hooks have run; not sent where there are none
-    engine ── (RUN, claimed) ─────────────────────► child     run it
-           ── (CHARGE, claimed, name, text) ──────►           it ended an earlier process: conclude it by this exception
-           ◄── (outcome, verdict wanted) ─────────            what becomes of it
-           ── (accepted,) ────────────────────────►           if wanted: whether the store has accepted that
+    engine ── (job, job, …) ──────────────────────► child     run them in turn; one with a charge has ended an earlier
+                                                              process: conclude it by that exception
+           ◄── (outcome, verdict wanted) ─────────            what becomes of one, before the next is begun
+           ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
+
+When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from alsek.core.hooks import run_hooks
@@ -32,12 +36,16 @@ from alsek.core.lifecycle import (
 from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
+from alsek.core.task import Task
 from alsek.core.worker.aftermath import charged
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED
-from alsek.core.worker.frames import Frames, outcome_to_wire, pack, receive
-from alsek.core.worker.jobs import unknown_task
+from alsek.core.worker.frames import outcome_to_wire, pack
+from alsek.core.worker.jobs import monotonic_ms, unknown_task
+from alsek.core.worker.line import Given, Line
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.permits import Permits
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,
@@ -51,8 +59,11 @@ from alsek.storage.backends.records import Claimed, Outcome, Worker
 log = logging.getLogger(__name__)
 
 READY: Final = "ready"
-RUN: Final = "run"
-CHARGE: Final = "charge"
+
+#: How long (ms) it may take to open a message, before its own timeout is known.
+_OPEN_WITHIN = 5_000
+#: After so many times the interpreter knows by heart how to run a piece of code.
+_REHEARSALS = 32
 
 #: What a message can be charged with: exceptions cross processes as a name and a text.
 CHARGES: Final[dict[str, type[TaskError]]] = {
@@ -65,55 +76,94 @@ class Offspring:
 
     Args:
         pool: The pool's options.
-        board: Of the engine: it tells under which id the claims are held.
+        board: Of the engine: it tells under which id the claims are held, and is told which job is run.
         most_tasks: End after so many.
+        bell: Wakes the engine.
+        permits: For each process that may be sent jobs ahead, what tells whether it may begin them.
     """
 
-    def __init__(self, pool: PoolOptions, board: Board, most_tasks: int) -> None:
+    def __init__(
+        self, pool: PoolOptions, board: Board, most_tasks: int, bell: Bell, permits: Sequence[Permits] = ()
+    ) -> None:
         self._pool = pool
         self._board = board
         self._most_tasks = most_tasks
+        self._bell = bell
+        self._permits = permits
         self._pid = 0
 
     def rehearse(self) -> None:
-        """In the template: do once what every child would do for the first time, so that it finds it done."""
+        """In the template: do what every child would do for the first time, so that it finds it done.
+
+        What the interpreter keeps with the code that it runs would else be written, and its memory copied, in each.
+        """
         serializer = self._pool.broker.backend.serializer
         try:
             for task in self._pool.tasks.values():
                 task.wants_message()
             payload = Message("rehearsal").pack(serializer)
             Message.unpack("rehearsal", "rehearsal", payload, serializer)
+            self._rehearse_serving(Claimed("rehearsal", "rehearsal", payload, 0))
         except Exception:  # each message will tell whether it matters
             log.warning("The rehearsal of the tasks failed.", exc_info=True)
 
-    def main(self, engine: socket.socket) -> int:
-        """Serve until told to end, or `most_tasks` are done; the exit code."""
+    def _rehearse_serving(self, claimed: Claimed) -> None:
+        """Serve messages of a task that does nothing, in a line that leads nowhere."""
+        task = Task(_nothing, self._pool.broker, name="rehearsal")
+        pool = replace(self._pool, tasks={task.name: task}, hooks=())
+        board, bell = Board(1), Bell()
+        engine, process = socket.socketpair()
+        heard = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)  # it would tell of messages that there are not
+        try:
+            engine.sendall(pack(tuple((n, 0, tuple(claimed), None) for n in range(_REHEARSALS))))
+            Offspring(pool, board, _REHEARSALS, bell).main(process)
+        finally:
+            logging.disable(heard)
+            for each in (engine, process, board, bell):
+                each.close()
+
+    def main(self, engine: socket.socket, lane: int | None = None) -> int:
+        """Serve until told to end, or `most_tasks` are done; the exit code.
+
+        Args:
+            engine: The socket to it.
+            lane: Which of the permits are this process's.
+        """
         self._pid = os.getpid()
+        line = Line(engine, self._bell, self._own_permits(lane))
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
         if begins(self._pool):
-            engine.sendall(pack((READY,)))
-        frames = Frames()
+            line.say((READY,))
         for _ in range(self._most_tasks):
-            request = receive(engine, frames)
-            if request is None:
+            given = line.next()
+            if given is None:
                 break
-            claimed = Claimed(*request[1])
-            frame, debts = self._serve(request[0], claimed, request[2:])
+            frame, debts = self._serve(given)
             self._end_forks()
-            engine.sendall(frame)
+            line.answer(frame)
             if debts:
-                verdict = receive(engine, frames)
+                verdict = line.verdict()
                 if verdict is None:
                     break
-                for debt in debts if verdict[0] else ():
+                for debt in debts if verdict else ():
                     report(*debt)
+        line.end()
         run_hooks(self._pool.hooks, "stop")
         return 0
 
-    def _serve(self, what: str, claimed: Claimed, charge: tuple[str, ...]) -> tuple[bytes, list[Owed]]:
+    def _own_permits(self, lane: int | None) -> Permits | None:
+        """This process's permits; what it needs nothing of is closed."""
+        for number, permits in enumerate(self._permits):
+            permits.close(taken=number != lane)
+        return None if lane is None else self._permits[lane]
+
+    def _serve(self, given: Given) -> tuple[bytes, list[Owed]]:
         """The answer, and what trackers are to be told that the store does not write itself."""
+        began, charge, claimed = monotonic_ms(), given.charge, Claimed(*given.claimed)
+        self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         try:
             message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
@@ -124,8 +174,12 @@ class Offspring:
         if task is None:
             unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
             return _answer(unknown.outcome, False), []
-        doom = CHARGES[charge[0]](charge[1]) if what == CHARGE else condemned(claimed, self._pool.max_losses)
-        if doom is not None and (what != CHARGE or isinstance(doom, MessageRevokedError)):
+        if charge is None:
+            self._board.start(given.entry, began + message.timeout)
+            doom = condemned(claimed, self._pool.max_losses)
+        else:
+            doom = CHARGES[charge[0]](charge[1])
+        if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
             conclusion: Conclusion = bury(task, message, doom)
         elif doom is not None:
             conclusion = conclude(task, message, Attempt(exception=doom))
@@ -160,6 +214,9 @@ class Offspring:
 
 def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:
     return pack((outcome_to_wire(outcome), verdict_wanted))
+
+
+def _nothing() -> None: ...
 
 
 def begins(pool: PoolOptions) -> bool:

@@ -1,39 +1,45 @@
-"""The processes of a process pool, as its engine sees them: one task a process, forked from a template.
+"""The processes of a process pool, as its engine sees them: a crew that runs its jobs.
 
 Children that wait for work (*spares*) are forked ahead, so that a message need not wait for a fork.
 A child that dies before it has answered has lost its message: a fresh child then decides what becomes of it, with
 the task's own ``do_retry`` and hooks; should that fail too, `max_retries` alone decides, here.
 
-A child's life, as seen from here::
+Children that serve many jobs are given some *ahead*, while tasks prove to be short
+(see :mod:`~alsek.core.worker.dealer`)::
 
-    ordered ─► born ─► (its start hooks) ─► spare ─► has a job ─► answered ─► let go ─► died
-                                              ▲                      │
-                                              └──────────────────────┘ up to `tasks_per_process` times
+    claimed ─► waiting ─► in hand of a child ─► begun ─► answered ─► reported
+                  ▲              │
+                  └──────────────┘ taken back: the job before it is long, or its child has died
+                  │
+                  └─► given back to the store: no other child can begin it at once
 
-It may die at any point of it, and no job must be lost with it, nor be charged with what it can't have done.
+No job must be lost with a child, nor be charged with what it can't have done: that is why a child says on the board
+which one it has begun, and begins none that was taken back (see :mod:`~alsek.core.worker.permits`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import select
 import signal
 import socket
-from collections import deque
-from collections.abc import Set
-from typing import Any, NoReturn
+import time
+from collections.abc import Sequence, Set
 
 from alsek.core.message import Message
 from alsek.core.session import Session
+from alsek.core.worker import nursery
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
-from alsek.core.worker.frames import Frames, outcome_from_wire, pack
+from alsek.core.worker.children import ending_of
+from alsek.core.worker.dealer import Dealer
+from alsek.core.worker.frames import outcome_from_wire
 from alsek.core.worker.jobs import monotonic_ms
-from alsek.core.worker.offspring import CHARGE, RUN, begins, outcome_without_hooks
+from alsek.core.worker.nursery import Nursery
+from alsek.core.worker.offspring import begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
-from alsek.core.worker.template import BORN, DIED, FORK, KILL
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 
@@ -41,18 +47,13 @@ log = logging.getLogger(__name__)
 
 #: A child that ignores SIGTERM is killed so long (ms) after it.
 KILL_AFTER = 900
-#: How long (ms) the hooks of a charged message may take, and what comes after a process's last task.
-PATIENCE = 5_000
-#: Spares are forked ahead up to this many: while a task runs, the next one's process is made.
-SPARES = 2
+#: What was given ahead is taken back after so long (ms) without an answer.
+TAKE_BACK_AFTER = 30
 
-#: So many forks may be under way at once: neither the template nor this side can then wait for the other to read.
-_MOST_ORDERED = 16
+#: A child that was given several and begins none for so long (ms) is replaced.
+_BEGINS_WITHIN = 500
 #: So many processes that have answered may be about to end, beside two for each slot, before no more is claimed.
 _MOST_ENDING = 8
-#: A template that says nothing for so long (ms), though asked, has been stopped, or hangs.
-_TEMPLATE_HANGS = 30_000
-_FIRST_PAUSE, _LONGEST_PAUSE = 500, 30_000
 
 
 class ProcessCrew:
@@ -60,11 +61,13 @@ class ProcessCrew:
 
     Args:
         pool: The pool's options.
-        board: Where starts and ends are written.
+        board: Where it is seen which jobs were begun, and ends are written.
         size: How many jobs at once.
         tasks_per_process: How many jobs each process serves.
         prune_interval: The longest sleep (ms) while jobs run.
         template: The socket to the template.
+        bell: Rung by children that have answered.
+        permits: For each of `size` children, if they are given jobs ahead; else empty.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class ProcessCrew:
         tasks_per_process: int,
         prune_interval: int,
         template: socket.socket,
+        bell: Bell,
+        permits: Sequence[Permits],
     ) -> None:
         self._pool = pool
         self._board = board
@@ -82,22 +87,12 @@ class ProcessCrew:
         self._tasks_per_process = tasks_per_process
         self._prune_interval = prune_interval
         self._template = template
-        self._frames = Frames()
-        self._descriptors: deque[int] = deque()
-        self._children: dict[int, TaskProcess] = {}
-        self._by_socket: dict[int, TaskProcess] = {}
-        self._spares: deque[TaskProcess] = deque()
-        self._ordered = 0
-        self._starting: set[TaskProcess] = set()
-        self._begins = begins(pool)
-        self._heard_at = 0
-        self._waiting: deque[ProcessJob] = deque()
+        self._bell = bell
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
-        self._pause = 0
-        self._fork_at = 0
-        self._dismissed = False
-        self._order()
+        self._nursery = Nursery(template, size, permits, begins(pool))
+        self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
+        self._nursery.order(0)
 
     # ── what the engine asks ───────────────────────────────────────────────────────────────────
 
@@ -108,15 +103,19 @@ class ProcessCrew:
 
     @property
     def free(self) -> int:
-        """How many jobs could start at once now; none while processes don't start, or don't end."""
-        if self._fork_at or (self._pause and not self._spares):
+        """How many jobs may be claimed now: those that could start at once, and those ahead.
+
+        None while processes don't start, or don't end.
+        """
+        if self._nursery.pause_until or self._nursery.barren:
             return 0
-        if len(self._children) > 3 * self._size + _MOST_ENDING:
+        if len(self._nursery.children) > 3 * self._size + _MOST_ENDING:
             return 0
-        return self._size - len(self._running)
+        return self._dealer.room(len(self._running))
 
     @property
     def ahead(self) -> int:
+        """None beside those that `free` counts."""
         return 0
 
     @property
@@ -129,9 +128,9 @@ class ProcessCrew:
         return ProcessJob(claimed, entry, session.worker)
 
     def start(self, job: ProcessJob) -> None:
-        """Run a job in a process."""
+        """Run a job in a process. What was claimed together is handed out together, by the next :meth:`enforce`."""
         self._running[job.claimed.token] = job
-        self._assign(job)
+        self._dealer.waiting.append(job)
 
     def collect(self) -> list[ProcessJob]:
         """What has finished since the last time."""
@@ -143,320 +142,249 @@ class ProcessCrew:
     def settled(self, job: ProcessJob, accepted: bool) -> None:
         """The store has accepted the job's outcome, or refused it."""
         child = job.child
-        if job.verdict_wanted and child is not None and child.job is job:
-            child.job = None
+        if job.verdict_wanted and child is not None and child.owing is job:
+            child.owing = None
             if child.alive:
-                self._send(child, (accepted,))
+                try:
+                    child.send(accepted)
+                except BlockingIOError:
+                    self._give_up(child)
                 self._after_job(child)
 
     def revoke(self, uuid: str) -> None:
-        """End the task of a message that was revoked."""
+        """End the task of a message that was revoked; the store tells again of one that has not begun yet."""
         for job in self._running.values():
             if (
                 job.claimed.uuid == uuid
                 and job.child is not None
                 and job.outcome is None
                 and job.charge is None
+                and self._board.deadline(job.entry)
             ):
-                self._doom(job.child, "MessageRevokedError", f"message {uuid!r} was revoked while it ran")
+                self._doom(
+                    job.child, job, "MessageRevokedError", f"message {uuid!r} was revoked while it ran"
+                )
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
     def listen(self, poll: select.poll) -> bool:
         """Add what wakes the engine to `poll`; False if something has finished already."""
-        poll.register(self._template, select.POLLIN)
-        for descriptor in self._by_socket:
-            poll.register(descriptor, select.POLLIN)
+        poll.register(self._nursery, select.POLLIN)
+        poll.register(self._bell, select.POLLIN)
         return not self._finished
 
     def awake(self, ready: Set[int]) -> None:
         """Take in what has come on these descriptors."""
-        if self._template.fileno() in ready:
+        if self._nursery.fileno() in ready:
             self._hear_template()
-        for descriptor in ready:
-            child = self._by_socket.get(descriptor)
-            if child is not None:
-                self._drain(child)
+        if self._bell.fileno() in ready:
+            rung = self._bell.heard()
+            for child in list(self._nursery.children.values()):
+                if child.pid & 0xFF in rung:
+                    self._drain(child)
 
     def next_deadline(self) -> int | None:
         """When :meth:`enforce` is next needed (monotonic ms)."""
-        wakes = [job.deadline for job in self._running.values() if job.deadline]
-        wakes += [child.kill_at for child in self._children.values() if child.kill_at]
-        if self._fork_at:
-            wakes.append(self._fork_at)
-        if self._ordered:
-            wakes.append(self._heard_at + _TEMPLATE_HANGS)
+        wakes = self._nursery.wakes()
         if self._running:
             wakes.append(monotonic_ms() + self._prune_interval)
+            for child in self._nursery.children.values():
+                if child.in_hand and child.doom is None:
+                    wakes.append(self._look_at(child))
         return min(wakes, default=None)
 
-    def enforce(self) -> None:
-        """End what runs past its deadline: SIGTERM, then SIGKILL."""
+    def _look_at(self, child: TaskProcess) -> int:
+        """When a child that has jobs is to be looked at, should it say nothing."""
         now = monotonic_ms()
-        for job in self._running.values():
-            if job.deadline and now >= job.deadline and job.child is not None:
-                job.deadline = 0
-                if job.charge is None:
-                    text = f"message {job.claimed.uuid!r} ran longer than its timeout of {job.timeout} ms"
-                    self._doom(job.child, "TaskTimeoutError", text)
-                else:
-                    self._ask(KILL, job.child.pid, int(signal.SIGKILL))  # hooks that hang
-        for child in self._children.values():
-            if child.kill_at and now >= child.kill_at:
-                child.kill_at = 0
-                if child.let_go:
-                    log.error("Process %d does not end after its last task: it is killed.", child.pid)
-                self._ask(KILL, child.pid, int(signal.SIGKILL))
-        if self._ordered and now >= self._heard_at + _TEMPLATE_HANGS:
-            _end_with_template("does not answer")
-        if self._fork_at and now >= self._fork_at:
-            self._fork_at = 0
-            self._order()
+        if len(child.in_hand) > 1 and (due := int(child.heard_at) + TAKE_BACK_AFTER + 1) > now:
+            return due
+        # One that has not begun has no deadline yet.
+        return self._board.deadline(child.in_hand[0].entry) or now + TAKE_BACK_AFTER
+
+    def enforce(self) -> None:
+        """Hand out what waits; take back what waits in vain; end what runs past its deadline."""
+        now = monotonic_ms()
+        for child in self._nursery.children.values():
+            if child.in_hand and child.doom is None:
+                self._watch(child, now)
+        self._nursery.enforce(now)
+        if self._board.draining:
+            self._dealer.take_all_back()
+        if self._dealer.waiting:
+            for child in self._dealer.hand_out():
+                self._give_up(child)
+            # If nothing starts, and that lasts, it may be so here alone: another pool may run what waits.
+            for job in self._dealer.surplus(none=bool(self._board.draining) or self._nursery.failing):
+                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+        self._dealer.order()
+
+    def _watch(self, child: TaskProcess, now: int) -> None:
+        """See to a child that has jobs in hand."""
+        if now - child.heard_at >= TAKE_BACK_AFTER and len(child.in_hand) > 1:
+            self._drain(child)
+        if not child.in_hand:
+            return
+        head, silent = child.in_hand[0], now - child.heard_at
+        deadline = self._board.deadline(head.entry)
+        if child.owing is not None:
+            if silent >= TAKE_BACK_AFTER:  # it is the store that it waits for
+                self._dealer.take_back(child)
+        elif not deadline:
+            if silent >= (nursery.PATIENCE if len(child.in_hand) == 1 else _BEGINS_WITHIN):
+                self._abandon(child)
+        elif now >= deadline:
+            self._overdue(child, head)
+        elif silent >= TAKE_BACK_AFTER and len(child.in_hand) > 1:
+            self._dealer.pace.stumble()
+            self._dealer.take_back(child)
+
+    def _abandon(self, child: TaskProcess) -> None:
+        """A child does not begin what it was given: it has been stopped, or gets no time. Others may."""
+        if child.permits is None:
+            log.error("Process %d does not begin what it was given: it is killed.", child.pid)
+            child.heard_at = monotonic_ms()  # not again at once
+            self._nursery.kill(child.pid, signal.SIGKILL)
+            return
+        self._dealer.take_back(child)
+        if not child.in_hand:
+            log.warning("Process %d does not begin what it was given: it is replaced.", child.pid)
+            self._nursery.spares.remove(child)
+            self._nursery.let_go(child)
+
+    def _overdue(self, child: TaskProcess, head: ProcessJob) -> None:
+        if head.charge is None:
+            timeout = self._timeout_of(head.claimed)
+            text = f"message {head.claimed.uuid!r} ran longer than its timeout of {timeout} ms"
+            self._doom(child, head, "TaskTimeoutError", text)
+        else:
+            child.doom = head.charge  # hooks that hang
+            self._nursery.kill(child.pid, signal.SIGKILL)
 
     def dismiss(self) -> None:
         """Let the children end, and the template after them."""
-        self._dismissed = True
-        for child in list(self._children.values()):
-            self._let_go(child)
-        deadline = monotonic_ms() + PATIENCE
-        while (self._children or self._ordered) and monotonic_ms() < deadline:
+        self._nursery.close()
+        deadline = monotonic_ms() + nursery.PATIENCE
+        while self._nursery.expected and monotonic_ms() < deadline:
             if select.select([self._template], [], [], 0.1)[0]:
                 self._hear_template()
         self._template.close()
 
-    # ── children ───────────────────────────────────────────────────────────────────────────────
-
-    def _order(self) -> None:
-        """Have as many children forked as are wanted now."""
-        if self._dismissed or self._fork_at:
-            return
-        coming = self._ordered + len(self._starting)
-        missing = len(self._waiting) + min(SPARES, self._size) - len(self._spares) - coming
-        if self._tasks_per_process > 1:
-            missing = min(missing, self._size - len(self._children) - self._ordered)
-        for _ in range(min(missing, _MOST_ORDERED - self._ordered)):
-            if not self._ordered:
-                self._heard_at = monotonic_ms()
-            self._ordered += 1
-            self._ask(FORK)
-
-    def _assign(self, job: ProcessJob) -> None:
-        """Give a job to a spare, or to the next one that is born."""
-        if not self._spares:
-            self._waiting.append(job)
-            self._order()
-            return
-        child = self._spares.popleft()
-        child.job, job.child = job, child
-        now = monotonic_ms()
-        if job.charge is None:
-            job.timeout = self._timeout_of(job.claimed)
-            job.deadline = now + job.timeout
-            self._send(child, (RUN, tuple(job.claimed)))
-        else:
-            job.deadline = now + PATIENCE
-            self._send(child, (CHARGE, tuple(job.claimed), *job.charge))
-        self._board.start(job.entry, job.deadline)
-        self._order()
-
-    def _timeout_of(self, claimed: Claimed) -> int:
-        serializer = self._pool.broker.backend.serializer
-        try:
-            return Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer).timeout
-        except CorruptMessageError:
-            return PATIENCE  # the child will say so
-
-    def _after_job(self, child: TaskProcess) -> None:
-        """A child has served a job: it is a spare again, or ends by itself."""
-        child.served += 1
-        self._pause = 0
-        if child.alive and child.served < self._tasks_per_process and child.doom is None:
-            self._make_spare(child)
-        else:
-            self._let_go(child)
-        self._order()
-
-    def _make_spare(self, child: TaskProcess) -> None:
-        self._spares.append(child)
-        if self._waiting:
-            self._assign(self._waiting.popleft())
-
-    def _let_go(self, child: TaskProcess) -> None:
-        """No more is expected of a child but its end, soon: what closes tells an idle one to end too."""
-        self._by_socket.pop(child.connection.fileno(), None)
-        child.connection.close()
-        child.let_go = True
-        if child.alive and not child.kill_at:
-            child.kill_at = monotonic_ms() + PATIENCE
-
-    def _doom(self, child: TaskProcess, name: str, text: str) -> None:
-        """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
-        job = child.job
-        if child.doom is not None or job is None:
-            return
-        self._drain(child)  # it may have answered just now
-        if child.job is job and job.outcome is None:
-            child.doom = (name, text)
-            child.kill_at = monotonic_ms() + KILL_AFTER
-            self._ask(KILL, child.pid, int(signal.SIGTERM))
-
-    # ── what comes in ──────────────────────────────────────────────────────────────────────────
+    # ── ends ───────────────────────────────────────────────────────────────────────────────────
 
     def _hear_template(self) -> None:
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._template, 65536, 64)
-        except ConnectionResetError:
-            data, descriptors = b"", []
-        if not data:
-            _end_with_template("has died")
-        self._heard_at = monotonic_ms()
-        self._descriptors.extend(descriptors)
-        self._frames.feed(data)
-        while (event := self._frames.take()) is not None:
-            if event[0] == BORN:
-                self._welcome(event[1])
-            elif event[0] == DIED:
-                self._bury(event[1], event[2])
-            else:
-                self._ordered -= 1
-                self._wait_to_fork(f"No process can be forked ({event[1]})")
+        born, ended = self._nursery.hear()
+        for child in born:
+            if not child.ready:
+                self._drain(child)  # it may have rung before it was known
+        for child, status in ended:
+            self._bury(child, status)
 
-    def _welcome(self, pid: int) -> None:
-        self._ordered -= 1
-        if not self._descriptors:  # the kernel had none left for this process, and threw the socket away
-            self._ask(KILL, pid, int(signal.SIGKILL))
-            self._wait_to_fork("No file descriptor is left for another process's socket")
-            return
-        child = TaskProcess(pid, socket.socket(fileno=self._descriptors.popleft()), not self._begins)
-        self._children[pid] = child
-        self._by_socket[child.connection.fileno()] = child
-        if self._dismissed:
-            self._let_go(child)
-        elif child.ready:
-            self._make_spare(child)
-        else:
-            self._starting.add(child)
-        self._order()
-
-    def _bury(self, pid: int, status: int) -> None:
-        """A child has ended; if it had not answered, its job is charged with that."""
-        child = self._children.pop(pid, None)
-        if child is None:
-            return
-        child.alive = False
+    def _bury(self, child: TaskProcess, status: int) -> None:
+        """A child has ended: the job that it had begun and not answered is charged with that."""
         if not child.let_go:
             self._drain(child)  # it may have answered before it died
-        job, told_to_end = child.job, child.let_go
-        self._let_go(child)
-        if child in self._spares:
-            self._spares.remove(child)
-        self._starting.discard(child)
-        if status == EXIT_NOT_STARTED and not child.ready:
-            self._wait_to_fork("A task process did not start")
-        elif not told_to_end and job is None and not child.served:
-            self._wait_to_fork(f"A task process {ending_of(status)} before it had a task")
-        if job is not None and job.outcome is None:
-            self._lost(job, child, status)
-        self._order()
-
-    def _wait_to_fork(self, why: str) -> None:
-        if self._fork_at:  # of several that failed together, one counts
-            return
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._fork_at = monotonic_ms() + self._pause
-        log.error("%s: trying again in %.1f s.", why, self._pause / 1000)
-        if self._pause == _FIRST_PAUSE:
-            return
-        # Whatever is wrong, and lasts, may be wrong here alone: another pool may run what waits.
-        waiting, self._waiting = self._waiting, deque(job for job in self._waiting if job.charge is not None)
-        for job in waiting:
-            if job.charge is None:
-                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+        jobs = list(child.in_hand)
+        child.in_hand.clear()
+        self._nursery.bury(child, status, had_jobs=bool(jobs or child.owing))
+        self._dealer.waiting.extendleft(reversed(jobs[1:]))
+        for job in jobs:
+            job.child = None
+        if jobs:
+            self._lost(jobs[0], child, status)
 
     def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
-        job.child, job.deadline = None, 0
+        begun = self._board.deadline(job.entry) > 0
         self._board.end(job.entry)
         if job.charge is not None:  # the one that was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
             return
-        if child.unread and child.doom is None and not job.repeated:
-            job.repeated = (
-                True  # it never saw the message; but if it was that which killed it, it is so once only
-            )
-            self._assign(job)
-            return
-        where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
-        job.charge = child.doom or ("WorkerLostError", where)
-        log.error("Process %d %s: %s.", child.pid, ending_of(status), job.charge[1])
-        self._assign(job)
+        if not begun and child.doom is None and not job.repeated:
+            # If it was the message that killed it, unread, it is so once only.
+            job.repeated = True
+        else:
+            where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
+            job.charge = child.doom or ("WorkerLostError", where)
+            log.error("Process %d %s: %s.", child.pid, ending_of(status), job.charge[1])
+        self._dealer.waiting.appendleft(job)
+
+    def _doom(self, child: TaskProcess, job: ProcessJob, name: str, text: str) -> None:
+        """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
+        # In this order: then it begins no other, and what it has answered before is there to be read.
+        self._dealer.take_back(child)
+        self._drain(child)
+        if child.doom is None and child.in_hand and child.in_hand[0] is job:
+            child.doom = (name, text)
+            child.kill_at = monotonic_ms() + KILL_AFTER
+            self._nursery.kill(child.pid, signal.SIGTERM)
+
+    def _distrust(self, child: TaskProcess) -> None:
+        """Kill a child that says what no child would: its task has meddled with its socket, or with its message."""
+        if child.in_hand:
+            where = f"the process that ran message {child.in_hand[0].claimed.uuid!r}"
+            child.doom = ("WorkerLostError", f"{where} did not answer for it: it was killed")
+            self._dealer.take_back(child)
+        self._nursery.kill(child.pid, signal.SIGKILL)
+
+    def _give_up(self, child: TaskProcess) -> None:
+        log.error("Process %d takes nothing in: it is killed.", child.pid)
+        self._nursery.kill(child.pid, signal.SIGKILL)
+
+    # ── answers ────────────────────────────────────────────────────────────────────────────────
 
     def _drain(self, child: TaskProcess) -> None:
-        if not child.read():
-            self._by_socket.pop(child.connection.fileno(), None)
+        """Take in what a child has said."""
+        if child.let_go:
+            return
+        child.read()
+        before = child.served
         try:
-            answers = [answer for answer in child.said() if not self._began(child)]
-            outcomes = [(outcome_from_wire(wire), bool(wanted)) for wire, wanted in answers]
+            for answer in child.said():
+                if child.ready:
+                    self._answered(child, outcome_from_wire(answer[0]), bool(answer[1]))
+                else:  # the first that it says is that
+                    self._nursery.ready(child)
         except (ValueError, EOFError, TypeError, LookupError):
             log.exception("Process %d says what can't be understood.", child.pid)
             self._distrust(child)
-            return
-        for outcome, verdict_wanted in outcomes:
-            self._answered(child, outcome, verdict_wanted)
-
-    def _began(self, child: TaskProcess) -> bool:
-        """Whether this is the first that a child says: that it is ready."""
-        if child.ready:
-            return False
-        child.ready = True
-        self._starting.discard(child)
-        if child.alive:
-            self._make_spare(child)
-        return True
+        answered = child.served - before
+        if answered:
+            now = time.monotonic() * 1000
+            self._dealer.pace.note(answered, now - child.heard_at)
+            child.heard_at = now
+            self._after_job(child)
 
     def _answered(self, child: TaskProcess, outcome: Outcome, verdict_wanted: bool) -> None:
-        job = child.job
-        if job is None or job.outcome is not None or child.doom is not None:
+        if child.doom is not None or not child.in_hand:
             return  # a deadline that has passed has passed
+        job = child.in_hand[0]
         if (outcome.uuid, outcome.token) != (job.claimed.uuid, job.claimed.token):
             log.error("Process %d answers for message %s, which is not its own.", child.pid, outcome.uuid)
             self._distrust(child)
             return
-        job.verdict_wanted = verdict_wanted
+        child.answered()
         self._board.end(job.entry)
         self._done(job, outcome)
-        if not job.verdict_wanted:
-            child.job = None
-            self._after_job(child)
+        if verdict_wanted:
+            job.verdict_wanted, child.owing = True, job
 
-    def _distrust(self, child: TaskProcess) -> None:
-        """Kill a child that says what no child would: its task has meddled with its socket, or with its message."""
-        if child.job is not None:
-            where = f"the process that ran message {child.job.claimed.uuid!r}"
-            child.doom = ("WorkerLostError", f"{where} did not answer for it: it was killed")
-        self._ask(KILL, child.pid, int(signal.SIGKILL))
+    def _after_job(self, child: TaskProcess) -> None:
+        """A child has served what it had: it is a spare again, or ends by itself."""
+        self._nursery.served(child)
+        if child.in_hand or child.owing is not None:
+            return
+        if child.alive and child.served < self._tasks_per_process and child.doom is None:
+            self._nursery.spares.append(child)
+        else:
+            self._nursery.let_go(child)
 
     def _done(self, job: ProcessJob, outcome: Outcome) -> None:
         job.outcome = outcome
-        job.deadline = 0
         self._finished.append(job)
 
-    # ── what goes out ──────────────────────────────────────────────────────────────────────────
-
-    def _send(self, child: TaskProcess, value: tuple[Any, ...]) -> None:
+    def _timeout_of(self, claimed: Claimed) -> int:
         try:
-            child.send(value)
-        except BlockingIOError:
-            log.error("Process %d takes nothing in: it is killed.", child.pid)
-            self._ask(KILL, child.pid, int(signal.SIGKILL))
-
-    def _ask(self, *request: Any) -> None:
-        try:
-            self._template.sendall(pack(request))
-        except (BrokenPipeError, ConnectionResetError):
-            _end_with_template("has died")
-
-
-def _end_with_template(how: str) -> NoReturn:
-    log.critical("The template process %s: the engine ends with it, and both are started anew.", how)
-    os._exit(70)
+            serializer = self._pool.broker.backend.serializer
+            return Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer).timeout
+        except CorruptMessageError:
+            return nursery.PATIENCE  # that of opening it

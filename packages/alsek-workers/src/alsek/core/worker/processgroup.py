@@ -6,11 +6,14 @@ import os
 import socket
 from dataclasses import dataclass
 
+from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import Inherited, fork_plain, wake_with_parent
 from alsek.core.worker.group import Group, GroupOptions
 from alsek.core.worker.offspring import Offspring
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.pace import MOST_AHEAD
+from alsek.core.worker.permits import Permits
 from alsek.core.worker.processes import ProcessCrew
 from alsek.core.worker.taskprocess import ProcessJob
 from alsek.core.worker.template import Template
@@ -30,6 +33,11 @@ class ProcessGroupOptions(GroupOptions):
     tasks_per_process: int = 1
     prune_interval: int = 100
 
+    @property
+    def most_held(self) -> int:
+        """How many messages it may have under way: processes that serve many are given some ahead."""
+        return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_AHEAD)
+
 
 class ProcessGroup(Group[ProcessJob]):
     """A group that runs each job in a process of its own."""
@@ -41,7 +49,12 @@ class ProcessGroup(Group[ProcessJob]):
 
     def _fork_first(self, inherited: Inherited) -> None:
         ours, theirs = socket.socketpair()
-        offspring = Offspring(self._pool, self._board, self._processes.tasks_per_process)
+        self._bell = Bell()
+        reused = self._processes.tasks_per_process > 1
+        self._permits = [Permits() for _ in range(self._processes.slots if reused else 0)]
+        offspring = Offspring(
+            self._pool, self._board, self._processes.tasks_per_process, self._bell, self._permits
+        )
 
         def main() -> int:
             ours.close()
@@ -78,4 +91,6 @@ class ProcessGroup(Group[ProcessJob]):
             self._processes.tasks_per_process,
             self._processes.prune_interval,
             self._template,
+            self._bell,
+            self._permits,
         )

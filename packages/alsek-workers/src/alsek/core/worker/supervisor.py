@@ -255,7 +255,7 @@ class Supervisor:
         spared = min(self._regular, key=lambda member: member.board.limit, default=None)
         for member in self._regular:
             spare = member is spared and self._quarantined
-            member.board.limit = member.options.slots - spare
+            member.board.limit = member.options.most_held - spare
 
     @property
     def _quarantined(self) -> bool:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from alsek.core.worker.frames import Frames, pack
+from alsek.core.worker.permits import NUMBERS, Permits
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
 _SEND_TIMEOUT = struct.pack("ll", 10, 0)  # a struct timeval
+#: The most bytes that a busy process may have been sent: they have to fit into its socket, for it does not read.
+_MOST_BYTES = 65_536
 
 
 class ProcessJob:
@@ -20,11 +25,10 @@ class ProcessJob:
         "charge",
         "child",
         "claimed",
-        "deadline",
         "entry",
+        "number",
         "outcome",
         "repeated",
-        "timeout",
         "verdict_wanted",
         "worker",
         "worker_id",
@@ -37,12 +41,12 @@ class ProcessJob:
         self.worker_id = worker.id
         self.outcome: Outcome | None = None
         self.child: TaskProcess | None = None
-        self.timeout = 0
-        self.deadline = 0
+        #: Names it among those that its process was sent.
+        self.number = 0
         #: The exception that it is charged with: name and text.
         self.charge: tuple[str, str] | None = None
         self.verdict_wanted = False
-        #: It was given to a second process, since the first died before it had read it.
+        #: It was given to a second process, since the first died before it had begun it.
         self.repeated = False
 
 
@@ -53,32 +57,97 @@ class TaskProcess:
         pid: Its process id.
         connection: To it.
         ready: Its start hooks have run.
-        job: What it runs, or has run until the engine tells it the store's verdict.
+        permits: For what it is sent ahead; None if it is sent one job at a time.
+        lane: Which permits these are.
+        in_hand: What it was given and has not answered, in order. It has begun the first, at most.
+        owing: What it has answered, and waits to be told the store's verdict of.
         served: How many jobs it has run.
         alive: The template has not told of its end.
         let_go: Nothing more is expected of it but its end.
-        unread: It died before it had read all that it was sent.
         doom: What its job is charged with once it has died: name and text of the exception.
         kill_at: When SIGKILL follows (monotonic ms); 0 for never.
+        heard_at: When it has last answered, or was given a job while it had none (monotonic ms).
     """
 
-    def __init__(self, pid: int, connection: socket.socket, ready: bool) -> None:
+    def __init__(
+        self, pid: int, connection: socket.socket, ready: bool, permits: Permits | None, lane: int | None
+    ) -> None:
         self.pid = pid
         self.connection = connection
         self.ready = ready
-        self.job: ProcessJob | None = None
+        self.permits = permits
+        self.lane = lane
+        self.in_hand: deque[ProcessJob] = deque()
+        self.owing: ProcessJob | None = None
         self.served = 0
         self.alive = True
         self.let_go = False
-        self.unread = False
         self.doom: tuple[str, str] | None = None
         self.kill_at = 0
+        self.heard_at = 0.0
         self._frames = Frames()
+        self._unsent: list[ProcessJob] = []
+        self._bytes = 0
+        self._given = 0
         # One that was stopped from outside takes nothing in: the engine must not wait for it for ever.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
 
-    def send(self, value: tuple[Any, ...]) -> None:
-        """Send a frame. Nothing happens if it has died, but that :attr:`unread` says so.
+    def takes(self, job: ProcessJob) -> bool:
+        """Whether a job may be sent to it although it is busy, and does not read."""
+        return self._bytes + len(job.claimed.payload) <= _MOST_BYTES
+
+    def give(self, job: ProcessJob) -> None:
+        """Put a job into its hand, to be sent with the next :meth:`send_jobs`."""
+        if not self.in_hand:
+            self.heard_at = time.monotonic() * 1000
+        self._given += 1
+        job.child, job.number = self, self._given % NUMBERS
+        self.in_hand.append(job)
+        self._bytes += len(job.claimed.payload)
+        self._unsent.append(job)
+
+    def answered(self) -> ProcessJob:
+        """The first job in its hand has been answered."""
+        job = self.in_hand.popleft()
+        self._bytes -= len(job.claimed.payload)
+        self.served += 1
+        return job
+
+    def take_back(self) -> list[ProcessJob]:
+        """The jobs in its hand that it has not begun, and now can't begin any more; in order."""
+        number = len(self.permits.take_back()) if self.permits is not None else 0
+        taken = [self.in_hand.pop() for _ in range(min(number, len(self.in_hand)))]
+        for job in taken:
+            job.child = None
+            self._bytes -= len(job.claimed.payload)
+        return taken[::-1]
+
+    def send_jobs(self, patience: int) -> None:
+        """Send what was put into its hand.
+
+        Args:
+            patience: How long (ms) a charge may take.
+
+        Raises:
+            BlockingIOError: It takes nothing in.
+        """
+        jobs, self._unsent = self._unsent, []
+        if self.permits is not None:
+            self.permits.give(job.number for job in jobs)
+        self.send(
+            tuple(
+                (
+                    job.number,
+                    job.entry,
+                    tuple(job.claimed),
+                    None if job.charge is None else (*job.charge, patience),
+                )
+                for job in jobs
+            )
+        )
+
+    def send(self, value: Any) -> None:
+        """Send a frame. Nothing happens if it has died: the template tells of that.
 
         Raises:
             BlockingIOError: It takes nothing in.
@@ -88,23 +157,18 @@ class TaskProcess:
         except BlockingIOError:
             raise
         except OSError:
-            self.unread = True
+            pass
 
-    def read(self) -> bool:
-        """Take in what has come, without waiting; False if nothing more will."""
+    def read(self) -> None:
+        """Take in what has come, without waiting."""
         while True:
             try:
                 data = self.connection.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return True
-            except ConnectionResetError:  # what the kernel says when there was unread data at the other end
-                self.unread = True
-                return False
-            except OSError:
-                return False
-            if not data:
-                return False
+            except OSError:  # there is no more now, or never
+                return
             self._frames.feed(data)
+            if len(data) < 65536:
+                return
 
     def said(self) -> Iterator[tuple[Any, ...]]:
         """What it has said, frame by frame.

@@ -3,8 +3,8 @@
 It runs no task and no thread, and opens no connection, so that what is forked from it is clean and small. It
 serves one engine, over a socket::
 
-    engine ── (FORK,) ──────────────► template        a child is forked; it waits for work on a socket of its own,
-           ◄── (BORN, pid) + socket ──                 whose other end goes to the engine
+    engine ── (FORK, …) ────────────► template        a child is forked, and told what else is in the request; it waits
+           ◄── (BORN, pid) + socket ──                 for work on a socket, whose other end goes to the engine
            ◄── (UNBORN, why) ──                        or it could not be
            ── (KILL, pid, signal) ──►                  only the parent can tell that a pid is still the child's
            ◄── (DIED, pid, status) ──                  the exit code, or minus the signal
@@ -39,14 +39,15 @@ class Template:
     Args:
         engine: The socket to the engine.
         rehearse: Done once, before the first fork.
-        child_main: What a child runs, given its own socket; returns its exit code.
+        child_main: What a child runs, given its own socket, and what the engine has added to its request; returns its
+            exit code.
     """
 
     def __init__(
         self,
         engine: socket.socket,
         rehearse: Callable[[], None],
-        child_main: Callable[[socket.socket], int],
+        child_main: Callable[..., int],
     ) -> None:
         self._engine = engine
         self._rehearse = rehearse
@@ -94,13 +95,13 @@ class Template:
         self._frames.feed(data)
         while (request := self._frames.take()) is not None:
             if request[0] == FORK:
-                self._fork()
+                self._fork(request[1:])
             elif request[1] in self._children:
                 self._signalled.add(request[1])
                 _signal_group(request[1], request[2])
         return True
 
-    def _fork(self) -> None:
+    def _fork(self, told: tuple[Any, ...]) -> None:
         parent = os.getpid()
         pair: tuple[socket.socket, ...] = ()
         try:
@@ -136,7 +137,7 @@ class Template:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             os.setpgid(0, 0)  # so that what a task starts can be ended with it
             die_with(parent)
-            return self._child_main(childs)
+            return self._child_main(childs, *told)
 
         exit_with(run)
 

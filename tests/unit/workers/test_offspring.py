@@ -234,7 +234,7 @@ def test_a_charged_message_without_hooks(broker: Broker) -> None:
 
 
 def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..., Line]) -> None:
-    """RUNNING at once; the end once the store has accepted it; nothing if it has refused it."""
+    """RUNNING at once; the end once the store has accepted it, and then it is ready; nothing if it has refused it."""
     told: list[str] = []
 
     class Elsewhere(StatusTracker):
@@ -249,7 +249,7 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..
         open_line.send(RUN, new(nothing))
         assert open_line.said()[1] is True
         open_line.socket.sendall(pack((accepted,)))
-    assert open_line.said() is None
+        assert open_line.said() == (None if accepted else (READY,))
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
 

@@ -2,7 +2,8 @@
 
 ::
 
-           ◄── (READY,) ───────────────────────────         its start hooks have run; not sent where there are none
+           ◄── (READY,) ───────────────────────────         its start hooks have run (not sent where there are none), or
+                                                            its trackers have been told
     engine ── (RUN, claimed) ─────────────────────► child     run it
            ── (CHARGE, claimed, name, text) ──────►           it ended an earlier process: conclude it by this exception
            ◄── (outcome, verdict wanted) ─────────            what becomes of it
@@ -95,7 +96,7 @@ class Offspring:
         if begins(self._pool):
             engine.sendall(pack((READY,)))
         frames = Frames()
-        for _ in range(self._most_tasks):
+        for left in reversed(range(self._most_tasks)):
             request = receive(engine, frames)
             if request is None:
                 break
@@ -109,6 +110,8 @@ class Offspring:
                     break
                 for debt in debts if verdict[0] else ():
                     report(*debt)
+                if not left or not _told(engine):
+                    break
         run_hooks(self._pool.hooks, "stop")
         return 0
 
@@ -156,6 +159,15 @@ class Offspring:
         return ForeignSession(
             self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0)
         )
+
+
+def _told(engine: socket.socket) -> bool:
+    """Tell the engine that there is time for another job; False if it wants no more."""
+    try:
+        engine.sendall(pack((READY,)))
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
 
 
 def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:

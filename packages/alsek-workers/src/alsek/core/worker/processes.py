@@ -143,7 +143,10 @@ class ProcessCrew:
             child.job = None
             if child.alive:
                 self._send(child, (accepted,))
-                self._after_job(child)
+                if child.served + 1 < self._tasks_per_process and child.doom is None:
+                    self._let_it_tell(child)
+                else:
+                    self._after_job(child)
 
     def revoke(self, uuid: str) -> None:
         """End the task of a message that was revoked."""
@@ -202,6 +205,8 @@ class ProcessCrew:
                 child.kill_at = 0
                 if child.let_go:
                     log.error("Process %d does not end after its last task: it is killed.", child.pid)
+                elif not child.ready:
+                    log.error("Process %d does not end telling a tracker of its task: it is killed.", child.pid)
                 self._ask(KILL, child.pid, int(signal.SIGKILL))
         if self._ordered and now >= self._heard_at + _TEMPLATE_HANGS:
             _end_with_template("does not answer")
@@ -270,6 +275,15 @@ class ProcessCrew:
             self._make_spare(child)
         else:
             self._let_go(child)
+        self._order()
+
+    def _let_it_tell(self, child: TaskProcess) -> None:
+        """A child tells trackers of its job's end, which may take long: it is a spare again when it says so."""
+        child.served += 1
+        child.ready = False
+        child.kill_at = monotonic_ms() + PATIENCE
+        self._pause = 0
+        self._starting.add(child)
         self._order()
 
     def _make_spare(self, child: TaskProcess) -> None:
@@ -404,7 +418,7 @@ class ProcessCrew:
         """Whether this is the first that a child says: that it is ready."""
         if child.ready:
             return False
-        child.ready = True
+        child.ready, child.kill_at = True, 0
         self._starting.discard(child)
         if child.alive:
             self._make_spare(child)

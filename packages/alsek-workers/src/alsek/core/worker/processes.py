@@ -206,7 +206,9 @@ class ProcessCrew:
                 if child.let_go:
                     log.error("Process %d does not end after its last task: it is killed.", child.pid)
                 elif not child.ready:
-                    log.error("Process %d does not end telling a tracker of its task: it is killed.", child.pid)
+                    log.error(
+                        "Process %d does not end telling a tracker of its task: it is killed.", child.pid
+                    )
                 self._ask(KILL, child.pid, int(signal.SIGKILL))
         if self._ordered and now >= self._heard_at + _TEMPLATE_HANGS:
             _end_with_template("does not answer")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from alsek import ResultStore, StatusTracker, Task, task
+from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
@@ -125,6 +125,29 @@ def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start
     accepted = crewing.run(nothing)
     crewing.until(lambda: (tmp_path / "said").read_text() == "RUNNING\nRUNNING\nSUCCEEDED\n")
     assert accepted.verdict_wanted
+
+
+def test_a_tracker_that_hangs_costs_the_next_job_nothing(
+    broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process does not begin, since it still tells its tracker of an earlier job, is begun by another."""
+    monkeypatch.setattr(nursery, "PATIENCE", 300)
+
+    class Hangs(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None:
+            if status is TaskStatus.SUCCEEDED and not (tmp_path / "hung").exists():
+                (tmp_path / "hung").touch()
+                time.sleep(600)
+
+    @task(broker, timeout=5_000, max_retries=0, status_tracker=Hangs(MemoryBackend()))
+    def told() -> int:
+        return os.getpid()
+
+    crewing = start(told, size=1, tasks_per_process=5)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
+    crewing.until((tmp_path / "hung").exists)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
 
 
 def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from alsek import Broker, Message, exceptions
 from alsek.cli.main import main
-from alsek.core.worker import member, processes, supervisor, threads
+from alsek.core.worker import member, pace, processes, supervisor, threads
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
 
@@ -148,6 +148,8 @@ def test_figures_of_the_pools_are_those_of_the_code() -> None:
     assert f"| {member.WEDGED_AFTER // 1000} s | a group" in text
     assert f"| {threads.ABANDON_AFTER / 1000:g} s | a thread" in text
     assert f"SIGKILL {processes.KILL_AFTER / 1000:g} s later" in text
+    assert f"up to {pace.MOST_AHEAD} for each process" in text
+    assert f"taken back after {processes.TAKE_BACK_AFTER} ms" in text
 
 
 def test_every_exception_is_explained() -> None:

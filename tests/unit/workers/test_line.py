@@ -132,7 +132,12 @@ def test_the_bell_is_rung_before_it_waits_and_not_for_each_answer(ends: Ends) ->
 def test_an_answer_that_does_not_fit_wakes_the_engine(ends: Ends) -> None:
     """It is rung for as often as there is no room: the engine does not look before."""
     text = "x" * 3_000_000
-    sender = threading.Thread(target=ends.line.answer, args=(pack((text,)),))
+
+    def send() -> None:
+        ends.line.answer(pack((text,)))
+        ends.line.end()
+
+    sender = threading.Thread(target=send)
     sender.start()
     ends.engine.setblocking(False)
     value: Any = None

@@ -16,6 +16,7 @@ from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECY
 from alsek.core.worker.group import GroupOptions, ThreadGroup
 from alsek.core.worker.member import WEDGED_AFTER
 from alsek.core.worker.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
+from alsek.exceptions import BackendError, BackendUnavailableError
 from tests.unit.workers.stand_ins import options_for
 
 ID = "a" * 32
@@ -400,3 +401,32 @@ def test_a_second_signal_kills_at_once(stage: Callable[..., Stage]) -> None:
     here.turn(0.01)
     assert here.groups == []
     assert here.pause > 0.01
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"), [(BackendError("no"), [0, 1, 2]), (BackendUnavailableError("away"), [0])]
+)
+def test_a_renewal_that_fails_keeps_no_other_from_its_own(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, error: BackendError, asked: list[int]
+) -> None:
+    """What the store refuses to one group it may grant to the next; only a store that is away is asked once."""
+    on = stage(3)
+    for _ in range(2):
+        for number in range(len(on.groups)):
+            on.board(number).saturated_since = on.clock.ms()
+        on.turn(SCALE_AFTER / 1000 + 0.001)
+    for number in range(3):
+        on.board(number).sign(str(number) * 32)
+    renewed: list[int] = []
+
+    class Refuses:
+        def renew(self, worker: Any, seq: int, tokens: Any) -> list[str]:
+            renewed.append(int(worker.id[0]))
+            if worker.id[0] == "0":
+                raise error
+            return []
+
+    monkeypatch.setattr(on.pool, "_messages", Refuses())
+    on.pool._renew_at = 0.0
+    on.pool._renew()
+    assert renewed == asked

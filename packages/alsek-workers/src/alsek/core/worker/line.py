@@ -106,7 +106,6 @@ class Line:
 
     def answer(self, frame: bytes) -> None:
         """Send an answer."""
-        self._unheard = True
         unsent = memoryview(frame)
         while unsent:
             try:
@@ -116,6 +115,7 @@ class Line:
                 poll = select.poll()
                 poll.register(self._engine, select.POLLOUT)
                 poll.poll()
+        self._unheard = True  # what came after the last ring, too
         if time.monotonic() >= self._ring_at:
             self._ring()
 

@@ -22,7 +22,7 @@ from alsek.core.worker.member import Member
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.settling import Settlements
 from alsek.core.worker.signals import StopSignals
-from alsek.exceptions import BackendError, WorkerUnknownError
+from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish
 
@@ -171,6 +171,7 @@ class Supervisor:
         if time.monotonic() < self._renew_at:
             return
         self._renew_at = time.monotonic() + self._pool.lease / 3000
+        failed = False
         for member in self._members:
             worker_id = member.board.worker_id
             if worker_id is None:
@@ -187,9 +188,10 @@ class Supervisor:
                 self._renew_at = time.monotonic() + min(1.0, self._pool.lease / 3000)
                 if not self._store_away:
                     log.warning("Leases can't be renewed: %s", error)
-                self._store_away = True
-                return
-            self._store_away = False
+                self._store_away = failed = True
+                if isinstance(error, BackendUnavailableError):
+                    break  # it would keep each of the others waiting as well
+        self._store_away = failed
 
     # ── deadlines that a group can't enforce ───────────────────────────────────────────────────
 

@@ -3,7 +3,8 @@
     python benchmarks/processes.py [--messages 500] [--n_processes 2]
 
 Three figures, taken in one run, in turns: messages a second with a process for each task; with processes reused (1,000
-tasks each); and how often a process that has imported the same tasks can fork and wait for an empty child in a second.
+tasks each); and how often a process that has imported what the template has can fork and wait for an empty child in a
+second.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ def main() -> None:
 
 
 def _forks() -> float:
-    """Forks a second of a fresh process with the tasks imported, each awaited before the next."""
+    """Forks a second of a fresh process with tasks and pool imported, each awaited before the next."""
     program = (
-        "import gc, os, sys, time; sys.path.insert(0, '.'); import bench_tasks; gc.collect(); gc.freeze()\n"
+        "import gc, os, sys, time; sys.path.insert(0, '.'); import bench_tasks, alsek.cli.process_pool\n"
+        "gc.collect(); gc.freeze()\n"
         "n, began = 300, time.perf_counter()\n"
         "for _ in range(n):\n"
         "    pid = os.fork()\n"

@@ -210,13 +210,17 @@ class ProcessCrew:
         self._nursery.enforce(now)
         if self._board.draining:
             self._dealer.take_all_back()
+            self._give_back(none=True)
         if self._dealer.waiting:
             for child in self._dealer.hand_out():
                 self._give_up(child)
             # If nothing starts, and that lasts, it may be so here alone: another pool may run what waits.
-            for job in self._dealer.surplus(none=bool(self._board.draining) or self._nursery.failing):
-                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+            self._give_back(none=self._nursery.failing)
         self._dealer.order()
+
+    def _give_back(self, *, none: bool) -> None:
+        for job in self._dealer.surplus(none=none):
+            self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
 
     def _watch(self, child: TaskProcess, now: int) -> None:
         """See to a child that has jobs in hand."""

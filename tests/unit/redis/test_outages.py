@@ -169,10 +169,11 @@ def test_a_consumer_outlives_an_outage(redis_server: Any) -> None:
     server = redis_server()
     broker = Broker(RedisBackend(server.url, timeout=300))
     heard: list[str] = []
-    away = threading.Event()
+    slept, away = threading.Event(), threading.Event()
 
     class Pauses(LinearBackoff):
         def get(self, incidents: int) -> int:
+            slept.set()
             if incidents == 4:  # looks that found nothing, and no server
                 away.set()
             return 200
@@ -187,6 +188,7 @@ def test_a_consumer_outlives_an_outage(redis_server: Any) -> None:
 
         thread = threading.Thread(target=consume)
         thread.start()
+        assert slept.wait(20)
         server.stop()
         assert away.wait(20)
         server.start()

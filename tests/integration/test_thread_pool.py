@@ -337,7 +337,7 @@ def test_a_task_that_blocks_the_interpreter_beyond_the_lease_keeps_its_message(p
 def test_a_group_killed_half_way_loses_nothing(project: Project) -> None:
     """SIGKILL of one of two groups: every message still gets its result.
 
-    At most one is charged with a retry: if at that moment its task alone had begun and not ended, it may have been to blame.
+    At most one is charged with a retry: if its task alone had begun and not ended then, it may have been to blame.
     """
     tasks = project.write(BASICS)
     worker = project.worker("--n_threads", "4", "--n_processes", "2")

@@ -5,19 +5,14 @@
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
 -- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl
 -- Returns: 1, or nil for what is left to add.lua
--- Needs: base window
+-- Needs: base window tokens
 local uuid, queue, wish, ttl, status_ttl = ARGV[3], ARGV[4], ARGV[7], ARGV[9], ARGV[10]
 if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
 for half = HALF - WINDOW / SPAN, HALF do
   if call('HEXISTS', P .. 'finished:' .. half, uuid) == 1 then return false end
 end
 local set = P .. 'ready:' .. wish .. ':' .. queue
-local lists = {}
-if wish ~= 'p' then lists = { P .. 'wake:thread:' .. queue, P .. 'wakes:thread' } end
-if wish ~= 't' then
-  lists[#lists + 1] = P .. 'wake:process:' .. queue
-  lists[#lists + 1] = P .. 'wakes:process'
-end
+local lists = token_lists(wish, queue)
 local there = call('EXISTS', set, unpack(lists))
 local arrival = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
 if type(redis.pcall('ZADD', set, ARGV[6], arrival .. uuid)) ~= 'number' then return false end

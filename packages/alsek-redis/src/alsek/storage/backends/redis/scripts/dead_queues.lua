@@ -1,7 +1,7 @@
 -- How many dead letters each queue has; what has expired does not count.
 -- ARGV[2] a queue, or '' for all
 -- Returns: flat: queue, number
--- Needs: base place status letters
+-- Needs: base tokens place status letters
 local answer = {}
 for _, queue in ipairs(ARGV[2] ~= '' and { ARGV[2] } or call('SMEMBERS', P .. 'dead')) do
   trim(queue)

@@ -1,6 +1,6 @@
 -- Wake another sleeper for what this worker might have taken, if anything waits.
 -- Returns: nothing
--- Needs: base place sets
+-- Needs: base tokens place sets
 -- Rarely: merge
 pass_on(ROOMS)
 if POLICY ~= 'freely' then pass_on({ 'suspects:' }) end

@@ -1,7 +1,7 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
 -- Returns: how many it was
--- Needs: base place status letters
+-- Needs: base tokens place status letters
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
 trim(queue)

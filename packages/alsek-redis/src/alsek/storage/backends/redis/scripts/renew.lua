@@ -2,7 +2,7 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, from ARGV[5] on the tokens that it knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: base header place put status letters return beat
+-- Needs: base header tokens place put status letters return beat
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end

@@ -4,7 +4,7 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: base window place status leave result finish
+-- Needs: base window tokens place status leave result finish
 -- Rarely: header put letters submit return outcomes
 -- Flags: allow-oom
 local worker = ARGV[2]

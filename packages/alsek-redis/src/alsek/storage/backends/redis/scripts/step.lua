@@ -8,7 +8,7 @@
 -- queues; then its sequence number, the limit, and the outcomes as in prelude/finish.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
--- Needs: base window place status leave result finish beat takeover due sets pick claim
+-- Needs: base window tokens place status leave result finish beat takeover due sets pick claim
 -- Rarely: header put letters submit return outcomes promote merge again
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]

@@ -7,12 +7,7 @@ local broken, corrupt = {}, {}
 
 -- Leave one token on each list that a sleeper who may take it waits on, where there is none.
 local function wake(wish, queue)
-  local lists = {}
-  if wish ~= 'p' then lists = { P .. 'wake:thread:' .. queue, P .. 'wakes:thread' } end
-  if wish ~= 't' then
-    lists[#lists + 1] = P .. 'wake:process:' .. queue
-    lists[#lists + 1] = P .. 'wakes:process'
-  end
+  local lists = token_lists(wish, queue)
   if call('EXISTS', unpack(lists)) == #lists then return end
   for _, list in ipairs(lists) do
     if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end

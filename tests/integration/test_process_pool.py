@@ -77,6 +77,8 @@ def test_failures_come_back_whole(project: Project) -> None:
     assert tasks.status_tracker.get(message) is TaskStatus.FAILED
     assert tasks.broker.sync_from_backend(message).retries == 3
     assert worker.log.count("is run again") == 3
+    worker.logged("failed for good: ValueError: no money")
+    assert worker.log.count("raise ValueError(text)") == 4  # each attempt is logged with its traceback
 
 
 def test_a_task_past_its_timeout_is_ended(project: Project) -> None:

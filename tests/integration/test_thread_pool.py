@@ -77,6 +77,8 @@ def test_failures_are_retried_and_then_kept(project: Project) -> None:
     assert not tasks.broker.exists(message)
     assert tasks.broker.sync_from_backend(message).retries == 3
     assert worker.log.count("is run again") == 3
+    worker.logged("failed for good: ValueError: no money")
+    assert worker.log.count("raise ValueError(text)") == 4  # each attempt is logged with its traceback
 
 
 def test_retry_and_reject_steer_the_message(project: Project) -> None:

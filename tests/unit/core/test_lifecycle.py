@@ -380,6 +380,37 @@ def test_reject_goes_to_the_dead_letters_at_once(broker: Broker) -> None:
 # ── what can't be kept ─────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("max_retries", [0, 1])
+def test_a_failure_is_logged_with_its_traceback(
+    broker: Broker, caplog: pytest.LogCaptureFixture, max_retries: int
+) -> None:
+    """The log of each failed attempt has the traceback: as WARNING if it is retried, as ERROR if it failed for good."""
+
+    def divide() -> float:
+        return 1 / 0
+
+    with caplog.at_level("WARNING"):
+        run(Task(divide, broker, max_retries=max_retries))
+    assert [record.levelname for record in caplog.records] == [["ERROR", "WARNING"][max_retries]]
+    assert "return 1 / 0" in caplog.text
+    assert caplog.text.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("asked", [Retry("not yet"), Reject("never")])
+def test_what_a_task_asked_for_is_logged_without_a_traceback(
+    broker: Broker, caplog: pytest.LogCaptureFixture, asked: Exception
+) -> None:
+    """`Retry` and `Reject` are no errors in the task's code: one line in the log says what they do."""
+
+    def steer() -> None:
+        raise asked
+
+    with caplog.at_level("WARNING"):
+        run(Task(steer, broker))
+    assert str(asked) in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_a_result_that_can_not_be_serialized(broker: Broker, backend: MemoryBackend) -> None:
     """It would fail in the same way again: to the dead letters, naming task and type."""
     made = task(broker, name="pay", result_store=ResultStore(backend))(lambda: object())

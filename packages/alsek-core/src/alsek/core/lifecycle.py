@@ -33,6 +33,7 @@ from alsek.core.task import Task
 from alsek.defaults import MAX_DURATION
 from alsek.exceptions import (
     AlsekError,
+    Directive,
     MessageExpiredError,
     MessageRevokedError,
     Reject,
@@ -125,6 +126,7 @@ def bury(
         message.summary,
         message.exception_details["name"],
         message.exception_details["text"],
+        exc_info=_traced(error),
         extra=context_of(message),
     )
     if task is not None:
@@ -197,6 +199,11 @@ def without_hooks(task: AnyTask) -> AnyTask:
 def context_of(message: Message) -> dict[str, str]:
     """For the `extra` of a log record."""
     return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}
+
+
+def _traced(error: BaseException) -> BaseException | None:
+    """For the `exc_info` of a log record: None if there is no traceback, or if the task asked for what happens."""
+    return error if error.__traceback__ is not None and not isinstance(error, Directive) else None
 
 
 def _success(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
@@ -293,6 +300,7 @@ def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
         retried.retries,
         retried.exception_details["name"],
         retried.exception_details["text"],
+        exc_info=_traced(error),
         extra=context_of(message),
     )
     return Conclusion(Retried(message.uuid, message.queue, claim.token, payload, delay), TaskStatus.RETRYING)

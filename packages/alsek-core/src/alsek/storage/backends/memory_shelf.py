@@ -136,7 +136,7 @@ class Shelf:
     def reject(self, record: Record, dlq_ttl: int) -> Corrupt:
         """Move a record that can't be read to the dead letters."""
         reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
-        details = {"name": "alsek.exceptions.CorruptMessageError", "text": reason, "traceback": None}
+        details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=False)
         return Corrupt(record.uuid, record.queue, reason)
 

@@ -186,7 +186,7 @@ class Claim:
             reason = f"record version {row.version}: this version of Alsek reads {RECORD_VERSION}"
         else:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
-        details = {"name": "alsek.exceptions.CorruptMessageError", "text": reason, "traceback": None}
+        details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         entomb(tx, row.message, json.dumps(details).encode(), self._worker.dlq_ttl)
         drop(tx, [row.message], done=False)
         if row.status_ttl:

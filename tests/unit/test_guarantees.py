@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.named_tests import NAME, ROOT, missing
+
 PAGE = ROOT / "docs" / "guarantees.md"
 
-_NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\[([^\]]+)\])?)?`")
+_NAMED = re.compile(f"`{NAME.pattern}`")
 _SECTION = re.compile(r"^## (\d+)\. .+?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 _NAMES = sorted({match.groups() for match in _NAMED.finditer(PAGE.read_text())}, key=str)
@@ -20,15 +21,7 @@ _NAMES = sorted({match.groups() for match in _NAMED.finditer(PAGE.read_text())},
 @pytest.mark.parametrize(("file", "test", "case"), _NAMES, ids=str)
 def test_a_named_test_exists(file: str, test: str | None, case: str | None) -> None:
     """Each test that the page names is there, with the case among its parameters that the page means."""
-    source = (ROOT / file).read_text()
-    if test is None:
-        return
-    assert test in {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
-    if case is not None:
-        scenarios = "".join(
-            path.read_text() for path in sorted((ROOT / "tests/chaos/scenarios").glob("*.py"))
-        )
-        assert f'"{case}"' in scenarios or re.search(rf"\b{re.escape(case)}\b", source)
+    assert missing(file, test, case) == ""
 
 
 def test_each_guarantee_has_tests() -> None:

@@ -104,7 +104,9 @@ def stubborn() -> None:
     raised = noted(sqlite_project, "raised")
     assert 0.5 - EARLY <= raised[0] - begun <= 0.5 + stretched(SLACK)
     assert len(raised) >= 3
-    assert all(0.9 - EARLY <= later - earlier <= 1.0 + stretched(SLACK) for earlier, later in pairwise(raised))
+    assert all(
+        0.9 - EARLY <= later - earlier <= 1.0 + stretched(SLACK) for earlier, later in pairwise(raised)
+    )
 
 
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
@@ -207,7 +209,7 @@ def leak() -> int:
 
 
 def test_more_than_max_losses_end_in_the_dead_letters(project: Project) -> None:
-    """A message whose pools are killed runs again until its losses are spent: then it is failed, and never run again."""
+    """A message whose pools are killed runs again until its losses are spent; then it fails, and never runs again."""
     tasks = project.write(
         NOTES
         + """

@@ -20,7 +20,11 @@ def missing(file: str, test: str | None, case: str | None) -> str:
     source, functions = _read(file)
     if test is not None and test not in functions:
         return f"{file} has no {test}"
-    if case is not None and f'"{case}"' not in _scenarios() and not re.search(rf"\b{re.escape(case)}\b", source):
+    if (
+        case is not None
+        and f'"{case}"' not in _scenarios()
+        and not re.search(rf"\b{re.escape(case)}\b", source)
+    ):
         return f"{file}::{test} has no case {case!r}"
     return ""
 

@@ -16,7 +16,6 @@ import pytest
 
 from alsek import Broker, Message, exceptions
 from alsek.cli.main import main
-from alsek.core.worker import member, pace, processes, supervisor, threads
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
 
@@ -138,18 +137,6 @@ def test_every_option_of_the_command_is_documented() -> None:
                     assert str(option.default) in [row[2].strip() for row in named], (
                         f"alsek {name} {spelling}"
                     )
-
-
-def test_figures_of_the_pools_are_those_of_the_code() -> None:
-    """docs/workers.md says when a group is added, ended or killed, a thread abandoned, a process killed."""
-    text = (DOCS / "workers.md").read_text()
-    assert f"full for {supervisor.SCALE_AFTER} ms" in text
-    assert f"idle for {supervisor.PRUNE_AFTER // 1000} s" in text
-    assert f"| {member.WEDGED_AFTER // 1000} s | a group" in text
-    assert f"| {threads.ABANDON_AFTER / 1000:g} s | a thread" in text
-    assert f"SIGKILL {processes.KILL_AFTER / 1000:g} s later" in text
-    assert f"up to {pace.MOST_AHEAD} for each process" in text
-    assert f"taken back after {processes.TAKE_BACK_AFTER} ms" in text
 
 
 def test_every_exception_is_explained() -> None:

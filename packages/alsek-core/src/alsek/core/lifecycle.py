@@ -45,6 +45,7 @@ from alsek.exceptions import (
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Submission, Succeeded
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import dump
+from alsek.types import ExceptionDetails
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +123,11 @@ def bury(
     assert broker is not None
     message.exception_details = describe_failure(error)
     log.error(
-        "%s failed for good: %s: %s",
+        "%s failed for good: %s: %s%s",
         message.summary,
         message.exception_details["name"],
         message.exception_details["text"],
-        exc_info=_traced(error),
+        _trace(error, message.exception_details),
         extra=context_of(message),
     )
     if task is not None:
@@ -201,9 +202,13 @@ def context_of(message: Message) -> dict[str, str]:
     return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}
 
 
-def _traced(error: BaseException) -> BaseException | None:
-    """For the `exc_info` of a log record: None if there is no traceback, or if the task asked for what happens."""
-    return error if error.__traceback__ is not None and not isinstance(error, Directive) else None
+def _trace(error: BaseException, failure: ExceptionDetails) -> str:
+    """The traceback for the end of a log line; empty if there is none, or if the task asked for what happens.
+
+    As text, not as `exc_info`: a log handler that formats an exception runs the user's code once more.
+    """
+    trace = failure["traceback"]
+    return "" if trace is None or issubclass(type(error), Directive) else f"\n{trace.rstrip()}"
 
 
 def _success(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
@@ -294,13 +299,13 @@ def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
     payload = retried.pack(task.broker.backend.serializer)
     _guarded(task.on_retry, retried, error)
     log.warning(
-        "%s failed, and is run again in %d ms (retry %d): %s: %s",
+        "%s failed, and is run again in %d ms (retry %d): %s: %s%s",
         message.summary,
         delay,
         retried.retries,
         retried.exception_details["name"],
         retried.exception_details["text"],
-        exc_info=_traced(error),
+        _trace(error, retried.exception_details),
         extra=context_of(message),
     )
     return Conclusion(Retried(message.uuid, message.queue, claim.token, payload, delay), TaskStatus.RETRYING)

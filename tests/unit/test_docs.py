@@ -18,6 +18,7 @@ from alsek import Broker, Message, exceptions
 from alsek.cli.main import main
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
+from tests.unit.quoted_texts import is_of_the_code, is_quoted_from, texts_of_the_code
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -149,6 +150,44 @@ def test_every_exception_is_explained() -> None:
     ]
     assert "AlsekError" in classes
     assert [name for name in classes if not re.search(rf"`{name}\b", text)] == []
+
+
+#: Commands and code on that page, with a space in them.
+_NO_QUOTATION = ("pip install ", "sqlite3 FILE", "backoff=")
+
+#: What only those meet who call a store's ports themselves.
+_FOR_PORTS = "WorkerUnknownError"
+
+
+def quotations() -> list[str]:
+    """What docs/troubleshooting.md quotes."""
+    text = _FENCE.sub("", (DOCS / "troubleshooting.md").read_text())
+    spans = re.findall(r"`([^`\n]+)`", text)
+    return [span for span in spans if " " in span and not span.startswith(_NO_QUOTATION)]
+
+
+def test_quoted_texts_are_those_of_the_code() -> None:
+    """Each error and log line that docs/troubleshooting.md quotes is one of the code's."""
+    assert len(quotations()) > 50
+    assert [quoted for quoted in quotations() if not is_of_the_code(quoted)] == []
+
+
+def test_every_error_and_warning_is_explained() -> None:
+    """docs/troubleshooting.md quotes each error of alsek.exceptions, and each log line from WARNING on.
+
+    But for ValidationError, of which there are many: the text of each says what to do.
+    """
+    classes = {name for name, kind in vars(exceptions).items() if inspect.isclass(kind)}
+    wanted = classes - {"ValidationError", _FOR_PORTS} | {"KeyError", "TimeoutError", "warnings.warn"}
+    wanted |= {f"log.{level}" for level in ("warning", "error", "exception", "critical")}
+    quoted = quotations()
+    missing = [
+        f"{text.file}:{text.line}: {text.use}({text.text!r})"
+        for text in texts_of_the_code()
+        if text.use in wanted and re.search(r"[a-z]{2}", text.text)
+        if not any(is_quoted_from(each, text.text) for each in quoted)
+    ]
+    assert not missing, "docs/troubleshooting.md does not quote:\n" + "\n".join(missing)
 
 
 def test_every_redis_key_is_documented() -> None:

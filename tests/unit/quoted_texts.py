@@ -53,9 +53,11 @@ def _of_module(path: Path) -> Iterator[Text]:
         if isinstance(node, ast.Call):
             for argument in node.args:
                 uses[argument] = ast.unparse(node.func)
-    inside: set[ast.AST] = set()
+    inside: set[ast.AST] = set()  # of docstrings, and of other texts
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.Expr):
+            inside.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
             inside.update(node.values)
             yield Text(file, node.lineno, _joined(node), uses.get(node, ""))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside:
@@ -85,7 +87,7 @@ def is_quoted_from(quoted: str, text: str) -> bool:
     literal = sum(word != _ANY for word in ours)
     if literal < 2:
         return ours == theirs[: len(ours)]
-    if not set(ours) & set(theirs) - {_ANY}:
+    if sum(word in theirs for word in ours if word != _ANY) < max(2, literal / 2):
         return False
     return max(_shared(ours, theirs[start:]) for start in range(len(theirs))) >= max(2, literal / 2)
 
@@ -97,6 +99,7 @@ _WHERE = ("SQLite file …", "Redis at host:port/0")
 _PREFIX = re.compile(r"^(?:\w+(?:Error|Warning): |alsek: )")
 
 
+@functools.cache
 def _words(text: str) -> list[str]:
     words = [word.strip("'.") for word in re.findall(r"…|[\w'.-]+", text)]
     return [word for word in words if word]

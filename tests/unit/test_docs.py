@@ -172,6 +172,22 @@ def test_quoted_texts_are_those_of_the_code() -> None:
     assert [quoted for quoted in quotations() if not is_of_the_code(quoted)] == []
 
 
+@pytest.mark.parametrize(
+    ("quoted", "text", "same"),
+    [
+        ("… failed for good: …", "… failed for good: …: ……", True),
+        ("KeyError: no result of … is stored", "no result of … is stored: give a timeout", True),
+        ("two tasks are named 'add'", "two tasks are named …: … and …; give one another `name`", True),
+        ("A thread did not end after the timeout of …", "The thread of … …: it is abandoned", False),
+        ("A thread did not end", "did not end after the timeout", False),
+        ("queue '…': must be text", "queue …: must be a number", False),
+    ],
+)
+def test_what_a_quotation_is(quoted: str, text: str, same: bool) -> None:
+    """A part of the text, with examples for what differs; not a sentence that only resembles it."""
+    assert is_quoted_from(quoted, text) is same
+
+
 def test_every_error_and_warning_is_explained() -> None:
     """docs/troubleshooting.md quotes each error of alsek.exceptions, and each log line from WARNING on.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alsek import Broker, Message
+from alsek import Broker, Message, StatusTracker, TaskStatus, task
 from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
 from alsek.storage.backends.abstract import Backend
@@ -46,3 +46,16 @@ def test_a_consumer_at_work_takes_no_wake_up(broker: Broker, actor: Actors) -> N
         waiter.close()
         broker.ack(held)
         stream.close()
+
+
+def test_a_message_that_a_consumer_acknowledged_has_succeeded(broker: Broker) -> None:
+    """`ack` of what a consumer yielded writes SUCCEEDED; of a message without a claim it removes it, and no more."""
+    tracker = StatusTracker(broker.backend)
+    tracked = task(broker, name="tracked", queue="q", status_tracker=tracker)(lambda: None)
+    first, second = tracked.generate(), tracked.generate()
+    with Consumer(broker, ["q"]) as consumer:
+        broker.ack(next(consumer.stream()))
+    broker.ack(second)
+    assert tracker.get(first) is TaskStatus.SUCCEEDED
+    assert tracker.get(second) is TaskStatus.SUBMITTED
+    assert broker.backend.count("queues:q") == 0

@@ -109,6 +109,28 @@ def stubborn() -> None:
     )
 
 
+def test_a_hook_in_a_process_pool_runs_under_the_tasks_timeout(sqlite_project: Project) -> None:
+    """One that hangs ends the message as a timeout, and its slot serves others."""
+    tasks = sqlite_project.write(
+        NOTES
+        + """
+from alsek import Task
+
+class Hanging(Task):
+    def on_success(self, message, result):
+        time.sleep(60)
+
+@task(broker, result_store=result_store, timeout=500, max_retries=0, base_task=Hanging)
+def hanging() -> int:
+    return 1
+"""
+    )
+    sqlite_project.worker("--n_processes", "1", pool="process-pool")
+    with pytest.raises(TaskFailedError, match="timeout of 500 ms"):
+        tasks.result_store.get(tasks.hanging.generate(), timeout=20_000)
+    assert tasks.result_store.get(tasks.where.generate(), timeout=20_000) > 0
+
+
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_a_revoked_task_is_stopped_within_two_seconds(project: Project, pool: str) -> None:
     """Whatever it does between two bytecodes, and without a retry."""

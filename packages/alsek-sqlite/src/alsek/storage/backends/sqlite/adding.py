@@ -23,21 +23,20 @@ _INSERT: Final = """
         (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
     SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
     FROM queues WHERE id = ?
-    AND NOT EXISTS (
-        SELECT 1 FROM finished
+    AND coalesce((
+        SELECT done = 0 AND (request <> ? OR request = '') FROM finished
         WHERE finished.ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
-        AND (done = 1 OR (request = ? AND request <> '')))
+        ORDER BY bucket DESC LIMIT 1), 1)
     ON CONFLICT (ns, uuid) DO NOTHING
 """
 
-_SAME_REQUEST: Final = """
-    SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid AND request = :request
-    UNION ALL
-    SELECT 1 FROM finished
-    WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid
-    AND request = :request AND at > :since
-    AND NOT EXISTS (SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid)
-    LIMIT 1
+#: Of the message that is stored, else of the one that was gone last.
+_REQUEST: Final = """
+    SELECT coalesce(
+        (SELECT request FROM messages WHERE ns = :ns AND uuid = :uuid),
+        (SELECT request FROM finished
+         WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid AND at > :since
+         ORDER BY bucket DESC LIMIT 1))
 """
 
 _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
@@ -85,6 +84,7 @@ def insert(
         RECORD_VERSION,
         payload if type(payload) is bytes else bytes(payload),
         number,
+        request,
         tx.ns,
         bucket,
         bucket - 1,
@@ -92,7 +92,6 @@ def insert(
         uuid,
         # Nothing finished after the end of time.
         _LARGEST if anew else now - DEDUP_WINDOW,
-        request,
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
@@ -119,8 +118,8 @@ def _same_request(tx: Transaction, uuid: str, request: str) -> bool:
     values = {
         "ns": tx.ns,
         "uuid": uuid,
-        "request": request,
         "bucket": tx.now // BUCKET,
         "since": tx.now - DEDUP_WINDOW,
     }
-    return tx.execute(_SAME_REQUEST, values).fetchone() is not None
+    (known,) = tx.execute(_REQUEST, values).fetchone()
+    return bool(known == request)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
@@ -24,6 +25,25 @@ from tests.contract.actors import (
 from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
+
+
+def test_a_repeated_retirement_is_told_the_same(backend: Backend, store: Store, actor: Actors) -> None:
+    """Outcomes accepted with a retirement count as accepted when it is sent again, for the length of the window."""
+    worker, other = actor(), actor()
+    add(backend, "a", "b", "c", "d")
+    one, two, three, four = worker.claim()
+    backend.messages.remove("q", "b")
+    outcomes = (succeeded(one), succeeded(two), retried(three), succeeded(one))
+    assert worker.retire(*outcomes) == ["b", "a"]
+    claimed = other.claim()
+    assert uuids(claimed) == ["d", "c"]
+    for _ in range(2):
+        assert worker.retire(*outcomes) == ["b", "a"]
+        assert worker.retire(succeeded(four), retried(three)) == ["d"]
+        store.advance(DEDUP_WINDOW - 1)
+    assert worker.retire(*outcomes) == ["a", "b", "c", "a"]
+    assert other.held() == claimed
+    assert backend.messages.count("q") == 2
 
 
 def _told(step: Step) -> Step:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from alsek.defaults import PROMOTION_BATCH
+from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.memory_queue import Due, Holder, Lane, Record
 from alsek.storage.backends.memory_records import MemoryResults
 from alsek.storage.backends.memory_shelf import Shelf
-from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.memory_store import Expiring, MemoryStore
 from alsek.storage.backends.memory_waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -32,6 +32,7 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
     Worker,
+    refused_again,
 )
 
 
@@ -43,6 +44,7 @@ class MemoryMessages(MessagePort):
         self._results = MemoryResults(store)
         self.shelf = Shelf(store)
         self._holders: dict[str, Holder] = {}
+        self._retired: Expiring[str, frozenset[int]] = Expiring(store.clock)
         self._last_contact = store.clock()
         self._sleepers = Sleepers(store, self._serves, self._missed)
 
@@ -112,8 +114,11 @@ class MemoryMessages(MessagePort):
         with self._store.lock:
             holder = self._holders.get(worker.id)
             if holder is None:
-                return [outcome.uuid for outcome in outcomes]
+                return refused_again(outcomes, self._retired.get(worker.id) or frozenset())
+            held = {record.token for record in holder.claims.values()}
             refused = self._finish(holder, outcomes, skipped=[])
+            held.difference_update(record.token for record in holder.claims.values())
+            self._retired.put(worker.id, frozenset(held), DEDUP_WINDOW)
             del self._holders[worker.id]
             for record in list(holder.claims.values()):
                 self.shelf.give_back(record, TaskStatus.SUBMITTED)
@@ -336,6 +341,7 @@ class MemoryMessages(MessagePort):
         """Forget messages, dead letters and workers; how many messages and dead letters it was."""
         with self._store.lock:
             self._holders.clear()
+            self._retired.clear()
             return self.shelf.clear()
 
     def _wake(self, everything: bool = False) -> None:

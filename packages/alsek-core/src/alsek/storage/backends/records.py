@@ -8,6 +8,7 @@ these is a change of the promise in :mod:`alsek.storage.backends.ports`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -168,6 +169,18 @@ class Lost(NamedTuple):
 
 
 Outcome: TypeAlias = Succeeded | Retried | Died | Released | Lost
+
+
+def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
+    """The uuids that a repeated retirement refuses: all but the first outcome under each token that was accepted."""
+    left = set(accepted)
+    refused = []
+    for outcome in outcomes:
+        if outcome.token in left:
+            left.remove(outcome.token)
+        else:
+            refused.append(outcome.uuid)
+    return refused
 
 
 class Corrupt(NamedTuple):

@@ -210,4 +210,11 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
     ]
 
 
+def tokens_of(tx: Transaction, number: int) -> set[int]:
+    """The tokens of all claims of a worker."""
+    return {
+        token for (token,) in tx.execute("SELECT token FROM claims WHERE worker = ?", (number,)).fetchall()
+    }
+
+
 _ANY_SEQ: Final = 2**63 - 1

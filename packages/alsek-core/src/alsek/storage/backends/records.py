@@ -263,13 +263,13 @@ class ResultRecord(NamedTuple):
 
     @classmethod
     def unpack(cls, uuid: str, data: bytes) -> ResultRecord:
-        """What :meth:`pack` made.
+        """What :meth:`pack` made; a store may have put more behind the token, after a ``^``.
 
         Raises:
             ValueError: These bytes are no result.
         """
         timestamp, token, payload = data.split(b"|", 2)
-        return cls(uuid, payload, int(timestamp), int(token))
+        return cls(uuid, payload, int(timestamp), int(token.partition(b"^")[0]))
 
 
 class StatusRecord(NamedTuple):

@@ -124,7 +124,10 @@ def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor
     assert step.corrupt[0].reason
     letter = backend.messages.dead_letter("q", "b")
     assert letter is not None
-    assert set(json.loads(letter.error)) == {"name", "text", "traceback"}
+    details = json.loads(letter.error)
+    assert details.keys() == {"name", "text", "traceback"}
+    assert details["name"] == "alsek.exceptions.CorruptMessageError"
+    assert details["text"] == step.corrupt[0].reason
     assert backend.messages.count("q") == 2
     assert _told(worker.again()) == _told(step)
     assert not worker.step(limit=0).waiting

@@ -136,7 +136,7 @@ class MemoryMessages(MessagePort):
         refused = []
         for outcome in outcomes:
             record = holder.claims.get(outcome.uuid)
-            if record is None or (record.token, record.queue) != (outcome.token, outcome.queue):
+            if record is None or record.token != outcome.token:
                 refused.append(outcome.uuid)
             else:
                 self._accept(record, outcome, skipped)

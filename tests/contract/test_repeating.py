@@ -8,17 +8,21 @@ from collections.abc import Callable
 import pytest
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.exceptions import WorkerUnknownError
+from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import (
     Step,
 )
 from tests.contract.actors import (
+    DLQ_TTL,
+    ERROR,
+    LEASE,
     Actor,
     a_message,
     add,
     retried,
+    state_of,
     succeeded,
     uuids,
 )
@@ -76,6 +80,85 @@ def test_the_same_step_again_gives_the_same_answer(backend: Backend, store: Stor
     assert _told(worker.again(*outcomes, limit=5)) == _told(first)
     assert uuids(worker.held()) == ["c"]
     assert sorted(uuids(worker.claim())) == ["b", "e", "later"]
+
+
+def test_a_repeated_step_changes_nothing(backend: Backend, store: Store, actor: Actors) -> None:
+    """A step sent again makes nothing ready that came due since, and takes over from nobody."""
+    worker, dead, other = actor(), actor(), actor()
+    add(backend, "a")
+    add(backend, a_message("later", delay=LEASE // 2))
+    dead.claim_one()
+    worker.step(limit=0)
+    for _ in range(3):
+        store.advance(LEASE // 3 + 1)
+        worker.renew()
+        other.renew()
+    repeated = worker.again(limit=0)
+    assert (repeated.refused, repeated.claimed, repeated.skipped, repeated.corrupt) == ([], [], [], [])
+    assert (state_of(backend, "later"), state_of(backend, "a")) == ("delayed", "claimed")
+    assert uuids(worker.claim()) == ["a", "later"]
+
+
+@pytest.mark.parametrize("claims", [True, False])
+def test_an_old_step_is_refused(backend: Backend, messages: MessagePort, actor: Actors, claims: bool) -> None:
+    """A step older than the worker's last is refused, whether that one claimed something or found nothing to do."""
+    worker = actor()
+    add(backend, "a", "b", "c")
+    first = worker.claim_one()
+    worker.step(limit=1 if claims else 0)
+    worker.step(limit=0)
+    held = worker.held()
+    for seq in (1, 2):
+        for outcomes in ((), (succeeded(first),)):
+            with pytest.raises(BackendError, match="came after"):
+                messages.step(worker.worker, seq, outcomes, 5)
+    assert worker.held() == held
+    assert _told(worker.again(limit=0)) == Step([], [], None, False, False, [], [])
+    assert worker.step(succeeded(first), limit=0).refused == []
+
+
+def test_an_idle_step_is_not_repeated_to_a_worker_that_is_gone(backend: Backend, actor: Actors) -> None:
+    """A worker that is known no more is refused, though its last step found nothing to do."""
+    worker = actor()
+    worker.step(limit=1)
+    worker.step(limit=1)
+    worker.retire()
+    with pytest.raises(WorkerUnknownError):
+        worker.again(limit=1)
+
+
+@pytest.mark.parametrize("how", ["renew", "remove", "reschedule", "bury", "removed and added"])
+def test_a_repeated_step_names_only_what_is_held_still(
+    backend: Backend, messages: MessagePort, actor: Actors, how: str
+) -> None:
+    """A claim that has ended since is not handed out again by the repetition of its step."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    assert worker.again().claimed == [one, two]
+    if how == "renew":
+        messages.renew(worker.worker, worker.seq, [two.token])
+    elif how == "remove":
+        messages.remove("q", "a")
+    elif how == "reschedule":
+        messages.reschedule("q", "a", b"anew", 0)
+    elif how == "bury":
+        messages.bury("q", "a", ERROR, DLQ_TTL)
+    else:
+        messages.remove("q", "a")
+        assert add(backend, "a") == [True]
+    assert worker.again().claimed == worker.held() == [two]
+
+
+def test_a_repeated_step_tells_of_a_revocation_since(
+    backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """The repetition of a step names its claims as they are now."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    messages.revoke("q", "a")
+    assert worker.again(limit=1).claimed == worker.held() == [claimed._replace(revoked=True)]
 
 
 def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:

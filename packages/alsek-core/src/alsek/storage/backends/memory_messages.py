@@ -74,7 +74,8 @@ class MemoryMessages(MessagePort):
                     raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
                 holder.answer = self._step(holder, worker, seq, outcomes, limit)
                 holder.seq = seq
-            return _copy(holder.answer)
+            assert holder.answer is not None
+            return _told(holder.answer, holder)
 
     def _step(
         self, holder: Holder, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int
@@ -366,12 +367,12 @@ class MemoryMessages(MessagePort):
         return holder.next_due_at is None or due[0] < holder.next_due_at or due[0] <= self._store.clock()
 
 
-def _copy(step: Step | None) -> Step:
-    """The answer, with lists of its own: what the caller does to them must not change a later repetition."""
-    assert step is not None
+def _told(step: Step, holder: Holder) -> Step:
+    """The answer, first or repeated, with lists of its own; of its claims those that are held still, as they are now."""
+    current = {record.token: record for record in holder.claims.values()}
     return step._replace(
         refused=list(step.refused),
-        claimed=list(step.claimed),
+        claimed=[current[claim.token].as_claimed() for claim in step.claimed if claim.token in current],
         skipped=list(step.skipped),
         corrupt=list(step.corrupt),
     )

@@ -97,8 +97,13 @@ class Stepping:
     def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
         """See :meth:`~alsek.storage.backends.ports.MessagePort.step`."""
         memory = self._memory.get(worker.id)
-        if memory is not None and memory.seq == seq and memory.idle is not None:
-            return _copy(memory.idle)
+        if memory is not None and seq <= memory.seq:
+            # The store may not know of that last step: it wrote nothing.
+            self._database.read(lambda tx: leases.glance(tx, worker))
+            if seq < memory.seq:
+                raise _too_old(worker, seq, memory.seq)
+            if memory.idle is not None:
+                return _copy(memory.idle)
         if not outcomes:
             idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, memory))
             if idle is not None:
@@ -184,7 +189,7 @@ class Stepping:
 
     def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
         if seq != glance.seq:
-            raise BackendError(f"step {seq} of worker {worker.id} came after its step {glance.seq}")
+            raise _too_old(worker, seq, glance.seq)
         (answer,) = tx.execute(_LAST_ANSWER, (glance.number,)).fetchone()
         return _unpack(answer, tx.now)._replace(claimed=claiming.held(tx, glance.number, seq))
 
@@ -257,6 +262,10 @@ class Stepping:
         due = self._database.read(surveying.next_due)
         if due is not None:
             notifier.set_alarm(due, besides=slot)
+
+
+def _too_old(worker: Worker, seq: int, last: int | None) -> BackendError:
+    return BackendError(f"step {seq} of worker {worker.id} came after its step {last}")
 
 
 def _is_over(end: int | None, now: int) -> bool:

@@ -30,9 +30,11 @@ else
   refused, skipped = apply()
 end
 
-local next_due = see_to_delayed(ARGV[5])
-take_over(worker, ARGV[5])
-settle()
+local next_due = see_to_delayed(ARGV[5], repeated)
+if not repeated then
+  take_over(worker, ARGV[5])
+  settle()
+end
 
 local barred, found = false, false
 if not repeated then

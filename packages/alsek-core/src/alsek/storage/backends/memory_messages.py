@@ -135,15 +135,19 @@ class MemoryMessages(MessagePort):
 
     def _finish(self, holder: Holder, outcomes: Sequence[Outcome], skipped: list[str]) -> list[str]:
         refused = []
+        callbacks: list[Submission] = []
         for outcome in outcomes:
             record = holder.claims.get(outcome.uuid)
             if record is None or record.token != outcome.token:
                 refused.append(outcome.uuid)
-            else:
-                self._accept(record, outcome, skipped)
+                continue
+            self._accept(record, outcome)
+            if isinstance(outcome, Succeeded) and outcome.callback is not None:
+                callbacks.append(outcome.callback)
+        skipped += [callback.uuid for callback in callbacks if not self.shelf.add(callback, request="")]
         return refused
 
-    def _accept(self, record: Record, outcome: Outcome, skipped: list[str]) -> None:
+    def _accept(self, record: Record, outcome: Outcome) -> None:
         match outcome:
             case Succeeded():
                 self.shelf.succeed(record)
@@ -151,8 +155,6 @@ class MemoryMessages(MessagePort):
                     self._results.put(
                         record.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
                     )
-                if outcome.callback is not None and not self.shelf.add(outcome.callback, request=""):
-                    skipped.append(outcome.callback.uuid)
             case Retried():
                 self.shelf.requeue(record, outcome.payload, outcome.delay)
             case Died():

@@ -88,11 +88,11 @@ def _finish(
         drop(tx, gone, done=True)
     if results:
         set_results(tx, results)
-    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
     for outcome, message, queue, expired in kept:
         _keep(database, tx, outcome, message, queue, expired)
     for status, tracked in statuses.items():
         set_statuses(tx, tracked, status)
+    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
 
 
 def _keep(

@@ -31,7 +31,7 @@ _ALL: Final = {kind: text + "q.ns = ? ORDER BY q.name" for kind, text in _SURVEY
 _NEXT_DUE: Final = "SELECT due FROM delayed WHERE ns = ? ORDER BY due LIMIT 1"
 _DUE: Final = """
     SELECT d.due, d.message, m.queue, m.wish FROM delayed AS d JOIN messages AS m ON m.id = d.message
-    WHERE d.ns = ? AND d.due <= ? ORDER BY d.due, d.message LIMIT ?
+    WHERE d.ns = ? AND d.due <= ? ORDER BY d.due, m.arrival LIMIT ?
 """
 _PROMOTED: Final = "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?"
 

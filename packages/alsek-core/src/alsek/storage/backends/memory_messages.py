@@ -370,7 +370,7 @@ class MemoryMessages(MessagePort):
 
 
 def _told(step: Step, holder: Holder) -> Step:
-    """The answer, first or repeated, with lists of its own; of its claims those that are held still, as they are now."""
+    """The answer, first or repeated, in lists of its own; of its claims those that are held still, as they are now."""
     current = {record.token: record for record in holder.claims.values()}
     return step._replace(
         refused=list(step.refused),

@@ -68,8 +68,20 @@ class Shelf:
             return True
         if isinstance(present, Record) or (present is not None and present.finished):
             return False
+        if submission.named:
+            self._clear_traces(submission)
         self.admit(submission, request)
         return True
+
+    def _clear_traces(self, submission: Submission) -> None:
+        """Remove what is left of an earlier message of this uuid."""
+        uuid, results = submission.uuid, self._store.results
+        results.pop(uuid)
+        for other, (record, progenitor) in results.items():
+            if progenitor == uuid:
+                results.amend(other, (record, None))
+        self._store.statuses.pop(uuid)
+        self.dead.pop((submission.queue, uuid))
 
     def admit(self, submission: Submission, request: str) -> None:
         """Take a message in: ready, or delayed by its delay."""

@@ -47,6 +47,8 @@ class Submission(NamedTuple):
             unless it had run out before; what is retried never expires.
         status_ttl: How long each status written for it is kept; 0 for a message that is not
             tracked, ``FOR_EVER`` for one whose statuses stay.
+        named: The uuid was chosen by the caller, so an earlier message may have had it: what is left of that
+            one is removed when this one is stored. False for a uuid that was made for this message.
     """
 
     uuid: str
@@ -57,6 +59,7 @@ class Submission(NamedTuple):
     delay: int = 0
     ttl: int = 0
     status_ttl: int = 0
+    named: bool = False
 
 
 SuspectPolicy: TypeAlias = Literal["alone", "freely", "only"]

@@ -9,7 +9,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.records import set_status
+from alsek.storage.backends.sqlite.records import clear_traces, set_status
 from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import WISHES, Lane, Transaction
 
@@ -62,7 +62,7 @@ def insert(
         request: Empty for one that the store makes itself.
         anew: Also if one of this uuid has just finished: it is that one.
     """
-    uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     if priority > _LARGEST:
         raise ValidationError(
             f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"
@@ -96,12 +96,15 @@ def insert(
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
         return False
+    message = cursor.lastrowid or 0
+    if named and not anew:
+        clear_traces(tx, uuid, number)
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:
         tx.wakes.add(Lane(queue, code))
     else:
-        announce_due(tx, cursor.lastrowid or 0, queue, code)
+        announce_due(tx, message, queue, code)
     return True
 
 

@@ -22,7 +22,14 @@ local function requests_of(uuids)
   return found, removed
 end
 
--- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl.
+-- Remove what is left of an earlier message of this uuid; its letter only if that is in the same queue.
+local function clear_traces(uuid, queue)
+  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
+  if call('ZSCORE', P .. 'dead:' .. queue, uuid) then discard(uuid, queue) end
+end
+
+-- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is
+-- a capital letter if the uuid may have been used before.
 -- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under this `request` counts as
 -- accepted again; without a request (a callback, a replay) none does.
 local function submit(starts, request, known)
@@ -42,6 +49,10 @@ local function submit(starts, request, known)
     else
       answers[n] = 1
       known[uuid], removed[uuid] = request or '-', nil
+      if string.byte(wish) < 97 then
+        wish = string.lower(wish)
+        clear_traces(uuid, queue)
+      end
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
       local h = { wish = wish, priority = priority, arrival = arrival + n, queue = queue }
       write(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..

@@ -11,9 +11,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import (
-    Step,
-)
+from alsek.storage.backends.records import Step, TaskStatus
 from tests.contract.actors import (
     DLQ_TTL,
     ERROR,
@@ -23,6 +21,7 @@ from tests.contract.actors import (
     add,
     retried,
     state_of,
+    status_of,
     succeeded,
     uuids,
 )
@@ -214,3 +213,21 @@ def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor
     assert backend.messages.count("q") == 2
     assert _told(worker.again()) == _told(step)
     assert not worker.step(limit=0).waiting
+    assert [status_of(backend, name) for name in "abc"] == [
+        TaskStatus.RUNNING,
+        TaskStatus.FAILED,
+        TaskStatus.RUNNING,
+    ]
+
+
+@pytest.mark.parametrize("how", ["bytes", "version"])
+def test_of_an_unreadable_record_no_request_is_remembered(
+    backend: Backend, messages: MessagePort, store: Store, actor: Actors, how: str
+) -> None:
+    """A uuid is new once its record was set aside, to the request that brought it as well."""
+    request = "the-request"
+    messages.add([a_message("a")], request)
+    store.spoil("q", "a", how)
+    assert len(actor().step().corrupt) == 1
+    assert messages.add([a_message("a")], request) == [True]
+    assert state_of(backend, "a") == "ready"

@@ -150,6 +150,7 @@ class Shelf:
         reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
         details = {"name": "alsek.exceptions.CorruptMessageError", "text": reason, "traceback": None}
         self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=False)
+        self._gone.pop(record.uuid)  # a request that can't be read could not be remembered
         return Corrupt(record.uuid, record.queue, reason)
 
     def take(self, record: Record) -> None:

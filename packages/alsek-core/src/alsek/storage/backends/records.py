@@ -43,8 +43,9 @@ class Submission(NamedTuple):
         priority: Lower goes first. Any integer >= 0.
         wish: Which kind of pool may take it.
         delay: Counted from when the store accepts it, on the store's clock.
-        ttl: How long it may be ready before it expires; 0 for no end. What is given back begins it anew,
-            unless it had run out before; what is retried never expires.
+        ttl: How long it may be ready before it expires; 0 for no end. It counts from when the message is accepted,
+            or from when its delay is over, whether or not a worker looks then. What is given back begins it
+            anew, unless it had run out before; what is retried never expires.
         status_ttl: How long each status written for it is kept; 0 for a message that is not
             tracked, ``FOR_EVER`` for one whose statuses stay.
         named: The uuid was chosen by the caller, so an earlier message may have had it: what is left of that

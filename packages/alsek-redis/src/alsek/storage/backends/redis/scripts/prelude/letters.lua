@@ -44,6 +44,11 @@ local function set_aside(uuid, queue, record, dlq_ttl)
     or 'its header is damaged'
   call('HDEL', MESSAGES, uuid)
   tally(queue, -1)
+  local name = P .. 'statuses:' .. uuid
+  if call('EXISTS', name) == 1 then
+    call('SET', name, FAILED .. STAMP, 'KEEPTTL')
+    call('PUBLISH', name, FAILED .. STAMP)
+  end
   bury(uuid, queue, record, cjson.encode({ name = 'alsek.exceptions.CorruptMessageError', text = reason }):sub(1, -2) ..
     ',"traceback":null}', dlq_ttl)
   corrupt[#corrupt + 1] = uuid

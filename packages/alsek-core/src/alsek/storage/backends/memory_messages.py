@@ -68,10 +68,10 @@ class MemoryMessages(MessagePort):
     def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
         with self._store.lock:
             holder = self._known(worker)
+            if holder.seq is not None and seq < holder.seq:
+                raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
             self._note_contact()
             if seq != holder.seq:
-                if holder.seq is not None and seq < holder.seq:
-                    raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
                 holder.answer = self._step(holder, worker, seq, outcomes, limit)
                 holder.seq = seq
             assert holder.answer is not None

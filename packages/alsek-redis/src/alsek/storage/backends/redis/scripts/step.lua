@@ -19,13 +19,14 @@ local line, apply = finish(claims, AFTER_QUEUES + 2, ARGV[5])
 local last, alone, said = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
+if tonumber(seq) < tonumber(last) then
+  return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
+end
 beat(tonumber(ARGV[4]))
 if repeated then
   local kept = said ~= '' and cjson.decode(said) or {}
   refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
   claimed = rarely().claims_of_step(claims, seq)
-elseif tonumber(seq) < tonumber(last) then
-  return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 else
   refused, skipped = apply()
 end

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import Claimed, Outcome, ResultRecord, Step
+from alsek.storage.backends.records import Claimed, LockRecord, Outcome, ResultRecord, Step
 from tests.contract.stores import Store
 
 #: A name for a token that no store ever gave out.
@@ -139,3 +139,11 @@ class Pair:
     def result(self, side: int, record: ResultRecord | None) -> Any:
         """A result with the name of its token."""
         return None if record is None else record._replace(token=self.tokens.name(side, record.token))  # type: ignore[arg-type]
+
+    def lock(self, call: Callable[[Backend, int], Any]) -> None:
+        """A call of the lock port, whose records have fence numbers."""
+        first, second = self.both(call)
+        if isinstance(first, LockRecord) and isinstance(second, LockRecord):
+            fence = self.fences.learn(first.fence, second.fence)
+            first, second = first._replace(fence=fence), second._replace(fence=fence)
+        assert first == second, f"\n{self.stores[0].kind}: {first}\n{self.stores[1].kind}: {second}"

@@ -241,7 +241,7 @@ def _entries(command: Sequence[bytes], living: set[bytes]) -> Iterator[Entry]:
                 yield Entry("out", uuid.decode(), 0)
     elif name == b"SET" and key.startswith(b"results:"):
         _, token, _ = command[2].split(b"|", 2)
-        yield Entry("result", key.removeprefix(b"results:").decode(), int(token))
+        yield Entry("result", key.removeprefix(b"results:").decode(), int(token.partition(b"^")[0]))
     elif name == b"SET" and key.startswith(b"letters:"):
         yield Entry("dead", key.removeprefix(b"letters:").split(b"\n")[0].decode(), 0)
 

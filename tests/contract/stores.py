@@ -79,8 +79,15 @@ class Store(ABC):
         raise NotImplementedError(f"no other process can open {self.kind}")
 
     @abstractmethod
-    def spoil(self, queue: str, uuid: str, how: str) -> None:
-        """Make a stored record unreadable: meaningless ``"bytes"``, or the ``"version"`` of another day."""
+    def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
+        """Make a stored record unreadable: meaningless ``"bytes"``, or the ``"version"`` of another day.
+
+        Args:
+            queue: Where the message is.
+            uuid: Which message.
+            how: What becomes of its record.
+            backend: In the namespace of this one; by default in the store's own.
+        """
 
     def discard(self, backend: Backend) -> None:
         """Delete what one of the backends has, and close it."""
@@ -112,9 +119,9 @@ class InMemory(Store):
         name = self.namespace if namespace is None else namespace
         return self._keep(self._module.MemoryBackend(namespace=name, clock=lambda: self.now))
 
-    def spoil(self, queue: str, uuid: str, how: str) -> None:
+    def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
         # It has no bytes to spoil: a record is an object.
-        messages: Any = self.backend.messages
+        messages: Any = (backend or self.backend).messages
         messages.shelf.records[uuid].version = 99
 
 
@@ -136,10 +143,14 @@ class InSQLite(Store):
     def recipe(self) -> Recipe:
         return Recipe(self.kind, str(self.path), self.namespace)
 
-    def spoil(self, queue: str, uuid: str, how: str) -> None:
+    def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
         version = "no number" if how == "bytes" else 99
+        namespace = (backend or self.backend).namespace
         with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute("UPDATE messages SET version = ? WHERE uuid = ?", (version, uuid))
+            connection.execute(
+                "UPDATE messages SET version = ? WHERE uuid = ? AND ns = (SELECT id FROM namespaces WHERE name = ?)",
+                (version, uuid, namespace),
+            )
 
 
 class InRedis(Store):
@@ -178,8 +189,8 @@ class InRedis(Store):
     def recipe(self) -> Recipe:
         return Recipe(self.kind, self.url, self.namespace)
 
-    def spoil(self, queue: str, uuid: str, how: str) -> None:
-        key = f"{self.namespace}:messages"
+    def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
+        key = f"{(backend or self.backend).namespace}:messages"
         record: bytes = self._redis.hget(key, uuid)
         spoilt = b"\xff\x00 no header" if how == "bytes" else record.replace(b"1|", b"99|", 1)
         self._redis.hset(key, uuid, spoilt)

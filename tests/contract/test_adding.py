@@ -187,6 +187,20 @@ def test_a_delayed_message_waits_for_its_time(
     assert uuids(worker.claim()) == ["a"]
 
 
+def test_due_at_the_same_moment(backend: Backend, store: Store, actor: Callable[..., Actor]) -> None:
+    """Of messages that are due at the same moment the one goes first that was delayed first, retried ones included."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    add(backend, a_message("c", delay=1_000), a_message("d", delay=1_000))
+    worker.step(retried(two, delay=1_000), limit=0)
+    add(backend, a_message("e", delay=1_000))
+    backend.messages.reschedule("q", "c", b"again", 1_000)
+    worker.step(retried(one, delay=1_000), limit=0)
+    store.advance(1_000)
+    assert uuids(worker.claim()) == ["d", "b", "e", "c", "a"]
+
+
 def test_a_tracked_message_is_submitted(backend: Backend, store: Store) -> None:
     """SUBMITTED is written with the message, at the store's time, and only for a tracked one."""
     add(backend, a_message("a"), a_message("b", status_ttl=0), a_message("c", delay=1_000))

@@ -34,6 +34,21 @@ from tests.contract.stores import SHORT, Store
 Actors = Callable[..., Actor]
 
 
+def test_what_is_ready_at_once_takes_its_place_before_callbacks(backend: Backend, actor: Actors) -> None:
+    """In one step, what is retried without a delay comes before the callbacks, each in the order of the outcomes."""
+    worker = actor()
+    add(backend, "a", "b", "c", "d")
+    one, two, three, four = worker.claim()
+    worker.step(
+        succeeded(one, callback=a_message("x")),
+        retried(two),
+        succeeded(three, callback=a_message("y")),
+        retried(four),
+        limit=0,
+    )
+    assert uuids(worker.claim()) == ["b", "d", "x", "y"]
+
+
 def test_success_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
     """A success leaves the result, SUCCEEDED and the callback, and the message is gone."""
     worker = actor()

@@ -209,6 +209,17 @@ def test_a_lifetime_counts_from_when_the_message_is_ready(
     assert worker.claim_one().expired
 
 
+@pytest.mark.parametrize("late", [5_000, 10**9])
+def test_a_lifetime_counts_from_when_the_delay_is_over(
+    backend: Backend, store: Store, actor: Actors, late: int
+) -> None:
+    """A delayed message lives no longer because no worker looked when it was due."""
+    worker = actor()
+    add(backend, a_message("a", ttl=1_000, delay=500), a_message("b", ttl=late, delay=500))
+    store.advance(500 + late)
+    assert [(claim.uuid, claim.expired) for claim in worker.claim()] == [("a", True), ("b", False)]
+
+
 def test_what_is_held_does_not_expire(backend: Backend, store: Store, actor: Actors) -> None:
     """A message that was handed out in time and given back later has not expired meanwhile."""
     worker = actor()

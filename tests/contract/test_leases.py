@@ -155,6 +155,53 @@ def test_a_new_worker_after_an_outage_waits_too(backend: Backend, store: Store, 
     assert uuids(fresh.claim()) == ["a"]
 
 
+def test_an_outage_is_measured_by_the_lease_of_each(backend: Backend, store: Store, actor: Actors) -> None:
+    """A silence longer than a worker's own lease spares it, however long the lease of whoever comes first."""
+    short, long = actor(lease=LEASE), actor(lease=10 * LEASE)
+    add(backend, "a")
+    claimed = short.claim_one()
+    store.advance(3 * LEASE)
+    assert long.claim() == []
+    store.advance(LEASE - 1)
+    assert long.claim() == []
+    assert short.held() == [claimed]
+    store.advance(1)
+    assert uuids(long.claim()) == ["a"]
+
+
+def test_a_silence_shorter_than_its_lease_spares_nobody(
+    backend: Backend, store: Store, actor: Actors
+) -> None:
+    """A worker whose lease is longer than the silence had time to renew it: it is taken over at once."""
+    dead, alive = actor(lease=10 * LEASE), actor(lease=LEASE)
+    add(backend, "a")
+    dead.claim_one()
+    for _ in range(19):
+        store.advance(LEASE // 2)
+        alive.renew()
+        assert alive.claim() == []
+    store.advance(2 * LEASE)
+    assert uuids(alive.claim()) == ["a"]
+
+
+@pytest.mark.parametrize("how", ["register", "renew"])
+def test_any_contact_ends_an_outage(backend: Backend, store: Store, actor: Actors, how: str) -> None:
+    """Who comes first after an outage, and how, makes no difference: all leases that ended in it begin anew."""
+    dead, other = actor(), actor(lease=LEASE // 2)
+    add(backend, "a")
+    claimed = dead.claim_one()
+    store.advance(3 * LEASE)
+    if how == "renew":
+        other.renew()
+    else:
+        other = actor(lease=LEASE // 2)
+    store.advance(LEASE - 1)
+    assert other.claim() == []
+    assert dead.held() == [claimed]
+    store.advance(1)
+    assert uuids(other.claim()) == ["a"]
+
+
 def test_a_worker_back_before_anyone_noticed_goes_on(backend: Backend, store: Store, actor: Actors) -> None:
     """A lease that ended unnoticed costs nothing: the worker's next renewal or step is accepted."""
     worker = actor()

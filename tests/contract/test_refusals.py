@@ -94,6 +94,33 @@ def test_outcomes_of_what_is_not_there_are_refused(backend: Backend, actor: Acto
     assert worker.held() == [claimed]
 
 
+@pytest.mark.parametrize("n", range(5))
+def test_the_queue_of_an_outcome_is_not_looked_at(backend: Backend, actor: Actors, n: int) -> None:
+    """Uuid and token name a claim: an outcome that names another queue ends it all the same, in the claim's queue."""
+    worker = actor()
+    add(backend, "a")
+    claimed = worker.claim_one()
+    assert worker.step(_each_outcome("a", "elsewhere", claimed.token)[n], limit=0).refused == []
+    assert worker.held() == []
+    assert not backend.messages.exists("elsewhere", "a")
+    assert backend.messages.dead_letter("elsewhere", "a") is None
+    assert (state_of(backend, "a") == "ready") == (n in (1, 3, 4))
+    assert (backend.messages.dead_letter("q", "a") is not None) == (n == 2)
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_an_outcome_under_the_token_of_another_message_is_refused(
+    backend: Backend, actor: Actors, n: int
+) -> None:
+    """The token of a claim ends that claim only, whatever else the same worker holds."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    assert worker.step(_each_outcome("a", "q", two.token)[n], limit=0).refused == ["a"]
+    assert worker.held() == [one, two]
+    assert _nothing_was_written(backend)
+
+
 def test_a_second_outcome_of_one_claim_is_refused(backend: Backend, actor: Actors) -> None:
     """The first outcome ends the claim; another one is refused, in the same step and later."""
     worker = actor()

@@ -91,6 +91,48 @@ def test_a_result_ends(backend: Backend, store: Store) -> None:
     assert backend.results.put("a", b"anew", token=0)
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("anew", [None, "another"])
+def test_the_last_write_names_the_progenitor(backend: Backend, deleted: bool, anew: str | None) -> None:
+    """A result written anew descends from what its last write names, and from nothing else."""
+    backend.results.put("a", b"1", progenitor="root")
+    backend.results.put("b", b"2", progenitor="root")
+    if deleted:
+        backend.results.delete(["a"])
+    backend.results.put("a", b"3", progenitor=anew)
+    for _ in range(2):
+        assert uuids(backend.results.descendants("root")) == ["b"]
+        assert uuids(backend.results.descendants("another")) == (["a"] if anew else [])
+    backend.results.put("a", b"4", progenitor="root")
+    assert uuids(backend.results.descendants("root")) == ["b", "a"]
+    assert backend.results.descendants("another") == []
+
+
+def test_a_refused_write_changes_no_progenitor(backend: Backend) -> None:
+    """A result of an older claim that is not stored leaves the descendants as they were."""
+    backend.results.put("a", b"new", token=5, progenitor="root")
+    assert not backend.results.put("a", b"old", token=4, progenitor="another")
+    assert not backend.results.put("a", b"old", token=4)
+    assert uuids(backend.results.descendants("root")) == ["a"]
+    assert backend.results.descendants("another") == []
+
+
+@pytest.mark.parametrize("progenitor", [None, "root"])
+def test_a_result_is_read_as_it_was_written(backend: Backend, progenitor: str | None) -> None:
+    """Payload, token and time are the same, with a progenitor or without, read or published."""
+    with backend.subscribe("results:a") as news:
+        backend.results.put("a", b"1|2^3|", token=7, progenitor=progenitor)
+        note = hear(news)
+    (record,) = backend.results.get(["a"])
+    assert record is not None
+    assert (record.payload, record.token) == (b"1|2^3|", 7)
+    watch = backend.watch_result("q", "a")
+    watch.news.close()
+    assert watch.record == record
+    assert note is not None
+    assert not note.data or ResultRecord.unpack("a", note.data) == record
+
+
 def test_a_new_write_has_a_new_time_to_live(backend: Backend, store: Store) -> None:
     """What is written anew without an end no longer ends with the old one."""
     backend.results.put("a", b"short", ttl=SHORT)

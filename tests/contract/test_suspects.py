@@ -130,6 +130,24 @@ def test_suspects_keep_their_place_among_each_other(backend: Backend, actor: Act
     assert order == ["a", "b1", "b2", "c"]
 
 
+def test_a_suspect_waits_for_its_place(backend: Backend, actor: Actors) -> None:
+    """A suspect is handed out when it comes first in its queue, not before what has a better place."""
+    worker = actor()
+    add(backend, "first", a_message("suspect", priority=1), a_message("last", priority=2))
+    claims = {claim.uuid: claim for claim in worker.claim()}
+    worker.step(
+        lost(claims["suspect"], suspect=True), released(claims["last"]), released(claims["first"]), limit=0
+    )
+    for limit in (1, 3):
+        other = actor()
+        step = other.step(limit=limit)
+        assert uuids(step.claimed) == ["first", "last"][:limit]
+        assert step.suspects
+        other.retire()
+    worker.step(succeeded(worker.claim_one()), limit=0)
+    assert uuids(worker.claim(limit=3)) == ["suspect"]
+
+
 def test_suspects_respect_wishes_and_queues(backend: Backend, actor: Actors) -> None:
     """A suspect goes only where it could have gone before."""
     _suspects(backend, actor, "a", wish="process")

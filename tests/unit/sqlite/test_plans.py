@@ -47,7 +47,7 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
         claiming._TAKE_ONE,
         claiming._ANY[2],
         adding._INSERT,
-        adding._SAME_REQUEST,
+        adding._REQUEST,
         adding._SOONEST,
         leases._GLANCE,
         leases._LOST,

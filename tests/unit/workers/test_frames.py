@@ -166,4 +166,4 @@ def test_an_outcome_of_odd_kinds_arrives_plain() -> None:
     assert back == Succeeded("u", "high", 1, b"5", 86_400_000, "p", Submission("c", "high", b"", 86_400_000))
     assert isinstance(back, Succeeded)
     assert back.callback is not None
-    assert {type(field) for field in back.callback} == {str, bytes, int}
+    assert {type(field) for field in back.callback} == {str, bytes, int, bool}

@@ -74,6 +74,7 @@ class Broker:
             check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl
         submission = message.submission(self.backend.serializer)
+        message.named = True  # from here on the store may know its uuid
         if not self.backend.messages.add((submission,), new_request_id())[0]:
             raise MessageAlreadyExistsError(
                 f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
@@ -95,6 +96,8 @@ class Broker:
         """
         distinct = list({id(message): message for message in messages}.values())
         submissions = [message.submission(self.backend.serializer) for message in distinct]
+        for message in distinct:
+            message.named = True  # from here on the store may know its uuid
         accepted = self.submit_packed(submissions)
         return [message for message, taken in zip(distinct, accepted, strict=True) if not taken]
 

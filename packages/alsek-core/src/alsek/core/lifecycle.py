@@ -268,7 +268,7 @@ def _unserializable(task: AnyTask, result: Any, error: Exception) -> Serializati
 def _callback(task: AnyTask, message: Message, result: Any) -> Submission:
     """The message's callback, as it is submitted together with the completion."""
     assert message.callback_message_data is not None
-    callback = Message(**message.callback_message_data)
+    callback = Message(**{"named": False, **message.callback_message_data})
     callback.previous_result = result
     callback.previous_message_uuid = message.uuid
     callback.progenitor_uuid = message.progenitor_uuid or message.uuid

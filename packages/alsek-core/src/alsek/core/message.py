@@ -94,6 +94,9 @@ FIELDS = (
     "status_ttl",
 )
 
+#: In the data of a callback: its uuid was chosen by the caller. A message of its own does not say so on the wire.
+_NAMED = "named"
+
 #: What the wire has of a message itself, with the defaults that it leaves out.
 _OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in FIELDS if name not in ("uuid", "queue"))
 
@@ -129,12 +132,14 @@ class Message:
         ttl: How long it may be ready before it expires; None for no end.
         status_ttl: How long the store keeps its statuses; 0 if it is not tracked by the store itself,
             -1 for ever.
+        named: Whether a message of this uuid may have been submitted before: what is left of that one is then
+            removed with the submission of this one. By default, if `uuid` is given.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*FIELDS, "claim", "packed")
+    __slots__ = (*FIELDS, "claim", "named", "packed")
 
     def __init__(
         self,
@@ -162,6 +167,7 @@ class Message:
         retry_delay: int | None = None,
         ttl: int | None = None,
         status_ttl: int = 0,
+        named: bool | None = None,
     ) -> None:
         if not task_name or not isinstance(task_name, str):
             raise ValidationError(f"task_name={task_name!r}: must be text, and not empty")
@@ -191,6 +197,7 @@ class Message:
         self.retry_delay = retry_delay
         self.ttl = ttl
         self.status_ttl = status_ttl
+        self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
         #: The bytes as which it came from the store; None for one made here.
         self.packed: bytes | None = None
@@ -287,7 +294,9 @@ class Message:
 
     def append_callback(self, callback: Message) -> None:
         """Make `callback` follow this message, after the callbacks that it has already."""
-        self.callback_message_data = _followed(self.callback_message_data, callback.data)
+        self.callback_message_data = _followed(
+            self.callback_message_data, _marked(callback.data, callback.named)
+        )
 
     def pack(self, serializer: Serializer) -> bytes:
         """The message as bytes, without `uuid` and `queue`, defaults left out.
@@ -343,6 +352,7 @@ class Message:
             self.delay,
             self.ttl or 0,
             self.status_ttl,
+            self.named,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -399,4 +409,9 @@ def _restored(sparse: dict[str, Any]) -> dict[str, Any]:
     callback = sparse.get("callback_message_data")
     if callback is not None:
         sparse = {**sparse, "callback_message_data": _restored(callback)}
-    return Message(**sparse).data
+    return _marked(Message(**sparse).data, sparse.get(_NAMED, False))
+
+
+def _marked(data: dict[str, Any], named: bool) -> dict[str, Any]:
+    """The data of a callback, which say if its uuid was chosen by the caller."""
+    return {**data, _NAMED: True} if named else data

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 #: What each message has for itself.
-_OWN = frozenset({"uuid", "created_at", "updated_at"})
+_OWN = frozenset({"uuid", "named", "created_at", "updated_at"})
 
 
 def ticks(first: Message) -> Iterator[Message]:

@@ -28,10 +28,11 @@ class Note(NamedTuple):
 
     Attributes:
         channel: Without the namespace.
-        data: With ``results:…`` what :meth:`~alsek.storage.backends.records.ResultRecord.pack` made of the result
-            that was written, or empty: then one must look (it is too large to travel, or the message has ended
-            without one). With ``statuses:…`` what :meth:`~alsek.storage.backends.records.StatusRecord.pack` made;
-            with ``locks:…`` empty; with anything else the serialized value.
+        data: With ``results:…`` the result that was written, for
+            :meth:`~alsek.storage.backends.records.ResultRecord.unpack`, or empty: then one must look (it is too
+            large to travel, or the message has ended without one). With ``statuses:…`` what
+            :meth:`~alsek.storage.backends.records.StatusRecord.pack` made; with ``locks:…`` empty; with anything
+            else the serialized value.
     """
 
     channel: str

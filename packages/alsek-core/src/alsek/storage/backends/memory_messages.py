@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from alsek.defaults import PROMOTION_BATCH
+from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.memory_queue import Due, Holder, Lane, Record
 from alsek.storage.backends.memory_records import MemoryResults
 from alsek.storage.backends.memory_shelf import Shelf
-from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.memory_store import Expiring, MemoryStore
 from alsek.storage.backends.memory_waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -32,6 +32,7 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
     Worker,
+    refused_again,
 )
 
 
@@ -43,6 +44,7 @@ class MemoryMessages(MessagePort):
         self._results = MemoryResults(store)
         self.shelf = Shelf(store)
         self._holders: dict[str, Holder] = {}
+        self._retired: Expiring[str, frozenset[int]] = Expiring(store.clock)
         self._last_contact = store.clock()
         self._sleepers = Sleepers(store, self._serves, self._missed)
 
@@ -66,13 +68,14 @@ class MemoryMessages(MessagePort):
     def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
         with self._store.lock:
             holder = self._known(worker)
+            if holder.seq is not None and seq < holder.seq:
+                raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
             self._note_contact()
             if seq != holder.seq:
-                if holder.seq is not None and seq < holder.seq:
-                    raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
                 holder.answer = self._step(holder, worker, seq, outcomes, limit)
                 holder.seq = seq
-            return _copy(holder.answer)
+            assert holder.answer is not None
+            return _told(holder.answer, holder)
 
     def _step(
         self, holder: Holder, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int
@@ -112,8 +115,11 @@ class MemoryMessages(MessagePort):
         with self._store.lock:
             holder = self._holders.get(worker.id)
             if holder is None:
-                return [outcome.uuid for outcome in outcomes]
+                return refused_again(outcomes, self._retired.get(worker.id) or frozenset())
+            held = {record.token for record in holder.claims.values()}
             refused = self._finish(holder, outcomes, skipped=[])
+            held.difference_update(record.token for record in holder.claims.values())
+            self._retired.put(worker.id, frozenset(held), DEDUP_WINDOW)
             del self._holders[worker.id]
             for record in list(holder.claims.values()):
                 self.shelf.give_back(record, TaskStatus.SUBMITTED)
@@ -129,15 +135,19 @@ class MemoryMessages(MessagePort):
 
     def _finish(self, holder: Holder, outcomes: Sequence[Outcome], skipped: list[str]) -> list[str]:
         refused = []
+        callbacks: list[Submission] = []
         for outcome in outcomes:
             record = holder.claims.get(outcome.uuid)
-            if record is None or (record.token, record.queue) != (outcome.token, outcome.queue):
+            if record is None or record.token != outcome.token:
                 refused.append(outcome.uuid)
-            else:
-                self._accept(record, outcome, skipped)
+                continue
+            self._accept(record, outcome)
+            if isinstance(outcome, Succeeded) and outcome.callback is not None:
+                callbacks.append(outcome.callback)
+        skipped += [callback.uuid for callback in callbacks if not self.shelf.add(callback, request="")]
         return refused
 
-    def _accept(self, record: Record, outcome: Outcome, skipped: list[str]) -> None:
+    def _accept(self, record: Record, outcome: Outcome) -> None:
         match outcome:
             case Succeeded():
                 self.shelf.succeed(record)
@@ -145,8 +155,6 @@ class MemoryMessages(MessagePort):
                     self._results.put(
                         record.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
                     )
-                if outcome.callback is not None and not self.shelf.add(outcome.callback, request=""):
-                    skipped.append(outcome.callback.uuid)
             case Retried():
                 self.shelf.requeue(record, outcome.payload, outcome.delay)
             case Died():
@@ -336,6 +344,7 @@ class MemoryMessages(MessagePort):
         """Forget messages, dead letters and workers; how many messages and dead letters it was."""
         with self._store.lock:
             self._holders.clear()
+            self._retired.clear()
             return self.shelf.clear()
 
     def _wake(self, everything: bool = False) -> None:
@@ -360,12 +369,12 @@ class MemoryMessages(MessagePort):
         return holder.next_due_at is None or due[0] < holder.next_due_at or due[0] <= self._store.clock()
 
 
-def _copy(step: Step | None) -> Step:
-    """The answer, with lists of its own: what the caller does to them must not change a later repetition."""
-    assert step is not None
+def _told(step: Step, holder: Holder) -> Step:
+    """The answer, first or repeated, in lists of its own; of its claims those that are held still, as they are now."""
+    current = {record.token: record for record in holder.claims.values()}
     return step._replace(
         refused=list(step.refused),
-        claimed=list(step.claimed),
+        claimed=[current[claim.token].as_claimed() for claim in step.claimed if claim.token in current],
         skipped=list(step.skipped),
         corrupt=list(step.corrupt),
     )

@@ -68,8 +68,20 @@ class Shelf:
             return True
         if isinstance(present, Record) or (present is not None and present.finished):
             return False
+        if submission.named:
+            self._clear_traces(submission)
         self.admit(submission, request)
         return True
+
+    def _clear_traces(self, submission: Submission) -> None:
+        """Remove what is left of an earlier message of this uuid."""
+        uuid, results = submission.uuid, self._store.results
+        results.pop(uuid)
+        for other, (record, progenitor) in results.items():
+            if progenitor == uuid:
+                results.amend(other, (record, None))
+        self._store.statuses.pop(uuid)
+        self.dead.pop((submission.queue, uuid))
 
     def admit(self, submission: Submission, request: str) -> None:
         """Take a message in: ready, or delayed by its delay."""
@@ -138,6 +150,7 @@ class Shelf:
         reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=False)
+        self._gone.pop(record.uuid)  # a request that can't be read could not be remembered
         return Corrupt(record.uuid, record.queue, reason)
 
     def take(self, record: Record) -> None:

@@ -48,6 +48,11 @@ class Expiring(Generic[K, V]):
             if len(self._ends) > 2 * len(self._entries) + 64:
                 self._forget_overwritten()
 
+    def amend(self, key: K, value: V) -> None:
+        """Replace the value of an entry that is there; its place and its end stay."""
+        _, end = self._entries[key]
+        self._entries[key] = (value, end)
+
     def get(self, key: K) -> V | None:
         """The entry's value, or None."""
         self._sweep()

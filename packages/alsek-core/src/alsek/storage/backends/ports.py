@@ -83,15 +83,23 @@ class MessagePort(ABC):
     def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
         """Store new messages: ready, or delayed by their `delay`; write SUBMITTED for tracked ones.
 
-        A uuid is new if no message of it is stored, in any queue, and none finished (succeeded, or
-        finished by its holder in any way that removed it) within
-        :data:`~alsek.defaults.DEDUP_WINDOW`. One sleeping worker is woken for each kind that may take them.
+        A uuid is new if no message of it is stored, in any queue, and its last message was not finished by its
+        holder (it succeeded or died) within :data:`~alsek.defaults.DEDUP_WINDOW`. A message that was removed or
+        buried by hand, or set aside as unreadable, leaves its uuid new. One sleeping worker is woken for each
+        kind that may take them.
+
+        A message whose uuid is ``named`` takes the place of the last message of that uuid. The same step removes
+        what is left of the old one: its result, its status, its dead letter if that is in the same queue, and
+        the note of which results descend from it (those results stay). A submission that is refused, or that
+        is accepted again, removes nothing. A dead letter in another queue stays: it is found there only.
 
         Args:
             submissions: Any number; each batch of up to :data:`~alsek.defaults.SUBMISSION_BATCH` is one step.
             request: Names this call. A submission that the store took under the same id before counts
-                as accepted again, so a call may be repeated after a lost reply, also when the message
-                has been claimed or has finished since (within the window).
+                as accepted again and changes nothing, so a call may be repeated after a lost reply. This also
+                holds when the message has been claimed, has finished, or was removed or buried by hand since
+                (within the window), unless another request has brought a message of its uuid since. Of a
+                message that was set aside as unreadable the request is not remembered.
 
         Returns:
             For each submission whether it was accepted; False if its uuid exists. Of two with one uuid in
@@ -107,16 +115,23 @@ class MessagePort(ABC):
         """Report outcomes and claim what is next, in **one** step.
 
         1. *Finish.* Each outcome is accepted only if its token is that of this worker's current claim on the
-           message; then all that belongs to it (see the outcome's class) is written, and results, statuses
-           and callbacks are published. A callback whose uuid is not new is skipped and reported.
+           message of its uuid; then all that belongs to it (see the outcome's class) is written, and results,
+           statuses and callbacks are published. The outcome's queue is not looked at: the claim's counts. What
+           is retried without a delay takes its place in the order of the outcomes; after all of these, so do
+           the callbacks. They are taken in as by :meth:`add`; one whose uuid is not new is skipped and reported.
         2. *Promote.* Delayed messages that are due become ready, at most
-           :data:`~alsek.defaults.PROMOTION_BATCH`; each takes the arrival number of that moment.
+           :data:`~alsek.defaults.PROMOTION_BATCH`, in the order in which they are due; of those due at the
+           same moment the one goes first that was delayed first. Each takes the arrival number of that
+           moment, but its ttl counts from when it was due, however late a worker comes.
         3. *Take over.* What workers whose lease has ended hold becomes ready, at its old place, with one
-           loss more, status RETRYING; those workers are forgotten. If no worker reached the store for a
-           whole lease (an outage), takeover waits one lease more.
+           loss more, status RETRYING; those workers are forgotten. `worker` itself never is: it is here.
+           If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a
+           new lease from the first who does, with whichever method. A store may note contacts once a second
+           only, so an outage may seem longer than it was by that much, or by a quarter of a lease if that is less.
         4. *Claim.* Up to `limit` messages that `worker` may take, by queue in its order, then by (priority,
            arrival), each with a new token; RUNNING written. Revoked, expired and suspect ones are marked. A
-           record that can't be read is set aside among the dead letters and reported.
+           suspect is handed to a worker that takes it alone if it comes first of all. A record that can't be
+           read is set aside among the dead letters, with ``alsek.exceptions.CorruptMessageError``, and reported.
         5. If messages are left that this worker or another may take, one more sleeper is woken.
 
         With ``limit=0`` parts 2 and 3 still happen and nothing is claimed.
@@ -124,12 +139,16 @@ class MessagePort(ABC):
         Args:
             worker: A registered worker.
             seq: Grows by one with each new step of this worker. The same `seq` again returns the answer
-                of the first time and changes nothing (the reply was lost).
+                of the first time and changes nothing (the reply was lost). Of its claims it names those that
+                the worker holds still, as they are now; `next_due`, `waiting` and `suspects` may be told
+                as they were or as they are.
             outcomes: Of messages that it holds.
             limit: How many messages it can start at once now.
 
         Raises:
             WorkerUnknownError: The worker is not registered (any more). Nothing was written.
+            BackendError: `seq` is older than that of the worker's last step, as its own process or the store
+                knows it. Nothing was written.
         """
 
     @abstractmethod
@@ -152,7 +171,8 @@ class MessagePort(ABC):
 
         For a supervisor, after the process that worked under this id has ended. What is given back has no
         loss and no retry charged (as by ``Released``). An unknown worker is no error: all its outcomes
-        are refused.
+        are refused, but for those that its retirement accepted within :data:`~alsek.defaults.DEDUP_WINDOW`: so
+        a repetition after a lost reply is told what the first call was.
 
         Returns:
             The uuids of the outcomes that were refused.
@@ -168,7 +188,10 @@ class MessagePort(ABC):
 
     @abstractmethod
     def remove(self, queue: str, uuid: str) -> bool:
-        """Remove a message in whatever state, without regard to who holds it; False if it isn't there."""
+        """Remove a message in whatever state, without regard to who holds it; False if it isn't there.
+
+        Its uuid is new at once, but not to the request that brought it: see :meth:`add`. The same for :meth:`bury`.
+        """
 
     @abstractmethod
     def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
@@ -224,7 +247,8 @@ class MessagePort(ABC):
     def replay(self, submission: Submission) -> bool:
         """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`.
 
-        False if it isn't there, or if a message of this uuid lives again.
+        This is the old message, not a new one: the letter goes, a result of it stays, whether or not the uuid
+        is ``named``. False if it isn't there, or if a message of this uuid lives again.
         """
 
     @abstractmethod
@@ -253,7 +277,7 @@ class ResultPort(ABC):
 
     @abstractmethod
     def descendants(self, uuid: str) -> list[ResultRecord]:
-        """The results written with `uuid` as their progenitor, oldest write first (not that of `uuid` itself)."""
+        """The results last written with `uuid` as their progenitor, oldest write first (not that of `uuid` itself)."""
 
     @abstractmethod
     def delete(self, uuids: Sequence[str]) -> int:

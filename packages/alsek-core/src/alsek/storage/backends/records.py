@@ -8,6 +8,7 @@ these is a change of the promise in :mod:`alsek.storage.backends.ports`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -42,10 +43,13 @@ class Submission(NamedTuple):
         priority: Lower goes first. Any integer >= 0.
         wish: Which kind of pool may take it.
         delay: Counted from when the store accepts it, on the store's clock.
-        ttl: How long it may be ready before it expires; 0 for no end. What is given back begins it anew,
-            unless it had run out before; what is retried never expires.
+        ttl: How long it may be ready before it expires; 0 for no end. It counts from when the message is accepted,
+            or from when its delay is over, whether or not a worker looks then. What is given back begins it
+            anew, unless it had run out before; what is retried never expires.
         status_ttl: How long each status written for it is kept; 0 for a message that is not
             tracked, ``FOR_EVER`` for one whose statuses stay.
+        named: The uuid was chosen by the caller, so an earlier message may have had it: what is left of that
+            one is removed when this one is stored. False for a uuid that was made for this message.
     """
 
     uuid: str
@@ -56,6 +60,7 @@ class Submission(NamedTuple):
     delay: int = 0
     ttl: int = 0
     status_ttl: int = 0
+    named: bool = False
 
 
 SuspectPolicy: TypeAlias = Literal["alone", "freely", "only"]
@@ -170,6 +175,18 @@ class Lost(NamedTuple):
 Outcome: TypeAlias = Succeeded | Retried | Died | Released | Lost
 
 
+def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
+    """The uuids that a repeated retirement refuses: all but the first outcome under each token that was accepted."""
+    left = set(accepted)
+    refused = []
+    for outcome in outcomes:
+        if outcome.token in left:
+            left.remove(outcome.token)
+        else:
+            refused.append(outcome.uuid)
+    return refused
+
+
 class Corrupt(NamedTuple):
     """A record that the store could not read, and set aside among the dead letters."""
 
@@ -250,13 +267,13 @@ class ResultRecord(NamedTuple):
 
     @classmethod
     def unpack(cls, uuid: str, data: bytes) -> ResultRecord:
-        """What :meth:`pack` made.
+        """What :meth:`pack` made; a store may have put more behind the token, after a ``^``.
 
         Raises:
             ValueError: These bytes are no result.
         """
         timestamp, token, payload = data.split(b"|", 2)
-        return cls(uuid, payload, int(timestamp), int(token))
+        return cls(uuid, payload, int(timestamp), int(token.partition(b"^")[0]))
 
 
 class StatusRecord(NamedTuple):

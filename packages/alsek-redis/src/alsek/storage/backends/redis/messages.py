@@ -76,7 +76,7 @@ class RedisMessages(MessagePort):
         if len(submissions) == 1:
             (submission,) = submissions
             arguments = (name, *submission_arguments(submission))
-            if submission.delay == 0 and self._add_one.run(arguments) is not None:
+            if submission.delay == 0 and not submission.named and self._add_one.run(arguments) is not None:
                 return [True]
             return [self._add.run(arguments)[0] == 1]
         # Of two of one uuid in this call the second is not new, though it has the same request.
@@ -192,7 +192,7 @@ class RedisMessages(MessagePort):
         return int(self._dead_queues(queue.encode())[1])
 
     def replay(self, submission: Submission) -> bool:
-        return bool(self._replay(*submission_arguments(submission)))
+        return bool(self._replay(*submission_arguments(submission._replace(named=False))))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         if uuid is not None:

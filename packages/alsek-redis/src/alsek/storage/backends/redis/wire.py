@@ -21,16 +21,19 @@ from alsek.storage.backends.records import (
 
 _WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
 
+#: The same in capitals, of a message whose uuid may have been used before: so the others pay no byte for it.
+_WISH_NAMED: Final = {"any": b"A", "thread": b"T", "process": b"P"}
+
 
 def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
     """As ``prelude/submit.lua`` reads it."""
-    uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     return (
         uuid.encode(),
         queue.encode(),
         payload,
         b"%d" % priority,
-        _WISH[wish],
+        _WISH_NAMED[wish] if named else _WISH[wish],
         b"%d" % delay,
         b"%d" % ttl,
         b"%d" % status_ttl,

@@ -9,7 +9,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.records import set_status
+from alsek.storage.backends.sqlite.records import clear_traces, set_status
 from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import WISHES, Lane, Transaction
 
@@ -23,21 +23,20 @@ _INSERT: Final = """
         (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
     SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
     FROM queues WHERE id = ?
-    AND NOT EXISTS (
-        SELECT 1 FROM finished
+    AND coalesce((
+        SELECT done = 0 AND (request <> ? OR request = '') FROM finished
         WHERE finished.ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
-        AND (done = 1 OR (request = ? AND request <> '')))
+        ORDER BY bucket DESC LIMIT 1), 1)
     ON CONFLICT (ns, uuid) DO NOTHING
 """
 
-_SAME_REQUEST: Final = """
-    SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid AND request = :request
-    UNION ALL
-    SELECT 1 FROM finished
-    WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid
-    AND request = :request AND at > :since
-    AND NOT EXISTS (SELECT 1 FROM messages WHERE ns = :ns AND uuid = :uuid)
-    LIMIT 1
+#: Of the message that is stored, else of the one that was gone last.
+_REQUEST: Final = """
+    SELECT coalesce(
+        (SELECT request FROM messages WHERE ns = :ns AND uuid = :uuid),
+        (SELECT request FROM finished
+         WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid AND at > :since
+         ORDER BY bucket DESC LIMIT 1))
 """
 
 _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
@@ -63,7 +62,7 @@ def insert(
         request: Empty for one that the store makes itself.
         anew: Also if one of this uuid has just finished: it is that one.
     """
-    uuid, queue, payload, priority, wish, delay, ttl, status_ttl = submission
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     if priority > _LARGEST:
         raise ValidationError(
             f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"
@@ -85,6 +84,7 @@ def insert(
         RECORD_VERSION,
         payload if type(payload) is bytes else bytes(payload),
         number,
+        request,
         tx.ns,
         bucket,
         bucket - 1,
@@ -92,17 +92,19 @@ def insert(
         uuid,
         # Nothing finished after the end of time.
         _LARGEST if anew else now - DEDUP_WINDOW,
-        request,
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
         return False
+    message = cursor.lastrowid or 0
+    if named and not anew:
+        clear_traces(tx, uuid, number)
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:
         tx.wakes.add(Lane(queue, code))
     else:
-        announce_due(tx, cursor.lastrowid or 0, queue, code)
+        announce_due(tx, message, queue, code)
     return True
 
 
@@ -119,8 +121,8 @@ def _same_request(tx: Transaction, uuid: str, request: str) -> bool:
     values = {
         "ns": tx.ns,
         "uuid": uuid,
-        "request": request,
         "bucket": tx.now // BUCKET,
         "since": tx.now - DEDUP_WINDOW,
     }
-    return tx.execute(_SAME_REQUEST, values).fetchone() is not None
+    (known,) = tx.execute(_REQUEST, values).fetchone()
+    return bool(known == request)

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.moving import drop
 from alsek.storage.backends.sqlite.records import entomb, set_status, set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction
 
@@ -188,7 +187,8 @@ class Claim:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         entomb(tx, row.message, json.dumps(details).encode(), self._worker.dlq_ttl)
-        drop(tx, [row.message], done=False)
+        # Not remembered in `finished`: of a record that can't be read the request can't be trusted.
+        tx.execute("DELETE FROM messages WHERE id = ?", (row.message,))
         if row.status_ttl:
             set_status(tx, row.uuid, TaskStatus.FAILED, row.status_ttl)
         tx.notes.append((f"results:{row.uuid}", b""))
@@ -208,6 +208,13 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
             _HELD, (number, first, last)
         ).fetchall()
     ]
+
+
+def tokens_of(tx: Transaction, number: int) -> set[int]:
+    """The tokens of all claims of a worker."""
+    return {
+        token for (token,) in tx.execute("SELECT token FROM claims WHERE worker = ?", (number,)).fetchall()
+    }
 
 
 _ANY_SEQ: Final = 2**63 - 1

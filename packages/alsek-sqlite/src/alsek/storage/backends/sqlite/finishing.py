@@ -54,7 +54,6 @@ def _finish(
     marks = ",".join("?" * len(tokens))
     rows = tx.execute(_CLAIMS.format(marks), (worker, *tokens)).fetchall()
     claims = {row[0]: row for row in rows}
-    names = {row[2]: database.queue_name(tx, row[2]) for row in rows}
     gone: list[int] = []
     kept: list[tuple[Retried | Released | Lost, int, int, bool]] = []
     results: list[Succeeded] = []
@@ -62,7 +61,7 @@ def _finish(
     statuses: dict[TaskStatus, list[tuple[str, int]]] = {}
     for outcome in outcomes:
         claim = claims.get(outcome.token)
-        if claim is None or claim[3] != outcome.uuid or names[claim[2]] != outcome.queue:
+        if claim is None or claim[3] != outcome.uuid:
             refused.append(outcome.uuid)
             continue
         token, message, queue, uuid, status_ttl, expired = claim
@@ -89,11 +88,11 @@ def _finish(
         drop(tx, gone, done=True)
     if results:
         set_results(tx, results)
-    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
     for outcome, message, queue, expired in kept:
         _keep(database, tx, outcome, message, queue, expired)
     for status, tracked in statuses.items():
         set_statuses(tx, tracked, status)
+    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
 
 
 def _keep(

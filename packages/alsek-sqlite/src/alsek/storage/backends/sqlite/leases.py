@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.records import TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import give_back_all
+from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import Transaction
 
 _REGISTER: Final = """
@@ -21,6 +24,14 @@ _SPARE: Final = """
 """
 _LOST: Final = "SELECT id FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
 _FORGET: Final = "DELETE FROM workers WHERE id = ?"
+
+_REMEMBER: Final = """
+    INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done) VALUES (?, ?, ?, ?, ?, 0)
+"""
+_REMEMBERED: Final = """
+    SELECT request FROM finished WHERE ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
+    ORDER BY bucket DESC LIMIT 1
+"""
 
 #: All that a step must know before it begins. The worker itself is never lost to itself: it is here.
 _GLANCE: Final = """
@@ -89,6 +100,26 @@ def register(tx: Transaction, worker: Worker) -> None:
 def forget(tx: Transaction, number: int) -> None:
     """Know a worker no more."""
     tx.execute(_FORGET, (number,))
+
+
+def remember_accepted(tx: Transaction, worker: Worker, tokens: Iterable[int]) -> None:
+    """Keep for the window what a worker's retirement accepted, so that it can be sent again after a lost reply."""
+    text = " ".join(map(str, sorted(tokens)))
+    tx.execute(_REMEMBER, (tx.ns, tx.now // BUCKET, _memento(worker), text, tx.now))
+    tx.gone += 1
+
+
+def last_accepted(tx: Transaction, worker: Worker) -> list[int]:
+    """The tokens that the retirement of this worker accepted, if that was within the window."""
+    bucket = tx.now // BUCKET
+    values = (tx.ns, bucket, bucket - 1, bucket - 2, _memento(worker), tx.now - DEDUP_WINDOW)
+    row = tx.execute(_REMEMBERED, values).fetchone()
+    return [] if row is None else [int(token) for token in row[0].split()]
+
+
+def _memento(worker: Worker) -> str:
+    # Its name in `finished`; no uuid has a line feed in it.
+    return f"\n{worker.id}"
 
 
 def take_over(database: Database, tx: Transaction, asking: int) -> None:

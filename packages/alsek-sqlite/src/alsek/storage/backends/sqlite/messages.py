@@ -15,6 +15,7 @@ from alsek.storage.backends.records import (
     Submission,
     TaskStatus,
     Worker,
+    refused_again,
 )
 from alsek.storage.backends.sqlite import adding, browsing, claiming, handling, leases
 from alsek.storage.backends.sqlite.database import Database
@@ -76,8 +77,12 @@ class SQLiteMessages(MessagePort):
     def _retire(self, tx: Transaction, worker: Worker, outcomes: Sequence[Outcome]) -> list[str]:
         number = leases.number_of(tx, worker)
         if number is None:
-            return [outcome.uuid for outcome in outcomes]
-        refused, _ = finish(self._database, tx, number, outcomes)
+            return refused_again(outcomes, leases.last_accepted(tx, worker)) if outcomes else []
+        refused: list[str] = []
+        if outcomes:
+            held = claiming.tokens_of(tx, number)
+            refused, _ = finish(self._database, tx, number, outcomes)
+            leases.remember_accepted(tx, worker, held - claiming.tokens_of(tx, number))
         give_back_all(self._database, tx, number, TaskStatus.SUBMITTED)
         leases.forget(tx, number)
         return refused

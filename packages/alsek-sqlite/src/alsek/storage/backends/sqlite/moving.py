@@ -76,6 +76,9 @@ def requeue(
         make_ready(tx, queue, [(message, tx.now)])
         tx.wakes.add(Lane(name, wish))
     else:
+        # Of those due at the same moment, whichever was delayed first has the lower arrival number.
+        ((arrival,),) = tx.execute(_ARRIVE, (1, queue)).fetchall()
+        tx.execute("UPDATE messages SET arrival = ? WHERE id = ?", (arrival, message))
         tx.execute(_DELAYED, (tx.ns, due, message))
         announce_due(tx, message, name, wish)
 

@@ -87,3 +87,11 @@ def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
     """Copy a message to the dead letters, unless `dlq_ttl` is 0."""
     if dlq_ttl:
         tx.execute(_ENTOMB, (error, tx.now, end_of(tx.now, dlq_ttl), message))
+
+
+def clear_traces(tx: Transaction, uuid: str, queue: int) -> None:
+    """Delete what is left of an earlier message of this uuid: result, status, and dead letter of this queue."""
+    tx.execute("DELETE FROM results WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
+    tx.execute("UPDATE results SET progenitor = NULL WHERE ns = ? AND progenitor = ?", (tx.ns, uuid))
+    tx.execute("DELETE FROM statuses WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
+    tx.execute("DELETE FROM dead WHERE queue = ? AND uuid = ?", (queue, uuid))

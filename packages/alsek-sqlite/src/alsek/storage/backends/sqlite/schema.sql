@@ -87,7 +87,8 @@ CREATE TABLE workers (
 );
 CREATE INDEX workers_by_lease_end ON workers (ns, lease_end);
 
--- The uuids of messages that are gone, for DEDUP_WINDOW. `bucket` is the time in half windows, so that
+-- The uuids of messages that are gone, for DEDUP_WINDOW; and of a worker that retired (a line feed and its id stand for
+-- a uuid) the tokens that were accepted, in the place of the request. `bucket` is the time in half windows, so that
 -- the oldest can be deleted without an index by time.
 CREATE TABLE finished (
     ns      INTEGER NOT NULL,

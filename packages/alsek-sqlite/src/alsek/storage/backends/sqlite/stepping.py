@@ -97,8 +97,15 @@ class Stepping:
     def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
         """See :meth:`~alsek.storage.backends.ports.MessagePort.step`."""
         memory = self._memory.get(worker.id)
-        if memory is not None and memory.seq == seq and memory.idle is not None:
-            return _copy(memory.idle)
+        if memory is not None and seq <= memory.seq:
+            # The store may not know of that last step: it wrote nothing.
+            glance = self._database.read(lambda tx: leases.glance(tx, worker))
+            if seq < memory.seq:
+                raise _too_old(worker, seq, memory.seq)
+            if memory.idle is not None:
+                if _is_stale(glance, worker, self._database.clock()):
+                    self._database.write(leases.note_contact)
+                return _copy(memory.idle)
         if not outcomes:
             idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, memory))
             if idle is not None:
@@ -117,7 +124,7 @@ class Stepping:
         quiet = (
             (glance.seq is None or seq > glance.seq)
             and (memory is None or seq > memory.seq)
-            and tx.now - glance.contact < min(_CONTACT_EVERY, worker.lease // 4)
+            and not _is_stale(glance, worker, tx.now)
             and not _is_over(glance.next_lost, tx.now)
             and not _is_over(glance.next_due, tx.now)
         )
@@ -184,7 +191,8 @@ class Stepping:
 
     def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
         if seq != glance.seq:
-            raise BackendError(f"step {seq} of worker {worker.id} came after its step {glance.seq}")
+            raise _too_old(worker, seq, glance.seq)
+        leases.note_contact(tx, glance.contact)
         (answer,) = tx.execute(_LAST_ANSWER, (glance.number,)).fetchone()
         return _unpack(answer, tx.now)._replace(claimed=claiming.held(tx, glance.number, seq))
 
@@ -257,6 +265,15 @@ class Stepping:
         due = self._database.read(surveying.next_due)
         if due is not None:
             notifier.set_alarm(due, besides=slot)
+
+
+def _is_stale(glance: leases.Glance, worker: Worker, now: int) -> bool:
+    """Whether it is time to write again that a worker was here."""
+    return now - glance.contact >= min(_CONTACT_EVERY, worker.lease // 4)
+
+
+def _too_old(worker: Worker, seq: int, last: int | None) -> BackendError:
+    return BackendError(f"step {seq} of worker {worker.id} came after its step {last}")
 
 
 def _is_over(end: int | None, now: int) -> bool:

@@ -30,7 +30,7 @@ _ALL: Final = {kind: text + "q.ns = ? ORDER BY q.name" for kind, text in _SURVEY
 
 _NEXT_DUE: Final = "SELECT due FROM delayed WHERE ns = ? ORDER BY due LIMIT 1"
 _DUE: Final = """
-    SELECT d.due, d.message, m.queue, m.wish FROM delayed AS d JOIN messages AS m ON m.id = d.message
+    SELECT d.due, m.arrival, d.message, m.queue, m.wish FROM delayed AS d JOIN messages AS m ON m.id = d.message
     WHERE d.ns = ? AND d.due <= ? ORDER BY d.due, d.message LIMIT ?
 """
 _PROMOTED: Final = "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?"
@@ -90,10 +90,11 @@ def promote(database: Database, tx: Transaction) -> None:
     """
     queues: dict[int, list[tuple[int, int]]] = {}
     rows = tx.execute(_DUE, (tx.ns, tx.now, PROMOTION_BATCH)).fetchall()
-    for due, message, queue, wish in rows:
+    rows.sort()  # of those due at the same moment the one goes first that was delayed first
+    for due, _, message, queue, wish in rows:
         queues.setdefault(queue, []).append((message, due))
         tx.wakes.add(Lane(database.queue_name(tx, queue), wish))
-    tx.executemany(_PROMOTED, [(tx.ns, due, message) for due, message, _, _ in rows])
+    tx.executemany(_PROMOTED, [(tx.ns, due, message) for due, _, message, _, _ in rows])
     for queue, messages in queues.items():
         make_ready(tx, queue, messages)
 

@@ -4,7 +4,7 @@
 -- taken in under the same request is accepted again and nothing is written.
 -- ARGV[2] request; from ARGV[3] on 8 a submission
 -- Returns: 1 or 0 for each
--- Needs: base window header tokens place put status submit
+-- Needs: base window header tokens place put status letters submit
 local starts = {}
 for i = 3, #ARGV, 8 do starts[#starts + 1] = i end
 local answers = submit(starts, ARGV[2])

@@ -1,11 +1,15 @@
--- The results written with this progenitor, oldest write first; names of results that are gone are dropped.
+-- The results last written with this progenitor, oldest write first; names of others, and of results that are gone, are
+-- dropped.
 -- ARGV[2] progenitor
 -- Returns: flat: uuid, bytes
 -- Needs: base
 local index, answer = P .. 'descendants:' .. ARGV[2], {}
-for _, uuid in ipairs(call('ZRANGE', index, 0, -1)) do
+local entries = call('ZRANGE', index, 0, -1, 'WITHSCORES')
+for i = 1, #entries, 2 do
+  local uuid = entries[i]
   local found = uuid ~= ARGV[2] and call('GET', P .. 'results:' .. uuid)
-  if found then
+  local write = found and string.match(found, '^%d+|%d+^(%d+)|')
+  if write and tonumber(write) == tonumber(entries[i + 1]) then
     answer[#answer + 1] = uuid
     answer[#answer + 1] = found
   else

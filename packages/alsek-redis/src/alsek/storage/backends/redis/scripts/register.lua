@@ -5,5 +5,5 @@
 -- Needs: base beat
 -- Flags: allow-oom
 beat(tonumber(ARGV[3]))
-call('ZADD', WORKERS, int(NOW + tonumber(ARGV[3])), ARGV[2])
+extend(ARGV[2], ARGV[3])
 call('HSETNX', KEYS[6], '', '0 \n')

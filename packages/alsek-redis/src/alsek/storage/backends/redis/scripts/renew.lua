@@ -7,7 +7,7 @@
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
 beat(tonumber(ARGV[3]))
-call('ZADD', WORKERS, int(NOW + tonumber(ARGV[3])), worker)
+extend(worker, ARGV[3])
 
 local known, revoked = {}, {}
 for i = 5, #ARGV do known[tonumber(ARGV[i])] = true end

@@ -1,26 +1,39 @@
 -- Accept the last outcomes of a worker, give back uncharged all else that it holds, and forget it.
 --
--- The answer is kept for a minute, so that a repetition after a lost reply hears the same.
+-- The tokens that were accepted are kept for the window, so that a repetition after a lost reply hears the same.
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
 -- Needs: base window tokens place status leave result finish
 -- Rarely: header put letters submit return outcomes
 -- Flags: allow-oom
+-- Of the outcomes from ARGV[4] on the uuids of those whose token is not among `accepted` (each between two blanks),
+-- or stood before it already.
+local function unaccepted(accepted)
+  local refused, seen, i = {}, {}, 4
+  while i <= #ARGV do
+    local uuid, token = ARGV[i + 1], ARGV[i + 2]
+    if ARGV[i] ~= 'C' then
+      if seen[token] or not string.find(accepted, ' ' .. token .. ' ', 1, true) then refused[#refused + 1] = uuid end
+      seen[token] = true
+    end
+    i = i + WIDTH[ARGV[i]]
+  end
+  return refused
+end
+
 local worker = ARGV[2]
 local answered = P .. 'retired:' .. worker
 local known = call('ZSCORE', WORKERS, worker)
 if not known then
-  local said = call('GET', answered)
-  if said then return cjson.decode(said) end
+  local at, tokens = string.match(call('GET', answered) or '', '^(%d+)|(.*)$')
+  return unaccepted(at and at + WINDOW > NOW and tokens or ' ')
 end
 local _, apply = finish(KEYS[6], 4, ARGV[3])
-local refused = apply()
-if known then
-  if refused[1] or ARGV[4] then
-    call('SET', answered, cjson.encode(refused), 'PX', 60000)
-  end
-  rarely().forget(worker, 0, SUBMITTED, ARGV[3])
-  settle()
+local refused, _, accepted = apply()
+if accepted[1] then
+  call('SET', answered, int(NOW) .. '| ' .. table.concat(accepted, ' ') .. ' ', 'PX', WINDOW)
 end
+rarely().forget(worker, 0, SUBMITTED, ARGV[3])
+settle()
 return refused

@@ -19,20 +19,23 @@ local line, apply = finish(claims, AFTER_QUEUES + 2, ARGV[5])
 local last, alone, said = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
+if tonumber(seq) < tonumber(last) then
+  return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
+end
 beat(tonumber(ARGV[4]))
 if repeated then
   local kept = said ~= '' and cjson.decode(said) or {}
   refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
   claimed = rarely().claims_of_step(claims, seq)
-elseif tonumber(seq) < tonumber(last) then
-  return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 else
   refused, skipped = apply()
 end
 
-local next_due = see_to_delayed(ARGV[5])
-take_over(worker, ARGV[5])
-settle()
+local next_due = see_to_delayed(ARGV[5], repeated)
+if not repeated then
+  take_over(worker, ARGV[5])
+  settle()
+end
 
 local barred, found = false, false
 if not repeated then

@@ -8,10 +8,11 @@
 --   C and a submission                          the callback of the outcome before it
 local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
 
--- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers the uuids that were
--- refused, those of callbacks that exist already, and what the worker's line (its field '') says.
+-- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers what the worker's line (its field '')
+-- says, and a function that applies them; that answers the uuids that were refused, those of callbacks that exist
+-- already, and the tokens that were accepted.
 local function finish(claims, first, dlq_ttl)
-  local fields, refused, skipped, ended, starts = { '' }, {}, {}, {}, {}
+  local fields, refused, skipped, ended, starts, tokens = { '' }, {}, {}, {}, {}, {}
   local i = first
   while i <= #ARGV do
     if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
@@ -32,6 +33,7 @@ local function finish(claims, first, dlq_ttl)
         if accepted then
           ended[uuid] = true
           ended[#ended + 1] = uuid
+          tokens[#tokens + 1] = token
           if kind == 'F' or kind == 'S' then
             leave(uuid, request, queue)
             if kind == 'S' then result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
@@ -52,6 +54,6 @@ local function finish(claims, first, dlq_ttl)
         if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
       end
     end
-    return refused, skipped
+    return refused, skipped, tokens
   end
 end

@@ -39,11 +39,17 @@ end
 
 -- A record that can't be read: its bytes go to the dead letters, and the caller hears of it.
 local function set_aside(uuid, queue, record, dlq_ttl)
-  local reason = string.match(record, '^1|') and 'its header is damaged'
-    or 'it was written by another version, or is damaged'
+  local version = string.match(record, '^(%d+)|')
+  local reason = version and version ~= '1' and 'record version ' .. version .. ': this version of Alsek reads 1'
+    or 'its header is damaged'
   call('HDEL', MESSAGES, uuid)
   tally(queue, -1)
-  bury(uuid, queue, record, cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) ..
+  local name = P .. 'statuses:' .. uuid
+  if call('EXISTS', name) == 1 then
+    call('SET', name, FAILED .. STAMP, 'KEEPTTL')
+    call('PUBLISH', name, FAILED .. STAMP)
+  end
+  bury(uuid, queue, record, cjson.encode({ name = 'alsek.exceptions.CorruptMessageError', text = reason }):sub(1, -2) ..
     ',"traceback":null}', dlq_ttl)
   corrupt[#corrupt + 1] = uuid
   corrupt[#corrupt + 1] = queue

@@ -39,19 +39,19 @@ local function any_suspects()
   return call('EXISTS', unpack(indexes)) > 0
 end
 
--- What this worker is given now, by its queues in order, then by place: a suspect alone, and only to one
--- that holds nothing.
+-- What this worker is given now, by its queues in order, then by place: a suspect alone, if it comes first, and only
+-- to one that holds nothing.
 local function choose(limit, holds_nothing)
   local picked, n = { uuids = {}, queue = {}, suspect = {} }, 0
   local careful = POLICY ~= 'freely' and holds_nothing and any_suspects()
-  local rooms = careful and { 'ready:', 'suspects:' } or ROOMS
+  local rooms = careful and { 'suspects:', ROOMS[1] } or ROOMS
   local queue = next_queue(0, nil, rooms)
   while queue and #picked.uuids < limit do
     if careful and not picked.uuids[1] then
-      pick(queue, { 'suspects:' }, 1, picked)
-      if picked.uuids[1] then break end
+      pick(queue, rooms, 1, picked)
+      if picked.suspect[1] then break end
     end
-    pick(queue, ROOMS, limit - #picked.uuids, picked)
+    if #picked.uuids < limit then pick(queue, ROOMS, limit - #picked.uuids, picked) end
     n = n + 1
     queue = #picked.uuids < limit and next_queue(n, queue, rooms)
   end

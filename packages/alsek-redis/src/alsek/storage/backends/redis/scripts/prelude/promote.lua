@@ -1,18 +1,21 @@
--- Delayed messages that are due become ready, 500 at a time; each takes the arrival number of this moment.
+-- Delayed messages that are due become ready, 500 at a time; each takes the arrival number of this moment, and its
+-- ttl counts from when it was due, however late this is.
 -- Answers the milliseconds until the next one is due, -1 if none is delayed.
 local function promote(dlq_ttl)
-  local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'LIMIT', 0, 500)
-  call('ZREMRANGEBYRANK', DELAYED, '0', int(#due - 1))
-  local uuids, queues = {}, {}
-  for n, member in ipairs(due) do
-    uuids[n], queues[n] = string.match(member, '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
+  local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, 500)
+  call('ZREMRANGEBYRANK', DELAYED, '0', int(#due / 2 - 1))
+  local uuids, queues, since = {}, {}, {}
+  for i = 1, #due, 2 do
+    local n = #uuids + 1
+    uuids[n], queues[n] = string.match(due[i], '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
+    since[n] = tonumber(due[i + 1])
   end
-  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#due)) - #due
+  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids)) - #uuids
   for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do
     local h = record and parse(record)
     if h then
       h.arrival = int(arrival + n)
-      h.expiry = h.ttl == '0' and '0' or int(NOW + tonumber(h.ttl))
+      h.expiry = h.ttl == '0' and '0' or int(since[n] + h.ttl)
       write(uuids[n], format(h) .. string.sub(record, h.body))
       ready(h, uuids[n])
     elseif record then

@@ -28,4 +28,5 @@ local function forget(worker, losses, code, dlq_ttl)
   end
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)
   call('ZREM', WORKERS, worker)
+  call('HDEL', P .. 'leases', worker)
 end

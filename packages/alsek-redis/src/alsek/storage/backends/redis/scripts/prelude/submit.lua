@@ -1,42 +1,58 @@
 -- Taking in new messages, and knowing which are.
 
--- For each uuid the request that it was taken in with, '' for a record that can't be read; nil if it is new.
--- Finished uuids stand in one hash for each half of the window: uuid -> offset in it|request.
+-- For each uuid the request that it was taken in with, '' for a record that can't be read; nil if it was not. Second,
+-- those whose message was removed by hand: they are new to every other request.
+-- Uuids that are gone stand in one hash for each half of the window: uuid -> offset in it|request, and a '|' if removed
+-- by hand. The newest entry counts, and before it a message that is stored.
 local function requests_of(uuids)
-  local found = {}
-  for n, record in ipairs(fetch(MESSAGES, uuids)) do
-    if record then found[uuids[n]] = (parse(record) or { request = '' }).request end
-  end
+  local found, removed = {}, {}
   for half = HALF - WINDOW / SPAN, HALF do
     for n, entry in ipairs(fetch(P .. 'finished:' .. half, uuids)) do
       if entry then
-        local offset, request = string.match(entry, '^(%d+)|(.*)$')
-        if half * SPAN + offset + WINDOW > NOW then found[uuids[n]] = found[uuids[n]] or request end
+        local offset, request, by_hand = string.match(entry, '^(%d+)|([^|]*)(|?)$')
+        if half * SPAN + offset + WINDOW > NOW then
+          found[uuids[n]], removed[uuids[n]] = request, by_hand == '|' or nil
+        end
       end
     end
   end
-  return found
+  for n, record in ipairs(fetch(MESSAGES, uuids)) do
+    if record then found[uuids[n]], removed[uuids[n]] = (parse(record) or { request = '' }).request, nil end
+  end
+  return found, removed
 end
 
--- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl.
+-- Remove what is left of an earlier message of this uuid; its letter only if that is in the same queue.
+local function clear_traces(uuid, queue)
+  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
+  if call('ZSCORE', P .. 'dead:' .. queue, uuid) then discard(uuid, queue) end
+end
+
+-- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is
+-- a capital letter if the uuid may have been used before.
 -- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under this `request` counts as
 -- accepted again; without a request (a callback, a replay) none does.
 local function submit(starts, request, known)
+  local removed = {}
   if not known then
     local uuids = {}
     for n, i in ipairs(starts) do uuids[n] = ARGV[i] end
-    known = requests_of(uuids)
+    known, removed = requests_of(uuids)
   end
   local answers = {}
   local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#starts)) - #starts
   for n, i in ipairs(starts) do
     local uuid, queue, priority, wish = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
     local pause, ttl, status_ttl = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
-    if known[uuid] then
+    if known[uuid] and (known[uuid] == request or not removed[uuid]) then
       answers[n] = known[uuid] == request and 1 or 0
     else
       answers[n] = 1
-      known[uuid] = request or '-'
+      known[uuid], removed[uuid] = request or '-', nil
+      if string.byte(wish) < 97 then
+        wish = string.lower(wish)
+        clear_traces(uuid, queue)
+      end
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
       local h = { wish = wish, priority = priority, arrival = arrival + n, queue = queue }
       write(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..

@@ -4,7 +4,6 @@
 local function take_over(self, dlq_ttl)
   local first = call('ZRANGE', WORKERS, '0', '0', 'WITHSCORES')
   if not first[1] or tonumber(first[2]) > NOW then return end
-  if tonumber(call('HGET', COUNTERS, 'grace') or 0) > NOW then return end
   for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW), 'LIMIT', 0, 20)) do
     if worker ~= self then rarely().forget(worker, 1, RETRYING, dlq_ttl) end
   end

@@ -1,0 +1,125 @@
+"""What a random history is made of: messages, outcomes and durations, drawn by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any, Final, NamedTuple, TypeVar
+
+from alsek.storage.backends.records import (
+    FOR_EVER,
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    Submission,
+    Succeeded,
+)
+from tests.contract.actors import ERROR
+
+T = TypeVar("T")
+
+QUEUES: Final = ("a", "b", "ü")
+LEASES: Final = (10_000, 25_000)
+
+#: The parts that workers play.
+CASTS: Final[tuple[dict[str, Any], ...]] = (
+    {"kind": "thread", "queues": None, "lease": LEASES[0], "suspects": "alone"},
+    {"kind": "process", "queues": ("b", "a"), "lease": LEASES[1], "suspects": "freely"},
+    {"kind": "any", "queues": ("a", "ü"), "lease": LEASES[1], "suspects": "alone"},
+    {"kind": "thread", "queues": ("b", "nothing", "a"), "lease": LEASES[0], "suspects": "only"},
+    {"kind": "any", "queues": None, "lease": LEASES[0], "suspects": "freely"},
+)
+
+_OUTCOMES: Final = (
+    *("succeeded", "succeeded", "no result", "callback", "callback", "retried", "retried"),
+    *("died", "died", "released", "lost", "suspect", "suspect"),
+)
+
+
+class Claim(NamedTuple):
+    """A claim that was made once, by the name of its token."""
+
+    uuid: str
+    queue: str
+    token: int
+
+
+class Chance:
+    """Draws from one seed.
+
+    Args:
+        seed: The same seed draws the same.
+        uuids: Those used so far; new ones are added.
+    """
+
+    def __init__(self, seed: int, uuids: list[str]) -> None:
+        self.random = Random(seed)
+        self.uuids = uuids
+
+    def one(self, *values: T) -> T:
+        """One of these."""
+        return self.random.choice(values)
+
+    def of(self, values: Sequence[T]) -> T:
+        """One of a list, a late one more likely."""
+        return values[-1 - min(int(self.random.expovariate(0.4)), len(values) - 1)]
+
+    def below(self, n: int) -> int:
+        """A number from 0 on."""
+        return self.random.randrange(n)
+
+    def maybe(self, likelihood: float) -> bool:
+        """True so often."""
+        return self.random.random() < likelihood
+
+    def uuid(self) -> str:
+        """A new one, or one that was used before."""
+        if self.maybe(0.55):
+            self.uuids.append(f"m{len(self.uuids)}")
+            return self.uuids[-1]
+        return self.of(self.uuids)
+
+    def dlq_ttl(self) -> int:
+        """For how long something is a dead letter."""
+        return self.one(FOR_EVER, FOR_EVER, 0, 90_000)
+
+    def submission(self, queue: str | None = None, uuid: str | None = None) -> Submission:
+        """A message."""
+        return Submission(
+            uuid or self.uuid(),
+            queue or self.one(*QUEUES),
+            b"payload %d" % self.below(1_000),
+            self.below(3),
+            self.one("any", "any", "thread", "process"),
+            self.one(0, 0, 0, 1, 1_000, 1_000, 5_000),
+            self.one(0, 0, 700, 20_000),
+            self.one(FOR_EVER, FOR_EVER, 0),
+            self.maybe(0.5),
+        )
+
+    def outcome(self, claim: Claim) -> Outcome:
+        """What becomes of a message."""
+        uuid, queue, token = claim
+        if self.maybe(0.1):
+            queue = "elsewhere"
+        match self.one(*_OUTCOMES):
+            case "succeeded":
+                progenitor = self.of(self.uuids) if self.maybe(0.5) else None
+                return Succeeded(uuid, queue, token, b"result %d" % self.below(1_000), FOR_EVER, progenitor)
+            case "no result":
+                return Succeeded(uuid, queue, token)
+            case "callback":
+                result = b"result" if self.maybe(0.5) else None
+                return Succeeded(uuid, queue, token, result, callback=self.submission())
+            case "retried":
+                delay = self.one(0, 0, 10, 1_000, 1_000, 4_000)
+                return Retried(uuid, queue, token, b"retried %d" % self.below(1_000), delay)
+            case "died":
+                return Died(uuid, queue, token, ERROR, self.dlq_ttl())
+            case "released":
+                return Released(uuid, queue, token)
+            case "lost":
+                return Lost(uuid, queue, token)
+        return Lost(uuid, queue, token, suspect=True)

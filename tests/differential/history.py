@@ -1,0 +1,378 @@
+"""A history of calls, made on two stores alike, and compared after each.
+
+Where the promise in ``ports.py`` leaves nothing open, nothing is left out here: repetitions of any earlier call, old
+sequence numbers, stale and foreign tokens, workers of all kinds, interventions by hand, outages. Two things are
+avoided, since stores may differ there: a silence that ends within a second of the length of somebody's lease, and a
+time to live that Redis counts in real time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Final, NamedTuple
+
+from alsek.storage.backends.records import FOR_EVER, Outcome, Step, Submission, TaskStatus, Worker
+from tests.contract.actors import ERROR
+from tests.contract.stores import Store
+from tests.differential.chance import CASTS, LEASES, QUEUES, Chance, Claim
+from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
+from tests.differential.snapshot import closer_look, snapshot
+
+#: How much longer than it was a store may take a silence to be.
+BLUR: Final = 1_001
+
+_names = count()
+
+
+class Call(NamedTuple):
+    """A worker's call, to be repeated."""
+
+    worker: Worker
+    seq: int
+    outcomes: tuple[Outcome, ...] = ()
+    limit: int = 0
+    tokens: tuple[int, ...] = ()
+
+
+class History:
+    """Calls on two stores.
+
+    Args:
+        stores: Both.
+    """
+
+    def __init__(self, stores: tuple[Store, Store]) -> None:
+        self.pair = Pair(stores, f"{stores[0].namespace}d{next(_names)}")
+        self.story: list[str] = []
+        self._contact = self.pair.now
+        self._uuids = ["m0"]
+        self._adds: list[tuple[list[Submission], str]] = []
+        self._claims: list[Claim] = [Claim("m0", "a", UNKNOWN_TOKEN)]
+        self._steps: list[Call] = []
+        self._renewals: list[Call] = []
+        self._retirements: list[Call] = []
+        self._workers: list[Worker] = []
+        self._seqs: dict[str, int] = {}
+        self._cast = [self._new_worker(n) for n in range(len(CASTS))]
+
+    def act(self, seed: int) -> None:
+        """One call that this seed chooses, or a few, and the comparison of what the stores hold then.
+
+        Raises:
+            AssertionError: They differ; the text tells the whole story.
+        """
+        chance = Chance(seed, self._uuids)
+        (name,) = chance.random.choices(list(_ACTS), list(_ACTS.values()))
+        act: Callable[[Chance], None] = getattr(self, name)
+        try:
+            act(chance)
+            self._compare(snapshot, self._uuids[-12:], QUEUES, [*self._cast, *self._workers[-2:]])
+            if len(self.story) % 10 == 0:
+                self.look_closer()
+        except AssertionError as error:
+            raise AssertionError("\n".join([*self.story, str(error)])) from error
+
+    def look_closer(self) -> None:
+        """Compare what takes many calls to see."""
+        self._compare(closer_look, self._uuids[-12:], QUEUES)
+
+    def _compare(self, look: Callable[..., dict[str, Any]], *what: Any) -> None:
+        one, two = (look(self.pair, side, *what) for side in (0, 1))
+        for part, first in one.items():
+            (kind, other), second = (store.kind for store in self.pair.stores), two[part]
+            assert first == second, f"{part} differ:\n{kind}: {first}\n{other}: {second}"
+
+    def _tell(self, what: str, *told: Any) -> None:
+        self.story.append(f"{self.pair.now} {what} {' '.join(map(repr, told))}")
+
+    # --- producers ---------------------------------------------------------------------------------
+
+    def add(self, chance: Chance) -> None:
+        """A producer's call; two of one uuid may be in it."""
+        batch = [chance.submission() for _ in range(chance.one(1, 1, 1, 2, 3))]
+        self._adds.append((batch, f"r{len(self._adds)}"))
+        self._add(*self._adds[-1])
+
+    def add_again(self, chance: Chance) -> None:
+        """An earlier call once more."""
+        if self._adds:
+            self._add(*chance.of(self._adds))
+
+    def _add(self, batch: list[Submission], request: str) -> None:
+        self._tell("add", request, batch)
+        self.pair.same(lambda backend, _: backend.messages.add(batch, request))
+
+    # --- workers -----------------------------------------------------------------------------------
+
+    def _new_worker(self, n: int) -> Worker:
+        worker = Worker(f"w{len(self._workers)}", dlq_ttl=FOR_EVER, **CASTS[n])
+        self._workers.append(worker)
+        self._seqs[worker.id] = 0
+        self._register(worker)
+        return worker
+
+    def _register(self, worker: Worker) -> None:
+        self._tell("register", worker)
+        self.pair.same(lambda backend, _: backend.messages.register(worker))
+        self._contact = self.pair.now
+
+    def register(self, chance: Chance) -> None:
+        """A worker registers once more, or is heard of no more and another takes its part."""
+        n = chance.below(len(CASTS))
+        if chance.maybe(0.5):
+            self._cast[n] = self._new_worker(n)
+        else:
+            self._register(self._cast[n])
+
+    def step(self, chance: Chance) -> None:
+        """A worker's step."""
+        self._next_step(chance, chance.below(len(CASTS)), chance.below(5), ends=chance.one(0, 1, 2, 4))
+
+    def work(self, chance: Chance) -> None:
+        """A step that claims, and one that reports."""
+        n = chance.below(len(CASTS))
+        self._next_step(chance, n, 1 + chance.below(4), ends=0)
+        self._next_step(chance, n, chance.one(0, 0, 2), ends=chance.one(1, 2, 4))
+
+    def _next_step(self, chance: Chance, n: int, limit: int, ends: int) -> None:
+        worker = self._cast[n]
+        self._seqs[worker.id] += 1
+        self._steps.append(Call(worker, self._seqs[worker.id], self._outcomes(chance, worker, ends), limit))
+        answer = self._step(self._steps[-1])
+        if isinstance(answer, Refusal):
+            self._cast[n] = self._new_worker(n)
+        else:
+            self._claims += [Claim(claim.uuid, claim.queue, claim.token) for claim in answer.claimed]
+
+    def step_again(self, chance: Chance) -> None:
+        """A worker's last step once more, or any earlier one."""
+        mine = [call for call in self._steps if call.worker is self._cast[chance.below(len(CASTS))]]
+        if mine:
+            self._step(mine[-1] if chance.maybe(0.7) else chance.of(self._steps), repeated=True)
+
+    def _step(self, call: Call, repeated: bool = False) -> Step | Refusal:
+        self._tell("step", call.worker.id, call.seq, call.outcomes, call.limit)
+        answer = self.pair.step(
+            lambda backend, side: backend.messages.step(
+                call.worker, call.seq, self.pair.numbered(side, call.outcomes), call.limit
+            ),
+            repeated,
+        )
+        if isinstance(answer, Step):
+            self._contact = self.pair.now
+        return answer
+
+    def _outcomes(self, chance: Chance, worker: Worker, most: int) -> tuple[Outcome, ...]:
+        """Of what it holds, from the oldest on; and now and then of any claim that was once."""
+        held = [Claim(claim.uuid, claim.queue, claim.token) for claim in self._held(worker)]
+        made = [chance.outcome(claim) for claim in held[:most] if chance.maybe(0.8)]
+        if chance.maybe(0.1):
+            made.insert(chance.below(len(made) + 1), chance.outcome(chance.of(self._claims)))
+        return tuple(made)
+
+    def _held(self, worker: Worker) -> list[Any]:
+        held: list[Any] = self.pair.same(
+            lambda backend, side: self.pair.named(side, backend.messages.held(worker))
+        )
+        return held
+
+    def renew(self, chance: Chance) -> None:
+        """A renewal that may be a step behind, not know of some claims, and name a token of another."""
+        n = chance.below(len(CASTS))
+        tokens = [claim.token for claim in self._held(self._cast[n]) if chance.maybe(0.7)]
+        tokens.append(chance.of(self._claims).token)
+        self._next_renewal(n, tokens, behind=chance.below(2))
+
+    def _next_renewal(self, n: int, tokens: list[int], behind: int = 0) -> None:
+        worker = self._cast[n]
+        self._renewals.append(Call(worker, self._seqs[worker.id] - behind, tokens=tuple(tokens)))
+        if isinstance(self._renew(self._renewals[-1]), Refusal):
+            self._cast[n] = self._new_worker(n)
+
+    def renew_again(self, chance: Chance) -> None:
+        """An earlier renewal once more."""
+        if self._renewals:
+            self._renew(chance.of(self._renewals))
+
+    def _renew(self, call: Call) -> Any:
+        def ask(backend: Any, side: int) -> list[str]:
+            tokens = [self.pair.tokens.number(side, token) for token in call.tokens]
+            return sorted(backend.messages.renew(call.worker, call.seq, tokens))
+
+        self._tell("renew", call.worker.id, call.seq, call.tokens)
+        answer = self.pair.same(ask)
+        if not isinstance(answer, Refusal):
+            self._contact = self.pair.now
+        return answer
+
+    def retire(self, chance: Chance) -> None:
+        """A worker ends in good order, and another takes its part."""
+        n = chance.below(len(CASTS))
+        outcomes = self._outcomes(chance, self._cast[n], chance.one(0, 2, 4))
+        self._retirements.append(Call(self._cast[n], 0, outcomes))
+        self._retire(self._retirements[-1])
+        self._cast[n] = self._new_worker(n)
+
+    def retire_again(self, chance: Chance) -> None:
+        """An earlier retirement once more."""
+        if self._retirements:
+            self._retire(chance.of(self._retirements))
+
+    def _retire(self, call: Call) -> None:
+        self._tell("retire", call.worker.id, call.outcomes)
+        self.pair.same(
+            lambda backend, side: backend.messages.retire(
+                call.worker, self.pair.numbered(side, call.outcomes)
+            )
+        )
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def wait(self, chance: Chance) -> None:
+        """Time passes: delays, lives and leases end, outages begin."""
+        self._wait(chance.one(1, 10, 700, 701, 1_000, 1_000, 3_000, 4_500, 12_000, 31_000, 60_000))
+
+    def _wait(self, ms: int) -> None:
+        silence = self.pair.now + ms - self._contact
+        while any(silence < lease <= silence + BLUR for lease in LEASES):
+            ms, silence = ms + BLUR, silence + BLUR
+        self._tell("wait", ms)
+        self.pair.advance(ms)
+
+    def outlive(self, chance: Chance) -> None:
+        """Some workers are silent while the others renew, and take over."""
+        alive = chance.random.sample(range(len(CASTS)), 1 + chance.below(len(CASTS)))
+        for _ in range(1 + chance.below(5)):
+            self._wait(chance.one(3_000, 4_500))
+            for n in alive:
+                self._next_renewal(n, [claim.token for claim in self._held(self._cast[n])])
+        self._next_step(chance, alive[0], 2, ends=0)
+
+    # --- by hand -----------------------------------------------------------------------------------
+
+    def intervene(self, chance: Chance) -> None:
+        """Someone does something to a message, mostly to one that is there."""
+        what = chance.one("remove", "reschedule", "bury", "bury", "revoke", "revoke")
+        queue, uuid = self._somewhere(chance, dead=False)
+        delay, dlq_ttl = chance.one(0, 10, 1_000, 4_000), chance.dlq_ttl()
+
+        def act(backend: Any, _: int) -> Any:
+            match what:
+                case "reschedule":
+                    return backend.messages.reschedule(queue, uuid, b"rescheduled", delay)
+                case "bury":
+                    return backend.messages.bury(queue, uuid, ERROR, dlq_ttl)
+            return getattr(backend.messages, what)(queue, uuid)
+
+        self._tell(what, queue, uuid, delay, dlq_ttl)
+        self.pair.same(act)
+
+    def revive(self, chance: Chance) -> None:
+        """Someone takes a dead letter back, or deletes one, or all of a queue."""
+        queue, uuid = self._somewhere(chance, dead=True)
+        if chance.maybe(0.7):
+            submission = chance.submission(queue, uuid)
+            self._tell("replay", submission)
+            self.pair.same(lambda backend, _: backend.messages.replay(submission))
+        else:
+            name = uuid if chance.maybe(0.7) else None
+            self._tell("purge", queue, name)
+            self.pair.same(lambda backend, _: backend.messages.purge(queue, name))
+
+    def _somewhere(self, chance: Chance, dead: bool) -> tuple[str, str]:
+        """Queue and uuid of a message, or of a dead letter; mostly of one that is there now."""
+        port = self.pair.backends[0].messages
+        if dead:
+            there = [(queue, each.uuid) for queue in port.dead_queues() for each in port.dead_letters(queue)]
+        else:
+            there = [(queue, each.uuid) for queue in port.queues() for each in port.browse(queue)]
+        return chance.one(*there) if there and chance.maybe(0.85) else (chance.one(*QUEUES), chance.uuid())
+
+    def spoil(self, chance: Chance) -> None:
+        """A record becomes unreadable, and the next worker that drains its queue meets it."""
+        queue, backends = chance.one(*QUEUES), self.pair.backends
+        for stored in backends[0].messages.browse(queue):
+            # Redis can't tell whether an unreadable one was tracked: it looks whether there is a status.
+            if stored.state == "ready" and backends[0].statuses.get([stored.uuid])[0] is not None:
+                self._tell("spoil", queue, stored.uuid)
+                for store, backend in zip(self.pair.stores, backends, strict=True):
+                    store.spoil(queue, stored.uuid, "version", backend)
+                break
+        worker = Worker(f"w{len(self._workers)}", "any", (queue,), LEASES[0], FOR_EVER, "freely")
+        self._workers.append(worker)
+        self._register(worker)
+        self._step(Call(worker, 1, (), 100))
+        self._retire(Call(worker, 0))
+
+    # --- results, statuses, locks ------------------------------------------------------------------
+
+    def result(self, chance: Chance) -> None:
+        """Someone writes a result, by a claim that was once or without, or deletes it."""
+        uuid, token = chance.of(self._uuids), chance.of(self._claims).token if chance.maybe(0.5) else 0
+        progenitor = chance.of(self._uuids) if chance.maybe(0.6) else None
+        deletes = chance.maybe(0.3)
+
+        def act(backend: Any, side: int) -> Any:
+            if deletes:
+                return backend.results.delete([uuid, uuid])
+            number = self.pair.tokens.number(side, token)
+            return backend.results.put(uuid, b"by hand", FOR_EVER, number, progenitor)
+
+        if token != UNKNOWN_TOKEN:
+            self._tell("delete result" if deletes else "put result", uuid, token, progenitor)
+            self.pair.same(act)
+
+    def status(self, chance: Chance) -> None:
+        """Someone writes a status, replaces it if it is as another's, or deletes it."""
+        what = chance.one("put", "put new", "replace", "delete")
+        uuid, other = chance.of(self._uuids), chance.of(self._uuids)
+        status, details = chance.one(*TaskStatus), chance.one(None, b"{}")
+        expected = self.pair.same(lambda backend, _: backend.statuses.get([other])[0])
+
+        def act(backend: Any, _: int) -> Any:
+            if what == "delete":
+                return backend.statuses.delete([uuid, other])
+            if what == "replace" and expected is not None:
+                return backend.statuses.replace(uuid, expected, status)
+            return backend.statuses.put(uuid, status, details, only_new=what == "put new")
+
+        self._tell(f"{what} status", uuid, other, status, details)
+        self.pair.same(act)
+
+    def lock(self, chance: Chance) -> None:
+        """Someone uses a lock."""
+        name, owner, ttl = chance.one("x", "y"), chance.one("A", "B"), chance.one(20_000, 90_000)
+        what = chance.one("acquire", "acquire", "release", "extend", "holder")
+
+        def act(backend: Any, _: int) -> Any:
+            locks = backend.locks
+            if what in ("acquire", "extend"):
+                return getattr(locks, what)(name, owner, ttl)
+            return locks.release(name, owner) if what == "release" else locks.holder(name)
+
+        self._tell(what, name, owner, ttl)
+        self.pair.lock(act)
+
+
+#: How likely each act is.
+_ACTS: Final = {
+    "add": 14,
+    "add_again": 3,
+    "work": 14,
+    "step": 12,
+    "step_again": 5,
+    "renew": 3,
+    "renew_again": 1,
+    "retire": 2,
+    "retire_again": 1,
+    "register": 2,
+    "wait": 10,
+    "outlive": 4,
+    "intervene": 8,
+    "revive": 4,
+    "spoil": 0.5,
+    "result": 3,
+    "status": 2,
+    "lock": 1.5,
+}

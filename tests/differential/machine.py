@@ -1,0 +1,67 @@
+"""Histories as Hypothesis makes them, and makes them small when they fail."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from tests.contract.stores import Store
+from tests.differential.history import History
+
+#: How many acts a history has at most.
+STEPS = 80
+
+
+class DifferentialMachine(RuleBasedStateMachine):
+    """One history. What each act is comes from a seed of its own, so that any of them can be left out."""
+
+    stores: ClassVar[tuple[Store, Store]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = History(self.stores)
+
+    def teardown(self) -> None:
+        try:
+            self.history.look_closer()
+        finally:
+            self.history.pair.close()
+
+    @rule(seed=st.integers(0, 2**40))
+    def act(self, seed: int) -> None:
+        """Whatever this seed says."""
+        self.history.act(seed)
+
+
+def explore(first: Store, second: Store, histories: int, seed: int | None = None) -> None:
+    """Compare two stores over so many histories.
+
+    Args:
+        first: One store.
+        second: The other.
+        histories: How many.
+        seed: Of new histories, which are made small if they fail; None for those that are the same each time.
+
+    Raises:
+        AssertionError: The stores differ.
+    """
+    machine = cast(
+        type[DifferentialMachine], type("Machine", (DifferentialMachine,), {"stores": (first, second)})
+    )
+    wanted = settings(
+        max_examples=histories,
+        stateful_step_count=STEPS,
+        derandomize=seed is None,
+        phases=[Phase.generate] if seed is None else [Phase.generate, Phase.shrink],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    if seed is not None:
+        seeded(seed)(machine)
+    run_state_machine_as_test(machine, settings=wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -70,6 +71,10 @@ class Strike:
                 raise TaskTimeoutError("now")
 
 
+# A connection that is torn away is closed when it is collected, and Python 3.13 reports that. Closing it in a finalizer
+# written in Python is no remedy: a timeout that strikes in a finalizer is lost.
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "use",
     [
@@ -105,3 +110,4 @@ def test_a_timeout_at_whatever_moment_leaves_no_lock(
         assert backend.get("key") == moment
     assert moment > 10
     assert len(pool._idle) <= 2
+    gc.collect()

@@ -208,7 +208,7 @@ def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor
     assert letter is not None
     details = json.loads(letter.error)
     assert details.keys() == {"name", "text", "traceback"}
-    assert details["name"] == "alsek.exceptions.CorruptMessageError"
+    assert details["name"] == "CorruptMessageError"
     assert details["text"] == step.corrupt[0].reason
     assert backend.messages.count("q") == 2
     assert _told(worker.again()) == _told(step)

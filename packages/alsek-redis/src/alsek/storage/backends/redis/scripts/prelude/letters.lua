@@ -49,7 +49,7 @@ local function set_aside(uuid, queue, record, dlq_ttl)
     call('SET', name, FAILED .. STAMP, 'KEEPTTL')
     call('PUBLISH', name, FAILED .. STAMP)
   end
-  bury(uuid, queue, record, cjson.encode({ name = 'alsek.exceptions.CorruptMessageError', text = reason }):sub(1, -2) ..
+  bury(uuid, queue, record, cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) ..
     ',"traceback":null}', dlq_ttl)
   corrupt[#corrupt + 1] = uuid
   corrupt[#corrupt + 1] = queue

@@ -22,7 +22,7 @@ from tests.integration.conftest import Project, children_of, eventually
 #: What is allowed beyond a promise, on a machine that does other things too (s).
 SLACK = 1.5
 
-#: Two clocks are read one after the other: that much may be missing (s).
+#: What a task notes comes a little after what it is about: by that much less may lie between two notes (s).
 EARLY = 0.1
 
 NOTES = """
@@ -71,8 +71,8 @@ def stubborn() -> None:
         noted(sqlite_project, "SIGTERM"),
         noted(sqlite_project, "alive")[-1],
     )
-    assert 0.5 - EARLY <= told[0] - begun <= 0.5 + stretched(SLACK)
-    assert died - told[0] >= 0.9 - EARLY, "it was not given its time to clean up"
+    assert 0.5 - stretched(EARLY) <= told[0] - begun <= 0.5 + stretched(SLACK)
+    assert died - told[0] >= 0.9 - stretched(EARLY), "it was not given its time to clean up"
     assert died - begun <= 0.5 + 2.5 + stretched(SLACK)
 
 
@@ -98,15 +98,12 @@ def stubborn() -> None:
         tasks.result_store.get(tasks.stubborn.generate(), timeout=30_000)
     failed = time.monotonic()
     (begun,) = noted(sqlite_project, "begun")
-    assert 0.5 + 0.9 - EARLY <= failed - begun <= 0.5 + 1.0 + stretched(SLACK)
+    assert 0.5 + 0.9 - stretched(EARLY) <= failed - begun <= 0.5 + 1.0 + stretched(SLACK)
     assert tasks.result_store.get(tasks.where.generate(), timeout=20_000) > 0  # its slot serves others
     eventually(lambda: bool(noted(sqlite_project, "ended")))
     raised = noted(sqlite_project, "raised")
-    assert 0.5 - EARLY <= raised[0] - begun <= 0.5 + stretched(SLACK)
-    assert len(raised) >= 3
-    assert all(
-        0.9 - EARLY <= later - earlier <= 1.0 + stretched(SLACK) for earlier, later in pairwise(raised)
-    )
+    assert 0.5 - stretched(EARLY) <= raised[0] - begun <= 0.5 + stretched(SLACK)
+    assert 3 <= len(raised) <= 7  # in four and a half seconds
 
 
 def test_a_hook_in_a_process_pool_runs_under_the_tasks_timeout(sqlite_project: Project) -> None:
@@ -183,7 +180,7 @@ def losses(message: Message) -> int:
     # A process pool tries two processes at once: they count as one.
     gaps = [later - earlier for earlier, later in pairwise(noted(sqlite_project, "tried"))]
     for gap, (least, most) in zip([gap for gap in gaps if gap > 0.3], pauses, strict=False):
-        assert least - EARLY <= gap <= most + stretched(SLACK)
+        assert least - stretched(EARLY) <= gap <= most + stretched(SLACK)
 
 
 def test_a_stop_hook_has_five_seconds(sqlite_project: Project) -> None:
@@ -203,7 +200,7 @@ def hang() -> None:
     assert tasks.result_store.get(tasks.where.generate(), timeout=20_000) > 0
     worker.logged("does not end after its last task: it is killed")
     stopping = noted(sqlite_project, "stopping")[0]
-    assert 5.0 - 2 * EARLY <= time.monotonic() - stopping <= 5.0 + stretched(SLACK)
+    assert 5.0 - stretched(2 * EARLY) <= time.monotonic() - stopping <= 5.0 + stretched(SLACK)
     assert tasks.result_store.get(tasks.where.generate(), timeout=20_000) > 0
 
 

@@ -1,9 +1,4 @@
-"""A model of the promise, small enough to be believed: what any backend must answer to a history of calls.
-
-Where the promise leaves a choice, the model allows each: when a suspect is handed out (by its place, or
-before the others of its queue), and whether a repeated answer still names a claim that has ended since,
-or tells of a revocation since.
-"""
+"""A model of the promise, small enough to be believed: what any backend must answer to a history of calls."""
 
 from __future__ import annotations
 
@@ -36,7 +31,7 @@ class ModelMessage:
     request: str
     payload: bytes
     state: Literal["delayed", "ready", "claimed"] = "ready"
-    due: int = 0
+    due: tuple[int, int] = (0, 0)
     arrival: int = 0
     losses: int = 0
     revoked: bool = False
@@ -74,7 +69,7 @@ class Model:
     def __init__(self, now: int) -> None:
         self.now = now
         self.messages: dict[str, ModelMessage] = {}
-        self.finished: dict[str, tuple[str, int]] = {}
+        self.gone: dict[str, tuple[str, int, bool]] = {}
         self.statuses: dict[str, TaskStatus] = {}
         self.results: dict[str, bytes] = {}
         self.dead: dict[tuple[str, str], bytes] = {}
@@ -96,26 +91,19 @@ class Model:
         if 0.8 * LEASE <= silence <= LEASE + 5:  # whether this is an outage is up to the store
             self.now = self.last_contact + LEASE + 50
         edges = {worker.lease_end for worker in self.workers} | {self.grace}
-        edges |= {end for _, end in self.finished.values()}
+        edges |= {end for _, end, _ in self.gone.values()}
         while self.now in edges:
             self.now += 1
         return self.now - before
-
-    def free_delay(self, delay: int) -> int:
-        """A delay of about so much that makes no two messages due at the same moment."""
-        dues = {message.due for message in self.messages.values() if message.state == "delayed"}
-        while delay and self.now + delay in dues:
-            delay += 1
-        return delay
 
     def add(self, submission: Submission, request: str) -> bool:
         """Whether it is accepted."""
         present = self.messages.get(submission.uuid)
         if present is not None:
             return request != "" and present.request == request
-        known, end = self.finished.get(submission.uuid, ("", 0))
-        if end > self.now:
-            return request != "" and known == request
+        known, end, finished = self.gone.get(submission.uuid, ("", 0, False))
+        if end > self.now and (finished or known == request != ""):
+            return known == request != ""
         self.admit(submission, request)
         return True
 
@@ -141,25 +129,25 @@ class Model:
 
     def finish(self, worker: ModelWorker, outcomes: Iterable[Outcome]) -> tuple[list[str], list[str]]:
         """The refused, and the callbacks skipped."""
-        refused, skipped = [], []
+        refused: list[str] = []
+        callbacks: list[Submission] = []
         for outcome in outcomes:
             message = self.messages.get(outcome.uuid)
             if message is None or message not in worker.holds or message.token != outcome.token:
                 refused.append(outcome.uuid)
-            elif not self._accept(message, outcome):
-                assert isinstance(outcome, Succeeded)
-                assert outcome.callback is not None
-                skipped.append(outcome.callback.uuid)
-        return refused, skipped
+                continue
+            self._accept(message, outcome)
+            if isinstance(outcome, Succeeded) and outcome.callback is not None:
+                callbacks.append(outcome.callback)
+        return refused, [callback.uuid for callback in callbacks if not self.add(callback, "")]
 
-    def _accept(self, message: ModelMessage, outcome: Outcome) -> bool:
+    def _accept(self, message: ModelMessage, outcome: Outcome) -> None:
         match outcome:
             case Succeeded():
                 self.take_out(message, finished=True)
                 self.statuses[message.uuid] = TaskStatus.SUCCEEDED
                 if outcome.result is not None:
                     self.results[message.uuid] = outcome.result
-                return outcome.callback is None or self.add(outcome.callback, "")
             case Retried():
                 self.reschedule(message, outcome.payload, outcome.delay)
             case Died():
@@ -170,13 +158,12 @@ class Model:
                 message.losses += 1
                 message.suspect = message.suspect or outcome.suspect
                 self.give_back(message, TaskStatus.RETRYING)
-        return True
 
     def promote(self) -> None:
         """What is due becomes ready."""
         delayed = [message for message in self.messages.values() if message.state == "delayed"]
         for message in sorted(delayed, key=lambda message: message.due):
-            if message.due <= self.now:
+            if message.due[0] <= self.now:
                 message.state, message.arrival = "ready", next(self._arrivals)
 
     def take_over(self, asking: ModelWorker) -> None:
@@ -194,19 +181,13 @@ class Model:
             message.losses += losses
             self.give_back(message, status)
 
-    def choices(self, worker: ModelWorker, limit: int) -> list[list[str]]:
-        """Which claims are right."""
-        return [
-            [message.uuid for message in self._choose(worker, limit, suspects_first)]
-            for suspects_first in (False, True)
-        ]
-
-    def _choose(self, worker: ModelWorker, limit: int, suspects_first: bool) -> list[ModelMessage]:
+    def choose(self, worker: ModelWorker, limit: int) -> list[ModelMessage]:
+        """What the worker is handed now."""
         chosen: list[ModelMessage] = []
         freely = worker.actor.worker.suspects == "freely"
         if not freely and any(message.suspect for message in worker.holds):
             return chosen
-        for message in self.takeable(worker, suspects_first and not freely):
+        for message in self.takeable(worker):
             if len(chosen) == limit:
                 break
             if message.suspect and not freely:
@@ -216,7 +197,7 @@ class Model:
                 chosen.append(message)
         return chosen
 
-    def takeable(self, worker: ModelWorker, suspects_first: bool = False) -> Iterator[ModelMessage]:
+    def takeable(self, worker: ModelWorker) -> Iterator[ModelMessage]:
         """The ready messages of the worker's kind, by queue, then by place."""
         names = worker.actor.worker.queues
         if names is None:
@@ -230,7 +211,7 @@ class Model:
                 and message.queue == queue
                 and (kind == "any" or message.submission.wish in ("any", kind))
             ]
-            yield from sorted(ready, key=lambda m: (suspects_first and not m.suspect, m.place))
+            yield from sorted(ready, key=lambda message: message.place)
 
     def hand_out(self, worker: ModelWorker, seq: int, claims: Iterable[Claimed]) -> None:
         """These claims were made."""
@@ -244,14 +225,8 @@ class Model:
 
     def next_due(self) -> int | None:
         """Until the first delayed message."""
-        dues = [message.due for message in self.messages.values() if message.state == "delayed"]
+        dues = [message.due[0] for message in self.messages.values() if message.state == "delayed"]
         return max(min(dues) - self.now, 0) if dues else None
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the next step would promote or take over something."""
-        due = any(m.state == "delayed" and m.due <= self.now for m in self.messages.values())
-        return due or any(worker.lease_end <= self.now for worker in self.workers)
 
     def give_back(self, message: ModelMessage, status: TaskStatus) -> None:
         """Ready again at the old place."""
@@ -277,9 +252,7 @@ class Model:
         """A message leaves."""
         self._end_claim(message)
         del self.messages[message.uuid]
-        self.finished.pop(message.uuid, None)
-        if finished:
-            self.finished[message.uuid] = (message.request, self.now + DEDUP_WINDOW)
+        self.gone[message.uuid] = (message.request, self.now + DEDUP_WINDOW, finished)
 
     def _end_claim(self, message: ModelMessage) -> None:
         if message.holder is not None:
@@ -288,6 +261,6 @@ class Model:
 
     def _delay(self, message: ModelMessage, delay: int) -> None:
         if delay:
-            message.state, message.due = "delayed", self.now + delay
+            message.state, message.due = "delayed", (self.now + delay, next(self._arrivals))
         else:
             message.state, message.arrival = "ready", next(self._arrivals)

@@ -298,6 +298,38 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     assert all(not entry.running for entry in shift.board.held())
 
 
+def test_an_exception_whose_text_hangs_keeps_nobody(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on = threading.Event()
+
+    class Hangs(Exception):
+        def __str__(self) -> str:
+            go_on.wait(10 * PATIENCE)
+            return ""
+
+    @task(shift.broker, max_retries=0)
+    def hang() -> None:
+        raise Hangs
+
+    @task(shift.broker)
+    def innocent() -> None: ...
+
+    hands = crew(hang, innocent, size=1)
+    hands.start(shift.job(hang.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert b"the text of its exception" in job.outcome.error
+    shift.board.free(job.entry)
+    hands.start(shift.job(innocent.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Succeeded)
+    shift.board.free(job.entry)
+    go_on.set()
+
+
 def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
     """Once all is done its threads end."""
 

@@ -12,11 +12,12 @@ fork and before its first task, respectively after its last.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-log = logging.getLogger(__name__)
+from alsek.core.logs import guarded_logger
+
+log = guarded_logger(__name__)
 
 When: TypeAlias = Literal["start", "stop"]
 

@@ -17,13 +17,13 @@ while tasks are short, some milliseconds' worth ahead.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import select
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.crew import Crew, Held
@@ -34,7 +34,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknow
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 J = TypeVar("J", bound=Held)
 

@@ -11,7 +11,6 @@ It may die at any point of it.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from alsek.core.logs import guarded_logger
 from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
 from alsek.core.worker.frames import Frames, pack
 from alsek.core.worker.jobs import monotonic_ms
@@ -26,7 +26,7 @@ from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import TaskProcess
 from alsek.core.worker.template import BORN, DIED, FORK, KILL
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long (ms) the hooks of a charged message may take, and what comes after a process's last task.
 PATIENCE = 5_000

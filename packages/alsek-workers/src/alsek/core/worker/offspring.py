@@ -33,6 +33,7 @@ from alsek.core.lifecycle import (
     owed,
     report,
 )
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
@@ -56,7 +57,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 READY: Final = "ready"
 

@@ -7,13 +7,13 @@ and no code of the user's, so that nothing of the user's can keep it from renewi
 
 from __future__ import annotations
 
-import logging
 import random
 import select
 import time
 from collections.abc import Callable
 from typing import Any
 
+from alsek.core.logs import exits_caught, guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
 from alsek.core.worker.group import Group, GroupOptions, board_for
@@ -26,7 +26,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknow
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: A group that is saturated for so long (ms) while messages wait gets another beside it.
 SCALE_AFTER = 50
@@ -79,7 +79,7 @@ class Supervisor:
             BackendUnavailableError: The store can't be reached at the start.
         """
         self._pool.broker.backend.ping()
-        with StopSignals() as signals:
+        with StopSignals() as signals, exits_caught():
             self._signals = signals
             self._start_group(self._group)
             while not self._finished():

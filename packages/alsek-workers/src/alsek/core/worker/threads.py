@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
 from alsek.core.lifecycle import AnyTask
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.inbox import Inbox
@@ -19,7 +19,7 @@ from alsek.core.worker.jobs import Job, monotonic_ms
 from alsek.core.worker.rhythm import Rhythm
 from alsek.storage.backends.records import Claimed, Released
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long after its deadline a thread may take to end before it is given up.
 ABANDON_AFTER = 900

@@ -8,18 +8,19 @@ beside it when nobody can tell who it was come back as suspects; all others come
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession
-from alsek.core.worker.children import Inherited, ignore_signal
+from alsek.core.worker.children import Inherited
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
     BackendError,
     CorruptMessageError,
@@ -29,7 +30,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.records import Claimed, Died, Lost, Outcome, TaskStatus, Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long the user's hooks may take; then the message is settled without them.
 PATIENCE = 5.0
@@ -83,8 +84,8 @@ class Aftermath:
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, ignore_signal)
+        leave_stop_to_supervisor()
+        signal.signal(signal.SIGTERM, ignore_signal)
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
         refused: Sequence[str] = ()

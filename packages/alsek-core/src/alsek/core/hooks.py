@@ -53,6 +53,12 @@ def on_worker_stop(function: Callable[[], object]) -> WorkerHook:
     return WorkerHook(function, "stop")
 
 
+def in_start_hooks(hooks: Iterable[WorkerHook]) -> str:
+    """For a sentence about a process that ended before it had started: which start hooks it may have been in."""
+    names = [hook.name for hook in hooks if hook.when == "start"]
+    return f" (on_worker_start: {', '.join(names)})" if names else ""
+
+
 def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
     """Run those of `hooks` that are for now; False, and logged, when one has raised: those after it are not run."""
     for hook in hooks:

@@ -225,7 +225,8 @@ class Engine(Generic[J]):
         ]
         self._board.count_step(self._session.seq)
         alone = self._session.worker.suspects != "freely"
-        self._board.idle_since = 0
+        if jobs:
+            self._board.idle_since = 0
         if self.draining:
             # Of a step whose answer came late: it had been sent before the signal.
             for job in jobs:

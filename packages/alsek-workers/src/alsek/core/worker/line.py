@@ -105,11 +105,13 @@ class Line:
         self._ring()
 
     def answer(self, frame: bytes) -> None:
-        """Send an answer."""
+        """Send an answer. If the engine has closed, nobody wants it: then there is nothing next either."""
         unsent = memoryview(frame)
         while unsent:
             try:
                 unsent = unsent[self._engine.send(unsent, socket.MSG_DONTWAIT) :]
+            except (BrokenPipeError, ConnectionResetError):
+                return
             except BlockingIOError:  # it is large: the engine has to make room
                 self._ring()
                 poll = select.poll()

@@ -25,6 +25,7 @@ import socket
 import time
 from collections.abc import Sequence, Set
 
+from alsek.core.hooks import in_start_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.core.session import Session
@@ -90,7 +91,7 @@ class ProcessCrew:
         self._bell = bell
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
-        self._nursery = Nursery(template, size, permits, begins(pool))
+        self._nursery = Nursery(template, size, permits, begins(pool), in_start_hooks(pool.hooks))
         self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
         self._nursery.order(0)
 

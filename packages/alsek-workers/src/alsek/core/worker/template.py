@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.core.worker.children import die_with, exit_with, flush
-from alsek.core.worker.frames import Frames, pack
+from alsek.core.worker.frames import Frames, pack, socket_pair
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
@@ -107,7 +107,7 @@ class Template:
         parent = os.getpid()
         pair: tuple[socket.socket, ...] = ()
         try:
-            pair = socket.socketpair()
+            pair = socket_pair()
             # Until the child has handlers of its own, it would meet a SIGTERM as the template does: by doing nothing.
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
             pid = os.fork()

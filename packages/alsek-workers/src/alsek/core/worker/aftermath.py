@@ -35,6 +35,9 @@ log = guarded_logger(__name__)
 #: How long the user's hooks may take; then the message is settled without them.
 PATIENCE = 5.0
 
+#: So many messages are named in one line of the log.
+_MOST_NAMED = 20
+
 
 class Death(NamedTuple):
     """A process that has ended without handing back what it held.
@@ -45,6 +48,7 @@ class Death(NamedTuple):
         overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
         running: Tokens of tasks that ran when it died.
         finished: Tokens of tasks that had ended, but whose outcome was not reported any more.
+        by_stop: It ended after the pool was told to stop: that is nobody's fault, and no news to alarm anyone.
     """
 
     worker: Worker
@@ -52,6 +56,7 @@ class Death(NamedTuple):
     overdue: frozenset[int]
     running: frozenset[int]
     finished: frozenset[int]
+    by_stop: bool = False
 
     def blame(self, claimed: Claimed) -> TaskError | None:
         """The exception that a message is charged with; None if it is not to blame."""
@@ -127,6 +132,13 @@ class Aftermath:
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
         outcomes = [outcome for claimed in held if (outcome := self._outcome(claimed)) is not None]
+        if self._death.by_stop:
+            log.warning(
+                "Stopping: a process %s. It gives back %s, with no retry and no loss charged.",
+                self._death.ending,
+                _named(held),
+            )
+            return outcomes
         log.error(
             "A process %s while it held %d messages: %d are charged, %d suspected, the rest goes back.",
             self._death.ending,
@@ -147,6 +159,13 @@ class Aftermath:
         if claimed.token in self._death.finished:
             return Lost(claimed.uuid, claimed.queue, claimed.token)
         return None
+
+
+def _named(held: Sequence[Claimed]) -> str:
+    """How many messages, and which; of very many the first."""
+    names = ", ".join(f"{claimed.uuid} of queue {claimed.queue!r}" for claimed in held[:_MOST_NAMED])
+    more = ", …" if len(held) > _MOST_NAMED else ""
+    return f"{len(held)} messages ({names}{more})" if held else "nothing"
 
 
 def charged(

@@ -98,4 +98,5 @@ class Member:
             overdue=self.wedged_tokens,
             running=running,
             finished=finished,
+            by_stop=by_stop,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from itertools import pairwise
@@ -451,7 +452,7 @@ def long() -> None:
 
 
 def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
-    """SIGKILL of the supervisor ends its groups; another pool has their messages after the lease."""
+    """SIGKILL of the supervisor ends its groups; another pool has their messages after the lease, and says so."""
     tasks = project.write(BASICS)
     worker = project.worker("--n_threads", "2", "--n_processes", "2", "--lease", "1000")
     messages = [tasks.log_run.generate(args=(f"m{n}", 1.5)) for n in range(2)]
@@ -460,8 +461,12 @@ def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
     worker.process.kill()
     worker.process.wait()
     eventually(lambda: not any(_alive(pid) for pid in groups), 5)
-    project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
+    other = project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
     eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 20)
+    told = re.findall(
+        r"WARNING .* The lease of worker \w+ has ended, .* the (\d) messages that it held", other.log
+    )
+    assert sum(map(int, told)) == 2
     assert sorted(runs(project)) == ["m0", "m1"]
     assert not any(tasks.broker.exists(message) for message in messages)
 

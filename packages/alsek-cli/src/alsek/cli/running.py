@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 import click
 
 from alsek.cli.discovery import ModuleImportError, NothingToImportError, find
-from alsek.core.logs import guarded_logger
+from alsek.core.logs import exits_caught, guarded_logger
 from alsek.exceptions import (
     AlsekError,
     BackendUnavailableError,
@@ -50,7 +50,8 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
             on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
             **settings,
         )
-        log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
+        with exits_caught():  # nothing but a log handler raises here
+            log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
         _leave_on_signals()
         pool.run()
     except ModuleImportError as error:
@@ -65,7 +66,8 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
     except AlsekError as error:
         _exit(EXIT_FAILED, str(error))
     _ignore_signals()
-    log.info("Stopped.")
+    with exits_caught():
+        log.info("Stopped.")
 
 
 def _leave_on_signals() -> None:

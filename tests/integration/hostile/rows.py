@@ -40,10 +40,15 @@ class Module(NamedTuple):
     Attributes:
         name: Of the row.
         body: Of the module.
+        stores: Where it is run: on both if it may matter to the clients of a store.
     """
 
     name: str
     body: str
+    stores: tuple[str, ...] = ("sqlite",)
+
+
+BOTH = ("sqlite", "redis")
 
 
 FINE = ("fine",)
@@ -200,7 +205,7 @@ TASKS = [
 ]
 
 MODULES = [
-    Module("makes sockets impatient", "socket.setdefaulttimeout(0.3)"),
+    Module("makes sockets impatient", "socket.setdefaulttimeout(0.3)", BOTH),
     Module(
         "has a log filter that raises",
         "handler = logging.StreamHandler(sys.stderr)\n"
@@ -219,6 +224,7 @@ MODULES = [
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))",
+        BOTH,
     ),
     Module(
         "changes signals in a start hook",
@@ -226,9 +232,9 @@ MODULES = [
         "    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))",
     ),
     Module("makes files private", "os.umask(0o077)"),
-    Module("turns warnings into errors", "warnings.simplefilter('error')"),
+    Module("turns warnings into errors", "warnings.simplefilter('error')", BOTH),
     Module("has exit handlers that exit", "atexit.register(sys.exit, 3)"),
-    Module("has few frames", "sys.setrecursionlimit(150)"),
+    Module("has few frames", "sys.setrecursionlimit(150)", BOTH),
     Module("has at-fork handlers that exit", "os.register_at_fork(after_in_child=sys.exit, before=sys.exit)"),
 ]
 

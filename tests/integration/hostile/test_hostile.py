@@ -53,6 +53,8 @@ POOLS = {
     "process that serves many": ("--n_processes", "4", "--tasks_per_process", "5"),
 }
 
+PLAIN = ("thread", "process")
+
 #: Within which a pool that has nothing to do ends.
 STOPS_WITHIN = 10.0
 
@@ -112,28 +114,60 @@ def test_a_task_hurts_itself_alone(project: Project, pool: str) -> None:
     stops(worker, alarms=sum(row.alarm for row in rows))
 
 
-@pytest.mark.parametrize("pool", ["thread", "process"])
-@pytest.mark.parametrize("row", MODULES, ids=lambda row: row.name)
-def test_a_module_changes_nothing(sqlite_project: Project, pool: str, row: Module) -> None:
-    """Each row of `MODULES`: tasks run once and end as ever, also a long one, and one after a pause; the pool stops."""
-    project = sqlite_project
+class Pools:
+    """A thread pool and a process pool at once, each on a queue of its own, on the tasks of one project."""
+
+    def __init__(self, project: Project, tasks: Any, **how: Any) -> None:
+        self.project = project
+        self.tasks = tasks
+        self.workers = {
+            kind: project.worker("-qu", kind, *POOLS[kind], pool=f"{kind}-pool", **how) for kind in PLAIN
+        }
+
+    def submit(self, task: Any, *args: Any) -> list[Any]:
+        """A message for each."""
+        return [task.generate(args=args, queue=kind) for kind in self.workers]
+
+    def work(self) -> None:
+        """They run each task once, and it ends as ever: also a long one, and one after a pause. They live, and stop."""
+        tasks = self.tasks
+        long, short = self.submit(tasks.innocent, 1, 1.0), self.submit(tasks.innocent, 2)
+        failing = self.submit(tasks.failing)
+        for messages, end in ((short, (2,)), (failing, "ValueError"), (long, (1,))):
+            assert [end_of(tasks, message) for message in messages] == [end, end]
+        time.sleep(0.5)
+        assert [end_of(tasks, message) for message in self.submit(tasks.innocent, 3)] == [(3,), (3,)]
+        assert runs(self.project) == {"1": 2, "2": 2, "3": 2, "failing": 2}
+        self.stop()
+
+    def stop(self) -> None:
+        """They live, and stop soon, in good order."""
+        for worker in self.workers.values():
+            stops(worker)
+
+
+@pytest.mark.parametrize(
+    ("row", "project"),
+    [pytest.param(row, store, id=f"{row.name}-{store}") for row in MODULES for store in row.stores],
+    indirect=["project"],
+)
+def test_a_module_changes_nothing(project: Project, row: Module) -> None:
+    """Each row of `MODULES`: the pools work as ever."""
     tasks = project.write(IMPORTS + NEIGHBOURS)
     path = project.folder / "tasks.py"
     path.write_text(f"{path.read_text()}\nif __name__ == 'tasks':\n{textwrap.indent(row.body, '    ')}\n")
-    works(project, tasks, start(project, pool))
+    Pools(project, tasks).work()
 
 
-@pytest.mark.parametrize("pool", ["thread", "process"])
 @pytest.mark.parametrize("parent", PARENTS)
-def test_a_parent_hands_down_nothing_that_matters(sqlite_project: Project, pool: str, parent: str) -> None:
-    """Each row of `PARENTS`: the pool works as ever, and SIGTERM stops it."""
+def test_a_parent_hands_down_nothing_that_matters(sqlite_project: Project, parent: str) -> None:
+    """Each row of `PARENTS`: the pools work as ever."""
     tasks = sqlite_project.write(IMPORTS + NEIGHBOURS)
-    works(sqlite_project, tasks, start(sqlite_project, pool, preexec_fn=PARENTS[parent]))
+    Pools(sqlite_project, tasks, preexec_fn=PARENTS[parent]).work()
 
 
-@pytest.mark.parametrize("pool", ["thread", "process"])
-def test_a_hangup_that_is_ignored_at_the_start_ends_nothing(sqlite_project: Project, pool: str) -> None:
-    """As `nohup` has it: neither the pool, nor its processes, nor what a task starts."""
+def test_a_hangup_that_is_ignored_at_the_start_ends_nothing(sqlite_project: Project) -> None:
+    """As `nohup` has it: neither a pool, nor its processes, nor what a task starts."""
     tasks = sqlite_project.write(
         IMPORTS
         + NEIGHBOURS
@@ -145,39 +179,29 @@ def hangs_up():
     return "fine"
 """
     )
-    worker = start(sqlite_project, pool, preexec_fn=PARENTS["ignores SIGHUP and SIGINT"])
-    assert end_of(tasks, tasks.hangs_up.generate()) == ("fine",)
-    worker.process.send_signal(signal.SIGHUP)
-    worker.process.send_signal(signal.SIGINT)
-    works(sqlite_project, tasks, worker)
+    pools = Pools(sqlite_project, tasks, preexec_fn=PARENTS["ignores SIGHUP and SIGINT"])
+    assert [end_of(tasks, message) for message in pools.submit(tasks.hangs_up)] == [("fine",)] * 2
+    for worker in pools.workers.values():
+        worker.process.send_signal(signal.SIGHUP)
+        worker.process.send_signal(signal.SIGINT)
+    pools.work()
 
 
-@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("how", ["os._exit(0)", "os._exit(75)", "sys.exit(0)", "os.kill(os.getpid(), 9)"])
 def test_a_start_hook_that_exits_is_named_and_tried_ever_more_slowly(
-    sqlite_project: Project, pool: str, how: str
+    sqlite_project: Project, how: str
 ) -> None:
-    """No storm of processes: the log names the hook, and says when the next one follows; the pool stops as ever."""
-    sqlite_project.write(
-        IMPORTS + NEIGHBOURS + f"@on_worker_start\ndef connect_to_nothing():\n    count('start')\n    {how}\n"
+    """No storm of processes: the log names the hook, and says when the next one follows; the pools stop as ever."""
+    tasks = sqlite_project.write(
+        IMPORTS
+        + NEIGHBOURS
+        + f"@on_worker_start\ndef connect_to_nothing():\n    count(os.getppid())\n    {how}\n"
     )
-    worker = start(sqlite_project, pool)
-    worker.logged("trying again in")
+    pools = Pools(sqlite_project, tasks)
+    for worker in pools.workers.values():
+        worker.logged("trying again in")
     time.sleep(1.5)
-    assert runs(sqlite_project)["start"] <= 8
-    assert "connect_to_nothing" in worker.log
-    stops(worker)
-
-
-def works(project: Project, tasks: Any, worker: Worker) -> None:
-    """The pool runs tasks once, and they end as ever, also a long one, and one after a pause; it lives and stops."""
-    first = [
-        tasks.failing.generate(),
-        tasks.innocent.generate(args=(1, 1.0)),
-        tasks.innocent.generate(args=(2,)),
-    ]
-    assert [end_of(tasks, message) for message in first] == ["ValueError", (1,), (2,)]
-    time.sleep(0.5)
-    assert end_of(tasks, tasks.innocent.generate(args=(3,))) == (3,)
-    assert set(runs(project).values()) == {1}
-    stops(worker)
+    assert all(starts <= 8 for starts in runs(sqlite_project).values())
+    for worker in pools.workers.values():
+        assert "connect_to_nothing" in worker.log
+    pools.stop()

@@ -173,6 +173,30 @@ TASKS = [
         "ValueError",
     ),
     Task("closes standard streams", "sys.stdout.close()\nsys.stderr.close()\nraise ValueError", "ValueError"),
+    Task(
+        "freezes the clocks, as tools for tests do",
+        """
+        reals = {name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "time", "time_ns")}
+        fakes = {
+            id(real): lambda real=real, later=3e8 if name in ("time", "monotonic") else 3 * 10**17: real() + later
+            for name, real in reals.items()
+        }
+        replaced = [
+            (module, name, value)
+            for module in list(sys.modules.values())
+            if module.__name__ == "time" or module.__name__.startswith("alsek")
+            for name, value in list(vars(module).items())
+            if id(value) in fakes
+        ]
+        for module, name, value in replaced:
+            setattr(module, name, fakes[id(value)])
+        time.sleep(1)
+        for module, name, value in replaced:
+            setattr(module, name, value)
+        return "fine"
+        """,
+        FINE,
+    ),
     Task("replaces standard streams", "sys.stdout = sys.stderr = None\nraise ValueError", "ValueError"),
     Task("makes sockets impatient", "socket.setdefaulttimeout(0.001)\nreturn 'fine'", FINE),
     Task("changes its folder", "os.chdir('/')\nreturn 'fine'", FINE),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import time
 from types import TracebackType
 
 from alsek.core.clock import now_ms
+from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name
 from alsek.core.logs import guarded_logger
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION

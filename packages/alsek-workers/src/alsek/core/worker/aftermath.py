@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message

@@ -9,12 +9,12 @@ import select
 import signal
 import sys
 import threading
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
+from alsek.core.clock import real_time as time
 from alsek.core.hooks import run_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session

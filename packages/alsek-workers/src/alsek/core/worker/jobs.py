@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import ClassVar
 
 from alsek.core.broker import Broker
+from alsek.core.clock import real_time as time
 from alsek.core.failure import describe_failure
 from alsek.core.lifecycle import (
     AnyTask,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from collections import deque
 from typing import Any, NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.frames import Frames, pack, receive
 from alsek.core.worker.permits import Permits

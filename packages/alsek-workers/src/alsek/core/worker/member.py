@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from alsek.core.clock import real_time as time
 from alsek.core.worker.aftermath import Death
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import Child

@@ -22,9 +22,9 @@ from __future__ import annotations
 import select
 import signal
 import socket
-import time
 from collections.abc import Sequence, Set
 
+from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message

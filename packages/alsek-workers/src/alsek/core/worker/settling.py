@@ -6,9 +6,9 @@ they hang, or kill it, a second one does without them, and then what is left is 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
 from alsek.core.worker.children import Child, fork

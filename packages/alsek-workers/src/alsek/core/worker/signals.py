@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from types import FrameType
 from typing import Any, Final
+
+from alsek.core.clock import real_time as time
 
 #: A second signal counts as one only this long after the first: terminals and process managers often send two at once.
 _APART = 1.0

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 import select
-import time
 from collections.abc import Callable
 from typing import Any
 
+from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.logs import exits_caught, guarded_logger
 from alsek.core.worker.board import Board

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import select
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
+from alsek.core.clock import real_time as time
 from alsek.core.lifecycle import AnyTask
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (

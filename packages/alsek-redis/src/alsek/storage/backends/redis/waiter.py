@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter

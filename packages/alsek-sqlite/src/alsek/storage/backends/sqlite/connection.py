@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import time
 from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.sqlite import faults, location

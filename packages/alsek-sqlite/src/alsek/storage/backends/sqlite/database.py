@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite import faults

@@ -8,10 +8,10 @@ at the store themselves at least once a second, so that a lost datagram costs ti
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
 from alsek.storage.backends.sqlite.ears import Ears

@@ -147,7 +147,7 @@ def test_threads_that_run_already_are_named() -> None:
 def test_green_threads_are_refused(
     monkeypatch: pytest.MonkeyPatch, library: str, module: str, question: str
 ) -> None:
-    """In a process that they have patched a pool would wait for ever: it says so instead. To have imported them is fine."""
+    """In a process that they have patched a pool would wait for ever: it says so instead. An import alone is fine."""
     stand_in = types.ModuleType(module)
     monkeypatch.setitem(sys.modules, module, stand_in)
     setattr(stand_in, question, lambda name: False)

@@ -127,8 +127,7 @@ TASKS = [
     Task(
         "ignores its timeout",
         """
-        until = time.monotonic() + 1.5
-        while time.monotonic() < until:
+        for _ in range(30):
             try:
                 time.sleep(0.05)
             except BaseException:

@@ -50,6 +50,19 @@ def test_what_a_lost_worker_held_is_taken_over(backend: Backend, store: Store, a
     assert dead.held() == []
 
 
+def test_a_takeover_is_told(backend: Backend, store: Store, actor: Actors) -> None:
+    """The step that forgets lost workers says which, and how many messages each held; no other step says anything."""
+    dead, idle, alive = actor(), actor(), actor()
+    add(backend, "a", "b", "c")
+    dead.claim(limit=2)
+    assert alive.step(limit=0).taken_over == ()
+    _pass_a_lease(store, alive)
+    step = alive.step(limit=1)
+    assert sorted(step.taken_over) == sorted([(dead.worker.id, 2), (idle.worker.id, 0)])
+    assert uuids(step.claimed) == ["a"]
+    assert alive.step(limit=0).taken_over == ()
+
+
 def test_a_takeover_is_seen_in_the_status(backend: Backend, store: Store, actor: Actors) -> None:
     """What is taken over counts as RETRYING until it is claimed."""
     dead, alive = actor(), actor()

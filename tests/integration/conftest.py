@@ -113,13 +113,18 @@ class Project:
             check=False,
         )
 
-    def worker(self, *arguments: str, target: str = "tasks", pool: str = "thread-pool") -> Worker:
-        """Start a pool."""
+    def worker(self, *arguments: str, target: str = "tasks", pool: str = "thread-pool", **how: Any) -> Worker:
+        """Start a pool; `how` is for :class:`subprocess.Popen`."""
+        return self._start(self.command(pool, target, *arguments), **how)
+
+    def run_file(self, name: str) -> Worker:
+        """Start a pool by a program of the project's own."""
+        return self._start([sys.executable, name])
+
+    def _start(self, command: list[str], **how: Any) -> Worker:
         log = self.folder / f"worker-{len(self._workers)}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                self.command(pool, target, *arguments), cwd=self.folder, stderr=out, stdout=out
-            )
+            process = subprocess.Popen(command, cwd=self.folder, **{"stderr": out, "stdout": out, **how})
         worker = Worker(process, log)
         self._workers.append(worker)
         return worker

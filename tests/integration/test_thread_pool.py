@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from itertools import pairwise
@@ -438,7 +439,12 @@ def long() -> None:
         time.sleep(1.1)  # a second signal counts as one a second after the first
         worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(timeout=10) == 0
+    # What every deploy may bring is no error; the log says what was given back.
+    assert not [line for line in worker.log.splitlines() if " ERROR " in line or " CRITICAL" in line]
+    (told,) = [line for line in worker.log.splitlines() if "gives back 2 messages" in line]
+    assert " WARNING " in told
     for message in messages:
+        assert message.uuid in told
         stored = tasks.backend.messages.get("alsek_queue", message.uuid)
         assert stored is not None
         assert (stored.state, stored.losses) == ("ready", 0)
@@ -446,7 +452,7 @@ def long() -> None:
 
 
 def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
-    """SIGKILL of the supervisor ends its groups; another pool has their messages after the lease."""
+    """SIGKILL of the supervisor ends its groups; another pool has their messages after the lease, and says so."""
     tasks = project.write(BASICS)
     worker = project.worker("--n_threads", "2", "--n_processes", "2", "--lease", "1000")
     messages = [tasks.log_run.generate(args=(f"m{n}", 1.5)) for n in range(2)]
@@ -455,8 +461,12 @@ def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
     worker.process.kill()
     worker.process.wait()
     eventually(lambda: not any(_alive(pid) for pid in groups), 5)
-    project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
+    other = project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
     eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 20)
+    told = re.findall(
+        r"WARNING .* The lease of worker \w+ has ended, .* the (\d) messages that it held", other.log
+    )
+    assert sum(map(int, told)) == 2
     assert sorted(runs(project)) == ["m0", "m1"]
     assert not any(tasks.broker.exists(message) for message in messages)
 
@@ -470,6 +480,60 @@ def test_groups_come_and_go_with_the_load(project: Project) -> None:
     messages = [tasks.log_run.generate(args=(f"m{n}", 0.5)) for n in range(6)]
     eventually(lambda: len(worker.children()) == 2)
     eventually(lambda: not any(tasks.broker.exists(m) for m in messages), 20)
+
+
+QUICK_TO_PRUNE = """
+import sys
+import alsek.core.worker.supervisor as supervisor
+from alsek.core.worker.thread import ThreadWorkerPool
+import logging
+import tasks
+
+supervisor.PRUNE_AFTER = 2_500
+logging.basicConfig(level="INFO", stream=sys.stderr)
+pool = ThreadWorkerPool([tasks.where], n_threads=2, n_processes=2)
+pool.run()
+"""
+
+
+def test_a_group_that_stays_idle_ends(project: Project) -> None:
+    """A second group that the load has brought ends once it has been idle for so long, though it looks at the store
+    meanwhile; the first stays, and serves."""
+    tasks = project.write(BASICS)
+    messages = [tasks.where.generate() for _ in range(12)]
+    (project.folder / "pool.py").write_text(QUICK_TO_PRUNE)
+    worker = project.run_file("pool.py")
+    pids = {tasks.result_store.get(message, timeout=20_000) for message in messages}
+    assert len(pids) == 2
+    worker.logged("has been idle: it ends", timeout=10)
+    worker.logged("has ended", timeout=10)
+    (left,) = worker.children()
+    assert tasks.result_store.get(tasks.where.generate(), timeout=10_000) == left
+    assert worker.stop() == 0
+
+
+def test_a_group_that_grows_is_replaced(sqlite_project: Project) -> None:
+    """`--max_memory`: a process that has become larger runs on until its tasks have ended, and gives way to another."""
+    tasks = sqlite_project.write(
+        BASICS
+        + """
+KEPT = []
+
+@task(broker, result_store=result_store)
+def grow(mebibytes: int) -> int:
+    KEPT.append(bytearray(mebibytes * 2**20))
+    time.sleep(0.2)
+    return os.getpid()
+"""
+    )
+    worker = sqlite_project.worker("--n_threads", "1", "--n_processes", "1", "--max_memory", "200")
+    small = tasks.result_store.get(tasks.grow.generate(args=(1,)), timeout=20_000)
+    messages = [tasks.grow.generate(args=(n,)) for n in (1, 300, 1, 1, 1, 1, 1, 1)]
+    pids = [tasks.result_store.get(message, timeout=20_000) for message in messages]
+    assert pids[:2] == [small, small]
+    assert len(set(pids)) == 2
+    worker.logged("MiB (max_memory=200): it is replaced")
+    assert worker.stop() == 0
 
 
 def test_groups_are_replaced_after_so_many_tasks(project: Project) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from alsek.core.failure import describe_failure, shortened
+from alsek.core.failure import describe_failure, qualified_name, shortened
 from alsek.core.hooks import on_worker_start, on_worker_stop
 
 
@@ -42,6 +43,65 @@ def test_an_exception_that_can_not_be_shown() -> None:
     assert details["name"] == "Mute"
     assert "RuntimeError" in details["text"]
     assert details["traceback"] is not None
+
+
+def exits(*_: Any) -> Any:
+    """What no text should do."""
+    raise SystemExit(3)
+
+
+class Meta(type):
+    """The class's own name exits."""
+
+    __name__ = property(exits)  # type: ignore[assignment]
+
+
+class Text(str):
+    """A text that is no plain one."""
+
+    __slots__ = ()
+    encode = __len__ = __getitem__ = __format__ = exits  # type: ignore[assignment]
+
+
+HOSTILE: list[tuple[str, type[BaseException]]] = [
+    ("<Hostile whose text can't be had: SystemExit>", type("Hostile", (Exception,), {"__str__": exits})),
+    ("", Meta("Hostile", (Exception,), {})),
+    ("text", type("Hostile", (Exception,), {"__str__": lambda self: Text("text")})),
+    ("", type("Hostile", (Exception,), {"__traceback__": property(exits)})),
+    ("", type("Hostile", (Exception,), {"__cause__": property(exits), "__class__": property(exits)})),
+    ("", type("Hostile", (BaseException,), {"__notes__": property(exits)})),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), HOSTILE, ids=["text", "class", "kind of text", "traceback", "cause", "notes"]
+)
+def test_an_exception_whose_class_exits(text: str, kind: type[BaseException]) -> None:
+    """Whatever the class of an exception does, SystemExit included, there are a name and a text."""
+    try:
+        raise kind
+    except BaseException as error:  # noqa: BLE001
+        details = describe_failure(error)
+    assert (details["name"], details["text"]) == ("Hostile", text)
+    assert json.dumps(details)
+
+
+def test_a_cause_whose_text_exits() -> None:
+    """Of a chain the traceback shows what can be shown."""
+    try:
+        raise ValueError("outer") from HOSTILE[0][1]()
+    except ValueError as error:
+        details = describe_failure(error)
+    assert details["text"] == "outer"
+    assert "ValueError: outer" in (details["traceback"] or "")
+
+
+def test_names_of_what_users_hand_over() -> None:
+    """A function has its qualified name, an object its repr, and one that exits a stand-in."""
+    assert qualified_name(exits) == "exits"
+    assert qualified_name(3) == "3"
+    assert qualified_name(type("Odd", (), {"__repr__": exits})()) == "<Odd without a name: SystemExit>"
+    assert qualified_name(type("Odd", (), {"__getattr__": exits})()) == "<Odd without a name: SystemExit>"
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\0b", "x" * 100_000, "é" * 50_000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -457,6 +458,59 @@ def test_errors_of_any_serializer_are_met() -> None:
     backend = MemoryBackend(serializer=Moody())
     made = task(Broker(backend), result_store=ResultStore(backend))(lambda: "bad")
     assert dead(run(made)[1])["name"] == "SerializationError"
+
+
+class Exits(dict[str, int]):
+    """Exits when it is serialized."""
+
+    def items(self) -> Any:
+        raise SystemExit(3)
+
+
+def test_a_result_that_exits_when_it_is_serialized(broker: Broker, backend: MemoryBackend) -> None:
+    """It is a result that can't be serialized, like any other."""
+    made = task(broker, result_store=ResultStore(backend))(lambda: Exits(a=1))
+    details = dead(run(made)[1])
+    assert details["name"] == "SerializationError"
+    assert "returned Exits" in details["text"]
+
+
+def test_a_callback_that_exits_when_it_is_serialized(broker: Broker) -> None:
+    """It is a failed attempt."""
+    made = task(broker, max_retries=0)(lambda: Exits(a=1))
+    made.generate(queue="other", callback=made.generate(submit=False))
+    message = claim_in(broker, "other")
+    assert isinstance(conclude(made, message, attempt(made, message)).outcome, Died)
+
+
+def test_an_exception_whose_text_exits(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """It is a failed attempt, with a stand-in for the text; a delay that exits is none."""
+
+    class Bad(Retry):
+        """Can't be shown."""
+
+        def __str__(self) -> str:
+            raise SystemExit(3)
+
+    class Delay:
+        """Can't be counted."""
+
+        def __int__(self) -> int:
+            raise SystemExit(3)
+
+    _, conclusion = run(task(broker)(failing(Bad(delay=Delay()))))  # type: ignore[arg-type]
+    assert isinstance(conclusion.outcome, Retried)
+    assert b"Bad whose text can't be had: SystemExit" in conclusion.outcome.payload
+    assert "Bad whose text can't be had: SystemExit" in caplog.text
+
+
+def test_a_retry_that_can_not_be_written(backend: MemoryBackend) -> None:
+    """If the serializer fails at that very moment, the message fails for good, by what the task has raised."""
+    made = task(Broker(backend))(failing(ValueError("v")))
+    made.generate()
+    message = claim(made.broker)
+    backend.serializer.forward = lambda obj: sys.exit(3)  # type: ignore[method-assign]
+    assert dead(conclude(made, message, attempt(made, message)))["text"] == "v"
 
 
 @pytest.mark.parametrize("where", ["message", "task", "both"])

@@ -168,6 +168,26 @@ def test_a_renewal_while_a_claim_is_under_way_gives_nothing_back(lossy: LossyBac
     assert len(session.step((), 2).claimed) == 2
 
 
+def test_a_takeover_is_logged_once(
+    lossy: LossyBackend, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By whoever took over, with whose and how many messages: a warning, if there were any."""
+    broker = Broker(lossy)
+    dead, idle = a_session(lossy), a_session(lossy)
+    broker.submit(Message("t"))
+    dead.step((), 1)
+    alive = a_session(lossy)
+    clock.now += 10_000
+    alive.renew()
+    clock.now += 10_000
+    with caplog.at_level("INFO"):
+        alive.step((), 0)
+        alive.step((), 0)
+    levels = {record.args[0]: (record.levelname, record.args[1]) for record in caplog.records}  # type: ignore[index]
+    assert levels == {dead.worker.id: ("WARNING", 1), idle.worker.id: ("INFO", 0)}
+    assert len(caplog.records) == 2
+
+
 def test_retiring_gives_back_and_takes_last_outcomes(lossy: LossyBackend) -> None:
     """The last outcomes are accepted, the rest is anyone's."""
     session = a_session(lossy)

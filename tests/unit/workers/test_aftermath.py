@@ -128,6 +128,17 @@ def test_nobody_ran_nobody_is_charged(scene: Scene) -> None:
     assert scene.outcomes(scene.death()) == [None, None, None]
 
 
+def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """What a stop gives back is a warning that names it, and nobody is charged; any other death is an error."""
+    assert scene.outcomes(scene.death()._replace(by_stop=True)) == [None, None, None]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "gives back 3 messages" in record.getMessage()
+    assert all(message.uuid in record.getMessage() for message in scene.messages)
+    scene.outcomes(scene.death())
+    assert caplog.records[-1].levelname == "ERROR"
+
+
 def test_afterwards_nothing_is_held(scene: Scene) -> None:
     """Settling forgets the worker: what was given back can be claimed at once, uncharged."""
     assert scene.settle(scene.death(running=1)) == 0

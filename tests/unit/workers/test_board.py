@@ -90,9 +90,12 @@ def test_an_id_that_is_being_written_is_not_read(board: Board) -> None:
 
 def test_a_group_that_has_signed_off_holds_nothing(board: Board) -> None:
     """After `sign_off` no worker is named: whatever ends the process now needs no settling."""
+    assert not board.signed_off
     board.sign(ONE)
+    assert not board.signed_off
     board.sign_off()
     assert board.worker_id is None
+    assert board.signed_off
     board.sign(TWO)
     assert board.worker_id == TWO
 

@@ -57,6 +57,27 @@ def test_a_child_exits_with_what_its_main_returns(start: Forker, code: int) -> N
     assert ended(start(lambda _: code)) == code
 
 
+def test_an_exit_code_that_other_code_has_fetched(start: Forker) -> None:
+    """A thread of the user's that calls ``os.wait()`` takes the exit code away: the child has ended all the same."""
+    child = start(lambda _: 7)
+    os.waitpid(child.pid, 0)
+    assert ended(child) == children.EXIT_UNKNOWN
+    assert "in an unknown way" in child.ending
+
+
+def test_a_stream_that_exits_when_it_is_flushed(start: Forker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module has put in the place of standard output ends neither the parent nor the child."""
+
+    class Stream:
+        """Exits."""
+
+        def flush(self) -> None:
+            raise SystemExit(3)
+
+    monkeypatch.setattr("sys.stdout", Stream())
+    assert ended(start(lambda _: 0)) == 0
+
+
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(0), KeyboardInterrupt()])
 def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseException) -> None:
     """Whatever it raises, it never returns into its parent's code, nor looks as if it had ended well."""

@@ -375,6 +375,19 @@ def test_an_idle_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
     running.stop()
 
 
+def test_looking_is_no_work(backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that looks at the store and finds nothing has been idle all the while; one message ends that."""
+    monkeypatch.setattr("alsek.core.worker.engine._LOOK_EVERY", 20)
+    running = Running(backend, runs.note).start()
+    eventually(lambda: running.board.idle_since)
+    since, steps = running.board.idle_since, running.engine.steps
+    eventually(lambda: running.engine.steps >= steps + 5)
+    assert running.board.idle_since == since
+    submit(runs.note, 1)
+    eventually(lambda: running.board.idle_since > since)
+    running.stop()
+
+
 def test_a_full_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
     """Also while messages wait."""
     submit(runs.hold, 5)

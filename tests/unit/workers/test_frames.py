@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import os
 import socket
 import threading
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsek.core.worker.frames import Frames, outcome_from_wire, outcome_to_wire, pack, receive
+from alsek.core.worker.frames import (
+    Frames,
+    outcome_from_wire,
+    outcome_to_wire,
+    pack,
+    receive,
+    socket_of,
+    socket_pair,
+)
 from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
 
 PLAIN = st.recursive(
@@ -20,6 +30,34 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=4).map(tuple),
     max_leaves=8,
 )
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """A module of the user's has set a default timeout for sockets."""
+    socket.setdefaulttimeout(0.01)
+    yield
+    socket.setdefaulttimeout(None)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_pools_sockets_block() -> None:
+    """Whatever the default timeout is: those of a pair, and one whose descriptor came from another process."""
+    ours, theirs = socket_pair()
+    again = socket_of(theirs.detach())
+    for end in (ours, again):
+        assert end.gettimeout() is None
+        assert os.get_blocking(end.fileno())
+        end.close()
+
+
+def test_a_reset_is_an_end() -> None:
+    """An end that closed without reading what it was sent is closed, no error."""
+    ours, theirs = socket_pair()
+    ours.sendall(b"unread")
+    theirs.close()
+    assert receive(ours, Frames()) is None
+    ours.close()
 
 
 class Queue(str, enum.Enum):  # noqa: UP042  the older kind, whose str() is not its value

@@ -56,6 +56,18 @@ def ends() -> Iterator[Ends]:
         ends.close()
 
 
+@pytest.mark.parametrize("unread", [b"", b"read by nobody"])
+def test_an_engine_that_has_closed_wants_nothing(ends: Ends, unread: bytes) -> None:
+    """What is still said to it is no error, and there is nothing next: so a spare ends quietly when its pool stops."""
+    if unread:
+        ends.process.sendall(unread)
+    ends.engine.close()
+    ends.line.say(("ready",))
+    ends.line.answer(pack(("x" * 1_000_000,)))
+    assert ends.line.next() is None
+    assert ends.line.verdict() is None
+
+
 def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
     """What is left when permits are taken back is never begun; what is given later is, once."""
     ends.give(1, 2, 3, 4)

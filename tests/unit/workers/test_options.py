@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
 from typing import Any
 
 import pytest
@@ -133,3 +135,23 @@ def test_threads_that_run_already_are_named() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("library", "module", "question"),
+    [
+        ("gevent", "gevent.monkey", "is_module_patched"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched"),
+    ],
+)
+def test_green_threads_are_refused(
+    monkeypatch: pytest.MonkeyPatch, library: str, module: str, question: str
+) -> None:
+    """In a process that they have patched a pool would wait for ever: it says so instead. An import alone is fine."""
+    stand_in = types.ModuleType(module)
+    monkeypatch.setitem(sys.modules, module, stand_in)
+    setattr(stand_in, question, lambda name: False)
+    check_process()
+    setattr(stand_in, question, lambda name: True)
+    with pytest.raises(ValidationError, match=f"{library} has replaced"):
+        check_process()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from alsek.core.worker import signals as module
-from alsek.core.worker.signals import StopSignals
+from alsek.core.worker.signals import StopSignals, leave_stop_to_supervisor, reset_signals
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
@@ -88,6 +88,53 @@ def test_a_storm_of_signals_blocks_nobody(signals: StopSignals) -> None:
         os.kill(os.getpid(), signal.SIGCHLD)
     signals.drain()
     assert not readable(signals)
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Handlers and mask are put back."""
+    handlers = {number: signal.getsignal(number) for number in (*NUMBERS, signal.SIGHUP, signal.SIGPIPE)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_what_is_ignored_at_the_start_stays_ignored(number: int) -> None:
+    """`nohup` and `&` in scripts rely on it: by the supervisor, what it forks, and what that starts."""
+    signal.signal(number, signal.SIG_IGN)
+    with StopSignals() as signals:
+        send(number)
+        assert not signals.stopping
+        leave_stop_to_supervisor()
+        assert signal.getsignal(number) is signal.SIG_IGN
+        reset_signals()
+        assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("restored")
+def test_sigterm_stops_also_when_it_was_ignored_and_blocked() -> None:
+    """Whoever started the pool, or a module of the user's, may have done either: it must not be deaf."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
+    with StopSignals() as signals:
+        send(signal.SIGCHLD)
+        assert readable(signals)
+        send(signal.SIGTERM)
+        assert signals.stopping
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+        pid = os.fork()
+        if not pid:
+            os._exit(3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+    assert {signal.SIGTERM, signal.SIGCHLD} <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_all_is_as_before_afterwards() -> None:

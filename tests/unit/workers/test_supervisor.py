@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.hooks import WorkerHook, on_worker_start
 from alsek.core.task import task
 from alsek.core.worker import member, settling
 from alsek.core.worker import supervisor as module
@@ -59,6 +61,10 @@ class Signals:
     descriptors = (8, 9)
 
 
+def connect() -> None:
+    """A start hook."""
+
+
 class Clock:
     """Both clocks of the module."""
 
@@ -76,7 +82,12 @@ class Stage:
     """A supervisor whose children are played."""
 
     def __init__(
-        self, broker: Broker, monkeypatch: pytest.MonkeyPatch, n_processes: int, **settings: Any
+        self,
+        broker: Broker,
+        monkeypatch: pytest.MonkeyPatch,
+        n_processes: int,
+        hooks: tuple[WorkerHook, ...] = (),
+        **settings: Any,
     ) -> None:
         @task(broker)
         def work() -> None: ...
@@ -91,7 +102,10 @@ class Stage:
             monkeypatch.setattr(each, "fork", self._fork)
         monkeypatch.setattr(module, "monotonic_ms", self.clock.ms)
         self.pool = Supervisor(
-            options_for(broker, work), GroupOptions(slots=4, **settings), ThreadGroup, n_processes
+            replace(options_for(broker, work), hooks=hooks),
+            GroupOptions(slots=4, **settings),
+            ThreadGroup,
+            n_processes,
         )
         self.signals = self.pool._signals = Signals()  # type: ignore[assignment]
         self.turn()
@@ -202,7 +216,9 @@ def test_idle_groups_end_but_for_the_last(stage: Callable[..., Stage]) -> None:
     here.turn(1)
     for number in (0, 1):
         here.board(number).idle_since = here.clock.ms()
-    here.turn(25)
+    here.turn(1)
+    assert 0.001 < here.pause <= PRUNE_AFTER / 1000  # it wakes for it, however rarely it renews leases
+    here.turn(24)
     assert sum(child.signals == [15] for child in here.groups) == 1
     here.turn(60)
     assert sum(child.signals == [15] for child in here.groups) == 1
@@ -245,7 +261,7 @@ def test_a_group_that_signed_off_needs_no_settling(stage: Callable[..., Stage]) 
     assert len(here.groups) == 1
 
 
-@pytest.mark.parametrize("status", [EXIT_NOT_STARTED, 1, -11])
+@pytest.mark.parametrize("status", [EXIT_NOT_STARTED, 1, -11, EXIT_DRAINED, EXIT_RECYCLED])
 def test_groups_that_do_not_start_are_tried_again_ever_more_slowly(
     stage: Callable[..., Stage], status: int
 ) -> None:
@@ -256,6 +272,18 @@ def test_groups_that_do_not_start_are_tried_again_ever_more_slowly(
             here.end(status)
         here.turn(0.02)
     assert 3 <= len(here.children) <= 10
+
+
+def test_a_group_that_ends_in_a_start_hook_names_it(
+    stage: Callable[..., Stage], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also with the exit code of a group that has ended in good order: it had not even registered."""
+    here = stage(1, hooks=(on_worker_start(connect),))
+    here.end(EXIT_DRAINED)
+    here.turn()
+    assert here.groups == []
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "ended with 0 before it had started (on_worker_start: connect): trying again in" in line
 
 
 def test_groups_that_die_young_are_replaced_ever_more_slowly(stage: Callable[..., Stage]) -> None:

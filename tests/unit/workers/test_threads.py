@@ -298,6 +298,79 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     assert all(not entry.running for entry in shift.board.held())
 
 
+def test_an_exception_whose_text_hangs_keeps_nobody(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on = threading.Event()
+
+    class Hangs(Exception):
+        def __str__(self) -> str:
+            go_on.wait(10 * PATIENCE)
+            return ""
+
+    @task(shift.broker, max_retries=0)
+    def hang() -> None:
+        raise Hangs
+
+    @task(shift.broker)
+    def innocent() -> None: ...
+
+    hands = crew(hang, innocent, size=1)
+    hands.start(shift.job(hang.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert b"the text of its exception" in job.outcome.error
+    shift.board.free(job.entry)
+    hands.start(shift.job(innocent.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Succeeded)
+    shift.board.free(job.entry)
+    go_on.set()
+
+
+def test_a_thread_that_can_not_be_started_is_tried_again(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit on threads: what those that run can't take is given back, no more is claimed, and later it is."""
+    monkeypatch.setattr(module, "_HIRE_AFTER", 50)
+    start, refusals = threading.Thread.start, [True] * 3
+
+    def refuse(thread: threading.Thread) -> None:
+        if len(threading.enumerate()) > before and refusals:
+            refusals.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def wait() -> None:
+        go_on.wait(PATIENCE)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    hands = crew(wait, size=3)
+    first, second = shift.job(wait.generate(submit=False)), shift.job(wait.generate(submit=False))
+    hands.start(first)
+    hands.start(second)
+    assert collected(hands, 1) == [second]
+    assert isinstance(second.outcome, Released)
+    assert hands.free == 0
+    assert hands.ahead == 0
+    assert hands.next_deadline() is not None
+    eventually(lambda: hands.enforce() or hands.free == 2)
+    refusals.clear()
+    third = shift.job(wait.generate(submit=False))
+    hands.start(third)
+    eventually(lambda: third.runner is not None)
+    go_on.set()
+    assert {job.claimed.token for job in collected(hands, 2)} == {first.claimed.token, third.claimed.token}
+    for job in (first, second, third):
+        shift.board.free(job.entry)
+
+
 def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
     """Once all is done its threads end."""
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 import click
 
 from alsek.cli.discovery import ModuleImportError, NothingToImportError, find
+from alsek.core.logs import exits_caught, guarded_logger
 from alsek.exceptions import (
     AlsekError,
     BackendUnavailableError,
@@ -38,8 +39,9 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
     """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that can't be."""
     logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
     # One line a tick of a user's own scheduler is not this program's to say.
-    logging.getLogger("apscheduler").setLevel(max(logging.WARNING, logging.getLogger().level))
-    log = logging.getLogger("alsek.cli")
+    apscheduler = logging.getLogger("apscheduler")  # noqa: TID251  it is another's logger
+    apscheduler.setLevel(max(logging.WARNING, logging.root.level))
+    log = guarded_logger("alsek.cli")
     try:
         found = find(target)
         pool = kind(
@@ -48,7 +50,8 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
             on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
             **settings,
         )
-        log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
+        with exits_caught():  # nothing but a log handler raises here
+            log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
         _leave_on_signals()
         pool.run()
     except ModuleImportError as error:
@@ -63,7 +66,8 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
     except AlsekError as error:
         _exit(EXIT_FAILED, str(error))
     _ignore_signals()
-    log.info("Stopped.")
+    with exits_caught():
+        log.info("Stopped.")
 
 
 def _leave_on_signals() -> None:
@@ -74,7 +78,8 @@ def _leave_on_signals() -> None:
         sys.exit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, leave)
 
 
 def _ignore_signals() -> None:

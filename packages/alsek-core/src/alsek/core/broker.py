@@ -10,6 +10,7 @@ from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.limits import check_number
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
@@ -25,7 +26,7 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 
 class Broker:

@@ -1,11 +1,32 @@
-"""Wall-clock time as the library writes it: Unix milliseconds, UTC."""
+"""Wall-clock time as the library writes it (Unix milliseconds, UTC), and clocks that a test tool can't stop.
+
+``freezegun`` and its like replace the functions of ``time`` in every module of the process. If a task of a thread pool
+did so, the deadlines of all tasks beside it would be over. So all that Alsek measures and waits for goes by
+:data:`real_time`.
+"""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 _TEXT_FORMATS = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S")
+
+
+class RealTime:
+    """Functions of ``time`` as they were when Alsek was imported. Attributes of an object are not replaced."""
+
+    __slots__ = ("monotonic", "monotonic_ns", "sleep", "time_ns")
+
+    def __init__(self) -> None:
+        self.monotonic = time.monotonic
+        self.monotonic_ns = time.monotonic_ns
+        self.sleep = time.sleep
+        self.time_ns = time.time_ns
+
+
+real_time: Final = RealTime()
 
 
 def now_ms() -> int:

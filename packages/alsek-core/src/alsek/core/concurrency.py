@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import threading
-import time
 from types import TracebackType
 
 from alsek.core.clock import now_ms
+from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name
+from alsek.core.logs import guarded_logger
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
 from alsek.exceptions import BackendError, LockAlreadyHeldError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import LockRecord
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: The lock of a holder that died expires, of which the store tells nobody: look again this often (ms) while waiting.
 _LOOK_AGAIN = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -15,6 +14,7 @@ from alsek.core.broker import Broker
 from alsek.core.identifiers import check_name
 from alsek.core.lease import LeaseKeeper
 from alsek.core.lifecycle import bury_unread, condemned
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
@@ -22,7 +22,7 @@ from alsek.exceptions import BackendUnavailableError, CorruptMessageError, Worke
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long (ms) at most until a store that is away is asked again.
 _LONGEST_SLEEP = 5_000

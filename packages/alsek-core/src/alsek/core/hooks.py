@@ -12,11 +12,12 @@ fork and before its first task, respectively after its last.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-log = logging.getLogger(__name__)
+from alsek.core.logs import guarded_logger
+
+log = guarded_logger(__name__)
 
 When: TypeAlias = Literal["start", "stop"]
 
@@ -50,6 +51,12 @@ def on_worker_stop(function: Callable[[], object]) -> WorkerHook:
     If it raises, that is logged.
     """
     return WorkerHook(function, "stop")
+
+
+def in_start_hooks(hooks: Iterable[WorkerHook]) -> str:
+    """For a sentence about a process that ended before it had started: which start hooks it may have been in."""
+    names = [hook.name for hook in hooks if hook.when == "start"]
+    return f" (on_worker_start: {', '.join(names)})" if names else ""
 
 
 def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:

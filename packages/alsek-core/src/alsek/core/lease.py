@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.exceptions import BackendError, WorkerUnknownError
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 
 class LeaseKeeper:

@@ -19,14 +19,14 @@ Pools and tests go through these three; none of them waits, or knows of threads 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
-from alsek.core.failure import describe_failure
+from alsek.core.failure import class_name, describe_failure, qualified_name
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
@@ -47,7 +47,7 @@ from alsek.storage.result import ResultStore
 from alsek.storage.serialization import dump
 from alsek.types import ExceptionDetails
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 AnyTask = Task[Any, Any]
 
@@ -59,11 +59,13 @@ class Attempt(NamedTuple):
         result: What the function returned.
         exception: What ended it instead.
         callback: Whether the callback is to be submitted.
+        failure: The exception as text, if that is known already.
     """
 
     result: Any = None
     exception: BaseException | None = None
     callback: bool = False
+    failure: ExceptionDetails | None = None
 
 
 class Conclusion(NamedTuple):
@@ -101,27 +103,46 @@ def attempt(task: AnyTask, message: Message) -> Attempt:
 
 def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
     """Decide what becomes of the message. Never raises; the task's hooks are guarded."""
-    error = made.exception
+    error, failure = made.exception, made.failure
     if error is None:
         try:
             return _success(task, message, made)
         except SerializationError as unserializable:
             # It would fail in the same way again: the function ran, but what it returned can't be kept.
             return bury(task, message, unserializable)
-        except Exception as trouble:  # noqa: BLE001  a user's result store or serializer may raise anything
-            error = trouble
-    if not isinstance(error, Reject | MessageRevokedError) and _may_retry(task, message, error):
-        return _retry(task, message, error)
-    return bury(task, message, error)
+        except BaseException as trouble:  # noqa: BLE001  a user's result store or serializer may raise anything
+            error, failure = trouble, describe_failure(trouble)
+    failure = failure or describe_failure(error)
+    # By its class: an exception's `__class__` may be code of the user's.
+    if not issubclass(type(error), Reject | MessageRevokedError) and _may_retry(task, message, error):
+        try:
+            return _retry(task, message, error, failure)
+        except BaseException:  # the user's serializer may raise anything
+            log.exception(
+                "%s can't be put back, and fails for good.", message.summary, extra=context_of(message)
+            )
+    return bury(task, message, error, failure=failure)
 
 
 def bury(
-    task: AnyTask | None, message: Message, error: BaseException, broker: Broker | None = None
+    task: AnyTask | None,
+    message: Message,
+    error: BaseException,
+    broker: Broker | None = None,
+    failure: ExceptionDetails | None = None,
 ) -> Conclusion:
-    """The message has failed for good. `task` is None for an unknown one; `broker` is then needed."""
+    """The message has failed for good.
+
+    Args:
+        task: Whose message it is; None for an unknown one.
+        message: The message.
+        error: What ended it.
+        broker: Needed if there is no task.
+        failure: The error as text, if that is known.
+    """
     broker = task.broker if task is not None else broker
     assert broker is not None
-    message.exception_details = describe_failure(error)
+    message.exception_details = failure or describe_failure(error)
     log.error(
         "%s failed for good: %s: %s%s",
         message.summary,
@@ -131,8 +152,8 @@ def bury(
         extra=context_of(message),
     )
     if task is not None:
-        hook = task.on_revocation if isinstance(error, MessageRevokedError) else task.on_failure
-        _guarded(hook, message, error)
+        revoked = issubclass(type(error), MessageRevokedError)
+        _guarded(task.on_revocation if revoked else task.on_failure, message, error)
     wire = json.dumps(message.exception_details).encode()
     return Conclusion(_died(message, wire, broker.dlq_ttl), TaskStatus.FAILED)
 
@@ -234,7 +255,7 @@ def _wire_result(task: AnyTask, result: Any) -> bytes:
     serializer = task.broker.backend.serializer
     try:
         return dump(serializer, result)
-    except Exception as error:  # whatever a serializer raises on values that it can't take
+    except BaseException as error:  # whatever a serializer raises on values that it can't take
         raise _unserializable(task, result, error) from error
 
 
@@ -258,10 +279,10 @@ def _wire_or_none(store: ResultStore, result: Any) -> bytes | None:
         return None
 
 
-def _unserializable(task: AnyTask, result: Any, error: Exception) -> SerializationError:
+def _unserializable(task: AnyTask, result: Any, error: BaseException) -> SerializationError:
     return SerializationError(
-        f"task {task.name!r} returned {type(result).__name__}, which {task.broker.backend.serializer!r} can't "
-        f"serialize: {error}. Return something simpler, or leave out the result store."
+        f"task {task.name!r} returned {class_name(result)}, which {task.broker.backend.serializer!r} can't "
+        f"serialize: {describe_failure(error)['text']}. Return something simpler, or leave out the result store."
     )
 
 
@@ -286,13 +307,13 @@ def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
         return Task.do_retry(task, message, error)
 
 
-def _retry(task: AnyTask, message: Message, error: BaseException) -> Conclusion:
+def _retry(task: AnyTask, message: Message, error: BaseException, failure: ExceptionDetails) -> Conclusion:
     claim = message.claim
     assert claim is not None
     retried = _as_it_came(task, message)
     retried.retries = message.retries + 1
     retried.updated_at = now_ms()
-    retried.exception_details = describe_failure(error)
+    retried.exception_details = failure
     retried.retry_delay = _asked_for(error)
     delay = _backoff(task, retried)
     # Before the hook, which may change it.
@@ -316,11 +337,11 @@ def _backoff(task: AnyTask, retried: Message) -> int:
         return retried.retry_delay
     try:
         return max(0, min(retried.backoff.get(retried.retries), MAX_DURATION))
-    except Exception as error:  # noqa: BLE001  of a class that this process has not imported, or the user's own
+    except BaseException as error:  # noqa: BLE001  of a class that this process has not imported, or the user's own
         log.warning("The backoff of %s fails, the task's own is used: %r", retried.summary, error)
     try:
         return max(0, min(task.backoff.get(retried.retries), MAX_DURATION))
-    except Exception:
+    except BaseException:
         log.exception("The backoff of task %r fails: the default is used.", task.name)
         return DEFAULT_BACKOFF.get(retried.retries)
 
@@ -338,7 +359,7 @@ def _asked_for(error: BaseException) -> int | None:
         return None
     try:
         return max(0, min(int(error.delay), MAX_DURATION))
-    except (TypeError, ValueError, OverflowError):
+    except BaseException:  # noqa: BLE001  it may be any object
         log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", error.delay)
         return None
 
@@ -355,7 +376,7 @@ def _guarded(hook: Callable[..., Any], message: Message, *details: Any) -> None:
     except BaseException:
         log.exception(
             "%s failed for %s.",
-            getattr(hook, "__qualname__", hook),
+            qualified_name(hook),
             message.summary,
             extra=context_of(message),
         )

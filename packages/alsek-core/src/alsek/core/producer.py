@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Self
@@ -11,6 +10,7 @@ from alsek.core.broker import Broker
 from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
 from alsek.core.chaining import chain
 from alsek.core.limits import check_number
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
@@ -19,7 +19,7 @@ from alsek.exceptions import SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Wish
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: Ends the text of a refusal.
 _NOTHING = " Nothing was submitted."

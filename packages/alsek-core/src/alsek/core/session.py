@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 
 from alsek.core.identifiers import new_worker_id
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Outcome, Step, Worker
+
+log = guarded_logger(__name__)
 
 
 class Session:
@@ -122,6 +126,13 @@ class Session:
         self._seq += 1
         self.held.difference_update([outcome.token for outcome in outcomes])
         self._unanswered = None
+        for lost in answer.taken_over:
+            log.log(
+                logging.WARNING if lost.messages else logging.INFO,
+                "The lease of worker %s has ended, it is lost: the %d messages that it held are ready again, with one "
+                "loss more.",
+                *lost,
+            )
         self._untold = answer if self._untold is None else _joined(self._untold, answer)
 
     def renew(self) -> list[str]:
@@ -163,4 +174,5 @@ def _joined(first: Step, second: Step) -> Step:
         second.suspects,
         first.skipped + second.skipped,
         first.corrupt + second.corrupt,
+        first.taken_over + second.taken_over,
     )

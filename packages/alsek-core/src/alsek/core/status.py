@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.exceptions import ValidationError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from typing import Any
 
+from alsek.core.clock import real_time as time
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError, ValidationError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -10,9 +9,10 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
+from alsek.core.logs import guarded_logger
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 
 class StatusTrackerIntegrityScanner:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from alsek.core.clock import real_time as time
 from alsek.core.message import Message
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Note

@@ -30,6 +30,7 @@ from alsek.storage.backends.records import (
     Stored,
     Submission,
     Succeeded,
+    TakenOver,
     TaskStatus,
     Worker,
     refused_again,
@@ -72,8 +73,10 @@ class MemoryMessages(MessagePort):
                 raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
             self._note_contact()
             if seq != holder.seq:
-                holder.answer = self._step(holder, worker, seq, outcomes, limit)
+                step = self._step(holder, worker, seq, outcomes, limit)
+                holder.answer = step._replace(taken_over=())
                 holder.seq = seq
+                return _told(step, holder)
             assert holder.answer is not None
             return _told(holder.answer, holder)
 
@@ -83,7 +86,7 @@ class MemoryMessages(MessagePort):
         skipped: list[str] = []
         refused = self._finish(holder, outcomes, skipped)
         self._promote()
-        self._take_over(holder)
+        taken_over = self._take_over(holder)
         claimed, corrupt = self._claim(holder, worker, seq, limit)
         self._wake(everything=True)
         due = self._next_due()
@@ -97,6 +100,7 @@ class MemoryMessages(MessagePort):
             suspects=any(lane.suspect and not freely for lane in left),
             skipped=skipped,
             corrupt=corrupt,
+            taken_over=tuple(taken_over),
         )
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
@@ -175,16 +179,19 @@ class MemoryMessages(MessagePort):
             self.shelf.take(record)
             self.shelf.make_ready(record, since=due[0])
 
-    def _take_over(self, asking: Holder) -> None:
+    def _take_over(self, asking: Holder) -> list[TakenOver]:
         now = self._store.clock()
         lost = [holder for holder in self._holders.values() if holder.lease_end <= now]
+        taken_over: list[TakenOver] = []
         for holder in lost:
             if holder is asking:
                 continue  # it lives: it is here, even though its lease ended before anyone noticed
+            taken_over.append(TakenOver(holder.worker.id, len(holder.claims)))
             del self._holders[holder.worker.id]
             for record in list(holder.claims.values()):
                 record.losses += 1
                 self.shelf.give_back(record, TaskStatus.RETRYING)
+        return taken_over
 
     def _claim(
         self, holder: Holder, worker: Worker, seq: int, limit: int

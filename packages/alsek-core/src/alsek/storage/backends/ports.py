@@ -124,7 +124,8 @@ class MessagePort(ABC):
            same moment the one goes first that was delayed first. Each takes the arrival number of that
            moment, but its ttl counts from when it was due, however late a worker comes.
         3. *Take over.* What workers whose lease has ended hold becomes ready, at its old place, with one
-           loss more, status RETRYING; those workers are forgotten. `worker` itself never is: it is here.
+           loss more, status RETRYING; those workers are forgotten, and reported. `worker` itself never is: it is
+           here.
            If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a
            new lease from the first who does, with whichever method. A store may note contacts once a second
            only, so an outage may seem longer than it was by that much, or by a quarter of a lease if that is less.

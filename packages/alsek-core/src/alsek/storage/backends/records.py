@@ -195,6 +195,13 @@ class Corrupt(NamedTuple):
     reason: str
 
 
+class TakenOver(NamedTuple):
+    """A worker whose lease has ended, and how many messages it held; those are ready again, with one loss more."""
+
+    worker: str
+    messages: int
+
+
 class Step(NamedTuple):
     """What one step of a worker came to.
 
@@ -208,6 +215,7 @@ class Step(NamedTuple):
         suspects: Suspects wait that this worker may take once it holds nothing.
         skipped: The uuids of callbacks that were not submitted, since they exist already.
         corrupt: Records that were set aside in this step.
+        taken_over: Lost workers that this step has forgotten. A repeated step leaves it out.
     """
 
     refused: list[str]
@@ -217,6 +225,7 @@ class Step(NamedTuple):
     suspects: bool
     skipped: list[str]
     corrupt: list[Corrupt]
+    taken_over: tuple[TakenOver, ...] = ()
 
 
 class Stored(NamedTuple):

@@ -8,18 +8,19 @@ beside it when nobody can tell who it was come back as suspects; all others come
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession
-from alsek.core.worker.children import Inherited, ignore_signal
+from alsek.core.worker.children import Inherited
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
     BackendError,
     CorruptMessageError,
@@ -29,10 +30,13 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.records import Claimed, Died, Lost, Outcome, TaskStatus, Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long the user's hooks may take; then the message is settled without them.
 PATIENCE = 5.0
+
+#: So many messages are named in one line of the log.
+_MOST_NAMED = 20
 
 
 class Death(NamedTuple):
@@ -44,6 +48,7 @@ class Death(NamedTuple):
         overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
         running: Tokens of tasks that ran when it died.
         finished: Tokens of tasks that had ended, but whose outcome was not reported any more.
+        by_stop: It ended after the pool was told to stop: that is nobody's fault, and no news to alarm anyone.
     """
 
     worker: Worker
@@ -51,6 +56,7 @@ class Death(NamedTuple):
     overdue: frozenset[int]
     running: frozenset[int]
     finished: frozenset[int]
+    by_stop: bool = False
 
     def blame(self, claimed: Claimed) -> TaskError | None:
         """The exception that a message is charged with; None if it is not to blame."""
@@ -83,8 +89,8 @@ class Aftermath:
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, ignore_signal)
+        leave_stop_to_supervisor()
+        signal.signal(signal.SIGTERM, ignore_signal)
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
         refused: Sequence[str] = ()
@@ -126,6 +132,13 @@ class Aftermath:
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
         outcomes = [outcome for claimed in held if (outcome := self._outcome(claimed)) is not None]
+        if self._death.by_stop:
+            log.warning(
+                "Stopping: a process %s. It gives back %s, with no retry and no loss charged.",
+                self._death.ending,
+                _named(held),
+            )
+            return outcomes
         log.error(
             "A process %s while it held %d messages: %d are charged, %d suspected, the rest goes back.",
             self._death.ending,
@@ -146,6 +159,13 @@ class Aftermath:
         if claimed.token in self._death.finished:
             return Lost(claimed.uuid, claimed.queue, claimed.token)
         return None
+
+
+def _named(held: Sequence[Claimed]) -> str:
+    """How many messages, and which; of very many the first."""
+    names = ", ".join(f"{claimed.uuid} of queue {claimed.queue!r}" for claimed in held[:_MOST_NAMED])
+    more = ", …" if len(held) > _MOST_NAMED else ""
+    return f"{len(held)} messages ({names}{more})" if held else "nothing"
 
 
 def charged(

@@ -7,7 +7,7 @@ starts, written by plain stores that no lock guards: each field has one writer a
 
 ::
 
-    word 0      version of the worker id: odd while it is being written
+    word 0      version of the worker id: odd while it is being written; 0 before, and a number of its own after
     words 1-4   the worker id, 32 hexadecimal digits
     word 5      number of the last step whose claims are all listed below
     word 6      since when the group has been saturated (monotonic ms), 0 if it is not
@@ -31,6 +31,8 @@ _FIXED = 13
 _WORDS = 3
 #: Later than any clock goes, and within a word: a timeout may be any number.
 _NEVER = 2**63
+#: Stands for the version once the group has signed off.
+_SIGNED_OFF = 2**63
 
 
 class Entry(NamedTuple):
@@ -96,7 +98,7 @@ class Board:
 
     def sign_off(self) -> None:
         """The store has forgotten the group: whatever becomes of its process now, nothing is held."""
-        self.words[0] = 0
+        self.words[0] = _SIGNED_OFF
 
     def hold(self, token: int) -> int:
         """List a claim; the entry's number."""
@@ -144,10 +146,15 @@ class Board:
     def worker_id(self) -> str | None:
         """Under which id the group works; None before it has registered and after it has signed off."""
         version = self.words[0]
-        if version == 0 or version % 2:
+        if version in (0, _SIGNED_OFF) or version % 2:
             return None
         worker_id = self._memory[_ID].decode("ascii")
         return worker_id if self.words[0] == version else None
+
+    @property
+    def signed_off(self) -> bool:
+        """The group has come to its end in good order: it had registered, and holds nothing any more."""
+        return self.words[0] == _SIGNED_OFF
 
     @property
     def seq(self) -> int:

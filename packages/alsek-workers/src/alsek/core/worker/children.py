@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import NoReturn
 
-log = logging.getLogger(__name__)
+from alsek.core.logs import guarded_logger
+from alsek.core.worker.signals import reset_signals
+
+log = guarded_logger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)  # loaded here, once: not in each child
@@ -23,6 +25,8 @@ EXIT_DRAINED = 0
 EXIT_RECYCLED = 75
 #: A start hook failed.
 EXIT_NOT_STARTED = 78
+#: Stands for an exit code that code of the user's in this process has fetched (``os.wait()``).
+EXIT_UNKNOWN = 256
 
 
 class Child:
@@ -61,9 +65,13 @@ class Child:
     def reap(self) -> bool:
         """Whether it has ended; then `status` says how."""
         if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self.status = EXIT_UNKNOWN
+            else:
+                if pid:
+                    self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
 
     def close(self) -> None:
@@ -79,6 +87,8 @@ class Child:
 
 def ending_of(status: int) -> str:
     """How a process ended, in words, from its exit code or minus the signal that killed it."""
+    if status == EXIT_UNKNOWN:
+        return "ended in an unknown way (other code in its parent has waited for it)"
     if status >= 0:
         return f"ended with exit code {status}"
     try:
@@ -108,7 +118,8 @@ class Inherited:
 def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child:
     """Run `main` in a child, which exits with what it returns.
 
-    The child is killed when its parent dies. It starts with the default handlers of SIGTERM, SIGINT and SIGCHLD.
+    The child is killed when its parent dies. It starts with the default handlers of SIGTERM and SIGCHLD, and of SIGINT
+    and SIGHUP unless they are ignored.
 
     Args:
         main: What to run; an exception in it is logged, and ends the child with exit code 1.
@@ -151,9 +162,7 @@ def fork_plain(main: Callable[[], int]) -> int:
     """
 
     def run() -> int:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        reset_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return main()
 
@@ -189,7 +198,8 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
 def flush() -> None:
     """Write out what is buffered, so that it is not written twice, or never."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed; or None, where there is none
+        # Closed, or None, or an object of the user's, which may raise anything: nothing is lost that could be saved.
+        with contextlib.suppress(BaseException):
             stream.flush()
 
 
@@ -205,7 +215,3 @@ def wake_with_parent() -> None:
     """Have the kernel continue this process when its parent ends (Linux): one that was stopped could not see it."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
-
-
-def ignore_signal(number: int, frame: FrameType | None) -> None:
-    """A handler that does nothing. Unlike SIG_IGN it is not inherited by programs that a task starts."""

@@ -6,9 +6,9 @@ task turns out to be long, for another that can begin it, or for the store.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
+from alsek.core.clock import real_time as time
 from alsek.core.worker import nursery
 from alsek.core.worker.nursery import Nursery
 from alsek.core.worker.pace import Pace

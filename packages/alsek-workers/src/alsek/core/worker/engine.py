@@ -17,13 +17,13 @@ while tasks are short, some milliseconds' worth ahead.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import select
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.crew import Crew, Held
@@ -34,7 +34,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknow
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 J = TypeVar("J", bound=Held)
 
@@ -225,7 +225,8 @@ class Engine(Generic[J]):
         ]
         self._board.count_step(self._session.seq)
         alone = self._session.worker.suspects != "freely"
-        self._board.idle_since = 0
+        if jobs:
+            self._board.idle_since = 0
         if self.draining:
             # Of a step whose answer came late: it had been sent before the signal.
             for job in jobs:

@@ -63,10 +63,32 @@ class Frames:
         return value
 
 
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets that block, whatever ``socket.setdefaulttimeout`` says.
+
+    Raises:
+        OSError: There can't be more files now.
+    """
+    pair = socket.socketpair()
+    for end in pair:
+        end.settimeout(None)
+    return pair
+
+
+def socket_of(descriptor: int) -> socket.socket:
+    """The socket of a file descriptor. It blocks, whatever ``socket.setdefaulttimeout`` says."""
+    connection = socket.socket(fileno=descriptor)
+    connection.settimeout(None)
+    return connection
+
+
 def receive(connection: socket.socket, frames: Frames) -> Any:
     """Wait for the next frame; None when the other end has closed."""
     while (value := frames.take()) is None:
-        data = connection.recv(65536)
+        try:
+            data = connection.recv(65536)
+        except ConnectionResetError:  # it has closed without reading all that it was sent
+            return None
         if not data:
             return None
         frames.feed(data)

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import resource
 import select
 import signal
 import sys
 import threading
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
+from alsek.core.clock import real_time as time
 from alsek.core.hooks import run_hooks
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, ignore_signal
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited
 from alsek.core.worker.crew import Crew, J
 from alsek.core.worker.engine import Engine
 from alsek.core.worker.jobs import Job
 from alsek.core.worker.logs import guard_handlers
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.signals import leave_stop_to_supervisor
 from alsek.core.worker.threads import ThreadCrew
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,7 @@ class Group(ABC, Generic[J]):
         control = self._listen(inherited)
         if not self._begin():
             return EXIT_NOT_STARTED
+        self._handle_signals()  # again: the user's start hooks may have set some of their own
         session = Session(self._pool.broker.backend, self._worker())
         if not self._register(session):
             self._finish()
@@ -135,20 +137,20 @@ class Group(ABC, Generic[J]):
 
     def _listen(self, inherited: Inherited) -> int:
         """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
-        control, wakeup = os.pipe()
-        for descriptor in (control, wakeup):
+        control, self._wakeup = os.pipe()
+        for descriptor in (control, self._wakeup):
             os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._stop)
-        # Ctrl-C and a hangup go to the whole foreground group; the supervisor decides. Not SIG_IGN: a task's children
-        # inherit it.
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, ignore_signal)
+        self._handle_signals()
         self._control = control
         threading.Thread(
             target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True
         ).start()
         return control
+
+    def _handle_signals(self) -> None:
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
+        leave_stop_to_supervisor()
 
     def _stop(self, *_: object) -> None:
         self._told_to_stop = True

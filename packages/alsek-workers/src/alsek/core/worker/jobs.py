@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import ClassVar
 
 from alsek.core.broker import Broker
+from alsek.core.clock import real_time as time
+from alsek.core.failure import describe_failure
 from alsek.core.lifecycle import (
     AnyTask,
     Attempt,
@@ -193,7 +194,7 @@ class Job:
         # A deadline that has passed has passed, whatever the task made of the exception.
         if self.timed_out:
             return Attempt(exception=self._timeout())
-        if made is None or isinstance(made.exception, MessageRevokedError):
+        if made is None or issubclass(type(made.exception), MessageRevokedError):
             return Attempt(exception=MessageRevokedError(f"{self.message.summary} was revoked while it ran"))
         return made
 
@@ -221,6 +222,9 @@ class Job:
         assert self.message is not None
         self.made = made
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
+        if made.exception is not None:
+            # The text of an exception is the user's code: if it does not end, nobody asks for it again.
+            made = self.made = made._replace(failure=describe_failure(made.exception))
         self._settle(conclude(self.task, self.message, made))
 
     def _settle(self, conclusion: Conclusion) -> None:
@@ -296,8 +300,8 @@ class Job:
         store = self.task.result_store
         kept = store is None or store.rides_with(self.task.broker.backend)
         made = self.made
-        if made is None or (made.exception is None and not kept):
-            what = f"the hooks, result store or tracker of task {self.task.name!r}"
+        if made is None or (made.failure is None if made.exception is not None else not kept):
+            what = f"the hooks, result store or tracker of task {self.task.name!r}, or the text of its exception,"
             made = Attempt(exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN} ms"))
         self._accept(conclude(without_hooks(self.task), self.message, made))
         return True

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from collections import deque
 from typing import Any, NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.frames import Frames, pack, receive
 from alsek.core.worker.permits import Permits
@@ -105,11 +105,13 @@ class Line:
         self._ring()
 
     def answer(self, frame: bytes) -> None:
-        """Send an answer."""
+        """Send an answer. If the engine has closed, nobody wants it: then there is nothing next either."""
         unsent = memoryview(frame)
         while unsent:
             try:
                 unsent = unsent[self._engine.send(unsent, socket.MSG_DONTWAIT) :]
+            except (BrokenPipeError, ConnectionResetError):
+                return
             except BlockingIOError:  # it is large: the engine has to make room
                 self._ring()
                 poll = select.poll()

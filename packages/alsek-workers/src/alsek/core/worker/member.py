@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from alsek.core.clock import real_time as time
 from alsek.core.worker.aftermath import Death
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import Child
@@ -98,4 +97,5 @@ class Member:
             overdue=self.wedged_tokens,
             running=running,
             finished=finished,
+            by_stop=by_stop,
         )

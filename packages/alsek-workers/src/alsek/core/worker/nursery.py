@@ -11,7 +11,6 @@ It may die at any point of it.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -19,14 +18,15 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from alsek.core.logs import guarded_logger
 from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
-from alsek.core.worker.frames import Frames, pack
+from alsek.core.worker.frames import Frames, pack, socket_of
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import TaskProcess
 from alsek.core.worker.template import BORN, DIED, FORK, KILL
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long (ms) the hooks of a charged message may take, and what comes after a process's last task.
 PATIENCE = 5_000
@@ -48,6 +48,7 @@ class Nursery:
         size: How many are to run jobs at once.
         permits: For each child that may live at once, if they are given jobs ahead; else empty.
         begins: They say when they are ready.
+        hooks: What they run before, for a sentence about one that ends there.
 
     Attributes:
         children: All that live, by pid.
@@ -55,7 +56,9 @@ class Nursery:
         pause_until: No child is forked before (monotonic ms), since the last ones failed; 0 while all is well.
     """
 
-    def __init__(self, template: socket.socket, size: int, permits: Sequence[Permits], begins: bool) -> None:
+    def __init__(
+        self, template: socket.socket, size: int, permits: Sequence[Permits], begins: bool, hooks: str = ""
+    ) -> None:
         self.children: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
         self.pause_until = 0
@@ -63,6 +66,7 @@ class Nursery:
         self._spares_wanted = min(SPARES, size)
         self._permits = permits
         self._begins = begins
+        self._hooks = hooks
         self._lanes = list(range(len(permits)))
         self._ordered: deque[int | None] = deque()  # the lane of each, oldest first
         self._starting: set[TaskProcess] = set()
@@ -148,7 +152,7 @@ class Nursery:
             self.kill(pid, signal.SIGKILL)
             self._wait_to_fork("No file descriptor is left for another process's socket")
             return []
-        connection = socket.socket(fileno=self._descriptors.popleft())
+        connection = socket_of(self._descriptors.popleft())
         permits = None if lane is None else self._permits[lane]
         child = TaskProcess(pid, connection, not self._begins, permits, lane)
         self.children[pid] = child
@@ -182,7 +186,8 @@ class Nursery:
         if status == EXIT_NOT_STARTED and not child.ready:
             self._wait_to_fork("A task process did not start")
         elif not told_to_end and not had_jobs and not child.served:
-            self._wait_to_fork(f"A task process {ending_of(status)} before it had a task")
+            hooks = "" if child.ready else self._hooks
+            self._wait_to_fork(f"A task process {ending_of(status)} before it had a task{hooks}")
 
     def _free(self, lane: int | None) -> None:
         if lane is not None:

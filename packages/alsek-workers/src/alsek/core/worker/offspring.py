@@ -33,6 +33,7 @@ from alsek.core.lifecycle import (
     owed,
     report,
 )
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
@@ -41,7 +42,7 @@ from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED
-from alsek.core.worker.frames import outcome_to_wire, pack
+from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.jobs import monotonic_ms, unknown_task
 from alsek.core.worker.line import Given, Line
 from alsek.core.worker.options import PoolOptions
@@ -56,7 +57,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 READY: Final = "ready"
 
@@ -112,7 +113,7 @@ class Offspring:
         task = Task(_nothing, self._pool.broker, name="rehearsal")
         pool = replace(self._pool, tasks={task.name: task}, hooks=())
         board, bell = Board(1), Bell()
-        engine, process = socket.socketpair()
+        engine, process = socket_pair()
         heard = logging.root.manager.disable
         logging.disable(logging.CRITICAL)  # it would tell of messages that there are not
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 
@@ -16,12 +17,17 @@ def check_process() -> None:
     Warns of threads that run already: they, and locks that they hold, do not survive into the forked children.
 
     Raises:
-        ValidationError: It can't: no fork (Windows), or not in the main thread.
+        ValidationError: It can't: no fork (Windows), not in the main thread, or patched by gevent or eventlet.
     """
     if not hasattr(os, "fork"):
         raise ValidationError("worker pools need Linux or macOS; on Windows, producers work and pools don't")
     if threading.current_thread() is not threading.main_thread():
         raise ValidationError("run() handles signals: call it in the main thread")
+    if (patcher := _patched_by()) is not None:
+        raise ValidationError(
+            f"{patcher} has replaced this process's threads and sockets: a pool needs the real ones. Remove the call "
+            "that patches them from the modules that the pool imports"
+        )
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         warnings.warn(
@@ -30,6 +36,18 @@ def check_process() -> None:
             RuntimeWarning,
             stacklevel=3,
         )
+
+
+def _patched_by() -> str | None:
+    """The library of green threads that has patched ``threading``; None if there is none."""
+    for library, module, question, name in (
+        ("gevent", "gevent.monkey", "is_module_patched", "threading"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched", "thread"),
+    ):
+        patched = getattr(sys.modules.get(module), question, None)
+        if patched is not None and patched(name):
+            return library
+    return None
 
 
 def check_backend(backend: Backend) -> None:

@@ -19,13 +19,14 @@ which one it has begun, and begins none that was taken back (see :mod:`~alsek.co
 
 from __future__ import annotations
 
-import logging
 import select
 import signal
 import socket
-import time
 from collections.abc import Sequence, Set
 
+from alsek.core.clock import real_time as time
+from alsek.core.hooks import in_start_hooks
+from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.core.session import Session
 from alsek.core.worker import nursery
@@ -43,7 +44,7 @@ from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: A child that ignores SIGTERM is killed so long (ms) after it.
 KILL_AFTER = 900
@@ -90,7 +91,7 @@ class ProcessCrew:
         self._bell = bell
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
-        self._nursery = Nursery(template, size, permits, begins(pool))
+        self._nursery = Nursery(template, size, permits, begins(pool), in_start_hooks(pool.hooks))
         self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
         self._nursery.order(0)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import Inherited, fork_plain, wake_with_parent
+from alsek.core.worker.frames import socket_pair
 from alsek.core.worker.group import Group, GroupOptions
 from alsek.core.worker.offspring import Offspring
 from alsek.core.worker.options import PoolOptions
@@ -48,7 +48,7 @@ class ProcessGroup(Group[ProcessJob]):
         self._processes = options
 
     def _fork_first(self, inherited: Inherited) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         self._bell = Bell()
         reused = self._processes.tasks_per_process > 1
         self._permits = [Permits() for _ in range(self._processes.slots if reused else 0)]

@@ -6,15 +6,15 @@ they hang, or kill it, a second one does without them, and then what is left is 
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
 from alsek.core.worker.children import Child, fork
 from alsek.core.worker.options import PoolOptions
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
 _LAST_HOOKS, _LAST_WORDS = 0.7, 1.5

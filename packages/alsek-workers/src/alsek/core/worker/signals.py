@@ -1,19 +1,27 @@
-"""The two signals that end a pool: the first lets running tasks finish, the second does not."""
+"""What the processes of a pool do with signals, whatever their parent or the user's modules have set before.
+
+A supervisor counts the signals that stop a pool: the first lets running tasks finish, the second does not. The
+processes below it leave SIGINT and SIGHUP to it. Some programs start others with SIGINT or SIGHUP ignored (``nohup``,
+``&`` in a script): then these stay ignored, in every process. SIGTERM always stops a pool.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
-import time
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-log = logging.getLogger(__name__)
+from alsek.core.clock import real_time as time
 
 #: A second signal counts as one only this long after the first: terminals and process managers often send two at once.
 _APART = 1.0
+
+#: A terminal sends these to every process of a pool, and whoever starts a pool may have them ignored.
+_OF_TERMINALS: Final = (signal.SIGINT, signal.SIGHUP)
+#: None of these may be blocked in a process of a pool.
+_SEEN: Final = (signal.SIGTERM, signal.SIGCHLD, *_OF_TERMINALS)
 
 
 class StopSignals:
@@ -33,17 +41,22 @@ class StopSignals:
             os.set_blocking(descriptor, False)
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
+        self._mask_before: set[int | signal.Signals] = set()
 
     def __enter__(self) -> StopSignals:
         self._wakeup_before = signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGCHLD, *filter(_is_heeded, _OF_TERMINALS)):
             self._before[number] = signal.signal(number, self._handle)
+        self._before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SEEN)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not set by Python, and can't be by Python
+                signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
         os.close(self._out)
         os.close(self._in)
 
@@ -70,3 +83,30 @@ class StopSignals:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._out, 4096):
                 pass
+
+
+def reset_signals() -> None:
+    """In a process that was just forked: nothing that its parent handles is handled."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD, *filter(_is_heeded, _OF_TERMINALS)):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def leave_stop_to_supervisor() -> None:
+    """In a process below a supervisor: survive what a terminal sends to all; a closed pipe or socket is an exception.
+
+    Also after the user's hooks have run, which may have set handlers and masks of their own.
+    """
+    # Not SIG_IGN: the programs that a task starts would inherit it.
+    for number in filter(_is_heeded, _OF_TERMINALS):
+        signal.signal(number, ignore_signal)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SEEN)
+
+
+def ignore_signal(number: int, frame: FrameType | None) -> None:
+    """A handler that does nothing. Unlike SIG_IGN it is not inherited by programs that a task starts."""
+
+
+def _is_heeded(number: int) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN

@@ -8,17 +8,17 @@ what a task did to its own message), so it is looked at before it travels.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import operator
 from typing import Any, Final
 
 from alsek.core.failure import describe_failure
+from alsek.core.logs import guarded_logger
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: What is longer is cut, since the message is at its end already.
 LONGEST: Final = MAX_DURATION

@@ -7,13 +7,14 @@ and no code of the user's, so that nothing of the user's can keep it from renewi
 
 from __future__ import annotations
 
-import logging
 import random
 import select
-import time
 from collections.abc import Callable
 from typing import Any
 
+from alsek.core.clock import real_time as time
+from alsek.core.hooks import in_start_hooks
+from alsek.core.logs import exits_caught, guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
 from alsek.core.worker.group import Group, GroupOptions, board_for
@@ -26,7 +27,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknow
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: A group that is saturated for so long (ms) while messages wait gets another beside it.
 SCALE_AFTER = 50
@@ -79,7 +80,7 @@ class Supervisor:
             BackendUnavailableError: The store can't be reached at the start.
         """
         self._pool.broker.backend.ping()
-        with StopSignals() as signals:
+        with StopSignals() as signals, exits_caught():
             self._signals = signals
             self._start_group(self._group)
             while not self._finished():
@@ -125,20 +126,23 @@ class Supervisor:
     def _see_off(self, member: Member) -> None:
         """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`."""
         status = member.child.status
-        if status == EXIT_NOT_STARTED:
-            self._failed_to_start(f"Group {member.child.pid} did not start")
-        elif member.board.worker_id is not None:
+        if member.board.worker_id is not None:
             # Also when it exited with one of our codes: it has not signed off, so it was a task that ended it.
             self._mourn(member, member.board.worker_id)
-        elif status in (EXIT_DRAINED, EXIT_RECYCLED):
+        elif status in (EXIT_DRAINED, EXIT_RECYCLED) and (member.board.signed_off or member.leaving):
             log.info("Group %d has ended.", member.child.pid)
             self._failed_starts = self._young_deaths = 0
             if member.options.suspects_only:  # it found no more; who does from now on says so
                 for other in self._members:
                     other.board.suspects = 0
                 self._share_out()
+        elif status == EXIT_NOT_STARTED:
+            self._failed_to_start(f"Group {member.child.pid} did not start")
         else:
-            self._failed_to_start(f"Group {member.child.pid} {member.child.ending} before it had registered")
+            hooks = "" if self._group.isolated else in_start_hooks(self._pool.hooks)
+            self._failed_to_start(
+                f"Group {member.child.pid} {member.child.ending} before it had started{hooks}"
+            )
 
     def _failed_to_start(self, what: str) -> None:
         self._failed_starts += 1
@@ -298,6 +302,9 @@ class Supervisor:
         due = self._saturated_at(regular)
         if due is not None:
             wakes.append(max(now + (due + 1 - milliseconds) / 1000, self._start_at))
+        if len(regular) > 1:
+            idle = [member.board.idle_since for member in regular if member.board.idle_since]
+            wakes += [now + (since + PRUNE_AFTER + 1 - milliseconds) / 1000 for since in idle]
         return max(0.001, min(wakes) - now)
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from alsek.core.clock import real_time as time
 from alsek.core.worker.frames import Frames, pack
 from alsek.core.worker.permits import NUMBERS, Permits
 from alsek.storage.backends.records import Claimed, Outcome, Worker

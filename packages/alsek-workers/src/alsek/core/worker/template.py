@@ -23,8 +23,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from alsek.core.worker.children import die_with, exit_with, flush, ignore_signal
-from alsek.core.worker.frames import Frames, pack
+from alsek.core.worker.children import die_with, exit_with, flush
+from alsek.core.worker.frames import Frames, pack, socket_pair
+from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
 KILL: Final = "kill"
@@ -68,7 +69,8 @@ class Template:
             os.set_blocking(descriptor, False)
         self._wakeup_out = wakeup
         signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        leave_stop_to_supervisor()
+        for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, ignore_signal)
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)
@@ -105,7 +107,7 @@ class Template:
         parent = os.getpid()
         pair: tuple[socket.socket, ...] = ()
         try:
-            pair = socket.socketpair()
+            pair = socket_pair()
             # Until the child has handlers of its own, it would meet a SIGTERM as the template does: by doing nothing.
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
             pid = os.fork()

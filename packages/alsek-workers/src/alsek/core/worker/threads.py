@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
+from alsek.core.clock import real_time as time
 from alsek.core.lifecycle import AnyTask
+from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.inbox import Inbox
@@ -19,12 +19,14 @@ from alsek.core.worker.jobs import Job, monotonic_ms
 from alsek.core.worker.rhythm import Rhythm
 from alsek.storage.backends.records import Claimed, Released
 
-log = logging.getLogger(__name__)
+log = guarded_logger(__name__)
 
 #: How long after its deadline a thread may take to end before it is given up.
 ABANDON_AFTER = 900
 #: How long (s) threads may take to end, once nothing runs any more.
 LAST_REPORTS = 2.0
+#: When no thread can be started, the next attempt follows after so long (ms).
+_HIRE_AFTER = 1_000
 #: While tasks are very short, how long (ms) work may wait for one awake thread, and what has finished for the engine.
 _BRISK_WAIT = 2
 
@@ -68,6 +70,8 @@ class ThreadCrew:
         #: Settled, and their trackers are to hear of it.
         self._reporting: set[Job] = set()
         self._threads = 0
+        #: When a thread is to be started again (monotonic ms), since none could be; 0 while all is well.
+        self._hire_at = 0
         self._numbers = 0
         self._hired: set[threading.Thread] = set()
         #: Threads that were given up and have not ended, with what they ran.
@@ -85,12 +89,12 @@ class ThreadCrew:
     @property
     def free(self) -> int:
         """How many jobs could start at once now; less than none if some were claimed ahead."""
-        return self._size - len(self._running)
+        return (self._threads if self._hire_at else self._size) - len(self._running)
 
     @property
     def ahead(self) -> int:
         """How many jobs more may be claimed: while tasks are very short, as many again as there are threads."""
-        return self._size if self._rhythm.brisk else 0
+        return self._size if self._rhythm.brisk and not self._hire_at else 0
 
     @property
     def spent(self) -> bool:
@@ -177,12 +181,16 @@ class ThreadCrew:
     def _unblock(self) -> None:
         """A task does not end: give back what was claimed ahead, and call a thread for each that waits."""
         self._rhythm.lose()
+        self._give_back_surplus()
+        self._spread()
+
+    def _give_back_surplus(self) -> None:
+        """Give back what waits and can't be started soon."""
         waiting = [job for job in self._running.values() if job.runner is None]
         for job in waiting[max(0, len(waiting) + self.free) :] if self.free < 0 else ():
             if self._inbox.withdraw(job):
                 job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
                 self._finished.append(job)
-        self._spread()
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
@@ -210,11 +218,16 @@ class ThreadCrew:
             wakes += [job.conclude_by for job in list(self._reporting) if job.conclude_by]
         if (stalls_at := self._stalls_at) is not None:
             wakes.append(stalls_at)
+        if self._hire_at:
+            wakes.append(self._hire_at)
         return min(wakes, default=None)
 
     def enforce(self) -> None:
         """Interrupt what runs past its deadline; abandon what does not listen."""
         now = monotonic_ms()
+        if self._hire_at and now >= self._hire_at:
+            self._hire_at = 0
+            self._spread()
         if (stalls_at := self._stalls_at) is not None and now >= stalls_at:
             self._unblock()
         for job in list(self._running.values()):
@@ -283,11 +296,20 @@ class ThreadCrew:
     # ── the threads ────────────────────────────────────────────────────────────────────────────
 
     def _hire(self) -> None:
+        if self._hire_at:
+            return
+        thread = threading.Thread(target=self._work, name=f"alsek-task-{self._numbers + 1}", daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:
+            # A limit on processes, or too little memory for its stack. What others could run must not wait here.
+            log.error("No thread can be started: %s. Trying again in %.0f s.", error, _HIRE_AFTER / 1000)
+            self._hire_at = monotonic_ms() + _HIRE_AFTER
+            self._give_back_surplus()
+            return
         self._threads += 1
         self._numbers += 1
-        thread = threading.Thread(target=self._work, name=f"alsek-task-{self._numbers}", daemon=True)
         self._hired.add(thread)
-        thread.start()
 
     def _work(self) -> None:
         """In a thread: run what comes, until told to end or abandoned."""

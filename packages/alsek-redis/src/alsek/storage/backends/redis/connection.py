@@ -13,11 +13,9 @@ in all. An outage is logged once, and once more when it is over.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +24,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (
     Client,
@@ -45,7 +45,7 @@ from alsek.storage.backends.redis.faults import (
 )
 from alsek.storage.backends.redis.resp import Argument, encode
 
-_logger = logging.getLogger(__name__)
+_logger = guarded_logger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 

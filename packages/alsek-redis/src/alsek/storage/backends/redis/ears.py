@@ -12,10 +12,10 @@ been cut short (an error, an exception set from outside in the middle of it) is 
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from typing import Any, Final
 
+from alsek.core.clock import real_time as time
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS

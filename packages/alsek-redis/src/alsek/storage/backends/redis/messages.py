@@ -22,6 +22,7 @@ from alsek.storage.backends.redis.wire import (
     outcome_arguments,
     stored_from,
     submission_arguments,
+    taken_over_from,
 )
 
 _LONGEST_REQUEST: Final = 16
@@ -105,7 +106,7 @@ class RedisMessages(MessagePort):
         reply = self._of_worker("step", worker).run(arguments)
         if reply is None:
             raise _unknown(worker)
-        due, waiting, suspects, refused, skipped, corrupt, claimed = reply
+        due, waiting, suspects, refused, skipped, corrupt, claimed, *lost = reply
         return Step(
             [uuid.decode() for uuid in refused],
             claimed_from(claimed),
@@ -114,6 +115,7 @@ class RedisMessages(MessagePort):
             suspects == 1,
             [uuid.decode() for uuid in skipped],
             corrupt_from(corrupt),
+            taken_over_from(lost[0]) if lost else (),
         )
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:

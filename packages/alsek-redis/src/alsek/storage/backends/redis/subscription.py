@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from alsek.core.clock import real_time as time
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.connection import Link

@@ -10,13 +10,13 @@ a list gives its token to one of them, and a claim that leaves something behind 
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
@@ -25,7 +25,7 @@ from alsek.storage.backends.redis.faults import CLIENT_ERRORS
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.resp import encode
 
-_logger = logging.getLogger(__name__)
+_logger = guarded_logger(__name__)
 
 _INTERVAL: Final = 5_000
 _OVERDUE_SECONDS: Final = 3.0

@@ -17,6 +17,7 @@ from alsek.storage.backends.records import (
     Stored,
     Submission,
     Succeeded,
+    TakenOver,
 )
 
 _WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
@@ -102,6 +103,11 @@ def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:
     """What was set aside: uuid, queue, reason of each."""
     texts = [text.decode("utf-8", "replace") for text in reply]
     return [Corrupt(*texts[i : i + 3]) for i in range(0, len(texts), 3)]
+
+
+def taken_over_from(reply: Sequence[Any]) -> tuple[TakenOver, ...]:
+    """Workers that were lost: name and number of messages of each."""
+    return tuple(TakenOver(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2))
 
 
 def dead_letter_from(uuid: str, queue: str, letter: bytes) -> DeadLetter:

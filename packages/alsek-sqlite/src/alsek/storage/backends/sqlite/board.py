@@ -17,7 +17,6 @@ declared that it sleeps, each writer looks at the board after its commit, and on
 from __future__ import annotations
 
 import errno
-import logging
 import mmap
 import os
 import socket
@@ -28,12 +27,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from alsek.core.logs import guarded_logger
 from alsek.storage.backends.sqlite.folder import address_base, make_folder, open_up
 
 if sys.platform != "win32":
     import fcntl
 
-logger = logging.getLogger(__name__)
+logger = guarded_logger(__name__)
 
 SLOTS: Final = 1024
 RECORD: Final = 1024

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from alsek.core.logs import guarded_logger
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.records import entomb, set_status, set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction
 
-logger = logging.getLogger(__name__)
+logger = guarded_logger(__name__)
 
 #: The lanes of a queue (see schema.sql) that each kind of worker may take from, suspects aside.
 PLAIN_LANES: Final[dict[str, tuple[int, ...]]] = {"any": (0, 2, 4), "thread": (0, 2), "process": (0, 4)}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import sqlite3
-import time
 from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.sqlite import faults, location
 
-logger = logging.getLogger(__name__)
+logger = guarded_logger(__name__)
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 

@@ -6,15 +6,15 @@ holds for this process.
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite import faults
 from alsek.storage.backends.sqlite.connection import Patience, Synchronous, connect
@@ -23,7 +23,7 @@ from alsek.storage.backends.sqlite.pool import Pool
 from alsek.storage.backends.sqlite.sweeping import Sweeper
 from alsek.storage.backends.sqlite.transaction import Transaction
 
-logger = logging.getLogger(__name__)
+logger = guarded_logger(__name__)
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import WorkerUnknownError
-from alsek.storage.backends.records import TaskStatus, Worker
+from alsek.storage.backends.records import TakenOver, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import give_back_all
 from alsek.storage.backends.sqlite.sweeping import BUCKET
@@ -22,7 +22,7 @@ _LAST_CONTACT: Final = "SELECT contact FROM namespaces WHERE id = ?"
 _SPARE: Final = """
     UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
 """
-_LOST: Final = "SELECT id FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
+_LOST: Final = "SELECT id, name FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
 _FORGET: Final = "DELETE FROM workers WHERE id = ?"
 
 _REMEMBER: Final = """
@@ -122,8 +122,11 @@ def _memento(worker: Worker) -> str:
     return f"\n{worker.id}"
 
 
-def take_over(database: Database, tx: Transaction, asking: int) -> None:
+def take_over(database: Database, tx: Transaction, asking: int) -> list[TakenOver]:
     """Give back what workers hold whose lease has ended, with one loss more, and forget those workers."""
-    for (number,) in tx.execute(_LOST, (tx.ns, tx.now, asking)).fetchall():
-        give_back_all(database, tx, number, TaskStatus.RETRYING, losses=1)
+    taken_over: list[TakenOver] = []
+    for number, name in tx.execute(_LOST, (tx.ns, tx.now, asking)).fetchall():
+        messages = give_back_all(database, tx, number, TaskStatus.RETRYING, losses=1)
         forget(tx, number)
+        taken_over.append(TakenOver(name, messages))
+    return taken_over

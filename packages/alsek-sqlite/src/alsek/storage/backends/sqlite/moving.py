@@ -127,11 +127,12 @@ def drop(tx: Transaction, messages: list[int], *, done: bool) -> None:
 
 def give_back_all(
     database: Database, tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0
-) -> None:
-    """Give back all that a worker holds."""
+) -> int:
+    """Give back all that a worker holds; how many messages that is."""
     rows = tx.execute(
         "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired", (worker,)
     ).fetchall()
     for message, queue, _, _, expired in rows:
         give_back(database, tx, message, queue, expired=bool(expired), losses=losses)
     set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)
+    return len(rows)

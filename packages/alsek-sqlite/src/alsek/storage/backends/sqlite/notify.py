@@ -7,17 +7,17 @@ at the store themselves at least once a second, so that a lost datagram costs ti
 
 from __future__ import annotations
 
-import logging
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from alsek.core.clock import real_time as time
+from alsek.core.logs import guarded_logger
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
 from alsek.storage.backends.sqlite.ears import Ears
 from alsek.storage.backends.sqlite.transaction import Lane
 
-logger = logging.getLogger(__name__)
+logger = guarded_logger(__name__)
 
 #: A datagram's first byte: a note; a note whose data is in the table `spool`; look for yourself; wake up.
 NOTE, SPOOLED, LOOK, RING = b"N", b"S", b"?", b"!"

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import Final
 
+from alsek.core.clock import real_time as time
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import forks
 

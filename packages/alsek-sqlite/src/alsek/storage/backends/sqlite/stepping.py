@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from alsek.exceptions import BackendError
-from alsek.storage.backends.records import Corrupt, Outcome, Step, TaskStatus, Worker
+from alsek.storage.backends.records import Corrupt, Outcome, Step, TakenOver, TaskStatus, Worker
 from alsek.storage.backends.sqlite import claiming, leases, surveying
 from alsek.storage.backends.sqlite.claiming import PLAIN_LANES, Claim
 from alsek.storage.backends.sqlite.database import Database
@@ -153,8 +153,9 @@ class Stepping:
         if _is_over(due, tx.now):
             surveying.promote(database, tx)
             due = surveying.next_due(tx)
+        taken_over: list[TakenOver] = []
         if _is_over(glance.next_lost, tx.now):
-            leases.take_over(database, tx, glance.number)
+            taken_over = leases.take_over(database, tx, glance.number)
         outlooks = surveying.survey(database, tx, worker)
         claim = Claim(database, tx, worker, glance.number, seq, glance.token)
         if limit > 0:
@@ -164,7 +165,7 @@ class Stepping:
         )
         tx.execute(_ANSWER, (seq, _pack(step, due), glance.number))
         tx.execute(_COUNTERS, (claim.token, tx.now, tx.ns))
-        return step, due
+        return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due
 
     def _claim(
         self,

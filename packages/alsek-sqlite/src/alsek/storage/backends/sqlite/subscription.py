@@ -6,10 +6,10 @@ import os
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
+from alsek.core.clock import real_time as time
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.sqlite.board import LISTENING, mark
 from alsek.storage.backends.sqlite.ears import Place

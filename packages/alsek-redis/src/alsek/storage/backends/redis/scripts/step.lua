@@ -7,7 +7,8 @@
 -- ARGV[2] to ARGV[8…] as in prelude/sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
 -- queues; then its sequence number, the limit, and the outcomes as in prelude/finish.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
--- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record)
+-- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
+-- eighth, only if workers were lost, is flat (worker, how many messages it held)
 -- Needs: base window tokens place status leave result finish beat takeover due sets pick claim
 -- Rarely: header put letters submit return outcomes promote merge again
 -- Flags: allow-oom
@@ -64,4 +65,4 @@ end
 local waiting = barred and waits(ROOMS) or not barred and pass_on(ROOMS)
 if found and POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
 local suspects = POLICY ~= 'freely' and waits({ 'suspects:' })
-return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed }
+return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken }

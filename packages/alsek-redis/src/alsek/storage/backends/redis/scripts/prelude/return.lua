@@ -17,16 +17,20 @@ local function give_back(uuid, h, flags, losses, code, dlq_ttl)
   status(uuid, code, h.status_ttl)
 end
 
--- All that a worker holds, and its name.
+-- All that a worker holds, and its name; how many messages it held.
 local function forget(worker, losses, code, dlq_ttl)
-  local held = call('HGETALL', P .. 'claims:' .. worker)
+  local held, messages = call('HGETALL', P .. 'claims:' .. worker), 0
   for i = 1, #held, 2 do
     if held[i] ~= '' then
       local _, _, flags, h = parse_claim(held[i + 1])
-      if h then give_back(held[i], h, flags, losses, code, dlq_ttl) end
+      if h then
+        messages = messages + 1
+        give_back(held[i], h, flags, losses, code, dlq_ttl)
+      end
     end
   end
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)
   call('ZREM', WORKERS, worker)
   call('HDEL', P .. 'leases', worker)
+  return messages
 end

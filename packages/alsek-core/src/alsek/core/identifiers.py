@@ -6,6 +6,7 @@ import os
 import re
 import time
 
+from alsek.core.shown import shown
 from alsek.exceptions import ValidationError
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -42,7 +43,7 @@ def check_name(what: str, name: object) -> str:
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValidationError(
-            f"{what} {name!r}: must be text of 1 to 255 characters, without white space, control characters or "
+            f"{what} {shown(name)}: must be text of 1 to 255 characters, without white space, control characters or "
             "lone surrogates"
         )
     return name

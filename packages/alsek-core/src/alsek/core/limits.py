@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alsek.core.shown import shown
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
 
@@ -31,19 +32,12 @@ def check_number(name: str, value: Any, least: int, where: str, optional: bool =
     """
     if value is None and optional:
         return
-    if not isinstance(value, int) or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         kinds = "None or an integer" if optional else "an integer"
-        raise ValidationError(f"{name}={_shown(value)} of {where}: must be {kinds} >= {least}")
+        raise ValidationError(f"{name}={shown(value)} of {where}: must be {kinds} >= {least}")
     if name == "retries":
         return
     most, unit = (MAX_PRIORITY, "") if name == "priority" else (MAX_DURATION, " ms (more than 300 years)")
     if value > most:
         remedy = _REMEDIES.get(name, "Give milliseconds.")
-        raise ValidationError(f"{name}={_shown(value)} of {where}: must be at most {most}{unit}. {remedy}")
-
-
-def _shown(value: Any) -> str:
-    """Python refuses to show the greatest integers."""
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"an integer of {value.bit_length()} bits"
-    return repr(value)
+        raise ValidationError(f"{name}={shown(value)} of {where}: must be at most {most}{unit}. {remedy}")

@@ -17,7 +17,7 @@ from tests.unit.core.stand_ins import Elsewhere
 @pytest.fixture
 def add(broker: Broker) -> Task[[], None]:
     """Any task."""
-    return task(broker, name="add")(lambda: None)
+    return task(broker, name="add")(lambda *args: None)
 
 
 def nested(data: dict[str, Any] | None) -> Any:

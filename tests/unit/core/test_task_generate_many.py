@@ -52,7 +52,7 @@ def test_a_deferral_is_used_up_by_a_refused_call(broker: Broker, submit: bool) -
         (Call(kwargs=[1]), r"kwargs=\[1\]"),  # type: ignore[arg-type]
         (Call(priority=-1), "priority=-1"),
         (Call(uuid="white space"), "white space"),
-        (Call(callback="next"), "callback='next'"),  # type: ignore[arg-type]
+        (Call((1,), callback="next"), "callback='next'"),  # type: ignore[arg-type]
         (Call(ttl=0), "ttl=0"),
     ],
     ids=["int", "str", "None", "Message", "args", "kwargs", "priority", "uuid", "callback", "ttl"],
@@ -101,10 +101,10 @@ def test_a_task_with_a_trigger_makes_no_many(broker: Broker) -> None:
 def test_one_callback_follows_one_message(broker: Broker) -> None:
     """The same callback for two calls would be skipped the second time: it is refused, also deep in a chain."""
     made = task(broker, name="add")(lambda n: n)
-    last = made.generate(submit=False)
-    middle = made.generate(submit=False, callback=last)
+    last = made.generate((1,), submit=False)
+    middle = made.generate((1,), submit=False, callback=last)
     with pytest.raises(ValidationError, match=r"call 1 of add.*callback is that of an earlier call"):
-        made.generate_many([Call(callback=last), Call(callback=middle)])
+        made.generate_many([Call((1,), callback=last), Call((1,), callback=middle)])
     assert broker.backend.messages.queues() == []
 
 

@@ -234,6 +234,7 @@ class Producer(TaskHooks):
             ttl=ttl,
             status_ttl=self._tracked_for(),
         )
+        self.check_arguments(message.args, message.kwargs)
         if callback is not None:
             chain(message, callback)
         return message

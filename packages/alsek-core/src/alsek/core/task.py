@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
@@ -12,12 +12,18 @@ from alsek.core.broker import Broker
 from alsek.core.identifiers import check_name
 from alsek.core.limits import check_number
 from alsek.core.message import Message
+from alsek.core.parameters import Parameters
 from alsek.core.producer import Producer
-from alsek.core.signature import takes_message
 from alsek.core.status import StatusTracker
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
-from alsek.exceptions import SchedulingError, TaskDefinitionError, ValidationError
+from alsek.exceptions import (
+    ArgumentsError,
+    ArgumentsRejectedError,
+    SchedulingError,
+    TaskDefinitionError,
+    ValidationError,
+)
 from alsek.storage.result import ResultStore
 from alsek.types import Mechanism, Wish
 
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_UNRESOLVED: Any = object()
 
 
 class Task(Producer, Generic[P, R]):
@@ -79,7 +83,7 @@ class Task(Producer, Generic[P, R]):
         self.mechanism_wish: Wish = mechanism or "any"
         self._check()
         self._backoff_settings = self.backoff.settings
-        self._message_wanted: Any = _UNRESOLVED
+        self._parameters: Parameters | None = None
         functools.update_wrapper(self, function, updated=())
 
     def _check(self) -> None:
@@ -137,19 +141,36 @@ class Task(Producer, Generic[P, R]):
 
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
-        kwargs: dict[str, Any] = message.kwargs
-        if self.wants_message() and "message" not in kwargs:
-            kwargs = {**kwargs, "message": message}
+        parameters = self._takes()
+        fault = parameters.fault(message.args, message.kwargs)
+        if fault is not None:
+            raise ArgumentsRejectedError(f"task {self.name!r}: {fault}")
+        args, kwargs = parameters.complete(message)
         function: Callable[..., Any] = self.function
-        result = function(*message.args, **kwargs)
+        result = function(*args, **kwargs)
         # What it returned tells, not what it is: a wrapper or an object with an async `__call__` looks like neither.
         return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
 
     def wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
-        if self._message_wanted is _UNRESOLVED:
-            self._message_wanted = takes_message(self.function)
-        return bool(self._message_wanted)
+        return self._takes().wants_message
+
+    def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse arguments that the function can't take. A class with an :meth:`op` of its own takes any.
+
+        Raises:
+            ArgumentsError: The text has the parameter, the task, and what it takes.
+        """
+        if type(self).op is Task.op:
+            fault = self._takes().fault(args, kwargs)
+            if fault is not None:
+                raise ArgumentsError(f"task {self.name!r}: {fault}")
+
+    def _takes(self) -> Parameters:
+        """Made late: a type hint may name what its module defines further down."""
+        if self._parameters is None:
+            self._parameters = Parameters(self.function)
+        return self._parameters
 
     def do_retry(self, message: Message, exception: BaseException) -> bool:
         """Whether a message that failed with `exception` is to be run again."""

@@ -66,7 +66,7 @@ def test_what_is_refused_is_what_python_refuses(function: Callable[..., Any]) ->
         (lambda to, copies=1: 0, (), {}, "'to' is missing. It takes (to, copies=…); given: args=(), kwargs={}"),
         (lambda a, b: 0, (), {}, "'a', 'b' are missing"),
         (lambda a: 0, (1, 2), {}, "2 positional arguments are too many: at most 1 can be given"),
-        (lambda to: 0, (), {"two": 1}, "it has no parameter 'two'; did you mean 'to'?"),
+        (lambda to: 0, (), {"two": 1}, "it has no parameter 'two' (did you mean 'to'?)"),
         (lambda to: 0, (1,), {"qqq": 1}, "it has no parameter 'qqq'. It takes (to)"),
         (lambda a: 0, (1,), {"a": 1}, "'a' is given twice: by position, as args[0], and by name"),
         (lambda a, /, *, b: 0, (), {"a": 1, "b": 1}, "'a' can only be given by position, in args. It takes (a, /, *"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Self
 
@@ -26,12 +25,6 @@ _NOTHING = " Nothing was submitted."
 _SO_FAR = " Submitted were the calls before it ({}), and none after it."
 
 
-class _Deferrals(threading.local):
-    """How many of the next calls of ``generate()`` in this thread do not submit."""
-
-    pending = 0
-
-
 class Producer(TaskHooks):
     """The half of a task that makes messages: what it is told of itself stands in them, and the broker takes them.
 
@@ -52,24 +45,40 @@ class Producer(TaskHooks):
     mechanism_wish: Wish
     _backoff_settings: BackoffSettings
 
+    # Of each object: a task and what `defer()` returns of it share all other attributes.
+    __slots__ = ("_deferred", "_original")
+
     def __init__(self) -> None:
         self._status_ttl: int | None = None
-        self._deferrals = _Deferrals()
+        self._deferred = False
+        self._original: Producer = self
 
     def defer(self) -> Self:
-        """Let the next :meth:`generate` or :meth:`generate_many` in this thread not submit; each stands for one."""
-        self._deferrals.pending += 1
-        return self
+        """This task, with its next :meth:`generate` or :meth:`generate_many` not submitting.
+
+        What is returned is the task in all else, and equal to it. The task itself stays as it is: an error between
+        ``defer()`` and ``generate()`` leaves nothing behind.
+        """
+        deferred = object.__new__(type(self))
+        deferred.__dict__ = self.__dict__
+        deferred._original, deferred._deferred = self._original, True
+        return deferred
 
     def cancel_defer(self) -> Self:
-        """Take back all calls of :meth:`defer` in this thread that no :meth:`generate` has used yet."""
-        self._deferrals.pending = 0
+        """Let the next :meth:`generate` of what :meth:`defer` returned submit after all."""
+        self._deferred = False
         return self
 
     @property
     def deferred(self) -> bool:
-        """Whether the next :meth:`generate` in this thread will not submit."""
-        return self._deferrals.pending > 0
+        """Whether this is what :meth:`defer` returned, and its :meth:`generate` was not called yet."""
+        return self._deferred
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Producer) and self._original is other._original
+
+    def __hash__(self) -> int:
+        return object.__hash__(self._original)
 
     def generate(
         self,
@@ -197,8 +206,8 @@ class Producer(TaskHooks):
 
     def _submits(self, submit: bool) -> bool:
         """Whether a call that was told `submit` is to submit; it uses up one :meth:`defer`."""
-        if self._deferrals.pending > 0:
-            self._deferrals.pending -= 1
+        if self._deferred:
+            self._deferred = False
             return False
         return submit
 

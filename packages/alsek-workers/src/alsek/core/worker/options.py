@@ -102,7 +102,7 @@ def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:
     named: dict[str, AnyTask] = {}
     for task in tasks:
         other = named.setdefault(task.name, task)
-        if other is not task:
+        if other != task:
             raise TaskDefinitionError(
                 f"two tasks are named {task.name!r}: {_where(other)} and {_where(task)}; give one another `name`"
             )

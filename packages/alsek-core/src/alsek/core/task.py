@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
@@ -30,8 +30,35 @@ from alsek.types import Mechanism, Wish
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
-P = ParamSpec("P")
-R = TypeVar("R")
+    # Type checkers know it by themselves. With the defaults, `Task` alone stands for any task: `class Mine(Task)`.
+    from typing_extensions import ParamSpec as ParamSpecWithDefault
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    P = ParamSpecWithDefault("P", default=...)
+    R = TypeVarWithDefault("R", default=Any)
+else:
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+#: Of functions: with a default, mypy would take what fits nothing for Any.
+Parameterized = ParamSpec("Parameterized")
+Returned = TypeVar("Returned")
+Returned_co = TypeVar("Returned_co", covariant=True)
+
+
+class TakesMessage(Protocol[Returned_co]):
+    """A function that takes nothing but the message that it runs for."""
+
+    def __call__(self, *, message: Message) -> Returned_co: ...
+
+
+class MakesTrigger(Protocol):
+    """What decorates a function that has a trigger."""
+
+    @overload
+    def __call__(self, function: Callable[[], Returned], /) -> TriggerTask[Returned]: ...
+    @overload
+    def __call__(self, function: TakesMessage[Returned], /) -> TriggerTask[Returned]: ...
 
 
 class Task(Producer, Generic[P, R]):
@@ -189,14 +216,21 @@ class TriggerTask(Task[[], R]):
         SchedulingError: The function has parameters.
     """
 
-    def __init__(self, function: Callable[[], R], *args: Any, trigger: BaseTrigger, **kwargs: Any) -> None:
-        super().__init__(function, *args, **kwargs)
+    def __init__(
+        self, function: Callable[[], R] | TakesMessage[R], *args: Any, trigger: BaseTrigger, **kwargs: Any
+    ) -> None:
+        runs: Any = function  # if it takes anything, then the message
+        super().__init__(runs, *args, **kwargs)
         takes = [name for name in inspect.signature(function).parameters if name != "message"]
         if takes:
             raise SchedulingError(
                 f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
             )
         self._schedule = Schedule(self.name, trigger)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, message: Message = ...) -> R: ...
 
     @property
     def trigger(self) -> BaseTrigger:
@@ -272,7 +306,7 @@ def task(
     status_tracker: StatusTracker | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+) -> Callable[[Callable[Parameterized, Returned]], Task[Parameterized, Returned]]: ...
 
 
 @overload
@@ -289,7 +323,7 @@ def task(
     status_tracker: StatusTracker | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[[], R]], TriggerTask[R]]: ...
+) -> MakesTrigger: ...
 
 
 def task(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.blame import blame
-from alsek.core.clock import from_text, now_ms, to_text
+from alsek.core.clock import now_ms, to_text
+from alsek.core.fields import MECHANISMS, WISHES, check_arguments, check_fields, timestamp
 from alsek.core.identifiers import check_name, new_uuid
-from alsek.core.limits import check_number
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -63,9 +63,6 @@ _WIRE_DEFAULTS: dict[str, Any] = {
 }
 
 _ALWAYS = object()
-
-_MECHANISMS = frozenset({"thread", "process"})
-_WISHES = frozenset({"any", "thread", "process"})
 
 FIELDS = (
     "task_name",
@@ -182,8 +179,8 @@ class Message:
         self.progenitor_uuid = progenitor_uuid
         self.retries = retries
         self.timeout = timeout
-        self.created_at = _timestamp(created_at) if created_at is not None else now_ms()
-        self.updated_at = _timestamp(updated_at) if updated_at is not None else self.created_at
+        self.created_at = timestamp(created_at) if created_at is not None else now_ms()
+        self.updated_at = timestamp(updated_at) if updated_at is not None else self.created_at
         self.delay = delay or 0
         self.previous_result = previous_result
         self.previous_message_uuid = previous_message_uuid
@@ -202,7 +199,7 @@ class Message:
         #: The bytes as which it came from the store; None for one made here.
         self.packed: bytes | None = None
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
-            self._check_arguments(args)
+            check_arguments(self, args)
         # Written out, since it is done for each message twice: nearly all pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int
@@ -213,27 +210,10 @@ class Message:
             and result_ttl is None
             and ttl is None
             and retry_delay is None
-            and self.mechanism_wish in _WISHES
-            and self.mechanism in _MECHANISMS
+            and self.mechanism_wish in WISHES
+            and self.mechanism in MECHANISMS
         ):
-            self._check()
-
-    def _check_arguments(self, args: Any) -> None:
-        if args is not None and not isinstance(args, tuple | list):
-            raise ValidationError(f"args={args!r} of {self.summary}: must be a list or a tuple")
-        if not isinstance(self.kwargs, dict):
-            raise ValidationError(f"kwargs={self.kwargs!r} of {self.summary}: must be a dict")
-
-    def _check(self) -> None:
-        for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
-            check_number(name, getattr(self, name), least, self.summary)
-        for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
-            check_number(name, getattr(self, name), least, self.summary, optional=True)
-        if self.mechanism_wish not in _WISHES or self.mechanism not in _MECHANISMS:
-            raise ValidationError(
-                f"mechanism={self.mechanism!r}, mechanism_wish={self.mechanism_wish!r} of {self.summary}: "
-                "must be 'thread' or 'process'; the wish may also be 'any'"
-            )
+            check_fields(self)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -366,15 +346,6 @@ class Message:
         shown["updated_at"] = to_text(self.updated_at)
         inner = "".join(f"    {name}={value!r},\n" for name, value in shown.items())
         return f"Message(\n{inner})"
-
-
-def _timestamp(value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    try:
-        return from_text(value)
-    except (TypeError, ValueError) as error:
-        raise ValidationError(f"{value!r} is no time: integer milliseconds, or UTC text") from error
 
 
 def _sparse(data: dict[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alsek.core.shown import shown
+from alsek.exceptions import SerializationError
 from alsek.storage.serialization import Serializer, dump
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
 
 
-def blame(message: Message, wire: dict[str, Any], serializer: Serializer, error: Exception) -> str:
+def blame(message: Message, wire: dict[str, Any], serializer: Serializer, error: BaseException) -> str:
     """Which value of the message the serializer can't take, in a sentence that names its task."""
 
     def refused(value: Any) -> bool:
         try:
             dump(serializer, value)
-        except Exception:  # noqa: BLE001  whatever it is, it is a refusal
+        except SerializationError:
             return True
         return False
 

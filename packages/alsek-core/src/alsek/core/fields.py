@@ -6,25 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 from alsek.core.clock import from_text
 from alsek.core.limits import check_number
+from alsek.core.shown import shown
 from alsek.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
 
-MECHANISMS = frozenset({"thread", "process"})
-WISHES = frozenset({"any", "thread", "process"})
+# Tuples: what is not hashable can be looked for in them.
+MECHANISMS = ("thread", "process")
+WISHES = ("any", "thread", "process")
 
 
 def check_arguments(message: Message, args: Any) -> None:
-    """Check that the positional arguments are a sequence, and the keyword arguments a dict.
+    """Check that the positional arguments are a sequence, and the keyword arguments a dict with texts as keys.
 
     Raises:
         ValidationError: They are not.
     """
     if args is not None and not isinstance(args, tuple | list):
-        raise ValidationError(f"args={args!r} of {message.summary}: must be a list or a tuple")
+        raise ValidationError(f"args={shown(args)} of {message.summary}: must be a list or a tuple")
     if not isinstance(message.kwargs, dict):
-        raise ValidationError(f"kwargs={message.kwargs!r} of {message.summary}: must be a dict")
+        raise ValidationError(f"kwargs={shown(message.kwargs)} of {message.summary}: must be a dict")
+    for name in message.kwargs:
+        if not isinstance(name, str):
+            raise ValidationError(
+                f"kwargs={shown(message.kwargs)} of {message.summary}: the key {shown(name)} is no text: keys are "
+                "names of parameters"
+            )
 
 
 def check_fields(message: Message) -> None:
@@ -39,7 +47,8 @@ def check_fields(message: Message) -> None:
         check_number(name, getattr(message, name), least, message.summary, optional=True)
     if message.mechanism_wish not in WISHES or message.mechanism not in MECHANISMS:
         raise ValidationError(
-            f"mechanism={message.mechanism!r}, mechanism_wish={message.mechanism_wish!r} of {message.summary}: "
+            f"mechanism={shown(message.mechanism)}, mechanism_wish={shown(message.mechanism_wish)} of "
+            f"{message.summary}: "
             "must be 'thread' or 'process'; the wish may also be 'any'"
         )
 
@@ -55,4 +64,4 @@ def timestamp(value: int | str) -> int:
     try:
         return from_text(value)
     except (TypeError, ValueError) as error:
-        raise ValidationError(f"{value!r} is no time: integer milliseconds, or UTC text") from error
+        raise ValidationError(f"{shown(value)} is no time: integer milliseconds, or UTC text") from error

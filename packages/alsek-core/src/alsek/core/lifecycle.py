@@ -261,7 +261,7 @@ def _wire_or_none(store: ResultStore, result: Any) -> bytes | None:
 def _unserializable(task: AnyTask, result: Any, error: Exception) -> SerializationError:
     return SerializationError(
         f"task {task.name!r} returned {type(result).__name__}, which {task.broker.backend.serializer!r} can't "
-        f"serialize: {error}. Return something simpler, or leave out the result store."
+        f"serialize: {error.__cause__ or error}. Return something simpler, or leave out the result store."
     )
 
 

@@ -9,7 +9,7 @@ from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.blame import blame
 from alsek.core.clock import now_ms, to_text
 from alsek.core.fields import MECHANISMS, WISHES, check_arguments, check_fields, timestamp
-from alsek.core.identifiers import check_name, new_uuid
+from alsek.core.identifiers import check_name, check_task_name, new_uuid
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -17,7 +17,7 @@ from alsek.defaults import (
     MAX_DURATION,
     MAX_PRIORITY,
 )
-from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
+from alsek.exceptions import CorruptMessageError, SerializationError
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -166,8 +166,8 @@ class Message:
         status_ttl: int = 0,
         named: bool | None = None,
     ) -> None:
-        if not task_name or not isinstance(task_name, str):
-            raise ValidationError(f"task_name={task_name!r}: must be text, and not empty")
+        if type(task_name) is not str or not task_name or not task_name.isprintable():
+            check_task_name("task_name", task_name)
         self.task_name = task_name
         self.queue = check_name("queue", queue)
         self.args: tuple[Any, ...] = tuple(args) if isinstance(args, tuple | list) else ()
@@ -181,7 +181,7 @@ class Message:
         self.timeout = timeout
         self.created_at = timestamp(created_at) if created_at is not None else now_ms()
         self.updated_at = timestamp(updated_at) if updated_at is not None else self.created_at
-        self.delay = delay or 0
+        self.delay = 0 if delay is None else delay
         self.previous_result = previous_result
         self.previous_message_uuid = previous_message_uuid
         self.callback_message_data = callback_message_data
@@ -198,7 +198,7 @@ class Message:
         self.claim: Claim | None = None
         #: The bytes as which it came from the store; None for one made here.
         self.packed: bytes | None = None
-        if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
+        if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict or self.kwargs:
             check_arguments(self, args)
         # Written out, since it is done for each message twice: nearly all pass here.
         if not (
@@ -293,8 +293,9 @@ class Message:
                 if (value := getattr(self, name)) is not default and (default is None or value != default)
             }
             return dump(serializer, _finished(wire))
-        except Exception as error:  # whatever a serializer raises on values that it can't take
-            raise SerializationError(blame(self, wire, serializer, error)) from error
+        except Exception as error:  # noqa: BLE001  also of too long a chain
+            reason = error.__cause__ or error if isinstance(error, SerializationError) else error
+            raise SerializationError(blame(self, wire, serializer, reason)) from reason
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:

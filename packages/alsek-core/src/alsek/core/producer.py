@@ -11,10 +11,12 @@ from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spell
 from alsek.core.chaining import chain
 from alsek.core.limits import check_number
 from alsek.core.message import Message
+from alsek.core.parameters import did_you_mean
+from alsek.core.signature import signature_of
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
 from alsek.defaults import SUBMISSION_BATCH
-from alsek.exceptions import SerializationError, ValidationError
+from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Wish
 
@@ -116,11 +118,14 @@ class Producer(TaskHooks):
 
         Raises:
             ValidationError: A value is out of range or of the wrong kind; nothing was submitted.
+            ArgumentsError: The function can't take these arguments, or there is no such option; likewise.
             MessageAlreadyExistsError: The store has a message of this uuid.
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
         """
         submit = self._submits(submit)
+        if options:
+            self._check_options(options, submit)
         message = self._message(
             args,
             kwargs,
@@ -137,9 +142,7 @@ class Producer(TaskHooks):
         if submit:
             self._submit(message, **options)
         else:
-            ttl = options.pop("ttl", None)
-            if options:
-                raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
+            ttl = options.get("ttl")
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
             message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
@@ -204,6 +207,18 @@ class Producer(TaskHooks):
                 generated += [message for message, _ in piece]
         return generated
 
+    def _check_options(self, options: dict[str, Any], submit: bool) -> None:
+        """Refuse what `Broker.submit` does not take; of what is not to be submitted, all but `ttl`."""
+        takes = signature_of(self.broker.submit if submit else Broker(self.broker.backend).submit)
+        if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):
+            return
+        known = [name for name in takes.parameters if name != "message"]
+        for name in options:
+            if name not in known:
+                own = signature_of(self.generate)
+                near = did_you_mean(name, [*known, *(own.parameters if own is not None else ())])
+                raise ArgumentsError(f"generate() of task {self.name!r} does not take {name!r}{near}")
+
     def _submits(self, submit: bool) -> bool:
         """Whether a call that was told `submit` is to submit; it uses up one :meth:`defer`."""
         if self._deferred:
@@ -228,7 +243,7 @@ class Producer(TaskHooks):
     ) -> Message:
         message = Message(
             task_name=self.name,
-            queue=queue or self.queue,
+            queue=self.queue if queue is None else queue,
             args=args,
             kwargs=kwargs,
             metadata=metadata,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, T
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
-from alsek.core.identifiers import check_name
-from alsek.core.limits import check_number
+from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.limits import check_integer, check_number
 from alsek.core.message import Message
 from alsek.core.parameters import Parameters
 from alsek.core.producer import Producer
+from alsek.core.shown import shown
 from alsek.core.status import StatusTracker
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
@@ -100,31 +101,31 @@ class Task(Producer, Generic[P, R]):
         super().__init__()
         self.function = function
         self.broker = broker
-        self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
-        self.queue = queue or DEFAULT_QUEUE
+        self.name: str = name if name is not None else getattr(function, "__name__", type(function).__name__)
+        self.queue = queue if queue is not None else DEFAULT_QUEUE
         self.timeout = timeout
         self.max_retries = max_retries
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
         self.result_store = result_store
         self.status_tracker = status_tracker
-        self.mechanism_wish: Wish = mechanism or "any"
+        self.mechanism_wish: Wish = mechanism if mechanism is not None else "any"
         self._check()
         self._backoff_settings = self.backoff.settings
         self._parameters: Parameters | None = None
         functools.update_wrapper(self, function, updated=())
 
     def _check(self) -> None:
+        check_task_name("name", self.name)
         if not callable(self.function):
-            raise ValidationError(f"task {self.name!r}: {self.function!r} can't be called")
+            raise ValidationError(f"task {self.name!r}: {shown(self.function)} can't be called")
         if not isinstance(self.broker, Broker):
             raise ValidationError(
-                f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
+                f"task {self.name!r}: broker={shown(self.broker)} is not a Broker; "
+                "say, Broker(SQLiteBackend('alsek.db'))"
             )
         check_name(f"task {self.name!r}: queue", self.queue)
         check_number("timeout", self.timeout, 1, f"task {self.name!r}")
-        retries: Any = self.max_retries
-        if retries is not None and (not isinstance(retries, int) or retries < 0):
-            raise ValidationError(f"task {self.name!r}: max_retries={retries!r}: must be None or >= 0")
+        check_integer("max_retries", self.max_retries, 0, f"task {self.name!r}", optional=True)
         for what, kind in (
             ("backoff", Backoff),
             ("result_store", ResultStore),
@@ -133,11 +134,11 @@ class Task(Producer, Generic[P, R]):
             value = getattr(self, what)
             if value is not None and not isinstance(value, kind):
                 raise ValidationError(
-                    f"task {self.name!r}: {what}={value!r}: must be None or a {kind.__name__}"
+                    f"task {self.name!r}: {what}={shown(value)}: must be None or a {kind.__name__}"
                 )
         if self.mechanism_wish not in ("any", "thread", "process"):
             raise ValidationError(
-                f"task {self.name!r}: mechanism={self.mechanism_wish!r}: must be 'thread', 'process' or None"
+                f"task {self.name!r}: mechanism={shown(self.mechanism_wish)}: must be 'thread', 'process' or None"
             )
 
     @property
@@ -225,6 +226,10 @@ class TriggerTask(Task[[], R]):
         if takes:
             raise SchedulingError(
                 f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
+            )
+        if not callable(getattr(trigger, "get_next_fire_time", None)):
+            raise ValidationError(
+                f"task {self.name!r}: trigger={shown(trigger)}: must be a trigger of APScheduler 3"
             )
         self._schedule = Schedule(self.name, trigger)
 
@@ -355,10 +360,10 @@ def task(
         base_task: A subclass of :class:`Task` with hooks of its own.
     """
     if not isinstance(broker, Broker) and callable(broker):
-        raise ValidationError(f"task({broker!r}): a task needs a broker: write @task(broker)")
+        raise ValidationError(f"task({shown(broker)}): a task needs a broker: write @task(broker)")
     base: Any = base_task if base_task is not None else Task
     if not isinstance(base, type) or not issubclass(base, Task):
-        raise ValidationError(f"base_task={base!r}: must be a subclass of Task")
+        raise ValidationError(f"base_task={shown(base)}: must be a subclass of Task")
     extra: dict[str, Any] = {}
     if trigger is not None:
         extra["trigger"] = trigger

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from alsek.core.limits import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
@@ -38,7 +39,7 @@ class RedisBackend(Backend):
         timeout: How long (ms) a call may take, repetitions after a lost connection included.
 
     Raises:
-        ValidationError: The connection is none of these.
+        ValidationError: The connection is none of these, or the timeout no number of milliseconds.
     """
 
     #: The text of a Lua function ``now()``: Unix milliseconds on the store's clock. It may use ``P``, the
@@ -54,6 +55,7 @@ class RedisBackend(Backend):
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
+        check_number("timeout", timeout, 1, type(self).__name__)
         self._link = Link(connection, timeout)
         self._ears = Ears(self._link)
         self._rooms: _Rooms | None = None

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, ClassVar
 
+from alsek.core.limits import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
@@ -60,8 +61,7 @@ class SQLiteBackend(Backend):
         super().__init__(namespace=namespace, serializer=serializer)
         if synchronous not in ("NORMAL", "FULL"):
             raise ValidationError(f"synchronous {synchronous!r}: must be 'NORMAL' or 'FULL'")
-        if timeout <= 0:
-            raise ValidationError(f"timeout {timeout}: must be a positive number of milliseconds")
+        check_number("timeout", timeout, 1, type(self).__name__)
         self._path = location.resolved(path)
         self._synchronous: Synchronous = synchronous
         self._clock = clock

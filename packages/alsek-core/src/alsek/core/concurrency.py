@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 from alsek.core.clock import now_ms
 from alsek.core.identifiers import check_name, check_task_name
@@ -170,6 +171,10 @@ class Lock:
         if record is None:
             self._acquired.pop(self.owner_id, None)
         return record is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes: what this object has acquired is this object's."""
+        return {**self.__dict__, "_acquired": {}}
 
     def __enter__(self) -> Lock:
         return self

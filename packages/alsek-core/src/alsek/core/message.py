@@ -272,6 +272,10 @@ class Message:
         """An equal message that shares nothing with this one, without the claim."""
         return Message(**deepcopy(self.data))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as its data, without the claim: whoever gets it does not hold the message."""
+        return (_of_data, (type(self), self.data))
+
     def append_callback(self, callback: Message) -> None:
         """Make `callback` follow this message, after the callbacks that it has already."""
         self.callback_message_data = _followed(
@@ -347,6 +351,10 @@ class Message:
         shown["updated_at"] = to_text(self.updated_at)
         inner = "".join(f"    {name}={value!r},\n" for name, value in shown.items())
         return f"Message(\n{inner})"
+
+
+def _of_data(kind: type[Message], data: dict[str, Any]) -> Message:
+    return kind(**data)
 
 
 def _sparse(data: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class Producer(TaskHooks):
         """Whether this is what :meth:`defer` returned, and its :meth:`generate` was not called yet."""
         return self._deferred
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Producer) and self._original is other._original
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
+from alsek.core.generics import P, Parameterized, R, Returned, TakesMessage
 from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.importing import name_in_module
 from alsek.core.limits import check_integer, check_number
 from alsek.core.message import Message
 from alsek.core.parameters import Parameters
@@ -30,27 +33,6 @@ from alsek.types import Mechanism, Wish
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
-
-    # Type checkers know it by themselves. With the defaults, `Task` alone stands for any task: `class Mine(Task)`.
-    from typing_extensions import ParamSpec as ParamSpecWithDefault
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    P = ParamSpecWithDefault("P", default=...)
-    R = TypeVarWithDefault("R", default=Any)
-else:
-    P = ParamSpec("P")
-    R = TypeVar("R")
-
-#: Of functions: with a default, mypy would take what fits nothing for Any.
-Parameterized = ParamSpec("Parameterized")
-Returned = TypeVar("Returned")
-Returned_co = TypeVar("Returned_co", covariant=True)
-
-
-class TakesMessage(Protocol[Returned_co]):
-    """A function that takes nothing but the message that it runs for."""
-
-    def __call__(self, *, message: Message) -> Returned_co: ...
 
 
 class MakesTrigger(Protocol):
@@ -154,6 +136,16 @@ class Task(Producer, Generic[P, R]):
         return (
             f"{type(self).__name__}({self.name!r}, queue={self.queue!r}, mechanism={self.mechanism_wish!r})"
         )
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickled as functions are: by the name under which another process imports it.
+
+        Raises:
+            SerializationError: Its module does not have it under the function's name, or any other.
+        """
+        if self._original is not self:
+            return (operator.methodcaller("defer" if self.deferred else "cancel_defer"), (self._original,))
+        return name_in_module(self, self.function, self.name)
 
     # ── in the store ───────────────────────────────────────────────────────────────────────────────
 

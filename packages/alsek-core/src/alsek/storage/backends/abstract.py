@@ -160,6 +160,13 @@ class Backend(ABC):
     def locks(self) -> LockPort:
         """The port for locks."""
 
+    def __copy__(self) -> Backend:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Backend:
+        """Itself: any thread may use it, and the store it stands for is one."""
+        return self
+
     def full_name(self, name: str) -> str:
         """`name` inside the namespace; one that is inside already is returned as it is."""
         return name if name.startswith(f"{self.namespace}:") else f"{self.namespace}:{name}"

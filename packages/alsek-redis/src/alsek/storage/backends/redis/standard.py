@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from alsek.core.limits import check_number
@@ -15,6 +16,7 @@ from alsek.storage.backends.redis.ears import Ears
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.locks import RedisLocks
 from alsek.storage.backends.redis.messages import RedisMessages
+from alsek.storage.backends.redis.portable import portable
 from alsek.storage.backends.redis.resp import Argument
 from alsek.storage.backends.redis.results import RedisResults
 from alsek.storage.backends.redis.scan import scan_keys
@@ -72,8 +74,21 @@ class RedisBackend(Backend):
         return ("redis", self._link.identity(), self.namespace)
 
     def within(self, timeout: int) -> RedisBackend:
-        origin = self._link.origin
-        return type(self)(origin, namespace=self.namespace, serializer=self.serializer, timeout=timeout)
+        return self._again(self._link.origin, timeout)()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the address and the options: it makes connections of its own. The address may have a password.
+
+        Raises:
+            SerializationError: It was given a client that can't be made again elsewhere.
+        """
+        return (self._again(portable(self._link.origin), self._link.timeout), ())
+
+    def _again(self, connection: Any, timeout: int) -> Callable[[], RedisBackend]:
+        """Makes another one of the same store."""
+        return partial(
+            type(self), connection, namespace=self.namespace, serializer=self.serializer, timeout=timeout
+        )
 
     def describe(self) -> str:
         return f"{self._link.where} (namespace {self.namespace!r})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 from alsek.core.limits import check_number
@@ -65,6 +66,7 @@ class SQLiteBackend(Backend):
         self._path = location.resolved(path)
         self._synchronous: Synchronous = synchronous
         self._clock = clock
+        self._timeout = timeout
         self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock)
         self._messages = SQLiteMessages(self._database)
         self._results = SQLiteResults(self._database)
@@ -80,7 +82,16 @@ class SQLiteBackend(Backend):
         return ("sqlite", self._path, self.namespace)
 
     def within(self, timeout: int) -> SQLiteBackend:
-        return type(self)(
+        return self._again(timeout)()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the path and the options: it opens the file anew."""
+        return (self._again(self._timeout), ())
+
+    def _again(self, timeout: int) -> Callable[[], SQLiteBackend]:
+        """Makes another one of the same store."""
+        return partial(
+            type(self),
             self._path,
             namespace=self.namespace,
             serializer=self.serializer,

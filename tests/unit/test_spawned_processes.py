@@ -135,8 +135,8 @@ def test_a_connection_that_can_not_be_made_elsewhere_is_refused() -> None:
     def local() -> Any: ...
 
     cluster = redis.RedisCluster.__new__(redis.RedisCluster)
-    secret = redis.Redis(credential_provider=type("Mine", (), {"get_credentials": local})())  # type: ignore[arg-type]
-    for connection in (LazyClient(local), cluster, secret):
+    hooked = redis.Redis(connection_pool=redis.ConnectionPool(redis_connect_func=local))
+    for connection in (LazyClient(local), LazyClient(lambda: None), cluster, hooked):
         backend = RedisBackend("redis://127.0.0.1:1")
         backend._link._given = connection
         with pytest.raises(SerializationError, match="give RedisBackend a url, or LazyClient"):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 from functools import partial
-from typing import Any
+from types import FunctionType
+from typing import Any, Final
 
 import redis
 
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.lazy import LazyClient
 
-_REMEDY = "give RedisBackend a url, or LazyClient(function) with a function at the top level of a module"
+_REMEDY: Final = (
+    "give RedisBackend a url, or LazyClient(function) with a function at the top level of a module"
+)
+
+#: What a pool of redis-py adds to the options of its connections for itself. The next pool adds its own.
+_OF_THE_POOL: Final = frozenset({"himport_registry", "maint_notifications_pool_handler", "event_dispatcher"})
 
 
 def portable(connection: Any) -> Any:
@@ -25,22 +30,16 @@ def portable(connection: Any) -> Any:
     if connection is None or isinstance(connection, str):
         return connection
     if isinstance(connection, LazyClient):
-        if not _can_be_pickled(connection):
-            raise SerializationError(f"{connection!r} can't be pickled: {_REMEDY}")
+        _refuse_local("LazyClient", connection.client_func)
         return connection
     pool: Any = getattr(connection, "connection_pool", None)
     if str(type(pool).__module__) != redis.ConnectionPool.__module__:
         raise SerializationError(
             f"a client of the kind {type(connection).__name__} can't be pickled: {_REMEDY}"
         )
-    options: dict[str, Any] = {}
-    for name, value in pool.connection_kwargs.items():
-        if _can_be_pickled(value):
-            options[name] = value
-        elif not type(value).__module__.startswith("redis."):  # those of redis-py are its own, and made anew
-            raise SerializationError(
-                f"the client's option {name!r} ({type(value).__name__}) can't be pickled: {_REMEDY}"
-            )
+    options = {name: value for name, value in pool.connection_kwargs.items() if name not in _OF_THE_POOL}
+    for name, value in options.items():
+        _refuse_local(f"the client's option {name!r}", value)
     return LazyClient(partial(_client, type(connection), pool.connection_class, options))
 
 
@@ -48,9 +47,9 @@ def _client(kind: Any, connection_class: Any, options: dict[str, Any]) -> Any:
     return kind(connection_pool=redis.ConnectionPool(connection_class=connection_class, **options))
 
 
-def _can_be_pickled(value: Any) -> bool:
-    try:
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001  each kind of object refuses in its own way
-        return False
-    return True
+def _refuse_local(what: str, value: Any) -> None:
+    """Another process can't import a lambda, nor a function that is defined inside another."""
+    if isinstance(value, FunctionType) and "<" in value.__qualname__:
+        raise SerializationError(
+            f"{what} is the local function {value.__qualname__}, which can't be pickled: {_REMEDY}"
+        )

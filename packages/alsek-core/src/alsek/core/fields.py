@@ -17,7 +17,7 @@ MECHANISMS = ("thread", "process")
 WISHES = ("any", "thread", "process")
 
 
-def check_arguments(message: Message, args: Any) -> None:
+def check_call(message: Message, args: Any) -> None:
     """Check that the positional arguments are a sequence, and the keyword arguments a dict with texts as keys.
 
     Raises:

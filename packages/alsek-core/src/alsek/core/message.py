@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.blame import blame
 from alsek.core.clock import now_ms, to_text
-from alsek.core.fields import MECHANISMS, WISHES, check_arguments, check_fields, timestamp
+from alsek.core.fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
 from alsek.defaults import (
     DEFAULT_MECHANISM,
@@ -198,8 +198,11 @@ class Message:
         self.claim: Claim | None = None
         #: The bytes as which it came from the store; None for one made here.
         self.packed: bytes | None = None
-        if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict or self.kwargs:
-            check_arguments(self, args)
+        if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
+            check_call(self, args)
+        for name in self.kwargs:
+            if type(name) is not str:
+                check_call(self, args)
         # Written out, since it is done for each message twice: nearly all pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Self
 
 from alsek.core.broker import Broker
@@ -130,7 +131,7 @@ class Producer(TaskHooks):
             BackendError: The store did not take it.
         """
         submit = self._submits(submit)
-        if options:
+        if options and options.keys() != {"ttl"}:
             self._check_options(options, submit)
         message = self._message(
             args,
@@ -215,12 +216,9 @@ class Producer(TaskHooks):
 
     def _check_options(self, options: dict[str, Any], submit: bool) -> None:
         """Refuse what `Broker.submit` does not take; of what is not to be submitted, all but `ttl`."""
-        takes = signature_of(self.broker.submit if submit else Broker(self.broker.backend).submit)
-        if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):
-            return
-        known = [name for name in takes.parameters if name != "message"]
+        known = _options_of(type(self.broker).submit) if submit else {"ttl"}
         for name in options:
-            if name not in known:
+            if known is not None and name not in known:
                 own = signature_of(self.generate)
                 near = did_you_mean(name, [*known, *(own.parameters if own is not None else ())])
                 raise ArgumentsError(f"generate() of task {self.name!r} does not take {name!r}{near}")
@@ -325,3 +323,12 @@ class Producer(TaskHooks):
             self.on_submit(message)
         except Exception:
             log.exception("%s was submitted, but what follows failed.", message.summary)
+
+
+@functools.cache
+def _options_of(submit: Callable[..., None]) -> set[str] | None:
+    """What a broker's `submit` takes beside the message; None if anything."""
+    takes = signature_of(submit)
+    if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):
+        return None
+    return set(takes.parameters) - {"self", "message"}

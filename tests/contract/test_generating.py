@@ -100,19 +100,19 @@ def test_submit_many_tells_the_same(broker: Broker) -> None:
     """`Broker.submit_many` answers what `generate_many` has in `existing`, in the order given too."""
     made = task(broker, name="add", queue="q")(lambda n: n)
     calls = [Call((n % 200,), uuid=f"u{n % 200}") for n in range(210)]
-    made.generate(uuid="u205")
-    made.generate(uuid="u100")
+    made.generate(args=(0,), uuid="u205")
+    made.generate(args=(0,), uuid="u100")
     existing = made.generate_many(calls, queue="q").existing
     assert uuids(existing) == ["u100", *(f"u{n}" for n in range(10))]
     broker.backend.clear_namespace()
-    made.generate(uuid="u100")
+    made.generate(args=(0,), uuid="u100")
     messages = [made.generate(args=call.args, uuid=call.uuid, submit=False) for call in calls]
     assert uuids(broker.submit_many(messages)) == uuids(existing)
 
 
 def test_of_a_list_all_or_none(broker: Broker) -> None:
     """If one can't be serialized nothing is submitted; the error names call, task and value."""
-    made = task(broker, name="pay", queue="q")(lambda n: n)
+    made = task(broker, name="pay", queue="q")(lambda n=0, amount=0: n)
     calls: list[Any] = [(n,) for n in range(300)]
     calls[250] = {"amount": object()}
     with pytest.raises(
@@ -130,7 +130,7 @@ def test_of_an_iterator_all_before_a_refused_one(
     broker: Broker, actor: Callable[..., Actor], bad: int
 ) -> None:
     """A refusal half-way leaves exactly the calls before it submitted, as a loop would, and says so."""
-    made = task(broker, name="pay", queue="q")(lambda n: n)
+    made = task(broker, name="pay", queue="q")(lambda n=0, amount=0: n)
     taken: list[int] = []
 
     def calls() -> Iterator[tuple[Any]]:
@@ -149,7 +149,7 @@ def test_of_an_iterator_all_before_a_refused_one(
 
 def test_an_error_of_the_iterator_itself(broker: Broker) -> None:
     """What the iterator raises comes out as it is, and all that it had yielded before is submitted."""
-    made = task(broker, name="pay", queue="q")(lambda n: n)
+    made = task(broker, name="pay", queue="q")(lambda n=0, amount=0: n)
 
     def calls() -> Iterator[tuple[int]]:
         yield from ((n,) for n in range(205))
@@ -179,7 +179,7 @@ def test_the_store_writes_each_status(broker: Broker, backend: Backend) -> None:
     """With the stock tracker on the broker's store each is SUBMITTED, and what exists keeps its status."""
     tracker = StatusTracker(backend)
     made = task(broker, name="add", queue="q", status_tracker=tracker)(lambda n: n)
-    tracker.set(made.generate(uuid="u1"), TaskStatus.RUNNING)
+    tracker.set(made.generate(args=(0,), uuid="u1"), TaskStatus.RUNNING)
     messages = made.generate_many(Call((n,), uuid=f"u{n}") for n in range(3))
     assert uuids(messages) == ["u0", "u2"]
     assert [status_of(backend, f"u{n}") for n in range(3)] == [
@@ -205,7 +205,7 @@ def test_a_tracker_is_told_of_each(broker: Broker, store: Store, elsewhere: bool
     other = store.open("another")
     tracker = StatusTracker(other) if elsewhere else Telling(store.backend)
     made = task(broker, name="add", queue="q", status_tracker=tracker)(lambda n: n)
-    made.generate(uuid="u1", submit=False)
+    made.generate(args=(0,), uuid="u1", submit=False)
     broker.submit(Message("add", queue="q", uuid="u1"))
     messages = made.generate_many([Call((n,), uuid=f"u{n}") for n in range(205)])
     assert len(messages) == 204

@@ -75,6 +75,8 @@ def test_third_parties_are_declared(package: Package) -> None:
         top = one.module.partition(".")[0]
         if top in sys.stdlib_module_names or top == "alsek":
             continue
+        if top == "typing_extensions" and one.for_types:
+            continue  # type checkers bring its stubs along: it need not be installed
         distribution = canonicalize_name(top)
         late = not one.at_import
         if distribution not in package.required_names and not (

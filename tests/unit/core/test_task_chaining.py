@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from tests.unit.core.stand_ins import Elsewhere
 @pytest.fixture
 def add(broker: Broker) -> Task[[], None]:
     """Any task."""
-    return task(broker, name="add")(lambda: None)
+    return task(broker, name="add")(lambda *args: None)
 
 
 def nested(data: dict[str, Any] | None) -> Any:
@@ -30,11 +29,11 @@ def nested(data: dict[str, Any] | None) -> Any:
 
 def test_one_defer_is_one_generate(add: Task[[], None], broker: Broker) -> None:
     """The generate() after a defer() does not submit; the one after that does."""
-    assert add.defer() is add
-    assert add.deferred
-    assert not broker.exists(add.generate())
-    assert not add.deferred
-    assert broker.exists(add.generate())
+    deferred = add.defer()
+    assert deferred.deferred
+    assert not broker.exists(deferred.generate())
+    assert not deferred.deferred
+    assert broker.exists(deferred.generate())
 
 
 def test_nested_defers_are_counted(add: Task[[], None], broker: Broker) -> None:
@@ -47,37 +46,53 @@ def test_nested_defers_are_counted(add: Task[[], None], broker: Broker) -> None:
 
 
 def test_a_defer_can_be_taken_back(add: Task[[], None], broker: Broker) -> None:
-    """cancel_defer() forgets all that are pending."""
-    add.defer().defer().cancel_defer()
+    """After cancel_defer() it submits."""
+    taken_back = add.defer().defer().cancel_defer()
+    assert not taken_back.deferred
+    assert broker.exists(taken_back.generate())
+
+
+def test_a_forgotten_defer_concerns_nobody(add: Task[[], None], broker: Broker) -> None:
+    """An error between defer() and generate() leaves the task as it was, in this thread and any other."""
+    with pytest.raises(ValueError, match="x"):
+        add.defer().generate(args=(int("x"),))
+    add.defer()
+    assert not add.deferred
     assert broker.exists(add.generate())
+    assert broker.exists(Elsewhere(add.generate).value())
 
 
-def test_a_defer_concerns_one_task(add: Task[[], None], broker: Broker) -> None:
-    """Deferring one task leaves another alone."""
-    other = task(broker)(lambda: None)
-    add.defer()
-    assert broker.exists(other.generate())
+def test_a_refused_call_uses_up_its_defer(add: Task[[], None]) -> None:
+    """A generate() that raises is the one for which defer() stood."""
+    deferred = add.defer()
+    with pytest.raises(ValidationError):
+        deferred.generate(priority=-1)
+    assert not deferred.deferred
 
 
-def test_a_defer_concerns_one_thread(add: Task[[], None], broker: Broker) -> None:
-    """What one thread defers does not keep back what another generates."""
-    add.defer()
-    message = Elsewhere(add.generate).value()
-    assert broker.exists(message)
-    assert add.deferred
-    both = threading.Barrier(2)
+def test_a_deferred_task_is_the_task(broker: Broker) -> None:
+    """It is of the same class, equal to it, and what is changed in one is changed in the other."""
 
-    def keep_back() -> bool:
-        add.defer()
-        both.wait()
-        return broker.exists(add.generate())
+    class Counting(Task[..., Any]):
+        """Keeps something of its own."""
 
-    def put() -> bool:
-        both.wait()
-        return broker.exists(add.generate())
+        made = 0
 
-    one, two = Elsewhere(keep_back), Elsewhere(put)
-    assert (one.value(), two.value()) == (False, True)
+        def generate(self, *args: Any, **kwargs: Any) -> Message:
+            self.made += 1
+            return super().generate(*args, **kwargs)
+
+    add = task(broker, name="add", base_task=Counting)(lambda: 99)
+    deferred = add.defer()
+    assert type(deferred) is Counting
+    assert deferred == add
+    assert deferred != task(broker, name="add", base_task=Counting)(lambda: 99)
+    assert {add: 1}[deferred] == 1
+    assert (deferred.name, deferred.function, deferred()) == (add.name, add.function, 99)
+    assert repr(deferred) == repr(add)
+    deferred.generate()
+    add.queue = "elsewhere"
+    assert (add.made, deferred.queue) == (1, "elsewhere")
 
 
 def test_a_callback_waits_in_its_parent(add: Task[[], None], broker: Broker) -> None:

@@ -20,9 +20,10 @@ from alsek.storage.backends.records import Submission
 def test_a_deferred_call_submits_nothing(broker: Broker) -> None:
     """One `defer()` stands for one call, however many messages that makes; so does `submit=False`."""
     made = task(broker)(lambda n: n)
-    kept_back = made.defer().generate_many([(1,), (2,)])
+    deferred = made.defer()
+    kept_back = deferred.generate_many([(1,), (2,)])
     assert [message.args for message in kept_back] == [(1,), (2,)]
-    assert not made.deferred
+    assert not deferred.deferred
     assert len(made.generate_many(iter([(3,)]), submit=False, ttl=5)) == 1
     assert broker.backend.messages.queues() == []
     assert broker.submit_many(kept_back) == []
@@ -34,11 +35,11 @@ def test_a_deferred_call_submits_nothing(broker: Broker) -> None:
 @pytest.mark.parametrize("submit", [True, False])
 def test_a_deferral_is_used_up_by_a_refused_call(broker: Broker, submit: bool) -> None:
     """Also what was not to be submitted yet is refused at once, and leaves no `defer()` behind."""
-    made = task(broker, name="pay")(lambda n: n)
+    deferred = task(broker, name="pay")(lambda n: n).defer()
     with pytest.raises(SerializationError, match="call 1 of pay") as caught:
-        made.defer().generate_many(iter([(1,), (object(),)]), submit=submit)
+        deferred.generate_many(iter([(1,), (object(),)]), submit=submit)
     assert "ubmitted" not in str(caught.value)
-    assert not made.deferred
+    assert not deferred.deferred
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_deferral_is_used_up_by_a_refused_call(broker: Broker, submit: bool) -
         (Call(kwargs=[1]), r"kwargs=\[1\]"),  # type: ignore[arg-type]
         (Call(priority=-1), "priority=-1"),
         (Call(uuid="white space"), "white space"),
-        (Call(callback="next"), "callback='next'"),  # type: ignore[arg-type]
+        (Call((1,), callback="next"), "callback='next'"),  # type: ignore[arg-type]
         (Call(ttl=0), "ttl=0"),
     ],
     ids=["int", "str", "None", "Message", "args", "kwargs", "priority", "uuid", "callback", "ttl"],
@@ -101,10 +102,10 @@ def test_a_task_with_a_trigger_makes_no_many(broker: Broker) -> None:
 def test_one_callback_follows_one_message(broker: Broker) -> None:
     """The same callback for two calls would be skipped the second time: it is refused, also deep in a chain."""
     made = task(broker, name="add")(lambda n: n)
-    last = made.generate(submit=False)
-    middle = made.generate(submit=False, callback=last)
+    last = made.generate((1,), submit=False)
+    middle = made.generate((1,), submit=False, callback=last)
     with pytest.raises(ValidationError, match=r"call 1 of add.*callback is that of an earlier call"):
-        made.generate_many([Call(callback=last), Call(callback=middle)])
+        made.generate_many([Call((1,), callback=last), Call((1,), callback=middle)])
     assert broker.backend.messages.queues() == []
 
 

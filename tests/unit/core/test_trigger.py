@@ -17,7 +17,7 @@ from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, TriggerTask, task
 from alsek.core.trigger import ticks
-from alsek.exceptions import BackendUnavailableError, SchedulingError
+from alsek.exceptions import ArgumentsError, BackendUnavailableError, SchedulingError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
 from tests.unit.core.stand_ins import PATIENCE
@@ -283,3 +283,65 @@ def test_importing_a_module_with_triggers_fires_nothing(tmp_path: Path) -> None:
         "assert triggered.broker.backend.messages.queues() == []\n"
     )
     subprocess.run([sys.executable, "-c", check, str(tmp_path)], check=True, timeout=60)
+
+
+#: The parent schedules, and forks; both tell of what they see. Each waits for ticks of its own.
+FORKING = """
+import os, threading
+from apscheduler.triggers.interval import IntervalTrigger
+from alsek import Broker, Task, task
+from alsek.storage.backends.memory import MemoryBackend
+
+ticked = threading.Semaphore(0)
+
+class Telling(Task):
+    def on_submit(self, message):
+        ticked.release()
+
+@task(Broker(MemoryBackend()), trigger=IntervalTrigger(seconds=0.01), base_task=Telling)
+def tick(): ...
+
+def ticks(count):
+    return all(ticked.acquire(timeout=20) for _ in range(count))
+
+tick.generate()
+assert ticks(1)
+child = os.fork()
+if child == 0:
+    try:
+        ticked = threading.Semaphore(0)
+        assert not tick.generated
+        tick.clear(), tick.shutdown()  # nothing of the child's own: the parent's goes on
+        tick.generate()
+        assert tick.generated and ticks(3)
+        tick.shutdown()
+        assert not tick.generated
+        os._exit(0)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+while ticked.acquire(blocking=False): ...
+assert tick.generated and ticks(3)
+tick.shutdown()
+"""
+
+
+def test_a_schedule_belongs_to_the_process_that_started_it() -> None:
+    """In a forked child nothing is scheduled, and it may start a schedule of its own; the parent's goes on."""
+    subprocess.run([sys.executable, "-c", FORKING], check=True, timeout=60)
+
+
+def test_a_trigger_needs_a_function_that_can_be_called_at_each_tick(broker: Broker) -> None:
+    """A parameter `message` that is not for the message would be missing at each tick: generate() refuses."""
+    decorated: Any = task(broker, trigger=IntervalTrigger(hours=1))(lambda message: None)
+    assert decorated.generate().args == ()
+    decorated.shutdown()
+
+    def wants_text(message: str) -> None: ...
+
+    refused: Any = task(broker, trigger=IntervalTrigger(hours=1))(wants_text)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentsError, match="'message' is missing"):
+        refused.generate()
+    assert not refused.generated

@@ -35,6 +35,37 @@ def hourly() -> str:
     return "now"
 
 
+@task(broker, trigger=IntervalTrigger(hours=1))
+def hourly_with_message(message: Message) -> str:
+    """With a trigger, and the message of the tick."""
+    return message.uuid
+
+
+@task(broker, trigger=IntervalTrigger(hours=1))
+def hourly_with_message_by_name(*, message: Message | None = None) -> int:
+    """With a trigger, and a parameter that may be left out."""
+    return 0 if message is None else message.retries
+
+
+class Plain(Task):
+    """With a hook, and no type parameters."""
+
+    def op(self, message: Message) -> Any:
+        """Something else."""
+        return message.args
+
+
+@task(broker, base_task=Plain)
+def plain(text: str) -> str:
+    """With a base of its own."""
+    return text
+
+
+def takes_any(one: Task) -> Message:
+    """A task, whatever it takes and returns."""
+    return one.generate()
+
+
 class Custom(Task[..., Any]):
     """With a hook."""
 
@@ -54,7 +85,13 @@ async def uses() -> None:
     assert_type(await fetch("u"), bytes)
     assert_type(hourly(), str)
     assert_type(hourly, TriggerTask[str])
+    assert_type(hourly_with_message, TriggerTask[str])
+    assert_type(hourly_with_message_by_name, TriggerTask[int])
+    assert_type(hourly_with_message(hourly_with_message.generate()), str)
     assert_type(custom("x"), str)
+    assert_type(plain("x"), str)
+    assert_type(takes_any(add), Message)
+    assert_type(takes_any(hourly), Message)
     assert_type(add.generate(args=(1,)), Message)
     assert_type(add.defer().generate(), Message)
     assert_type(add.defer()(1), int)
@@ -73,4 +110,13 @@ def misuses() -> None:
     add.generate(priority="high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     add.generate_many([1, 2])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     Call("one")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    hourly(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    hourly(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    takes_any(misuses)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    @task(broker, trigger=IntervalTrigger(hours=1))  # type: ignore[arg-type]
+    def _with_parameters(number: int) -> int:  # pyright: ignore[reportArgumentType]
+        return number
+
+    @task(broker, trigger=IntervalTrigger(hours=1))  # type: ignore[arg-type]
+    def _with_a_text(message: str) -> str:  # pyright: ignore[reportArgumentType]
+        return message

@@ -111,3 +111,10 @@ def test_ready_clients_of_any_kind_are_served(redis_url: str, options: dict[str,
     assert backend.count("queues:none") == 0
     backend.clear_namespace()
     client.close()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, 1.5, float("inf"), float("nan"), "5", None])
+def test_a_timeout_is_milliseconds(timeout: Any) -> None:
+    """A backend with another one is refused, and nothing is sent."""
+    with pytest.raises(ValidationError, match="timeout="):
+        RedisBackend("redis://127.0.0.1:1/0", timeout=timeout)

@@ -29,7 +29,11 @@ def test_memory_points_to_the_memory_backend() -> None:
         SQLiteBackend(":memory:")
 
 
-@pytest.mark.parametrize("options", [{"synchronous": "OFF"}, {"timeout": 0}, {"namespace": "a b"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"synchronous": "OFF"}, {"timeout": 0}, {"timeout": float("inf")}, {"namespace": "a b"}],
+    ids=str,
+)
 def test_settings_out_of_range_are_refused(path: Path, options: dict[str, object]) -> None:
     """A setting that is out of range is refused at once."""
     with pytest.raises(ValidationError):

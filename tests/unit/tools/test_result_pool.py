@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from alsek import Broker, Message, ResultStore
+from alsek import Broker, Message, ResultStore, StatusTracker
 from alsek.exceptions import TaskFailedError, ValidationError
-from alsek.tools import ResultPool
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.tools import ResultPool, StatusTrackerIntegrityScanner
 from tests.unit.tools.conftest import Stage
 
 
@@ -224,3 +225,30 @@ def test_progress_is_shown_on_stderr(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "3/3" in shown.err
+
+
+@pytest.mark.parametrize("method", ["istream", "stream"])
+def test_bad_arguments_are_refused_at_once(method: str) -> None:
+    """A list in place of messages, times that are none, and a store that is none, by name."""
+    backend = MemoryBackend()
+    pool = ResultPool(ResultStore(backend))
+    message = Message("t")
+    stream = getattr(pool, method)
+    with pytest.raises(ValidationError, match=r"one by one, as in pool.istream\(\*messages\)"):
+        stream([message])
+    for option, value in [
+        ("timeout", -1),
+        ("timeout", float("inf")),
+        ("timeout", True),
+        ("wait", 0),
+        ("wait", None),
+    ]:
+        with pytest.raises(ValidationError, match=f"{option}="):
+            stream(message, **{option: value})
+    for wrong in (backend, None):
+        with pytest.raises(ValidationError, match="must be a ResultStore"):
+            ResultPool(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="must be a StatusTracker"):
+        StatusTrackerIntegrityScanner(backend, trigger=None)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="must be None or a Broker"):
+        StatusTrackerIntegrityScanner(StatusTracker(backend), backend, trigger=None)  # type: ignore[arg-type]

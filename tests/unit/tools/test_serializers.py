@@ -36,7 +36,9 @@ def test_messages_results_statuses_and_values_pass_it() -> None:
     def stamp(document: bytes, at: datetime) -> list[Any]:
         return [document, at]
 
-    message = stamp.generate(args=(b"\xff",), kwargs={"at": NOON}, callback=stamp.generate(submit=False))
+    message = stamp.generate(
+        args=(b"\xff",), kwargs={"at": NOON}, callback=stamp.generate(args=(b"", NOON), submit=False)
+    )
     stored = backend.messages.get(message.queue, message.uuid)
     assert stored is not None
     assert msgspec.msgpack.decode(stored.payload)["args"] == [b"\xff"]

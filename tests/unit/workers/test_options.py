@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.identifiers import check_queues
 from alsek.core.task import task
-from alsek.core.worker.options import PoolOptions, at_least, by_name, checked_queues, default_processes
+from alsek.core.worker.options import PoolOptions, at_least, by_name, default_processes
 from alsek.core.worker.preconditions import check_process
 from alsek.core.worker.thread import ThreadWorkerPool
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
@@ -30,7 +31,7 @@ def named(broker: Broker, name: str = "one", **further: Any) -> Any:
 def test_a_minimum_is_inclusive_and_names_the_argument() -> None:
     """The least value passes, and so does None; what is refused says which argument, and what it must be."""
     at_least(1, n_threads=1, most=None)
-    with pytest.raises(ValidationError, match=r"n_threads=0: must be a whole number >= 1"):
+    with pytest.raises(ValidationError, match=r"n_threads=0 of the pool: must be an integer >= 1"):
         at_least(1, n_threads=0)
 
 
@@ -39,6 +40,11 @@ def test_a_minimum_is_inclusive_and_names_the_argument() -> None:
     [
         {"n_threads": 0},
         {"n_processes": 0},
+        {"n_processes": True},
+        {"n_threads": "8"},
+        {"lease": float("inf")},
+        {"shutdown_timeout": float("nan")},
+        {"slot_wait_interval": 0.5},
         {"max_tasks_per_group": 0},
         {"max_memory": 0},
         {"slot_wait_interval": 0},
@@ -65,7 +71,7 @@ def test_a_pool_takes_the_least_values(broker: Broker) -> None:
 def test_tasks_are_found_by_their_names(broker: Broker) -> None:
     """The same task twice is one; two of one name are refused, and both are located."""
     one, two = named(broker), named(broker, "two")
-    assert by_name([one, two, one]) == {"one": one, "two": two}
+    assert by_name([one, two, one, one.defer()]) == {"one": one, "two": two}
     with pytest.raises(TaskDefinitionError, match=r"two tasks are named 'one'.*test_options"):
         by_name([one, named(broker)])
 
@@ -86,9 +92,9 @@ def test_one_pool_serves_one_store(broker: Broker) -> None:
 
 def test_queues_are_each_named_once_in_order() -> None:
     """A single text is one queue; None is all."""
-    assert checked_queues(["b", "a", "b"]) == ("b", "a")
-    assert checked_queues("abc") == ("abc",)
-    assert checked_queues(None) is None
+    assert check_queues(["b", "a", "b"]) == ("b", "a")
+    assert check_queues("abc") == ("abc",)
+    assert check_queues(None) is None
 
 
 def test_there_is_a_process_for_each_processor() -> None:
@@ -155,3 +161,10 @@ def test_green_threads_are_refused(
     setattr(stand_in, question, lambda name: True)
     with pytest.raises(ValidationError, match=f"{library} has replaced"):
         check_process()
+
+
+@pytest.mark.parametrize("tasks", ["tasks", 7, [max], ["add"]], ids=str)
+def test_what_is_no_task_is_refused(tasks: Any) -> None:
+    """What is no task is refused with what to do."""
+    with pytest.raises(ValidationError, match=r"^tasks"):
+        by_name(tasks)

@@ -4,6 +4,7 @@
 
     AlsekError
     ├── ValidationError (ValueError)             an argument out of range or of the wrong kind
+    │   └── ArgumentsError (TypeError)           arguments that the function of a task can't take
     ├── SerializationError (TypeError)           a value that the serializer can't take
     ├── CorruptMessageError (ValueError)         bytes in the store that are no message
     ├── MessageAlreadyExistsError                submit() of a uuid that the store holds
@@ -27,6 +28,7 @@
     └── Directive                                raised by a task to steer its own message
         ├── Retry                                run me again, after `delay`
         └── Reject                               to the dead letters, at once
+            └── ArgumentsRejectedError           a message whose arguments the function can't take
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ class AlsekError(Exception):
 
 class ValidationError(AlsekError, ValueError):
     """An argument is out of range or of the wrong kind."""
+
+
+class ArgumentsError(ValidationError, TypeError):
+    """The function of a task can't take these arguments, or a method of Alsek's this option."""
 
 
 class SerializationError(AlsekError, TypeError):
@@ -159,3 +165,7 @@ class Reject(Directive):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ArgumentsRejectedError(Reject, ArgumentsError):
+    """A worker met a message whose arguments the function can't take. It is not run, and not retried."""

@@ -10,6 +10,7 @@ import random
 from abc import ABC, abstractmethod
 from typing import Any
 
+from alsek.core.shown import shown
 from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.types import BackoffSettings
@@ -45,8 +46,8 @@ class Backoff(ABC):
         jitter: bool = False,
     ) -> None:
         for name, value in (("floor", floor), ("ceiling", ceiling)):
-            if value is not None and value < 0:
-                raise ValidationError(f"{name}={value}: must be None or milliseconds >= 0")
+            if value is not None:
+                _check_positive(name, value)
         if floor is not None and ceiling is not None and floor > ceiling:
             raise ValidationError(
                 f"floor={floor} lies above ceiling={ceiling}: lower the one or raise the other"
@@ -109,8 +110,8 @@ class Backoff(ABC):
 
 
 def _check_positive(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValidationError(f"{name}={value!r}: must be a number >= 0")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise ValidationError(f"{name}={shown(value)}: must be a number >= 0")
 
 
 class ConstantBackoff(Backoff):
@@ -200,10 +201,12 @@ def backoff_from(settings: BackoffSettings) -> Backoff:
         return NO_BACKOFF
     backoff = _by_name.get(algorithm)
     if backoff is None:
-        raise ValidationError(f"no backoff is named {algorithm!r} here: import the module that defines it")
+        raise ValidationError(
+            f"no backoff is named {shown(algorithm)} here: import the module that defines it"
+        )
     try:
         return backoff(**settings["parameters"])
     except TypeError as error:
         raise ValidationError(
-            f"{algorithm} can't be made from {settings['parameters']!r}: {error}"
+            f"{algorithm} can't be made from {shown(settings['parameters'])}: {error}"
         ) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
-from alsek.core.limits import check_number
+from alsek.core.limits import check_integer, check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
@@ -19,10 +19,10 @@ from alsek.exceptions import (
     MessageAlreadyExistsError,
     MessageDoesNotExistsError,
     TaskFailedError,
-    ValidationError,
     WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.expected import expect_backend
 from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
@@ -42,12 +42,8 @@ class Broker:
     """
 
     def __init__(self, backend: Backend, dlq_ttl: int | None = DEFAULT_DLQ_TTL) -> None:
-        if not isinstance(backend, Backend):
-            raise ValidationError(
-                f"Broker(backend={backend!r}): not a backend; say, SQLiteBackend('alsek.db')"
-            )
-        if dlq_ttl is not None and dlq_ttl <= 0:
-            raise ValidationError(f"dlq_ttl={dlq_ttl!r}: must be None (no dead letters) or milliseconds > 0")
+        expect_backend("Broker", backend)
+        check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
         self.backend = backend
         self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, MAX_DURATION)
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from alsek.core.message import Message
+from alsek.core.shown import shown
 from alsek.exceptions import ValidationError
 
 T = TypeVar("T")
@@ -87,8 +88,8 @@ def spelled_out(given: AnyCall, common: tuple[Any, ...]) -> tuple[Any, Any, tupl
     if isinstance(given, Message):
         raise ValidationError(f"{given.summary} is a message already: Broker.submit_many() takes those")
     raise ValidationError(
-        f"{given!r} is neither a tuple (positional arguments), nor a dict (keyword arguments), nor a Call; a single "
-        f"argument is a tuple of one: ({given!r},)"
+        f"{shown(given)} is neither a tuple (positional arguments), nor a dict (keyword arguments), nor a Call; a "
+        f"single argument is a tuple of one: ({shown(given)},)"
     )
 
 

@@ -6,14 +6,17 @@ import itertools
 import os
 import threading
 from types import TracebackType
+from typing import Any
 
 from alsek.core.clock import now_ms
 from alsek.core.clock import real_time as time
-from alsek.core.identifiers import check_name
+from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.limits import check_integer, checked_wait
 from alsek.core.logs import guarded_logger
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
-from alsek.exceptions import BackendError, LockAlreadyHeldError, ValidationError
+from alsek.exceptions import BackendError, LockAlreadyHeldError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.expected import expect_backend
 from alsek.storage.backends.records import LockRecord
 
 log = guarded_logger(__name__)
@@ -74,8 +77,10 @@ class Lock:
         owner_id: str | None = None,
     ) -> None:
         self.name = check_name("lock", name)
-        if ttl <= 0:
-            raise ValidationError(f"Lock({name!r}, ttl={ttl}): must be milliseconds > 0")
+        expect_backend("Lock", backend)
+        check_integer("ttl", ttl, 1, f"Lock({name!r})")
+        if owner_id is not None:
+            check_task_name(f"owner_id of Lock({name!r})", owner_id)
         self.backend = backend
         self.ttl = ttl
         self.auto_release = auto_release
@@ -120,12 +125,13 @@ class Lock:
             LockAlreadyHeldError: This owner holds it already (`strict`).
             BackendError: The store can't be asked (`strict`).
         """
+        wait_ms = checked_wait("wait", wait, f"Lock({self.name!r})")
         try:
             if self.held:
                 if strict:
                     raise LockAlreadyHeldError(f"lock {self.name!r} is held by {self.owner_id!r} already")
                 return False
-            record = self._take() if not wait else self._wait(wait)
+            record = self._take() if not wait_ms else self._wait(wait_ms)
         except BackendError:
             if strict:
                 raise
@@ -158,10 +164,17 @@ class Lock:
 
     def extend(self, ttl: int | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now, if this owner holds it; whether it does."""
-        record = self.backend.locks.extend(self.name, self.owner_id, min(ttl or self.ttl, MAX_DURATION))
+        if ttl is None:
+            ttl = self.ttl
+        check_integer("ttl", ttl, 1, f"Lock({self.name!r}).extend()")
+        record = self.backend.locks.extend(self.name, self.owner_id, min(ttl, MAX_DURATION))
         if record is None:
             self._acquired.pop(self.owner_id, None)
         return record is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes: what this object has acquired is this object's."""
+        return {**self.__dict__, "_acquired": {}}
 
     def __enter__(self) -> Lock:
         return self

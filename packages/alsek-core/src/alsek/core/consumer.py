@@ -11,14 +11,16 @@ from types import TracebackType
 
 from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.broker import Broker
-from alsek.core.identifiers import check_name
+from alsek.core.identifiers import check_queues
 from alsek.core.lease import LeaseKeeper
 from alsek.core.lifecycle import bury_unread, condemned
+from alsek.core.limits import check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
+from alsek.core.shown import shown
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
-from alsek.exceptions import BackendUnavailableError, CorruptMessageError, WorkerUnknownError
+from alsek.exceptions import BackendUnavailableError, CorruptMessageError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Worker
 
@@ -37,7 +39,7 @@ class Consumer:
 
     Args:
         broker: Whose backend.
-        queues: Drained strictly in this order; None for all, in alphabetical order.
+        queues: Drained strictly in this order (or the name of one); None for all, in alphabetical order.
         backoff: The longest wait between two looks at the backend, by the number of looks that found nothing. A
             wake-up ends the wait at once.
         lease: How long (ms) messages stay with a consumer that has died.
@@ -46,12 +48,17 @@ class Consumer:
     def __init__(
         self,
         broker: Broker,
-        queues: Sequence[str] | None = None,
+        queues: Sequence[str] | str | None = None,
         backoff: Backoff | None = None,
         lease: int = DEFAULT_LEASE,
     ) -> None:
         self.broker = broker
-        self.queues = None if queues is None else tuple(check_name("queue", queue) for queue in queues)
+        if not isinstance(broker, Broker):
+            raise ValidationError(f"Consumer(broker={shown(broker)}): must be a Broker; say, Broker(backend)")
+        self.queues = check_queues(queues)
+        if backoff is not None and not isinstance(backoff, Backoff):
+            raise ValidationError(f"Consumer(backoff={shown(backoff)}): must be None or a Backoff")
+        check_number("lease", lease, 1, "Consumer")
         self.backoff = backoff or LinearBackoff(1_000, floor=1_000, ceiling=30_000)
         worker = Worker("", "any", self.queues, lease, broker.dlq_ttl or 0, "freely")
         self._session = Session(broker.backend, worker)

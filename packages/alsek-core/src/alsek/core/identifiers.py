@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterable
 
+from alsek.core.shown import shown
 from alsek.exceptions import ValidationError
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -34,6 +36,37 @@ def new_request_id() -> str:
     return os.urandom(8).hex()
 
 
+def check_task_name(what: str, name: object) -> str:
+    """`name` if it can name a task.
+
+    Raises:
+        ValidationError: It is no text, is empty, or has characters that can't be printed, such as a newline.
+    """
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise ValidationError(
+            f"{what}={shown(name)}: must be text, not empty, without control characters or lone surrogates"
+        )
+    return name
+
+
+def check_queues(queues: object) -> tuple[str, ...] | None:
+    """The names of queues, in order, each once; one name alone is a queue; None stands for all.
+
+    Raises:
+        ValidationError: One can't be the name of a queue, or there is none.
+    """
+    if queues is None:
+        return None
+    if isinstance(queues, str):
+        queues = (queues,)
+    if not isinstance(queues, Iterable):
+        raise ValidationError(f"queues={shown(queues)}: must be names of queues, or None for all")
+    names = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
+    if not names:
+        raise ValidationError("queues=[]: name at least one, or pass None for all")
+    return names
+
+
 def check_name(what: str, name: object) -> str:
     """`name` if it can name a queue or a message.
 
@@ -42,7 +75,7 @@ def check_name(what: str, name: object) -> str:
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValidationError(
-            f"{what} {name!r}: must be text of 1 to 255 characters, without white space, control characters or "
+            f"{what} {shown(name)}: must be text of 1 to 255 characters, without white space, control characters or "
             "lone surrogates"
         )
     return name

@@ -280,9 +280,10 @@ def _wire_or_none(store: ResultStore, result: Any) -> bytes | None:
 
 
 def _unserializable(task: AnyTask, result: Any, error: BaseException) -> SerializationError:
+    why = describe_failure(error.__cause__ or error)["text"]
     return SerializationError(
         f"task {task.name!r} returned {class_name(result)}, which {task.broker.backend.serializer!r} can't "
-        f"serialize: {describe_failure(error)['text']}. Return something simpler, or leave out the result store."
+        f"serialize: {why}. Return something simpler, or leave out the result store."
     )
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.blame import blame
-from alsek.core.clock import from_text, now_ms, to_text
-from alsek.core.identifiers import check_name, new_uuid
-from alsek.core.limits import check_number
+from alsek.core.clock import now_ms, to_text
+from alsek.core.fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
+from alsek.core.identifiers import check_name, check_task_name, new_uuid
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -17,7 +17,7 @@ from alsek.defaults import (
     MAX_DURATION,
     MAX_PRIORITY,
 )
-from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
+from alsek.exceptions import CorruptMessageError, SerializationError
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -63,9 +63,6 @@ _WIRE_DEFAULTS: dict[str, Any] = {
 }
 
 _ALWAYS = object()
-
-_MECHANISMS = frozenset({"thread", "process"})
-_WISHES = frozenset({"any", "thread", "process"})
 
 FIELDS = (
     "task_name",
@@ -169,8 +166,8 @@ class Message:
         status_ttl: int = 0,
         named: bool | None = None,
     ) -> None:
-        if not task_name or not isinstance(task_name, str):
-            raise ValidationError(f"task_name={task_name!r}: must be text, and not empty")
+        if type(task_name) is not str or not task_name or not task_name.isprintable():
+            check_task_name("task_name", task_name)
         self.task_name = task_name
         self.queue = check_name("queue", queue)
         self.args: tuple[Any, ...] = tuple(args) if isinstance(args, tuple | list) else ()
@@ -182,9 +179,9 @@ class Message:
         self.progenitor_uuid = progenitor_uuid
         self.retries = retries
         self.timeout = timeout
-        self.created_at = _timestamp(created_at) if created_at is not None else now_ms()
-        self.updated_at = _timestamp(updated_at) if updated_at is not None else self.created_at
-        self.delay = delay or 0
+        self.created_at = timestamp(created_at) if created_at is not None else now_ms()
+        self.updated_at = timestamp(updated_at) if updated_at is not None else self.created_at
+        self.delay = 0 if delay is None else delay
         self.previous_result = previous_result
         self.previous_message_uuid = previous_message_uuid
         self.callback_message_data = callback_message_data
@@ -202,7 +199,10 @@ class Message:
         #: The bytes as which it came from the store; None for one made here.
         self.packed: bytes | None = None
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
-            self._check_arguments(args)
+            check_call(self, args)
+        for name in self.kwargs:
+            if type(name) is not str:
+                check_call(self, args)
         # Written out, since it is done for each message twice: nearly all pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int
@@ -213,27 +213,10 @@ class Message:
             and result_ttl is None
             and ttl is None
             and retry_delay is None
-            and self.mechanism_wish in _WISHES
-            and self.mechanism in _MECHANISMS
+            and self.mechanism_wish in WISHES
+            and self.mechanism in MECHANISMS
         ):
-            self._check()
-
-    def _check_arguments(self, args: Any) -> None:
-        if args is not None and not isinstance(args, tuple | list):
-            raise ValidationError(f"args={args!r} of {self.summary}: must be a list or a tuple")
-        if not isinstance(self.kwargs, dict):
-            raise ValidationError(f"kwargs={self.kwargs!r} of {self.summary}: must be a dict")
-
-    def _check(self) -> None:
-        for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
-            check_number(name, getattr(self, name), least, self.summary)
-        for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
-            check_number(name, getattr(self, name), least, self.summary, optional=True)
-        if self.mechanism_wish not in _WISHES or self.mechanism not in _MECHANISMS:
-            raise ValidationError(
-                f"mechanism={self.mechanism!r}, mechanism_wish={self.mechanism_wish!r} of {self.summary}: "
-                "must be 'thread' or 'process'; the wish may also be 'any'"
-            )
+            check_fields(self)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -292,6 +275,10 @@ class Message:
         """An equal message that shares nothing with this one, without the claim."""
         return Message(**deepcopy(self.data))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as its data, without the claim: whoever gets it does not hold the message."""
+        return (_of_data, (type(self), self.data))
+
     def append_callback(self, callback: Message) -> None:
         """Make `callback` follow this message, after the callbacks that it has already."""
         self.callback_message_data = _followed(
@@ -313,8 +300,9 @@ class Message:
                 if (value := getattr(self, name)) is not default and (default is None or value != default)
             }
             return dump(serializer, _finished(wire))
-        except Exception as error:  # whatever a serializer raises on values that it can't take
-            raise SerializationError(blame(self, wire, serializer, error)) from error
+        except Exception as error:  # noqa: BLE001  also of too long a chain
+            reason = error.__cause__ or error if isinstance(error, SerializationError) else error
+            raise SerializationError(blame(self, wire, serializer, reason)) from reason
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:
@@ -368,13 +356,8 @@ class Message:
         return f"Message(\n{inner})"
 
 
-def _timestamp(value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    try:
-        return from_text(value)
-    except (TypeError, ValueError) as error:
-        raise ValidationError(f"{value!r} is no time: integer milliseconds, or UTC text") from error
+def _of_data(kind: type[Message], data: dict[str, Any]) -> Message:
+    return kind(**data)
 
 
 def _sparse(data: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Sized
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Self
 
 from alsek.core.broker import Broker
@@ -12,10 +12,12 @@ from alsek.core.chaining import chain
 from alsek.core.limits import check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
+from alsek.core.parameters import did_you_mean
+from alsek.core.signature import signature_of
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
 from alsek.defaults import SUBMISSION_BATCH
-from alsek.exceptions import SerializationError, ValidationError
+from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Wish
 
@@ -24,12 +26,6 @@ log = guarded_logger(__name__)
 #: Ends the text of a refusal.
 _NOTHING = " Nothing was submitted."
 _SO_FAR = " Submitted were the calls before it ({}), and none after it."
-
-
-class _Deferrals(threading.local):
-    """How many of the next calls of ``generate()`` in this thread do not submit."""
-
-    pending = 0
 
 
 class Producer(TaskHooks):
@@ -52,24 +48,46 @@ class Producer(TaskHooks):
     mechanism_wish: Wish
     _backoff_settings: BackoffSettings
 
+    # Of each object: a task and what `defer()` returns of it share all other attributes.
+    __slots__ = ("_deferred", "_original")
+
     def __init__(self) -> None:
         self._status_ttl: int | None = None
-        self._deferrals = _Deferrals()
+        self._deferred = False
+        self._original: Producer = self
 
     def defer(self) -> Self:
-        """Let the next :meth:`generate` or :meth:`generate_many` in this thread not submit; each stands for one."""
-        self._deferrals.pending += 1
-        return self
+        """This task, with its next :meth:`generate` or :meth:`generate_many` not submitting.
+
+        What is returned is the task in all else, and equal to it. The task itself stays as it is: an error between
+        ``defer()`` and ``generate()`` leaves nothing behind.
+        """
+        deferred = object.__new__(type(self))
+        deferred.__dict__ = self.__dict__
+        deferred._original, deferred._deferred = self._original, True
+        return deferred
 
     def cancel_defer(self) -> Self:
-        """Take back all calls of :meth:`defer` in this thread that no :meth:`generate` has used yet."""
-        self._deferrals.pending = 0
+        """Let the next :meth:`generate` of what :meth:`defer` returned submit after all."""
+        self._deferred = False
         return self
 
     @property
     def deferred(self) -> bool:
-        """Whether the next :meth:`generate` in this thread will not submit."""
-        return self._deferrals.pending > 0
+        """Whether this is what :meth:`defer` returned, and its :meth:`generate` was not called yet."""
+        return self._deferred
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Producer) and self._original is other._original
+
+    def __hash__(self) -> int:
+        return object.__hash__(self._original)
 
     def generate(
         self,
@@ -107,11 +125,14 @@ class Producer(TaskHooks):
 
         Raises:
             ValidationError: A value is out of range or of the wrong kind; nothing was submitted.
+            ArgumentsError: The function can't take these arguments, or there is no such option; likewise.
             MessageAlreadyExistsError: The store has a message of this uuid.
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
         """
         submit = self._submits(submit)
+        if options and options.keys() != {"ttl"}:
+            self._check_options(options, submit)
         message = self._message(
             args,
             kwargs,
@@ -128,9 +149,7 @@ class Producer(TaskHooks):
         if submit:
             self._submit(message, **options)
         else:
-            ttl = options.pop("ttl", None)
-            if options:
-                raise ValidationError(f"generate() of task {self.name!r} does not take {sorted(options)}")
+            ttl = options.get("ttl")
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
             message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
@@ -195,10 +214,19 @@ class Producer(TaskHooks):
                 generated += [message for message, _ in piece]
         return generated
 
+    def _check_options(self, options: dict[str, Any], submit: bool) -> None:
+        """Refuse what `Broker.submit` does not take; of what is not to be submitted, all but `ttl`."""
+        known = _options_of(type(self.broker).submit) if submit else {"ttl"}
+        for name in options:
+            if known is not None and name not in known:
+                own = signature_of(self.generate)
+                near = did_you_mean(name, [*known, *(own.parameters if own is not None else ())])
+                raise ArgumentsError(f"generate() of task {self.name!r} does not take {name!r}{near}")
+
     def _submits(self, submit: bool) -> bool:
         """Whether a call that was told `submit` is to submit; it uses up one :meth:`defer`."""
-        if self._deferrals.pending > 0:
-            self._deferrals.pending -= 1
+        if self._deferred:
+            self._deferred = False
             return False
         return submit
 
@@ -219,7 +247,7 @@ class Producer(TaskHooks):
     ) -> Message:
         message = Message(
             task_name=self.name,
-            queue=queue or self.queue,
+            queue=self.queue if queue is None else queue,
             args=args,
             kwargs=kwargs,
             metadata=metadata,
@@ -234,6 +262,7 @@ class Producer(TaskHooks):
             ttl=ttl,
             status_ttl=self._tracked_for(),
         )
+        self.check_arguments(message.args, message.kwargs)
         if callback is not None:
             chain(message, callback)
         return message
@@ -294,3 +323,12 @@ class Producer(TaskHooks):
             self.on_submit(message)
         except Exception:
             log.exception("%s was submitted, but what follows failed.", message.summary)
+
+
+@functools.cache
+def _options_of(submit: Callable[..., None]) -> set[str] | None:
+    """What a broker's `submit` takes beside the message; None if anything."""
+    takes = signature_of(submit)
+    if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):
+        return None
+    return set(takes.parameters) - {"self", "message"}

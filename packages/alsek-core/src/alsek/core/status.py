@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from alsek.core.clock import real_time as time
+from alsek.core.limits import check_integer, checked_wait
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
-from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.expected import expect_backend
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.serialization import dump
 
@@ -40,10 +41,8 @@ class StatusTracker:
     """
 
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_STATUS_TTL) -> None:
-        if ttl is not None and ttl <= 0:
-            raise ValidationError(
-                f"StatusTracker(ttl={ttl}): must be None (kept for ever) or milliseconds > 0"
-            )
+        expect_backend("StatusTracker", backend)
+        check_integer("ttl", ttl, 1, "StatusTracker", optional=True)
         self.backend = backend
         self.ttl = ttl
 
@@ -128,7 +127,10 @@ class StatusTracker:
             message: Whose status.
             timeout: End after this long (ms); None for as long as it takes.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        longest = checked_wait("timeout", timeout, message.summary)
+        return self._changes(message, None if longest is None else time.monotonic() + longest / 1000)
+
+    def _changes(self, message: Message, deadline: float | None) -> Iterator[StatusUpdate]:
         subscription, record = self.backend.watch_status(message.uuid)
         with subscription:
             seen: StatusRecord | None = None

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+import operator
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, cast, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.broker import Broker
-from alsek.core.identifiers import check_name
-from alsek.core.limits import check_number
+from alsek.core.generics import P, Parameterized, R, Returned, TakesMessage
+from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.importing import name_in_module
+from alsek.core.limits import check_integer, check_number
 from alsek.core.message import Message
+from alsek.core.parameters import Parameters
 from alsek.core.producer import Producer
-from alsek.core.signature import takes_message
+from alsek.core.shown import shown
 from alsek.core.status import StatusTracker
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
-from alsek.exceptions import SchedulingError, TaskDefinitionError, ValidationError
+from alsek.exceptions import (
+    ArgumentsError,
+    ArgumentsRejectedError,
+    SchedulingError,
+    TaskDefinitionError,
+    ValidationError,
+)
 from alsek.storage.result import ResultStore
 from alsek.types import Mechanism, Wish
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-_UNRESOLVED: Any = object()
+class MakesTrigger(Protocol):
+    """What decorates a function that has a trigger."""
+
+    @overload
+    def __call__(self, function: Callable[[], Returned], /) -> TriggerTask[Returned]: ...
+    @overload
+    def __call__(self, function: TakesMessage[Returned], /) -> TriggerTask[Returned]: ...
 
 
 class Task(Producer, Generic[P, R]):
@@ -69,31 +83,31 @@ class Task(Producer, Generic[P, R]):
         super().__init__()
         self.function = function
         self.broker = broker
-        self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
-        self.queue = queue or DEFAULT_QUEUE
+        self.name: str = name if name is not None else getattr(function, "__name__", type(function).__name__)
+        self.queue = queue if queue is not None else DEFAULT_QUEUE
         self.timeout = timeout
         self.max_retries = max_retries
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
         self.result_store = result_store
         self.status_tracker = status_tracker
-        self.mechanism_wish: Wish = mechanism or "any"
+        self.mechanism_wish: Wish = mechanism if mechanism is not None else "any"
         self._check()
         self._backoff_settings = self.backoff.settings
-        self._message_wanted: Any = _UNRESOLVED
+        self._parameters: Parameters | None = None
         functools.update_wrapper(self, function, updated=())
 
     def _check(self) -> None:
+        check_task_name("name", self.name)
         if not callable(self.function):
-            raise ValidationError(f"task {self.name!r}: {self.function!r} can't be called")
+            raise ValidationError(f"task {self.name!r}: {shown(self.function)} can't be called")
         if not isinstance(self.broker, Broker):
             raise ValidationError(
-                f"task {self.name!r}: broker={self.broker!r} is not a Broker; say, Broker(SQLiteBackend('alsek.db'))"
+                f"task {self.name!r}: broker={shown(self.broker)} is not a Broker; "
+                "say, Broker(SQLiteBackend('alsek.db'))"
             )
         check_name(f"task {self.name!r}: queue", self.queue)
         check_number("timeout", self.timeout, 1, f"task {self.name!r}")
-        retries: Any = self.max_retries
-        if retries is not None and (not isinstance(retries, int) or retries < 0):
-            raise ValidationError(f"task {self.name!r}: max_retries={retries!r}: must be None or >= 0")
+        check_integer("max_retries", self.max_retries, 0, f"task {self.name!r}", optional=True)
         for what, kind in (
             ("backoff", Backoff),
             ("result_store", ResultStore),
@@ -102,11 +116,11 @@ class Task(Producer, Generic[P, R]):
             value = getattr(self, what)
             if value is not None and not isinstance(value, kind):
                 raise ValidationError(
-                    f"task {self.name!r}: {what}={value!r}: must be None or a {kind.__name__}"
+                    f"task {self.name!r}: {what}={shown(value)}: must be None or a {kind.__name__}"
                 )
         if self.mechanism_wish not in ("any", "thread", "process"):
             raise ValidationError(
-                f"task {self.name!r}: mechanism={self.mechanism_wish!r}: must be 'thread', 'process' or None"
+                f"task {self.name!r}: mechanism={shown(self.mechanism_wish)}: must be 'thread', 'process' or None"
             )
 
     @property
@@ -123,6 +137,16 @@ class Task(Producer, Generic[P, R]):
             f"{type(self).__name__}({self.name!r}, queue={self.queue!r}, mechanism={self.mechanism_wish!r})"
         )
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickled as functions are: by the name under which another process imports it.
+
+        Raises:
+            SerializationError: Its module does not have it under the function's name, or any other.
+        """
+        if self._original is not self:
+            return (operator.methodcaller("defer" if self.deferred else "cancel_defer"), (self._original,))
+        return name_in_module(self, self.function, self.name)
+
     # ── in the store ───────────────────────────────────────────────────────────────────────────────
 
     def revoke(self, message: Message) -> bool:
@@ -137,19 +161,36 @@ class Task(Producer, Generic[P, R]):
 
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
-        kwargs: dict[str, Any] = message.kwargs
-        if self.wants_message() and "message" not in kwargs:
-            kwargs = {**kwargs, "message": message}
+        parameters = self._takes()
+        fault = parameters.fault(message.args, message.kwargs)
+        if fault is not None:
+            raise ArgumentsRejectedError(f"task {self.name!r}: {fault}")
+        args, kwargs = parameters.complete(message)
         function: Callable[..., Any] = self.function
-        result = function(*message.args, **kwargs)
+        result = function(*args, **kwargs)
         # What it returned tells, not what it is: a wrapper or an object with an async `__call__` looks like neither.
         return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
 
     def wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
-        if self._message_wanted is _UNRESOLVED:
-            self._message_wanted = takes_message(self.function)
-        return bool(self._message_wanted)
+        return self._takes().wants_message
+
+    def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse arguments that the function can't take. A class with an :meth:`op` of its own takes any.
+
+        Raises:
+            ArgumentsError: The text has the parameter, the task, and what it takes.
+        """
+        if type(self).op is Task.op:
+            fault = self._takes().fault(args, kwargs)
+            if fault is not None:
+                raise ArgumentsError(f"task {self.name!r}: {fault}")
+
+    def _takes(self) -> Parameters:
+        """Made late: a type hint may name what its module defines further down."""
+        if self._parameters is None:
+            self._parameters = Parameters(self.function)
+        return self._parameters
 
     def do_retry(self, message: Message, exception: BaseException) -> bool:
         """Whether a message that failed with `exception` is to be run again."""
@@ -168,14 +209,25 @@ class TriggerTask(Task[[], R]):
         SchedulingError: The function has parameters.
     """
 
-    def __init__(self, function: Callable[[], R], *args: Any, trigger: BaseTrigger, **kwargs: Any) -> None:
-        super().__init__(function, *args, **kwargs)
+    def __init__(
+        self, function: Callable[[], R] | TakesMessage[R], *args: Any, trigger: BaseTrigger, **kwargs: Any
+    ) -> None:
+        runs: Any = function  # if it takes anything, then the message
+        super().__init__(runs, *args, **kwargs)
         takes = [name for name in inspect.signature(function).parameters if name != "message"]
         if takes:
             raise SchedulingError(
                 f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
             )
+        if not callable(getattr(trigger, "get_next_fire_time", None)):
+            raise ValidationError(
+                f"task {self.name!r}: trigger={shown(trigger)}: must be a trigger of APScheduler 3"
+            )
         self._schedule = Schedule(self.name, trigger)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, message: Message = ...) -> R: ...
 
     @property
     def trigger(self) -> BaseTrigger:
@@ -251,7 +303,7 @@ def task(
     status_tracker: StatusTracker | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+) -> Callable[[Callable[Parameterized, Returned]], Task[Parameterized, Returned]]: ...
 
 
 @overload
@@ -268,7 +320,7 @@ def task(
     status_tracker: StatusTracker | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[[], R]], TriggerTask[R]]: ...
+) -> MakesTrigger: ...
 
 
 def task(
@@ -300,10 +352,10 @@ def task(
         base_task: A subclass of :class:`Task` with hooks of its own.
     """
     if not isinstance(broker, Broker) and callable(broker):
-        raise ValidationError(f"task({broker!r}): a task needs a broker: write @task(broker)")
+        raise ValidationError(f"task({shown(broker)}): a task needs a broker: write @task(broker)")
     base: Any = base_task if base_task is not None else Task
     if not isinstance(base, type) or not issubclass(base, Task):
-        raise ValidationError(f"base_task={base!r}: must be a subclass of Task")
+        raise ValidationError(f"base_task={shown(base)}: must be a subclass of Task")
     extra: dict[str, Any] = {}
     if trigger is not None:
         extra["trigger"] = trigger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alsek.core.message import Message
@@ -23,6 +24,9 @@ class TaskHooks:
     def do_callback(self, message: Message, result: Any) -> bool:
         """Whether the callback is to be submitted; asked only if the message has one."""
         return True
+
+    def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Called in the producer, for each message that it makes. What it raises refuses the message."""
 
     def on_submit(self, message: Message) -> None:
         """Called in the producer, after the message was submitted."""

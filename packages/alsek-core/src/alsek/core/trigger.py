@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ def _anew(data: dict[str, Any]) -> dict[str, Any]:
 class Schedule:
     """Submits one message a tick, from a thread of its own, between :meth:`start` and :meth:`clear`.
 
+    The schedule belongs to the process that started it: the thread is not there in a forked child. So in the child
+    nothing is scheduled; it may start a schedule of its own, and the parent's goes on.
+
     Args:
         name: The task, for errors.
         trigger: When to tick.
@@ -47,21 +51,28 @@ class Schedule:
     def __init__(self, name: str, trigger: BaseTrigger) -> None:
         self.name = name
         self.trigger = trigger
+        self._reset()
+
+    def _reset(self) -> None:
         self._scheduler: BackgroundScheduler | None = None
         self._job: Any = None
         self._one_at_a_time = threading.Lock()
+        self._pid = os.getpid()
 
     @property
     def started(self) -> bool:
-        """Whether ticks are to come, or are paused."""
+        """Whether ticks are to come in this process, or are paused."""
+        if self._pid != os.getpid():
+            self._reset()
         return self._job is not None and self._running().get_job(self._job.id) is not None
 
     def start(self, submit: Callable[[Message], None], ticks: Iterator[Message]) -> None:
         """Submit the next of `ticks` each time the trigger fires; the same one again if the store did not take it."""
         unsent: list[Message] = []
+        one_at_a_time = self._one_at_a_time
 
         def tick() -> None:
-            with self._one_at_a_time:
+            with one_at_a_time:
                 message = unsent.pop() if unsent else next(ticks)
                 try:
                     submit(message)
@@ -95,7 +106,8 @@ class Schedule:
 
     def shutdown(self) -> None:
         """No more ticks, and the thread ends."""
-        scheduler, self._scheduler, self._job = self._scheduler, None, None
+        scheduler = self._scheduler if self._pid == os.getpid() else None
+        self._reset()
         if scheduler is not None:
             scheduler.shutdown(wait=False)
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from alsek.core.clock import real_time as time
+from alsek.core.limits import check_integer, checked_wait
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
-from alsek.exceptions import TaskFailedError, ValidationError
+from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.expected import expect_backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord, TaskStatus
 from alsek.storage.serialization import dump
 
@@ -28,8 +30,8 @@ class ResultStore:
     """
 
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
-        if ttl is not None and ttl <= 0:
-            raise ValidationError(f"ResultStore(ttl={ttl}): must be None (kept for ever) or milliseconds > 0")
+        expect_backend("ResultStore", backend)
+        check_integer("ttl", ttl, 1, "ResultStore", optional=True)
         self.backend = backend
         self.ttl = ttl
 
@@ -83,11 +85,13 @@ class ResultStore:
                 (callbacks, later ticks of a trigger) that are there, oldest write first.
 
         Raises:
+            ValidationError: The timeout is no number of milliseconds >= 0.
             KeyError: There is none, and `timeout` is None.
             TimeoutError: There is none after `timeout`.
             TaskFailedError: The message has failed for good: with `timeout`, raised as soon as
                 the backend knows it, if its dead letters tell.
         """
+        timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
             return self._receive(message, timeout, keep, with_metadata)
         records = (

@@ -6,6 +6,9 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
+from alsek.core.shown import shown
+from alsek.exceptions import SerializationError
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 _DECODER = json.JSONDecoder()
 
@@ -47,6 +50,15 @@ class JsonSerializer(Serializer):
 
 
 def dump(serializer: Serializer, obj: Any) -> bytes:
-    """`obj` as bytes, whichever of the two kinds the serializer returns."""
-    wire = serializer.forward(obj)
-    return wire.encode() if isinstance(wire, str) else wire
+    """`obj` as bytes, whichever of the two kinds the serializer returns.
+
+    Raises:
+        SerializationError: The serializer can't take it. Its cause is what the serializer raised.
+    """
+    try:
+        wire = serializer.forward(obj)
+        return wire.encode() if isinstance(wire, str) else wire
+    except Exception as error:
+        raise SerializationError(
+            f"{shown(obj)} ({type(obj).__name__}) can't be serialized by {serializer!r}: {error}"
+        ) from error

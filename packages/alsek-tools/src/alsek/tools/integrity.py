@@ -10,7 +10,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
 from alsek.core.logs import guarded_logger
+from alsek.core.shown import shown
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
+from alsek.exceptions import ValidationError
 
 log = guarded_logger(__name__)
 
@@ -27,6 +29,9 @@ class StatusTrackerIntegrityScanner:
         status_tracker: Whose statuses.
         broker: Whose messages; by default those on the tracker's own backend.
         trigger: When to scan (APScheduler 3); by default every hour. None to scan only when :meth:`scan` is called.
+
+    Raises:
+        ValidationError: An argument is of the wrong kind.
     """
 
     def __init__(
@@ -35,6 +40,10 @@ class StatusTrackerIntegrityScanner:
         broker: Broker | None = None,
         trigger: BaseTrigger | None = IntervalTrigger(hours=1),  # noqa: B008  triggers are never changed
     ) -> None:
+        if not isinstance(status_tracker, StatusTracker):
+            raise ValidationError(f"status_tracker={shown(status_tracker)}: must be a StatusTracker")
+        if broker is not None and not isinstance(broker, Broker):
+            raise ValidationError(f"broker={shown(broker)}: must be None or a Broker")
         self.status_tracker = status_tracker
         self.broker = broker if broker is not None else Broker(status_tracker.backend)
         self.trigger = trigger

@@ -8,7 +8,9 @@ from operator import itemgetter
 from typing import Any
 
 from alsek.core.clock import real_time as time
+from alsek.core.limits import check_number, checked_wait
 from alsek.core.message import Message
+from alsek.core.shown import shown as shown_value
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Note
 from alsek.storage.result import ResultStore
@@ -28,6 +30,10 @@ class ResultPool:
     """
 
     def __init__(self, result_store: ResultStore) -> None:
+        if not isinstance(result_store, ResultStore):
+            raise ValidationError(
+                f"ResultPool(result_store={shown_value(result_store)}): must be a ResultStore"
+            )
         self.result_store = result_store
 
     def istream(
@@ -51,11 +57,12 @@ class ResultPool:
             progress: Show a progress bar, on stderr.
 
         Raises:
-            ValidationError: A message is given twice.
+            ValidationError: A message is given twice, or is none; a time is no number of milliseconds.
             TimeoutError: Not all results came in time. Those not yielded are still in the store.
             TaskFailedError: One of the messages has failed for good; what is there by then is yielded before.
         """
-        pending = _by_uuid(messages)
+        pending, timeout = _by_uuid(messages), checked_wait("timeout", timeout, "ResultPool")
+        check_number("wait", wait, 1, "ResultPool")
         return shown(self._as_they_come(pending, wait, timeout, descendants, keep), len(messages), progress)
 
     def stream(
@@ -71,7 +78,8 @@ class ResultPool:
 
         Arguments and errors are those of :meth:`istream`.
         """
-        pending = _by_uuid(messages)
+        pending, timeout = _by_uuid(messages), checked_wait("timeout", timeout, "ResultPool")
+        check_number("wait", wait, 1, "ResultPool")
         return shown(self._in_order(pending, wait, timeout, descendants, keep), len(messages), progress)
 
     def _as_they_come(
@@ -141,6 +149,11 @@ class ResultPool:
 
 
 def _by_uuid(messages: tuple[Message, ...]) -> dict[str, Message]:
+    for message in messages:
+        if not isinstance(message, Message):
+            raise ValidationError(
+                f"{shown_value(message)} is no message: give messages one by one, as in pool.istream(*messages)"
+            )
     pending = {message.uuid: message for message in messages}
     if len(pending) < len(messages):
         raise ValidationError("a message is given twice: each has one result")

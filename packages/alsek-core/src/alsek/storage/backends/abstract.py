@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
+from alsek.core.shown import shown
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
@@ -112,9 +113,20 @@ class Backend(ABC):
         namespace: str = DEFAULT_NAMESPACE,
         serializer: Serializer | None = None,
     ) -> None:
-        if not namespace or not _FORBIDDEN.isdisjoint(namespace):
+        given: Any = namespace
+        if (
+            not isinstance(given, str)
+            or not given.isprintable()
+            or not given
+            or not _FORBIDDEN.isdisjoint(given)
+        ):
             raise ValidationError(
-                f"namespace {namespace!r}: must not be empty, nor contain white space or any of {{}}*?[]\\"
+                f"namespace {shown(given)}: must be text, and must not be empty, nor contain white space, control "
+                "characters or any of {}*?[]\\"
+            )
+        if serializer is not None and not isinstance(serializer, Serializer):
+            raise ValidationError(
+                f"serializer={shown(serializer)}: must be None or a Serializer; an object, not a class"
             )
         self.namespace = namespace
         self.serializer = serializer or JsonSerializer()
@@ -147,6 +159,13 @@ class Backend(ABC):
     @abstractmethod
     def locks(self) -> LockPort:
         """The port for locks."""
+
+    def __copy__(self) -> Backend:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Backend:
+        """Itself: any thread may use it, and the store it stands for is one."""
+        return self
 
     def full_name(self, name: str) -> str:
         """`name` inside the namespace; one that is inside already is returned as it is."""

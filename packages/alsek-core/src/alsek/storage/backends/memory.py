@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from alsek.defaults import DEFAULT_NAMESPACE
+from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend, Subscription
 from alsek.storage.backends.memory_messages import MemoryMessages
 from alsek.storage.backends.memory_records import MemoryLocks, MemoryResults, MemoryStatuses
@@ -57,6 +58,12 @@ class MemoryBackend(Backend):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(namespace={self.namespace!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise SerializationError(
+            f"{self.describe()}, can't be pickled: another process has no part in it. Use SQLite or Redis, or make "
+            "a MemoryBackend there"
+        )
 
     @property
     def identity(self) -> Hashable:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook
-from alsek.core.identifiers import check_name
+from alsek.core.identifiers import check_queues
 from alsek.core.lifecycle import AnyTask
+from alsek.core.limits import check_integer
+from alsek.core.shown import shown
+from alsek.core.task import Task
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
@@ -76,7 +79,7 @@ def pool_options(
             f"every task here names mechanism={other!r}, so a {kind} pool would never run one: start a {other} pool"
             f" (alsek {other}-pool)"
         )
-    settings["queues"] = checked_queues(settings["queues"])
+    settings["queues"] = check_queues(settings["queues"])
     broker = next(iter(named.values())).broker
     return PoolOptions(tasks=named, broker=broker, hooks=tuple(hooks), **settings)
 
@@ -88,21 +91,27 @@ def at_least(least: int, **values: int | None) -> None:
         ValidationError: One is not.
     """
     for name, value in values.items():
-        if value is not None and value < least:
-            raise ValidationError(f"{name}={value!r}: must be a whole number >= {least}")
+        if value is not None:
+            check_integer(name, value, least, "the pool")
 
 
 def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:
     """Tasks by their names.
 
     Raises:
+        ValidationError: They are no tasks.
         NoTasksFoundError: There are none.
         TaskDefinitionError: Two different ones have the same name, or their brokers have different stores.
     """
+    given: Any = tasks
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValidationError(f"tasks={shown(given)}: must be a list of tasks")
     named: dict[str, AnyTask] = {}
     for task in tasks:
+        if not isinstance(task, Task):
+            raise ValidationError(f"tasks: {shown(task)} is no task; decorate it with @task(broker)")
         other = named.setdefault(task.name, task)
-        if other is not task:
+        if other != task:
             raise TaskDefinitionError(
                 f"two tasks are named {task.name!r}: {_where(other)} and {_where(task)}; give one another `name`"
             )
@@ -116,22 +125,6 @@ def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:
                 f"and {task.broker.backend.describe()}): run a pool for each"
             )
     return named
-
-
-def checked_queues(queues: Sequence[str] | str | None) -> tuple[str, ...] | None:
-    """The names of queues, in order, each once; None for all.
-
-    Raises:
-        ValidationError: One can't be the name of a queue, or the list is empty.
-    """
-    if queues is None:
-        return None
-    if isinstance(queues, str):
-        queues = [queues]
-    names = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
-    if not names:
-        raise ValidationError("queues=[]: name at least one, or pass None for all")
-    return names
 
 
 def _where(task: AnyTask) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
+from alsek.core.limits import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
@@ -14,6 +16,7 @@ from alsek.storage.backends.redis.ears import Ears
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.locks import RedisLocks
 from alsek.storage.backends.redis.messages import RedisMessages
+from alsek.storage.backends.redis.portable import portable
 from alsek.storage.backends.redis.resp import Argument
 from alsek.storage.backends.redis.results import RedisResults
 from alsek.storage.backends.redis.scan import scan_keys
@@ -38,7 +41,7 @@ class RedisBackend(Backend):
         timeout: How long (ms) a call may take, repetitions after a lost connection included.
 
     Raises:
-        ValidationError: The connection is none of these.
+        ValidationError: The connection is none of these, or the timeout no number of milliseconds.
     """
 
     #: The text of a Lua function ``now()``: Unix milliseconds on the store's clock. It may use ``P``, the
@@ -54,6 +57,7 @@ class RedisBackend(Backend):
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
+        check_number("timeout", timeout, 1, type(self).__name__)
         self._link = Link(connection, timeout)
         self._ears = Ears(self._link)
         self._rooms: _Rooms | None = None
@@ -70,8 +74,21 @@ class RedisBackend(Backend):
         return ("redis", self._link.identity(), self.namespace)
 
     def within(self, timeout: int) -> RedisBackend:
-        origin = self._link.origin
-        return type(self)(origin, namespace=self.namespace, serializer=self.serializer, timeout=timeout)
+        return self._again(self._link.origin, timeout)()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the address and the options: it makes connections of its own. The address may have a password.
+
+        Raises:
+            SerializationError: It was given a client that can't be made again elsewhere.
+        """
+        return (self._again(portable(self._link.origin), self._link.timeout), ())
+
+    def _again(self, connection: Any, timeout: int) -> Callable[[], RedisBackend]:
+        """Makes another one of the same store."""
+        return partial(
+            type(self), connection, namespace=self.namespace, serializer=self.serializer, timeout=timeout
+        )
 
     def describe(self) -> str:
         return f"{self._link.where} (namespace {self.namespace!r})"

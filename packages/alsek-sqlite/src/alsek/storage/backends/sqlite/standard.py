@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
+from alsek.core.limits import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
@@ -60,11 +62,11 @@ class SQLiteBackend(Backend):
         super().__init__(namespace=namespace, serializer=serializer)
         if synchronous not in ("NORMAL", "FULL"):
             raise ValidationError(f"synchronous {synchronous!r}: must be 'NORMAL' or 'FULL'")
-        if timeout <= 0:
-            raise ValidationError(f"timeout {timeout}: must be a positive number of milliseconds")
+        check_number("timeout", timeout, 1, type(self).__name__)
         self._path = location.resolved(path)
         self._synchronous: Synchronous = synchronous
         self._clock = clock
+        self._timeout = timeout
         self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock)
         self._messages = SQLiteMessages(self._database)
         self._results = SQLiteResults(self._database)
@@ -80,7 +82,16 @@ class SQLiteBackend(Backend):
         return ("sqlite", self._path, self.namespace)
 
     def within(self, timeout: int) -> SQLiteBackend:
-        return type(self)(
+        return self._again(timeout)()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the path and the options: it opens the file anew."""
+        return (self._again(self._timeout), ())
+
+    def _again(self, timeout: int) -> Callable[[], SQLiteBackend]:
+        """Makes another one of the same store."""
+        return partial(
+            type(self),
             self._path,
             namespace=self.namespace,
             serializer=self.serializer,

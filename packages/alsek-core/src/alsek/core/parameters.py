@@ -1,0 +1,200 @@
+"""Which arguments a task's function can be called with, and where the message goes among them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import Parameter
+from typing import Any
+
+from alsek.core.message import Message
+from alsek.core.shown import shown
+from alsek.core.signature import Wanted, signature_of, wanted
+
+#: So many different shapes of calls are remembered.
+_MOST_SHAPES = 256
+
+
+class Parameters:
+    """What the function of a task takes.
+
+    Arguments go where a direct call would put them. The parameter ``message`` is then filled in, if the function wants
+    the message and no argument has taken its place.
+
+    Args:
+        function: The function. If it is a wrapper (``functools.wraps``), the arguments are checked against the
+            wrapper's own parameters, since it may add or take away some, and the wrapped function says whether it
+            wants the message.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        described = signature_of(function)
+        self._message = None if described is None else _message_of(function, described.parameters.values())
+        own = signature_of(function, follow_wrapped=False)
+        self._check: _Check | None = None
+        if own is not None:
+            parameters = list(own.parameters.values())
+            wrapped = described is None or _kinds(parameters) != _kinds(described.parameters.values())
+            self._check = _Check(parameters, None if wrapped else self._message)
+
+    @property
+    def wants_message(self) -> bool:
+        """Whether the function has a parameter ``message`` that is not annotated as something else."""
+        return self._message is not None
+
+    def fault(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        """Why the function can't be called with these arguments; None if it can, or if nobody can tell."""
+        return None if self._check is None else self._check.fault(args, kwargs)
+
+    def complete(self, message: Message) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of `message`, with the message itself where the function wants it."""
+        args, kwargs, place = message.args, message.kwargs, self._message
+        if place is None or (place.index is not None and len(args) > place.index):
+            return args, kwargs
+        if not place.by_position:
+            return args, kwargs if "message" in kwargs else {**kwargs, "message": message}
+        before = place.defaults[len(args) :]
+        if Parameter.empty in before:
+            return args, kwargs  # the function will say that they are missing
+        return (*args, *before, message), kwargs
+
+
+class _Place:
+    """Where a function takes the message.
+
+    Attributes:
+        index: The number of its positional parameter; None if it is keyword-only.
+        by_position: It is positional-only.
+        defaults: Of the positional parameters before it.
+        only: Its type hint allows nothing else.
+    """
+
+    __slots__ = ("by_position", "defaults", "index", "only")
+
+    def __init__(self, positional: Sequence[Parameter], parameter: Parameter, only: bool) -> None:
+        self.index = positional.index(parameter) if parameter in positional else None
+        self.by_position = parameter.kind is parameter.POSITIONAL_ONLY
+        self.defaults = tuple(each.default for each in positional[: self.index or 0])
+        self.only = only
+
+
+def _message_of(function: Callable[..., Any], parameters: Iterable[Parameter]) -> _Place | None:
+    for parameter in parameters:
+        if parameter.name == "message" and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            purpose = wanted(function, parameter)
+            if purpose is not Wanted.NOT:
+                return _Place(_positional(parameters), parameter, purpose is Wanted.ALWAYS)
+    return None
+
+
+def _positional(parameters: Iterable[Parameter]) -> list[Parameter]:
+    return [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+
+
+def _kinds(parameters: Iterable[Parameter]) -> list[object]:
+    return [(each.name, each.kind) for each in parameters]
+
+
+class _Check:
+    """Tells calls that the parameters allow from others, as Python does when it calls a function.
+
+    How many positional arguments there are and what the others are named decides, whatever their values. So each
+    such *shape* is looked at once.
+    """
+
+    def __init__(self, parameters: list[Parameter], message: _Place | None) -> None:
+        self._parameters = parameters
+        self._message = message
+        self._positional = _positional(parameters)
+        self._by_name = {each.name: each for each in parameters if each.kind in _NAMED}
+        kinds = {each.kind for each in parameters}
+        self._more_positional = Parameter.VAR_POSITIONAL in kinds
+        self._more_named = Parameter.VAR_KEYWORD in kinds
+        self._good: set[object] = set()
+
+    def fault(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        shape = (len(args), *kwargs) if kwargs else len(args)
+        if shape in self._good:
+            return None
+        found = self._too_many(args) or self._misnamed(args, kwargs) or self._missing(args, kwargs)
+        if found is None:
+            if len(self._good) < _MOST_SHAPES:
+                self._good.add(shape)
+            return None
+        return f"{found}. It takes {self._described()}; given: args={shown(args)}, kwargs={shown(kwargs)}"
+
+    def _too_many(self, args: Sequence[Any]) -> str | None:
+        message = self._message
+        if message is not None and message.only and message.index is not None and len(args) > message.index:
+            return (
+                f"args[{message.index}] is given for the parameter 'message', which Alsek fills in; give the "
+                "arguments for those after it by name, in kwargs"
+            )
+        most = len(self._positional)
+        if len(args) <= most or self._more_positional:
+            return None
+        return f"{len(args)} positional arguments are too many: at most {most} can be given"
+
+    def _misnamed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        by_position = [each.name for each in self._positional[: len(args)]]
+        for name in kwargs:
+            if name in self._by_name:
+                if name in by_position:
+                    return f"{name!r} is given twice: by position, as args[{by_position.index(name)}], and by name"
+            elif not self._more_named:
+                if any(name == each.name for each in self._positional):
+                    return f"{name!r} can only be given by position, in args"
+                return f"it has no parameter {shown(name)}{did_you_mean(name, self._by_name)}"
+        return None
+
+    def _missing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        given = {each.name for each in self._positional[: len(args)]}
+        given.update(name for name in kwargs if name in self._by_name)
+        message_given = "message" in given
+        if self._message is not None:
+            given.add("message")
+        missing = [
+            repr(each.name)
+            for each in self._parameters
+            if each.default is each.empty and each.kind not in _VARIABLE and each.name not in given
+        ]
+        if not missing:
+            return None
+        text = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        if self._message is not None and message_given and "message" not in kwargs:
+            text += (
+                f" (args[{self._message.index}] was taken for 'message': give the others by name, in kwargs)"
+            )
+        return text
+
+    def _described(self) -> str:
+        """The parameters as they are written in Python, without type hints, defaults and what Alsek fills in."""
+        texts: list[str] = []
+        before: Any = None
+        for each in self._parameters:
+            if before is Parameter.POSITIONAL_ONLY and each.kind is not before:
+                texts.append("/")
+            if each.kind is Parameter.KEYWORD_ONLY and before not in (each.kind, Parameter.VAR_POSITIONAL):
+                texts.append("*")
+            before = each.kind
+            stars = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
+            default = "" if each.default is each.empty else "=…"
+            texts.append(f"{stars}{each.name}{default}")
+        if before is Parameter.POSITIONAL_ONLY:
+            texts.append("/")
+        if self._message is not None:
+            texts = ["message=…" if text == "message" else text for text in texts]
+        return f"({', '.join(texts)})"
+
+
+_NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearest to `name`, in parentheses; empty if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

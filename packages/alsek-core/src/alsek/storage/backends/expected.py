@@ -1,0 +1,25 @@
+"""What a class that needs a backend says if it is given something else."""
+
+from __future__ import annotations
+
+from alsek.core.shown import shown
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.abstract import Backend
+
+
+def expect_backend(where: str, given: object) -> None:
+    """Check that `given` is a backend.
+
+    Args:
+        where: Whose argument it is, such as ``ResultStore``.
+        given: The argument.
+
+    Raises:
+        ValidationError: It is something else. For what has a backend, a broker say, the text says to pass that.
+    """
+    if isinstance(given, Backend):
+        return
+    remedy = "say, SQLiteBackend('alsek.db')"
+    if isinstance(getattr(given, "backend", None), Backend):
+        remedy = f"pass the backend of this {type(given).__name__}: its attribute `backend`"
+    raise ValidationError(f"{where}(backend={shown(given)}): not a backend; {remedy}")

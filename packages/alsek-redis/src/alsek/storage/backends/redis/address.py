@@ -72,6 +72,12 @@ def is_cluster(client: Client) -> bool:
     return isinstance(client, RedisCluster)
 
 
+def database_of(client: Client) -> int:
+    """The number of the database that a client uses. A cluster has only one."""
+    options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)
+    return int(options.get("db") or 0) if isinstance(options, dict) else 0
+
+
 def identity_of(client: Client) -> Hashable:
     """Equal for two clients of the same database."""
     if is_cluster(client):
@@ -82,7 +88,7 @@ def identity_of(client: Client) -> Hashable:
         return (type(client).__name__, id(client))
     if options.get("server") is not None:  # an imitation, that lives in this process
         return (type(client).__name__, id(options["server"]), options.get("db"))
-    database = int(options.get("db") or 0)
+    database = database_of(client)
     if hasattr(pool, "service_name"):
         return ("sentinel", pool.service_name, database)
     if "path" in options:

@@ -30,6 +30,7 @@ from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (
     Client,
     check,
+    database_of,
     describe,
     identity_of,
     is_cluster,
@@ -66,6 +67,8 @@ class Link:
         self.timeout = timeout
         #: Whether the server knows ``#!lua flags=…``; None until it was tried.
         self.knows_flags: bool | None = None
+        #: Digests of the scripts that this user is known to have all rights for.
+        self.permitted: set[bytes] = set()
         self._direct = False
         self._reset()
 
@@ -98,6 +101,11 @@ class Link:
     def cluster(self) -> bool:
         """Whether this is a cluster."""
         return is_cluster(self.client)
+
+    @property
+    def database(self) -> int:
+        """Its number."""
+        return database_of(self.client)
 
     @property
     def where(self) -> str:

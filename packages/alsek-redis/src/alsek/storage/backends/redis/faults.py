@@ -7,6 +7,8 @@ is told at once. No text here has a password in it: redis-py's own errors name h
 
 from __future__ import annotations
 
+import re
+
 from redis import exceptions as redis_errors
 
 from alsek.exceptions import AlsekError, BackendError, BackendUnavailableError
@@ -61,8 +63,23 @@ def refused_answer(where: str, error: BaseException) -> BackendError:
         return BackendError(
             f"{where} is out of memory (maxmemory) and refuses writes: let workers drain it, or raise maxmemory."
         )
-    if isinstance(error, redis_errors.NoPermissionError):
-        return BackendError(f"{where}: this user lacks a permission that Alsek needs ({_text(error)}).")
+    lacking = re.search(r"ALSEK RIGHTS (\S+) (.*)", str(error), re.DOTALL)
+    if lacking is not None:
+        return BackendError(
+            f"{where}: this user may not do {lacking[1]} with keys like {lacking[2]!r}, so nothing was done. Its rules "
+            f"(ACL) must allow all keys of the namespace (~alsek:*) and the commands named in docs/backends.md."
+        )
+    if isinstance(error, redis_errors.NoPermissionError) or "The user executing the script can't" in str(error):
+        return BackendError(
+            f"{where}: this user lacks a permission that Alsek needs ({_text(error)}). Its rules (ACL) must allow the "
+            f"keys ~alsek:*, the channels &alsek:* and the commands named in docs/backends.md."
+        )
+    foreign = re.search(r"ALSEK KEY (\S+) (.*)", str(error), re.DOTALL)
+    if foreign is not None:
+        return BackendError(
+            f"{where}: the key {foreign[1]!r} has something that Alsek did not write ({foreign[2]}). Nothing was done. "
+            f"Rename or delete that key, or give Alsek a namespace of its own."
+        )
     return BackendError(f"{where} answered with an error: {_text(error)}")
 
 

@@ -14,11 +14,14 @@ class Keys:
     Args:
         namespace: As the user gave it.
         hash_tag: Put the namespace in braces, so that a cluster keeps all of it on one node.
+        database: Its number. Channels belong to the whole server, so those of databases other than 0 name theirs.
     """
 
-    def __init__(self, namespace: str, hash_tag: bool = False) -> None:
+    def __init__(self, namespace: str, hash_tag: bool = False, database: int = 0) -> None:
         escaped = namespace.replace("%", "%25").replace(":", "%3A")
         self.prefix = f"{{{escaped}}}:" if hash_tag else f"{escaped}:"
+        #: What the names of channels begin with, after the namespace.
+        self.channels = f"@{database}:" if database else ""
 
     def messages(self) -> str:
         """HASH uuid -> record: all messages of the namespace, so that a uuid can't be there twice."""
@@ -73,5 +76,11 @@ class Keys:
         return f"{self.prefix}values:{name}"
 
     def channel(self, name: str) -> str:
-        """A channel of this namespace."""
-        return f"{self.prefix}{name}"
+        """A channel of this namespace, in this database."""
+        if not self.channels and name.startswith("@"):
+            return f"{self.prefix}@0:{name}"  # else it could be one of another database
+        return f"{self.prefix}{self.channels}{name}"
+
+    def short_channel(self, channel: str) -> str:
+        """The name that :meth:`channel` was given."""
+        return channel.removeprefix(self.prefix).removeprefix(self.channels or "@0:")

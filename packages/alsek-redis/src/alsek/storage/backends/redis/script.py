@@ -8,6 +8,11 @@ rarely are put into one function, which makes them when it is first asked: ``rar
 A script is called by its digest; a server that does not know it (it restarted, say) is sent the text.
 ``flags=allow-oom`` lets what frees memory run at ``maxmemory``; servers before 7.0 don't know such flags, but
 lift that limit from the first write on that needs no memory, so such a write is put first.
+
+No script may stop half-way, since Redis takes nothing back. What a user is not allowed to do is found out before the
+first write, when a process runs a script for the first time (``scripts/rights/check.lua``; one key more tells the script
+to ask). What a foreign key in the place of one of Alsek's makes impossible either stops a script before its first write,
+and then the script is sent once more in a form that names the key, or is noted and left out (``prelude/base.lua``).
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from alsek.exceptions import BackendError
 from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.resp import encode, encode_all
+from alsek.storage.backends.redis.resp import encode_all
 
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
 _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
@@ -31,6 +36,19 @@ _RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
 _FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
+_COMMANDS = re.compile(r"(?:(?<!p)call|try|attempt|bulk)\('([A-Z]+)'")
+#: Each script is told of this many keys, and of one more if it is to ask for its user's rights first.
+_KEYS: Final = 6
+_RAISES = "local call, try = redis.call, redis.pcall\n"
+_RAISES_WITH_NAME = """\
+local try = redis.pcall
+local function call(...)
+  local answer = try(...)
+  if type(answer) == 'table' and answer.err then error('ALSEK KEY ' .. select(2, ...) .. ' ' .. answer.err, 0) end
+  return answer
+end
+"""
+_FOREIGN = ("WRONGTYPE", "not an integer", "would overflow")
 
 #: The server's clock in Unix milliseconds.
 SERVER_CLOCK: Final = """\
@@ -42,24 +60,40 @@ end
 
 
 class Source(NamedTuple):
-    """A script's text and digest, for servers that know flags and for those that don't."""
+    """A script's text and digest, for servers that know flags and for those that don't; and which names a foreign key."""
 
     flagged: bytes
     flagged_sha: bytes
     plain: bytes
     plain_sha: bytes
+    naming: bytes
 
 
 @cache
-def load(name: str, clock: str) -> Source:
-    """The script of this name, whole."""
+def load(name: str, clock: str, channels: str = "") -> Source:
+    """The script of this name, whole, for the database whose channels' names begin so after the namespace."""
     text = _FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
     flags = _FLAGS.search(text)
     often, seldom = _parts(_NEEDS, text), _seldom(_parts(_RARELY, text))
-    body = "".join(["local P = ARGV[1]\nlocal made, rarely\n", clock, "\n", often, seldom, text])
+    head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
+    parts = "".join((clock, "\n", often, seldom, text))
+    body = "".join((head, _rights(parts), parts))
     flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
     plain = (_FREE_WRITE + body if flags else body).encode()
-    return Source(flagged, _digest(flagged), plain, _digest(plain))
+    naming = (_FREE_WRITE if flags else "") + head + parts.replace(_RAISES, _RAISES_WITH_NAME)
+    return Source(flagged, _digest(flagged), plain, _digest(plain), naming.encode())
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands without which a script is no use. (Who may not publish is served all the same.)"""
+    found = set(_COMMANDS.findall(text)) | ({"HMGET"} if "fetch(" in text else set[str]())
+    return sorted(found - {"PUBLISH"})
+
+
+def _rights(parts: str) -> str:
+    commands = ", ".join(f"'{name}'" for name in commands_of(parts))
+    check = _FOLDER.joinpath("rights", "check.lua").read_text("utf-8")
+    return f"if KEYS[{_KEYS + 1}] then\nlocal COMMANDS = {{ {commands} }}\n{check}end\n"
 
 
 def _parts(which: re.Pattern[str], text: str) -> str:
@@ -95,10 +129,13 @@ class Call:
         self._link = link
         self._source = source
         self._tail = (b"%d" % len(keys), *keys, *fixed)
-        self._packed_tail = encode_all(self._tail)
+        none = fixed[0] + b"none"
+        padded = (*keys, *([none] * (_KEYS + 1 - len(keys))))
+        self._asking_tail = (b"%d" % len(padded), *padded, *fixed)
+        packed_tail = encode_all(self._tail)
         self._count = 2 + len(self._tail)
-        self._head_flagged = encode_all((b"EVALSHA", source.flagged_sha)) + self._packed_tail
-        self._head_plain = encode_all((b"EVALSHA", source.plain_sha)) + self._packed_tail
+        self._head_flagged = encode_all((b"EVALSHA", source.flagged_sha)) + packed_tail
+        self._head_plain = encode_all((b"EVALSHA", source.plain_sha)) + packed_tail
 
     def __call__(self, *arguments: bytes) -> Any:
         """Run it, with these arguments after the fixed ones."""
@@ -111,38 +148,64 @@ class Call:
             BackendUnavailableError, BackendError: See :class:`~alsek.storage.backends.redis.connection.Link`.
         """
         link = self._link
-        flagged = link.knows_flags is not False
         try:
-            if link.direct:
-                head = self._head_flagged if flagged else self._head_plain
-                packed = b"*%d\r\n%b%b" % (self._count + len(arguments), head, encode_all(arguments))
-                return link.send((), packed)
-            sha = self._source.flagged_sha if flagged else self._source.plain_sha
-            return link.send((b"EVALSHA", sha, *self._tail, *arguments), None)
-        except NoScriptError:
-            return self._send_text(arguments)
+            if self._source.flagged_sha in link.permitted:
+                return self._run(arguments)
+            reply = self._send(self._asking_tail, arguments)
         except BackendError as error:
-            if not flagged or not self._is_unreadable(error):
+            if not _is_foreign(error):
                 raise
-            # The server keeps a text by its digest that it can't read.
-            link.knows_flags = False
-            return self._send_text(arguments)
+            return self._eval(self._source.naming, self._tail, arguments)
+        link.permitted.add(self._source.flagged_sha)
+        return reply
 
-    def _send_text(self, arguments: Sequence[bytes]) -> Any:
+    def _run(self, arguments: Sequence[bytes]) -> Any:
+        link = self._link
+        if not link.direct:
+            return self._send(self._tail, arguments)
+        flagged = link.knows_flags is not False
+        head = self._head_flagged if flagged else self._head_plain
+        packed = b"*%d\r\n%b%b" % (self._count + len(arguments), head, encode_all(arguments))
+        try:
+            return link.send((), packed)
+        except NoScriptError:
+            return self._send_text(self._tail, arguments)
+        except BackendError as error:
+            return self._without_flags(error, flagged, self._tail, arguments)
+
+    def _send(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
+        flagged = self._link.knows_flags is not False
+        sha = self._source.flagged_sha if flagged else self._source.plain_sha
+        try:
+            return self._link.send((b"EVALSHA", sha, *tail, *arguments), None)
+        except NoScriptError:
+            return self._send_text(tail, arguments)
+        except BackendError as error:
+            return self._without_flags(error, flagged, tail, arguments)
+
+    def _without_flags(
+        self, error: BackendError, flagged: bool, tail: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> Any:
+        if not flagged or not self._is_unreadable(error):
+            raise error
+        # The server keeps a text by its digest that it can't read.
+        self._link.knows_flags = False
+        return self._send_text(tail, arguments)
+
+    def _send_text(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
         link = self._link
         source = self._source
         if link.knows_flags is not False:
             try:
-                return self._eval(source.flagged, arguments)
+                return self._eval(source.flagged, tail, arguments)
             except BackendError as error:
                 if not self._is_unreadable(error):
                     raise
                 link.knows_flags = False
-        return self._eval(source.plain, arguments)
+        return self._eval(source.plain, tail, arguments)
 
-    def _eval(self, text: bytes, arguments: Sequence[bytes]) -> Any:
-        command = (b"EVAL", text, *self._tail, *arguments)
-        return self._link.send(command, encode(command) if self._link.direct else None)
+    def _eval(self, text: bytes, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
+        return self._link.send((b"EVAL", text, *tail, *arguments), None)
 
     def _is_unreadable(self, error: BackendError) -> bool:
         """Whether this server could not even read the first line of the flagged text."""
@@ -151,3 +214,8 @@ class Call:
             return False
         text = str(error.__cause__)
         return isinstance(error.__cause__, ResponseError) and ("ompiling" in text or "near '#'" in text)
+
+
+def _is_foreign(error: BackendError) -> bool:
+    """Whether a key in the place of one of Alsek's stopped the script, before its first write."""
+    return isinstance(error.__cause__, ResponseError) and any(sign in str(error) for sign in _FOREIGN)

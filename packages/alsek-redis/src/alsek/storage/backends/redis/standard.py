@@ -210,7 +210,7 @@ class _Rooms:
     def __init__(self, link: Link, namespace: str, clock: str) -> None:
         self._link = link
         self._clock = clock
-        self.keys = Keys(namespace, hash_tag=link.cluster)
+        self.keys = Keys(namespace, hash_tag=link.cluster, database=link.database)
         keys = self.keys
         names = (keys.messages(), keys.queues(), keys.delayed(), keys.workers(), keys.counters())
         self._shared = tuple(name.encode() for name in names)
@@ -220,5 +220,5 @@ class _Rooms:
         self.locks = RedisLocks(self._call)
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> Call:
-        source = load(script, self._clock)
+        source = load(script, self._clock, self.keys.channels)
         return Call(self._link, source, (*self._shared, *keys), (self.keys.prefix.encode(), *fixed))

@@ -67,7 +67,7 @@ class SocketSubscription(Subscription):
     ) -> None:
         self._link = link
         self._ears = ears
-        self._prefix = keys.channel("")
+        self._keys = keys
         names = [keys.channel(channel) for channel in channels]
         self._channels = len(names)
         self._subscribe_command = encode(["SUBSCRIBE", *names])
@@ -122,7 +122,7 @@ class SocketSubscription(Subscription):
         if reply is not None:
             self._quiet_since, self._pinged = now, False
             if isinstance(reply, list) and reply[0] == b"message":
-                return True, Note(reply[1].decode().removeprefix(self._prefix), reply[2])
+                return True, Note(self._keys.short_channel(reply[1].decode()), reply[2])
         elif deadline is not None and now >= deadline:
             return False, None
         elif now >= until:
@@ -230,7 +230,7 @@ class ClientSubscription(Subscription):
 
     def __init__(self, link: Link, keys: Keys, channels: tuple[str, ...]) -> None:
         self._link = link
-        self._prefix = keys.channel("")
+        self._keys = keys
         try:
             self._pubsub = link.client.pubsub()
             self._pubsub.subscribe(*(keys.channel(channel) for channel in channels))
@@ -250,7 +250,7 @@ class ClientSubscription(Subscription):
             if found is not None and found["type"] == "message":
                 channel, data = found["channel"], found["data"]
                 name = channel.decode() if isinstance(channel, bytes) else channel
-                return Note(name.removeprefix(self._prefix), data.encode() if isinstance(data, str) else data)
+                return Note(self._keys.short_channel(name), data.encode() if isinstance(data, str) else data)
             if found is not None and found["type"] == "subscribe":
                 return None  # it has reconnected
             if deadline is not None and time.monotonic() >= deadline:

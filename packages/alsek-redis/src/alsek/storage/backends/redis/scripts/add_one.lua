@@ -1,7 +1,7 @@
 -- Store one new message that is ready at once, as add.lua does, in as few commands as that takes.
 --
 -- Nearly all submissions are of this kind. Whatever is not plain is left to add.lua, before anything is written: a uuid
--- that may not be new, and a ready set that somebody has overwritten.
+-- that may not be new, and a ready set or index that somebody has overwritten.
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
 -- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl
 -- Returns: 1, or nil for what is left to add.lua
@@ -15,7 +15,11 @@ local set = P .. 'ready:' .. wish .. ':' .. queue
 local lists = token_lists(wish, queue)
 local there = call('EXISTS', set, unpack(lists))
 local arrival = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
-if type(redis.pcall('ZADD', set, ARGV[6], arrival .. uuid)) ~= 'number' then return false end
+commit()
+-- The set into the index, and a token for one sleeper of each kind that may take it, where they are missing.
+local new = there <= #lists
+if new and not call('ZADD', P .. 'ready:' .. wish, '0', queue) then return false end
+if not call('ZADD', set, ARGV[6], arrival .. uuid) then return false end
 local expiry = ttl == '0' and '0' or int(NOW + ttl)
 call('HSET', MESSAGES, uuid, '1|' .. wish .. '|' .. ARGV[6] .. '|' .. string.match(arrival, '^0*(%d+)') .. '|0|' .. expiry ..
   '|' .. ttl .. '|' .. status_ttl .. '|0|' .. ARGV[2] .. '|' .. queue .. '\n' .. ARGV[5])
@@ -23,12 +27,9 @@ call('HINCRBY', QUEUES, queue, '1')
 if status_ttl ~= '0' then
   local name, status = P .. 'statuses:' .. uuid, '1|' .. int(NOW) .. '|'
   if status_ttl == '-1' then call('SET', name, status) else call('SET', name, status, 'PX', status_ttl) end
-  call('PUBLISH', name, status)
+  try('PUBLISH', C .. 'statuses:' .. uuid, status)
 end
-
--- The set into the index, and a token for one sleeper of each kind that may take it, where they are missing.
-if there <= #lists then
-  call('ZADD', P .. 'ready:' .. wish, '0', queue)
+if new then
   for _, list in ipairs(lists) do
     if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
   end

@@ -1,11 +1,11 @@
--- How many dead letters each queue has; what has expired does not count.
+-- How many dead letters each queue has; what has expired does not count. A list that somebody has overwritten is empty.
 -- ARGV[2] a queue, or '' for all
 -- Returns: flat: queue, number
--- Needs: base tokens place status letters
+-- Needs: base
 local answer = {}
 for _, queue in ipairs(ARGV[2] ~= '' and { ARGV[2] } or call('SMEMBERS', P .. 'dead')) do
-  trim(queue)
+  local many = try('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')
   answer[#answer + 1] = queue
-  answer[#answer + 1] = call('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')
+  answer[#answer + 1] = type(many) == 'number' and many or 0
 end
 return answer

@@ -13,7 +13,7 @@ for i = 1, #entries, 2 do
     answer[#answer + 1] = uuid
     answer[#answer + 1] = found
   else
-    call('ZREM', index, uuid)
+    redis.pcall('ZREM', index, uuid) -- who may only read reads all the same
   end
 end
 return answer

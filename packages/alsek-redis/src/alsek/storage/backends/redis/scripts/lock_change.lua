@@ -11,7 +11,7 @@ if ARGV[3] == 'see' then return held end
 if owner ~= ARGV[4] then return false end
 if ARGV[3] == 'free' then
   call('DEL', key)
-  call('PUBLISH', key, '')
+  try('PUBLISH', C .. 'locks:' .. ARGV[2], '')
 else
   held = int(NOW + tonumber(ARGV[5])) .. '|' .. fence .. '|' .. owner
   call('SET', key, held, 'PX', ARGV[5])

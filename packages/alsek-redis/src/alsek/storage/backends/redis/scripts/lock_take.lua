@@ -4,7 +4,8 @@
 -- Needs: base
 local key = P .. 'locks:' .. ARGV[2]
 local held = call('GET', key)
-if held and tonumber(string.match(held, '^%d+')) > NOW then return held end
+if held and (tonumber(string.match(held, '^%d+')) or 0) > NOW then return held end
 local taken = int(NOW + tonumber(ARGV[4])) .. '|' .. call('HINCRBY', COUNTERS, 'fence', 1) .. '|' .. ARGV[3]
+commit()
 call('SET', key, taken, 'PX', ARGV[4])
 return taken

@@ -1,9 +1,11 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
 -- Returns: how many it was
--- Needs: base tokens place status letters
+-- Needs: base tokens place status fading discard letters
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
+check_lists(queue)
+commit()
 trim(queue)
 local doomed = ARGV[3] ~= '' and { ARGV[3] } or call('ZRANGE', P .. 'dead:' .. queue, 0, 999)
 for _, uuid in ipairs(doomed) do

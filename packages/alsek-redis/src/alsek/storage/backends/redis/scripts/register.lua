@@ -4,6 +4,8 @@
 -- Returns: nothing
 -- Needs: base beat
 -- Flags: allow-oom
+local known = call('HEXISTS', KEYS[6], '') == 1
+call('ZSCORE', WORKERS, ARGV[2])
 beat(tonumber(ARGV[3]))
 extend(ARGV[2], ARGV[3])
-call('HSETNX', KEYS[6], '', '0 \n')
+if not known then call('HSET', KEYS[6], '', '0 \n') end

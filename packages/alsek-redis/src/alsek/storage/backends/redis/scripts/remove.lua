@@ -6,7 +6,9 @@
 local queue, uuid = ARGV[2], ARGV[3]
 local h = look(uuid, queue)
 if not h then return 0 end
-take_away(uuid, h)
+local place = whereabouts(uuid, h)
+commit()
+take_away(uuid, h, place)
 drop(uuid, h)
 settle()
 tell_result(uuid)

@@ -2,16 +2,17 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, from ARGV[5] on the tokens that it knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: base header tokens place put status letters return beat
+-- Needs: base header tokens place put status discard letters return beat
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
+local held = call('HGETALL', claims)
+look_at_delayed()
 beat(tonumber(ARGV[3]))
 extend(worker, ARGV[3])
 
 local known, revoked = {}, {}
 for i = 5, #ARGV do known[tonumber(ARGV[i])] = true end
-local held = call('HGETALL', claims)
 for i = 1, #held, 2 do
   local uuid = held[i]
   local token, seq, flags, h = parse_claim(held[i + 1])
@@ -23,5 +24,5 @@ for i = 1, #held, 2 do
   end
 end
 settle()
-for _, queue in ipairs(call('SRANDMEMBER', P .. 'dead', 5)) do trim(queue) end
+trim_some(5)
 return revoked

@@ -5,8 +5,11 @@
 local queue, uuid, pause = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local h = look(uuid, queue)
 if not h then return 0 end
-take_away(uuid, h)
-h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
+look_at_delayed()
+local place = whereabouts(uuid, h)
+commit()
+take_away(uuid, h, place)
+h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1) or h.arrival, '0', '0'
 write(uuid, format(h) .. ARGV[5])
 if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
 status(uuid, RETRYING, h.status_ttl)

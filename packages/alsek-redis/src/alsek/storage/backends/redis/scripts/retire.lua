@@ -5,7 +5,7 @@
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
 -- Needs: base window tokens place status leave result finish
--- Rarely: header put letters submit return outcomes
+-- Rarely: header put discard letters submit return outcomes
 -- Flags: allow-oom
 -- Of the outcomes from ARGV[4] on the uuids of those whose token is not among `accepted` (each between two blanks),
 -- or stood before it already.
@@ -30,6 +30,8 @@ if not known then
   return unaccepted(at and at + WINDOW > NOW and tokens or ' ')
 end
 local _, apply = finish(KEYS[6], 4, ARGV[3])
+look_at_delayed()
+commit()
 local refused, _, accepted = apply()
 if accepted[1] then
   call('SET', answered, int(NOW) .. '| ' .. table.concat(accepted, ' ') .. ' ', 'PX', WINDOW)

@@ -5,12 +5,13 @@
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = look(uuid, queue)
 if not h then return 0 end
+local worker = holder_of(uuid)
+commit()
 h.revoked = '1'
 call('HSET', MESSAGES, uuid, format(h) .. string.sub(record, h.body))
-local worker = holder_of(uuid)
 if worker then
   local claims, calls = P .. 'claims:' .. worker, P .. 'calls:' .. worker
-  local token, seq, flags, held = parse_claim(call('HGET', claims, uuid))
+  local token, seq, flags, held = parse_claim(call('HGET', claims, uuid) or '')
   if held then
     held.revoked = '1'
     call('HSET', claims, uuid, int(token) .. '|' .. int(seq) .. '|' .. flags .. '|' .. format(held))

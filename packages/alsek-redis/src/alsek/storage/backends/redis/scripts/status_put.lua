@@ -8,5 +8,5 @@ if ARGV[6] == '1' and call('EXISTS', key) == 1 then return 0 end
 if ARGV[7] ~= '' and string.sub(call('GET', key) or '', 1, #ARGV[7]) ~= ARGV[7] then return 0 end
 local packed = ARGV[3] .. STAMP .. ARGV[4]
 keep(key, packed, ARGV[5])
-call('PUBLISH', key, packed)
+try('PUBLISH', C .. 'statuses:' .. ARGV[2], packed)
 return 1

@@ -10,7 +10,7 @@
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
 -- eighth, only if workers were lost, is flat (worker, how many messages it held)
 -- Needs: base window tokens place status leave result finish beat takeover due sets pick claim
--- Rarely: header put letters submit return outcomes promote merge again
+-- Rarely: header put discard letters submit return outcomes promote merge again
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
@@ -23,7 +23,9 @@ local repeated = last == seq
 if tonumber(seq) < tonumber(last) then
   return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 end
+look_at_delayed()
 beat(tonumber(ARGV[4]))
+commit()
 if repeated then
   local kept = said ~= '' and cjson.decode(said) or {}
   refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
@@ -48,8 +50,10 @@ if not repeated then
     claimed, found = claim(choose(limit, holds_nothing), seq, entries)
     if found and POLICY ~= 'freely' then alone = found end
   end
-  for queue, fault in pairs(broken) do
-    corrupt[#corrupt + 1], corrupt[#corrupt + 2], corrupt[#corrupt + 3] = '', queue, fault
+  for _, found_out in ipairs({ broken, faults }) do
+    for name, fault in pairs(found_out) do
+      corrupt[#corrupt + 1], corrupt[#corrupt + 2], corrupt[#corrupt + 3] = '', name, fault
+    end
   end
   said = ''
   if refused[1] or skipped[1] or corrupt[1] then
@@ -62,7 +66,7 @@ if not repeated then
 end
 
 -- A worker that may take nothing now would be woken by the very token that it leaves, again and again.
-local waiting = barred and waits(ROOMS) or not barred and pass_on(ROOMS)
+local waiting = not faults[COUNTERS] and (barred and waits(ROOMS) or not barred and pass_on(ROOMS))
 if found and POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
 local suspects = POLICY ~= 'freely' and waits({ 'suspects:' })
 return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken }

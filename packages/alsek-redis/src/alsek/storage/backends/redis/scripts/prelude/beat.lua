@@ -3,8 +3,9 @@
 -- Some worker reached the store. Whose whole lease has passed without any worker doing so is given a new one: that was an
 -- outage. This is noted once a second at most, so an outage may seem longer than it was by so much.
 local function beat(lease)
-  local last = tonumber(call('HGET', COUNTERS, 'beat') or -1)
+  local last = tonumber(call('HGET', COUNTERS, 'beat') or -1) or -1
   local silence = NOW - last
+  commit()
   if silence >= 0 and silence <= math.min(lease / 8, 1000) then return end
   call('HSET', COUNTERS, 'beat', int(NOW))
   if last < 0 then return end

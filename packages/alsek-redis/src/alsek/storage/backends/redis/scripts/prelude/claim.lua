@@ -6,7 +6,10 @@
 local function claim(picked, seq, entries)
   local uuids, answer, at, alone = picked.uuids, {}, 0, false
   if not uuids[1] then return answer, alone end
-  local token = call('HINCRBY', COUNTERS, 'token', int(#uuids)) - #uuids
+  local token = call('HINCRBY', COUNTERS, 'token', int(#uuids))
+  if not token then return answer, alone end
+  token = token - #uuids
+  take(picked.sets)
   for n, record in ipairs(fetch(MESSAGES, uuids)) do
     local expiry, status_ttl, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]

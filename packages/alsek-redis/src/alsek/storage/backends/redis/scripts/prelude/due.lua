@@ -3,8 +3,7 @@
 -- Make what is due ready, unless the caller only looks. Answers the milliseconds until the next one is, -1 if none is
 -- delayed.
 local function see_to_delayed(dlq_ttl, only_look)
-  local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')
-  if not head[1] then return -1 end
-  local left = tonumber(head[2]) - NOW
+  if not first_due then return -1 end
+  local left = first_due - NOW
   return (left > 0 or only_look) and math.max(left, 0) or rarely().promote(dlq_ttl)
 end

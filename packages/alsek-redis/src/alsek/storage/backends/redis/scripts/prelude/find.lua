@@ -12,7 +12,7 @@ local function state_of(uuid, h)
   local place = place_of(h, uuid)
   if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
   for _, room in ipairs({ 'ready:', 'suspects:' }) do
-    local score = redis.pcall('ZSCORE', P .. room .. h.wish .. ':' .. h.queue, place)
+    local score = try('ZSCORE', P .. room .. h.wish .. ':' .. h.queue, place)
     if type(score) == 'string' then return 'ready', room end
   end
   return 'claimed'
@@ -21,21 +21,25 @@ end
 -- The workers are few, so that no step has to keep who holds what.
 local function holder_of(uuid)
   for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
-    if call('HEXISTS', P .. 'claims:' .. worker, uuid) == 1 then return worker end
+    if try('HEXISTS', P .. 'claims:' .. worker, uuid) == 1 then return worker end
   end
 end
 
--- Out of where it waits, or out of its holder's hands. Its record stays.
-local function take_away(uuid, h)
+-- Where it waits, or who holds it, for take_away(): to be asked before the first write.
+local function whereabouts(uuid, h)
   local state, room = state_of(uuid, h)
-  if state == 'delayed' then
+  return { state = state, room = room, worker = state == 'claimed' and holder_of(uuid) }
+end
+
+-- Out of where it waits, or out of its holder's hands. Its record stays.
+local function take_away(uuid, h, place)
+  if place.state == 'delayed' then
     call('ZREM', DELAYED, place_of(h, uuid) .. '\n' .. h.queue)
-  elseif state == 'ready' then
-    local set = P .. room .. h.wish .. ':' .. h.queue
+  elseif place.state == 'ready' then
+    local set = P .. place.room .. h.wish .. ':' .. h.queue
     call('ZREM', set, place_of(h, uuid))
-    if call('EXISTS', set) == 0 then call('ZREM', P .. room .. h.wish, h.queue) end
-  else
-    local worker = holder_of(uuid)
-    if worker then call('HDEL', P .. 'claims:' .. worker, uuid) end
+    if call('EXISTS', set) == 0 then call('ZREM', P .. place.room .. h.wish, h.queue) end
+  elseif place.worker then
+    call('HDEL', P .. 'claims:' .. place.worker, uuid)
   end
 end

@@ -1,5 +1,4 @@
--- Dead letters: letters:<uuid>\n<queue> is died_at|length of the error|error, then the payload, and expires
--- by itself; dead:<queue> has their order, fading:<queue> their expiries.
+-- Writing dead letters; what they are is told in prelude/fading.lua.
 
 -- Forget what has expired; at most 500 a time, so that no step grows long.
 local function trim(queue)
@@ -12,29 +11,35 @@ local function trim(queue)
   if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
 end
 
--- ttl (text): '0' keeps nothing, '-1' for ever.
+-- The same for a few queues that have dead letters, whichever they are.
+local function trim_some(many)
+  for _, queue in ipairs(call('SRANDMEMBER', P .. 'dead', many)) do trim(queue) end
+end
+
+-- ttl (text): '0' keeps nothing, '-1' for ever. The lists live as long as the longest-lived letter in them.
 local function bury(uuid, queue, payload, fault, ttl)
   if ttl ~= '0' then
+    local order, expiries, queues = P .. 'dead:' .. queue, P .. 'fading:' .. queue, P .. 'dead'
     local letter = int(NOW) .. '|' .. #fault .. '|' .. fault .. payload
     keep(P .. 'letters:' .. uuid .. '\n' .. queue, letter, ttl)
-    call('ZADD', P .. 'dead:' .. queue, call('HINCRBY', COUNTERS, 'death', 1), uuid)
-    call('ZADD', P .. 'fading:' .. queue, ttl == '-1' and '+inf' or int(NOW + ttl), uuid)
-    call('SADD', P .. 'dead', queue)
+    local left, left_of_all = call('PTTL', expiries), call('PTTL', queues)
+    call('ZADD', order, call('HINCRBY', COUNTERS, 'death', 1) or int(NOW), uuid)
+    call('ZADD', expiries, ttl == '-1' and '+inf' or int(NOW + ttl), uuid)
+    call('SADD', queues, queue)
+    prolong(order, left, ttl)
+    prolong(expiries, left, ttl)
+    prolong(queues, left_of_all, ttl)
     trim(queue)
+    trim_some(2)
   end
   tell_result(uuid)
 end
 
-local function lives(uuid, queue)
-  local expiry = call('ZSCORE', P .. 'fading:' .. queue, uuid)
-  return expiry and (expiry == 'inf' or tonumber(expiry) > NOW)
-end
-
-local function discard(uuid, queue)
-  call('ZREM', P .. 'dead:' .. queue, uuid)
-  call('ZREM', P .. 'fading:' .. queue, uuid)
-  call('DEL', P .. 'letters:' .. uuid .. '\n' .. queue)
-  if call('EXISTS', P .. 'dead:' .. queue) == 0 then call('SREM', P .. 'dead', queue) end
+-- For who is to hear of foreign lists before the first write.
+local function check_lists(queue)
+  call('ZCARD', P .. 'dead:' .. queue)
+  call('ZCARD', P .. 'fading:' .. queue)
+  call('SCARD', P .. 'dead')
 end
 
 -- A record that can't be read: its bytes go to the dead letters, and the caller hears of it.
@@ -47,7 +52,7 @@ local function set_aside(uuid, queue, record, dlq_ttl)
   local name = P .. 'statuses:' .. uuid
   if call('EXISTS', name) == 1 then
     call('SET', name, FAILED .. STAMP, 'KEEPTTL')
-    call('PUBLISH', name, FAILED .. STAMP)
+    try('PUBLISH', C .. 'statuses:' .. uuid, FAILED .. STAMP)
   end
   bury(uuid, queue, record, cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) ..
     ',"traceback":null}', dlq_ttl)

@@ -6,7 +6,7 @@ local function best_of(sets)
   for _, set in ipairs(sets) do
     local member = set.list[set.at]
     if member then
-      local own_score, own_place = tonumber(set.list[set.at + 1]), tonumber(string.sub(member, 1, 13))
+      local own_score, own_place = tonumber(set.list[set.at + 1]), tonumber(string.sub(member, 1, 13)) or 0
       if not best or own_score < score or (own_score == score and own_place < place) then
         best, score, place = set, own_score, own_place
       end

@@ -2,7 +2,7 @@
 local APPLY = {
   T = function(uuid, h, i)
     local pause = tonumber(ARGV[i + 3])
-    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1), '0', '0'
+    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1) or h.arrival, '0', '0'
     write(uuid, format(h) .. ARGV[i + 4])
     if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
     status(uuid, RETRYING, h.status_ttl)

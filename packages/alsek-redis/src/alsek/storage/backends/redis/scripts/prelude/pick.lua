@@ -1,4 +1,4 @@
--- Choosing what a worker is given next, and taking it out of its ready sets.
+-- Choosing what a worker is given next. It stands in its ready sets until claim() takes it.
 
 -- Up to `want` of what stands in these rooms of a queue, best first, added to `picked`.
 local function pick(queue, rooms, want, picked)
@@ -6,12 +6,13 @@ local function pick(queue, rooms, want, picked)
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
       local key = P .. room .. wish .. ':' .. queue
-      local list = redis.pcall('ZRANGE', key, '0', last, 'WITHSCORES')
+      local list = try('ZRANGE', key, '0', last, 'WITHSCORES')
       if list.err then
         broken[queue] = list.err
         call('ZREM', P .. room .. wish, queue)
       elseif list[1] then
-        sets[#sets + 1] = { key = key, index = P .. room .. wish, list = list, at = 1, suspect = room == 'suspects:' }
+        sets[#sets + 1] =
+          { key = key, index = P .. room .. wish, queue = queue, list = list, at = 1, suspect = room == 'suspects:' }
       end
     end
   end
@@ -25,10 +26,15 @@ local function pick(queue, rooms, want, picked)
     picked.queue[#uuids], picked.suspect[#uuids] = queue, set.suspect
   end
   for _, set in ipairs(sets) do
-    if set.at > 1 then
-      call('ZREMRANGEBYRANK', set.key, '0', int((set.at - 1) / 2 - 1))
-      if not set.list[set.at] and call('EXISTS', set.key) == 0 then call('ZREM', set.index, queue) end
-    end
+    if set.at > 1 then picked.sets[#picked.sets + 1] = set end
+  end
+end
+
+-- Out of their ready sets.
+local function take(sets)
+  for _, set in ipairs(sets) do
+    call('ZREMRANGEBYRANK', set.key, '0', int((set.at - 1) / 2 - 1))
+    if not set.list[set.at] and call('EXISTS', set.key) == 0 then call('ZREM', set.index, set.queue) end
   end
 end
 
@@ -39,10 +45,14 @@ local function any_suspects()
   return call('EXISTS', unpack(indexes)) > 0
 end
 
+local function new_picked()
+  return { uuids = {}, queue = {}, suspect = {}, sets = {} }
+end
+
 -- What this worker is given now, by its queues in order, then by place: a suspect alone, if it comes first, and only
 -- to one that holds nothing.
 local function choose(limit, holds_nothing)
-  local picked, n = { uuids = {}, queue = {}, suspect = {} }, 0
+  local picked, n = new_picked(), 0
   local careful = POLICY ~= 'freely' and holds_nothing and any_suspects()
   local rooms = careful and { 'suspects:', ROOMS[1] } or ROOMS
   local queue = next_queue(0, nil, rooms)
@@ -50,8 +60,9 @@ local function choose(limit, holds_nothing)
     if careful and not picked.uuids[1] then
       pick(queue, rooms, 1, picked)
       if picked.suspect[1] then break end
+      picked = new_picked() -- another comes before it: that is picked with what follows
     end
-    if #picked.uuids < limit then pick(queue, ROOMS, limit - #picked.uuids, picked) end
+    pick(queue, ROOMS, limit - #picked.uuids, picked)
     n = n + 1
     queue = #picked.uuids < limit and next_queue(n, queue, rooms)
   end

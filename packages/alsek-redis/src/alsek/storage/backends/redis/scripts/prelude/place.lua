@@ -2,8 +2,11 @@
 -- *Everything* that makes a message ready goes through here.
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts = {}, {}, {}, {}
--- For the caller to hear of: queues whose set somebody overwrote, and records that can't be read (uuid, queue, reason).
+-- For the caller to hear of: queues (or indexes) that somebody overwrote, and records that can't be read (uuid, queue,
+-- reason).
 local broken, corrupt = {}, {}
+-- Messages for which there is no place, since the delayed ones were overwritten too: only where nobody looked before.
+local unplaced = {}
 
 -- Leave one token on each list that a sleeper who may take it waits on, where there is none.
 local function wake(wish, queue)
@@ -14,6 +17,12 @@ local function wake(wish, queue)
   end
 end
 
+-- When the first delayed message is due, nil if none is delayed. What may delay something looks before its first write.
+local first_due
+local function look_at_delayed()
+  first_due = tonumber(call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')[2])
+end
+
 local function tally(queue, change)
   counts[queue] = (counts[queue] or 0) + change
 end
@@ -22,23 +31,27 @@ end
 local function settle()
   if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
-    if change ~= 0 and call('HINCRBY', QUEUES, queue, int(change)) <= 0 then
+    local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))
+    if left and left <= 0 then
       call('HDEL', QUEUES, queue)
       call('DEL', P .. 'wake:thread:' .. queue, P .. 'wake:process:' .. queue)
     end
   end
   for _, group in ipairs(group_list) do
-    local members, queue = group.members, group.queue
-    local done
-    for i = 1, #members, 1000 do
-      done = redis.pcall('ZADD', P .. group.name, unpack(members, i, math.min(i + 999, #members)))
+    local members, queue, set = group.members, group.queue, P .. group.name
+    local done = try('ZADD', P .. group.index, '0', queue)
+    for i = 1, type(done) == 'number' and #members or 0, 1000 do
+      done = try('ZADD', set, unpack(members, i, math.min(i + 999, #members)))
     end
     if type(done) == 'number' then
-      call('ZADD', P .. group.index, '0', queue)
       wake(group.wish, queue)
     else
       broken[queue] = done.err
-      for i = 2, #members, 2 do call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), members[i] .. '\n' .. queue) end
+      for i = 2, #members, 2 do
+        local placed = call('ZADD', DELAYED, int(NOW + BROKEN_PAUSE), members[i] .. '\n' .. queue)
+        if not placed then unplaced[#unplaced + 1] = { string.sub(members[i], 14), queue } end
+      end
+      try('ZREM', P .. group.index, queue)
     end
   end
   groups, group_list, records, counts = {}, {}, {}, {}

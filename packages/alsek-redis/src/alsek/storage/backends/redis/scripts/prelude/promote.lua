@@ -3,6 +3,7 @@
 -- Answers the milliseconds until the next one is due, -1 if none is delayed.
 local function promote(dlq_ttl)
   local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, 500)
+  if not due[1] then return -1 end
   call('ZREMRANGEBYRANK', DELAYED, '0', int(#due / 2 - 1))
   local uuids, queues, since = {}, {}, {}
   for i = 1, #due, 2 do
@@ -10,11 +11,11 @@ local function promote(dlq_ttl)
     uuids[n], queues[n] = string.match(due[i], '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
     since[n] = tonumber(due[i + 1])
   end
-  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids)) - #uuids
-  for n, record in ipairs(call('HMGET', MESSAGES, unpack(uuids))) do
+  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids))
+  for n, record in ipairs(uuids[1] and call('HMGET', MESSAGES, unpack(uuids)) or {}) do
     local h = record and parse(record)
     if h then
-      h.arrival = int(arrival + n)
+      if arrival then h.arrival = int(arrival - #uuids + n) end
       h.expiry = h.ttl == '0' and '0' or int(since[n] + h.ttl)
       write(uuids[n], format(h) .. string.sub(record, h.body))
       ready(h, uuids[n])

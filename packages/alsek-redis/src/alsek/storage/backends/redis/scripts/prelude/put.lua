@@ -21,7 +21,9 @@ end
 
 -- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
 local function delay(h, uuid, due)
-  local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')
   call('ZADD', DELAYED, int(due), place_of(h, uuid) .. '\n' .. h.queue)
-  if not head[1] or due < tonumber(head[2]) then wake(h.wish, h.queue) end
+  if not first_due or due < first_due then
+    first_due = due
+    wake(h.wish, h.queue)
+  end
 end

@@ -4,21 +4,21 @@
 -- The index lives as long as the longest-lived result in it; each write looks at two others, so that what is gone
 -- makes up no more than about half of it, however long the chain goes on.
 local function result(uuid, payload, ttl, token, progenitor)
-  local write = progenitor ~= '' and call('HINCRBY', COUNTERS, 'write', 1)
-  local record = string.sub(STAMP, 2) .. token .. (write and '^' .. int(write) or '') .. '|' .. payload
+  local index, left, others = progenitor ~= '' and P .. 'descendants:' .. progenitor, -2, {}
+  local write
+  if index then
+    left, others = call('PTTL', index), call('ZRANDMEMBER', index, 2)
+    write = call('HINCRBY', COUNTERS, 'write', 1) or NOW
+  end
+  commit()
+  local record = string.sub(STAMP, 2) .. token .. (index and '^' .. int(write) or '') .. '|' .. payload
   keep(P .. 'results:' .. uuid, record, ttl)
-  if write then
-    local index = P .. 'descendants:' .. progenitor
-    local left = call('PTTL', index)
-    for _, other in ipairs(call('ZRANDMEMBER', index, 2)) do
+  if index then
+    for _, other in ipairs(others) do
       if call('EXISTS', P .. 'results:' .. other) == 0 then call('ZREM', index, other) end
     end
-    call('ZADD', index, write, uuid)
-    if ttl == '-1' then
-      call('PERSIST', index)
-    elseif left == -2 or (left >= 0 and left < tonumber(ttl)) then
-      call('PEXPIRE', index, math.max(tonumber(ttl), 1))
-    end
+    call('ZADD', index, int(write), uuid)
+    prolong(index, left, ttl == '0' and '1' or ttl)
   end
   tell_result(uuid, record)
 end

@@ -14,7 +14,9 @@ local function next_queue(n, last, rooms)
   for _, room in ipairs(rooms) do
     for _, wish in ipairs(WISHES) do
       local from = last and '(' .. last or '-'
-      local queue = call('ZRANGEBYLEX', P .. room .. wish, from, '+', 'LIMIT', '0', '1')[1]
+      local found = try('ZRANGEBYLEX', P .. room .. wish, from, '+', 'LIMIT', '0', '1')
+      if found.err then broken[P .. room .. wish] = found.err end
+      local queue = found[1]
       if queue and (not best or queue ~= best and rarely().before(queue, best)) then best = queue end
     end
   end
@@ -29,10 +31,11 @@ local function waits(rooms, found)
       local set = P .. room .. wish
       for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
         local queue = N_QUEUES >= 0 and ARGV[n]
-        if not broken[queue] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
+        if not broken[queue or set] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
           if not found then return true end
           any = true
-          found(wish, queue or call('ZRANGE', set, '0', '0')[1])
+          queue = queue or call('ZRANGE', set, '0', '0')[1]
+          if queue then found(wish, queue) end
         end
       end
     end

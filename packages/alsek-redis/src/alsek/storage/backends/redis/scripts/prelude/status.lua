@@ -1,4 +1,4 @@
--- Writing and publishing statuses.
+-- Writing and publishing statuses. Who may not publish writes all the same: a note is only a hint.
 local STAMP = '|' .. int(NOW) .. '|'
 local SUBMITTED, RUNNING, RETRYING, FAILED, SUCCEEDED = 1, 2, 3, 4, 5
 
@@ -11,15 +11,25 @@ local function keep(key, value, ttl)
   end
 end
 
+-- An index lives as long as the longest-lived thing in it. `left` is its PTTL before something that lives for `ttl`
+-- (text) was put into it.
+local function prolong(index, left, ttl)
+  if ttl == '-1' then
+    call('PERSIST', index)
+  elseif left == -2 or (left >= 0 and left < tonumber(ttl)) then
+    call('PEXPIRE', index, ttl)
+  end
+end
+
 -- A ttl of '0' is that of a message that is not tracked.
 local function status(uuid, code, ttl)
   if ttl == '0' then return end
   local name, packed = P .. 'statuses:' .. uuid, code .. STAMP
   keep(name, packed, ttl)
-  call('PUBLISH', name, packed)
+  try('PUBLISH', C .. 'statuses:' .. uuid, packed)
 end
 
 -- Whoever waits for the result of this message has it in the note, if it is small, or must look again.
 local function tell_result(uuid, record)
-  call('PUBLISH', P .. 'results:' .. uuid, record and #record <= 4096 and record or '')
+  try('PUBLISH', C .. 'results:' .. uuid, record and #record <= 4096 and record or '')
 end

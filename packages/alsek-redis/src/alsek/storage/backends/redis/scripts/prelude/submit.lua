@@ -40,7 +40,8 @@ local function submit(starts, request, known)
     known, removed = requests_of(uuids)
   end
   local answers = {}
-  local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#starts)) - #starts
+  local arrival = (call('HINCRBY', COUNTERS, 'arrival', int(#starts)) or NOW) - #starts
+  commit()
   for n, i in ipairs(starts) do
     local uuid, queue, priority, wish = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
     local pause, ttl, status_ttl = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]

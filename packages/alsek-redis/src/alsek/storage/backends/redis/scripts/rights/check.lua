@@ -1,0 +1,39 @@
+-- Whether this user may do all that the script can come to; asked when a process first runs it, before anything is
+-- written. COMMANDS is what it uses. Alsek wants the whole namespace, so each is asked for a name of every kind.
+local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'counters', 'ready:a', 'ready:a:q', 'suspects:a',
+  'suspects:a:q', 'finished:1', 'claims:w', 'calls:w', 'retired:w', 'wake:thread:q', 'wakes:thread', 'results:u',
+  'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l' }
+local function denied(command, name)
+  return redis.error_reply('ALSEK RIGHTS ' .. command .. ' ' .. P .. name)
+end
+if redis.acl_check_cmd then
+  for _, command in ipairs(COMMANDS) do
+    for _, name in ipairs(NAMES) do
+      if not redis.acl_check_cmd(command, P .. name) then return denied(command, name) end
+    end
+  end
+else
+  -- Before Redis 7 the only way to ask is to try: commands that read, that find nothing to do, or that make no sense
+  -- to the server once it has let them pass. What needs memory goes first: at maxmemory the rest is not asked.
+  local FIRST_READ, HARMLESS = 14, {
+    { 'HSET', 'f', 'v', 'f' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
+    { 'SADD', 'v' },
+    { 'DEL' }, { 'HDEL', 'f' }, { 'ZREM', 'm' }, { 'SREM', 'm' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
+    { 'ZREMRANGEBYRANK', '0', '0' },
+    { 'EXISTS' }, { 'GET' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HEXISTS', 'f' }, { 'HLEN' },
+    { 'HSCAN', '0' }, { 'ZSCORE', 'm' }, { 'ZRANGE', '0', '0' }, { 'ZRANGEBYSCORE', '0', '0' },
+    { 'ZRANGEBYLEX', '-', '+' }, { 'ZCARD' }, { 'ZCOUNT', '0', '0' }, { 'ZRANDMEMBER' }, { 'SCARD' }, { 'SMEMBERS' },
+    { 'SRANDMEMBER' }, { 'PTTL' },
+  }
+  local uses, full = {}, false
+  for _, command in ipairs(COMMANDS) do uses[command] = true end
+  for n, form in ipairs(HARMLESS) do
+    for _, name in ipairs(n >= FIRST_READ and NAMES or not full and { 'none' } or {}) do
+      local answer = uses[form[1]] and redis.pcall(form[1], P .. name, unpack(form, 2))
+      local fault = type(answer) == 'table' and answer.err or ''
+      if string.find(fault, "The user executing the script can't", 1, true) then return denied(form[1], name) end
+      full = full or string.find(fault, 'OOM ', 1, true)
+    end
+  end
+  if not full then redis.pcall('DEL', P .. 'none') end
+end

@@ -74,7 +74,7 @@ def refused_answer(where: str, error: BaseException) -> BackendError:
             f"{where}: this user lacks a permission that Alsek needs ({_text(error)}). Its rules (ACL) must allow the "
             f"keys ~alsek:*, the channels &alsek:* and the commands named in docs/backends.md."
         )
-    foreign = re.search(r"ALSEK KEY (\S+) (.*)", str(error), re.DOTALL)
+    foreign = re.search(r"ALSEK KEY (.+?) ((?:WRONGTYPE|ERR|-).*)", str(error), re.DOTALL)
     if foreign is not None:
         return BackendError(
             f"{where}: the key {foreign[1]!r} has something that Alsek did not write ({foreign[2]}). Nothing was done. "

@@ -1,0 +1,172 @@
+"""A namespace in which everything happens at once, and every script called on it.
+
+For tests that walk through all scripts: each operation finds something to do, in every kind of key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from alsek.storage.backends.records import (
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    StatusRecord,
+    Submission,
+    Succeeded,
+    TaskStatus,
+    Worker,
+)
+from alsek.storage.backends.redis import RedisBackend
+
+#: The one that works, one that is busy with another message, one whose lease has ended.
+MINE, OTHER, LOST = (Worker(f"worker-{n}", "thread", None, 600_000, 60_000) for n in "abc")
+NAMED: Final = Worker("worker-d", "thread", ("q", "r"), 600_000, 60_000, "freely")
+
+_ALL = """
+local all = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  all[#all + 1], all[#all + 2] = key, redis.call('DUMP', key)
+end
+return all
+"""
+_RESTORE = """
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
+for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
+"""
+_NAMES = [f"held-{n}" for n in range(8)]
+
+
+class Situation:
+    """A namespace in which something of every kind is stored.
+
+    Args:
+        backend: With all rights, on an empty namespace.
+    """
+
+    def __init__(self, backend: RedisBackend) -> None:
+        self.backend = backend
+        messages = backend.messages
+        for worker in (MINE, OTHER, LOST, NAMED):
+            messages.register(worker)
+        tracked = {"status_ttl": 600_000}
+        messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
+        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], 8).claimed}
+        messages.add([Submission("others", "q", b"p", ttl=600_000)], "r2")
+        messages.step(OTHER, 1, [], 1)
+        messages.add([Submission("losts", "r", b"p", ttl=600_000, **tracked)], "r3")
+        messages.step(LOST, 1, [], 1)
+        messages.add([Submission(f"ready-{n}", "q", b"p", **tracked) for n in range(3)], "r4")
+        messages.add([Submission("suspect", "s", b"p")], "r5")
+        (suspect,) = messages.step(NAMED._replace(queues=("s",)), 1, [], 1).claimed
+        messages.step(NAMED, 2, [Lost("suspect", "s", suspect.token, True)], 0)
+        messages.add([Submission("due", "q", b"p", delay=1, **tracked)], "r6")
+        messages.add([Submission("later", "q", b"p", delay=600_000)], "r7")
+        for name in ("dead", "deader"):
+            messages.add([Submission(name, "q", b"p", **tracked)], f"r8{name}")
+            messages.bury("q", name, b"{}", 600_000)
+        messages.revoke("q", "others")
+        backend.results.put("result", b"1", 600_000, progenitor="root")
+        backend.locks.acquire("lock", "me", 600_000)
+        backend._link.call("ZADD", f"{backend.namespace}:workers", 1, LOST.id)
+        time.sleep(0.002)  # the delay of 1 ms is over
+        self._first = self.keys()
+
+    def outcomes(self) -> list[Outcome]:
+        """One of each kind, on what MINE holds."""
+        held = {name: (name, "q", self.tokens[name]) for name in _NAMES}
+        callback = Submission("callback", "q", b"p", status_ttl=600_000)
+        later = Submission("callback-later", "q", b"p", delay=600_000)
+        return [
+            Succeeded(*held["held-0"]),
+            Succeeded(*held["held-1"], result=b"1", result_ttl=600_000, progenitor="root", callback=callback),
+            Succeeded(*held["held-2"], callback=later),
+            Retried(*held["held-3"], payload=b"p", delay=60_000),
+            Retried(*held["held-4"], payload=b"p", delay=0),
+            Died(*held["held-5"], error=b"{}", dlq_ttl=600_000),
+            Released(*held["held-6"]),
+            Lost(*held["held-7"], suspect=True),
+        ]
+
+    def keys(self) -> dict[bytes, bytes]:
+        """Every key of the namespace, with its content."""
+        found = iter(self.backend._link.call("EVAL", _ALL, 0, f"{self.backend.namespace}:*"))
+        return dict(zip(found, found, strict=True))
+
+    def reset(self) -> None:
+        """Make all as it was at the beginning."""
+        flat = [part for pair in self._first.items() for part in pair]
+        self.backend._link.call("EVAL", _RESTORE, 0, f"{self.backend.namespace}:*", *flat)
+
+    def placed(self) -> set[bytes]:
+        """The uuids that wait somewhere, or that a worker holds."""
+        link, prefix = self.backend._link, f"{self.backend.namespace}:"
+        found: set[bytes] = set()
+        for name in link.call("KEYS", f"{prefix}*"):
+            key, kind = name.decode().removeprefix(prefix), link.call("TYPE", name)
+            if kind == b"zset" and (key.startswith(("ready:", "suspects:")) and key.count(":") == 2):
+                found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
+            elif kind == b"zset" and key == "delayed":
+                found.update(member[13:].split(b"\n")[0] for member in link.call("ZRANGE", name, 0, -1))
+            elif kind == b"hash" and key.startswith("claims:"):
+                found.update(link.call("HKEYS", name))
+        return found
+
+    def stored(self) -> set[bytes]:
+        """The uuids of all messages that are stored; none if somebody has overwritten their place."""
+        link, name = self.backend._link, f"{self.backend.namespace}:messages"
+        return set(link.call("HKEYS", name)) if link.call("TYPE", name) == b"hash" else set()
+
+
+def _status(situation: Situation, backend: RedisBackend) -> object:
+    record = situation.backend.statuses.get(["ready-0"])[0] or StatusRecord("", TaskStatus(0), None, 0)
+    return backend.statuses.replace("ready-0", record, TaskStatus.UNKNOWN, 60_000)
+
+
+def _new(name: str, **changes: Any) -> Submission:
+    return Submission(name, "q", b"p", status_ttl=600_000, **changes)
+
+
+#: What is called, by the script that it is the proof of. The backend is the one to be tested, on the situation's namespace.
+OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
+    "add_one": lambda s, b: b.messages.add([_new("new")], "n"),
+    "add": lambda s, b: b.messages.add([_new("new"), _new("newer", delay=60_000)], "n"),
+    "add ready": lambda s, b: b.messages.add([_new("new"), _new("newer")], "n"),
+    "register": lambda s, b: b.messages.register(MINE._replace(id="worker-e")),
+    "step": lambda s, b: b.messages.step(MINE, 2, s.outcomes(), 8),
+    "step idle": lambda s, b: b.messages.step(NAMED, 3, [], 2),
+    "step again": lambda s, b: b.messages.step(MINE, 1, [], 8),
+    "renew": lambda s, b: b.messages.renew(MINE, 1, list(s.tokens.values())[:4]),
+    "retire": lambda s, b: b.messages.retire(MINE, s.outcomes()[:6]),
+    "held": lambda s, b: b.messages.held(MINE),
+    "pass_on": lambda s, b: b.messages.waiter(MINE).pass_on(),
+    "remove": lambda s, b: b.messages.remove("q", "ready-0"),
+    "remove held": lambda s, b: b.messages.remove("q", "held-0"),
+    "reschedule": lambda s, b: b.messages.reschedule("q", "ready-0", b"p", 60_000),
+    "reschedule held": lambda s, b: b.messages.reschedule("q", "held-0", b"p", 0),
+    "bury": lambda s, b: b.messages.bury("q", "later", b"{}", 600_000),
+    "bury held": lambda s, b: b.messages.bury("q", "held-0", b"{}", 600_000),
+    "revoke": lambda s, b: b.messages.revoke("q", "held-0"),
+    "see": lambda s, b: b.messages.get("q", "ready-0"),
+    "browse": lambda s, b: list(b.messages.browse("q")),
+    "dead_letter": lambda s, b: b.messages.dead_letter("q", "dead"),
+    "dead_letters": lambda s, b: list(b.messages.dead_letters("q")),
+    "dead_queues": lambda s, b: b.messages.dead_queues(),
+    "replay": lambda s, b: b.messages.replay(_new("dead")),
+    "purge": lambda s, b: b.messages.purge("q", "dead"),
+    "purge all": lambda s, b: b.messages.purge("q"),
+    "result_put": lambda s, b: b.results.put("held-0", b"1", 60_000, 9, "root"),
+    "descendants": lambda s, b: b.results.descendants("root"),
+    "status_put": lambda s, b: b.statuses.put("ready-0", TaskStatus.FAILED, b"{}", 60_000),
+    "status_put replace": _status,
+    "lock_take": lambda s, b: b.locks.acquire("other lock", "me", 60_000),
+    "lock_change": lambda s, b: b.locks.release("lock", "me"),
+    "lock_change extend": lambda s, b: b.locks.extend("lock", "me", 60_000),
+}
+
+#: Of these, the names of the scripts.
+SCRIPTS: Final = {name.partition(" ")[0] for name in OPERATIONS}

@@ -1,0 +1,130 @@
+"""Users who may not do everything: each script is refused before its first write, or carried out whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.redis import RedisBackend, script
+from alsek.storage.backends.redis.script import SERVER_CLOCK, commands_of, load
+from tests.conftest import RedisServer
+from tests.unit.redis.situations import OPERATIONS, Situation
+
+pytestmark = pytest.mark.redis
+
+#: What stands in a namespace, as patterns of keys; a user may use all but one of them.
+FAMILIES = (
+    "messages", "queues", "delayed", "workers", "counters", "ready:*", "suspects:*", "finished:*", "claims:*", "calls:*",
+    "retired:*", "wake:*", "wakes:*", "results:*", "descendants:*", "statuses:*", "letters:*", "dead:*", "fading:*", "dead",
+    "locks:*",
+)  # fmt: skip
+
+
+class _Users:
+    """A namespace with something of everything in it, and users with rights of their own."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._admin = redis.Redis.from_url(server.url)
+        self._backend = RedisBackend(server.url, namespace=f"t{uuid4().hex[:12]}")
+        self.situation = Situation(self._backend)
+
+    def backend(self, *rules: str, timeout: int = 2_000) -> RedisBackend:
+        """A backend whose user has only these rights."""
+        self._admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">pw", *rules)
+        url = self._server.url.replace("redis://", "redis://app:pw@")
+        return RedisBackend(url, namespace=self._backend.namespace, timeout=timeout)
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        self._backend.close()
+        self._admin.close()
+
+
+@pytest.fixture
+def users(redis_server: Callable[..., RedisServer]) -> Iterator[_Users]:
+    """On a server of its own, since users belong to a whole server."""
+    made = _Users(redis_server())
+    yield made
+    made.close()
+
+
+def _try(users: _Users, operation: Any, backend: RedisBackend, what: object) -> bool:
+    """Whether it was carried out; if not, nothing has changed."""
+    situation = users.situation
+    situation.reset()
+    before = situation.keys()
+    done = True
+    try:
+        operation(situation, backend)
+    except BackendError as error:
+        assert not isinstance(error, BackendUnavailableError), (what, error)
+        assert "may not do" in str(error) or "lacks a permission" in str(error), (what, error)
+        after = {name: content for name, content in situation.keys().items() if not name.endswith(b":none")}
+        assert after == before, (what, error)
+        done = False
+    finally:
+        backend.close()
+    return done
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_without_rights_on_channels_everything_is_carried_out(name: str, users: _Users) -> None:
+    """Publishing is a hint: who may not do it submits, works and writes all the same."""
+    namespace = users.situation.backend.namespace
+    backend = users.backend("resetchannels", f"~{namespace}:*", "+@all")
+    users.situation.reset()
+    expected = OPERATIONS[name](users.situation, users.situation.backend)
+    with_all = set(users.situation.keys())
+    assert _try(users, OPERATIONS[name], backend, "channels")
+    assert set(users.situation.keys()) == with_all, expected
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_missing_command_is_told_before_the_first_write(name: str, users: _Users) -> None:
+    """Whichever of its commands a user may not use, a script is refused as long as nothing has changed."""
+    namespace = users.situation.backend.namespace
+    text = load(name.partition(" ")[0], SERVER_CLOCK).flagged.decode()
+    for command in [*commands_of(text), "EVALSHA"]:
+        backend = users.backend("allchannels", f"~{namespace}:*", "+@all", f"-{command.lower()}")
+        assert not _try(users, OPERATIONS[name], backend, command), command
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_missing_key_is_told_before_the_first_write(name: str, users: _Users) -> None:
+    """Alsek wants the whole namespace: with rights to less, nothing is done by halves."""
+    namespace = users.situation.backend.namespace
+    for missing in FAMILIES:
+        allowed = [f"~{namespace}:{family}" for family in FAMILIES if family != missing]
+        backend = users.backend("allchannels", *allowed, "+@all")
+        assert not _try(users, OPERATIONS[name], backend, missing), missing
+
+
+def test_a_message_is_not_lost_without_rights_on_channels(users: _Users) -> None:
+    """`Broker.fail` moves it to the dead letters, tracked or not."""
+    namespace = users.situation.backend.namespace
+    broker = Broker(users.backend("resetchannels", f"~{namespace}:*", "+@all"))
+    for lifetime in (0, 60_000):
+        message = Message("work", status_ttl=lifetime)
+        broker.submit(message)
+        broker.fail(message, ValueError("bad"))
+        assert not broker.exists(message)
+        assert broker.in_dlq(message)
+    broker.backend.close()
+
+
+def test_the_check_knows_every_command() -> None:
+    """Before Redis 7, `scripts/rights/check.lua` tries a harmless form of each command that a script uses."""
+    folder = script._FOLDER
+    check = folder.joinpath("rights", "check.lua").read_text("utf-8")
+    for path in folder.iterdir():
+        if path.name.endswith(".lua"):
+            text = load(path.name.removesuffix(".lua"), SERVER_CLOCK).flagged.decode()
+            assert {name for name in commands_of(text) if f"{{ '{name}'" not in check} <= {"TIME"}, path.name

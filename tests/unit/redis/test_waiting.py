@@ -93,3 +93,28 @@ def test_a_subscription_outlives_a_restart(redis_server: Any) -> None:
         note = subscription.wait(5_000)
         assert note is not None
         assert note == ("b", b"1")
+
+
+def test_who_may_not_wait_is_not_sent_round_in_circles(
+    backend: RedisBackend, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A foreign key where tokens are left: told once, and asked again after a second, on a connection that keeps quiet."""
+    worker = new_worker(queues=("q",))
+    key = f"{backend.namespace}:wake:thread:q"
+    backend._link.call("SET", key, "foreign")
+    waiter = backend.messages.waiter(worker)
+    assert isinstance(waiter, SocketWaiter)
+    assert wakes(waiter)
+    assert waiter.interval == 1_000
+    assert not wakes(waiter, 0.05)
+    assert waiter._refused_at is not None
+    waiter._refused_at -= 2
+    assert wakes(waiter)
+    assert "does not let workers wait" in caplog.text
+    assert len(caplog.records) == 1
+    backend._link.call("DEL", key)
+    waiter._refused_at -= 2
+    backend._link.call("RPUSH", key, "1")
+    assert wakes(waiter)
+    assert waiter.interval == 5_000
+    waiter.close()

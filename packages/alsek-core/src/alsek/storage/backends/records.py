@@ -188,11 +188,28 @@ def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> lis
 
 
 class Corrupt(NamedTuple):
-    """A record that the store could not read, and set aside among the dead letters."""
+    """A record that the store could not read, and set aside among the dead letters.
+
+    Attributes:
+        uuid: Of the message; empty if another program has overwritten more than a record.
+        queue: Where it was. Without a uuid: the queue, or the name in the store, that was overwritten. What is there
+            is left alone, and what belongs there waits elsewhere, or is left out.
+        reason: What the store found.
+    """
 
     uuid: str
     queue: str
     reason: str
+
+    @property
+    def sentence(self) -> str:
+        """For a log."""
+        if self.uuid:
+            return f"Record {self.uuid!r} in queue {self.queue!r} was set aside: {self.reason}"
+        return (
+            f"{self.queue!r} in the store was overwritten by another program ({self.reason}): "
+            f"rename or delete what is there, or give Alsek a namespace of its own."
+        )
 
 
 class TakenOver(NamedTuple):

@@ -216,7 +216,7 @@ class Engine(Generic[J]):
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
-            log.error("Record %r in queue %r was set aside: %s", *corrupt)
+            log.error("%s", corrupt.sentence)
 
     def _start(self, step: Step) -> None:
         jobs = [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, cast
 
+from alsek.core.clock import real_time as time
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.ports import MessagePort, Waiter
-from alsek.storage.backends.records import Claimed, DeadLetter, Outcome, Step, Stored, Submission, Worker
+from alsek.storage.backends.records import Claimed, Corrupt, DeadLetter, Outcome, Step, Stored, Submission, Worker
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.script import Call
@@ -27,6 +29,7 @@ from alsek.storage.backends.redis.wire import (
 
 _LONGEST_REQUEST: Final = 16
 _KNOWN_WORKERS: Final = 64
+_TELL_EVERY: Final = 60.0
 
 #: Makes the call of a script, from its name, its further keys and its first arguments.
 CallMaker = Callable[..., Call]
@@ -46,6 +49,7 @@ class RedisMessages(MessagePort):
         self._keys = keys
         self._make_call = make_call
         self._workers: dict[tuple[str, Worker], Call] = {}
+        self._told: dict[str, float] = {}
         self._add = make_call("add")
         self._add_one = make_call("add_one")
         self._remove = make_call("remove")
@@ -114,9 +118,19 @@ class RedisMessages(MessagePort):
             waiting == 1,
             suspects == 1,
             [uuid.decode() for uuid in skipped],
-            corrupt_from(corrupt),
+            self._news(corrupt_from(corrupt)),
             taken_over_from(lost[0]) if lost else (),
         )
+
+    def _news(self, corrupt: list[Corrupt]) -> list[Corrupt]:
+        """Without what was told of a foreign key less than a minute ago: each step meets it again."""
+        if not corrupt:
+            return corrupt
+        now = time.monotonic()
+        news = [one for one in corrupt if one.uuid or now - self._told.get(one.queue, -math.inf) > _TELL_EVERY]
+        self._told = {name: at for name, at in self._told.items() if now - at <= _TELL_EVERY}
+        self._told.update((one.queue, now) for one in news if not one.uuid)
+        return news
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
         reply = self._of_worker("renew", worker)(b"%d" % seq, *(b"%d" % token for token in tokens))

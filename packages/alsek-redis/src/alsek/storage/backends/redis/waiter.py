@@ -28,6 +28,7 @@ from alsek.storage.backends.redis.resp import encode
 _logger = guarded_logger(__name__)
 
 _INTERVAL: Final = 5_000
+_REFUSED_INTERVAL: Final = 1_000
 _OVERDUE_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 1.0
 _NOTHING: Final = b"*-1\r\n"
@@ -69,10 +70,11 @@ class SocketWaiter(Waiter):
         self._socket: socket.socket | None = None
         self._armed_at: float | None = None
         self._heard = b""
+        self._refused_at: float | None = None
 
     @property
     def interval(self) -> int:
-        return _INTERVAL
+        return _INTERVAL if self._refused_at is None else _REFUSED_INTERVAL
 
     def fileno(self) -> int:
         if self._socket is None:
@@ -126,28 +128,38 @@ class SocketWaiter(Waiter):
         self._drop()
 
     def _send(self) -> None:
+        now = time.monotonic()
         if self._socket is None:
             self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_SECONDS)
             # From here on the socket is ours: redis-py has logged in and chosen the database.
             self._socket = self._connection._sock  # noqa: SLF001
         assert self._socket is not None
+        if self._refused_at is not None and now - self._refused_at < _REFUSED_INTERVAL / 1000:
+            return  # the worker looks again after the interval
         self._socket.settimeout(_CONNECT_SECONDS)
         self._socket.sendall(self._wait)
         self._socket.setblocking(False)
-        self._armed_at = time.monotonic()
+        self._armed_at = now
 
     def _understand(self) -> bool:
         heard = self._heard
         if heard == _NOTHING:
-            self._armed_at, self._heard = None, b""
+            self._armed_at, self._heard, self._refused_at = None, b"", None
             return False
         if heard.startswith(b"-") and heard.endswith(b"\r\n"):
-            # An error instead of a token (a replica now, no permission): the claim that follows will tell.
-            _logger.debug("a waiter was refused: %r", heard)
+            # An error instead of a token. If the server is a replica now, the claim that follows will tell; without
+            # permission, or beside a foreign key, this worker must not be sent round in circles.
+            if self._refused_at is None:
+                _logger.warning(
+                    "%s does not let workers wait for messages (%s): looking once a second.",
+                    self._link.where,
+                    heard[1:].strip().decode("utf-8", "replace"),
+                )
             self._drop()
+            self._refused_at = time.monotonic()
             return True
         if heard.startswith(b"*2") and heard.count(b"\r\n") >= _LINES_OF_A_TOKEN:
-            self._armed_at, self._heard = None, b""
+            self._armed_at, self._heard, self._refused_at = None, b"", None
             return True
         return False
 

@@ -44,6 +44,8 @@ from alsek.storage.backends.redis.faults import (
     refused_answer,
     unavailable,
 )
+from alsek.storage.backends.redis.interruptions import let_through
+from alsek.storage.backends.redis.readiness import comes
 from alsek.storage.backends.redis.resp import Argument, encode
 
 _logger = guarded_logger(__name__)
@@ -152,7 +154,7 @@ class Link:
         except IndexError:
             return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
         try:
-            if not repeat and connection.can_read(0):
+            if not repeat and comes(connection, 0):
                 raise ConnectionResetError("the idle connection was closed")
             connection.send_packed_command((packed,))
         except CLIENT_ERRORS as error:
@@ -193,9 +195,12 @@ class Link:
             self._client.close()
 
     def told(self, error: Exception) -> AlsekError:
-        """The error of ours for one of the client's, met outside of :meth:`call`."""
-        if isinstance(error, AlsekError):
-            return error  # TaskTimeoutError, an OSError too, may be set in this thread from outside
+        """The error of ours for one of the client's, met outside of :meth:`call`.
+
+        Raises:
+            BaseException: An interruption that the client took for an error (:mod:`~alsek.storage.backends.redis.interruptions`).
+        """
+        let_through(error)
         return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)
 
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
@@ -275,7 +280,8 @@ class Link:
 
     def _tell(self, error: Exception) -> None:
         """Raise what does not pass by itself."""
-        if isinstance(error, (AlsekError, NoScriptError)):
+        let_through(error)
+        if isinstance(error, NoScriptError):
             raise error
         if not is_passing(error):
             raise refused_answer(self.where, error) from error

@@ -16,9 +16,10 @@ from collections import deque
 from typing import Any, Final
 
 from alsek.core.clock import real_time as time
-from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS
+from alsek.storage.backends.redis.interruptions import let_through
+from alsek.storage.backends.redis.readiness import comes
 from alsek.storage.backends.redis.resp import encode
 
 #: How many are kept, however many have listened at once.
@@ -95,7 +96,7 @@ class Ear:
         if self._dropped:  # by another thread; redis-py would connect anew
             raise ConnectionResetError("the connection was closed")
         self._settled = False
-        reply = self._read() if self._connection.can_read(seconds) else None
+        reply = self._read() if comes(self._connection, seconds) else None
         self._settled = True
         return reply
 
@@ -178,8 +179,7 @@ class Ears:
             ear.leave(channels)
         except CLIENT_ERRORS as error:
             ear.drop()
-            if isinstance(error, AlsekError):
-                raise
+            let_through(error)
             return
         self.keep(ear)
 

@@ -11,7 +11,8 @@ import re
 
 from redis import exceptions as redis_errors
 
-from alsek.exceptions import AlsekError, BackendError, BackendUnavailableError
+from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.redis.interruptions import interruption_behind
 
 REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
 
@@ -30,8 +31,8 @@ _PASSING = (
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed in a moment."""
-    if isinstance(error, (*REFUSED, AlsekError)):
-        return False  # one of ours may be an OSError too: TaskTimeoutError, set in this thread from outside
+    if isinstance(error, REFUSED) or interruption_behind(error) is not None:
+        return False
     return isinstance(error, _PASSING) or (
         isinstance(error, redis_errors.ResponseError) and str(error).startswith(("BUSY ", "UNKILLABLE "))
     )

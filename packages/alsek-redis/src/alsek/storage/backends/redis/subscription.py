@@ -9,11 +9,11 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from alsek.core.clock import real_time as time
-from alsek.exceptions import AlsekError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.ears import Ear, Ears
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS, is_passing
+from alsek.storage.backends.redis.interruptions import let_through
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.resp import encode
 
@@ -100,8 +100,7 @@ class SocketSubscription(Subscription):
                 try:
                     heard, note = self._hear(ear, deadline)
                 except Exception as error:
-                    if isinstance(error, AlsekError):
-                        raise
+                    let_through(error)
                     if self._ear is not ear:  # another thread has closed it: no matter what the client says
                         return None
                     if not isinstance(error, CLIENT_ERRORS):
@@ -149,8 +148,7 @@ class SocketSubscription(Subscription):
                 answer = ear.leave_and_ask(self._channels, encode(command))
             except CLIENT_ERRORS as error:
                 ear.drop()
-                if isinstance(error, AlsekError):
-                    raise
+                let_through(error)
                 if not is_passing(error):
                     raise self._link.told(error) from error
             except BaseException:
@@ -166,9 +164,8 @@ class SocketSubscription(Subscription):
         ear, self._ear = self._ear, None
         if ear is None:
             return None
-        if self._pid == os.getpid() and self._waiting.acquire(blocking=False):
-            self._waiting.release()  # nobody waits, and who begins to finds it closed
-            return ear
+        if self._pid == os.getpid() and not self._waiting.locked():
+            return ear  # nobody waits, and who begins to finds it closed
         ear.drop()  # whoever waits in another thread returns; a forked child closes its copy
         return None
 
@@ -184,6 +181,7 @@ class SocketSubscription(Subscription):
                 return self._tune_in(self._ear, read)
             except CLIENT_ERRORS as error:
                 self._drop()
+                let_through(error)
                 if read is not None and isinstance(error, ResponseError) and not is_passing(error):
                     self._ears.read_along = False
                     kept = read = None

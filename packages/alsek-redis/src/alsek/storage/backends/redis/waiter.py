@@ -22,6 +22,7 @@ from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS
+from alsek.storage.backends.redis.interruptions import let_through
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.resp import encode
 
@@ -89,14 +90,15 @@ class SocketWaiter(Waiter):
             return
         try:
             self._send()
-        except CLIENT_ERRORS:
+        except CLIENT_ERRORS as error:
+            let_through(error)
             # The connection may have died while nobody looked: once more, on a fresh one.
             self._drop()
             try:
                 self._send()
-            except CLIENT_ERRORS as error:
+            except CLIENT_ERRORS as again:
                 self._drop()
-                raise self._link.told(error) from error
+                raise self._link.told(again) from again
 
     def drain(self) -> bool:
         if self._socket is None:
@@ -110,6 +112,7 @@ class SocketWaiter(Waiter):
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
+            let_through(error)
             # TLS says "want read" by an error of its own, a subclass of OSError.
             if type(error).__name__ not in ("SSLWantReadError", "SSLWantWriteError"):
                 _logger.debug("a waiter lost its connection: %s", error)

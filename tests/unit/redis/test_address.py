@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
+import fakeredis
 import pytest
 import redis
+import redis.asyncio
+from redis.sentinel import Sentinel
 
 from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
 from alsek.storage.backends.abstract import LazyClient
@@ -34,6 +38,91 @@ def test_anything_else_is_refused(connection: Any) -> None:
     """What is neither url nor client is told by its type."""
     with pytest.raises(ValidationError, match=type(connection).__name__):
         RedisBackend(connection)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        (f"redis://u:{SECRET}@h/abc", "database must be a number"),
+        (f"redis://u:{SECRET}@h/1/2", "database must be a number"),
+        (f"redis://u:{SECRET}@h?db=-1", "database must be a number"),
+        (f"redis://u:{SECRET}@h:99999", "port"),
+        (f"redis://u:{SECRET}@h:0", "port"),
+        (f"redis://u:{SECRET}@[::1", "can't be read"),
+        (f"redis://:{SECRET}/with-a-slash@h:1", "percent-encoded"),
+        (f"redis://:{SECRET}", "can't be read"),
+        (f"redis://u:{SECRET} @h", "white space"),
+        (f"redis://u:{SECRET}@h?pasword={SECRET}", "'pasword' is unknown"),
+        (f"rediss://u:{SECRET}@h?ssl_cert_reqs={SECRET}", "option"),
+        (f"redis://u:{SECRET}@h?socket_timeout={SECRET}", "'socket_timeout'"),
+        ("redis://h?protocol=9", "option"),
+        ("unix://", "names no socket"),
+    ],
+)
+def test_a_url_with_a_fault_is_refused(url: str, fault: str) -> None:
+    """When the backend is made, with what is wrong, what may be given, and no secret, also not in its causes."""
+    with pytest.raises(ValidationError, match=fault) as caught:
+        RedisBackend(url)
+    assert "redis://host:port/db" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception_only(caught.value))
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h/0/",
+        "redis:///3",
+        "redis://[::1]:7000/0",
+        "rediss://h?ssl_cert_reqs=none",
+        "unix:///tmp/x.sock?db=1",
+        "redis://u:p%40ss@h?health_check_interval=3&client_name=me&protocol=3&db=2",
+    ],
+)
+def test_a_right_url_is_taken(url: str) -> None:
+    """With options of redis-py's, too."""
+    assert RedisBackend(url).describe()
+
+
+_CLIENT = redis.Redis()
+_SENTINEL = Sentinel([("localhost", 1)])
+
+
+@pytest.mark.parametrize(
+    ("made", "remedy"),
+    [
+        (redis.asyncio.Redis(), "synchronous"),
+        (redis.asyncio.RedisCluster(host="h"), "synchronous"),
+        (fakeredis.FakeAsyncRedis(), "synchronous"),
+        (_CLIENT.pipeline(), "client that it was made by"),
+        (_CLIENT.pubsub(), "PubSub"),
+        (_CLIENT.connection_pool, r"connection_pool="),
+        (redis.Redis, "the class Redis"),
+        (_SENTINEL, r"sentinel\.master_for"),
+        (_SENTINEL.slave_for("service"), r"sentinel\.master_for"),
+    ],
+)
+def test_what_is_no_client_is_refused(made: Any, remedy: str) -> None:
+    """Both given as it is, when the backend is made, and made by a `LazyClient`, at the first operation."""
+    with pytest.raises(ValidationError, match=remedy):
+        RedisBackend(made)
+    lazy = RedisBackend(LazyClient(lambda: made))
+    with pytest.raises(ValidationError, match=remedy):
+        lazy.ping()
+
+
+@pytest.mark.parametrize("made", [None, LazyClient(redis.Redis)])
+def test_a_lazy_client_must_make_one(made: Any) -> None:
+    """A function that forgot to return does not lead to a server that nobody named."""
+    with pytest.raises(ValidationError, match="must return a client or a url"):
+        RedisBackend(LazyClient(lambda: made)).ping()
+
+
+@pytest.mark.parametrize("made", [redis.StrictRedis(), fakeredis.FakeRedis(), _SENTINEL.master_for("service")])
+def test_synchronous_clients_are_taken(made: Any) -> None:
+    """Of redis-py, of an imitation, and of a sentinel's service."""
+    assert RedisBackend(made).describe()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any, Final, TypeAlias
 
@@ -12,59 +13,109 @@ from redis.retry import Retry
 
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
+from alsek.storage.backends.redis.url import check_url, refuse
 
 #: redis.Redis or RedisCluster: their type parameters differ between releases of redis-py.
 Client: TypeAlias = Any
 
 DEFAULT_URL: Final = "redis://localhost:6379"
-_SCHEMES = ("redis://", "rediss://", "unix://")
 _HEALTH_CHECK_SECONDS = 15
+
+#: By the module and the class that something is made of: why it is no client, and what to give instead.
+_NO_CLIENTS: Final = (
+    ("redis.asyncio", "", "Alsek's calls are synchronous: give a redis.Redis or redis.RedisCluster client, or a url"),
+    ("redis.client", "Pipeline", "a pipeline keeps commands back: give the client that it was made by"),
+    ("redis.cluster", "ClusterPipeline", "a pipeline keeps commands back: give the client that it was made by"),
+    ("redis.sentinel", "Sentinel", "give the client of its service: sentinel.master_for('name of the service')"),
+    ("redis.connection", "ConnectionPool", "give redis.Redis(connection_pool=...)"),
+)  # fmt: skip
 
 
 def check(connection: object) -> None:
     """Refuse what can't be a connection.
 
     Raises:
-        ValidationError: With what is expected. A url's text is not shown beyond its scheme: it may hold a password.
+        ValidationError: With what is expected. Of a url nothing secret is shown.
     """
     if connection is None or isinstance(connection, LazyClient):
         return
     if isinstance(connection, str):
-        if not connection.startswith(_SCHEMES):
-            scheme = connection.split("://")[0] if "://" in connection else None
-            shown = f"the scheme {scheme!r}" if scheme is not None else "a text without a scheme"
-            raise ValidationError(
-                f"connection: {shown} is no url of a Redis server; give redis://host:port/db, "
-                f"rediss://… (TLS) or unix://path"
-            )
+        check_url(connection)
+        _check_options(connection)
         return
-    if not callable(getattr(connection, "execute_command", None)):
+    for kind in type(connection).__mro__:
+        for module, name, remedy in _NO_CLIENTS:
+            if (kind.__module__ == module and kind.__name__ == name) or (
+                not name and f"{kind.__module__}.".startswith(f"{module}.")
+            ):
+                raise ValidationError(f"connection: {_kind(connection)} can't be used as a client; {remedy}")
+    if not isinstance(connection, (redis.Redis, RedisCluster)):
         raise ValidationError(
-            f"connection: expected a url, a redis.Redis client or a LazyClient, got {type(connection).__name__}"
+            f"connection: expected a url, a redis.Redis or redis.RedisCluster client, or a LazyClient, "
+            f"got {_kind(connection)}"
+        )
+    if getattr(getattr(connection, "connection_pool", None), "is_master", True) is False:
+        raise ValidationError(
+            "connection: this client is sent to replicas, which can't be written to; give sentinel.master_for(...)"
         )
 
 
+def _kind(connection: object) -> str:
+    if isinstance(connection, type):
+        return f"the class {connection.__name__}, not a client made of it"
+    return f"a {type(connection).__module__}.{type(connection).__qualname__}"
+
+
+def _check_options(url: str) -> None:
+    """Refuse a url with options that the client has not, or can't read."""
+    try:
+        pool = _from_url(url, 1_000).connection_pool
+        pool.connection_class(**connection_options(pool))
+    except ValidationError:
+        raise
+    except (TypeError, ValueError, AttributeError, redis.RedisError) as error:
+        found = re.search(r"(?:argument|for) '(\w+)'", str(error))
+        what = f"its option {found[1]!r}" if found is not None else "one of its options"
+        raise refuse(url, f"{what} is unknown, or has a value that can't be read") from None
+
+
 def open_client(connection: str | LazyClient[Any] | Client | None, timeout_ms: int) -> Client:
-    """The client; nothing is sent yet. One made from a url has timeouts, keepalive and health checks."""
+    """The client; nothing is sent yet. One made from a url has timeouts, keepalive and health checks.
+
+    Raises:
+        ValidationError: A :class:`LazyClient` made something that is no client.
+    """
     if isinstance(connection, LazyClient):
         connection = connection.get()
+        if connection is None or isinstance(connection, LazyClient):
+            raise ValidationError(
+                f"connection: the function of the LazyClient returned {connection!r}; it must return a client or a url"
+            )
         check(connection)
     if connection is None:
         connection = DEFAULT_URL
-    if not isinstance(connection, str):
-        return connection
+    return _from_url(connection, timeout_ms) if isinstance(connection, str) else connection
+
+
+def _from_url(url: str, timeout_ms: int) -> redis.Redis:
     options: dict[str, Any] = {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,
         "health_check_interval": _HEALTH_CHECK_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
-    if not connection.startswith("unix://"):
+    if not url.startswith("unix://"):
         options["socket_keepalive"] = True
-    try:
-        return redis.Redis.from_url(connection, **options)
-    except ValueError as error:
-        raise ValidationError("connection: this url can't be read; give redis://host:port/db") from error
+    return redis.Redis.from_url(url, **options)
+
+
+def connection_options(pool: Any) -> dict[str, Any]:
+    """What a pool's connections are made with, without what belongs to the pool or to the client's own repetitions."""
+    return {
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if not name.startswith(("maint_", "orig_", "retry", "himport_"))
+    }
 
 
 def is_cluster(client: Client) -> bool:

@@ -30,6 +30,7 @@ from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (
     Client,
     check,
+    connection_options,
     database_of,
     describe,
     identity_of,
@@ -205,11 +206,7 @@ class Link:
 
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
         pool = self.client.connection_pool
-        options = {
-            name: value
-            for name, value in pool.connection_kwargs.items()
-            if not name.startswith(("maint_", "orig_", "retry", "himport_"))
-        }
+        options = connection_options(pool)
         options.update(
             decode_responses=False,
             protocol=2,

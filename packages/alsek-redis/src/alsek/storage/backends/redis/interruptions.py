@@ -6,7 +6,7 @@ context. So whoever catches an error of redis-py's looks there, and lets the int
 not repeated, and the server is not said to be away.
 
 What must not be mistaken for one is an older exception that the caller is handling just now, which stands in the same
-chain: an interruption was caught by redis-py or by this package, so that is where its traceback begins.
+chain: an interruption was caught by redis-py, so that is where its traceback begins.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from alsek.exceptions import AlsekError
+from alsek.exceptions import AlsekError, BackendError
 
 _STANDARD: Final = frozenset(("builtins", "socket", "ssl", "select"))
-_CATCHERS: Final = ("redis", "alsek.storage.backends.redis")
 
 
 def let_through(error: BaseException) -> None:
@@ -38,7 +37,7 @@ def interruption_behind(error: BaseException) -> BaseException | None:
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        if _is_foreign(link) and (link is error or _was_caught_here(link)):
+        if _is_foreign(link) and (link is error or _was_caught_by_redis_py(link)):
             return link
         link = link.__cause__ or link.__context__
     return None
@@ -47,7 +46,7 @@ def interruption_behind(error: BaseException) -> BaseException | None:
 def _is_foreign(error: BaseException) -> bool:
     """Whether neither redis-py nor the operating system raises such an error."""
     if isinstance(error, AlsekError):
-        return True
+        return not isinstance(error, BackendError)
     return (
         isinstance(error, OSError)
         and not isinstance(error, RedisError)
@@ -55,8 +54,8 @@ def _is_foreign(error: BaseException) -> bool:
     )
 
 
-def _was_caught_here(error: BaseException) -> bool:
+def _was_caught_by_redis_py(error: BaseException) -> bool:
     if error.__traceback__ is None:
         return False
     module = str(error.__traceback__.tb_frame.f_globals.get("__name__", ""))
-    return any(module == name or module.startswith(f"{name}.") for name in _CATCHERS)
+    return f"{module}.".startswith("redis.")

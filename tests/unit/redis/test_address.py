@@ -119,7 +119,9 @@ def test_a_lazy_client_must_make_one(made: Any) -> None:
         RedisBackend(LazyClient(lambda: made)).ping()
 
 
-@pytest.mark.parametrize("made", [redis.StrictRedis(), fakeredis.FakeRedis(), _SENTINEL.master_for("service")])
+@pytest.mark.parametrize(
+    "made", [redis.StrictRedis(), fakeredis.FakeRedis(), _SENTINEL.master_for("service")]
+)
 def test_synchronous_clients_are_taken(made: Any) -> None:
     """Of redis-py, of an imitation, and of a sentinel's service."""
     assert RedisBackend(made).describe()

@@ -48,7 +48,9 @@ def _names(situation: Situation, operation: Any) -> list[str]:
     operation(situation, situation.backend)
     names |= set(situation.keys())
     prefix = f"{situation.backend.namespace}:"
-    return sorted({name.decode().removeprefix(prefix) for name in names} | {"dead:q", "fading:q", "retired:worker-a"})
+    return sorted(
+        {name.decode().removeprefix(prefix) for name in names} | {"dead:q", "fading:q", "retired:worker-a"}
+    )
 
 
 def test_every_script_is_walked_through() -> None:
@@ -57,7 +59,9 @@ def test_every_script_is_walked_through() -> None:
 
 
 @pytest.mark.parametrize("script", OPERATIONS)
-def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(script: str, redis_url: str) -> None:
+def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(
+    script: str, redis_url: str
+) -> None:
     """If the call raises, nothing has changed, and the error names the key; if not, no message has lost its place."""
     operation = OPERATIONS[script]
     with _situation(redis_url) as situation:
@@ -79,7 +83,9 @@ def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(scrip
             assert not homeless, (name, how, homeless)
 
 
-@pytest.mark.parametrize("name", ["dead", "dead:q", "fading:q", "queues", "descendants:root", "ready:a", "claims:worker-c"])
+@pytest.mark.parametrize(
+    "name", ["dead", "dead:q", "fading:q", "queues", "descendants:root", "ready:a", "claims:worker-c"]
+)
 def test_a_worker_goes_on_beside_a_foreign_key(name: str, redis_url: str) -> None:
     """Its step is accepted as a whole, what it finished is gone, and the step tells of the key."""
     with _situation(redis_url) as situation:

@@ -70,7 +70,9 @@ def refused_answer(where: str, error: BaseException) -> BackendError:
             f"{where}: this user may not do {lacking[1]} with keys like {lacking[2]!r}, so nothing was done. Its rules "
             f"(ACL) must allow all keys of the namespace (~alsek:*) and the commands named in docs/backends.md."
         )
-    if isinstance(error, redis_errors.NoPermissionError) or "The user executing the script can't" in str(error):
+    if isinstance(error, redis_errors.NoPermissionError) or "The user executing the script can't" in str(
+        error
+    ):
         return BackendError(
             f"{where}: this user lacks a permission that Alsek needs ({_text(error)}). Its rules (ACL) must allow the "
             f"keys ~alsek:*, the channels &alsek:* and the commands named in docs/backends.md."

@@ -12,7 +12,16 @@ from alsek.core.clock import real_time as time
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.ports import MessagePort, Waiter
-from alsek.storage.backends.records import Claimed, Corrupt, DeadLetter, Outcome, Step, Stored, Submission, Worker
+from alsek.storage.backends.records import (
+    Claimed,
+    Corrupt,
+    DeadLetter,
+    Outcome,
+    Step,
+    Stored,
+    Submission,
+    Worker,
+)
 from alsek.storage.backends.redis.connection import Link
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.script import Call
@@ -127,7 +136,9 @@ class RedisMessages(MessagePort):
         if not corrupt:
             return corrupt
         now = time.monotonic()
-        news = [one for one in corrupt if one.uuid or now - self._told.get(one.queue, -math.inf) > _TELL_EVERY]
+        news = [
+            one for one in corrupt if one.uuid or now - self._told.get(one.queue, -math.inf) > _TELL_EVERY
+        ]
         self._told = {name: at for name, at in self._told.items() if now - at <= _TELL_EVERY}
         self._told.update((one.queue, now) for one in news if not one.uuid)
         return news

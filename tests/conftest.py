@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import ClusterOfServers
+
 _READY_WITHIN = 15.0
+_LOW = range(20_000, 32_000)
 
 
 class RedisServer:
@@ -28,7 +32,8 @@ class RedisServer:
 
     def __init__(self, **options: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="alsek-redis-"))
-        self.port = _free_port()
+        # A cluster's second port is 10,000 above the first.
+        self.port = _free_port(_LOW if "cluster-enabled" in options else None)
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -112,10 +117,13 @@ class RedisServer:
             return False
 
 
-def _free_port() -> int:
+def _free_port(among: range | None = None) -> int:
     while True:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            try:
+                probe.bind(("127.0.0.1", 0 if among is None else random.choice(among)))
+            except OSError:
+                continue
             port: int = probe.getsockname()[1]
         if port != 6379:
             return port
@@ -170,3 +178,14 @@ def redis_server() -> Iterator[Callable[..., RedisServer]]:
     finally:
         for server in servers:
             server.discard()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[ClusterOfServers]:
+    """A cluster of three masters and three replicas that all tests of this session share; nobody may harm it."""
+    servers = ClusterOfServers(RedisServer)
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.discard()

@@ -10,9 +10,12 @@ import pytest
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from tests.contract.actors import Actor, an_actor
-from tests.contract.stores import InFakeRedis, InMemory, InRedis, InSQLite, Store
+from tests.contract.stores import InCluster, InFakeRedis, InMemory, InRedis, InSQLite, Store
 
-KINDS = ("memory", "sqlite", "redis", "fakeredis")
+KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
+
+#: What takes long there, and is about what scripts do in one node.
+_NOT_ON_A_CLUSTER = ("test_many_at_once", "test_model", "test_long_waits", "test_bounds")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,6 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     mark = metafunc.definition.get_closest_marker("stores")
     kinds = mark.args if mark is not None else KINDS
+    if metafunc.module.__name__.rpartition(".")[2] in _NOT_ON_A_CLUSTER:
+        kinds = tuple(kind for kind in kinds if kind != "cluster")
     params = [pytest.param(k, id=k, marks=[pytest.mark.quick] if k == "fakeredis" else []) for k in kinds]
     metafunc.parametrize("store", params, indirect=True)
 
@@ -49,6 +54,8 @@ def _make(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
         return InSQLite(folder)
     if kind == "redis":
         return InRedis(request.getfixturevalue("redis_url"))
+    if kind == "cluster":
+        return InCluster(request.getfixturevalue("redis_cluster"))
     return InFakeRedis()
 
 

@@ -41,6 +41,10 @@ class Recipe(NamedTuple):
         if self.kind == "sqlite":
             module = importlib.import_module("alsek.storage.backends.sqlite")
             backend: Backend = module.SQLiteBackend(self.place, namespace=self.namespace)
+        elif self.kind == "cluster":
+            client = importlib.import_module("redis.cluster").RedisCluster.from_url(self.place)
+            module = importlib.import_module("alsek.storage.backends.redis")
+            backend = module.RedisBackend(client, namespace=self.namespace)
         else:
             module = importlib.import_module("alsek.storage.backends.redis")
             backend = module.RedisBackend(self.place, namespace=self.namespace)
@@ -184,13 +188,17 @@ class InRedis(Store):
         return made
 
     def _set_clock(self, namespace: str) -> None:
-        self._redis.set(f"test-clock:{namespace}:", self.now)
+        self._redis.set(f"test-clock:{self._prefix(namespace)}", self.now)
+
+    def _prefix(self, namespace: str) -> str:
+        """What the names of a namespace begin with."""
+        return f"{namespace}:"
 
     def recipe(self) -> Recipe:
         return Recipe(self.kind, self.url, self.namespace)
 
     def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
-        key = f"{(backend or self.backend).namespace}:messages"
+        key = f"{self._prefix((backend or self.backend).namespace)}messages"
         record: bytes = self._redis.hget(key, uuid)
         spoilt = b"\xff\x00 no header" if how == "bytes" else record.replace(b"1|", b"99|", 1)
         self._redis.hset(key, uuid, spoilt)
@@ -198,11 +206,34 @@ class InRedis(Store):
     def discard(self, backend: Backend) -> None:
         super().discard(backend)
         if backend.namespace not in {other.namespace for other in self._opened}:
-            self._redis.delete(f"test-clock:{backend.namespace}:")
+            self._redis.delete(f"test-clock:{self._prefix(backend.namespace)}")
 
     def finish(self) -> None:
         super().finish()
         self._redis.close()
+
+
+class InCluster(InRedis):
+    """A namespace of a cluster of several nodes.
+
+    Args:
+        cluster: Its servers.
+    """
+
+    kind = "cluster"
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        super().__init__(cluster.url)
+
+    def _client(self) -> Any:
+        return self._cluster.client()
+
+    def _connection(self) -> Any:
+        return self._redis
+
+    def _prefix(self, namespace: str) -> str:
+        return f"{{{namespace}}}:"
 
 
 class InFakeRedis(InRedis):

@@ -1,50 +1,32 @@
-"""A cluster, as small as it can be."""
+"""A cluster of several nodes."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
-from redis.cluster import RedisCluster
 
 from alsek.storage.backends.records import Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.connection import Link
+from tests.clusters import ClusterOfServers
 
 pytestmark = pytest.mark.redis
 
 
-def _start(redis_server: Any) -> Any:
-    """A server in cluster mode. Its second port is 10,000 above the first, which not every free port allows."""
-    for _ in range(20):
-        try:
-            return redis_server(**{"cluster-enabled": "yes"})
-        except pytest.fail.Exception as error:
-            if "port number too high" not in str(error):
-                raise
-    pytest.fail("no free port was low enough")
-
-
 @pytest.fixture
-def cluster(redis_server: Any) -> RedisCluster:
-    """One node that serves all slots."""
-    server = _start(redis_server)
-    link = Link(server.url, 5_000)
-    link.call("CLUSTER", "ADDSLOTS", *range(16384))
-    deadline = time.monotonic() + 20
-    while b"cluster_state:ok" not in link.call("CLUSTER", "INFO"):
-        assert time.monotonic() < deadline, "the cluster did not come up"
-        time.sleep(0.02)
-    return RedisCluster.from_url(server.url)
+def backend(redis_cluster: ClusterOfServers) -> Iterator[RedisBackend]:
+    """A backend in a namespace of its own."""
+    made = RedisBackend(redis_cluster.client(), namespace=f"t{uuid4().hex[:12]}")
+    yield made
+    made.clear_namespace()
+    made.close()
 
 
 def test_a_message_lives_its_whole_life_on_one_slot(
-    cluster: RedisCluster, new_worker: Callable[..., Worker], submission: Callable[..., Submission]
+    backend: RedisBackend, new_worker: Callable[..., Worker], submission: Callable[..., Submission]
 ) -> None:
     """All that belongs to a namespace has its hash tag, so that each step is one script there too."""
-    backend = RedisBackend(cluster, namespace="ns")
     worker = new_worker()
     messages = backend.messages
     messages.register(worker)
@@ -63,7 +45,28 @@ def test_a_message_lives_its_whole_life_on_one_slot(
         note = subscription.wait(5_000)
         assert note is not None
         assert note.data == b"1"
-    names = list(cluster.scan_iter(match="*"))
+    names = [name for name in backend._link.client.scan_iter(match="*") if backend.namespace.encode() in name]
     assert names
-    assert all(name.startswith(b"{ns}:") for name in names)
+    assert all(name.startswith(b"{%b}:" % backend.namespace.encode()) for name in names)
     assert backend.clear_namespace() == len(names)
+
+
+def test_a_cluster_answers_a_ping(backend: RedisBackend) -> None:
+    """As a pool asks at its start: of the node that the namespace is on, whichever it is."""
+    backend.ping()
+
+
+def test_namespaces_spread_over_the_nodes(redis_cluster: ClusterOfServers) -> None:
+    """Several namespaces are on several nodes, and each can be used, and walked through."""
+    client = redis_cluster.client()
+    owners = set()
+    for n in range(12):
+        backend = RedisBackend(client, namespace=f"t{uuid4().hex[:12]}")
+        owners.add(redis_cluster.master_of(client, backend.messages._keys.messages()).port)
+        assert backend.set("a", n)
+        assert backend.get("a") == n
+        assert list(backend.scan()) == ["a"]
+        assert backend.delete("a")
+        backend.clear_namespace()
+    assert len(owners) == 3
+    client.close()

@@ -113,7 +113,8 @@ class RedisBackend(Backend):
         return self._open.locks
 
     def ping(self) -> None:
-        self._link.call("PING")
+        # PING goes to every node of a cluster, and tells nothing of the one that holds this namespace.
+        self._link.call("EXISTS", self._open.keys.messages())
 
     def exists(self, name: str) -> bool:
         return bool(self._link.call("EXISTS", self._value(name)))

@@ -1,0 +1,93 @@
+"""A Redis Cluster of real servers: three masters with a replica each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+
+_MASTERS = 3
+_SLOTS = 16_384
+_NODE_TIMEOUT_MS = 1_500
+_WITHIN = 40.0
+
+
+class ClusterOfServers:
+    """Servers that form a cluster. The first three begin as masters, the others as their replicas, in this order.
+
+    Args:
+        make_server: Makes one that is not started yet, from options of redis-server.
+    """
+
+    def __init__(self, make_server: Callable[..., Any]) -> None:
+        options = {
+            "cluster-enabled": "yes",
+            "cluster-node-timeout": str(_NODE_TIMEOUT_MS),
+            "repl-diskless-sync": "yes",
+            "repl-diskless-sync-delay": "0",
+        }
+        self.servers = [make_server(**options) for _ in range(2 * _MASTERS)]
+
+    def start(self) -> None:
+        """Start all, form the cluster, and return once each node knows that all is well."""
+        for server in self.servers:
+            server.start()
+        admins = [redis.Redis.from_url(server.url, decode_responses=True) for server in self.servers]
+        for n, admin in enumerate(admins):
+            admin.execute_command("CLUSTER SET-CONFIG-EPOCH", n + 1)
+            if n:
+                admin.execute_command("CLUSTER MEET", "127.0.0.1", self.servers[0].port)
+        for n, admin in enumerate(admins[:_MASTERS]):
+            slots = range(n * _SLOTS // _MASTERS, (n + 1) * _SLOTS // _MASTERS)
+            admin.execute_command("CLUSTER ADDSLOTS", *slots)
+        _until(lambda: all(_info(admin)["cluster_known_nodes"] == str(len(admins)) for admin in admins))
+        ids = [admin.execute_command("CLUSTER MYID") for admin in admins]
+        for n, admin in enumerate(admins[_MASTERS:]):
+            admin.execute_command("CLUSTER REPLICATE", ids[n])
+        _until(lambda: all(_is_well(admin) for admin in admins))
+        for admin in admins:
+            admin.close()
+
+    def client(self, **options: Any) -> RedisCluster:
+        """A client that knows all of them."""
+        nodes = [ClusterNode("127.0.0.1", server.port) for server in self.servers]
+        return RedisCluster(startup_nodes=nodes, **options)
+
+    @property
+    def url(self) -> str:
+        """Of the first node."""
+        url: str = self.servers[0].url
+        return url
+
+    def master_of(self, client: RedisCluster, key: str) -> Any:
+        """The server that holds a key now, as the client has it."""
+        node = client.get_node_from_key(key)
+        assert node is not None
+        return next(server for server in self.servers if server.port == node.port)
+
+    def discard(self) -> None:
+        """End all, and delete their folders."""
+        for server in self.servers:
+            server.discard()
+
+
+def _info(admin: Any) -> dict[str, str]:
+    info: dict[str, str] = admin.execute_command("CLUSTER INFO")
+    return info
+
+
+def _is_well(admin: Any) -> bool:
+    nodes: dict[str, dict[str, Any]] = admin.execute_command("CLUSTER NODES")
+    replicas = sum("slave" in node["flags"] for node in nodes.values())
+    linked = admin.info("replication").get("master_link_status", "up") == "up"
+    return _info(admin)["cluster_state"] == "ok" and replicas == _MASTERS and linked
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WITHIN
+    while not done():
+        assert time.monotonic() < deadline, "the cluster did not come up"
+        time.sleep(0.02)

@@ -1,0 +1,85 @@
+"""Pools on a Redis Cluster of several nodes, and a master that dies."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.clusters import ClusterOfServers
+from tests.conftest import RedisServer
+from tests.integration.conftest import _HEADER, Project, eventually
+
+pytestmark = pytest.mark.redis
+
+_BACKEND = """from redis.cluster import RedisCluster
+from alsek.storage.backends.redis import RedisBackend
+backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=20_000)"""
+
+_TASKS = """
+@task(broker, result_store=result_store, status_tracker=status_tracker)
+def double(n: int) -> int:
+    return 2 * n
+"""
+
+
+@contextlib.contextmanager
+def _project(cluster: ClusterOfServers, folder: Path) -> Iterator[Project]:
+    backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}")
+    project = Project(folder, "cluster", _HEADER.format(backend=backend))
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[ClusterOfServers]:
+    """A cluster that a test may harm."""
+    made = ClusterOfServers(RedisServer)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.discard()
+
+
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, tmp_path: Path) -> None:
+    """It starts, is woken, runs what is submitted, and ends at a signal."""
+    with _project(redis_cluster, tmp_path) as project:
+        tasks = project.write(_TASKS)
+        worker = project.worker(pool=pool)
+        for n in range(3):
+            assert tasks.result_store.get(tasks.double.generate(args=(n,)), timeout=30_000) == 2 * n
+        messages = tasks.double.generate_many((n,) for n in range(50))
+        got = [tasks.result_store.get(message, timeout=30_000) for message in messages]
+        assert got == [2 * n for n in range(50)]
+        assert worker.stop() == 0, worker.log
+
+
+def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path: Path) -> None:
+    """What was submitted, and had reached the replica, is run; producers and pools go on by themselves."""
+    with _project(own_cluster, tmp_path) as project:
+        tasks = project.write(_TASKS)
+        backend: Any = tasks.backend
+        client = backend._link.client
+        before = tasks.double.generate_many((n,) for n in range(20))
+        key = backend.messages._keys.messages()
+        node = client.get_node_from_key(key)
+        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        worker = project.worker()
+        assert tasks.result_store.get(before[0], timeout=30_000) == 0
+        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        own_cluster.master_of(client, key).kill()
+        after = tasks.double.generate(args=(100,))
+        assert tasks.result_store.get(after, timeout=30_000) == 200
+        for n, message in enumerate(before[1:], 1):
+            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+        eventually(lambda: backend.count("queues:alsek_queue") == 0)
+        assert worker.process.poll() is None
+        assert worker.stop() == 0, worker.log

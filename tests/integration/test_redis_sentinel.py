@@ -1,0 +1,77 @@
+"""A master that a sentinel watches, and that dies."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from redis.sentinel import MasterNotFoundError, Sentinel
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.storage.backends.redis import RedisBackend
+from tests.conftest import RedisServer, free_port, redis_binary
+from tests.integration.conftest import eventually
+
+pytestmark = pytest.mark.redis
+
+_SERVICE = "payments"
+
+
+@pytest.fixture
+def watched(redis_server: Callable[..., RedisServer]) -> Iterator[tuple[Sentinel, RedisServer, RedisServer]]:
+    """A sentinel, the master that it watches, and its replica."""
+    master = redis_server()
+    replica = redis_server(replicaof=f"127.0.0.1 {master.port}", **{"repl-diskless-sync-delay": "0"})
+    with tempfile.TemporaryDirectory(prefix="alsek-sentinel-") as folder:
+        settings, port = Path(folder) / "sentinel.conf", free_port()
+        settings.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor {_SERVICE} 127.0.0.1 {master.port} 1\n"
+            f"sentinel down-after-milliseconds {_SERVICE} 500\n"
+            f"sentinel failover-timeout {_SERVICE} 3000\n"
+        )
+        process = subprocess.Popen([redis_binary(), str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
+        sentinel = Sentinel([("127.0.0.1", port)], socket_timeout=1)
+        try:
+            eventually(lambda: _knows_both(sentinel))
+            yield sentinel, master, replica
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _knows_both(sentinel: Sentinel) -> bool:
+    try:
+        return bool(sentinel.discover_master(_SERVICE)) and len(sentinel.discover_slaves(_SERVICE)) == 1
+    except (MasterNotFoundError, redis.RedisError):
+        return False
+
+
+def test_a_service_goes_on_at_its_replica(watched: tuple[Sentinel, RedisServer, RedisServer]) -> None:
+    """With `sentinel.master_for`, a call waits until the replica has taken over; what had reached it is there."""
+    sentinel, master, replica = watched
+    client = sentinel.master_for(_SERVICE, socket_timeout=2)
+    backend = RedisBackend(client, timeout=25_000)
+    broker = Broker(backend)
+    backend.ping()
+    assert _SERVICE in backend.describe()
+    first = Message("work")
+    broker.submit(first)
+    # WAIT counts for the connection that wrote: Alsek's own is not the client's, so the replica's state is asked.
+    looking = RedisBackend(replica.url)
+    eventually(lambda: looking.messages.exists(first.queue, first.uuid))
+    master.kill()
+    second = Message("work")
+    broker.submit(second)
+    assert {message.uuid for message in (first, second)} == {
+        stored.uuid for stored in backend.messages.browse(first.queue)
+    }
+    assert looking.messages.exists(second.queue, second.uuid)
+    backend.close()
+    looking.close()
+    client.close()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 
+from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import RedisServer
 from tests.integration.conftest import _HEADER, Project, eventually
@@ -83,3 +86,28 @@ def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path:
         eventually(lambda: backend.count("queues:alsek_queue") == 0)
         assert worker.process.poll() is None
         assert worker.stop() == 0, worker.log
+
+
+def test_a_master_that_steps_down_is_followed(
+    own_cluster: ClusterOfServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The node that has the slot now is asked at once: that is no outage, and who listens goes on."""
+    client = own_cluster.client()
+    backend = RedisBackend(client, namespace="steps-down")
+    backend.set("n", 1)
+    key = backend.messages._keys.messages()
+    before = own_cluster.master_of(client, key)
+    successor = own_cluster.servers[own_cluster.servers.index(before) + 3]
+    admin = redis.Redis.from_url(successor.url)
+    with backend.subscribe("c") as subscription:
+        admin.execute_command("CLUSTER FAILOVER")
+        eventually(lambda: admin.role()[0] == b"master")
+        with caplog.at_level(logging.WARNING):
+            assert backend.get("n") == 1
+            assert backend.set("n", 2)
+        assert own_cluster.master_of(client, key) is successor
+        backend.pub("c", 1)
+        eventually(lambda: subscription.wait(100) is not None)
+    assert not caplog.records
+    admin.close()
+    backend.close()

@@ -20,6 +20,7 @@ from alsek.storage.backends.records import Submission
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.faults import is_passing
 from alsek.storage.backends.redis.interruptions import interruption_behind
+from tests.clusters import ClusterOfServers
 
 pytestmark = pytest.mark.redis
 
@@ -113,6 +114,8 @@ def _cases() -> Iterator[Any]:
         yield pytest.param(name, TaskTimeoutError, "slow parser", id=f"{name}, without hiredis")
     for name in ("read", "listen"):
         yield pytest.param(name, TaskTimeoutError, "fresh", id=f"{name}, connecting")
+    for name in ("read", "add", "wait for a result"):
+        yield pytest.param(name, TaskTimeoutError, "cluster", id=f"{name}, on a cluster")
 
 
 @pytest.mark.parametrize(("name", "error", "how"), list(_cases()))
@@ -122,12 +125,16 @@ def test_an_interruption_comes_out_as_itself_at_whatever_moment(
     how: str,
     backend: RedisBackend,
     redis_url: str,
+    request: pytest.FixtureRequest,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is not taken for an outage, nothing is repeated, no lock stays, and the next use finds everything in order."""
     if how == "slow parser":
         client = redis.Redis.from_url(redis_url, parser_class=_RESP2Parser)
         backend = RedisBackend(client, namespace=backend.namespace)
+    if how == "cluster":
+        servers: ClusterOfServers = request.getfixturevalue("redis_cluster")
+        backend = RedisBackend(servers.client(), namespace=backend.namespace)
     use = USES[name]
     backend.set("key", 1)
     use(backend)

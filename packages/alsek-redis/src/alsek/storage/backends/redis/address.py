@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Hashable
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,11 @@ from redis.retry import Retry
 
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
+from alsek.storage.backends.redis.faults import CLIENT_ERRORS
+from alsek.storage.backends.redis.interruptions import let_through
 from alsek.storage.backends.redis.url import check_url, refuse
+
+_logger = logging.getLogger(__name__)
 
 #: redis.Redis or RedisCluster: their type parameters differ between releases of redis-py.
 Client: TypeAlias = Any
@@ -121,6 +126,24 @@ def connection_options(pool: Any) -> dict[str, Any]:
 def is_cluster(client: Client) -> bool:
     """Whether a key's slot decides where it lives."""
     return isinstance(client, RedisCluster)
+
+
+def node_pool(cluster: Client, key: str) -> Any:
+    """The pool of connections to the node of a cluster that has this key, as far as the client knows.
+
+    Raises:
+        redis.RedisClusterException: No node has it at the moment.
+    """
+    return cluster.get_redis_connection(cluster.get_node_from_key(key)).connection_pool
+
+
+def look_again(cluster: Client) -> None:
+    """Have a cluster's client ask which node has what. If none answers, it goes by what it knew."""
+    try:
+        cluster.nodes_manager.initialize()
+    except CLIENT_ERRORS as error:
+        let_through(error)
+        _logger.debug("no node of the cluster answers: %s", error)
 
 
 def database_of(client: Client) -> int:

@@ -3,7 +3,8 @@
 redis-py's ``execute_command`` costs 82 µs of CPU, its ``Connection`` used directly 48 µs, with the same
 answer. So every call takes a connection of redis-py's own class, made from the options of the user's
 client but never from its pool: text is not decoded, RESP2 is spoken, and a fork or the user's own use of
-the client can't get in the way. Clients that this can't serve (a cluster, a fake) use ``execute_command``.
+the client can't get in the way. On a cluster the connections go to the node that a namespace is on: all its
+keys share one slot. Clients that this can't serve (a fake) use ``execute_command``.
 
 A call whose reply was lost is sent again, on a fresh connection: everything that this package sends can be
 repeated, except what says ``repeat=False``. The first repetition is immediate (the server may have
@@ -35,6 +36,8 @@ from alsek.storage.backends.redis.address import (
     describe,
     identity_of,
     is_cluster,
+    look_again,
+    node_pool,
     open_client,
     speaks_plainly,
 )
@@ -60,10 +63,12 @@ class Link:
     Args:
         connection: As the backend's.
         timeout: How long (ms) a call may take in all before `BackendUnavailableError` is raised.
+        home: A key: on a cluster all calls go to the node that it is on.
     """
 
-    def __init__(self, connection: Any, timeout: int) -> None:
+    def __init__(self, connection: Any, timeout: int, home: str = "") -> None:
         check(connection)
+        self._home = home
         self._given = connection
         self._client: Client | None = None
         self._where: str | None = None
@@ -91,7 +96,7 @@ class Link:
             with self._lock:
                 if self._client is None:
                     client = open_client(self._given, self.timeout)
-                    self._direct = not is_cluster(client) and speaks_plainly(client.connection_pool)
+                    self._direct = is_cluster(client) or speaks_plainly(client.connection_pool)
                     self._client = client
         return self._client
 
@@ -205,7 +210,7 @@ class Link:
         return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)
 
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
-        pool = self.client.connection_pool
+        pool = node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
         options = connection_options(pool)
         options.update(
             decode_responses=False,
@@ -282,6 +287,8 @@ class Link:
             raise error
         if not is_passing(error):
             raise refused_answer(self.where, error) from error
+        if self.cluster:
+            look_again(self.client)
 
     def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
         if not is_lost(error):

@@ -20,12 +20,14 @@ REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
 CLIENT_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
 
 _BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
-_NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
+#: The server is not, or no longer, the one to ask.
+_NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError, redis_errors.AskError)
 _PASSING = (
     *_BROKEN,
     *_NO_LONGER_PRIMARY,
     redis_errors.TryAgainError,
     redis_errors.ClusterDownError,
+    redis_errors.SlotNotCoveredError,
 )
 
 

@@ -10,7 +10,7 @@ from alsek.storage.backends.redis.connection import Link
 def scan_keys(link: Link, pattern: str, piece: int) -> Iterator[list[str]]:
     """The names that match a glob pattern, each once, in lists that are never empty."""
     seen: set[str] = set()
-    for found in _cluster_pieces(link, pattern, piece) if link.cluster else _pieces(link, pattern, piece):
+    for found in _pieces(link, pattern, piece):
         new = [name for name in dict.fromkeys(found) if name not in seen]
         seen.update(new)
         if new:
@@ -24,17 +24,6 @@ def _pieces(link: Link, pattern: str, piece: int) -> Iterator[list[str]]:
         yield [_text(name) for name in found]
         if int(cursor) == 0:
             return
-
-
-def _cluster_pieces(link: Link, pattern: str, piece: int) -> Iterator[list[str]]:
-    """On a cluster SCAN is asked of one node at a time; redis-py knows how."""
-    batch: list[str] = []
-    for name in link.client.scan_iter(match=pattern, count=piece):
-        batch.append(_text(name))
-        if len(batch) >= piece:
-            yield batch
-            batch = []
-    yield batch
 
 
 def _text(name: bytes | str) -> str:

@@ -58,7 +58,7 @@ class RedisBackend(Backend):
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
         check_number("timeout", timeout, 1, type(self).__name__)
-        self._link = Link(connection, timeout)
+        self._link = Link(connection, timeout, home=Keys(namespace, hash_tag=True).messages())
         self._ears = Ears(self._link)
         self._rooms: _Rooms | None = None
 

@@ -32,6 +32,7 @@ _INTERVAL: Final = 5_000
 _REFUSED_INTERVAL: Final = 1_000
 _OVERDUE_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 1.0
+_LASTING: Final = (b"-WRONGTYPE", b"-NOPERM")
 _NOTHING: Final = b"*-1\r\n"
 _LINES_OF_A_TOKEN: Final = 5
 
@@ -152,6 +153,10 @@ class SocketWaiter(Waiter):
         if heard.startswith(b"-") and heard.endswith(b"\r\n"):
             # An error instead of a token. If the server is a replica now, the claim that follows will tell; without
             # permission, or beside a foreign key, this worker must not be sent round in circles.
+            if not heard.startswith(_LASTING):
+                _logger.debug("a waiter was refused: %r", heard)
+                self._drop()
+                return True
             if self._refused_at is None:
                 _logger.warning(
                     "%s does not let workers wait for messages (%s): looking once a second.",

@@ -20,11 +20,12 @@ local function attempt(...)
   local answer = try(...)
   if type(answer) ~= 'table' or not answer.err then return answer end
   local command, key = ...
+  local fault = tostring(answer.err)
   -- The server allows no writes at all: that is told at the first one, so nothing has changed. Again, and raised.
   for _, reason in ipairs({ 'READONLY', 'OOM ', 'MISCONF', 'NOREPLICAS', 'MASTERDOWN' }) do
-    if string.find(answer.err, reason, 1, true) then return redis.call(...) end
+    if string.find(fault, reason, 1, true) then return redis.call(...) end
   end
-  faults[key] = command .. ': ' .. answer.err
+  faults[key] = command .. ': ' .. fault
   if command == 'HEXISTS' or command == 'HLEN' then return 0 end
   return string.find(' HMGET HGETALL ZRANGE ZRANGEBYSCORE ZRANGEBYLEX ZRANDMEMBER SRANDMEMBER ', ' ' .. command .. ' ', 1, true)
     and {}

@@ -131,7 +131,7 @@ def _new(name: str, **changes: Any) -> Submission:
     return Submission(name, "q", b"p", status_ttl=600_000, **changes)
 
 
-#: What is called, by the script that it is the proof of. The backend is the one to be tested, on the situation's namespace.
+#: What is called, by the script that it is the proof of, on the backend to be tested, in the situation's namespace.
 OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "add_one": lambda s, b: b.messages.add([_new("new")], "n"),
     "add": lambda s, b: b.messages.add([_new("new"), _new("newer", delay=60_000)], "n"),

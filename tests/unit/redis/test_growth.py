@@ -59,7 +59,7 @@ def test_lists_live_as_long_as_the_longest_lived_letter(
 
 
 def test_each_failure_tidies_up_after_others(backend: RedisBackend) -> None:
-    """Lists that a version before left without a time to live, or that outlive their letters, go with what fails elsewhere."""
+    """Lists that a version before left without a time to live go with what fails elsewhere."""
     for n in range(10):
         backend.messages.add([Submission(f"m{n}", f"old-{n}", b"p")], f"r{n}")
         backend.messages.bury(f"old-{n}", f"m{n}", b"{}", 60_000)

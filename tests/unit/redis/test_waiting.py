@@ -98,7 +98,7 @@ def test_a_subscription_outlives_a_restart(redis_server: Any) -> None:
 def test_who_may_not_wait_is_not_sent_round_in_circles(
     backend: RedisBackend, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A foreign key where tokens are left: told once, and asked again after a second, on a connection that keeps quiet."""
+    """A foreign key where tokens are left is told once, and the server is asked again after a second."""
     worker = new_worker(queues=("q",))
     key = f"{backend.namespace}:wake:thread:q"
     backend._link.call("SET", key, "foreign")

@@ -204,7 +204,8 @@ class Link:
         """The error of ours for one of the client's, met outside of :meth:`call`.
 
         Raises:
-            BaseException: An interruption that the client took for an error (:mod:`~alsek.storage.backends.redis.interruptions`).
+            BaseException: An interruption that the client took for an error
+                (:mod:`alsek.storage.backends.redis.interruptions`).
         """
         let_through(error)
         return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)

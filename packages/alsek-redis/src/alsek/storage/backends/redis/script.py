@@ -9,10 +9,10 @@ A script is called by its digest; a server that does not know it (it restarted, 
 ``flags=allow-oom`` lets what frees memory run at ``maxmemory``; servers before 7.0 don't know such flags, but
 lift that limit from the first write on that needs no memory, so such a write is put first.
 
-No script may stop half-way, since Redis takes nothing back. What a user is not allowed to do is found out before the
-first write, when a process runs a script for the first time (``scripts/rights/check.lua``; one key more tells the script
-to ask). What a foreign key in the place of one of Alsek's makes impossible either stops a script before its first write,
-and then the script is sent once more in a form that names the key, or is noted and left out (``prelude/base.lua``).
+No script may stop half-way, since Redis takes nothing back. What a user is not allowed to do is found out before
+the first write, when a process first runs a script (``scripts/rights/check.lua``; one key more tells the script to
+ask). What a foreign key in the place of one of Alsek's makes impossible either stops a script before its first
+write, and then it is sent once more in a form that names the key, or is noted and left out (``prelude/base.lua``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _RAISES_WITH_NAME = """\
 local try = redis.pcall
 local function call(...)
   local answer = try(...)
-  if type(answer) == 'table' and answer.err then error('ALSEK KEY ' .. select(2, ...) .. ' ' .. tostring(answer.err), 0) end
+  if type(answer) == 'table' and answer.err then
+    error('ALSEK KEY ' .. select(2, ...) .. ' ' .. tostring(answer.err), 0)
+  end
   return answer
 end
 """
@@ -60,7 +62,7 @@ end
 
 
 class Source(NamedTuple):
-    """A script's text and digest, for servers that know flags and for those that don't; and which names a foreign key."""
+    """A script's text and digest, for servers that know flags and for those that don't, and one that names a key."""
 
     flagged: bytes
     flagged_sha: bytes

@@ -50,7 +50,7 @@ class _Strike:
 
 
 def _out_of_reach(frame: FrameType | None) -> bool:
-    """Whether this is no place of interest: a destructor lets nothing out, and redis-py's version takes long to find."""
+    """Whether this is no place of interest: a destructor lets nothing out, and redis-py's version is long to find."""
     while frame is not None:
         if frame.f_code.co_name in {"__del__", "get_lib_version"}:
             return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +13,14 @@ import redis
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
+from alsek.core.status import StatusTracker
 from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.redis import RedisBackend, script
 from alsek.storage.backends.redis.script import SERVER_CLOCK, commands_of, load
+from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
-from tests.unit.redis.situations import OPERATIONS, Situation
+from tests.unit.redis.situations import MINE, OPERATIONS, Situation
 
 pytestmark = pytest.mark.redis
 
@@ -133,3 +138,69 @@ def test_the_check_knows_every_command() -> None:
         if path.name.endswith(".lua"):
             text = load(path.name.removesuffix(".lua"), SERVER_CLOCK).flagged.decode()
             assert {name for name in commands_of(text) if f"{{ '{name}'" not in check} <= {"TIME"}, path.name
+
+
+def _documented(role: str, namespace: str) -> list[str]:
+    """The rules that docs/backends.md gives for a role, for another namespace."""
+    page = (Path(__file__).parents[3] / "docs" / "backends.md").read_text("utf-8")
+    line = re.search(rf"^{role} +(~alsek:.*)$", page, re.MULTILINE)
+    assert line is not None
+    return line[1].replace("alsek:", f"{namespace}:").split()
+
+
+def test_the_documented_worker_may_do_everything(users: _Users) -> None:
+    """Every script, values, channels, and waiting for messages."""
+    backend = users.backend(*_documented("worker", users.situation.backend.namespace))
+    for operation in OPERATIONS.values():
+        users.situation.reset()
+        operation(users.situation, backend)
+    backend.set("a", 1)
+    backend.ping()
+    waiter = backend.messages.waiter(MINE)
+    waiter.arm()
+    waiter.drain()
+    assert waiter.interval == 5_000
+    waiter.close()
+    with backend.subscribe("c") as subscription:
+        backend.pub("c", 1)
+        assert subscription.wait(5_000) is not None
+    assert backend.clear_namespace() > 0
+    backend.close()
+
+
+def test_the_documented_producer_submits_and_waits(users: _Users) -> None:
+    """It submits, and fetches results and statuses; it claims nothing."""
+    backend = users.backend(*_documented("producer", users.situation.backend.namespace))
+    broker, results, statuses = Broker(backend), ResultStore(backend), StatusTracker(backend)
+    backend.ping()
+    message = Message("work", status_ttl=60_000)
+    broker.submit(message)
+    broker.submit(Message("work", delay=1_000))
+    assert statuses.get(message) is TaskStatus.SUBMITTED
+    users.situation.backend.results.put(message.uuid, b"1", 60_000)
+    assert results.get(message, timeout=5_000) == 1
+    assert not _try(users, OPERATIONS["step"], backend, "producer")
+
+
+def test_the_documented_reader_only_reads(users: _Users) -> None:
+    """It sees what is there, and can't submit."""
+    backend = users.backend(*_documented("reader", users.situation.backend.namespace))
+    for name in ("see", "browse", "held", "dead_letter", "dead_letters", "dead_queues", "descendants"):
+        assert OPERATIONS[name](users.situation, backend), name
+    assert ResultStore(backend).get(Message("x", uuid="result"), timeout=100, keep=True) == 1
+    assert backend.count("queues:q") > 0
+    assert list(backend.statuses.scan())
+    assert not _try(users, OPERATIONS["add_one"], backend, "reader")
+
+
+def test_who_waits_without_rights_on_channels_is_told_which(users: _Users) -> None:
+    """The error names the right to channels, whatever one waits for."""
+    backend = users.backend("resetchannels", f"~{users.situation.backend.namespace}:*", "+@all")
+    message = Message("work", uuid="ready-0")
+    with pytest.raises(BackendError, match="&alsek:"):
+        ResultStore(backend).get(message, timeout=5_000)
+    with pytest.raises(BackendError, match="&alsek:"):
+        StatusTracker(backend).wait_for(message, TaskStatus.FAILED, timeout=5_000)
+    with pytest.raises(BackendError, match="&alsek:"):
+        backend.subscribe("c")
+    backend.close()

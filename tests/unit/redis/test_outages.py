@@ -239,3 +239,21 @@ def test_a_clients_other_faults_are_ours(backend: RedisBackend) -> None:
     assert isinstance(caught.value.__cause__, redis.ResponseError)
     assert len(backend._link._idle) == 1
     backend.ping()
+
+
+def test_a_replica_is_told_as_an_outage(redis_server: Any) -> None:
+    """What can't be written there may be written in a moment, when it is the primary: nothing counts as accepted."""
+    primary = redis_server()
+    replica = redis_server(replicaof=f"127.0.0.1 {primary.port}")
+    backend = RedisBackend(replica.url, timeout=300)
+    message = Submission("u", "q", b"p")
+    with pytest.raises(BackendUnavailableError):
+        backend.messages.add([message, message._replace(uuid="v")], "r")
+    with pytest.raises(BackendUnavailableError):
+        backend.messages.register(Worker("w", "thread", None, 15_000, 0))
+    backend._link.timeout = 20_000
+    replica.kill()
+    replica._options.pop("replicaof")
+    replica.start()
+    assert backend.messages.add([message], "r") == [True]
+    backend.close()

@@ -22,6 +22,8 @@ CLIENT_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException, OS
 _BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
 #: The server is not, or no longer, the one to ask.
 _NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError, redis_errors.AskError)
+#: How Redis 6.2 tells of it from within a script.
+_READONLY_IN_SCRIPT = ": -READONLY "
 _PASSING = (
     *_BROKEN,
     *_NO_LONGER_PRIMARY,
@@ -36,13 +38,14 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, REFUSED) or interruption_behind(error) is not None:
         return False
     return isinstance(error, _PASSING) or (
-        isinstance(error, redis_errors.ResponseError) and str(error).startswith(("BUSY ", "UNKILLABLE "))
+        isinstance(error, redis_errors.ResponseError)
+        and (str(error).startswith(("BUSY ", "UNKILLABLE ")) or _READONLY_IN_SCRIPT in str(error))
     )
 
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is of no more use: broken, or to a server that is no longer the primary."""
-    return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY))
+    return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY)) or _READONLY_IN_SCRIPT in str(error)
 
 
 def unavailable(

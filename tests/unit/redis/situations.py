@@ -136,6 +136,7 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "add_one": lambda s, b: b.messages.add([_new("new")], "n"),
     "add": lambda s, b: b.messages.add([_new("new"), _new("newer", delay=60_000)], "n"),
     "add ready": lambda s, b: b.messages.add([_new("new"), _new("newer")], "n"),
+    "add used": lambda s, b: b.messages.add([_new("dead", named=True), _new("root", named=True)], "n"),
     "register": lambda s, b: b.messages.register(MINE._replace(id="worker-e")),
     "step": lambda s, b: b.messages.step(MINE, 2, s.outcomes(), 8),
     "step idle": lambda s, b: b.messages.step(NAMED, 3, [], 2),

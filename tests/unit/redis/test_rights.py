@@ -26,7 +26,17 @@ pytestmark = pytest.mark.redis
 
 #: What stands in a namespace, as patterns of keys; a user may use all but one of them.
 FAMILIES = (
-    *("messages", "queues", "delayed", "workers", "counters", "ready:*", "suspects:*", "finished:*"),
+    *(
+        "messages",
+        "queues",
+        "delayed",
+        "workers",
+        "leases",
+        "counters",
+        "ready:*",
+        "suspects:*",
+        "finished:*",
+    ),
     *("claims:*", "calls:*", "retired:*", "wake:*", "wakes:*", "results:*", "descendants:*", "statuses:*"),
     *("letters:*", "dead:*", "fading:*", "dead", "locks:*"),
 )

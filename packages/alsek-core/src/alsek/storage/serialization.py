@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from alsek.core.shown import shown
-from alsek.exceptions import SerializationError
+from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 _DECODER = json.JSONDecoder()
@@ -58,6 +58,8 @@ def dump(serializer: Serializer, obj: Any) -> bytes:
     try:
         wire = serializer.forward(obj)
         return wire.encode() if isinstance(wire, str) else wire
+    except (TaskTimeoutError, MessageRevokedError):
+        raise  # set in this thread from outside: it says nothing of the value
     except Exception as error:
         raise SerializationError(
             f"{shown(obj)} ({type(obj).__name__}) can't be serialized by {serializer!r}: {error}"

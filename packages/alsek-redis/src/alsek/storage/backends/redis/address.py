@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Hashable
 from typing import Any, Final, TypeAlias
@@ -12,13 +11,14 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
+from alsek.core.logs import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS
 from alsek.storage.backends.redis.interruptions import let_through
 from alsek.storage.backends.redis.url import check_url, refuse
 
-_logger = logging.getLogger(__name__)
+_logger = guarded_logger(__name__)
 
 #: redis.Redis or RedisCluster: their type parameters differ between releases of redis-py.
 Client: TypeAlias = Any

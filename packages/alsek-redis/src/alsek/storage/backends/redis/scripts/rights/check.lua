@@ -1,6 +1,6 @@
 -- Whether this user may do all that the script can come to; asked when a process first runs it, before anything is
 -- written. COMMANDS is what it uses. Alsek wants the whole namespace, so each is asked for a name of every kind.
-local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'counters', 'ready:a', 'ready:a:q', 'suspects:a',
+local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters', 'ready:a', 'ready:a:q', 'suspects:a',
   'suspects:a:q', 'finished:1', 'claims:w', 'calls:w', 'retired:w', 'wake:thread:q', 'wakes:thread', 'results:u',
   'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l' }
 local function denied(command, name)

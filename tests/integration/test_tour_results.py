@@ -64,7 +64,7 @@ def test_tour_status_tracking(project: Project) -> None:
     assert tracker.wait_for(good, timeout=WAIT) is TaskStatus.SUCCEEDED
     with pytest.raises(TimeoutError):
         tracker.wait_for(bad, TaskStatus.SUCCEEDED, timeout=WAIT)
-    assert tracker.get(tasks.sum_n.generate(submit=False)) is TaskStatus.UNKNOWN
+    assert tracker.get(tasks.sum_n.generate(args=(1,), submit=False)) is TaskStatus.UNKNOWN
 
 
 def test_tour_status_tracking_scanner(project: Project) -> None:

@@ -6,23 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.stores import InFakeRedis, InMemory, InRedis, InSQLite, Store
+from tests.contract.stores import InMemory, InRedis, InSQLite, Store
 from tests.differential.machine import explore
 
 #: How many histories the short form looks at.
-EXAMPLES = {"sqlite": 15, "redis": 15, "fakeredis": 3}
+EXAMPLES = {"sqlite": 15, "redis": 15}
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_it_answers_as_memory_does(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """A random history has the same answers, and leaves the same behind, on this store as in memory."""
-    other: Store
-    if kind == "sqlite":
-        other = InSQLite(tmp_path)
-    elif kind == "redis":
-        other = InRedis(request.getfixturevalue("redis_url"))
-    else:
-        other = InFakeRedis()
+    other: Store = InSQLite(tmp_path) if kind == "sqlite" else InRedis(request.getfixturevalue("redis_url"))
     memory = InMemory()
     try:
         explore(memory, other, EXAMPLES[kind])

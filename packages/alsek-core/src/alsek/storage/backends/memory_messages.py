@@ -183,7 +183,7 @@ class MemoryMessages(MessagePort):
         now = self._store.clock()
         lost = [holder for holder in self._holders.values() if holder.lease_end <= now]
         taken_over: list[TakenOver] = []
-        for holder in lost:
+        for holder in sorted(lost, key=lambda holder: (holder.lease_end, holder.worker.id)):
             if holder is asking:
                 continue  # it lives: it is here, even though its lease ended before anyone noticed
             taken_over.append(TakenOver(holder.worker.id, len(holder.claims)))

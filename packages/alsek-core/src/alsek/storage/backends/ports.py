@@ -132,7 +132,7 @@ class MessagePort(ABC):
         4. *Claim.* Up to `limit` messages that `worker` may take, by queue in its order, then by (priority,
            arrival), each with a new token; RUNNING written. Revoked, expired and suspect ones are marked. A
            suspect is handed to a worker that takes it alone if it comes first of all. A record that can't be
-           read is set aside among the dead letters, with ``alsek.exceptions.CorruptMessageError``, and reported.
+           read is set aside among the dead letters, as a ``CorruptMessageError``, and reported.
         5. If messages are left that this worker or another may take, one more sleeper is woken.
 
         With ``limit=0`` parts 2 and 3 still happen and nothing is claimed.

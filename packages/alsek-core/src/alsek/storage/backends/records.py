@@ -232,7 +232,8 @@ class Step(NamedTuple):
         suspects: Suspects wait that this worker may take once it holds nothing.
         skipped: The uuids of callbacks that were not submitted, since they exist already.
         corrupt: Records that were set aside in this step.
-        taken_over: Lost workers that this step has forgotten. A repeated step leaves it out.
+        taken_over: Lost workers that this step has forgotten, by the end of their lease, then by id. A repeated
+            step leaves it out.
     """
 
     refused: list[str]

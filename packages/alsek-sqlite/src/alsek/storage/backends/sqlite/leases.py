@@ -22,7 +22,7 @@ _LAST_CONTACT: Final = "SELECT contact FROM namespaces WHERE id = ?"
 _SPARE: Final = """
     UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
 """
-_LOST: Final = "SELECT id, name FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
+_LOST: Final = "SELECT lease_end, name, id FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
 _FORGET: Final = "DELETE FROM workers WHERE id = ?"
 
 _REMEMBER: Final = """
@@ -125,7 +125,7 @@ def _memento(worker: Worker) -> str:
 def take_over(database: Database, tx: Transaction, asking: int) -> list[TakenOver]:
     """Give back what workers hold whose lease has ended, with one loss more, and forget those workers."""
     taken_over: list[TakenOver] = []
-    for number, name in tx.execute(_LOST, (tx.ns, tx.now, asking)).fetchall():
+    for _, name, number in sorted(tx.execute(_LOST, (tx.ns, tx.now, asking)).fetchall()):
         messages = give_back_all(database, tx, number, TaskStatus.RETRYING, losses=1)
         forget(tx, number)
         taken_over.append(TakenOver(name, messages))

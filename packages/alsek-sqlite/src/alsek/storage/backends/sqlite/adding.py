@@ -22,13 +22,15 @@ _INSERT: Final = """
     INSERT INTO messages
         (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
     SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
-    FROM queues WHERE id = ?
+    FROM queues WHERE queues.ns = ? AND queues.name = ?
     AND coalesce((
         SELECT done = 0 AND (request <> ? OR request = '') FROM finished
         WHERE finished.ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
         ORDER BY bucket DESC LIMIT 1), 1)
     ON CONFLICT (ns, uuid) DO NOTHING
 """
+
+_MAKE_QUEUE: Final = "INSERT INTO queues (ns, name) VALUES (?, ?) ON CONFLICT (ns, name) DO NOTHING"
 
 #: Of the message that is stored, else of the one that was gone last.
 _REQUEST: Final = """
@@ -68,7 +70,6 @@ def insert(
             f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"
         )
     now = tx.now
-    number = database.make_queue(tx, queue)
     due = now + delay if delay > 0 else None
     code = WISHES[wish]
     bucket = now // BUCKET
@@ -83,7 +84,8 @@ def insert(
         status_ttl,
         RECORD_VERSION,
         payload if type(payload) is bytes else bytes(payload),
-        number,
+        tx.ns,
+        queue,
         request,
         tx.ns,
         bucket,
@@ -95,10 +97,15 @@ def insert(
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
-        return False
+        if tx.execute(_MAKE_QUEUE, (tx.ns, queue)).rowcount != 1:
+            return False
+        # The queue is new, or its row was swept away.
+        cursor = tx.execute(_INSERT, row)
+        if cursor.rowcount != 1:
+            return False
     message = cursor.lastrowid or 0
     if named and not anew:
-        clear_traces(tx, uuid, number)
+        clear_traces(tx, uuid, queue)
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:

@@ -91,8 +91,7 @@ class StatusTrackerIntegrityScanner:
 
     def _uuids_of_messages(self) -> set[str]:
         """All uuids in the broker. Read after the statuses: a message that moves on meanwhile has changed its own."""
-        messages = self.broker.backend.messages
-        return {stored.uuid for queue in messages.queues() for stored in messages.browse(queue)}
+        return set(self.broker.backend.messages.uuids())
 
     def shutdown(self) -> None:
         """Scan no more. A scan under way goes on. In a forked child there is nothing to stop."""

@@ -29,6 +29,8 @@ _BROWSE: Final = f"""
     SELECT m.id, m.queue, {_COLUMNS} FROM messages AS m WHERE m.id > ? ORDER BY m.id LIMIT {_PIECE}
 """  # noqa: S608
 
+_UUIDS: Final = f"SELECT uuid FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT {_PIECE}"  # noqa: S608
+
 _NOT_OVER: Final = "(expiry IS NULL OR expiry > ?)"
 _DEAD: Final = (
     f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
@@ -94,6 +96,18 @@ def browse(database: Database, queue: str) -> Iterator[Stored]:
         for row in rows:
             if row[1] == number:
                 yield _stored(queue, row[2:])
+
+
+def uuids(database: Database) -> Iterator[str]:
+    """The uuids of all messages, in alphabetical order."""
+    last = ""
+    while True:
+        after = last
+        rows = database.read(lambda tx: tx.execute(_UUIDS, (tx.ns, after)).fetchall())  # noqa: B023 - runs at once
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield from (uuid for (uuid,) in rows)
 
 
 def dead_letter(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:

@@ -130,6 +130,9 @@ class SQLiteMessages(MessagePort):
     def browse(self, queue: str) -> Iterator[Stored]:
         return browsing.browse(self._database, queue)
 
+    def uuids(self) -> Iterator[str]:
+        return browsing.uuids(self._database)
+
     # --- dead letters ------------------------------------------------------------------------------
 
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:

@@ -5,6 +5,7 @@ What has expired is never answered, deleted or not; this only keeps the file fro
 
 from __future__ import annotations
 
+from random import randrange
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
@@ -29,8 +30,11 @@ _EXPIRED: Final = (
     "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE expiry <= ? LIMIT ?)",
-    "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE expiry <= ? LIMIT ?)",
+    # Without an index: the oldest are the first.
+    "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
+
+_NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
 
 _STATUSES_TO_SEE: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
 _STATUS_GONE: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
@@ -48,14 +52,18 @@ FAR: Final = 7 * 24 * 3_600_000
 
 
 class Sweeper:
-    """Counts a process's transactions, and sweeps in some of them."""
+    """Counts a process's transactions, and sweeps in some of them.
 
-    __slots__ = ("_finished", "_passed", "_queue")
+    The first time is a matter of chance: where each process does little and ends, some of them sweep all the same.
+    """
+
+    __slots__ = ("_finished", "_namespace", "_passed", "_queue")
 
     def __init__(self) -> None:
-        self._passed = 0
+        self._passed = randrange(_EVERY)
         self._finished = 0
-        self._queue = 0  # the last one looked at
+        self._namespace = 0  # the last one looked at
+        self._queue = 0  # likewise
 
     def pass_by(self, tx: Transaction) -> None:
         """Called at the end of each writing transaction, within it."""
@@ -76,6 +84,11 @@ class Sweeper:
         piece = _PIECE + 2 * self._finished
         oldest_kept = (tx.now - DEDUP_WINDOW) // BUCKET
         self._finished = 0
+        # And of one other namespace, which may have no process any more.
+        row = tx.execute(_NEXT_NAMESPACE, (self._namespace,)).fetchone()
+        self._namespace = 0 if row is None else row[0]
+        if self._namespace not in (0, tx.ns):
+            tx.execute(_FINISHED, (self._namespace, oldest_kept, _PIECE))
         return tx.execute(_FINISHED, (tx.ns, oldest_kept, piece)).rowcount == piece
 
     def _sweep_queues(self, tx: Transaction) -> bool:

@@ -187,13 +187,13 @@ def test_what_is_left_in_named_queues_wakes_the_next_beside_very_many(
     busy = Player(timed, "busy", queues=("vip",))
     sleeper = asleep("sleeper", queues=("vip",))
     timed._database.write(  # a message that wakes nobody, as if the one woken had died
-        lambda tx: (submit_within(timed, tx, "a", "b"), tx.wakes.clear())
+        lambda tx: (submit_within(tx, "a", "b"), tx.wakes.clear())
     )
     assert is_quiet(sleeper)
     assert len(busy.step(limit=1).claimed) == 1
     assert not is_quiet(sleeper)
 
 
-def submit_within(backend: SQLiteBackend, tx: Any, *uuids: str) -> None:
+def submit_within(tx: Any, *uuids: str) -> None:
     """Add messages in a transaction that is under way."""
-    adding.add(backend._database, tx, [Submission(uuid, "vip", b"") for uuid in uuids], "")
+    adding.add(tx, [Submission(uuid, "vip", b"") for uuid in uuids], "")

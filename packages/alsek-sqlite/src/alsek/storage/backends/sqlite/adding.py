@@ -8,7 +8,6 @@ from typing import Final
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
-from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.records import clear_traces, set_status
 from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import WISHES, Lane, Transaction
@@ -44,21 +43,18 @@ _REQUEST: Final = """
 _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
 
 
-def add(database: Database, tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
+def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
     """Take messages in; for each whether it was, now or under the same request before."""
     return [
-        insert(database, tx, submission, request) or _same_request(tx, submission.uuid, request)
+        insert(tx, submission, request) or _same_request(tx, submission.uuid, request)
         for submission in submissions
     ]
 
 
-def insert(
-    database: Database, tx: Transaction, submission: Submission, request: str, *, anew: bool = False
-) -> bool:
+def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool = False) -> bool:
     """Take one message in, if its uuid is new; whether it was.
 
     Args:
-        database: Knows the queues by number.
         tx: Within this transaction.
         submission: The message.
         request: Empty for one that the store makes itself.

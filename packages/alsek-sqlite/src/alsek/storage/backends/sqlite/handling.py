@@ -82,10 +82,10 @@ def find_dead(tx: Transaction, queue: str, uuid: str) -> int | None:
     return None if row is None else row[0]
 
 
-def replay(database: Database, tx: Transaction, submission: Submission) -> bool:
+def replay(tx: Transaction, submission: Submission) -> bool:
     """Take a dead letter back as this message; whether it was there, and no message of its uuid."""
     number = find_dead(tx, submission.queue, submission.uuid)
-    if number is None or not insert(database, tx, submission, request="", anew=True):
+    if number is None or not insert(tx, submission, request="", anew=True):
         return False
     tx.execute("DELETE FROM dead WHERE id = ?", (number,))
     return True

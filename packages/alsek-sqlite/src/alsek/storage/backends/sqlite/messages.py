@@ -46,7 +46,7 @@ class SQLiteMessages(MessagePort):
         accepted: list[bool] = []
         for start in range(0, len(submissions), SUBMISSION_BATCH):
             batch = submissions[start : start + SUBMISSION_BATCH]
-            accepted += database.write(lambda tx: adding.add(database, tx, batch, request))  # noqa: B023 - runs at once
+            accepted += database.write(lambda tx: adding.add(tx, batch, request))  # noqa: B023 - runs at once
         return accepted
 
     def _add_first_of_each(self, submissions: Sequence[Submission], request: str) -> list[bool]:
@@ -145,7 +145,7 @@ class SQLiteMessages(MessagePort):
         return self._database.read(browsing.dead_queues)
 
     def replay(self, submission: Submission) -> bool:
-        return self._database.write(lambda tx: handling.replay(self._database, tx, submission))
+        return self._database.write(lambda tx: handling.replay(tx, submission))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         return self._database.write(lambda tx: handling.purge(tx, queue, uuid))

@@ -311,6 +311,18 @@ def test_queues_and_counts_follow(backend: Backend, actor: Actors) -> None:
     assert backend.messages.queues() == ["a", "z"]
 
 
+def test_all_uuids_are_listed(backend: Backend, actor: Actors) -> None:
+    """Of all queues and states, each once, and none that is gone."""
+    assert list(backend.messages.uuids()) == []
+    for n in range(0, 1_200, 200):
+        add(backend, *(a_message(f"m{k}", queue=f"q{k % 7}", delay=k % 2) for k in range(n, n + 200)))
+    (claimed,) = actor().claim(limit=1)
+    backend.messages.remove("q3", "m3")
+    listed = list(backend.messages.uuids())
+    assert claimed.uuid in listed
+    assert sorted(listed) == sorted(f"m{k}" for k in range(1_200) if k != 3)
+
+
 def test_a_result_survives_a_removal(backend: Backend, actor: Actors) -> None:
     """Removing a message touches no result that was stored for it."""
     add(backend, "a")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,75 @@ def test_a_module_that_fails_shows_its_own_traceback(project: Project) -> None:
     assert 'broken.py", line 3' in shown.stderr
     assert "KeyError: 'NOT_THERE_AT_ALL'" in shown.stderr
     assert "importlib" not in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("exit()", "SystemExit: None"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("class Odd(BaseException): ...\nraise Odd('one')", "Odd: one"),
+        ("print('usage: tasks'); raise ValueError('two\\nlines')", "ValueError: two\nlines"),
+        (
+            "class Mute(Exception):\n    def __str__(self): return 1 / 0\nraise Mute",
+            "Mute: <Mute whose text can't be had: ZeroDivisionError>",
+        ),
+    ],
+)
+def test_a_module_that_exits_while_it_is_imported_is_told_of(project: Project, code: str, said: str) -> None:
+    """Whatever it raises: exit code 2, the traceback, and what it was; never an end without a word."""
+    (project.folder / "tasks.py").write_text(code)
+    shown = project.run("process-pool", "tasks")
+    assert shown.returncode == 2
+    assert shown.stderr.endswith(f"alsek: 'tasks' can't be imported: {said}\n")
+    assert 'tasks.py", line' in shown.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_signal_ends_an_import_that_hangs(project: Project, number: int, code: int) -> None:
+    """Ctrl-C while a module is imported is an interrupt, and not the module's failure; SIGTERM ends it at once."""
+    (project.folder / "tasks.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)\n")
+    with subprocess.Popen(
+        project.command("process-pool", "tasks"),
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert "can't be imported" not in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("target", ["./json.py", "json"])
+def test_a_file_with_the_name_of_another_module_is_refused(project: Project, target: str) -> None:
+    """`json.py` is not taken for Python's own, whichever way it is named; the command says so, with exit code 2."""
+    file = project.folder / "json.py"
+    file.write_text("raise SystemExit('imported')\n")
+    # Not by `python -m`, which puts the working directory on the path before anything is imported.
+    command = [Path(sys.executable).parent / "alsek", "thread-pool", target]
+    shown = subprocess.run(
+        command, cwd=project.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert shown.returncode == 2
+    assert f"alsek: file {file} can't be imported: 'json' is the name of another module" in shown.stderr
+
+
+def test_tasks_in_folders_without_init_are_served(project: Project) -> None:
+    """A message for a task in a folder without `__init__.py` below the package is run."""
+    project.write(ADD, "my_project/a.py")
+    (project.folder / "my_project/__init__.py").touch()
+    mail = project.write(ADD.replace("add", "send"), "my_project/jobs/mail.py")
+    worker = project.worker("--n_processes", "1", target="my_project")
+    worker.logged("Tasks: add, send.")
+    assert mail.result_store.get(mail.send.generate(args=(1, 1)), timeout=20_000) == 2
 
 
 def test_a_missing_dependency_of_the_module_is_named(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alsek.storage.backends.sqlite import SQLiteBackend, adding, claiming, leases, surveying
+from alsek.storage.backends.sqlite import SQLiteBackend, adding, claiming, leases, surveying, sweeping
 
 
 @pytest.fixture
@@ -45,14 +45,19 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
     [
         claiming._TAKE,
         claiming._TAKE_ONE,
-        claiming._ANY[2],
         adding._INSERT,
         adding._REQUEST,
         adding._SOONEST,
         leases._GLANCE,
         leases._LOST,
-        surveying._ONE["thread"],
-        surveying._SOME["any"].format("?,?"),
+        *surveying._FIRST.values(),
+        surveying._NAMED.format("?,?", "?,?"),
+        surveying._ANY.format("?,?"),
+        surveying._ANY_NAMED.format("?,?", "?,?"),
+        surveying._FIRST_LANES,
+        surveying._OWN_LANES.format("?,?"),
+        sweeping._QUEUES,
+        sweeping._QUEUE_GONE,
         surveying._DUE,
         surveying._NEXT_DUE,
     ],
@@ -61,7 +66,22 @@ def test_other_hot_statements_search(plan: Callable[[str], list[str]], statement
     """What runs in every step or submission finds its rows by key, and sorts nothing."""
     for step in plan(statement):
         assert "TEMP B-TREE" not in step, step
-        assert not step.startswith("SCAN") or "CONSTANT ROW" in step, step
+        # What a subquery reads has a step of its own.
+        assert not step.startswith("SCAN") or "CONSTANT ROW" in step or "SCAN (subquery" in step, step
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        surveying._NAMED.format("?,?", ",".join("?" * 100)),
+        surveying._ANY_NAMED.format("?,?", ",".join("?" * 100)),
+        surveying._OWN_LANES.format(",".join("?" * 100)),
+    ],
+)
+def test_named_queues_are_looked_up_by_name(plan: Callable[[str], list[str]], statement: str) -> None:
+    """Names are looked up in the key, however many: the lanes of other queues are not looked at."""
+    (step,) = plan(statement)
+    assert "SEARCH lanes USING PRIMARY KEY (ns=? AND code=? AND name=?)" in step
 
 
 def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]]) -> None:

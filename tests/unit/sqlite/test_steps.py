@@ -215,6 +215,47 @@ def test_a_sweep_is_bounded(timed: SQLiteBackend, path: Path, clock: Clock) -> N
     assert max(a - b for a, b in pairwise(seen)) <= sweeping._PIECE
 
 
+def test_processes_that_do_little_sweep_too(
+    timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], path: Path, clock: Clock
+) -> None:
+    """Where each process writes once and ends, what is over is deleted all the same, now and then."""
+    timed.set("over", 1, ttl=1)
+    clock.now += 1
+    for _ in range(40 * sweeping._EVERY):
+        backend = open_backend(clock=clock)
+        backend.set("tick", 1)
+        backend.close()
+        if rows(path, "vals") == [1]:
+            return
+    pytest.fail("never swept")
+
+
+def test_what_another_namespace_has_finished_is_swept_too(
+    timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], path: Path, clock: Clock
+) -> None:
+    """Uuids that a namespace remembers go once they are old, though nobody uses it any more."""
+    for name in ("one", "two"):
+        other = open_backend(clock=clock, namespace=name)
+        submit(other, "a")
+        other.messages.remove("q", "a")
+    assert rows(path, "finished") == [2]
+    clock.now += 10 * DEDUP_WINDOW
+    for n in range(5 * sweeping._EVERY):
+        timed.set("tick", n)
+    assert rows(path, "finished") == [0]
+
+
+def test_large_notes_are_deleted_when_they_are_over(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
+    """Published values that wait in the file go, the oldest first, and those that are not over stay."""
+    with timed.subscribe("c"):
+        for _ in range(3):
+            timed.pub("c", "x" * 100_000)
+            clock.now += 40_000
+        for n in range(2 * sweeping._EVERY):
+            timed.set("tick", n)
+        assert rows(path, "spool") == [1]
+
+
 def test_tokens_and_fences_go_on_after_clearing(timed: SQLiteBackend, clock: Clock) -> None:
     """No token and no fence number ever repeats, also when all else has been deleted."""
     submit(timed, "a")

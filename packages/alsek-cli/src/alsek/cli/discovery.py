@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
-import sys
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
+from alsek.cli.importing import (
+    NameTakenError,
+    NothingToImportError,
+    find_spec,
+    import_module,
+    make_importable,
+)
+from alsek.cli.roots import is_package, place_of_file, place_of_folder
+from alsek.cli.scanning import Scan, modules_below
 from alsek.core.hooks import WorkerHook
 from alsek.core.lifecycle import AnyTask
 from alsek.core.task import Task
@@ -24,14 +31,6 @@ class Found(NamedTuple):
     hooks: list[WorkerHook]
 
 
-class ModuleImportError(Exception):
-    """A module was found, and raised when it was imported (the cause)."""
-
-
-class NothingToImportError(Exception):
-    """There is no module, package, file or folder of that name."""
-
-
 def find(target: str) -> Found:
     """The tasks and hooks of a module, a dotted path, a package (recursively), a file or a folder (recursively).
 
@@ -40,102 +39,104 @@ def find(target: str) -> Found:
     Raises:
         NothingToImportError: There is nothing of that name.
         ModuleImportError: Importing it raised.
+        NameTakenError: The name stands for another module, or a file was imported under two names.
         NoTasksFoundError: It defines no task.
     """
-    _importable(Path.cwd())
+    make_importable(Path.cwd())
     modules = list(_modules(target))
     tasks: dict[int, AnyTask] = {}
     hooks: dict[int, WorkerHook] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Task):
+            if _is_task(value):
                 tasks[id(value)] = value
-            elif isinstance(value, WorkerHook):
+            elif _is_hook(value):
                 hooks[id(value)] = value
     if not tasks:
         names = ", ".join(module.__name__ for module in modules[:5]) + (", …" if len(modules) > 5 else "")
         raise NoTasksFoundError(
-            f"{target!r} defines no task (imported: {names}): decorate a function with @task(broker) at the top level"
+            f"{target!r} defines no task (imported: {names or 'nothing'}): decorate a function with @task(broker) at"
+            " the top level"
         )
-    return Found(list(tasks.values()), list(hooks.values()))
+    found = list(tasks.values())
+    _check_names(found)
+    return Found(found, list(hooks.values()))
+
+
+# The type is asked, not the value: that of a stand-in for what is not there yet may raise anything (``__class__``).
+
+
+def _is_task(value: object) -> TypeGuard[AnyTask]:
+    return issubclass(type(value), Task)
+
+
+def _is_hook(value: object) -> TypeGuard[WorkerHook]:
+    return issubclass(type(value), WorkerHook)
+
+
+def _check_names(tasks: Sequence[AnyTask]) -> None:
+    """Refuse a task that exists twice, since its file was imported under two names."""
+    known: dict[str, tuple[str, Any]] = {}
+    for task in tasks:
+        code = getattr(task.function, "__code__", None)
+        module = str(getattr(task.function, "__module__", ""))
+        other, its_code = known.setdefault(task.name, (module, code))
+        if other != module and code is not None and code == its_code and _same_place(code, its_code):
+            raise NameTakenError(
+                f"{code.co_filename} was imported twice, as {other!r} and as {module!r}, so task {task.name!r} exists"
+                " twice: import it by the same name everywhere, or name the package on the command line"
+            )
+
+
+def _same_place(code: Any, other: Any) -> bool:
+    return bool(os.path.realpath(code.co_filename) == os.path.realpath(other.co_filename))
+
+
+# --- from a name or path to modules ------------------------------------------------------------------
 
 
 def _modules(target: str) -> Iterator[ModuleType]:
     path = Path(target)
     if target.endswith(".py") or "/" in target:
-        yield from _at_path(path)
-        return
+        return _at_path(path)
     name = target.strip(".")
-    if _exists(name):
-        yield from _walk(_import(name))
-    elif path.is_dir():
-        yield from _at_path(path)
-    else:
-        raise NothingToImportError(
-            f"there is no module or package {target!r} in {Path.cwd()} or on Python's path, and no file or folder of"
-            " that name"
-        )
+    spec = find_spec(name) if name else None
+    if spec is not None and not _is_folder(spec, path):
+        return Scan().package(import_module(name))
+    if path.is_dir():
+        return _at_path(path)
+    raise NothingToImportError(
+        f"there is no module or package {target!r} in {Path.cwd()} or on Python's path, and no file or folder of"
+        " that name"
+    )
+
+
+def _is_folder(spec: ModuleSpec, path: Path) -> bool:
+    """Whether a name stands for nothing but a folder without ``__init__.py`` that is given by its path as well."""
+    places = [] if spec.has_location else list(spec.submodule_search_locations or ())
+    return path.is_dir() and {os.path.realpath(place) for place in places} == {str(path.resolve())}
 
 
 def _at_path(path: Path) -> Iterator[ModuleType]:
-    """A file or folder: imported under its dotted name, seen from the folder above its topmost package."""
+    """A file, or all that is in a folder."""
     if not path.exists():
         raise NothingToImportError(f"{path} does not exist (looked for it in {Path.cwd()})")
-    path = path.resolve()
+    # Of a link the own name counts: others import it by that.
+    path = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     if path.is_file():
-        root = _root(path.parent)
-        _importable(root)
-        yield _import(".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"))
-        return
-    if (path / "__init__.py").is_file():
-        root = _root(path)
-        _importable(root)
-        yield from _walk(_import(".".join(path.relative_to(root).parts)))
-        return
-    _importable(path)
-    for entry in sorted(path.iterdir()):
-        if entry.suffix == ".py" and entry.stem.isidentifier():
-            yield _import(entry.stem)
-        elif entry.is_dir() and (entry / "__init__.py").is_file():
-            yield from _walk(_import(entry.name))
+        return iter([_at_file(path)])
+    root, name = place_of_folder(path, modules_below(path))
+    make_importable(root)
+    if not name:
+        return Scan().folder(path)
+    return Scan().package(import_module(name, path / "__init__.py" if is_package(path) else None))
 
 
-def _root(folder: Path) -> Path:
-    """The folder that must be importable for packages that begin at or above `folder`."""
-    while (folder / "__init__.py").is_file() and folder.parent != folder:
-        folder = folder.parent
-    return folder
-
-
-def _walk(module: ModuleType) -> Iterator[ModuleType]:
-    """A module and, if it is a package, all that is in it. ``__main__`` is a program, not a module to import."""
-    yield module
-    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
-        if info.name != "__main__":
-            yield from _walk(_import(f"{module.__name__}.{info.name}"))
-
-
-def _exists(name: str) -> bool:
-    """Whether there is a module of this dotted name; imports the packages above it."""
-    parent, _, _ = name.rpartition(".")
-    if parent:
-        if not _exists(parent):
-            return False
-        _import(parent)
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ModuleNotFoundError, ValueError):
-        return name in sys.modules
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:  # the user's module may raise anything
-        raise ModuleImportError(f"{name!r} can't be imported: {type(error).__name__}: {error}") from error
-
-
-def _importable(folder: Path) -> None:
-    text = str(folder)
-    if text not in sys.path:
-        sys.path.insert(0, text)
+def _at_file(path: Path) -> ModuleType:
+    if path.suffix != ".py":
+        raise NothingToImportError(f"{path} is no Python file: its name must end in .py")
+    if "." in path.stem:
+        raise NothingToImportError(f"{path} can't be imported: there is a dot in its name. Rename it")
+    root, name = place_of_file(path)
+    make_importable(root)
+    return import_module(name, path)

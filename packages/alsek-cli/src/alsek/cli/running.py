@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
 import click
 
-from alsek.cli.discovery import ModuleImportError, NothingToImportError, find
+from alsek.cli.discovery import find
+from alsek.cli.importing import ModuleImportError, NameTakenError, NothingToImportError
+from alsek.core.failure import describe_failure
 from alsek.core.logs import exits_caught, guarded_logger
 from alsek.exceptions import (
     AlsekError,
@@ -24,6 +25,8 @@ from alsek.exceptions import (
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_STORE = 3
+
+_USAGE = (NameTakenError, NothingToImportError, NoTasksFoundError, TaskDefinitionError, ValidationError)
 
 _FORMAT = "%(asctime)s %(levelname)-7s [%(process)d %(threadName)s] %(name)s: %(message)s"
 
@@ -57,9 +60,9 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
     except ModuleImportError as error:
         cause = error.__cause__
         assert cause is not None
-        traceback.print_exception(_without_importer(cause))
+        click.echo(describe_failure(_without_importer(cause))["traceback"], err=True, nl=False)
         _exit(EXIT_USAGE, str(error))
-    except (NothingToImportError, NoTasksFoundError, TaskDefinitionError, ValidationError) as error:
+    except _USAGE as error:
         _exit(EXIT_USAGE, str(error))
     except BackendUnavailableError as error:
         _exit(EXIT_NO_STORE, str(error))
@@ -92,7 +95,7 @@ def _without_importer(error: BaseException) -> BaseException:
     """The exception with a traceback that begins in the user's file."""
     trace = error.__traceback__
     while trace is not None and (
-        trace.tb_frame.f_code.co_filename == __file__.replace("running.py", "discovery.py")
+        trace.tb_frame.f_code.co_filename == __file__.replace("running.py", "importing.py")
         or "importlib" in trace.tb_frame.f_code.co_filename
     ):
         trace = trace.tb_next

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from alsek.core.background import Background
 from alsek.core.message import Message
 from alsek.exceptions import BackendError, SchedulingError
 
@@ -56,6 +57,7 @@ class Schedule:
     def _reset(self) -> None:
         self._scheduler: BackgroundScheduler | None = None
         self._job: Any = None
+        self._background: Background | None = None
         self._one_at_a_time = threading.Lock()
         self._pid = os.getpid()
 
@@ -76,18 +78,18 @@ class Schedule:
                 message = unsent.pop() if unsent else next(ticks)
                 try:
                     submit(message)
-                except BackendError:  # APScheduler logs it
+                except BackendError:  # it is logged
                     unsent.append(message)
                     raise
 
+        self._background = Background(tick, f"trigger of task {self.name}")
         # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
         self._job = self._running().add_job(
-            tick,
+            self._background.request,
             trigger=self.trigger,
             name=self.name,
             misfire_grace_time=None,
             coalesce=True,
-            max_instances=10,
         )
 
     def pause(self) -> None:
@@ -103,11 +105,17 @@ class Schedule:
         if self.started:
             self._current().remove()
         self._job = None
+        if self._background is not None:
+            self._background.stop()
+            self._background = None
 
     def shutdown(self) -> None:
         """No more ticks, and the thread ends."""
-        scheduler = self._scheduler if self._pid == os.getpid() else None
+        mine = self._pid == os.getpid()
+        scheduler, background = (self._scheduler, self._background) if mine else (None, None)
         self._reset()
+        if background is not None:
+            background.stop()
         if scheduler is not None:
             scheduler.shutdown(wait=False)
 
@@ -119,12 +127,14 @@ class Schedule:
     def _running(self) -> BackgroundScheduler:
         if self._scheduler is None:
             try:
+                from apscheduler.executors.debug import DebugExecutor
                 from apscheduler.schedulers.background import BackgroundScheduler
             except ModuleNotFoundError as error:
                 raise ModuleNotFoundError(
                     "triggers need APScheduler: pip install 'alsek-core[triggers]'", name="apscheduler"
                 ) from error
 
-            self._scheduler = BackgroundScheduler()
+            # Its job takes no time, so it is run by the scheduler's own thread.
+            self._scheduler = BackgroundScheduler(executors={"default": DebugExecutor()})
             self._scheduler.start()
         return self._scheduler

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from alsek.core.background import Background
 from alsek.core.broker import Broker
 from alsek.core.logs import guarded_logger
 from alsek.core.shown import shown
@@ -24,6 +27,9 @@ class StatusTrackerIntegrityScanner:
     classes on one backend there are none, since each status is written in the step that it tells of; there are some
     where a message was removed by hand, or where statuses are kept apart from the messages. A status that
     changes while it is looked at is left alone.
+
+    It scans in a thread of the process that made it, until :meth:`shutdown` or until the program ends: then it is gone
+    at once, also in the middle of a scan. A forked child does not scan; it may make a scanner of its own.
 
     Args:
         status_tracker: Whose statuses.
@@ -48,10 +54,19 @@ class StatusTrackerIntegrityScanner:
         self.broker = broker if broker is not None else Broker(status_tracker.backend)
         self.trigger = trigger
         self._scheduler: Any = None
+        self._pid = os.getpid()
         if trigger is not None:
-            self._scheduler = BackgroundScheduler()
+            self._background = Background(self.scan, "status integrity scan")
+            # Its job takes no time, so it is run by the scheduler's own thread.
+            self._scheduler = BackgroundScheduler(executors={"default": DebugExecutor()})
             self._scheduler.start()
-            self._scheduler.add_job(self.scan, trigger=trigger, name="status integrity", coalesce=True)
+            self._scheduler.add_job(
+                self._background.request,
+                trigger=trigger,
+                name="status integrity",
+                misfire_grace_time=None,
+                coalesce=True,
+            )
 
     def scan(self) -> int:
         """Scan once; how many statuses were set to UNKNOWN."""
@@ -76,13 +91,13 @@ class StatusTrackerIntegrityScanner:
 
     def _uuids_of_messages(self) -> set[str]:
         """All uuids in the broker. Read after the statuses: a message that moves on meanwhile has changed its own."""
-        messages = self.broker.backend.messages
-        return {stored.uuid for queue in messages.queues() for stored in messages.browse(queue)}
+        return set(self.broker.backend.messages.uuids())
 
     def shutdown(self) -> None:
-        """Scan no more."""
+        """Scan no more. A scan under way goes on. In a forked child there is nothing to stop."""
         scheduler, self._scheduler = self._scheduler, None
-        if scheduler is not None:
+        if scheduler is not None and self._pid == os.getpid():
+            self._background.stop()
             scheduler.shutdown(wait=False)
 
 

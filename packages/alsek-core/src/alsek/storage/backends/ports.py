@@ -232,6 +232,14 @@ class MessagePort(ABC):
         One that is there from beginning to end is yielded exactly once.
         """
 
+    def uuids(self) -> Iterator[str]:
+        """The uuids of all messages of all queues, in no particular order, fetched in small pieces.
+
+        One that is there from beginning to end is yielded. A store overrides this if it can do it without looking at
+        one queue after the other.
+        """
+        return (stored.uuid for queue in self.queues() for stored in self.browse(queue))
+
     @abstractmethod
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
         """The dead letter of this uuid, or None."""

@@ -8,7 +8,6 @@ from typing import Final
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
-from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.records import clear_traces, set_status
 from alsek.storage.backends.sqlite.sweeping import BUCKET
 from alsek.storage.backends.sqlite.transaction import WISHES, Lane, Transaction
@@ -22,13 +21,15 @@ _INSERT: Final = """
     INSERT INTO messages
         (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
     SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
-    FROM queues WHERE id = ?
+    FROM queues WHERE queues.ns = ? AND queues.name = ?
     AND coalesce((
         SELECT done = 0 AND (request <> ? OR request = '') FROM finished
         WHERE finished.ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ?
         ORDER BY bucket DESC LIMIT 1), 1)
     ON CONFLICT (ns, uuid) DO NOTHING
 """
+
+_MAKE_QUEUE: Final = "INSERT INTO queues (ns, name) VALUES (?, ?) ON CONFLICT (ns, name) DO NOTHING"
 
 #: Of the message that is stored, else of the one that was gone last.
 _REQUEST: Final = """
@@ -42,21 +43,18 @@ _REQUEST: Final = """
 _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
 
 
-def add(database: Database, tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
+def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
     """Take messages in; for each whether it was, now or under the same request before."""
     return [
-        insert(database, tx, submission, request) or _same_request(tx, submission.uuid, request)
+        insert(tx, submission, request) or _same_request(tx, submission.uuid, request)
         for submission in submissions
     ]
 
 
-def insert(
-    database: Database, tx: Transaction, submission: Submission, request: str, *, anew: bool = False
-) -> bool:
+def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool = False) -> bool:
     """Take one message in, if its uuid is new; whether it was.
 
     Args:
-        database: Knows the queues by number.
         tx: Within this transaction.
         submission: The message.
         request: Empty for one that the store makes itself.
@@ -68,7 +66,6 @@ def insert(
             f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"
         )
     now = tx.now
-    number = database.make_queue(tx, queue)
     due = now + delay if delay > 0 else None
     code = WISHES[wish]
     bucket = now // BUCKET
@@ -83,7 +80,8 @@ def insert(
         status_ttl,
         RECORD_VERSION,
         payload if type(payload) is bytes else bytes(payload),
-        number,
+        tx.ns,
+        queue,
         request,
         tx.ns,
         bucket,
@@ -95,10 +93,15 @@ def insert(
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
-        return False
+        if tx.execute(_MAKE_QUEUE, (tx.ns, queue)).rowcount != 1:
+            return False
+        # The queue is new, or its row was swept away.
+        cursor = tx.execute(_INSERT, row)
+        if cursor.rowcount != 1:
+            return False
     message = cursor.lastrowid or 0
     if named and not anew:
-        clear_traces(tx, uuid, number)
+        clear_traces(tx, uuid, queue)
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:

@@ -291,6 +291,10 @@ class Board:
         """Of a sleeper: whether :meth:`drains` is sure; it is not if its queues were too many to write down."""
         return self._queue_count(slot) != _TOO_MANY
 
+    def takes_all(self, slot: int) -> bool:
+        """Of a sleeper: whether it takes from all queues, and names none."""
+        return self._queue_count(slot) == ALL_QUEUES
+
     def _queue_count(self, slot: int) -> int:
         start = _RECORDS + slot * RECORD + 2
         return int.from_bytes(self._map[start : start + 2], "little")

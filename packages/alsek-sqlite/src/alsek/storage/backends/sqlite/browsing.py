@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from alsek.storage.backends.records import DeadLetter, Stored
 from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
 
 #: Rows that one read looks at: a long one would keep the log from being written back.
 _PIECE: Final = 500
@@ -20,15 +20,22 @@ _STATE: Final = """
     ELSE 'claimed' END
 """
 _COLUMNS: Final = f"m.uuid, m.payload, m.priority, {_STATE}, m.losses, m.revoked"
-_GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = ?"  # noqa: S608
+_EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
+_NUMBER: Final = f"SELECT {QUEUE}"
+_GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
 
 #: Ids never change and are given out in growing order, so going up by id meets each message once.
 _BROWSE: Final = f"""
     SELECT m.id, m.queue, {_COLUMNS} FROM messages AS m WHERE m.id > ? ORDER BY m.id LIMIT {_PIECE}
 """  # noqa: S608
 
+_UUIDS: Final = f"SELECT uuid FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT {_PIECE}"  # noqa: S608
+
 _NOT_OVER: Final = "(expiry IS NULL OR expiry > ?)"
-_DEAD: Final = f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = ? AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
+_DEAD: Final = (
+    f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
+)
+_COUNT_DEAD: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_OVER}"  # noqa: S608
 _DEAD_PIECE: Final = f"""
     SELECT id, uuid, payload, error, died_at FROM dead WHERE queue = ? AND id > ? AND {_NOT_OVER}
     ORDER BY id LIMIT {_PIECE}
@@ -47,19 +54,15 @@ def _stored(queue: str, row: tuple[Any, ...]) -> Stored:
     return Stored(uuid, queue, payload, priority, known, losses, bool(revoked))
 
 
-def get(database: Database, tx: Transaction, queue: str, uuid: str) -> Stored | None:
+def get(tx: Transaction, queue: str, uuid: str) -> Stored | None:
     """A message, or None."""
-    row = tx.execute(_GET, (tx.ns, uuid, database.queue_id(tx, queue))).fetchone()
+    row = tx.execute(_GET, (tx.ns, uuid, tx.ns, queue)).fetchone()
     return None if row is None else _stored(queue, row)
 
 
-def exists(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+def exists(tx: Transaction, queue: str, uuid: str) -> bool:
     """Whether the message is stored."""
-    row = (tx.ns, uuid, database.queue_id(tx, queue))
-    return (
-        tx.execute("SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = ?", row).fetchone()
-        is not None
-    )
+    return tx.execute(_EXISTS, (tx.ns, uuid, tx.ns, queue)).fetchone() is not None
 
 
 def queues(tx: Transaction) -> list[str]:
@@ -74,9 +77,15 @@ def count(tx: Transaction, queue: str) -> int:
     return 0 if row is None else row[0]
 
 
+def _number(tx: Transaction, queue: str) -> int | None:
+    """The number of a queue, which stays as long as anything of the queue is stored; None if there is no such queue."""
+    (number,) = tx.execute(_NUMBER, (tx.ns, queue)).fetchone()
+    return None if number is None else int(number)
+
+
 def browse(database: Database, queue: str) -> Iterator[Stored]:
     """The messages of a queue, in the order in which they were submitted."""
-    number = database.read(lambda tx: database.queue_id(tx, queue))
+    number = database.read(lambda tx: _number(tx, queue))
     last = -1
     while number is not None:
         after = last
@@ -89,15 +98,27 @@ def browse(database: Database, queue: str) -> Iterator[Stored]:
                 yield _stored(queue, row[2:])
 
 
-def dead_letter(database: Database, tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
+def uuids(database: Database) -> Iterator[str]:
+    """The uuids of all messages, in alphabetical order."""
+    last = ""
+    while True:
+        after = last
+        rows = database.read(lambda tx: tx.execute(_UUIDS, (tx.ns, after)).fetchall())  # noqa: B023 - runs at once
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield from (uuid for (uuid,) in rows)
+
+
+def dead_letter(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
     """A dead letter, or None."""
-    row = tx.execute(_DEAD, (database.queue_id(tx, queue), uuid, tx.now)).fetchone()
+    row = tx.execute(_DEAD, (tx.ns, queue, uuid, tx.now)).fetchone()
     return None if row is None else DeadLetter(row[0], queue, row[1], row[2], row[3])
 
 
 def dead_letters(database: Database, queue: str) -> Iterator[DeadLetter]:
     """The dead letters of a queue, oldest first."""
-    number = database.read(lambda tx: database.queue_id(tx, queue))
+    number = database.read(lambda tx: _number(tx, queue))
     last = -1
     while number is not None:
         row = (number, last)
@@ -114,8 +135,7 @@ def dead_queues(tx: Transaction) -> list[str]:
     return sorted(name for (name,) in tx.execute(_DEAD_QUEUES, (tx.ns, tx.now)).fetchall())
 
 
-def count_dead(database: Database, tx: Transaction, queue: str) -> int:
+def count_dead(tx: Transaction, queue: str) -> int:
     """How many dead letters a queue has."""
-    query = f"SELECT count(*) FROM dead WHERE queue = ? AND {_NOT_OVER}"  # noqa: S608
-    (found,) = tx.execute(query, (database.queue_id(tx, queue), tx.now)).fetchone()
+    (found,) = tx.execute(_COUNT_DEAD, (tx.ns, queue, tx.now)).fetchone()
     return int(found)

@@ -17,6 +17,9 @@ logger = guarded_logger(__name__)
 #: The lanes of a queue (see schema.sql) that each kind of worker may take from, suspects aside.
 PLAIN_LANES: Final[dict[str, tuple[int, ...]]] = {"any": (0, 2, 4), "thread": (0, 2), "process": (0, 4)}
 
+#: Those of the suspects.
+SUSPECT_LANES: Final = {kind: tuple(lane + 1 for lane in lanes) for kind, lanes in PLAIN_LANES.items()}
+
 #: The best ready messages of some lanes. Each lane is read in the order of its key, and the streams are merged, so
 #: this looks at no more rows than it returns, however many wait.
 _BEST: Final = {
@@ -28,11 +31,6 @@ _BEST: Final = {
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m ON m.id = r.message
     """  # noqa: S608 - the same text repeated
     for lanes in range(1, 7)
-}
-
-_ANY: Final = {
-    lanes: f"SELECT 1 FROM ready WHERE lane IN ({', '.join('?' * lanes)}) LIMIT 1"  # noqa: S608 - question marks
-    for lanes in range(7)
 }
 
 _TAKE: Final = "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)"
@@ -86,8 +84,6 @@ class Claim:
         self._number = number
         self._seq = seq
         self.token = token
-        self._emptied: set[int] = set()
-        self._drained: set[int] = set()
         self.claimed: list[Claimed] = []
         self.corrupt: list[Corrupt] = []
 
@@ -97,35 +93,24 @@ class Claim:
         """Claim up to `limit` messages of these queues (number and name), in this order.
 
         Args:
-            queues: Those with something ready.
+            queues: Those with something ready in these lanes, or with a suspect if one may be taken.
             limit: How many at most.
             plain: The lanes it may freely take from.
             suspects: A suspect may be taken, if it comes first; then only that one.
         """
         for number, name in queues:
             base = number * 8
+            self._tx.names[number] = name
             if suspects and not self.claimed and self._claim_suspect(base, name, plain):
                 return
             lanes = [base + lane for lane in plain]
             while lanes and (wanted := limit - len(self.claimed)) > 0:
                 rows = self._best(lanes, wanted)
-                self._drained.add(number)
-                if len(rows) < wanted:
-                    self._emptied.add(number)
                 self._take(rows)
                 if self._hand_out(rows, number, name) == len(rows):
                     break  # nothing was set aside, so there is nothing to make up for
             if len(self.claimed) >= limit:
                 return
-
-    def is_left(self, number: int, plain: Sequence[int]) -> bool:
-        """Whether something is left in these lanes of a queue in which something was before."""
-        if number in self._emptied:
-            return False
-        if number not in self._drained:
-            return True
-        lanes = [number * 8 + lane for lane in plain]
-        return self._tx.execute(_ANY[len(lanes)], lanes).fetchone() is not None
 
     def _best(self, lanes: Sequence[int], limit: int) -> list[_Ready]:
         rows = self._tx.execute(_BEST[len(lanes)], (*lanes, limit)).fetchall()
@@ -133,8 +118,7 @@ class Claim:
         return rows
 
     def _claim_suspect(self, base: int, name: str, plain: Sequence[int]) -> bool:
-        lanes = [base + lane for lane in PLAIN_LANES[self._worker.kind]]
-        suspect = [lane + 1 for lane in lanes]
+        suspect = [base + lane for lane in SUSPECT_LANES[self._worker.kind]]
         candidates = [base + lane for lane in plain] + suspect
         while True:
             rows = self._best(candidates, 1)

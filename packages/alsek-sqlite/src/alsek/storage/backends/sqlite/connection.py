@@ -19,8 +19,12 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 #: RETURNING came with this one (2021).
 OLDEST_SQLITE: Final = (3, 35, 0)
 
-#: Of schema.sql. A file with a greater one was made by a newer Alsek.
-SCHEMA_VERSION: Final = 1
+#: Of schema.sql and lanes.sql. A file with a greater one was made by a newer Alsek.
+SCHEMA_VERSION: Final = 2
+
+#: Of files that 0.1.0 made. They get the table `lanes`, and stay as they are otherwise: 0.1.0 can go on using them,
+#: which remembers the numbers of queues for ever, so the rows of empty queues are never deleted from them.
+LASTING_QUEUES: Final = 1
 
 #: "ALSK": marks the file as Alsek's own.
 APPLICATION_ID: Final = 0x414C534B
@@ -125,9 +129,9 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
             f"SQLite file {path}: write-ahead logging can't be had here (the mode is {mode!r}); "
             "put the file on a local disk"
         )
-    if version == 0:
-        version = _create(connection, path)
-    if version != SCHEMA_VERSION:
+    if version == 0 or (version == LASTING_QUEUES and not _has_lanes(connection)):
+        version = _complete(connection, path)
+    if version not in (LASTING_QUEUES, SCHEMA_VERSION):
         raise BackendError(
             f"SQLite file {path}: its schema is version {version}, this alsek-sqlite knows {SCHEMA_VERSION}; "
             "upgrade alsek-sqlite, or use another file"
@@ -150,18 +154,29 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     return int(version)
 
 
-def _create(connection: sqlite3.Connection, path: str) -> int:
-    """Make the tables, unless another process has just done so; the version there is then."""
+def _has_lanes(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone() is not None
+
+
+def _complete(connection: sqlite3.Connection, path: str) -> int:
+    """Make all tables, or add the one that 0.1.0 lacks, unless another process has just done so.
+
+    Returns:
+        The version of the schema as it is then.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection, path)
         if version == 0:
-            for statement in _statements():
-                connection.execute(statement)
+            _run(connection, "schema.sql")
+            _run(connection, "lanes.sql")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             version = SCHEMA_VERSION
             logger.info("Created the SQLite store %s", path)
+        elif version == LASTING_QUEUES and not _has_lanes(connection):
+            _run(connection, "lanes.sql")
+            logger.info("Added the table of lanes to the SQLite store %s", path)
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
@@ -169,13 +184,12 @@ def _create(connection: sqlite3.Connection, path: str) -> int:
     return version
 
 
-def _statements() -> list[str]:
-    """The statements of schema.sql; ``executescript`` would commit before each."""
-    text = (files("alsek.storage.backends.sqlite") / "schema.sql").read_text(encoding="utf-8")
-    statements, pending = [], ""
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Run the statements of a script; ``executescript`` would commit before each."""
+    text = (files("alsek.storage.backends.sqlite") / script).read_text(encoding="utf-8")
+    pending = ""
     for line in text.splitlines(keepends=True):
         pending += line
         if sqlite3.complete_statement(pending):
-            statements.append(pending)
+            connection.execute(pending)
             pending = ""
-    return statements

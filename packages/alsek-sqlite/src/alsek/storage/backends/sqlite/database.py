@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,6 +26,9 @@ from alsek.storage.backends.sqlite.transaction import Transaction
 logger = guarded_logger(__name__)
 
 T = TypeVar("T")
+
+#: How many names of queues a process remembers.
+_MOST_NAMES: Final = 10_000
 
 #: How often to look whether the file is still the one that was opened (s).
 _LOOK_EVERY: Final = 1.0
@@ -67,7 +70,6 @@ class Database:
     def _forget(self) -> None:
         self._file: tuple[int, int] | None = None
         self._ns = 0
-        self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
 
     # --- operations --------------------------------------------------------------------------------
@@ -103,8 +105,6 @@ class Database:
                     f"{self.where}: it stayed locked within this process; try again"
                 )
             value, tx = self._run(work, writing=True)
-        if tx.queues:
-            self._remember(tx.queues)
         if tx.wakes or tx.notes or tx.calls:
             self.notifier.tell(tx.wakes, tx.notes, tx.calls)
         return value
@@ -116,6 +116,7 @@ class Database:
             lease = self._pool.take()
             connection = lease.connection
             broken = False
+            names = self._names  # if the file is replaced meanwhile, these are not those of the new one
             try:
                 ns = self._ns or self._settle(connection)
                 if writing:
@@ -125,6 +126,10 @@ class Database:
                 if writing:
                     self._sweeper.pass_by(tx)
                     connection.execute("COMMIT")
+                if tx.names:
+                    if len(names) > _MOST_NAMES:
+                        names.clear()
+                    names.update(tx.names)
                 return value, tx
             except sqlite3.Error as error:
                 broken = faults.is_fatal(error)
@@ -192,41 +197,13 @@ class Database:
 
     # --- queues by number --------------------------------------------------------------------------
 
-    def queue_id(self, tx: Transaction, name: str) -> int | None:
-        """The number of a queue; None if it never had a message."""
-        known = self._ids.get(name) or tx.queues.get(name)
-        if known is None:
-            row = tx.execute("SELECT id FROM queues WHERE ns = ? AND name = ?", (tx.ns, name)).fetchone()
-            if row is not None:
-                known = row[0]
-                self._remember({name: row[0]})
-        return known
-
-    def make_queue(self, tx: Transaction, name: str) -> int:
-        """The number of a queue, which is made if need be."""
-        known = self.queue_id(tx, name)
-        if known is None:
-            tx.execute("INSERT INTO queues (ns, name) VALUES (?, ?)", (tx.ns, name))
-            known = tx.queues[name] = tx.cursor.lastrowid or 0
-        return known
-
     def queue_name(self, tx: Transaction, number: int) -> str:
-        """The name of a queue of this number."""
-        known = self._names.get(number)
+        """The name of the queue of this number, of which something is stored. No number is given out twice."""
+        known = self._names.get(number) or tx.names.get(number)
         if known is None:
             (known,) = tx.execute("SELECT name FROM queues WHERE id = ?", (number,)).fetchone()
-            self.learn(tx, [(number, known)])
+            tx.names[number] = known
         return known
-
-    def learn(self, tx: Transaction, queues: Iterable[tuple[int, str]]) -> None:
-        """Remember the numbers and names of queues, but for those that this very transaction made."""
-        for number, name in queues:
-            if number not in self._names and name not in tx.queues:
-                self._remember({name: number})
-
-    def _remember(self, queues: dict[str, int]) -> None:
-        self._ids.update(queues)
-        self._names.update({number: name for name, number in queues.items()})
 
 
 def _ping(tx: Transaction) -> None:

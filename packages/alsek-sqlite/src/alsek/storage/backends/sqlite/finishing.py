@@ -92,7 +92,7 @@ def _finish(
         _keep(database, tx, outcome, message, queue, expired)
     for status, tracked in statuses.items():
         set_statuses(tx, tracked, status)
-    skipped.extend(callback.uuid for callback in callbacks if not insert(database, tx, callback, request=""))
+    skipped.extend(callback.uuid for callback in callbacks if not insert(tx, callback, request=""))
 
 
 def _keep(

@@ -9,11 +9,13 @@ from alsek.storage.backends.sqlite.adding import insert
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import drop, requeue, set_aside
 from alsek.storage.backends.sqlite.records import entomb, set_statuses
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
 
-_FIND: Final = "SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = ?"
+_FIND: Final = f"SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"
-_DEAD: Final = "SELECT id FROM dead WHERE queue = ? AND uuid = ? AND (expiry IS NULL OR expiry > ?)"
+_DEAD: Final = f"SELECT id FROM dead WHERE queue = {QUEUE} AND uuid = ? AND (expiry IS NULL OR expiry > ?)"  # noqa: S608
+_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry"  # noqa: S608
+_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry"  # noqa: S608
 
 
 class _Found(NamedTuple):
@@ -22,14 +24,14 @@ class _Found(NamedTuple):
     status_ttl: int
 
 
-def _find(database: Database, tx: Transaction, queue: str, uuid: str) -> _Found | None:
-    row = tx.execute(_FIND, (tx.ns, uuid, database.queue_id(tx, queue))).fetchone()
+def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
+    row = tx.execute(_FIND, (tx.ns, uuid, tx.ns, queue)).fetchone()
     return None if row is None else _Found._make(row)
 
 
-def remove(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+def remove(tx: Transaction, queue: str, uuid: str) -> bool:
     """Delete a message; whether it was there."""
-    found = _find(database, tx, queue, uuid)
+    found = _find(tx, queue, uuid)
     if found is None:
         return False
     set_aside(tx, found.message)
@@ -42,7 +44,7 @@ def reschedule(
     database: Database, tx: Transaction, queue: str, uuid: str, payload: bytes, delay: int
 ) -> bool:
     """Give a message another payload and delay it; whether it was there."""
-    found = _find(database, tx, queue, uuid)
+    found = _find(tx, queue, uuid)
     if found is None:
         return False
     set_aside(tx, found.message)
@@ -51,11 +53,11 @@ def reschedule(
     return True
 
 
-def bury(database: Database, tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
     """Move a message to the dead letters; whether it was there, or is there already."""
-    found = _find(database, tx, queue, uuid)
+    found = _find(tx, queue, uuid)
     if found is None:
-        return find_dead(database, tx, queue, uuid) is not None
+        return find_dead(tx, queue, uuid) is not None
     set_aside(tx, found.message)
     entomb(tx, found.message, error, dlq_ttl)
     drop(tx, [found.message], done=False)
@@ -64,9 +66,9 @@ def bury(database: Database, tx: Transaction, queue: str, uuid: str, error: byte
     return True
 
 
-def revoke(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
+def revoke(tx: Transaction, queue: str, uuid: str) -> bool:
     """Mark a message as revoked, and call its holder; whether it was there."""
-    found = _find(database, tx, queue, uuid)
+    found = _find(tx, queue, uuid)
     if found is None:
         return False
     tx.execute("UPDATE messages SET revoked = 1 WHERE id = ?", (found.message,))
@@ -74,28 +76,25 @@ def revoke(database: Database, tx: Transaction, queue: str, uuid: str) -> bool:
     return True
 
 
-def find_dead(database: Database, tx: Transaction, queue: str, uuid: str) -> int | None:
+def find_dead(tx: Transaction, queue: str, uuid: str) -> int | None:
     """The number of a dead letter, or None."""
-    row = tx.execute(_DEAD, (database.queue_id(tx, queue), uuid, tx.now)).fetchone()
+    row = tx.execute(_DEAD, (tx.ns, queue, uuid, tx.now)).fetchone()
     return None if row is None else row[0]
 
 
-def replay(database: Database, tx: Transaction, submission: Submission) -> bool:
+def replay(tx: Transaction, submission: Submission) -> bool:
     """Take a dead letter back as this message; whether it was there, and no message of its uuid."""
-    number = find_dead(database, tx, submission.queue, submission.uuid)
-    if number is None or not insert(database, tx, submission, request="", anew=True):
+    number = find_dead(tx, submission.queue, submission.uuid)
+    if number is None or not insert(tx, submission, request="", anew=True):
         return False
     tx.execute("DELETE FROM dead WHERE id = ?", (number,))
     return True
 
 
-def purge(database: Database, tx: Transaction, queue: str, uuid: str | None) -> int:
+def purge(tx: Transaction, queue: str, uuid: str | None) -> int:
     """Delete one dead letter of a queue, or all; how many that could still be seen."""
-    number = database.queue_id(tx, queue)
     if uuid is None:
-        rows = tx.execute("DELETE FROM dead WHERE queue = ? RETURNING expiry", (number,)).fetchall()
+        rows = tx.execute(_PURGE, (tx.ns, queue)).fetchall()
     else:
-        rows = tx.execute(
-            "DELETE FROM dead WHERE queue = ? AND uuid = ? RETURNING expiry", (number, uuid)
-        ).fetchall()
+        rows = tx.execute(_PURGE_ONE, (tx.ns, queue, uuid)).fetchall()
     return sum(expiry is None or expiry > tx.now for (expiry,) in rows)

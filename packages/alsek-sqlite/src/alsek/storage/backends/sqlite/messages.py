@@ -46,7 +46,7 @@ class SQLiteMessages(MessagePort):
         accepted: list[bool] = []
         for start in range(0, len(submissions), SUBMISSION_BATCH):
             batch = submissions[start : start + SUBMISSION_BATCH]
-            accepted += database.write(lambda tx: adding.add(database, tx, batch, request))  # noqa: B023 - runs at once
+            accepted += database.write(lambda tx: adding.add(tx, batch, request))  # noqa: B023 - runs at once
         return accepted
 
     def _add_first_of_each(self, submissions: Sequence[Submission], request: str) -> list[bool]:
@@ -102,7 +102,7 @@ class SQLiteMessages(MessagePort):
     # --- anyone ------------------------------------------------------------------------------------
 
     def remove(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: handling.remove(self._database, tx, queue, uuid))
+        return self._database.write(lambda tx: handling.remove(tx, queue, uuid))
 
     def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
         return self._database.write(
@@ -110,16 +110,16 @@ class SQLiteMessages(MessagePort):
         )
 
     def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return self._database.write(lambda tx: handling.bury(self._database, tx, queue, uuid, error, dlq_ttl))
+        return self._database.write(lambda tx: handling.bury(tx, queue, uuid, error, dlq_ttl))
 
     def revoke(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: handling.revoke(self._database, tx, queue, uuid))
+        return self._database.write(lambda tx: handling.revoke(tx, queue, uuid))
 
     def get(self, queue: str, uuid: str) -> Stored | None:
-        return self._database.read(lambda tx: browsing.get(self._database, tx, queue, uuid))
+        return self._database.read(lambda tx: browsing.get(tx, queue, uuid))
 
     def exists(self, queue: str, uuid: str) -> bool:
-        return self._database.read(lambda tx: browsing.exists(self._database, tx, queue, uuid))
+        return self._database.read(lambda tx: browsing.exists(tx, queue, uuid))
 
     def queues(self) -> list[str]:
         return self._database.read(browsing.queues)
@@ -130,10 +130,13 @@ class SQLiteMessages(MessagePort):
     def browse(self, queue: str) -> Iterator[Stored]:
         return browsing.browse(self._database, queue)
 
+    def uuids(self) -> Iterator[str]:
+        return browsing.uuids(self._database)
+
     # --- dead letters ------------------------------------------------------------------------------
 
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
-        return self._database.read(lambda tx: browsing.dead_letter(self._database, tx, queue, uuid))
+        return self._database.read(lambda tx: browsing.dead_letter(tx, queue, uuid))
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         return browsing.dead_letters(self._database, queue)
@@ -142,7 +145,7 @@ class SQLiteMessages(MessagePort):
         return self._database.read(browsing.dead_queues)
 
     def replay(self, submission: Submission) -> bool:
-        return self._database.write(lambda tx: handling.replay(self._database, tx, submission))
+        return self._database.write(lambda tx: handling.replay(tx, submission))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
-        return self._database.write(lambda tx: handling.purge(self._database, tx, queue, uuid))
+        return self._database.write(lambda tx: handling.purge(tx, queue, uuid))

@@ -131,7 +131,8 @@ class Notifier:
     def _wake_one(
         self, board: Board, kind: int, lane: Lane, queue: bytes, besides: int, woken: list[int]
     ) -> None:
-        for slot in self.sleepers(board):
+        # Who names the queue comes first: who takes from all will be woken for what is left anywhere.
+        for slot in sorted(self.sleepers(board), key=board.takes_all):
             if slot == besides or not _serves(board, slot, kind, lane, queue):
                 continue
             if ring(board, slot) and board.is_sure(slot):

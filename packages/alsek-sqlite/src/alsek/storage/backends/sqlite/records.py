@@ -7,7 +7,7 @@ from typing import Final
 
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, Succeeded, TaskStatus
 from alsek.storage.backends.sqlite.sweeping import FAR
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
 
 #: `sweep` stays as it is in a row that is there already: see schema.sql.
 _SET_STATUS: Final = """
@@ -28,6 +28,8 @@ _ENTOMB: Final = """
     INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload)
     SELECT ns, queue, uuid, ?, ?, ?, CAST(payload AS BLOB) FROM messages WHERE id = ?
 """
+
+_UNBURY: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ?"  # noqa: S608
 
 
 def end_of(now: int, ttl: int) -> int | None:
@@ -89,9 +91,9 @@ def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
         tx.execute(_ENTOMB, (error, tx.now, end_of(tx.now, dlq_ttl), message))
 
 
-def clear_traces(tx: Transaction, uuid: str, queue: int) -> None:
+def clear_traces(tx: Transaction, uuid: str, queue: str) -> None:
     """Delete what is left of an earlier message of this uuid: result, status, and dead letter of this queue."""
     tx.execute("DELETE FROM results WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
     tx.execute("UPDATE results SET progenitor = NULL WHERE ns = ? AND progenitor = ?", (tx.ns, uuid))
     tx.execute("DELETE FROM statuses WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
-    tx.execute("DELETE FROM dead WHERE queue = ? AND uuid = ?", (queue, uuid))
+    tx.execute(_UNBURY, (tx.ns, queue, uuid))

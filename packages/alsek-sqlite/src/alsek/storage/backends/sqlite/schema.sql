@@ -1,4 +1,4 @@
--- Alsek's tables, version 1. Made in one transaction by whichever process comes first.
+-- Alsek's tables, version 2, together with lanes.sql. Made in one transaction by whichever process comes first.
 --
 -- A message is one row of `messages`, which hardly ever changes, and one small row in exactly one of
 -- `ready`, `delayed` and `claims`, which says where it stands. So a claim never rewrites a payload, the
@@ -15,7 +15,8 @@ CREATE TABLE namespaces (
     contact INTEGER NOT NULL DEFAULT 0   -- when a worker last reached the store
 );
 
--- Rows are never deleted, so that processes may remember a queue's id for ever.
+-- The row of a queue that has neither messages nor dead letters is deleted in passing, but for the one with the highest
+-- id: so an id never stands for another name later, and who remembers the name of an id remembers it rightly.
 CREATE TABLE queues (
     id       INTEGER PRIMARY KEY,
     ns       INTEGER NOT NULL,

@@ -149,7 +149,7 @@ class SQLiteBackend(Backend):
         if queue and collection == "queues":
             return self._messages.count(queue)
         if queue and collection == "dead":
-            return database.read(lambda tx: browsing.count_dead(database, tx, queue))
+            return database.read(lambda tx: browsing.count_dead(tx, queue))
         return int(self.exists(name))
 
     def clear_namespace(self) -> int:

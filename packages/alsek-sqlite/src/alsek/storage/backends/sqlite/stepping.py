@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from alsek.exceptions import BackendError
-from alsek.storage.backends.records import Corrupt, Outcome, Step, TakenOver, TaskStatus, Worker
+from alsek.storage.backends.records import Corrupt, Lost, Outcome, Step, TakenOver, TaskStatus, Worker
 from alsek.storage.backends.sqlite import claiming, leases, surveying
-from alsek.storage.backends.sqlite.claiming import PLAIN_LANES, Claim
+from alsek.storage.backends.sqlite.claiming import PLAIN_LANES, SUSPECT_LANES, Claim
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.finishing import finish
 from alsek.storage.backends.sqlite.moving import give_back
 from alsek.storage.backends.sqlite.records import set_statuses
-from alsek.storage.backends.sqlite.surveying import Outlook
 from alsek.storage.backends.sqlite.transaction import Transaction
 from alsek.storage.backends.sqlite.waiter import Prospect
 
@@ -72,7 +71,7 @@ def allowance(tx: Transaction, worker: Worker, number: int, suspects: int) -> Al
     """What a worker may take now; `suspects` tells whether there are any at all."""
     plain = PLAIN_LANES[worker.kind]
     if worker.suspects == "freely":
-        return Allowance(plain + tuple(lane + 1 for lane in plain) if suspects else plain, suspects=False)
+        return Allowance(plain + SUSPECT_LANES[worker.kind] if suspects else plain, suspects=False)
     if suspects:
         holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
         if held_suspects:
@@ -109,11 +108,11 @@ class Stepping:
         if not outcomes:
             idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, memory))
             if idle is not None:
-                self._wake_for_leftovers(None)
+                self._wake_for_leftovers(worker, None)
                 return idle
         step, due = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
         self._remember(worker, Memory(seq, None, due))
-        self._wake_for_leftovers(due if step.claimed else None)
+        self._wake_for_leftovers(worker, due if step.claimed else None)
         return step
 
     def _idle(
@@ -130,10 +129,10 @@ class Stepping:
         )
         if not quiet:
             return None
-        outlooks = surveying.survey(self._database, tx, worker)
-        if limit > 0 and any(outlook.plain or outlook.suspect for outlook in outlooks):
+        plain, suspects = _left(tx, worker, glance.suspects)
+        if limit > 0 and (plain or suspects):
             return None
-        step = _answer(worker, outlooks, glance.next_due, tx.now)
+        step = _answer(worker, plain, suspects, glance.next_due, tx.now)
         self._remember(worker, Memory(seq, step, glance.next_due))
         return _copy(step)
 
@@ -156,39 +155,24 @@ class Stepping:
         taken_over: list[TakenOver] = []
         if _is_over(glance.next_lost, tx.now):
             taken_over = leases.take_over(database, tx, glance.number)
-        outlooks = surveying.survey(database, tx, worker)
         claim = Claim(database, tx, worker, glance.number, seq, glance.token)
+        # An outcome may have left a suspect a moment ago.
+        suspects = glance.suspects or any(
+            isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes
+        )
         if limit > 0:
-            outlooks = self._claim(tx, claim, worker, glance, outlooks, limit)
-        step = _answer(worker, outlooks, due, tx.now)._replace(
+            plain, may_take_suspect = allowance(tx, worker, glance.number, int(suspects))
+            codes = plain + SUSPECT_LANES[worker.kind] if may_take_suspect else plain
+            claim.run(surveying.ready_queues(tx, worker, codes, limit), limit, plain, may_take_suspect)
+        # Without suspects, a claim that got less than it could take has left nothing.
+        may_be_left = suspects or len(claim.claimed) >= limit
+        left = _left(tx, worker, suspects) if may_be_left else (False, False)
+        step = _answer(worker, *left, due, tx.now)._replace(
             refused=refused, claimed=claim.claimed, skipped=skipped, corrupt=claim.corrupt
         )
         tx.execute(_ANSWER, (seq, _pack(step, due), glance.number))
         tx.execute(_COUNTERS, (claim.token, tx.now, tx.ns))
         return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due
-
-    def _claim(
-        self,
-        tx: Transaction,
-        claim: Claim,
-        worker: Worker,
-        glance: leases.Glance,
-        outlooks: list[Outlook],
-        limit: int,
-    ) -> list[Outlook]:
-        """Claim; the outlooks afterwards."""
-        # Asked again, since an outcome or a lost worker may have left a suspect a moment ago.
-        suspects = glance.suspects or any(outlook.suspect for outlook in outlooks)
-        plain, may_take_suspect = allowance(tx, worker, glance.number, int(suspects))
-        ready = [(outlook.number, outlook.name) for outlook in outlooks if outlook.plain or outlook.suspect]
-        claim.run(ready, limit, plain, may_take_suspect)
-        if suspects:
-            return surveying.survey(self._database, tx, worker)
-        # Only the queues that were drained can have changed.
-        return [
-            outlook._replace(plain=claim.is_left(outlook.number, plain)) if outlook.plain else outlook
-            for outlook in outlooks
-        ]
 
     def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
         if seq != glance.seq:
@@ -202,15 +186,16 @@ class Stepping:
             self._memory.clear()  # worker ids are never used again: this is a process that makes thousands
         self._memory[worker.id] = memory
 
-    def _wake_for_leftovers(self, due: int | None) -> None:
+    def _wake_for_leftovers(self, worker: Worker, due: int | None) -> None:
         """Wake the next sleepers if something is left, now that the step is committed.
 
         Args:
+            worker: Whose step it was.
             due: When the next delayed message is due, if this worker may be too busy from now on to care for it.
         """
         notifier = self._database.notifier
         if notifier.anyone_asleep():
-            notifier.wake(self._database.read(surveying.lanes))
+            notifier.wake(self._database.read(lambda tx: surveying.lanes(tx, worker)))
             if due is not None:
                 notifier.set_alarm(due)
 
@@ -249,20 +234,18 @@ class Stepping:
         told = None if memory is None else memory.due
         if number is None:
             return Prospect(missed=False, alarm=told, lanes=3)
-        outlooks = surveying.survey(self._database, tx, worker)
         plain, suspects = allowance(tx, worker, number, suspects=1)
         freely = worker.suspects == "freely"
-        ready = any(
-            (outlook.plain and plain) or (outlook.suspect and (suspects or freely)) for outlook in outlooks
-        )
+        suspect_lanes = SUSPECT_LANES[worker.kind] if suspects else ()
+        ready = surveying.is_any_ready(tx, worker, plain + suspect_lanes)
         due = surveying.next_due(tx)
         sooner = due is not None and (told is None or due < told or due <= tx.now)
         return Prospect(missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely))
 
-    def pass_on(self, slot: int) -> None:
-        """Wake others in the place of who sleeps in this slot: for what is ready, and to mind what is delayed."""
+    def pass_on(self, worker: Worker, slot: int) -> None:
+        """Wake others in place of a worker that sleeps in this slot, for what is ready and for what is delayed."""
         notifier = self._database.notifier
-        notifier.wake(self._database.read(surveying.lanes), besides=slot)
+        notifier.wake(self._database.read(lambda tx: surveying.lanes(tx, worker)), besides=slot)
         due = self._database.read(surveying.next_due)
         if due is not None:
             notifier.set_alarm(due, besides=slot)
@@ -281,10 +264,14 @@ def _is_over(end: int | None, now: int) -> bool:
     return end is not None and end <= now
 
 
-def _answer(worker: Worker, outlooks: Sequence[Outlook], due: int | None, now: int) -> Step:
-    """What a step answers of the queues as it leaves them."""
-    plain = any(outlook.plain for outlook in outlooks)
-    suspects = any(outlook.suspect for outlook in outlooks)
+def _left(tx: Transaction, worker: Worker, suspects: int) -> tuple[bool, bool]:
+    """Whether plain messages are ready in a worker's queues, and whether suspects are, if there are any at all."""
+    plain = surveying.is_any_ready(tx, worker, PLAIN_LANES[worker.kind])
+    return plain, bool(suspects) and surveying.is_any_ready(tx, worker, SUSPECT_LANES[worker.kind])
+
+
+def _answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: int) -> Step:
+    """What a step answers, given what it leaves ready in the worker's queues."""
     freely = worker.suspects == "freely"
     return Step(
         refused=[],

@@ -1,32 +1,48 @@
-"""Looking over the queues of a worker: where something is ready for it, and when the next delayed message is due."""
+"""What is ready for a worker, and in which of its queues; and when the next delayed message is due.
+
+The table `lanes` has a row for each lane with something ready. So nothing here looks at a queue that has nothing for
+the worker, except where it names its queues: then each name is looked up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.claiming import PLAIN_LANES
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import make_ready
 from alsek.storage.backends.sqlite.transaction import Lane, Transaction
 
+#: Names of queues in one statement.
+_PIECE: Final = 100
 
-def _ready_in(lanes: Sequence[int]) -> str:
-    numbers = ", ".join(f"q.id * 8 + {lane}" for lane in lanes)
-    return f"EXISTS (SELECT 1 FROM ready AS r WHERE r.lane IN ({numbers}))"  # noqa: S608 - made of constants
+#: How many lanes to wake by: of each code, and of a worker's own queues.
+_MOST_FIRST: Final = 16
+_MOST_OWN: Final = 100
 
+#: All lanes of a queue, suspects' included.
+CODES: Final = range(6)
 
-#: Queues that hold nothing are left out; the others are known by number, or found by name.
-_SURVEY: Final = {
-    kind: f"SELECT q.id, q.name, {_ready_in(lanes)}, {_ready_in([lane + 1 for lane in lanes])} "  # noqa: S608
-    "FROM queues AS q WHERE q.messages > 0 AND "
-    for kind, lanes in PLAIN_LANES.items()
+#: The first queues after a name that have something in these lanes. Each lane is read in the order of its key, and
+#: the streams are merged.
+_FIRST: Final = {
+    n: " UNION ".join(["SELECT name, queue FROM lanes WHERE ns = ? AND code = ? AND name > ?"] * n)  # noqa: S608
+    + " ORDER BY name, queue LIMIT ?"
+    for n in range(1, 7)
 }
-_ONE: Final = {kind: text + "q.id = ?" for kind, text in _SURVEY.items()}
-_SOME: Final = {kind: text + "q.id IN ({})" for kind, text in _SURVEY.items()}
-_ALL: Final = {kind: text + "q.ns = ? ORDER BY q.name" for kind, text in _SURVEY.items()}
+_NAMED: Final = "SELECT name, queue FROM lanes WHERE ns = ? AND code IN ({}) AND name IN ({})"
+_ANY: Final = "SELECT 1 FROM lanes WHERE ns = ? AND code IN ({}) LIMIT 1"
+_ANY_NAMED: Final = "SELECT 1 FROM lanes WHERE ns = ? AND code IN ({}) AND name IN ({}) LIMIT 1"
+
+_FIRST_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT name, code FROM lanes WHERE ns = ? AND code = {code} ORDER BY name LIMIT {_MOST_FIRST})"  # noqa: S608
+    for code in CODES
+)
+_OWN_LANES: Final = (
+    "SELECT name, code FROM lanes WHERE ns = ? AND code IN (0, 1, 2, 3, 4, 5) AND name IN ({}) LIMIT 100"
+)
 
 _NEXT_DUE: Final = "SELECT due FROM delayed WHERE ns = ? ORDER BY due LIMIT 1"
 _DUE: Final = """
@@ -35,46 +51,48 @@ _DUE: Final = """
 """
 _PROMOTED: Final = "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?"
 
-_LANES: Final = """
-    SELECT q.name, l.value / 2, l.value % 2
-    FROM queues AS q, (SELECT 0 AS value UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
-        UNION ALL SELECT 5) AS l
-    WHERE q.ns = ? AND q.messages > 0 AND EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = q.id * 8 + l.value)
-    LIMIT 100
-"""
 
+def ready_queues(
+    tx: Transaction, worker: Worker, codes: Sequence[int], wanted: int
+) -> Iterator[tuple[int, str]]:
+    """The queues (number and name) of a worker, in its order, with something ready in these lanes.
 
-class Outlook(NamedTuple):
-    """One queue that holds messages.
-
-    Attributes:
-        number: Of the queue.
-        name: Of the queue.
-        plain: Whether something is ready that a worker of this kind may take.
-        suspect: Whether a suspect is.
+    They may be claimed from in between; `wanted` tells how many will do, most likely.
     """
+    if not codes:
+        return
+    if worker.queues is not None:
+        for names in _pieces(worker.queues):
+            statement = _NAMED.format(_marks(codes), _marks(names))
+            found = dict(tx.execute(statement, (tx.ns, *codes, *names)).fetchall())
+            yield from ((found[name], name) for name in names if name in found)
+        return
+    statement, last = _FIRST[len(codes)], ""
+    while True:
+        places = [value for code in codes for value in (tx.ns, code, last)]
+        rows = tx.execute(statement, (*places, wanted)).fetchall()
+        for last, number in rows:
+            yield number, last
+        if len(rows) < wanted:
+            return
 
-    number: int
-    name: str
-    plain: int
-    suspect: int
+
+def is_any_ready(tx: Transaction, worker: Worker, codes: Sequence[int]) -> bool:
+    """Whether anything is ready in these lanes of the queues of a worker."""
+    if worker.queues is None:
+        return tx.execute(_ANY.format(_marks(codes)), (tx.ns, *codes)).fetchone() is not None
+    return any(
+        tx.execute(_ANY_NAMED.format(_marks(codes), _marks(names)), (tx.ns, *codes, *names)).fetchone()
+        for names in _pieces(worker.queues)
+    )
 
 
-def survey(database: Database, tx: Transaction, worker: Worker) -> list[Outlook]:
-    """The queues of a worker that hold messages, in its order."""
-    names = worker.queues
-    if names is None:
-        outlooks = [Outlook._make(row) for row in tx.execute(_ALL[worker.kind], (tx.ns,)).fetchall()]
-        database.learn(tx, [outlook[:2] for outlook in outlooks])
-        return outlooks
-    numbers = [number for name in names if (number := database.queue_id(tx, name)) is not None]
-    if len(numbers) == 1:
-        rows = tx.execute(_ONE[worker.kind], numbers).fetchall()
-        return [Outlook._make(row) for row in rows]
-    marks = ",".join("?" * len(numbers))
-    rows = tx.execute(_SOME[worker.kind].format(marks), numbers).fetchall()
-    found = {row[0]: Outlook._make(row) for row in rows}
-    return [found.pop(number) for number in numbers if number in found]
+def _pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + _PIECE] for start in range(0, len(names), _PIECE))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def next_due(tx: Transaction) -> int | None:
@@ -99,7 +117,16 @@ def promote(database: Database, tx: Transaction) -> None:
         make_ready(tx, queue, messages)
 
 
-def lanes(tx: Transaction) -> list[Lane]:
-    """The lanes of the namespace with something in them: all, unless there are very many; enough to wake by."""
-    rows = tx.execute(_LANES, (tx.ns,)).fetchall()
-    return [Lane(name, wish, suspect) for name, wish, suspect in rows]
+def lanes(tx: Transaction, worker: Worker) -> list[Lane]:
+    """Lanes with something in them, for which to wake others in the place of a worker.
+
+    A few of each wish, for sleepers that take from all queues, which any of these wakes. And those of the worker's own
+    queues, for sleepers that name them too: a sleeper that names a queue is woken first when something comes there,
+    so only another that names it can have left it.
+    """
+    rows = tx.execute(_FIRST_LANES, (tx.ns,) * len(CODES)).fetchall()
+    for names in _pieces(worker.queues or ()):
+        rows += tx.execute(_OWN_LANES.format(_marks(names)), (tx.ns, *names)).fetchall()
+        if len(rows) >= _MOST_OWN:
+            break
+    return [Lane(name, code // 2, code % 2) for name, code in rows]

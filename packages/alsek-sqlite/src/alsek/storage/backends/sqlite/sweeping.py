@@ -5,9 +5,11 @@ What has expired is never answered, deleted or not; this only keeps the file fro
 
 from __future__ import annotations
 
+from random import randrange
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.sqlite.connection import LASTING_QUEUES
 from alsek.storage.backends.sqlite.transaction import Transaction
 
 #: The width of a bucket of `finished` (ms). A uuid is remembered for DEDUP_WINDOW, and kept up to a bucket longer.
@@ -28,25 +30,40 @@ _EXPIRED: Final = (
     "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE expiry <= ? LIMIT ?)",
-    "DELETE FROM spool WHERE id IN (SELECT id FROM spool WHERE expiry <= ? LIMIT ?)",
+    # Without an index: the oldest are the first.
+    "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
+
+_NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
 
 _STATUSES_TO_SEE: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
 _STATUS_GONE: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
 _STATUS_LATER: Final = "UPDATE statuses SET sweep = ? WHERE ns = ? AND uuid = ?"
+
+#: Looked through by number, a piece at a time: an index of the empty ones would cost each message.
+_QUEUES: Final = "SELECT id, messages FROM queues WHERE id > ? ORDER BY id LIMIT ?"
+_QUEUE_GONE: Final = """
+    DELETE FROM queues WHERE id = ? AND messages = 0 AND id < (SELECT max(id) FROM queues)
+    AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.queue = queues.id)
+"""
 
 #: When to look again at a status that stays for ever: it may have been given an end since (ms).
 FAR: Final = 7 * 24 * 3_600_000
 
 
 class Sweeper:
-    """Counts a process's transactions, and sweeps in some of them."""
+    """Counts a process's transactions, and sweeps in some of them.
 
-    __slots__ = ("_finished", "_passed")
+    The first time is a matter of chance: where each process does little and ends, some of them sweep all the same.
+    """
+
+    __slots__ = ("_finished", "_namespace", "_passed", "_queue")
 
     def __init__(self) -> None:
-        self._passed = 0
+        self._passed = randrange(_EVERY)
         self._finished = 0
+        self._namespace = 0  # the last one looked at
+        self._queue = 0  # likewise
 
     def pass_by(self, tx: Transaction) -> None:
         """Called at the end of each writing transaction, within it."""
@@ -58,6 +75,7 @@ class Sweeper:
             for statement in _EXPIRED:
                 more |= tx.execute(statement, (tx.now, _PIECE)).rowcount == _PIECE
             more |= _sweep_statuses(tx)
+            more |= self._sweep_queues(tx)
             if more:
                 self._passed = _EVERY - 1
 
@@ -66,7 +84,22 @@ class Sweeper:
         piece = _PIECE + 2 * self._finished
         oldest_kept = (tx.now - DEDUP_WINDOW) // BUCKET
         self._finished = 0
+        # And of one other namespace, which may have no process any more.
+        row = tx.execute(_NEXT_NAMESPACE, (self._namespace,)).fetchone()
+        self._namespace = 0 if row is None else row[0]
+        if self._namespace not in (0, tx.ns):
+            tx.execute(_FINISHED, (self._namespace, oldest_kept, _PIECE))
         return tx.execute(_FINISHED, (tx.ns, oldest_kept, piece)).rowcount == piece
+
+    def _sweep_queues(self, tx: Transaction) -> bool:
+        """Delete the rows of queues with neither messages nor dead letters."""
+        rows = tx.execute(_QUEUES, (self._queue, _PIECE)).fetchall()
+        self._queue = rows[-1][0] if len(rows) == _PIECE else 0
+        empty = [(number,) for number, messages in rows if not messages]
+        if not empty or tx.execute("PRAGMA user_version").fetchone() == (LASTING_QUEUES,):
+            return False
+        tx.executemany(_QUEUE_GONE, empty)
+        return len(empty) > _PIECE // 8
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

@@ -11,6 +11,9 @@ from alsek.types import Wish
 WISHES: Final[dict[str, int]] = {"any": 0, "thread": 1, "process": 2}
 WISH_NAMES: Final[tuple[Wish, ...]] = ("any", "thread", "process")
 
+#: In a statement, the number of a queue; takes `ns` and its name. It is not remembered: an empty queue's row may go.
+QUEUE: Final = "(SELECT id FROM queues WHERE ns = ? AND name = ?)"
+
 
 class Lane(NamedTuple):
     """The ready messages of one queue that the same workers may take; so a reason to wake one of them.
@@ -38,10 +41,10 @@ class Transaction:
         calls: Workers to wake, each by its name.
         notes: What to publish: channel and data.
         gone: How many rows went to `finished`, so that as many can be purged.
-        queues: Ids of queues that this transaction made: known to others only once it is committed.
+        names: Of queues by number, that it came across: remembered only once it is committed.
     """
 
-    __slots__ = ("calls", "cursor", "execute", "executemany", "gone", "notes", "now", "ns", "queues", "wakes")
+    __slots__ = ("calls", "cursor", "execute", "executemany", "gone", "names", "notes", "now", "ns", "wakes")
 
     def __init__(self, connection: sqlite3.Connection, ns: int, now: int) -> None:
         self.cursor = cursor = connection.cursor()
@@ -53,4 +56,4 @@ class Transaction:
         self.notes: list[tuple[str, bytes]] = []
         self.calls: list[str] = []
         self.gone = 0
-        self.queues: dict[str, int] = {}
+        self.names: dict[int, str] = {}

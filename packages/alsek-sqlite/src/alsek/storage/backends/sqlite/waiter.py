@@ -39,7 +39,7 @@ class SQLiteWaiter(Waiter):
         notifier: Of the worker's namespace.
         worker: Who sleeps.
         prospect: Looks at the store.
-        pass_on: Wakes others than who sleeps in this slot.
+        pass_on: Wakes others in place of this worker, but not who sleeps in this slot.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SQLiteWaiter(Waiter):
         notifier: Notifier,
         worker: Worker,
         prospect: Callable[[Worker], Prospect],
-        pass_on: Callable[[int], None],
+        pass_on: Callable[[Worker, int], None],
     ) -> None:
         self._notifier = notifier
         self._worker = worker
@@ -111,7 +111,7 @@ class SQLiteWaiter(Waiter):
     def pass_on(self) -> None:
         if self._board is not None:
             self._board.set_state(self._slot, AWAKE)
-        self._pass_on(self._slot)
+        self._pass_on(self._worker, self._slot)
 
     def close(self) -> None:
         self._leave()

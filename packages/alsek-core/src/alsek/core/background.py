@@ -1,0 +1,57 @@
+"""A function that is called in the background, for as long as the program runs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from alsek.core.logs import guarded_logger
+
+log = guarded_logger(__name__)
+
+#: Calls that wait while one takes long; more are left out.
+_MOST_WAITING: Final = 10
+
+
+class Background:
+    """Calls a function once for each request, one call after the other, in a daemon thread.
+
+    The thread ends with the interpreter, at once and silently: a thread of :mod:`concurrent.futures` would keep the
+    interpreter from exiting while a call is under way, and would refuse requests as soon as the exit has begun, while
+    other threads still run. In a forked child there is no such thread, and requests do nothing.
+
+    Args:
+        function: What to call. What it raises is logged.
+        name: Of the thread.
+    """
+
+    def __init__(self, function: Callable[[], object], name: str) -> None:
+        self._function = function
+        self._name = name
+        self._requests: queue.Queue[bool] = queue.Queue(_MOST_WAITING)
+        self._stopped = False
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def request(self) -> None:
+        """Have the function called soon. Returns at once."""
+        try:
+            self._requests.put_nowait(True)
+        except queue.Full:
+            log.warning("%s: %d calls are waiting already; left one out.", self._name, _MOST_WAITING)
+
+    def stop(self) -> None:
+        """Let no further call begin, and the thread end. Returns at once; a call under way goes on."""
+        self._stopped = True
+        try:
+            self._requests.put_nowait(False)
+        except queue.Full:
+            pass  # then the thread has something to wake up by
+
+    def _run(self) -> None:
+        while self._requests.get() and not self._stopped:
+            try:
+                self._function()
+            except Exception:  # a call that fails is not the last
+                log.exception("%s failed.", self._name)

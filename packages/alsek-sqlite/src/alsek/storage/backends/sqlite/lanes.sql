@@ -1,0 +1,35 @@
+-- Which lanes have something ready, by the names of their queues: what a worker may take next is the first row
+-- of a few, however many queues there are. The triggers keep it, whichever version of Alsek writes.
+--
+-- Added after 0.1.0: a file that it made gets these when a newer version first opens it.
+
+CREATE TABLE lanes (
+    ns    INTEGER NOT NULL,
+    code  INTEGER NOT NULL,  -- wish * 2 + suspect: the lane's number within its queue
+    name  TEXT    NOT NULL,  -- of the queue
+    queue INTEGER NOT NULL,
+    PRIMARY KEY (ns, code, name)
+) WITHOUT ROWID;
+
+CREATE TRIGGER lane_filled AFTER INSERT ON ready
+WHEN NOT EXISTS (
+    SELECT 1 FROM ready WHERE lane = NEW.lane AND (priority, arrival) <> (NEW.priority, NEW.arrival))
+BEGIN
+    INSERT INTO lanes (ns, code, name, queue)
+    SELECT ns, NEW.lane % 8, name, id FROM queues WHERE id = NEW.lane / 8;
+END;
+
+CREATE TRIGGER lane_emptied AFTER DELETE ON ready
+WHEN NOT EXISTS (SELECT 1 FROM ready WHERE lane = OLD.lane)
+BEGIN
+    DELETE FROM lanes WHERE (ns, code, name) = (
+        SELECT ns, OLD.lane % 8, name FROM queues WHERE id = OLD.lane / 8);
+END;
+
+-- What is ready already, if the file is not new: hops from lane to lane.
+INSERT INTO lanes (ns, code, name, queue)
+WITH RECURSIVE hop (lane) AS (
+    SELECT min(lane) FROM ready
+    UNION ALL
+    SELECT (SELECT min(lane) FROM ready WHERE lane > hop.lane) FROM hop WHERE hop.lane IS NOT NULL)
+SELECT q.ns, hop.lane % 8, q.name, q.id FROM hop JOIN queues AS q ON q.id = hop.lane / 8;

@@ -1,0 +1,186 @@
+-- Alsek's tables, version 1. Made in one transaction by whichever process comes first.
+--
+-- A message is one row of `messages`, which hardly ever changes, and one small row in exactly one of
+-- `ready`, `delayed` and `claims`, which says where it stands. So a claim never rewrites a payload, the
+-- claim query reads the first entries of a b-tree, and its cost does not grow with what waits.
+--
+-- Numbers stand for what would be long: `ns` is a namespace's id, `queue` a queue's (which implies the
+-- namespace), `worker` a worker's. All times are Unix milliseconds; a `ttl` is milliseconds.
+
+CREATE TABLE namespaces (
+    id      INTEGER PRIMARY KEY,
+    name    TEXT    NOT NULL UNIQUE,
+    token   INTEGER NOT NULL DEFAULT 0,  -- the last claim token given out
+    fence   INTEGER NOT NULL DEFAULT 0,  -- the last fence number given out, of whatever lock
+    contact INTEGER NOT NULL DEFAULT 0   -- when a worker last reached the store
+);
+
+-- Rows are never deleted, so that processes may remember a queue's id for ever.
+CREATE TABLE queues (
+    id       INTEGER PRIMARY KEY,
+    ns       INTEGER NOT NULL,
+    name     TEXT    NOT NULL,
+    messages INTEGER NOT NULL DEFAULT 0,  -- how many it holds; kept by the triggers below
+    arrivals INTEGER NOT NULL DEFAULT 0,  -- the last arrival number given out
+    UNIQUE (ns, name)
+);
+
+CREATE TABLE messages (
+    id         INTEGER PRIMARY KEY,
+    ns         INTEGER NOT NULL,
+    queue      INTEGER NOT NULL,
+    uuid       TEXT    NOT NULL,
+    request    TEXT    NOT NULL,              -- the call that submitted it
+    priority   INTEGER NOT NULL,
+    wish       INTEGER NOT NULL,              -- 0 any, 1 thread, 2 process
+    arrival    INTEGER NOT NULL,              -- its place among equal priorities of its queue
+    due        INTEGER,                       -- while it is delayed: until when
+    ttl        INTEGER NOT NULL,              -- how long it may be ready; 0: for ever
+    expiry     INTEGER,                       -- once it is ready: when that time is over
+    status_ttl INTEGER NOT NULL,              -- 0: not tracked, -1: for ever
+    losses     INTEGER NOT NULL DEFAULT 0,
+    suspect    INTEGER NOT NULL DEFAULT 0,
+    revoked    INTEGER NOT NULL DEFAULT 0,
+    version    INTEGER NOT NULL,              -- RECORD_VERSION of whoever wrote it
+    payload    BLOB    NOT NULL               -- last: what is before it can be read without it
+);
+CREATE UNIQUE INDEX messages_by_uuid ON messages (ns, uuid);
+CREATE INDEX messages_suspect ON messages (ns) WHERE suspect = 1;
+
+-- lane = queue * 8 + wish * 2 + suspect: what one kind of worker may take of one queue is a few lanes.
+CREATE TABLE ready (
+    lane     INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    arrival  INTEGER NOT NULL,
+    message  INTEGER NOT NULL,
+    PRIMARY KEY (lane, priority, arrival)
+) WITHOUT ROWID;
+
+CREATE TABLE delayed (
+    ns      INTEGER NOT NULL,
+    due     INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (ns, due, message)
+) WITHOUT ROWID;
+
+CREATE TABLE claims (
+    worker     INTEGER NOT NULL,
+    token      INTEGER NOT NULL,
+    seq        INTEGER NOT NULL,            -- the step that claimed it
+    message    INTEGER NOT NULL,
+    queue      INTEGER NOT NULL,
+    uuid       TEXT    NOT NULL,
+    expired    INTEGER NOT NULL,            -- its ttl was over when it was claimed
+    status_ttl INTEGER NOT NULL,
+    PRIMARY KEY (worker, token)
+) WITHOUT ROWID;
+
+CREATE TABLE workers (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    ns        INTEGER NOT NULL,
+    name      TEXT    NOT NULL,
+    lease     INTEGER NOT NULL,
+    lease_end INTEGER NOT NULL,
+    seq       INTEGER,                      -- its last step that wrote
+    answer    TEXT,                         -- what that step answered, but for the claims
+    UNIQUE (ns, name)
+);
+CREATE INDEX workers_by_lease_end ON workers (ns, lease_end);
+
+-- The uuids of messages that are gone, for DEDUP_WINDOW. `bucket` is the time in half windows, so that
+-- the oldest can be deleted without an index by time.
+CREATE TABLE finished (
+    ns      INTEGER NOT NULL,
+    bucket  INTEGER NOT NULL,
+    uuid    TEXT    NOT NULL,
+    request TEXT    NOT NULL,
+    at      INTEGER NOT NULL,
+    done    INTEGER NOT NULL,               -- 0: removed by hand, so its uuid may be submitted anew
+    PRIMARY KEY (ns, bucket, uuid)
+) WITHOUT ROWID;
+
+CREATE TABLE dead (
+    id      INTEGER PRIMARY KEY,
+    ns      INTEGER NOT NULL,
+    queue   INTEGER NOT NULL,
+    uuid    TEXT    NOT NULL,
+    error   BLOB    NOT NULL,
+    died_at INTEGER NOT NULL,
+    expiry  INTEGER,
+    payload BLOB    NOT NULL,
+    UNIQUE (queue, uuid)
+);
+CREATE INDEX dead_by_expiry ON dead (expiry) WHERE expiry IS NOT NULL;
+
+-- The id grows with each write: descendants are listed in its order.
+CREATE TABLE results (
+    id         INTEGER PRIMARY KEY,
+    ns         INTEGER NOT NULL,
+    uuid       TEXT    NOT NULL,
+    progenitor TEXT,
+    at         INTEGER NOT NULL,
+    token      INTEGER NOT NULL,
+    expiry     INTEGER,
+    payload    BLOB    NOT NULL,
+    UNIQUE (ns, uuid)
+);
+CREATE INDEX results_by_progenitor ON results (ns, progenitor) WHERE progenitor IS NOT NULL;
+CREATE INDEX results_by_expiry ON results (expiry) WHERE expiry IS NOT NULL;
+
+-- A status is written several times in the life of a message. `expiry` counts; `sweep` only says when
+-- to look whether it has come, and stays as it was first written, so its index costs nothing later.
+CREATE TABLE statuses (
+    ns      INTEGER NOT NULL,
+    uuid    TEXT    NOT NULL,
+    status  INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    expiry  INTEGER,
+    sweep   INTEGER NOT NULL,
+    details BLOB,
+    PRIMARY KEY (ns, uuid)
+) WITHOUT ROWID;
+CREATE INDEX statuses_by_sweep ON statuses (sweep);
+
+CREATE TABLE locks (
+    ns     INTEGER NOT NULL,
+    name   TEXT    NOT NULL,
+    owner  TEXT    NOT NULL,
+    expiry INTEGER NOT NULL,
+    fence  INTEGER NOT NULL,
+    PRIMARY KEY (ns, name)
+) WITHOUT ROWID;
+CREATE INDEX locks_by_expiry ON locks (expiry);
+
+CREATE TABLE vals (
+    ns     INTEGER NOT NULL,
+    name   TEXT    NOT NULL,
+    expiry INTEGER,
+    value  BLOB    NOT NULL,
+    PRIMARY KEY (ns, name)
+) WITHOUT ROWID;
+CREATE INDEX vals_by_expiry ON vals (expiry) WHERE expiry IS NOT NULL;
+
+-- Published values that are too large for a datagram, for as long as a subscriber may need to fetch them.
+CREATE TABLE spool (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    expiry INTEGER NOT NULL,
+    data   BLOB    NOT NULL
+);
+
+CREATE TRIGGER message_added_ready AFTER INSERT ON messages WHEN NEW.due IS NULL
+BEGIN
+    INSERT INTO ready (lane, priority, arrival, message)
+    VALUES (NEW.queue * 8 + NEW.wish * 2, NEW.priority, NEW.arrival, NEW.id);
+    UPDATE queues SET messages = messages + 1, arrivals = NEW.arrival WHERE id = NEW.queue;
+END;
+
+CREATE TRIGGER message_added_delayed AFTER INSERT ON messages WHEN NEW.due IS NOT NULL
+BEGIN
+    INSERT INTO delayed (ns, due, message) VALUES (NEW.ns, NEW.due, NEW.id);
+    UPDATE queues SET messages = messages + 1, arrivals = NEW.arrival WHERE id = NEW.queue;
+END;
+
+CREATE TRIGGER message_removed AFTER DELETE ON messages
+BEGIN
+    UPDATE queues SET messages = messages - 1 WHERE id = OLD.queue;
+END;

@@ -1,0 +1,152 @@
+"""Files that Alsek 0.1.0 made: what is in them is found, and both versions may use them at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from alsek.storage.backends.sqlite import SQLiteBackend, connection, sweeping
+from alsek.storage.backends.sqlite.connection import APPLICATION_ID, LASTING_QUEUES
+from tests.unit.sqlite.play import Player, Process, done, says, submit, tell
+
+OLD_SCHEMA = Path(__file__).with_name("schema_of_0_1_0.sql")
+
+#: The statements of 0.1.0 that touch what is ready.
+_OLD_ADD = """
+    INSERT INTO messages
+        (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
+    SELECT ns, id, ?, '', 0, 0, arrivals + 1, NULL, 0, NULL, 0, 1, x'' FROM queues WHERE id = ?
+    ON CONFLICT (ns, uuid) DO NOTHING
+"""
+_OLD_TAKE = "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)"
+
+
+class Old:
+    """What 0.1.0 does to a file, on a connection of its own that stays open."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.numbers: dict[str, int] = {}
+
+    def create(self) -> None:
+        """Make its tables."""
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.executescript(OLD_SCHEMA.read_text())
+        self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.connection.execute("PRAGMA user_version = 1")
+        self.connection.execute("INSERT INTO namespaces (name) VALUES ('alsek')")
+
+    def add(self, uuid: str, queue: str) -> None:
+        """Submit a message; the number of the queue is remembered for ever."""
+        if queue not in self.numbers:
+            row = (1, queue)
+            self.connection.execute("INSERT OR IGNORE INTO queues (ns, name) VALUES (?, ?)", row)
+            (self.numbers[queue],) = self.connection.execute(
+                "SELECT id FROM queues WHERE ns = ? AND name = ?", row
+            ).fetchone()
+        assert self.connection.execute(_OLD_ADD, (uuid, self.numbers[queue])).rowcount == 1
+
+    def take_all(self, queue: str) -> None:
+        """Take all that is ready out of a queue, as a claim does."""
+        self.connection.execute(_OLD_TAKE, (self.numbers[queue] * 8, 10**9, 10**9))
+
+
+@pytest.fixture
+def old(path: Path) -> Iterator[Old]:
+    """A file of 0.1.0 that a process of it uses."""
+    made = Old(path)
+    made.create()
+    yield made
+    made.connection.close()
+
+
+def version(path: Path) -> int:
+    """The version of the schema."""
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def test_what_is_ready_in_an_old_file_is_claimed(old: Old, backend: SQLiteBackend, path: Path) -> None:
+    """Messages that 0.1.0 has stored are found, in the order of their queues."""
+    for n in range(300):
+        old.add(f"m{n}", f"q{n:03}")
+    old.take_all("q001")
+    claimed = Player(backend, queues=None).step(limit=1_000).claimed
+    assert [one.uuid for one in claimed] == [f"m{n}" for n in range(300) if n != 1]
+    assert version(path) == LASTING_QUEUES, "0.1.0 could not open it any more"
+
+
+def test_both_versions_use_a_file_at_once(old: Old, backend: SQLiteBackend, path: Path) -> None:
+    """While a deploy goes on: what the old version adds the new one finds, and what it takes the new one leaves."""
+    player = Player(backend, queues=None)
+    assert player.step().claimed == []
+    old.add("a", "q")
+    (claimed,) = player.step().claimed
+    assert claimed.uuid == "a"
+    player.step(done(claimed))
+    submit(backend, "b")
+    old.take_all("q")
+    assert player.step().claimed == []
+    with sqlite3.connect(path) as looking:
+        assert looking.execute("SELECT * FROM lanes").fetchall() == []
+    looking.close()
+
+
+def test_an_old_file_keeps_its_queues(old: Old, backend: SQLiteBackend, path: Path) -> None:
+    """The old version remembers the numbers of queues, so their rows stay as long as it may be there."""
+    old.add("a", "q")
+    old.add("z", "z")
+    backend.messages.remove("q", "a")
+    for n in range(2 * sweeping._EVERY):
+        backend.set("tick", n)
+    old.add("b", "q")
+    assert [one.uuid for one in Player(backend).step().claimed] == ["b"]
+    # As the documentation says, once no process of 0.1.0 is left:
+    old.connection.execute("PRAGMA user_version = 2")
+    backend.messages.remove("q", "b")
+    for n in range(2 * sweeping._EVERY):
+        backend.set("tick", n)
+    assert old.connection.execute("SELECT name FROM queues").fetchall() == [("z",)]
+    assert submit(backend, "c") == [True]
+
+
+def test_the_first_new_processes_complete_an_old_file_once(
+    old: Old, python: Callable[..., Process], path: Path
+) -> None:
+    """Several processes that start at once on an old file add what it lacks once, and all find the same."""
+    for n in range(50):
+        old.add(f"m{n}", f"q{n}")
+    program = "say('ready'); n = sys.stdin.readline().strip(); say(messages.remove('q' + n, 'm' + n))"
+    processes = [python(program) for _ in range(4)]
+    assert [says(each) for each in processes] == ["ready"] * 4
+    for n, each in enumerate(processes):
+        tell(each, str(n))
+    assert [says(each) for each in processes] == ["True"] * 4
+    with sqlite3.connect(path) as looking:
+        assert looking.execute("SELECT count(*) FROM lanes").fetchone() == (46,)
+    looking.close()
+
+
+def test_a_file_is_completed_wholly_or_not_at_all(
+    old: Old, backend: SQLiteBackend, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If completing it fails half way, the file is as it was; the next try completes it."""
+    old.add("a", "q")
+    run = connection._run
+
+    def fail(given: sqlite3.Connection, script: str) -> None:
+        run(given, script)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(connection, "_run", fail)
+    with pytest.raises(Exception, match="disk I/O error"):
+        backend.ping()
+    assert old.connection.execute("SELECT 1 FROM sqlite_master WHERE name LIKE 'lane%'").fetchall() == []
+    monkeypatch.undo()
+    assert [one.uuid for one in Player(backend).step().claimed] == ["a"]

@@ -331,7 +331,44 @@ def test_a_wedged_group_is_killed_and_the_culprit_named(stage: Callable[..., Sta
     here.turn()
     death = here.settling[0].settles._death  # type: ignore[union-attr]
     assert death.overdue == {7}
-    assert death.running == {7, 8}
+    assert death.live == {7, 8}
+
+
+def test_whoever_may_run_code_is_told_apart(stage: Callable[..., Stage]) -> None:
+    """What hooks run for is as suspect as a running task; what is concluded, or not begun, is not."""
+    here = stage(1)
+    board = here.board()
+    board.sign(ID)
+    begun, running, ended, over, _ = (board.hold(token) for token in range(1, 6))
+    for each in (running, ended, over):
+        board.start(each, here.clock.ms() + 900_000)
+    board.begin(begun)
+    board.end(ended)  # and its hooks run
+    board.conclude(over)
+    here.clock.seconds += 5
+    here.end(-11)
+    here.turn()
+    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    assert death.live == {1, 2, 3}
+    assert death.finished == {4}
+    assert death.strangers == 0
+    assert len(here.groups) == 2  # one of them for the suspects
+
+
+def test_what_is_held_no_more_may_have_ended_the_group(stage: Callable[..., Stage]) -> None:
+    """Code of messages that were reported already is counted; the only one that was running is suspected, then."""
+    here = stage(1)
+    board = here.board()
+    board.sign(ID)
+    reported, running = board.hold(1), board.hold(2)
+    board.begin(reported)
+    board.free(reported)
+    board.start(running, here.clock.ms() + 900_000)
+    here.end(-11)
+    here.turn()
+    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    assert (death.live, death.strangers) == ({2}, 1)
+    assert death.leaves_suspects
 
 
 def test_a_patient_group_is_not_killed_for_its_tasks(stage: Callable[..., Stage]) -> None:
@@ -407,7 +444,7 @@ def test_stopping_asks_then_kills_then_gives_up(stage: Callable[..., Stage]) -> 
     here.end(-9)
     here.turn(0.1)
     death = here.settling[0].settles._death  # type: ignore[union-attr]
-    assert death.running == set()
+    assert death.live == set()
     for _ in range(20):
         here.turn(0.1)
         for child in here.settling:

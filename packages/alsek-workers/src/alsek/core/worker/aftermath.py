@@ -46,30 +46,39 @@ class Death(NamedTuple):
         worker: Under which id it worked.
         ending: How it ended, in words.
         overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
-        running: Tokens of tasks that ran when it died.
-        finished: Tokens of tasks that had ended, but whose outcome was not reported any more.
+        live: Tokens of messages for which code of the user's may have run when it died: the task, or what comes before
+            and after it (serializer, trackers, hooks).
+        finished: Tokens of messages for which such code had run to its end, but whose outcome was not reported.
+        strangers: For how many messages that it did not hold any more such code may have run: in a thread that was
+            given up, or that told a tracker.
         by_stop: It ended after the pool was told to stop: that is nobody's fault, and no news to alarm anyone.
     """
 
     worker: Worker
     ending: str
     overdue: frozenset[int]
-    running: frozenset[int]
+    live: frozenset[int]
     finished: frozenset[int]
+    strangers: int = 0
     by_stop: bool = False
 
     def blame(self, claimed: Claimed) -> TaskError | None:
-        """The exception that a message is charged with; None if it is not to blame."""
+        """The exception that a message is charged with; None if it is not to blame, or not it alone."""
         where = f"the process that ran message {claimed.uuid!r} {self.ending}"
         if claimed.token in self.overdue:
             return TaskTimeoutError(f"{where}: its task did not let go after the timeout")
-        if claimed.token in self.running and not self.overdue and len(self.running) == 1:
+        if claimed.token in self.live and not self.overdue and not self.leaves_suspects:
             return WorkerLostError(where)
         return None
 
     def suspects(self, claimed: Claimed) -> bool:
         """Whether a message may have killed the process, as others may."""
-        return claimed.token in self.running and not self.overdue
+        return claimed.token in self.live and self.leaves_suspects
+
+    @property
+    def leaves_suspects(self) -> bool:
+        """Whether nobody can tell which code ended the process: there was more than one message's."""
+        return bool(self.live) and not self.overdue and len(self.live) + self.strangers > 1
 
 
 class Aftermath:

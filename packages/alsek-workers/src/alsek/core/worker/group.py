@@ -60,8 +60,9 @@ class GroupOptions:
 
 
 def board_for(options: GroupOptions) -> Board:
-    """A board with room for what a group may hold: running, claimed ahead, finished, just claimed, and given up."""
-    board = Board(6 * options.most_held + 16)
+    """A board with room for what a group may hold (running, claimed ahead, finished, just claimed), and for what is no
+    longer held but may still run code: given up, or telling a tracker."""
+    board = Board(12 * options.most_held + 16)
     board.limit = options.most_held
     return board
 

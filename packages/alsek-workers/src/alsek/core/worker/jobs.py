@@ -124,6 +124,12 @@ class Job:
         """Open the message, run its task, and leave what becomes of it in `outcome`."""
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
+        board.begin(self.entry)
+        self._run(tasks, broker, max_losses, board)
+        if not self.has_strays:
+            board.conclude(self.entry)
+
+    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
         message = self._open(broker, max_losses, tasks)
         if message is None:
             return
@@ -249,6 +255,11 @@ class Job:
         # Not by the ident: the system gives that of a thread that has ended to the next, which may be just the one that
         # concludes this job.
         return bool(self._taken_from) and threading.current_thread() in self._taken_from
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether a thread was given up with this job: its code may run until that thread has ended."""
+        return bool(self._taken_from)
 
     # ── in the engine's thread ─────────────────────────────────────────────────────────────────
 

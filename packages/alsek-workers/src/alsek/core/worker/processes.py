@@ -299,7 +299,8 @@ class ProcessCrew:
 
     def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
         begun = self._board.deadline(job.entry) > 0
-        self._board.end(job.entry)
+        if begun:
+            self._board.conclude(job.entry)
         if job.charge is not None:  # the one that was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
@@ -368,7 +369,7 @@ class ProcessCrew:
             self._distrust(child)
             return
         child.answered()
-        self._board.end(job.entry)
+        self._board.conclude(job.entry)
         self._done(job, outcome)
         if verdict_wanted:
             job.verdict_wanted, child.owing = True, job

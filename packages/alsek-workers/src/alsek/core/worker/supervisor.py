@@ -160,7 +160,7 @@ class Supervisor:
         stopped = member.leaving and self._signals.stopping
         death = member.death(self._worker(worker_id), by_stop=stopped)
         self._settlements.begin(death)
-        if len(death.running) > 1 and not death.overdue and not self._signals.stopping:
+        if death.leaves_suspects and not self._signals.stopping:
             self._quarantine()
 
     def _worker(self, worker_id: str) -> Worker:

@@ -126,11 +126,16 @@ class ThreadCrew:
             return
         job.conclude_by = 0  # until a thread begins
         self._reporting.add(job)
+        self._board.begin(job.entry)  # a tracker is code of the user's
 
         def report() -> Job | None:
             job.report()
             self._reporting.discard(job)
-            return job if job.was_taken else None
+            if job.was_taken:
+                return job
+            if not job.has_strays:
+                self._board.conclude(job.entry)
+            return None
 
         self._inbox.put(report)
         self._call_thread()
@@ -247,10 +252,18 @@ class ThreadCrew:
                 self._give_up_report(job)
         for thread, stray in list(self._strays.items()):
             if not thread.is_alive():
-                del self._strays[thread]
-                self._board.abandoned = len(self._strays)
+                self._forget(thread, stray)
             elif stray.deadline and now >= stray.next_interrupt:
                 stray.interrupt(now)
+
+    def _forget(self, thread: threading.Thread, stray: Job) -> None:
+        """A thread that was given up has ended: once no other runs code for its message, none does."""
+        if stray.claimed.token in self._running or stray in self._reporting:
+            return  # another thread concludes it, or tells its tracker
+        del self._strays[thread]
+        self._board.abandoned = len(self._strays)
+        if stray not in self._strays.values():
+            self._board.conclude(stray.entry)
 
     def _abandon(self, job: Job) -> None:
         thread = job.runner

@@ -118,3 +118,44 @@ def bystander(message: Message) -> int:
     assert tasks.result_store.get(bystander, timeout=30_000) == 0
     assert (project.folder / "runs").read_text() == "xx"
     assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+@pytest.mark.parametrize("place", ["pre_op", "function", "on_success"])
+def test_a_message_that_is_changed_ends_as_what_was_claimed(project: Project, pool: str, place: str) -> None:
+    """Whichever hook changes it: the task runs once; result, status and removal are those of what was submitted."""
+    tasks = project.write(
+        f"""
+from alsek.core.task import Task
+
+def spoil(message, place):
+    if place != {place!r}:
+        return
+    message.uuid, message.queue, message.retries, message.claim = "other", "slow_lane", 7, None
+    message.priority, message.mechanism, message.timeout, message.status_ttl = "x", None, 0, 0
+    message.progenitor_uuid = 3
+    message.exception_details = message.metadata = object()
+
+class Spoils(Task):
+    def pre_op(self, message):
+        spoil(message, "pre_op")
+
+    def on_success(self, message, result):
+        spoil(message, "on_success")
+
+@task(broker, result_store=result_store, status_tracker=status_tracker, max_retries=0, base_task=Spoils)
+def pay(message: Message) -> str:
+    with (HERE / "runs").open("a") as file:
+        file.write("x")
+    spoil(message, "function")
+    return "paid"
+"""
+    )
+    worker = project.worker(pool=pool)
+    message = tasks.pay.generate()
+    assert tasks.result_store.get(message, timeout=20_000) == "paid"
+    assert tasks.status_tracker.wait_for(message, timeout=20_000).name == "SUCCEEDED"
+    assert not tasks.broker.exists(message)
+    assert (project.folder / "runs").read_text() == "x"
+    assert worker.stop() == 0
+    assert "refused" not in worker.log

@@ -165,5 +165,5 @@ def claim(broker: Broker, session: Session | None = None) -> Message:
     session = session or a_session(broker.backend)
     claimed = session.step((), 1).claimed[0]
     message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
-    message.claim = Claim(session, claimed.token)
+    message.claim = Claim(session, claimed)
     return message

@@ -303,7 +303,7 @@ def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Line
 
     @task(broker, max_retries=5)
     def odd(message: Message) -> None:
-        message.progenitor_uuid = object()  # type: ignore[assignment]
+        message.callback_message_data = {**Message("next").data, "status_ttl": object()}
 
     name, text = details_of(line(odd).answer(new(odd)))
     assert name == "SerializationError"

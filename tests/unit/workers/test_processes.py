@@ -159,6 +159,9 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     class Name(str, enum.Enum):  # noqa: UP042
         HIGH = "high"
 
+    class Odd(dict[str, int]):
+        """JSON takes it, marshal does not."""
+
     @task(broker, result_store=ResultStore(broker.backend, ttl=Day.ONE))
     def lifetime() -> int:
         return 1
@@ -168,14 +171,10 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
         message.append_callback(Message("next", queue=Name.HIGH))
 
     @task(broker, max_retries=5)
-    def progenitor(message: Message) -> None:
-        message.progenitor_uuid = object()  # type: ignore[assignment]
+    def odd(message: Message) -> None:
+        message.callback_message_data = {**Message("next").data, "status_ttl": Odd(a=1)}
 
-    @task(broker, max_retries=0)
-    def uuid(message: Message) -> None:
-        message.uuid = "other"
-
-    crewing = start(lifetime, queue, progenitor, uuid)
+    crewing = start(lifetime, queue, odd)
     outcome = crewing.run(lifetime).outcome
     assert isinstance(outcome, Succeeded)
     assert outcome.result_ttl == Day.ONE
@@ -183,8 +182,19 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     assert isinstance(outcome, Succeeded)
     assert outcome.callback is not None
     assert (outcome.callback.queue, type(outcome.callback.queue)) == ("high", str)
-    assert "can't be sent to another process" in error_of(crewing.run(progenitor))
-    assert "did not answer for it" in error_of(crewing.run(uuid))
+    assert "can't be sent to another process" in error_of(crewing.run(odd))
+
+
+def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Broker, start: Start) -> None:
+    """The outcome is that of the message that was given, and it counts."""
+
+    @task(broker, max_retries=0)
+    def other(message: Message) -> None:
+        message.uuid, message.queue, message.retries, message.claim = "other", "other", -7, None
+
+    job = start(other).run(other)
+    assert isinstance(job.outcome, Succeeded)
+    assert job.outcome[:3] == (job.claimed.uuid, job.claimed.queue, job.claimed.token)
 
 
 # ── deaths ─────────────────────────────────────────────────────────────────────────────────────

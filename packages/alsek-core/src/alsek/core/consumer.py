@@ -135,7 +135,7 @@ class Consumer:
             except CorruptMessageError as corrupt:
                 error = corrupt
             else:
-                message.claim = Claim(self._session, claimed.token)
+                message.claim = Claim(self._session, claimed)
                 return message
         self._session.finish(bury_unread(claimed, error, self.broker.dlq_ttl))
         return None

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.clock import real_time as time
+from alsek.core.delivery import Delivery
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.logs import guarded_logger
-from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession
 from alsek.core.worker.children import Inherited
 from alsek.core.worker.jobs import unknown_task
@@ -95,6 +95,7 @@ class Aftermath:
         self._death = death
         self._with_hooks = with_hooks
         self._charged: dict[str, Claimed] = {}
+        self._session = ForeignSession(pool.broker.backend, death.worker)
 
     def main(self, inherited: Inherited) -> int:
         """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
@@ -132,11 +133,11 @@ class Aftermath:
             if claimed is None:
                 continue
             with contextlib.suppress(CorruptMessageError):
-                message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer)
-                task = self._pool.tasks.get(message.task_name)
+                delivery = Delivery.open(claimed, self._session, serializer)
+                task = self._pool.tasks.get(delivery.task_name)
                 if task is not None:
                     died = isinstance(outcome, Died)
-                    report(task, message, TaskStatus.FAILED if died else TaskStatus.RETRYING)
+                    report(task, delivery, TaskStatus.FAILED if died else TaskStatus.RETRYING)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -191,12 +192,11 @@ def charged(
     """
     broker = pool.broker
     try:
-        message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+        delivery = Delivery.open(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
     except CorruptMessageError as corrupt:
         return bury_unread(claimed, corrupt, broker.dlq_ttl)
-    message.claim = Claim(ForeignSession(broker.backend, worker), claimed.token)
-    task = pool.tasks.get(message.task_name)
+    task = pool.tasks.get(delivery.task_name)
     if task is None:
-        return bury(None, message, unknown_task(message, pool.tasks), broker).outcome
+        return bury(None, delivery, unknown_task(delivery, pool.tasks), broker).outcome
     judge = task if with_hooks else without_hooks(task)
-    return conclude(judge, message, Attempt(exception=error)).outcome
+    return conclude(judge, delivery, Attempt(exception=error)).outcome

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from alsek.core.delivery import Delivery
 from alsek.core.hooks import run_hooks
 from alsek.core.lifecycle import (
     Attempt,
@@ -32,9 +33,10 @@ from alsek.core.lifecycle import (
     condemned,
     owed,
     report,
+    tell,
 )
 from alsek.core.logs import guarded_logger
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
@@ -150,7 +152,7 @@ class Offspring:
                 if verdict is None:
                     break
                 for debt in debts if verdict else ():
-                    report(*debt)
+                    tell(debt)
         line.end()
         run_hooks(self._pool.hooks, "stop")
         return 0
@@ -167,37 +169,36 @@ class Offspring:
         self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         try:
-            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+            delivery = Delivery.open(claimed, self._session(), broker.backend.serializer)
         except CorruptMessageError as error:
             return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), []
-        message.claim = Claim(self._session(), claimed.token)
-        task = self._pool.tasks.get(message.task_name)
+        task = self._pool.tasks.get(delivery.task_name)
         if task is None:
-            unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
+            unknown = bury(None, delivery, unknown_task(delivery, self._pool.tasks), broker)
             return _answer(unknown.outcome, False), []
         if charge is None:
-            self._board.start(given.entry, began + message.timeout)
+            self._board.start(given.entry, began + delivery.timeout)
             doom = condemned(claimed, self._pool.max_losses)
         else:
             doom = CHARGES[charge[0]](charge[1])
         if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
-            conclusion: Conclusion = bury(task, message, doom)
+            conclusion: Conclusion = bury(task, delivery, doom)
         elif doom is not None:
-            conclusion = conclude(task, message, Attempt(exception=doom))
+            conclusion = conclude(task, delivery, Attempt(exception=doom))
         else:
-            report(task, message, TaskStatus.RUNNING)
-            made = attempt(task, message)
+            report(task, delivery, TaskStatus.RUNNING)
+            made = attempt(task, delivery)
             self._end_forks()
-            conclusion = conclude(task, message, made)
-        debts = owed(self._pool.tasks, task, message, conclusion)
+            conclusion = conclude(task, delivery, made)
+        debts = owed(self._pool.tasks, task, delivery, conclusion)
         try:
             frame = _answer(conclusion.outcome, bool(debts))
         except (TypeError, ValueError) as error:
             # A callback's priority, say, that is no number: the function ran, but what follows can't be told.
             conclusion = bury(
-                task, message, SerializationError(f"what becomes of {message.summary}: {error}")
+                task, delivery, SerializationError(f"what becomes of {delivery.summary}: {error}")
             )
-            debts = owed(self._pool.tasks, task, message, conclusion)
+            debts = owed(self._pool.tasks, task, delivery, conclusion)
             frame = _answer(conclusion.outcome, bool(debts))
         return frame, debts
 

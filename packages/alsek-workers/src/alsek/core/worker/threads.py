@@ -300,7 +300,7 @@ class ThreadCrew:
         self._threads -= 1
         log.error(
             "The thread of %s %s: it is abandoned, and another takes its place.",
-            job.message.summary if job.message is not None else job.claimed.uuid,
+            job.delivery.summary if job.delivery is not None else job.claimed.uuid,
             why,
             extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
         )

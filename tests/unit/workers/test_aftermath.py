@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import aftermath as module
 from alsek.core.worker.aftermath import Aftermath, Death
-from alsek.core.worker.children import Inherited
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.stand_ins import LossyBackend
@@ -65,22 +62,13 @@ class Scene:
 
     def settle(self, death: Death) -> int:
         """Run it all, as the child would."""
-        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).main(Inherited(-1, -1))
+        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).settle()
 
 
 @pytest.fixture
 def scene(backend: LossyBackend) -> Scene:
     """Three messages held."""
     return Scene(backend)
-
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """What the aftermath's child does to its handlers is undone."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_one_that_ran_alone_is_charged(scene: Scene) -> None:

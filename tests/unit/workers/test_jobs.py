@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
@@ -349,7 +350,7 @@ def test_a_child_that_returns_from_its_task_ends(shift: Shift) -> None:
     def forgetful() -> None:
         pid = os.fork()
         if pid == 0:
-            Job.in_a_fork = True  # as the group has it set after each fork
+            forks.forked = True  # as the group has it set after each fork
             return
         assert os.waitpid(pid, 0)[1] == 0
         assert shift.board.held()[0].running

@@ -23,6 +23,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from alsek.core import forks
 from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
@@ -98,11 +99,20 @@ def attempt(task: AnyTask, delivery: Delivery) -> Attempt:
     message = delivery.message
     try:
         task.pre_op(message)
+        if forks.forked:
+            forks.leave()
         result = task.op(message)
+        if forks.forked:
+            forks.leave()
         task.post_op(message, result)
+        if forks.forked:
+            forks.leave()
         callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
+        forks.check(error)
         return Attempt(exception=error)
+    if forks.forked:
+        forks.leave()
     return Attempt(result, callback=callback)
 
 
@@ -117,6 +127,7 @@ def conclude(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
             # It would fail in the same way again: the function ran, but what it returned can't be kept.
             return bury(task, delivery, unserializable)
         except BaseException as trouble:  # noqa: BLE001  a user's result store or serializer may raise anything
+            forks.check(trouble)
             error, failure = trouble, describe_failure(trouble)
     failure = failure or describe_failure(error)
     # By its class: an exception's `__class__` may be code of the user's.
@@ -264,6 +275,7 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
             result = _wire_result(task, made.result)
         else:
             _store_elsewhere(task, message, made.result)
+            forks.check()
             delivery.restore()
     callback = _callback(delivery, made.result) if made.callback else None
     submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
@@ -326,12 +338,15 @@ def _callback(delivery: Delivery, result: Any) -> Message:
 def _may_retry(task: AnyTask, delivery: Delivery, error: BaseException) -> bool:
     message = delivery.restore()
     try:
-        return bool(task.do_retry(message, error))
-    except BaseException:  # the user's code: its failure must not decide that a payment is lost
+        more = bool(task.do_retry(message, error))
+    except BaseException as failure:  # the user's code: its failure must not decide that a payment is lost
+        forks.check(failure)
         log.exception(
             "do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(delivery)
         )
         return Task.do_retry(task, delivery.restore(), error)
+    forks.check()
+    return more
 
 
 def _retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: ExceptionDetails) -> Conclusion:
@@ -398,12 +413,15 @@ def _guarded(hook: Callable[..., Any], about: Delivery | Message, message: Messa
     """
     try:
         hook(message, *details)
-    except BaseException:
+    except BaseException as error:
+        forks.check(error)
         log.exception(
             "%s failed for %s.",
             qualified_name(hook),
             about.summary,
             extra=context_of(about),
         )
+    if forks.forked:
+        forks.leave()
     if isinstance(about, Delivery):
         about.restore()

@@ -17,7 +17,7 @@ from alsek.core.delivery import Delivery
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.session import ForeignSession
-from alsek.core.worker.children import Inherited
+from alsek.core.worker.children import Inherited, disown_forks
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
@@ -98,9 +98,14 @@ class Aftermath:
         self._session = ForeignSession(pool.broker.backend, death.worker)
 
     def main(self, inherited: Inherited) -> int:
-        """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
+        """In the child: settle, whatever signals come."""
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
+        disown_forks(ignore_signal)
+        return self.settle()
+
+    def settle(self) -> int:
+        """Settle, however long the store is away (up to two leases: then others have taken over); the exit code."""
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
         refused: Sequence[str] = ()

@@ -21,8 +21,10 @@ thread that was given up may run long after its message has been reported. Any o
     word 10     abandoned threads
     word 11     the group takes no more, and ends when what it runs has ended: 1
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
+    word 13     the group was told to stop: 1
     then, for each entry: token (0: not held), deadline of the task (monotonic ms; 0: it is not running), code
-                (0: none has run, 1: code of the user's may run for it, 2: none runs any more)
+                (0: none has run, 1: code of the user's may run for it, 2: none runs any more, 3: as 1, and the engine
+                ends the process that runs it)
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _ID = slice(8, 40)
-_FIXED = 13
+_FIXED = 14
 _WORDS = 3
-#: What an entry's third word says.
-_UNTOUCHED, _LIVE, _OVER = 0, 1, 2
+#: What an entry's third word says. The odd ones are live.
+_UNTOUCHED, _LIVE, _OVER, _DOOMED = 0, 1, 2, 3
 #: Later than any clock goes, and within a word: a timeout may be any number.
 _NEVER = 2**63
 #: Stands for the version once the group has signed off.
@@ -64,7 +66,7 @@ class Entry(NamedTuple):
     @property
     def live(self) -> bool:
         """Code of the user's may run for it now: serializer, tracker, hooks or the task."""
-        return self.code == _LIVE
+        return bool(self.code & _LIVE)
 
     @property
     def over(self) -> bool:
@@ -159,6 +161,14 @@ class Board:
         self.words[base + 1] = 0
         self.words[base + 2] = _OVER
 
+    def doom(self, index: int) -> None:
+        """The process that runs the entry's code is ended for it, by signals from now on."""
+        self.words[_FIXED + _WORDS * index + 2] = _DOOMED
+
+    def doomed(self, index: int) -> bool:
+        """Whether :meth:`doom` was called, and its code has not been concluded since."""
+        return self.words[_FIXED + _WORDS * index + 2] == _DOOMED
+
     def free(self, index: int) -> None:
         """The entry's message is no longer held. To be called once for each :meth:`hold`.
 
@@ -166,13 +176,13 @@ class Board:
         """
         base = _FIXED + _WORDS * index
         self.words[base] = 0
-        if self.words[base + 2] == _LIVE:
+        if self.words[base + 2] & _LIVE:
             self._lingering.append(index)
         else:
             self._free.append(index)
 
     def _reclaim(self) -> None:
-        over = [index for index in self._lingering if self.words[_FIXED + _WORDS * index + 2] != _LIVE]
+        over = [index for index in self._lingering if not self.words[_FIXED + _WORDS * index + 2] & _LIVE]
         if over:
             self._free += over
             self._lingering = [index for index in self._lingering if index not in over]
@@ -191,6 +201,7 @@ class Board:
     abandoned = _Word(10)
     draining = _Word(11)
     in_store_since = _Word(12)
+    stopping = _Word(13)
 
     # ── the supervisor reads ───────────────────────────────────────────────────────────────────
 
@@ -220,7 +231,7 @@ class Board:
     @property
     def strangers(self) -> int:
         """For how many messages that the group does not hold (any more) code of the user's may run."""
-        return sum(code == _LIVE for token, _, code in self._entries() if not token)
+        return sum(code & _LIVE for token, _, code in self._entries() if not token)
 
     def _entries(self) -> Iterator[tuple[int, int, int]]:
         return struct.iter_unpack("QQQ", self._memory[8 * _FIXED :])

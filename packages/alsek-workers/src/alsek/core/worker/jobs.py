@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from typing import ClassVar
 
+from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.clock import real_time as time
 from alsek.core.delivery import Delivery
@@ -59,9 +58,6 @@ class Job:
     lock and then takes back an exception that has been set and not been raised yet. Before that it says that it is
     *ending*: after this at most one more is raised, so that whatever catches it is left in peace.
     """
-
-    #: Whether this process was forked by a task.
-    in_a_fork: ClassVar[bool] = False
 
     __slots__ = (
         "_armed",
@@ -187,10 +183,7 @@ class Job:
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
-        if Job.in_a_fork:
-            os._exit(
-                0
-            )  # a child that the task forked, and that returned from it: it is no worker, and has no engine
+        forks.check()
         while True:
             try:
                 self._disarm(board)

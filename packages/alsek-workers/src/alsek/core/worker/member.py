@@ -75,6 +75,7 @@ class Member:
     def dismiss(self) -> None:
         """Ask it to end."""
         self.leaving = True
+        self.board.stopping = 1
         self.child.signal(15)
 
     def death(self, worker: Worker, *, by_stop: bool) -> Death:

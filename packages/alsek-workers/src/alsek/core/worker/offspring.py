@@ -9,17 +9,25 @@
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
 
 When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
+
+SIGTERM ends the child if the engine sends it, because its job is overdue or revoked, or if somebody else sends it to
+this process. But a service manager that stops the pool may send it to every process of it at once, and what runs is to
+finish then, as if only the pool had been told. See :meth:`Offspring.terminated`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Final
 
+from alsek.core import forks
 from alsek.core.delivery import Delivery
 from alsek.core.hooks import run_hooks
 from alsek.core.lifecycle import (
@@ -43,7 +51,7 @@ from alsek.core.task import Task
 from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_NOT_STARTED
+from alsek.core.worker.children import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.jobs import monotonic_ms, unknown_task
 from alsek.core.worker.line import Given, Line
@@ -94,6 +102,8 @@ class Offspring:
         self._bell = bell
         self._permits = permits
         self._pid = 0
+        #: Of the job that is run.
+        self._entry: int | None = None
 
     def rehearse(self) -> None:
         """In the template: do what every child would do for the first time, so that it finds it done.
@@ -144,8 +154,10 @@ class Offspring:
             given = line.next()
             if given is None:
                 break
+            self._entry = given.entry
             frame, debts = self._serve(given)
             self._end_forks()
+            self._entry = None
             line.answer(frame)
             if debts:
                 verdict = line.verdict()
@@ -202,10 +214,26 @@ class Offspring:
             frame = _answer(conclusion.outcome, bool(debts))
         return frame, debts
 
+    def terminated(self, number: int, frame: FrameType | None) -> None:
+        """Handle SIGTERM: end by it, unless the pool is being stopped and the engine has not sent it.
+
+        Which process hears of a stop first is chance. So it waits a moment for the engine to say that it was told, too.
+        A handler, rather than an ignored or blocked signal: a program that the task starts meets SIGTERM as ever.
+        """
+        until = monotonic_ms() + STOP_REACHES_ALL
+        while not (self._entry is not None and self._board.doomed(self._entry)):
+            if self._board.stopping:
+                return
+            if monotonic_ms() >= until:
+                break
+            time.sleep(0.005)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
     def _end_forks(self) -> None:
         """End what a task or a hook has forked and what came back from it: it is no part of the pool."""
         if os.getpid() != self._pid:
-            os._exit(0)
+            forks.leave()
 
     def _session(self) -> Session:
         worker_id = self._board.worker_id or ""

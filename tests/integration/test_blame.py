@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project
+from tests.integration.conftest import Project, children_of, eventually
 
 CRASHES = """
 import ctypes
@@ -159,3 +163,130 @@ def pay(message: Message) -> str:
     assert (project.folder / "runs").read_text() == "x"
     assert worker.stop() == 0
     assert "refused" not in worker.log
+
+
+@pytest.mark.parametrize("how", ["the pool first", "the tasks' processes first"])
+@pytest.mark.parametrize(
+    "pool", [["thread-pool"], ["process-pool"], ["process-pool", "--tasks_per_process", "5"]]
+)
+def test_a_stop_that_reaches_every_process_lets_tasks_finish(
+    sqlite_project: Project, pool: list[str], how: str
+) -> None:
+    """As when the pool alone is told, in whatever order they hear of it; nothing is charged, and the exit code is 0."""
+    tasks = sqlite_project.write(
+        """
+@task(broker, result_store=result_store, status_tracker=status_tracker, max_retries=0)
+def work() -> str:
+    (HERE / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(1.5)
+    return "done"
+"""
+    )
+    kind, *options = pool
+    worker = sqlite_project.worker("--n_processes", "2", *options, pool=kind)
+    messages = [tasks.work.generate() for _ in range(2)]
+    eventually(lambda: len(list(sqlite_project.folder.glob("begun-*"))) == 2)
+    levels = [[worker.process.pid]]
+    while levels[-1]:
+        levels.append([child for parent in levels[-1] for child in children_of(parent)])
+    order = levels if how == "the pool first" else levels[::-1]
+    for level in order:
+        for pid in level:
+            os.kill(pid, signal.SIGTERM)
+        if how != "the pool first":
+            time.sleep(0.1)
+    assert worker.process.wait(timeout=30) == 0
+    assert [tasks.result_store.get(each) for each in messages] == ["done", "done"]
+    assert [tasks.status_tracker.get(each).name for each in messages] == ["SUCCEEDED", "SUCCEEDED"]
+    assert "ERROR" not in worker.log
+
+
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_what_a_task_forks_ends_like_any_program(sqlite_project: Project, pool: str) -> None:
+    """By its own exit status, and with a traceback on stderr; no hook runs in it, and nothing is reported by it."""
+    tasks = sqlite_project.write(
+        """
+import sys
+from alsek.core.task import Task
+
+class Notes(Task):
+    def post_op(self, message, result):
+        with (HERE / "hooks").open("a") as file:
+            file.write("x")
+
+@task(broker, result_store=result_store, max_retries=0, base_task=Notes)
+def forks(how: str) -> int:
+    pid = os.fork()
+    if not pid:
+        if how == "exit":
+            sys.exit(3)
+        if how == "raise":
+            raise ValueError("the child's work failed")
+        return -1
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+    )
+    worker = sqlite_project.worker(pool=pool)
+    messages = [tasks.forks.generate(args=(how,)) for how in ("exit", "raise", "return")]
+    assert [tasks.result_store.get(each, timeout=20_000) for each in messages] == [3, 1, 0]
+    assert worker.stop() == 0
+    assert (sqlite_project.folder / "hooks").read_text() == "xxx"
+    assert "ValueError: the child's work failed" in worker.log
+    assert "refused" not in worker.log
+
+
+@pytest.mark.parametrize("code", [0, 75, 78])
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_an_exit_code_tells_nothing(sqlite_project: Project, pool: str, code: int) -> None:
+    """A task that ends its process with a code that the pool itself uses is charged as with any other, at once."""
+    tasks = sqlite_project.write(
+        f"""
+@task(broker, result_store=result_store, max_retries=0)
+def ends() -> None:
+    os._exit({code})
+"""
+    )
+    worker = sqlite_project.worker(pool=pool)
+    with pytest.raises(TaskFailedError, match=f"exit code {code}"):
+        tasks.result_store.get(tasks.ends.generate(), timeout=10_000)
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "pool", [["thread-pool", "--n_threads", "1"], ["process-pool", "--tasks_per_process", "9"]]
+)
+def test_context_variables_are_no_ones_but_their_messages(sqlite_project: Project, pool: list[str]) -> None:
+    """In one thread or process, each message finds what the start hooks left, and its hooks what it has set."""
+    tasks = sqlite_project.write(
+        """
+from contextvars import ContextVar
+from alsek.core.task import Task
+
+variable: ContextVar[str] = ContextVar("variable", default="unset")
+
+@on_worker_start
+def begin() -> None:
+    variable.set("begun")
+
+class Shares(Task):
+    def pre_op(self, message):
+        variable.set(variable.get() + " pre_op")
+
+    def on_success(self, message, result):
+        with (HERE / "seen").open("a") as file:
+            file.write(variable.get() + "\\n")
+
+@task(broker, result_store=result_store, base_task=Shares)
+def work() -> str:
+    before = variable.get()
+    variable.set(before + " function")
+    return before
+"""
+    )
+    kind, *options = pool
+    worker = sqlite_project.worker("--n_processes", "1", *options, pool=kind)
+    messages = [tasks.work.generate() for _ in range(4)]
+    assert [tasks.result_store.get(each, timeout=20_000) for each in messages] == 4 * ["begun pre_op"]
+    assert worker.stop() == 0
+    seen = (sqlite_project.folder / "seen").read_text().splitlines()
+    assert seen == 4 * ["begun pre_op function"]

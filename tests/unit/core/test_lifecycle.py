@@ -457,6 +457,18 @@ class Moody(Serializer):
         return JsonSerializer().reverse(obj)
 
 
+@pytest.mark.parametrize("error", [ConnectionError("db"), SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_errors_of_a_result_store_are_met(broker: Broker, error: BaseException) -> None:
+    """One that raises anything at all has failed the attempt: the message is retried."""
+
+    class Own(ResultStore):
+        def set(self, message: Message, result: Any) -> None:
+            raise error
+
+    made = task(broker, result_store=Own(broker.backend))(lambda: 1)
+    assert again(made, run(made)[1]).retries == 1
+
+
 def test_errors_of_any_serializer_are_met() -> None:
     """A serializer of the user's may raise what it likes: the message still ends."""
     backend = MemoryBackend(serializer=Moody())

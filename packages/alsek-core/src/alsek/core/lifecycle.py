@@ -134,7 +134,8 @@ def conclude(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     if not issubclass(type(error), Reject | MessageRevokedError) and _may_retry(task, delivery, error):
         try:
             return _retry(task, delivery, error, failure)
-        except BaseException:  # the user's serializer may raise anything
+        except BaseException as trouble:  # the user's serializer may raise anything
+            forks.check(trouble)
             log.exception(
                 "%s can't be put back, and fails for good.", delivery.summary, extra=context_of(delivery)
             )

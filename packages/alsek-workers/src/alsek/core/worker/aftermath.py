@@ -8,6 +8,8 @@ beside it when nobody can tell who it was come back as suspects; all others come
 from __future__ import annotations
 
 import contextlib
+import functools
+import mmap
 import signal
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, w
 from alsek.core.logs import guarded_logger
 from alsek.core.session import ForeignSession
 from alsek.core.worker.children import Inherited, disown_forks
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
@@ -95,6 +98,8 @@ class Aftermath:
         self._death = death
         self._with_hooks = with_hooks
         self._charged: dict[str, Claimed] = {}
+        self._contexts = Contexts()
+        self._settled = mmap.mmap(-1, 1)
         self._session = ForeignSession(pool.broker.backend, death.worker)
 
     def main(self, inherited: Inherited) -> int:
@@ -102,7 +107,14 @@ class Aftermath:
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
         disown_forks(ignore_signal)
-        return self.settle()
+        status = self.settle()
+        self._settled[0] = 1
+        return status
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has come to its end. A hook may end the process before, with any exit code."""
+        return bool(self._settled[0])
 
     def settle(self) -> int:
         """Settle, however long the store is away (up to two leases: then others have taken over); the exit code."""
@@ -142,7 +154,8 @@ class Aftermath:
                 task = self._pool.tasks.get(delivery.task_name)
                 if task is not None:
                     died = isinstance(outcome, Died)
-                    report(task, delivery, TaskStatus.FAILED if died else TaskStatus.RETRYING)
+                    tell = self._contexts.fresh().run
+                    tell(report, task, delivery, TaskStatus.FAILED if died else TaskStatus.RETRYING)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -168,7 +181,8 @@ class Aftermath:
         error = self._death.blame(claimed)
         if error is not None:
             self._charged[claimed.uuid] = claimed
-            return charged(self._pool, self._death.worker, claimed, error, with_hooks=self._with_hooks)
+            decide = functools.partial(charged, with_hooks=self._with_hooks)
+            return self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
         if claimed.token in self._death.finished:

@@ -119,7 +119,7 @@ class Board:
         self.words[0] += 1
 
     def sign_off(self) -> None:
-        """The store has forgotten the group: whatever becomes of its process now, nothing is held."""
+        """The store has forgotten the group, or never knew it: whatever becomes of its process, nothing is held."""
         self.words[0] = _SIGNED_OFF
 
     def hold(self, token: int) -> int:

@@ -112,6 +112,7 @@ class Group(ABC, Generic[J]):
         self._handle_signals()  # again: the user's start hooks may have set some of their own
         session = Session(self._pool.broker.backend, self._worker())
         if not self._register(session):
+            self._board.sign_off()
             self._finish()
             return EXIT_DRAINED
         self._board.sign(session.worker.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import Context
 
 from alsek.core import forks
 from alsek.core.broker import Broker
@@ -69,6 +70,7 @@ class Job:
         "abandoned",
         "claimed",
         "conclude_by",
+        "context",
         "deadline",
         "delivery",
         "entry",
@@ -108,6 +110,8 @@ class Job:
         self._thread = 0
         #: The thread that has it in hand.
         self.runner: threading.Thread | None = None
+        #: In which all code of the user's runs for it; set when a thread begins it.
+        self.context: Context
         self._taken_from: tuple[threading.Thread | None, ...] = ()
         #: What running the task came to, once it has.
         self.made: Attempt | None = None

@@ -7,6 +7,7 @@
                                                               process: conclude it by that exception
            ◄── (outcome, verdict wanted) ─────────            what becomes of one, before the next is begun
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
+           ◄── (TOLD,) ────────────────────────────           then trackers were told, and the next is begun
 
 When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
 
@@ -52,6 +53,7 @@ from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED, STOP_REACHES_ALL
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.jobs import monotonic_ms, unknown_task
 from alsek.core.worker.line import Given, Line
@@ -70,6 +72,7 @@ from alsek.storage.backends.records import Claimed, Outcome, Worker
 log = guarded_logger(__name__)
 
 READY: Final = "ready"
+TOLD: Final = "told"
 
 #: How long (ms) it may take to open a message, before its own timeout is known.
 _OPEN_WITHIN = 5_000
@@ -148,6 +151,7 @@ class Offspring:
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
+        contexts = Contexts()
         if begins(self._pool):
             line.say((READY,))
         for _ in range(self._most_tasks):
@@ -155,7 +159,8 @@ class Offspring:
             if given is None:
                 break
             self._entry = given.entry
-            frame, debts = self._serve(given)
+            context = contexts.fresh()
+            frame, debts = context.run(self._serve, given)
             self._end_forks()
             self._entry = None
             line.answer(frame)
@@ -164,7 +169,9 @@ class Offspring:
                 if verdict is None:
                     break
                 for debt in debts if verdict else ():
-                    tell(debt)
+                    context.run(tell, debt)
+                self._end_forks()
+                line.answer(pack((TOLD,)))
         line.end()
         run_hooks(self._pool.hooks, "stop")
         return 0

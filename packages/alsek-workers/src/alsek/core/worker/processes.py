@@ -37,7 +37,7 @@ from alsek.core.worker.dealer import Dealer
 from alsek.core.worker.frames import outcome_from_wire
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.nursery import Nursery
-from alsek.core.worker.offspring import begins, outcome_without_hooks
+from alsek.core.worker.offspring import TOLD, begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
@@ -147,6 +147,7 @@ class ProcessCrew:
         child = job.child
         if job.verdict_wanted and child is not None and child.owing is job:
             child.owing = None
+            child.excused = True
             if child.alive:
                 try:
                     child.send(accepted)
@@ -253,6 +254,7 @@ class ProcessCrew:
         if child.permits is None:
             log.error("Process %d does not begin what it was given: it is killed.", child.pid)
             child.heard_at = monotonic_ms()  # not again at once
+            child.excused = True
             self._nursery.kill(child.pid, signal.SIGKILL)
             return
         self._dealer.take_back(child)
@@ -310,9 +312,9 @@ class ProcessCrew:
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
             return
-        if not begun and child.doom is None and not job.repeated:
+        if not begun and child.doom is None and (child.excused or not job.repeated):
             # If it was the message that killed it, unread, it is so once only.
-            job.repeated = True
+            job.repeated = job.repeated or not child.excused
             self._dealer.waiting.appendleft(job)
             return
         where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
@@ -373,7 +375,9 @@ class ProcessCrew:
         before = child.served
         try:
             for answer in child.said():
-                if child.ready:
+                if answer == (TOLD,):
+                    child.excused = False
+                elif child.ready:
                     self._answered(child, outcome_from_wire(answer[0]), bool(answer[1]))
                 else:  # the first that it says is that
                     self._nursery.ready(child)

@@ -14,6 +14,7 @@ from alsek.core.lifecycle import AnyTask
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.inbox import Inbox
 from alsek.core.worker.jobs import Job, monotonic_ms
 from alsek.core.worker.rhythm import Rhythm
@@ -61,6 +62,7 @@ class ThreadCrew:
         self._size = size
         self._max_losses = max_losses
         self._patient = patient
+        self._contexts = Contexts()
         self._inbox: Inbox[Job | Callable[[], Job | None] | None] = Inbox()
         self._rhythm = Rhythm()
         #: When something was last begun by an idle crew, or handed back (monotonic ms).
@@ -129,7 +131,7 @@ class ThreadCrew:
         self._board.begin(job.entry)  # a tracker is code of the user's
 
         def report() -> Job | None:
-            job.report()
+            job.context.copy().run(job.report)  # a copy: a thread that was given up may still be in it
             self._reporting.discard(job)
             if job.was_taken:
                 return job
@@ -275,7 +277,7 @@ class ThreadCrew:
         self._replace(thread, job, "did not end after the timeout")
 
         def conclude() -> Job:
-            job.conclude_timeout()
+            job.context.copy().run(job.conclude_timeout)
             return job
 
         self._inbox.put(conclude)
@@ -329,13 +331,15 @@ class ThreadCrew:
         bed = threading.Lock()
         bed.acquire()
         tasks, broker, max_losses, board = self._tasks, self._broker, self._max_losses, self._board
+        contexts = self._contexts
         while (work := self._inbox.get(bed)) is not None:
             job: Job | None
             try:
                 if isinstance(work, Job):
                     job = work
                     began = time.monotonic_ns()
-                    job.run(tasks, broker, max_losses, board)
+                    job.context = contexts.fresh()
+                    job.context.run(job.run, tasks, broker, max_losses, board)
                     job.took_ns = time.monotonic_ns() - began
                 else:
                     job = work()

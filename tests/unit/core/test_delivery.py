@@ -18,7 +18,7 @@ from alsek.exceptions import ClaimLostError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Retried, Succeeded
 from alsek.storage.result import ResultStore
-from tests.unit.core.stand_ins import a_session, claim
+from tests.unit.core.stand_ins import a_session, claim, held
 
 
 class Unshowable:
@@ -141,7 +141,7 @@ class World:
         broker.submit(message)
         session = a_session(broker.backend)
         (claimed,) = session.step((), 1).claimed
-        delivery = Delivery.open(claimed, session, broker.backend.serializer)
+        delivery = Delivery(claimed, session, broker.backend.serializer)
         report(self.task, delivery, TaskStatus.RUNNING)
         conclusion = conclude(self.task, delivery, attempt(self.task, delivery))
         for each in owed({self.task.name: self.task}, self.task, delivery, conclusion):
@@ -187,11 +187,9 @@ def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
 def test_a_deleted_field_comes_back(broker: Broker, name: str) -> None:
     """Also one that is no more at all."""
     broker.submit(Message("t"))
-    held = claim(broker)
-    assert held.claim is not None
-    delivery = Delivery(held, held.claim)
-    before = getattr(held, name)
-    delattr(held, name)
+    delivery = held(claim(broker))
+    before = getattr(delivery.message, name)
+    delattr(delivery.message, name)
     assert getattr(delivery.restore(), name) == before
 
 
@@ -207,9 +205,7 @@ def test_a_task_may_choose_what_follows_it(broker: Broker) -> None:
 
     for fails in (False, True):
         chooses.generate(args=(), kwargs={"fails": fails})
-        held = claim(broker)
-        assert held.claim is not None
-        delivery = Delivery(held, held.claim)
+        delivery = held(claim(broker))
         outcome = conclude(chooses, delivery, attempt(chooses, delivery)).outcome
         if fails:
             assert isinstance(outcome, Retried)
@@ -232,9 +228,7 @@ def test_a_task_may_choose_how_long_its_result_is_kept(broker: Broker, asked: An
         return 1
 
     chooses.generate()
-    held = claim(broker)
-    assert held.claim is not None
-    delivery = Delivery(held, held.claim)
+    delivery = held(claim(broker))
     outcome = conclude(chooses, delivery, attempt(chooses, delivery)).outcome
     if kept is None:
         assert isinstance(outcome, Died)
@@ -249,13 +243,13 @@ def test_a_task_may_choose_how_long_its_result_is_kept(broker: Broker, asked: An
 def test_a_broker_settles_only_what_the_claim_is_for(broker: Broker, field: str, what: str) -> None:
     """With another uuid or queue nothing is done, and the error says what to do; with its own it is settled then."""
     broker.submit(Message("t", uuid="mine"))
-    held = claim(broker)
-    before = getattr(held, field)
-    setattr(held, field, "another")
+    message = claim(broker)
+    before = getattr(message, field)
+    setattr(message, field, "another")
     with pytest.raises(ValidationError, match="handed out as uuid 'mine'"):
-        getattr(broker, what)(held)
-    setattr(held, field, before)
-    assert broker.exists(held)
-    getattr(broker, what)(held)
+        getattr(broker, what)(message)
+    setattr(message, field, before)
+    assert broker.exists(message)
+    getattr(broker, what)(message)
     with pytest.raises(ClaimLostError):
-        broker.ack(held)
+        broker.ack(message)

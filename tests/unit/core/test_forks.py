@@ -11,7 +11,6 @@ import pytest
 
 from alsek.core import forks
 from alsek.core.broker import Broker
-from alsek.core.delivery import Delivery
 from alsek.core.hooks import on_worker_start, run_hooks
 from alsek.core.lifecycle import attempt, conclude, report
 from alsek.core.message import Message
@@ -19,7 +18,7 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
-from tests.unit.core.stand_ins import claim
+from tests.unit.core.stand_ins import claim, held
 
 
 def _exits(code: Any) -> Callable[[], None]:
@@ -102,9 +101,7 @@ def test_a_fork_ends_wherever_it_returns_to(
 
     made = task(broker, base_task=Forks)(lambda: None)
     made.generate(callback=made.generate(submit=False))
-    held = claim(broker)
-    assert held.claim is not None
-    delivery = Delivery(held, held.claim)
+    delivery = held(claim(broker))
     conclude(made, delivery, attempt(made, delivery))
     assert statuses == [status]
     assert said in capfd.readouterr().err
@@ -135,9 +132,7 @@ def test_a_fork_of_other_code_of_the_users_ends_too(broker: Broker, what: str) -
             lambda: None
         )
         made.generate()
-        held = claim(broker)
-        assert held.claim is not None
-        delivery = Delivery(held, held.claim)
+        delivery = held(claim(broker))
         if what == "tracker":
             report(made, delivery, TaskStatus.RUNNING)
         else:

@@ -16,7 +16,7 @@ from alsek.core.session import Session
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
 
-#: What is put back whenever code of the user's has run.
+#: What is put back before code of the user's is called again.
 RESTORED: Final = (
     "uuid",
     "queue",
@@ -33,10 +33,15 @@ class Delivery:
     """A message in a worker's hands.
 
     Args:
-        message: As :meth:`Message.unpack` made it of what was claimed. It is given the claim.
-        claim: Who holds it, and what the store handed out.
+        claimed: What the store handed out.
+        session: The standing of the worker that holds it.
+        serializer: Of the store.
+
+    Raises:
+        CorruptMessageError: It is no message.
 
     Attributes:
+        message: What the user's code is given.
         uuid: Names the message.
         queue: Where it came from.
         task_name: The task that is to run.
@@ -48,27 +53,17 @@ class Delivery:
 
     __slots__ = (*RESTORED, "claimed", "message")
 
-    def __init__(self, message: Message, claim: Claim) -> None:
-        self.message = message
-        self.claim = message.claim = claim
-        self.claimed = claimed = claim.claimed
-        self.uuid = claimed.uuid
-        self.queue = claimed.queue
+    def __init__(self, claimed: Claimed, session: Session, serializer: Serializer) -> None:
+        self.claimed = claimed
+        self.uuid = uuid = claimed.uuid
+        self.queue = queue = claimed.queue
+        self.message = message = Message.unpack(uuid, queue, claimed.payload, serializer)
+        self.claim = message.claim = Claim(session, claimed)
         self.task_name = message.task_name
         self.retries = message.retries
         self.timeout = message.timeout
         self.status_ttl = message.status_ttl
         self.progenitor_uuid = message.progenitor_uuid
-
-    @classmethod
-    def open(cls, claimed: Claimed, session: Session, serializer: Serializer) -> Delivery:
-        """The delivery of what was claimed.
-
-        Raises:
-            CorruptMessageError: It is no message.
-        """
-        message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer)
-        return cls(message, Claim(session, claimed))
 
     @property
     def summary(self) -> str:

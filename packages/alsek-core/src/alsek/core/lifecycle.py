@@ -281,7 +281,8 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     callback = _callback(delivery, made.result) if made.callback else None
     submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
     _guarded(task.on_success, delivery, message, made.result)
-    log.debug("%s succeeded.", delivery.summary, extra=context_of(delivery))
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s succeeded.", delivery.summary, extra=context_of(delivery))
     outcome = Succeeded(
         claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
     )
@@ -408,7 +409,7 @@ def _guarded(hook: Callable[..., Any], about: Delivery | Message, message: Messa
 
     Args:
         hook: It.
-        about: What the log names; a delivery is restored afterwards.
+        about: What the log names.
         message: What the hook is given first.
         details: What it is given besides.
     """
@@ -424,5 +425,3 @@ def _guarded(hook: Callable[..., Any], about: Delivery | Message, message: Messa
         )
     if forks.forked:
         forks.leave()
-    if isinstance(about, Delivery):
-        about.restore()

@@ -150,7 +150,7 @@ class Aftermath:
             if claimed is None:
                 continue
             with contextlib.suppress(CorruptMessageError):
-                delivery = Delivery.open(claimed, self._session, serializer)
+                delivery = Delivery(claimed, self._session, serializer)
                 task = self._pool.tasks.get(delivery.task_name)
                 if task is not None:
                     died = isinstance(outcome, Died)
@@ -211,7 +211,7 @@ def charged(
     """
     broker = pool.broker
     try:
-        delivery = Delivery.open(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
+        delivery = Delivery(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
     except CorruptMessageError as corrupt:
         return bury_unread(claimed, corrupt, broker.dlq_ttl)
     task = pool.tasks.get(delivery.task_name)

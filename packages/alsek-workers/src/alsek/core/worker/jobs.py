@@ -162,7 +162,7 @@ class Job:
         """The message, if it is to be run; else what becomes of it is settled."""
         claimed = self.claimed
         try:
-            delivery = Delivery.open(claimed, self.session, broker.backend.serializer)
+            delivery = Delivery(claimed, self.session, broker.backend.serializer)
         except CorruptMessageError as error:
             self.outcome = bury_unread(claimed, error, broker.dlq_ttl)
             return None

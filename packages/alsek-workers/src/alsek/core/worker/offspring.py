@@ -188,7 +188,7 @@ class Offspring:
         self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         try:
-            delivery = Delivery.open(claimed, self._session(), broker.backend.serializer)
+            delivery = Delivery(claimed, self._session(), broker.backend.serializer)
         except CorruptMessageError as error:
             return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), []
         task = self._pool.tasks.get(delivery.task_name)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from alsek.core.broker import Broker
+from alsek.core.delivery import Delivery
 from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.exceptions import BackendUnavailableError
@@ -165,5 +166,12 @@ def claim(broker: Broker, session: Session | None = None) -> Message:
     session = session or a_session(broker.backend)
     claimed = session.step((), 1).claimed[0]
     message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
-    message.claim = Claim(session, claimed.token)
+    message.claim = Claim(session, claimed)
     return message
+
+
+def held(message: Message) -> Delivery:
+    """A message that was claimed, as a pool has it."""
+    claim = message.claim
+    assert claim is not None
+    return Delivery(claim.claimed, claim.session, claim.session.backend.serializer)

@@ -11,7 +11,7 @@ import pytest
 
 from alsek.core.backoff import Backoff, ConstantBackoff
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import Attempt, Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.lifecycle import Conclusion, attempt, bury, bury_unread, conclude, condemned, report
 from alsek.core.message import Message
 from alsek.core.session import Session
 from alsek.core.status import StatusTracker, TaskStatus
@@ -31,7 +31,7 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Retried, Succeeded, Worker
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer, Serializer
-from tests.unit.core.stand_ins import claim
+from tests.unit.core.stand_ins import claim, held
 
 
 class Recorder(Task[..., Any]):
@@ -68,7 +68,20 @@ def run(made: Task[..., Any], **options: Any) -> tuple[Message, Conclusion]:
     """Generate, claim, attempt, conclude."""
     made.generate(**options)
     message = claim(made.broker)
-    return message, conclude(made, message, attempt(made, message))
+    return message, through(made, message)
+
+
+def through(made: Task[..., Any], message: Message) -> Conclusion:
+    """Attempt, conclude."""
+    delivery = held(message)
+    return conclude(made, delivery, attempt(made, delivery))
+
+
+def claimed_again(broker: Broker, message: Message) -> Message:
+    """A message made by hand, as the store hands it out."""
+    message.queue = "by_hand"
+    broker.submit(message)
+    return claim_in(broker, message.queue)
 
 
 def dead(conclusion: Conclusion) -> dict[str, Any]:
@@ -106,6 +119,7 @@ def test_success(broker: Broker) -> None:
     assert conclusion == (
         Succeeded(message.uuid, message.queue, message.token or 0, None, FOR_EVER, None, None),
         TaskStatus.SUCCEEDED,
+        None,
     )
     assert made.calls == ["pre_op", "post_op 99", "on_success 99"]
 
@@ -148,7 +162,7 @@ def test_the_progenitor_is_the_root(broker: Broker) -> None:
     root.claim.session.step((conclusion.outcome,), 0)
     second = claim(broker)
     assert (second.uuid, second.progenitor_uuid) == (a.uuid, root.uuid)
-    conclusion = conclude(made, second, attempt(made, second))
+    conclusion = through(made, second)
     assert second.claim is not None
     second.claim.session.step((conclusion.outcome,), 0)
     third = claim(broker)
@@ -200,26 +214,19 @@ def test_spent_retries_end_in_the_dead_letters(broker: Broker) -> None:
     for retries in range(3):
         message = claim(broker)
         assert message.retries == retries
-        conclusion = conclude(made, message, attempt(made, message))
+        conclusion = through(made, message)
         assert again(made, conclusion).retries == retries + 1
         assert message.claim is not None
         message.claim.session.step((conclusion.outcome,), 0)
     message = claim(broker)
-    conclusion = conclude(made, message, attempt(made, message))
+    conclusion = through(made, message)
     assert dead(conclusion)["text"] == "no"
     assert isinstance(conclusion.outcome, Died)
     assert conclusion.outcome.dlq_ttl == broker.dlq_ttl
     assert made.calls[-1] == "on_failure ValueError('no')"
     once = task(broker, max_retries=0)(failing(ValueError("no")))
-    message = Message(once.name)
-    message.claim = claim_of(broker)
-    dead(conclude(once, message, attempt(once, message)))
-
-
-def claim_of(broker: Broker) -> Any:
-    """Any claim."""
-    broker.submit(Message("another"))
-    return claim(broker).claim
+    message = claimed_again(broker, Message(once.name))
+    dead(through(once, message))
 
 
 def test_dead_letters_can_be_off(backend: MemoryBackend) -> None:
@@ -288,7 +295,7 @@ def test_a_failing_hook_after_the_fact_changes_nothing(
     )
     if hook == "on_revocation":
         made.generate()
-        conclusion = bury(made, claim(broker), MessageRevokedError("revoked"))
+        conclusion = bury(made, held(claim(broker)), MessageRevokedError("revoked"))
     else:
         _, conclusion = run(made)
     expected = {"on_success": Succeeded, "on_retry": Retried}.get(hook, Died)
@@ -310,9 +317,8 @@ def test_a_failing_do_retry_leaves_it_to_max_retries(broker: Broker, error: Base
     again(made, run(made)[1])
     once = task(broker, base_task=Custom, max_retries=0)(failing(ValueError("v")))
     once.generate(queue="once")
-    message = Message(once.name)
-    message.claim = claim_of(broker)
-    assert dead(conclude(once, message, attempt(once, message)))["text"] == "v"
+    message = claimed_again(broker, Message(once.name))
+    assert dead(through(once, message))["text"] == "v"
 
 
 def test_what_a_task_does_to_its_arguments_does_not_reach_the_next_attempt(broker: Broker) -> None:
@@ -330,14 +336,6 @@ def test_what_a_task_does_to_its_arguments_does_not_reach_the_next_attempt(broke
     assert retried.args == ([1, 2],)
     assert retried.kwargs == {"options": {"a": 1}}
     assert retried.metadata == "m"
-
-
-def test_a_message_made_by_hand_is_retried_as_it_is(broker: Broker) -> None:
-    """One that never was in the store has no other form."""
-    made = task(broker)(failing(ValueError()))
-    message = Message(made.name, args=(1,))
-    message.claim = claim_of(broker)
-    assert again(made, conclude(made, message, Attempt(exception=ValueError()))).args == (1,)
 
 
 # ── directives ─────────────────────────────────────────────────────────────────────────────────
@@ -364,9 +362,8 @@ def test_retry_counts(broker: Broker) -> None:
     """With max_retries spent it fails like any other; a failure after it takes the backoff again."""
     assert dead(run(task(broker, max_retries=0)(failing(Retry("later"))))[1])["name"] == "Retry"
     made = task(broker)(failing(ValueError()))
-    message = Message(made.name, retries=1, retry_delay=5)
-    message.claim = claim_of(broker)
-    retried = again(made, conclude(made, message, attempt(made, message)))
+    message = claimed_again(broker, Message(made.name, retries=1, retry_delay=5))
+    retried = again(made, through(made, message))
     assert retried.retry_delay is None
     assert retried.ready_at == retried.updated_at + retried.backoff.get(2)
 
@@ -427,7 +424,7 @@ def test_nobody_minds_such_a_result_without_a_store(broker: Broker) -> None:
     made = task(broker)(lambda: object())
     made.generate(queue="other", callback=made.generate(submit=False))
     message = claim_in(broker, "other")
-    details = dead(conclude(made, message, attempt(made, message)))
+    details = dead(through(made, message))
     assert "previous_result" in details["text"]
 
 
@@ -451,6 +448,18 @@ class Moody(Serializer):
 
     def reverse(self, obj: bytes) -> Any:
         return JsonSerializer().reverse(obj)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("db"), SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_errors_of_a_result_store_are_met(broker: Broker, error: BaseException) -> None:
+    """One that raises anything at all has failed the attempt: the message is retried."""
+
+    class Own(ResultStore):
+        def set(self, message: Message, result: Any) -> None:
+            raise error
+
+    made = task(broker, result_store=Own(broker.backend))(lambda: 1)
+    assert again(made, run(made)[1]).retries == 1
 
 
 def test_errors_of_any_serializer_are_met() -> None:
@@ -530,9 +539,10 @@ def test_a_backoff_that_fails(broker: Broker, where: str) -> None:
     own = Broken() if where in ("task", "both") else ConstantBackoff(7, floor=0)
     made = task(broker, backoff=own)(failing(ValueError()))
     unknown: Any = {"algorithm": "NotImported", "parameters": {}}
-    message = Message(made.name, backoff_settings=made.backoff.settings if where == "task" else unknown)
-    message.claim = claim_of(broker)
-    conclusion = conclude(made, message, attempt(made, message))
+    message = claimed_again(
+        broker, Message(made.name, backoff_settings=made.backoff.settings if where == "task" else unknown)
+    )
+    conclusion = through(made, message)
     again(made, conclusion)
     assert isinstance(conclusion.outcome, Retried)
     assert conclusion.outcome.delay == (7 if where == "message" else 60_000)
@@ -630,17 +640,20 @@ def test_report_tells_trackers_that_the_store_does_not_write(
                 raise ConnectionError("db")
 
     made = task(broker, status_tracker=Own(backend))(lambda: None)
-    message = made.generate()
-    report(made, message, TaskStatus.RUNNING)
-    report(made, message, TaskStatus.FAILED)
+    made.generate()
+    delivery = held(claim(broker))
+    report(made, delivery, TaskStatus.RUNNING)
+    report(made, delivery, TaskStatus.FAILED)
     assert told == [TaskStatus.SUBMITTED, TaskStatus.RUNNING, TaskStatus.FAILED]
     assert "ConnectionError" in caplog.text
     stock = StatusTracker(backend)
     made = task(broker, status_tracker=stock)(lambda: None)
-    message = made.generate()
-    report(made, message, TaskStatus.RUNNING)
-    assert stock.get(message) is TaskStatus.SUBMITTED
-    report(task(broker)(lambda: None), message, TaskStatus.RUNNING)
+    message = made.generate(queue="tracked")
+    delivery = held(claim_in(broker, "tracked"))
+    stock.delete(message)
+    report(made, delivery, TaskStatus.RUNNING)
+    assert stock.get(message) is TaskStatus.UNKNOWN
+    report(task(broker)(lambda: None), delivery, TaskStatus.RUNNING)
 
 
 # ── what must not run ──────────────────────────────────────────────────────────────────────────
@@ -662,15 +675,16 @@ def test_a_revoked_message_is_buried(broker: Broker) -> None:
     made = task(broker, base_task=Recorder)(lambda: None)
     made.generate()
     message = claim(broker)
-    assert dead(bury(made, message, MessageRevokedError("revoked")))["name"] == "MessageRevokedError"
+    assert dead(bury(made, held(message), MessageRevokedError("revoked")))["name"] == "MessageRevokedError"
     assert made.calls == ["on_revocation"]
-    assert message.exception_details is not None
 
 
 def test_an_unknown_task_is_buried(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     """Without a task, by the pool's broker; the log has the name."""
     broker.submit(Message("nobody_knows"))
-    details = dead(bury(None, claim(broker), UnknownTaskError("no task is named 'nobody_knows'"), broker))
+    details = dead(
+        bury(None, held(claim(broker)), UnknownTaskError("no task is named 'nobody_knows'"), broker)
+    )
     assert details["name"] == "UnknownTaskError"
     assert "nobody_knows" in caplog.text
 

@@ -48,7 +48,7 @@ class Crewing:
 
         def main() -> int:
             self.socket.close()
-            return Template(theirs, offspring.rehearse, offspring.main).main()
+            return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
 
         self.template = fork_plain(main)
         theirs.close()

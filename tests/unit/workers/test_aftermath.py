@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import aftermath as module
 from alsek.core.worker.aftermath import Aftermath, Death
-from alsek.core.worker.children import Inherited
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.stand_ins import LossyBackend
@@ -46,14 +43,15 @@ class Scene:
         self.claims = self.session.step((), 3).claimed
         self.tokens = [claimed.token for claimed in self.claims]
 
-    def death(self, running: int = 0, overdue: int = 0, finished: int = 0) -> Death:
-        """A death with so many of them running, so many of those overdue, and so many more finished."""
+    def death(self, live: int = 0, overdue: int = 0, finished: int = 0, strangers: int = 0) -> Death:
+        """A death with so many of them live, so many of those overdue, and so many more finished."""
         return Death(
             self.session.worker,
             "was killed by SIGSEGV",
             frozenset(self.tokens[:overdue]),
-            frozenset(self.tokens[:running]),
-            frozenset(self.tokens[running : running + finished]),
+            frozenset(self.tokens[:live]),
+            frozenset(self.tokens[live : live + finished]),
+            strangers,
         )
 
     def outcomes(self, death: Death, **settings: Any) -> list[Any]:
@@ -64,7 +62,7 @@ class Scene:
 
     def settle(self, death: Death) -> int:
         """Run it all, as the child would."""
-        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).main(Inherited(-1, -1))
+        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).settle()
 
 
 @pytest.fixture
@@ -73,18 +71,9 @@ def scene(backend: LossyBackend) -> Scene:
     return Scene(backend)
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """What the aftermath's child does to its handlers is undone."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
     """A retry is spent, with the reason; what was not started goes back untouched."""
-    first, *others = scene.outcomes(scene.death(running=1))
+    first, *others = scene.outcomes(scene.death(live=1))
     assert isinstance(first, Retried)
     assert b"WorkerLostError" in first.payload
     assert b"SIGSEGV" in first.payload
@@ -94,21 +83,29 @@ def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
 def test_one_that_ran_alone_dies_without_retries(scene: Scene) -> None:
     """With its retries spent it is a dead letter that names the signal."""
     scene.task.max_retries = 0
-    first, *_ = scene.outcomes(scene.death(running=1))
+    first, *_ = scene.outcomes(scene.death(live=1))
     assert isinstance(first, Died)
     assert b"SIGSEGV" in first.error
 
 
 def test_of_several_none_is_charged_and_all_are_suspect(scene: Scene) -> None:
     """Nobody can tell who it was."""
-    outcomes = scene.outcomes(scene.death(running=2))
+    outcomes = scene.outcomes(scene.death(live=2))
     assert [isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes] == [True, True, False]
     assert outcomes[2] is None
 
 
+def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) -> None:
+    """A thread that was given up, or that told a tracker, may have ended the process: nobody can tell."""
+    first, *others = scene.outcomes(scene.death(live=1, strangers=1))
+    assert isinstance(first, Lost)
+    assert first.suspect
+    assert others == [None, None]
+
+
 def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
     """It wedged the process: a timeout for it, and its neighbours go back untouched."""
-    first, *others = scene.outcomes(scene.death(running=3, overdue=1))
+    first, *others = scene.outcomes(scene.death(live=3, overdue=1))
     assert isinstance(first, Retried)
     assert b"TaskTimeoutError" in first.payload
     assert others == [None, None]
@@ -116,7 +113,7 @@ def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
 
 def test_one_that_finished_unreported_is_lost_but_not_suspect(scene: Scene) -> None:
     """It ran to its end, so it may have had effects: a loss counts, a retry does not."""
-    running, finished, waiting = scene.outcomes(scene.death(running=1, finished=1))
+    running, finished, waiting = scene.outcomes(scene.death(live=1, finished=1))
     assert isinstance(running, Retried)
     assert isinstance(finished, Lost)
     assert not finished.suspect
@@ -141,7 +138,7 @@ def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) ->
 
 def test_afterwards_nothing_is_held(scene: Scene) -> None:
     """Settling forgets the worker: what was given back can be claimed at once, uncharged."""
-    assert scene.settle(scene.death(running=1)) == 0
+    assert scene.settle(scene.death(live=1)) == 0
     other = Session(scene.backend, Worker("", "thread", None, 15_000, 0))
     other.register()
     again = other.step((), 9).claimed
@@ -158,7 +155,7 @@ def test_hooks_of_the_user_have_their_say(scene: Scene, monkeypatch: pytest.Monk
         return False
 
     monkeypatch.setattr(scene.task, "do_retry", never)
-    first, *_ = scene.outcomes(scene.death(running=1))
+    first, *_ = scene.outcomes(scene.death(live=1))
     assert isinstance(first, Died)
     assert [type(error).__name__ for error in seen] == ["WorkerLostError"]
 
@@ -171,7 +168,7 @@ def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.Mon
 
     for hook in ("do_retry", "on_retry", "on_failure"):
         monkeypatch.setattr(scene.task, hook, forbidden)
-    first, *_ = scene.outcomes(scene.death(running=1), with_hooks=False)
+    first, *_ = scene.outcomes(scene.death(live=1), with_hooks=False)
     assert isinstance(first, Retried)
 
 
@@ -203,7 +200,7 @@ def test_a_store_that_is_away_is_waited_for(
     monkeypatch.setattr(backend.lossy, "retire", flaky, raising=False)
     calls: list[int] = []
     monkeypatch.setattr(scene.task, "do_retry", lambda *_: bool(calls.append(1)) or True)
-    assert scene.settle(scene.death(running=1)) == 0
+    assert scene.settle(scene.death(live=1)) == 0
     assert calls == [1]
     assert backend.messages.held(scene.session.worker) == []
 
@@ -221,7 +218,7 @@ def test_a_store_that_stays_away_is_given_up_after_two_leases(
 
     monkeypatch.setattr(backend.lossy, "held", away, raising=False)
     begun = now[0]
-    assert scene.settle(scene.death(running=1)) == 0
+    assert scene.settle(scene.death(live=1)) == 0
     assert 30 <= now[0] - begun <= 33
 
 
@@ -238,5 +235,5 @@ def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
 
     scene.task.max_retries = retries
     scene.task.status_tracker = Own(scene.backend)
-    scene.settle(scene.death(running=1))
+    scene.settle(scene.death(live=1))
     assert told == [status]

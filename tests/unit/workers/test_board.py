@@ -30,18 +30,52 @@ def test_nobody_works_under_an_empty_board(board: Board) -> None:
 
 
 def test_a_claim_is_listed_from_hold_to_free(board: Board) -> None:
-    """An entry shows its token, whether its task was started, and its deadline while it runs."""
+    """An entry shows its token, whether code may run for it, and the deadline of its task while that runs."""
     board.sign(ONE)
     index = board.hold(7)
-    assert board.held() == [Entry(7, 0, False)]
+    assert board.held() == [Entry(7, 0, 0)]
+    board.begin(index)
+    (entry,) = board.held()
+    assert (entry.live, entry.running, entry.over) == (True, False, False)
     board.start(index, 1234)
-    assert board.held() == [Entry(7, 1234, True)]
+    assert board.held()[0].deadline == 1234
     assert board.held()[0].running
     board.end(index)
-    assert board.held() == [Entry(7, 0, True)]
-    assert not board.held()[0].running
+    (entry,) = board.held()
+    assert (entry.live, entry.running, entry.over) == (True, False, False)
+    board.conclude(index)
+    (entry,) = board.held()
+    assert (entry.live, entry.running, entry.over) == (False, False, True)
     board.free(index)
     assert board.held() == []
+    assert board.strangers == 0
+
+
+def test_an_entry_whose_code_may_still_run_is_kept(board: Board) -> None:
+    """It is held no more, but counted as a stranger, and used again only when its code has ended."""
+    board.sign(ONE)
+    index = board.hold(7)
+    board.begin(index)
+    board.free(index)
+    assert board.held() == []
+    assert board.strangers == 1
+    assert board.room == 3
+    assert index not in [board.hold(token) for token in (8, 9, 10)]
+    assert board.room == 0
+    board.conclude(index)
+    assert board.strangers == 0
+    assert board.room == 1
+    assert board.hold(11) == index
+
+
+def test_tasks_of_an_earlier_id_are_strangers(board: Board) -> None:
+    """What was begun under an id whose lease ran out is held no more, and may still end the process."""
+    board.sign(ONE)
+    board.start(board.hold(7), 99)
+    board.hold(8)
+    board.sign(TWO)
+    assert board.held() == []
+    assert board.strangers == 1
 
 
 def test_a_freed_entry_comes_back_clean(board: Board) -> None:
@@ -49,9 +83,10 @@ def test_a_freed_entry_comes_back_clean(board: Board) -> None:
     board.sign(ONE)
     index = board.hold(7)
     board.start(index, 99)
+    board.conclude(index)
     board.free(index)
     assert board.hold(8) == index
-    assert board.held() == [Entry(8, 0, False)]
+    assert board.held() == [Entry(8, 0, 0)]
 
 
 def test_signing_anew_lists_nothing_of_before(board: Board) -> None:
@@ -75,7 +110,7 @@ def test_tasks_of_an_earlier_id_do_not_write_into_newer_claims(board: Board) -> 
     assert old not in new
     for index in new:
         board.start(index, 50)
-    board.end(old)
+    board.conclude(old)
     board.free(old)
     assert sorted(entry.token for entry in board.held() if entry.running) == [11, 12, 13]
     assert board.hold(14) == old
@@ -117,7 +152,7 @@ def test_the_single_words_are_independent(board: Board) -> None:
         setattr(board, name, number)
     assert [getattr(board, name) for name in names] == [1, 2, 3, 4, 5, 6]
     assert board.worker_id == ONE
-    assert board.held() == [Entry(7, 0, False)]
+    assert board.held() == [Entry(7, 0, 0)]
 
 
 def test_another_process_never_sees_a_step_before_its_claims() -> None:

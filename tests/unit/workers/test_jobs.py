@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.message import Message
-from alsek.core.task import task
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import Task, task
 from alsek.core.worker.jobs import Job, monotonic_ms
 from alsek.exceptions import Reject, Retry
+from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Retried, Succeeded
+from alsek.storage.result import ResultStore
 from tests.unit.core.stand_ins import Clock
 from tests.unit.workers.stand_ins import PATIENCE, Shift, eventually
 
@@ -48,8 +52,60 @@ def test_a_task_that_returns_succeeds(shift: Shift) -> None:
     assert isinstance(outcome, Succeeded)
     assert outcome.token == job.claimed.token
     (entry,) = shift.board.held()
-    assert entry.started
+    assert entry.over
     assert not entry.running
+
+
+def test_the_board_says_that_code_may_run_from_the_first_to_the_last(shift: Shift) -> None:
+    """The tracker before the task, each hook and the result store after it: all of it may end the process."""
+    seen: list[str] = []
+
+    def look(what: str) -> None:
+        (entry,) = shift.board.held()
+        seen.append(what)
+        assert entry.live, what
+        assert entry.running == (what in ("pre_op", "task", "post_op")), what
+
+    class Looks(Task[Any, Any]):
+        def pre_op(self, message: Message) -> None:
+            look("pre_op")
+
+        def post_op(self, message: Message, result: Any) -> None:
+            look("post_op")
+
+        def on_success(self, message: Message, result: Any) -> None:
+            look("on_success")
+
+        def do_retry(self, message: Message, exception: BaseException) -> bool:
+            look("do_retry")
+            return False
+
+        def on_failure(self, message: Message, exception: BaseException) -> None:
+            look("on_failure")
+
+    class Tells(StatusTracker):
+        def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
+            look("tracker")
+
+    class Keeps(ResultStore):
+        def set(self, message: Message, result: Any) -> None:
+            look("store")
+
+    where = {"result_store": Keeps(MemoryBackend()), "status_tracker": Tells(MemoryBackend())}
+
+    @task(shift.broker, base_task=Looks, **where)  # type: ignore[arg-type]
+    def work(fails: bool) -> None:
+        look("task")
+        if fails:
+            raise ValueError
+
+    for fails in (False, True):
+        job = shift.job(work.generate(args=(fails,), submit=False))
+        run(job, shift, work)
+        assert shift.board.held()[0].over
+        shift.board.free(job.entry)
+    before = ["tracker", "pre_op", "task"]
+    assert seen == [*before, "post_op", "store", "on_success", *before, "do_retry", "on_failure"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +155,7 @@ def test_what_must_not_run_does_not(shift: Shift, changes: dict[str, Any], name:
     assert isinstance(outcome, Died)
     assert name.encode() in outcome.error
     assert ran == []
-    assert not shift.board.held()[0].started
+    assert not shift.board.held()[0].running
 
 
 def test_an_unknown_task_dies_with_its_name(shift: Shift) -> None:
@@ -294,7 +350,7 @@ def test_a_child_that_returns_from_its_task_ends(shift: Shift) -> None:
     def forgetful() -> None:
         pid = os.fork()
         if pid == 0:
-            Job.in_a_fork = True  # as the group has it set after each fork
+            forks.forked = True  # as the group has it set after each fork
             return
         assert os.waitpid(pid, 0)[1] == 0
         assert shift.board.held()[0].running

@@ -21,7 +21,7 @@ from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_NOT_STARTED
 from alsek.core.worker.frames import Frames, outcome_from_wire, pack, receive
-from alsek.core.worker.offspring import READY, Offspring, outcome_without_hooks
+from alsek.core.worker.offspring import READY, TOLD, Offspring, outcome_without_hooks
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.stand_ins import PATIENCE, options_for
@@ -250,6 +250,7 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..
         open_line.send(new(nothing))
         assert open_line.said()[1] is True
         open_line.socket.sendall(pack(accepted))
+        assert open_line.said() == (TOLD,)
     assert open_line.said() is None
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
@@ -303,7 +304,7 @@ def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Line
 
     @task(broker, max_retries=5)
     def odd(message: Message) -> None:
-        message.progenitor_uuid = object()  # type: ignore[assignment]
+        message.callback_message_data = {**Message("next").data, "status_ttl": object()}
 
     name, text = details_of(line(odd).answer(new(odd)))
     assert name == "SerializationError"

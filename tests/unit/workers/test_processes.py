@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
+import multiprocessing
 import os
 import random
 import signal
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +161,9 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     class Name(str, enum.Enum):  # noqa: UP042
         HIGH = "high"
 
+    class Odd(dict[str, int]):
+        """JSON takes it, marshal does not."""
+
     @task(broker, result_store=ResultStore(broker.backend, ttl=Day.ONE))
     def lifetime() -> int:
         return 1
@@ -168,14 +173,10 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
         message.append_callback(Message("next", queue=Name.HIGH))
 
     @task(broker, max_retries=5)
-    def progenitor(message: Message) -> None:
-        message.progenitor_uuid = object()  # type: ignore[assignment]
+    def odd(message: Message) -> None:
+        message.callback_message_data = {**Message("next").data, "status_ttl": Odd(a=1)}
 
-    @task(broker, max_retries=0)
-    def uuid(message: Message) -> None:
-        message.uuid = "other"
-
-    crewing = start(lifetime, queue, progenitor, uuid)
+    crewing = start(lifetime, queue, odd)
     outcome = crewing.run(lifetime).outcome
     assert isinstance(outcome, Succeeded)
     assert outcome.result_ttl == Day.ONE
@@ -183,8 +184,131 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     assert isinstance(outcome, Succeeded)
     assert outcome.callback is not None
     assert (outcome.callback.queue, type(outcome.callback.queue)) == ("high", str)
-    assert "can't be sent to another process" in error_of(crewing.run(progenitor))
-    assert "did not answer for it" in error_of(crewing.run(uuid))
+    assert "can't be sent to another process" in error_of(crewing.run(odd))
+
+
+def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Broker, start: Start) -> None:
+    """The outcome is that of the message that was given, and it counts."""
+
+    @task(broker, max_retries=0)
+    def other(message: Message) -> None:
+        message.uuid, message.queue, message.retries, message.claim = "other", "other", -7, None
+
+    job = start(other).run(other)
+    assert isinstance(job.outcome, Succeeded)
+    assert job.outcome[:3] == (job.claimed.uuid, job.claimed.queue, job.claimed.token)
+
+
+# ── SIGTERM ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
+    @task(broker, max_retries=0, **options)
+    def sleepy(resets: bool = False) -> str:
+        if resets:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        (folder / "begun").touch()
+        time.sleep(1.0)
+        return "done"
+
+    return sleepy
+
+
+def _begun(crewing: Crewing, folder: Path, job: ProcessJob) -> int:
+    """Wait until it has begun; its process."""
+    crewing.until((folder / "begun").exists)
+    assert job.child is not None
+    return job.child.pid
+
+
+@pytest.mark.parametrize("first", ["the process", "the engine"])
+def test_what_runs_finishes_when_every_process_is_told_to_stop(
+    broker: Broker, start: Start, tmp_path: Path, first: str
+) -> None:
+    """Whoever is told first: the process goes on when the engine was told, too, a moment before or after it."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy)
+    pid = _begun(crewing, tmp_path, job)
+    if first == "the engine":
+        crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    time.sleep(0.05)
+    crewing.board.stopping = 1
+    crewing.until(lambda: job in crewing.finished)
+    assert isinstance(job.outcome, Succeeded)
+
+
+@pytest.mark.parametrize("first", ["the process", "the engine"])
+def test_what_dies_of_the_stop_is_given_back(
+    broker: Broker, start: Start, tmp_path: Path, first: str
+) -> None:
+    """A task that has put back the default handler ends by the signal; its message is not charged."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy, True)
+    pid = _begun(crewing, tmp_path, job)
+    if first == "the engine":
+        crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    crewing.until(lambda: pid not in crewing.processes)
+    crewing.board.stopping = 1
+    crewing.until(lambda: job in crewing.finished)
+    assert isinstance(job.outcome, Released)
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_sigterm_to_one_process_alone_is_charged(
+    broker: Broker, start: Start, tmp_path: Path, resets: bool
+) -> None:
+    """It ends the task, and its message fails with that, within about a second."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy, resets)
+    began = time.monotonic()
+    kill(_begun(crewing, tmp_path, job), signal.SIGTERM)
+    crewing.until(lambda: job in crewing.finished)
+    assert "was killed by SIGTERM" in error_of(job)
+    assert time.monotonic() - began < 10
+
+
+def test_a_timeout_ends_a_task_also_while_the_pool_stops(
+    broker: Broker, start: Start, tmp_path: Path
+) -> None:
+    """The engine's own SIGTERM is told apart from the stop's."""
+    crewing = start(sleepy := _sleepy(broker, tmp_path, timeout=300), size=1)
+    job = crewing.start(sleepy)
+    pid = _begun(crewing, tmp_path, job)
+    crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    crewing.until(lambda: job in crewing.finished)
+    assert error_of(job).startswith("TaskTimeoutError")
+
+
+def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) -> None:
+    """A program, a fork and a process of ``multiprocessing`` have the default handler, also while the pool stops."""
+
+    @task(broker, result_store=ResultStore(broker.backend))
+    def starts() -> list[int]:
+        program = subprocess.Popen(["sleep", "60"])
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        worker.start()
+        fork = os.fork()
+        if fork == 0:
+            time.sleep(60)
+            os._exit(0)
+        program.terminate()
+        worker.terminate()
+        os.kill(fork, signal.SIGTERM)
+        worker.join()
+        statuses = [program.wait(), worker.exitcode, os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])]
+        return [status or 0 for status in statuses]
+
+    crewing = start(starts)
+    crewing.board.stopping = 1
+    outcome = crewing.run(starts).outcome
+    assert isinstance(outcome, Succeeded)
+    assert outcome.result == b"[-15,-15,-15]"
 
 
 # ── deaths ─────────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +437,35 @@ def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
     crewing.settle()
     assert child not in crewing.spares
     assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Broker, start: Start) -> None:
+    """What was sent to that process and not begun runs in another, and does not count as what may have killed it."""
+
+    class Kills(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                time.sleep(0.1)  # the next job has come
+                os._exit(1)
+
+    @task(broker, status_tracker=Kills(MemoryBackend()))
+    def kills() -> None: ...
+
+    @task(broker, max_retries=0)
+    def innocent() -> None: ...
+
+    crewing = start(kills, innocent, size=1, tasks_per_process=9)
+    crewing.until_spares(1)
+    killer = crewing.start(kills)
+    child = killer.child
+    assert child is not None
+    crewing.until(lambda: killer in crewing.finished)
+    victim = crewing.start(innocent)
+    assert victim.child is child
+    crewing.until(lambda: not child.alive)
+    assert not victim.repeated
+    crewing.until(lambda: victim in crewing.finished)
+    assert isinstance(victim.outcome, Succeeded)
 
 
 def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, start: Start) -> None:

@@ -44,6 +44,12 @@ class FakeChild:
     def ending(self) -> str:
         return f"ended with {self.status}"
 
+    def settle(self) -> None:
+        """End, having settled a death."""
+        assert self.settles is not None
+        self.settles._settled[0] = 1
+        self.status = 0
+
     def reap(self) -> bool:
         return self.status is not None
 
@@ -236,7 +242,7 @@ def test_a_group_that_drains_is_replaced_at_once(stage: Callable[..., Stage]) ->
     assert here.settling == []
 
 
-@pytest.mark.parametrize("status", [EXIT_DRAINED, EXIT_RECYCLED, EXIT_NOT_STARTED + 1, 1, -9])
+@pytest.mark.parametrize("status", [EXIT_DRAINED, EXIT_RECYCLED, EXIT_NOT_STARTED, 1, -9])
 def test_an_end_without_signing_off_is_a_death(stage: Callable[..., Stage], status: int) -> None:
     """Whatever it exits with, also when a task called `os._exit(0)`: it is settled, and replaced."""
     here = stage(1)
@@ -294,7 +300,7 @@ def test_groups_that_die_young_are_replaced_ever_more_slowly(stage: Callable[...
             here.board().sign(ID)
             here.end(-11)
         for child in here.settling:
-            child.status = 0
+            child.settle()
         here.turn(0.01)
     assert 3 <= len([child for child in here.children if child.settles is None]) <= 12
 
@@ -331,7 +337,44 @@ def test_a_wedged_group_is_killed_and_the_culprit_named(stage: Callable[..., Sta
     here.turn()
     death = here.settling[0].settles._death  # type: ignore[union-attr]
     assert death.overdue == {7}
-    assert death.running == {7, 8}
+    assert death.live == {7, 8}
+
+
+def test_whoever_may_run_code_is_told_apart(stage: Callable[..., Stage]) -> None:
+    """What hooks run for is as suspect as a running task; what is concluded, or not begun, is not."""
+    here = stage(1)
+    board = here.board()
+    board.sign(ID)
+    begun, running, ended, over, _ = (board.hold(token) for token in range(1, 6))
+    for each in (running, ended, over):
+        board.start(each, here.clock.ms() + 900_000)
+    board.begin(begun)
+    board.end(ended)  # and its hooks run
+    board.conclude(over)
+    here.clock.seconds += 5
+    here.end(-11)
+    here.turn()
+    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    assert death.live == {1, 2, 3}
+    assert death.finished == {4}
+    assert death.strangers == 0
+    assert len(here.groups) == 2  # one of them for the suspects
+
+
+def test_what_is_held_no_more_may_have_ended_the_group(stage: Callable[..., Stage]) -> None:
+    """Code of messages that were reported already is counted; the only one that was running is suspected, then."""
+    here = stage(1)
+    board = here.board()
+    board.sign(ID)
+    reported, running = board.hold(1), board.hold(2)
+    board.begin(reported)
+    board.free(reported)
+    board.start(running, here.clock.ms() + 900_000)
+    here.end(-11)
+    here.turn()
+    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    assert (death.live, death.strangers) == ({2}, 1)
+    assert death.leaves_suspects
 
 
 def test_a_patient_group_is_not_killed_for_its_tasks(stage: Callable[..., Stage]) -> None:
@@ -379,6 +422,39 @@ def test_hooks_that_hang_are_cut_off_and_it_is_settled_without(stage: Callable[.
     assert len(here.settling) == 2
 
 
+@pytest.mark.parametrize("status", [0, 1, EXIT_NOT_STARTED, -9])
+def test_a_hook_that_ends_the_settling_child_leaves_it_to_another(
+    stage: Callable[..., Stage], status: int
+) -> None:
+    """Whatever it exits with: what was not settled is settled without hooks, and what was is not settled again."""
+    here = stage(1)
+    here.board().sign(ID)
+    here.end(-9)
+    here.turn()
+    here.settling[0].status = status
+    here.turn()
+    second = here.settling[1]
+    assert second.settles is not None
+    assert not second.settles._with_hooks
+    second.settle()
+    here.turn(1)
+    assert len(here.settling) == 2
+
+
+def test_a_group_that_has_signed_off_has_ended_whatever_its_stop_hooks_do(
+    stage: Callable[..., Stage],
+) -> None:
+    """It holds nothing: nothing is settled, and it is replaced at once."""
+    for status in (EXIT_NOT_STARTED, 1, -11):
+        here = stage(1)
+        here.board().sign(ID)
+        here.end(status, signed_off=True)
+        here.turn()
+        here.turn()
+        assert here.settling == []
+        assert len(here.groups) == 1
+
+
 def test_suspects_get_a_group_of_their_own_one_at_a_time(stage: Callable[..., Stage]) -> None:
     """When a group tells of them; and the flag does not keep the supervisor awake."""
     here = stage(1)
@@ -407,7 +483,7 @@ def test_stopping_asks_then_kills_then_gives_up(stage: Callable[..., Stage]) -> 
     here.end(-9)
     here.turn(0.1)
     death = here.settling[0].settles._death  # type: ignore[union-attr]
-    assert death.running == set()
+    assert death.live == set()
     for _ in range(20):
         here.turn(0.1)
         for child in here.settling:

@@ -295,8 +295,8 @@ def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
         highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
         while (filled := os.dup(0)) < highest:
             pass
-        # The template's own pipe takes two; of a pair of sockets there is but one left.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (filled + 4, 4096))
+        # Of a pair of sockets there is but one left.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (filled + 2, 4096))
 
     template = engine(until_told, rehearse)
     for _ in range(2):

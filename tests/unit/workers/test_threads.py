@@ -142,6 +142,51 @@ def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., Thre
     assert hands.collect() == []
 
 
+def test_a_thread_that_was_given_up_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Its message is concluded and reported, but its code may run, and end the process, until the thread has ended."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(deaf, size=1)
+    hands.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert shift.board.held()[0].live
+    hands.settled(job, True)
+    shift.board.free(job.entry)
+    hands.enforce()
+    assert shift.board.strangers == 1
+    go_on.set()
+    eventually(lambda: hands.enforce() or shift.board.strangers == 0)
+
+
+def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """The message is reported and no longer held; the tracker is code that may end the process."""
+    seen: list[int] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                freed.wait(PATIENCE)
+                seen.append(shift.board.strangers)
+
+    @task(shift.broker, status_tracker=Own(MemoryBackend()))
+    def quick() -> None: ...
+
+    freed = threading.Event()
+    hands = crew(quick)
+    hands.start(shift.job(quick.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    hands.settled(job, True)
+    shift.board.free(job.entry)
+    freed.set()
+    eventually(lambda: seen)
+    assert seen == [1]
+    eventually(lambda: shift.board.strangers == 0)
+
+
 def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
     shift: Shift, crew: Callable[..., ThreadCrew]
 ) -> None:

@@ -34,7 +34,8 @@ class Broker:
 
     A message that came from a consumer or a pool carries its claim. What is then asked for is checked against
     it: it is done only if the claim is still the current one, else :class:`~alsek.exceptions.ClaimLostError`
-    is raised and nothing is changed. For a message without a claim it is done in any case.
+    is raised and nothing is changed. A claim was issued for one uuid in one queue: if either was changed since, that is
+    a :class:`~alsek.exceptions.ValidationError`. For a message without a claim it is done in any case.
 
     Args:
         backend: The store.
@@ -228,6 +229,13 @@ class Broker:
     @staticmethod
     def _finish(message: Message, outcome: Outcome) -> None:
         assert message.claim is not None
+        claimed = message.claim.claimed
+        if (message.uuid, message.queue) != (claimed.uuid, claimed.queue):
+            raise ValidationError(
+                f"{message.summary} was handed out as uuid {claimed.uuid!r} in queue {claimed.queue!r}, and its claim "
+                "is for that one: nothing was done. Put these back to settle it, or use message.clone(), which has no "
+                "claim, for another message"
+            )
         lost = ClaimLostError(
             f"{message.summary} is no longer held under token {message.claim.token}: "
             "the lease ran out, it was given back, or it was finished already"

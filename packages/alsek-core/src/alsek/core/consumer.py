@@ -37,6 +37,10 @@ class Consumer:
     is acknowledged, retried or failed through a broker. Closing gives back what is still held, uncharged; so does
     the end of the consumer object itself.
 
+    After a fork the child has messages of its own: its first call of :meth:`stream` begins anew, under an id of its
+    own. What was held before the fork stays its parent's: settling that in the child is a
+    :class:`~alsek.exceptions.ValidationError`, and nothing that the child does to the consumer reaches the parent.
+
     Args:
         broker: Whose backend.
         queues: Drained strictly in this order (or the name of one); None for all, in alphabetical order.
@@ -60,8 +64,13 @@ class Consumer:
             raise ValidationError(f"Consumer(backoff={shown(backoff)}): must be None or a Backoff")
         check_number("lease", lease, 1, "Consumer")
         self.backoff = backoff or LinearBackoff(1_000, floor=1_000, ceiling=30_000)
-        worker = Worker("", "any", self.queues, lease, broker.dlq_ttl or 0, "freely")
-        self._session = Session(broker.backend, worker)
+        self._worker = Worker("", "any", self.queues, lease, broker.dlq_ttl or 0, "freely")
+        self._begin()
+
+    def _begin(self) -> None:
+        """Belong to this process, and hold nothing."""
+        self._pid = os.getpid()
+        self._session = Session(self.broker.backend, self._worker)
         self._stop, self._stopper = os.pipe()
         weakref.finalize(self, _close_both, self._stop, self._stopper)
         self._closed = threading.Event()
@@ -74,13 +83,21 @@ class Consumer:
         """
         if self._closed.is_set():
             return
+        if os.getpid() != self._pid:
+            self._begin()
         if self._keeper is None:
             self._register()
+        pid = self._pid
         waiter: Waiter | None = None
         listening = False  # the waiter is armed, and has not rung
         misses = 0
         try:
             while not self._closed.is_set():
+                if os.getpid() != pid:
+                    raise ValidationError(
+                        f"this stream is that of process {pid}, from which this one ({os.getpid()}) was forked: call "
+                        "stream() again, for messages of its own"
+                    )
                 message, next_due = None, None
                 try:
                     message, next_due = self._claim()
@@ -105,7 +122,7 @@ class Consumer:
                 misses = 0
                 yield message
         finally:
-            if waiter is not None:
+            if waiter is not None and os.getpid() == pid:  # a forked child's copy shares the parent's socket
                 waiter.close()
 
     def _claim(self) -> tuple[Message | None, int | None]:
@@ -135,7 +152,7 @@ class Consumer:
             except CorruptMessageError as corrupt:
                 error = corrupt
             else:
-                message.claim = Claim(self._session, claimed.token)
+                message.claim = Claim(self._session, claimed)
                 return message
         self._session.finish(bury_unread(claimed, error, self.broker.dlq_ttl))
         return None
@@ -161,6 +178,10 @@ class Consumer:
     def close(self) -> None:
         """Stop the stream, and give back what is held. May be called from any thread, more than once."""
         if self._closed.is_set():
+            return
+        if os.getpid() != self._pid:  # all that there is to end is its parent's
+            self._closed = threading.Event()
+            self._closed.set()
             return
         self._closed.set()
         os.write(self._stopper, b"x")

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
+from alsek.core import forks
 from alsek.core.logs import guarded_logger
 
 log = guarded_logger(__name__)
@@ -66,7 +67,11 @@ def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
             continue
         try:
             hook()
-        except BaseException:  # the user's code; also sys.exit() in it means no more than that it failed
+        except (
+            BaseException
+        ) as error:  # the user's code; also sys.exit() in it means no more than that it failed
+            forks.check(error)
             log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
             return False
+        forks.check()
     return True

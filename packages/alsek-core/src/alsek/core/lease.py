@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from alsek.core.logs import guarded_logger
@@ -21,12 +22,14 @@ class LeaseKeeper:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._stopped = threading.Event()
+        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._keep, name="alsek-lease", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread give back what is held and end; does not wait for it."""
-        self._stopped.set()
+        """Let the thread give back what is held and end; does not wait for it. In a forked child there is no thread."""
+        if os.getpid() == self._pid:
+            self._stopped.set()
 
     def join(self) -> None:
         """Wait until all is given back."""

@@ -2,18 +2,19 @@
 
 ::
 
-    attempt(task, message)             pre_op, function, post_op, do_callback: the user's code, under the timeout
+    attempt(task, delivery)            pre_op, function, post_op, do_callback: the user's code, under the timeout
         │
         ▼ Attempt (a result, or an exception)
-    conclude(task, message, attempt)   what becomes of it, serialized: nothing in here can fail half-way
+    conclude(task, delivery, attempt)  what becomes of it, serialized: nothing in here can fail half-way
         │
         ▼ Conclusion (an outcome for the store, and the status it means)
     the worker's next step             the store accepts the outcome, or refuses it
         │
         ▼
-    report(task, message, conclusion)  tells a tracker that the store does not write itself
+    tell(owed)                         tells a tracker that the store does not write itself
 
-Pools and tests go through these three; none of them waits, or knows of threads and processes.
+Pools and tests go through these three; none of them waits, or knows of threads and processes. What the store is told
+comes from the delivery, not from the message object that the user's code is given.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from alsek.core import forks
 from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
+from alsek.core.delivery import Delivery
 from alsek.core.failure import class_name, describe_failure, qualified_name
+from alsek.core.limits import check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
-from alsek.core.status import TaskStatus
+from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task
 from alsek.defaults import MAX_DURATION
 from alsek.exceptions import (
@@ -42,7 +46,7 @@ from alsek.exceptions import (
     TaskError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Succeeded
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import dump
 from alsek.types import ExceptionDetails
@@ -69,10 +73,11 @@ class Attempt(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """What becomes of a message: what to tell the store, and the status that it means."""
+    """What becomes of a message: what to tell the store, the status that it means, and the callback that it submits."""
 
     outcome: Outcome
     status: TaskStatus
+    callback: Message | None = None
 
 
 def condemned(claimed: Claimed, max_losses: int) -> TaskError | None:
@@ -89,44 +94,57 @@ def condemned(claimed: Claimed, max_losses: int) -> TaskError | None:
     return None
 
 
-def attempt(task: AnyTask, message: Message) -> Attempt:
+def attempt(task: AnyTask, delivery: Delivery) -> Attempt:
     """Run the task. Whatever the user's code raises ends up in the attempt."""
+    message = delivery.message
     try:
         task.pre_op(message)
+        if forks.forked:
+            forks.leave()
         result = task.op(message)
+        if forks.forked:
+            forks.leave()
         task.post_op(message, result)
+        if forks.forked:
+            forks.leave()
         callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
+        forks.check(error)
         return Attempt(exception=error)
+    if forks.forked:
+        forks.leave()
     return Attempt(result, callback=callback)
 
 
-def conclude(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
+def conclude(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     """Decide what becomes of the message. Never raises; the task's hooks are guarded."""
+    delivery.restore()
     error, failure = made.exception, made.failure
     if error is None:
         try:
-            return _success(task, message, made)
+            return _success(task, delivery, made)
         except SerializationError as unserializable:
             # It would fail in the same way again: the function ran, but what it returned can't be kept.
-            return bury(task, message, unserializable)
+            return bury(task, delivery, unserializable)
         except BaseException as trouble:  # noqa: BLE001  a user's result store or serializer may raise anything
+            forks.check(trouble)
             error, failure = trouble, describe_failure(trouble)
     failure = failure or describe_failure(error)
     # By its class: an exception's `__class__` may be code of the user's.
-    if not issubclass(type(error), Reject | MessageRevokedError) and _may_retry(task, message, error):
+    if not issubclass(type(error), Reject | MessageRevokedError) and _may_retry(task, delivery, error):
         try:
-            return _retry(task, message, error, failure)
-        except BaseException:  # the user's serializer may raise anything
+            return _retry(task, delivery, error, failure)
+        except BaseException as trouble:  # the user's serializer may raise anything
+            forks.check(trouble)
             log.exception(
-                "%s can't be put back, and fails for good.", message.summary, extra=context_of(message)
+                "%s can't be put back, and fails for good.", delivery.summary, extra=context_of(delivery)
             )
-    return bury(task, message, error, failure=failure)
+    return bury(task, delivery, error, failure=failure)
 
 
 def bury(
     task: AnyTask | None,
-    message: Message,
+    delivery: Delivery,
     error: BaseException,
     broker: Broker | None = None,
     failure: ExceptionDetails | None = None,
@@ -135,27 +153,31 @@ def bury(
 
     Args:
         task: Whose message it is; None for an unknown one.
-        message: The message.
+        delivery: The message.
         error: What ended it.
         broker: Needed if there is no task.
         failure: The error as text, if that is known.
     """
     broker = task.broker if task is not None else broker
     assert broker is not None
-    message.exception_details = failure or describe_failure(error)
+    details = failure or describe_failure(error)
+    wire = json.dumps(details).encode()  # before the hook, which may change them
+    delivery.restore().exception_details = details
     log.error(
         "%s failed for good: %s: %s%s",
-        message.summary,
-        message.exception_details["name"],
-        message.exception_details["text"],
-        _trace(error, message.exception_details),
-        extra=context_of(message),
+        delivery.summary,
+        details["name"],
+        details["text"],
+        _trace(error, details),
+        extra=context_of(delivery),
     )
     if task is not None:
         revoked = issubclass(type(error), MessageRevokedError)
-        _guarded(task.on_revocation if revoked else task.on_failure, message, error)
-    wire = json.dumps(message.exception_details).encode()
-    return Conclusion(_died(message, wire, broker.dlq_ttl), TaskStatus.FAILED)
+        _guarded(task.on_revocation if revoked else task.on_failure, delivery, delivery.message, error)
+    claimed = delivery.claimed
+    return Conclusion(
+        Died(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0), TaskStatus.FAILED
+    )
 
 
 def bury_unread(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Died:
@@ -166,40 +188,45 @@ def bury_unread(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> 
     )
 
 
-def report(task: AnyTask, message: Message, status: TaskStatus) -> None:
-    """Tell the task's tracker, if the store does not write its statuses itself. Guarded: a failure is logged."""
-    tracker = task.status_tracker
-    if tracker is not None and not message.status_ttl:
-        _guarded(tracker.set, message, status)
-
-
 class Owed(NamedTuple):
     """What a tracker that the store does not write itself is to hear, once the outcome has been accepted."""
 
-    task: AnyTask
+    tracker: StatusTracker
     message: Message
     status: TaskStatus
 
 
-def owed(tasks: Mapping[str, AnyTask], task: AnyTask, message: Message, conclusion: Conclusion) -> list[Owed]:
+def tell(owed: Owed) -> None:
+    """Tell a tracker. Guarded: a failure is logged."""
+    _guarded(owed.tracker.set, owed.message, owed.message, owed.status)
+
+
+def report(task: AnyTask, delivery: Delivery, status: TaskStatus) -> None:
+    """Tell the task's tracker, if the store does not write its statuses itself."""
+    if task.status_tracker is not None and not delivery.status_ttl:
+        _guarded(task.status_tracker.set, delivery, delivery.restore(), status)
+
+
+def owed(
+    tasks: Mapping[str, AnyTask], task: AnyTask, delivery: Delivery, conclusion: Conclusion
+) -> list[Owed]:
     """All that is owed for this conclusion: by the task's own tracker, and by that of the callback it submits.
 
     Args:
         tasks: What this worker knows; a callback's task may be known elsewhere alone, and then nobody hears of its
             submission.
         task: Whose message it is.
-        message: The message.
+        delivery: The message.
         conclusion: What becomes of it.
     """
     found: list[Owed] = []
-    if task.status_tracker is not None and not message.status_ttl:
-        found.append(Owed(task, message, conclusion.status))
-    outcome = conclusion.outcome
-    if isinstance(outcome, Succeeded) and outcome.callback is not None and not outcome.callback.status_ttl:
-        data: dict[str, Any] = message.callback_message_data or {}
-        follower = tasks.get(data.get("task_name", ""))
+    if task.status_tracker is not None and not delivery.status_ttl:
+        found.append(Owed(task.status_tracker, delivery.restore(), conclusion.status))
+    callback = conclusion.callback
+    if callback is not None and not callback.status_ttl:
+        follower = tasks.get(callback.task_name)
         if follower is not None and follower.status_tracker is not None:
-            found.append(Owed(follower, Message(**data), TaskStatus.SUBMITTED))
+            found.append(Owed(follower.status_tracker, callback, TaskStatus.SUBMITTED))
     return found
 
 
@@ -218,7 +245,7 @@ def without_hooks(task: AnyTask) -> AnyTask:
     )
 
 
-def context_of(message: Message) -> dict[str, str]:
+def context_of(message: Message | Delivery) -> dict[str, str]:
     """For the `extra` of a log record."""
     return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}
 
@@ -232,23 +259,34 @@ def _trace(error: BaseException, failure: ExceptionDetails) -> str:
     return "" if trace is None or issubclass(type(error), Directive) else f"\n{trace.rstrip()}"
 
 
-def _success(task: AnyTask, message: Message, made: Attempt) -> Conclusion:
-    claim = message.claim
-    assert claim is not None
+def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
+    claimed, message = delivery.claimed, delivery.message
     result, ttl = None, FOR_EVER
     if task.result_store is not None:
+        if message.result_ttl is not None:  # the task may have chosen it; what is too long is cut
+            asked: Any = message.result_ttl
+            check_number(
+                "result_ttl",
+                min(asked, MAX_DURATION) if isinstance(asked, int) else asked,
+                1,
+                delivery.summary,
+            )
         ttl = task.result_store.wire_ttl(message)
         if task.result_store.rides_with(task.broker.backend):
             result = _wire_result(task, made.result)
         else:
             _store_elsewhere(task, message, made.result)
-    callback = _callback(task, message, made.result) if made.callback else None
-    _guarded(task.on_success, message, made.result)
-    log.debug("%s succeeded.", message.summary, extra=context_of(message))
+            forks.check()
+            delivery.restore()
+    callback = _callback(delivery, made.result) if made.callback else None
+    submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
+    _guarded(task.on_success, delivery, message, made.result)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s succeeded.", delivery.summary, extra=context_of(delivery))
     outcome = Succeeded(
-        message.uuid, message.queue, claim.token, result, ttl, message.progenitor_uuid, callback
+        claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
     )
-    return Conclusion(outcome, TaskStatus.SUCCEEDED)
+    return Conclusion(outcome, TaskStatus.SUCCEEDED, callback)
 
 
 def _wire_result(task: AnyTask, result: Any) -> bytes:
@@ -287,51 +325,58 @@ def _unserializable(task: AnyTask, result: Any, error: BaseException) -> Seriali
     )
 
 
-def _callback(task: AnyTask, message: Message, result: Any) -> Submission:
-    """The message's callback, as it is submitted together with the completion."""
-    assert message.callback_message_data is not None
-    data: dict[str, Any] = {"named": False, **message.callback_message_data}
+def _callback(delivery: Delivery, result: Any) -> Message:
+    """The message's callback, as it is submitted together with the completion. The task may have chosen it."""
+    assert delivery.message.callback_message_data is not None
+    data: dict[str, Any] = {"named": False, **delivery.message.callback_message_data}
     callback = Message(**data)
     callback.previous_result = result
-    callback.previous_message_uuid = message.uuid
-    callback.progenitor_uuid = message.progenitor_uuid or message.uuid
+    callback.previous_message_uuid = delivery.uuid
+    callback.progenitor_uuid = delivery.progenitor_uuid or delivery.uuid
     callback.created_at = callback.updated_at = now_ms()
-    return callback.submission(task.broker.backend.serializer)
+    return callback
 
 
-def _may_retry(task: AnyTask, message: Message, error: BaseException) -> bool:
+def _may_retry(task: AnyTask, delivery: Delivery, error: BaseException) -> bool:
+    message = delivery.restore()
     try:
-        return bool(task.do_retry(message, error))
-    except BaseException:  # the user's code: its failure must not decide that a payment is lost
+        more = bool(task.do_retry(message, error))
+    except BaseException as failure:  # the user's code: its failure must not decide that a payment is lost
+        forks.check(failure)
         log.exception(
-            "do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(message)
+            "do_retry of task %r failed: max_retries decides.", task.name, extra=context_of(delivery)
         )
-        return Task.do_retry(task, message, error)
+        return Task.do_retry(task, delivery.restore(), error)
+    forks.check()
+    return more
 
 
-def _retry(task: AnyTask, message: Message, error: BaseException, failure: ExceptionDetails) -> Conclusion:
-    claim = message.claim
-    assert claim is not None
-    retried = _as_it_came(task, message)
-    retried.retries = message.retries + 1
+def _retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: ExceptionDetails) -> Conclusion:
+    claimed = delivery.claimed
+    # What the task did to its arguments must not reach the next attempt.
+    retried = delivery.as_it_came(task.broker.backend.serializer)
+    retries = retried.retries = delivery.retries + 1
     retried.updated_at = now_ms()
     retried.exception_details = failure
     retried.retry_delay = _asked_for(error)
     delay = _backoff(task, retried)
     # Before the hook, which may change it.
     payload = retried.pack(task.broker.backend.serializer)
-    _guarded(task.on_retry, retried, error)
+    name, text, trace = failure["name"], failure["text"], _trace(error, failure)
+    _guarded(task.on_retry, delivery, retried, error)
     log.warning(
         "%s failed, and is run again in %d ms (retry %d): %s: %s%s",
-        message.summary,
+        delivery.summary,
         delay,
-        retried.retries,
-        retried.exception_details["name"],
-        retried.exception_details["text"],
-        _trace(error, retried.exception_details),
-        extra=context_of(message),
+        retries,
+        name,
+        text,
+        trace,
+        extra=context_of(delivery),
     )
-    return Conclusion(Retried(message.uuid, message.queue, claim.token, payload, delay), TaskStatus.RETRYING)
+    return Conclusion(
+        Retried(claimed.uuid, claimed.queue, claimed.token, payload, delay), TaskStatus.RETRYING
+    )
 
 
 def _backoff(task: AnyTask, retried: Message) -> int:
@@ -348,13 +393,6 @@ def _backoff(task: AnyTask, retried: Message) -> int:
         return DEFAULT_BACKOFF.get(retried.retries)
 
 
-def _as_it_came(task: AnyTask, message: Message) -> Message:
-    """The message as the store handed it out: what the task did to its arguments must not reach the next attempt."""
-    if message.packed is None:
-        return message.clone()
-    return Message.unpack(message.uuid, message.queue, message.packed, task.broker.backend.serializer)
-
-
 def _asked_for(error: BaseException) -> int | None:
     """The delay that the task asked for."""
     if not isinstance(error, Retry) or error.delay is None:
@@ -366,19 +404,24 @@ def _asked_for(error: BaseException) -> int | None:
         return None
 
 
-def _died(message: Message, error: bytes, dlq_ttl: int | None) -> Died:
-    assert message.claim is not None
-    return Died(message.uuid, message.queue, message.claim.token, error, dlq_ttl or 0)
+def _guarded(hook: Callable[..., Any], about: Delivery | Message, message: Message, *details: Any) -> None:
+    """Call a hook of the user's; what it raises is logged, and changes nothing.
 
-
-def _guarded(hook: Callable[..., Any], message: Message, *details: Any) -> None:
-    """Call a hook of the user's; what it raises is logged, and changes nothing."""
+    Args:
+        hook: It.
+        about: What the log names.
+        message: What the hook is given first.
+        details: What it is given besides.
+    """
     try:
         hook(message, *details)
-    except BaseException:
+    except BaseException as error:
+        forks.check(error)
         log.exception(
             "%s failed for %s.",
             qualified_name(hook),
-            message.summary,
-            extra=context_of(message),
+            about.summary,
+            extra=context_of(about),
         )
+    if forks.forked:
+        forks.leave()

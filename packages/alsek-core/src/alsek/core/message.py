@@ -18,7 +18,7 @@ from alsek.defaults import (
     MAX_PRIORITY,
 )
 from alsek.exceptions import CorruptMessageError, SerializationError
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
 
@@ -31,11 +31,16 @@ class Claim(NamedTuple):
 
     Attributes:
         session: The standing of the worker with the store.
-        token: The store's number for this claim.
+        claimed: What the store handed out: the token was issued for this uuid, in this queue.
     """
 
     session: Session
-    token: int
+    claimed: Claimed
+
+    @property
+    def token(self) -> int:
+        """The store's number for this claim."""
+        return self.claimed.token
 
 
 #: The fields, in the order in which they are shown, with what a missing one stands for on the wire.
@@ -136,7 +141,7 @@ class Message:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*FIELDS, "claim", "named", "packed")
+    __slots__ = (*FIELDS, "claim", "named")
 
     def __init__(
         self,
@@ -196,8 +201,6 @@ class Message:
         self.status_ttl = status_ttl
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
-        #: The bytes as which it came from the store; None for one made here.
-        self.packed: bytes | None = None
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
             check_call(self, args)
         for name in self.kwargs:
@@ -316,14 +319,12 @@ class Message:
             callback = wire.get("callback_message_data")
             if callback is not None:
                 wire["callback_message_data"] = _restored(callback)
-            message = cls(**wire, uuid=uuid, queue=queue)
+            return cls(**wire, uuid=uuid, queue=queue)
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(
                 f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "
                 f"{type(error).__name__}: {error} (first bytes: {payload[:60]!r})"
             ) from error
-        message.packed = payload
-        return message
 
     def submission(self, serializer: Serializer) -> Submission:
         """The message as a store takes it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 
@@ -23,6 +24,10 @@ class Session:
     step again before the next one; the answers are then given as one. So no claim and no outcome is lost with
     a reply, and none counts twice. Thread-safe.
 
+    It belongs to the process that made it. A forked child has a copy with the same numbers: a step of the child's would
+    be taken for one of its parent's, and the parent's own next one for a repetition. So the child's copy does nothing,
+    and says so.
+
     Args:
         backend: The store.
         worker: What to register as; a fresh id is drawn by :meth:`register`.
@@ -38,6 +43,7 @@ class Session:
         self._kept: list[Outcome] = []
         self._untold: Step | None = None
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     @property
     def seq(self) -> int:
@@ -55,6 +61,7 @@ class Session:
         Raises:
             BackendError: The store can't take it now; the session is as it was.
         """
+        self._check_process()
         with self._lock:
             worker = self.worker._replace(id=new_worker_id())
             self.backend.messages.register(worker)
@@ -75,6 +82,7 @@ class Session:
             BackendError: The store can't answer now. `outcomes` are kept, and go with the next call; those of
                 them that are given again meanwhile count once.
         """
+        self._check_process(*outcomes)
         with self._lock:
             self._exchange(outcomes, limit)
             answer, self._untold = self._untold, None
@@ -88,13 +96,26 @@ class Session:
 
         Raises:
             WorkerUnknownError, BackendError: As :meth:`step`.
+            ValidationError: It is held by another process: that from which this one was forked.
         """
+        self._check_process(outcome)
         with self._lock:
             self._exchange((outcome,), 0)
             answer = self._untold
             assert answer is not None
             self._untold = answer._replace(refused=[uuid for uuid in answer.refused if uuid != outcome.uuid])
             return outcome.uuid not in answer.refused
+
+    def _check_process(self, *outcomes: Outcome) -> None:
+        """Not after taking the lock: another thread of the parent may have held that at the fork."""
+        if os.getpid() != self._pid:
+            names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
+            what = f"message {names} is held" if names else f"worker {self.worker.id!r} is kept"
+            raise ValidationError(
+                f"{what} by process {self._pid}, from which this one ({os.getpid()}) was forked: a claim does not pass "
+                "to a child. Settle the message in that process; a child may claim messages of its own, by calling "
+                "Consumer.stream()"
+            )
 
     def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
         """Send what is unanswered, then what is new; the answers are left in `_untold`, also if the second fails."""
@@ -137,11 +158,13 @@ class Session:
 
     def renew(self) -> list[str]:
         """Extend the lease of all that is held (see :meth:`MessagePort.renew`); the uuids of revoked messages."""
+        self._check_process()
         worker, seq = self.worker, self._seq  # in this order: see register()
         return self.backend.messages.renew(worker, seq, tuple(self.held))
 
     def retire(self, outcomes: Sequence[Outcome] = ()) -> list[str]:
         """Give back all that is held, and be forgotten (see :meth:`MessagePort.retire`)."""
+        self._check_process(*outcomes)
         with self._lock:
             return self.backend.messages.retire(self.worker, outcomes)
 

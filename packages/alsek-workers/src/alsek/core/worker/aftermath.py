@@ -8,16 +8,19 @@ beside it when nobody can tell who it was come back as suspects; all others come
 from __future__ import annotations
 
 import contextlib
+import functools
+import mmap
 import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.clock import real_time as time
+from alsek.core.delivery import Delivery
 from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
 from alsek.core.logs import guarded_logger
-from alsek.core.message import Claim, Message
 from alsek.core.session import ForeignSession
-from alsek.core.worker.children import Inherited
+from alsek.core.worker.children import Inherited, disown_forks
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
@@ -46,30 +49,39 @@ class Death(NamedTuple):
         worker: Under which id it worked.
         ending: How it ended, in words.
         overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
-        running: Tokens of tasks that ran when it died.
-        finished: Tokens of tasks that had ended, but whose outcome was not reported any more.
+        live: Tokens of messages for which code of the user's may have run when it died: the task, or what comes before
+            and after it (serializer, trackers, hooks).
+        finished: Tokens of messages for which such code had run to its end, but whose outcome was not reported.
+        strangers: For how many messages that it did not hold any more such code may have run: in a thread that was
+            given up, or that told a tracker.
         by_stop: It ended after the pool was told to stop: that is nobody's fault, and no news to alarm anyone.
     """
 
     worker: Worker
     ending: str
     overdue: frozenset[int]
-    running: frozenset[int]
+    live: frozenset[int]
     finished: frozenset[int]
+    strangers: int = 0
     by_stop: bool = False
 
     def blame(self, claimed: Claimed) -> TaskError | None:
-        """The exception that a message is charged with; None if it is not to blame."""
+        """The exception that a message is charged with; None if it is not to blame, or not it alone."""
         where = f"the process that ran message {claimed.uuid!r} {self.ending}"
         if claimed.token in self.overdue:
             return TaskTimeoutError(f"{where}: its task did not let go after the timeout")
-        if claimed.token in self.running and not self.overdue and len(self.running) == 1:
+        if claimed.token in self.live and not self.overdue and not self.leaves_suspects:
             return WorkerLostError(where)
         return None
 
     def suspects(self, claimed: Claimed) -> bool:
         """Whether a message may have killed the process, as others may."""
-        return claimed.token in self.running and not self.overdue
+        return claimed.token in self.live and self.leaves_suspects
+
+    @property
+    def leaves_suspects(self) -> bool:
+        """Whether nobody can tell which code ended the process: there was more than one message's."""
+        return bool(self.live) and not self.overdue and len(self.live) + self.strangers > 1
 
 
 class Aftermath:
@@ -86,11 +98,26 @@ class Aftermath:
         self._death = death
         self._with_hooks = with_hooks
         self._charged: dict[str, Claimed] = {}
+        self._contexts = Contexts()
+        self._settled = mmap.mmap(-1, 1)
+        self._session = ForeignSession(pool.broker.backend, death.worker)
 
     def main(self, inherited: Inherited) -> int:
-        """In the child: settle, however long the store is away (up to two leases: then others have taken over)."""
+        """In the child: settle, whatever signals come."""
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
+        disown_forks(ignore_signal)
+        status = self.settle()
+        self._settled[0] = 1
+        return status
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has come to its end. A hook may end the process before, with any exit code."""
+        return bool(self._settled[0])
+
+    def settle(self) -> int:
+        """Settle, however long the store is away (up to two leases: then others have taken over); the exit code."""
         deadline = time.monotonic() + 2 * self._pool.lease / 1000
         outcomes: Sequence[Outcome] | None = None
         refused: Sequence[str] = ()
@@ -123,11 +150,12 @@ class Aftermath:
             if claimed is None:
                 continue
             with contextlib.suppress(CorruptMessageError):
-                message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, serializer)
-                task = self._pool.tasks.get(message.task_name)
+                delivery = Delivery(claimed, self._session, serializer)
+                task = self._pool.tasks.get(delivery.task_name)
                 if task is not None:
                     died = isinstance(outcome, Died)
-                    report(task, message, TaskStatus.FAILED if died else TaskStatus.RETRYING)
+                    tell = self._contexts.fresh().run
+                    tell(report, task, delivery, TaskStatus.FAILED if died else TaskStatus.RETRYING)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -153,7 +181,8 @@ class Aftermath:
         error = self._death.blame(claimed)
         if error is not None:
             self._charged[claimed.uuid] = claimed
-            return charged(self._pool, self._death.worker, claimed, error, with_hooks=self._with_hooks)
+            decide = functools.partial(charged, with_hooks=self._with_hooks)
+            return self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
         if claimed.token in self._death.finished:
@@ -182,12 +211,11 @@ def charged(
     """
     broker = pool.broker
     try:
-        message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+        delivery = Delivery(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
     except CorruptMessageError as corrupt:
         return bury_unread(claimed, corrupt, broker.dlq_ttl)
-    message.claim = Claim(ForeignSession(broker.backend, worker), claimed.token)
-    task = pool.tasks.get(message.task_name)
+    task = pool.tasks.get(delivery.task_name)
     if task is None:
-        return bury(None, message, unknown_task(message, pool.tasks), broker).outcome
+        return bury(None, delivery, unknown_task(delivery, pool.tasks), broker).outcome
     judge = task if with_hooks else without_hooks(task)
-    return conclude(judge, message, Attempt(exception=error)).outcome
+    return conclude(judge, delivery, Attempt(exception=error)).outcome

@@ -5,6 +5,10 @@ the GIL), and knows after a death who was running. So what it needs stands in sh
 starts, written by plain stores that no lock guards: each field has one writer at a time, and each is one aligned word.
 (Of an entry in a process pool that is the process which runs it, from when it is given the job until it has answered.)
 
+Two things are told of each entry, since they differ: until when its *task* must have ended, and whether *code of the
+user's may run* for it. The serializer, trackers and hooks run before and after the task, without a deadline here; a
+thread that was given up may run long after its message has been reported. Any of them may end the process.
+
 ::
 
     word 0      version of the worker id: odd while it is being written; 0 before, and a number of its own after
@@ -17,18 +21,24 @@ starts, written by plain stores that no lock guards: each field has one writer a
     word 10     abandoned threads
     word 11     the group takes no more, and ends when what it runs has ended: 1
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
-    then, for each entry: token (0: free), deadline (monotonic ms; 0: not running), started: 1
+    word 13     the group was told to stop: 1
+    then, for each entry: token (0: not held), deadline of the task (monotonic ms; 0: it is not running), code
+                (0: none has run, 1: code of the user's may run for it, 2: none runs any more, 3: as 1, and the engine
+                ends the process that runs it)
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _ID = slice(8, 40)
-_FIXED = 13
+_FIXED = 14
 _WORDS = 3
+#: What an entry's third word says. The odd ones are live.
+_UNTOUCHED, _LIVE, _OVER, _DOOMED = 0, 1, 2, 3
 #: Later than any clock goes, and within a word: a timeout may be any number.
 _NEVER = 2**63
 #: Stands for the version once the group has signed off.
@@ -41,17 +51,27 @@ class Entry(NamedTuple):
     Attributes:
         token: Of its claim.
         deadline: When its task must have ended (monotonic ms); 0 if it is not running.
-        started: Its task was started, whether or not it has ended.
+        code: Whether code of the user's has run for it, and may still.
     """
 
     token: int
     deadline: int
-    started: bool
+    code: int
 
     @property
     def running(self) -> bool:
         """Its task is running now."""
         return self.deadline > 0
+
+    @property
+    def live(self) -> bool:
+        """Code of the user's may run for it now: serializer, tracker, hooks or the task."""
+        return bool(self.code & _LIVE)
+
+    @property
+    def over(self) -> bool:
+        """Such code has run for it, and does so no more."""
+        return self.code == _OVER
 
 
 class _Word:
@@ -80,6 +100,8 @@ class Board:
         #: The memory, word by word.
         self.words = memoryview(self._memory).cast("Q")
         self._free = list(range(entries - 1, -1, -1))
+        #: No longer held, but code may still run for them.
+        self._lingering: list[int] = []
 
     # ── the group writes ───────────────────────────────────────────────────────────────────────
 
@@ -97,15 +119,17 @@ class Board:
         self.words[0] += 1
 
     def sign_off(self) -> None:
-        """The store has forgotten the group: whatever becomes of its process now, nothing is held."""
+        """The store has forgotten the group, or never knew it: whatever becomes of its process, nothing is held."""
         self.words[0] = _SIGNED_OFF
 
     def hold(self, token: int) -> int:
         """List a claim; the entry's number."""
+        if self._lingering:
+            self._reclaim()
         index = self._free.pop()
         base = _FIXED + _WORDS * index
         self.words[base + 1] = 0
-        self.words[base + 2] = 0
+        self.words[base + 2] = _UNTOUCHED
         self.words[base] = token
         return index
 
@@ -113,10 +137,14 @@ class Board:
         """All claims of the steps up to `seq` are listed."""
         self.words[5] = seq
 
+    def begin(self, index: int) -> None:
+        """From now on code of the user's may run for the entry, until :meth:`conclude`."""
+        self.words[_FIXED + _WORDS * index + 2] = _LIVE
+
     def start(self, index: int, deadline: int) -> None:
         """The entry's task starts now. In a process pool, the process that runs it says so."""
         base = _FIXED + _WORDS * index
-        self.words[base + 2] = 1
+        self.words[base + 2] = _LIVE
         self.words[base + 1] = min(deadline, _NEVER)
 
     def deadline(self, index: int) -> int:
@@ -124,13 +152,47 @@ class Board:
         return self.words[_FIXED + _WORDS * index + 1]
 
     def end(self, index: int) -> None:
-        """The entry's task runs no longer; the message is still held."""
+        """The entry's task runs no longer; what concludes it may."""
         self.words[_FIXED + _WORDS * index + 1] = 0
 
+    def conclude(self, index: int) -> None:
+        """No code of the user's runs for the entry any more."""
+        base = _FIXED + _WORDS * index
+        self.words[base + 1] = 0
+        self.words[base + 2] = _OVER
+
+    def doom(self, index: int) -> None:
+        """The process that runs the entry's code is ended for it, by signals from now on."""
+        self.words[_FIXED + _WORDS * index + 2] = _DOOMED
+
+    def doomed(self, index: int) -> bool:
+        """Whether :meth:`doom` was called, and its code has not been concluded since."""
+        return self.words[_FIXED + _WORDS * index + 2] == _DOOMED
+
     def free(self, index: int) -> None:
-        """The entry's message is no longer held. To be called once for each :meth:`hold`."""
-        self.words[_FIXED + _WORDS * index] = 0
-        self._free.append(index)
+        """The entry's message is no longer held. To be called once for each :meth:`hold`.
+
+        While code may still run for it, the entry is kept: that code may be what ends the process.
+        """
+        base = _FIXED + _WORDS * index
+        self.words[base] = 0
+        if self.words[base + 2] & _LIVE:
+            self._lingering.append(index)
+        else:
+            self._free.append(index)
+
+    def _reclaim(self) -> None:
+        over = [index for index in self._lingering if not self.words[_FIXED + _WORDS * index + 2] & _LIVE]
+        if over:
+            self._free += over
+            self._lingering = [index for index in self._lingering if index not in over]
+
+    @property
+    def room(self) -> int:
+        """How many more claims can be listed."""
+        if self._lingering:
+            self._reclaim()
+        return len(self._free)
 
     saturated_since = _Word(6)
     idle_since = _Word(7)
@@ -139,6 +201,7 @@ class Board:
     abandoned = _Word(10)
     draining = _Word(11)
     in_store_since = _Word(12)
+    stopping = _Word(13)
 
     # ── the supervisor reads ───────────────────────────────────────────────────────────────────
 
@@ -163,12 +226,15 @@ class Board:
 
     def held(self) -> list[Entry]:
         """What the group holds now."""
-        entries = []
-        for index in range(self.entries):
-            token, deadline, started = struct.unpack_from("QQQ", self._memory, 8 * (_FIXED + _WORDS * index))
-            if token:
-                entries.append(Entry(token, deadline, bool(started)))
-        return entries
+        return [Entry(*words) for words in self._entries() if words[0]]
+
+    @property
+    def strangers(self) -> int:
+        """For how many messages that the group does not hold (any more) code of the user's may run."""
+        return sum(code & _LIVE for token, _, code in self._entries() if not token)
+
+    def _entries(self) -> Iterator[tuple[int, int, int]]:
+        return struct.iter_unpack("QQQ", self._memory[8 * _FIXED :])
 
     def close(self) -> None:
         """Give the memory back."""

@@ -9,15 +9,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from types import FrameType
+from typing import NoReturn, TypeAlias
 
+from alsek.core import forks
 from alsek.core.logs import guarded_logger
 from alsek.core.worker.signals import reset_signals
 
 log = guarded_logger(__name__)
 
+#: What handles a signal.
+Handler: TypeAlias = Callable[[int, FrameType | None], None] | signal.Handlers
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)  # loaded here, once: not in each child
+
+#: A signal that is sent to every process of a pool has reached all of them after so long (ms).
+STOP_REACHES_ALL = 500
 
 #: What a child that was asked to end exits with; anything else is a death.
 EXIT_DRAINED = 0
@@ -193,6 +201,24 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
             flush()
         finally:
             os._exit(status)
+
+
+def disown_forks(handler: Handler) -> None:
+    """From now on, what is forked in this process is the user's: no worker, and ended by SIGTERM as any program.
+
+    Called once, in a process that runs the user's code, after what the pool itself forks.
+
+    Args:
+        handler: That of the pool for SIGTERM. One of the user's own stays, as it does in any fork.
+    """
+
+    def disown() -> None:
+        forks.forked = True
+        signal.set_wakeup_fd(-1)
+        if signal.getsignal(signal.SIGTERM) == handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ``multiprocessing`` relies on that
+
+    os.register_at_fork(after_in_child=disown)
 
 
 def flush() -> None:

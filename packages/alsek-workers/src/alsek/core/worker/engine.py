@@ -138,8 +138,8 @@ class Engine(Generic[J]):
                     job.outcome = sound(job.outcome, self._options.broker.dlq_ttl)
                 self._unreported.append(job)
             else:
-                self._board.free(job.entry)
                 self._crew.settled(job, False)
+                self._board.free(job.entry)
                 log.error(
                     "The outcome of message %s comes after the lease of its claim: it is dropped.",
                     job.claimed.uuid,
@@ -151,7 +151,7 @@ class Engine(Generic[J]):
         """How many messages may be claimed now."""
         if self.draining or self._alone or not self._worth_claiming:
             return 0
-        room = self._balance + self._crew.ahead
+        room = min(self._balance + self._crew.ahead, self._board.room)
         if self._most_tasks is not None:
             room = min(room, self._most_tasks - self._started)
         return max(0, room)
@@ -204,7 +204,6 @@ class Engine(Generic[J]):
         """What the store said of the outcomes."""
         refused = frozenset(step.refused)
         for job in reported:
-            self._board.free(job.entry)
             accepted = job.claimed.uuid not in refused
             if not accepted:
                 log.error(
@@ -213,6 +212,7 @@ class Engine(Generic[J]):
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
             self._crew.settled(job, accepted)
+            self._board.free(job.entry)  # after that: what still tells a tracker stays on the board
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
@@ -288,8 +288,8 @@ class Engine(Generic[J]):
         """The lease ran out: what is held is another's now; what runs can't be reported."""
         log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
         for job in (*self._unreported, *self._underway):
-            self._board.free(job.entry)
             self._crew.settled(job, False)
+            self._board.free(job.entry)
         self._unreported, self._underway = [], []
         try:
             self._session.register()

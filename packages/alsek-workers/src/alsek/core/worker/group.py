@@ -19,7 +19,7 @@ from alsek.core.hooks import run_hooks
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited
+from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, disown_forks
 from alsek.core.worker.crew import Crew, J
 from alsek.core.worker.engine import Engine
 from alsek.core.worker.jobs import Job
@@ -60,8 +60,9 @@ class GroupOptions:
 
 
 def board_for(options: GroupOptions) -> Board:
-    """A board with room for what a group may hold: running, claimed ahead, finished, just claimed, and given up."""
-    board = Board(6 * options.most_held + 16)
+    """A board with room for what a group may hold (running, claimed ahead, finished, just claimed), and for what is no
+    longer held but may still run code: given up, or telling a tracker."""
+    board = Board(12 * options.most_held + 16)
     board.limit = options.most_held
     return board
 
@@ -104,13 +105,14 @@ class Group(ABC, Generic[J]):
     def main(self, inherited: Inherited) -> int:
         """Serve until told to stop; the exit code."""
         self._fork_first(inherited)
-        os.register_at_fork(after_in_child=_leave)
+        disown_forks(self._stop)
         control = self._listen(inherited)
         if not self._begin():
             return EXIT_NOT_STARTED
         self._handle_signals()  # again: the user's start hooks may have set some of their own
         session = Session(self._pool.broker.backend, self._worker())
         if not self._register(session):
+            self._board.sign_off()
             self._finish()
             return EXIT_DRAINED
         self._board.sign(session.worker.id)
@@ -154,6 +156,8 @@ class Group(ABC, Generic[J]):
 
     def _stop(self, *_: object) -> None:
         self._told_to_stop = True
+        # At once, whatever the engine waits for: its processes may have the same signal.
+        self._board.stopping = 1
         if self._engine is not None:
             self._engine.drain()
 
@@ -237,13 +241,6 @@ def resident_mib() -> int:
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak // (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _leave() -> None:
-    """In what a task forks: it is no part of the group, and SIGTERM ends it (``multiprocessing`` relies on that)."""
-    Job.in_a_fork = True
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _die_with_parent(lifeline: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from typing import ClassVar
+from contextvars import Context
 
+from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.clock import real_time as time
+from alsek.core.delivery import Delivery
 from alsek.core.failure import describe_failure
 from alsek.core.lifecycle import (
     AnyTask,
@@ -21,9 +22,9 @@ from alsek.core.lifecycle import (
     condemned,
     owed,
     report,
+    tell,
     without_hooks,
 )
-from alsek.core.message import Claim, Message
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.board import Board
@@ -43,10 +44,10 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def unknown_task(message: Message, tasks: dict[str, AnyTask]) -> UnknownTaskError:
+def unknown_task(delivery: Delivery, tasks: dict[str, AnyTask]) -> UnknownTaskError:
     """That a pool with these tasks can't run the message."""
     known = ", ".join(sorted(tasks))
-    return UnknownTaskError(f"no task is named {message.task_name!r} in this pool; it has: {known}")
+    return UnknownTaskError(f"no task is named {delivery.task_name!r} in this pool; it has: {known}")
 
 
 class Job:
@@ -59,9 +60,6 @@ class Job:
     *ending*: after this at most one more is raised, so that whatever catches it is left in peace.
     """
 
-    #: Whether this process was forked by a task.
-    in_a_fork: ClassVar[bool] = False
-
     __slots__ = (
         "_armed",
         "_ending",
@@ -72,10 +70,11 @@ class Job:
         "abandoned",
         "claimed",
         "conclude_by",
+        "context",
         "deadline",
+        "delivery",
         "entry",
         "made",
-        "message",
         "next_interrupt",
         "outcome",
         "owed",
@@ -94,7 +93,7 @@ class Job:
         self.entry = entry
         self.worker_id = worker_id
         self.task: AnyTask | None = None
-        self.message: Message | None = None
+        self.delivery: Delivery | None = None
         self.outcome: Outcome | None = None
         #: What trackers are to hear once the outcome has been accepted.
         self.owed: list[Owed] = []
@@ -111,6 +110,8 @@ class Job:
         self._thread = 0
         #: The thread that has it in hand.
         self.runner: threading.Thread | None = None
+        #: In which all code of the user's runs for it; set when a thread begins it.
+        self.context: Context
         self._taken_from: tuple[threading.Thread | None, ...] = ()
         #: What running the task came to, once it has.
         self.made: Attempt | None = None
@@ -124,11 +125,17 @@ class Job:
         """Open the message, run its task, and leave what becomes of it in `outcome`."""
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
-        message = self._open(broker, max_losses, tasks)
-        if message is None:
+        board.begin(self.entry)
+        self._run(tasks, broker, max_losses, board)
+        if not self.has_strays:
+            board.conclude(self.entry)
+
+    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
+        delivery = self._open(broker, max_losses, tasks)
+        if delivery is None:
             return
         assert self.task is not None
-        report(self.task, message, TaskStatus.RUNNING)
+        report(self.task, delivery, TaskStatus.RUNNING)
         with self._lock:
             if self.was_taken:
                 return  # given up meanwhile: the message is another's to run
@@ -147,44 +154,40 @@ class Job:
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         for each in self.owed:
-            report(*each)
+            tell(each)
         with self._lock:
             self.conclude_by = 0
 
-    def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Message | None:
+    def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Delivery | None:
         """The message, if it is to be run; else what becomes of it is settled."""
         claimed = self.claimed
         try:
-            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+            delivery = Delivery(claimed, self.session, broker.backend.serializer)
         except CorruptMessageError as error:
             self.outcome = bury_unread(claimed, error, broker.dlq_ttl)
             return None
-        message.claim = Claim(self.session, claimed.token)
-        self.message, self._tasks = message, tasks
-        self.task = tasks.get(message.task_name)
+        self.delivery, self._tasks = delivery, tasks
+        self.task = tasks.get(delivery.task_name)
         error_found = condemned(claimed, max_losses)
         if error_found is None and self.task is not None:
-            return message
+            return delivery
         if error_found is None:
-            error_found = unknown_task(message, tasks)
-        self._settle(bury(self.task, message, error_found, broker))
+            error_found = unknown_task(delivery, tasks)
+        self._settle(bury(self.task, delivery, error_found, broker))
         return None
 
     def _attempt(self, board: Board) -> Attempt:
         made: Attempt | None = None
         assert self.task is not None
-        assert self.message is not None
+        assert self.delivery is not None
         try:
             self._arm(board)
-            made = attempt(self.task, self.message)
+            made = attempt(self.task, self.delivery)
         except _INTERRUPTIONS:  # raised outside of what attempt() guards
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
-        if Job.in_a_fork:
-            os._exit(
-                0
-            )  # a child that the task forked, and that returned from it: it is no worker, and has no engine
+        forks.check()
         while True:
             try:
                 self._disarm(board)
@@ -195,12 +198,12 @@ class Job:
         if self.timed_out:
             return Attempt(exception=self._timeout())
         if made is None or issubclass(type(made.exception), MessageRevokedError):
-            return Attempt(exception=MessageRevokedError(f"{self.message.summary} was revoked while it ran"))
+            return Attempt(exception=MessageRevokedError(f"{self.delivery.summary} was revoked while it ran"))
         return made
 
     def _arm(self, board: Board) -> None:
-        assert self.message is not None
-        deadline = monotonic_ms() + self.message.timeout
+        assert self.delivery is not None
+        deadline = monotonic_ms() + self.delivery.timeout
         board.start(self.entry, deadline)
         with self._lock:
             self._thread = threading.get_ident()
@@ -219,13 +222,13 @@ class Job:
 
     def _conclude(self, made: Attempt) -> None:
         assert self.task is not None
-        assert self.message is not None
+        assert self.delivery is not None
         self.made = made
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         if made.exception is not None:
             # The text of an exception is the user's code: if it does not end, nobody asks for it again.
             made = self.made = made._replace(failure=describe_failure(made.exception))
-        self._settle(conclude(self.task, self.message, made))
+        self._settle(conclude(self.task, self.delivery, made))
 
     def _settle(self, conclusion: Conclusion) -> None:
         with self._lock:
@@ -233,14 +236,14 @@ class Job:
                 self._accept(conclusion)
 
     def _accept(self, conclusion: Conclusion) -> None:
-        if self.task is not None and self.message is not None:
-            self.owed = owed(self._tasks, self.task, self.message, conclusion)
+        if self.task is not None and self.delivery is not None:
+            self.owed = owed(self._tasks, self.task, self.delivery, conclusion)
         self.outcome = conclusion.outcome
 
     def _timeout(self) -> TaskTimeoutError:
-        assert self.message is not None
+        assert self.delivery is not None
         return TaskTimeoutError(
-            f"task {self.message.task_name!r} ran longer than its timeout of {self.message.timeout} ms"
+            f"task {self.delivery.task_name!r} ran longer than its timeout of {self.delivery.timeout} ms"
         )
 
     @property
@@ -249,6 +252,11 @@ class Job:
         # Not by the ident: the system gives that of a thread that has ended to the next, which may be just the one that
         # concludes this job.
         return bool(self._taken_from) and threading.current_thread() in self._taken_from
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether a thread was given up with this job: its code may run until that thread has ended."""
+        return bool(self._taken_from)
 
     # ── in the engine's thread ─────────────────────────────────────────────────────────────────
 
@@ -291,7 +299,7 @@ class Job:
                 return False  # it has ended, or the task has begun
             self._taken_from += (self.runner,)
         self.conclude_by = 0
-        if self.task is None or self.message is None:
+        if self.task is None or self.delivery is None:
             error = TaskTimeoutError(
                 f"message {self.claimed.uuid!r} could not be opened within {CONCLUDE_WITHIN} ms"
             )
@@ -303,5 +311,5 @@ class Job:
         if made is None or (made.failure is None if made.exception is not None else not kept):
             what = f"the hooks, result store or tracker of task {self.task.name!r}, or the text of its exception,"
             made = Attempt(exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN} ms"))
-        self._accept(conclude(without_hooks(self.task), self.message, made))
+        self._accept(conclude(without_hooks(self.task), self.delivery, made))
         return True

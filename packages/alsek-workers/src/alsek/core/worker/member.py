@@ -75,6 +75,7 @@ class Member:
     def dismiss(self) -> None:
         """Ask it to end."""
         self.leaving = True
+        self.board.stopping = 1
         self.child.signal(15)
 
     def death(self, worker: Worker, *, by_stop: bool) -> Death:
@@ -84,18 +85,21 @@ class Member:
             worker: Under which id it held them.
             by_stop: The pool's own stop has killed it: nobody is to blame, all is given back as if nothing had been.
         """
-        running = finished = frozenset[int]()
+        live = finished = frozenset[int]()
+        strangers = 0
         if not by_stop:
-            started = [entry for entry in self.board.held() if entry.started]
+            entries = self.board.held()
             # A group whose tasks have processes of their own was not ended by one of them.
             shared = not self.options.isolated
-            running = frozenset(entry.token for entry in started if entry.running and shared)
-            finished = frozenset(entry.token for entry in started) - running
+            live = frozenset(entry.token for entry in entries if entry.live and shared)
+            finished = frozenset(entry.token for entry in entries if entry.live or entry.over) - live
+            strangers = self.board.strangers if shared else 0
         return Death(
             worker=worker,
             ending=self.child.ending,
             overdue=self.wedged_tokens,
-            running=running,
+            live=live,
             finished=finished,
             by_stop=by_stop,
+            strangers=strangers,
         )

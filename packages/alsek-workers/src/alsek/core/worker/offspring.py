@@ -7,19 +7,29 @@
                                                               process: conclude it by that exception
            ◄── (outcome, verdict wanted) ─────────            what becomes of one, before the next is begun
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
+           ◄── (TOLD,) ────────────────────────────           then trackers were told, and the next is begun
 
 When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
+
+SIGTERM ends the child if the engine sends it, because its job is overdue or revoked, or if somebody else sends it to
+this process. But a service manager that stops the pool may send it to every process of it at once, and what runs is to
+finish then, as if only the pool had been told. See :meth:`Offspring.terminated`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Final
 
+from alsek.core import forks
+from alsek.core.delivery import Delivery
 from alsek.core.hooks import run_hooks
 from alsek.core.lifecycle import (
     Attempt,
@@ -32,16 +42,18 @@ from alsek.core.lifecycle import (
     condemned,
     owed,
     report,
+    tell,
 )
 from alsek.core.logs import guarded_logger
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
 from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_NOT_STARTED
+from alsek.core.worker.children import EXIT_NOT_STARTED, STOP_REACHES_ALL
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.jobs import monotonic_ms, unknown_task
 from alsek.core.worker.line import Given, Line
@@ -60,6 +72,7 @@ from alsek.storage.backends.records import Claimed, Outcome, Worker
 log = guarded_logger(__name__)
 
 READY: Final = "ready"
+TOLD: Final = "told"
 
 #: How long (ms) it may take to open a message, before its own timeout is known.
 _OPEN_WITHIN = 5_000
@@ -92,6 +105,8 @@ class Offspring:
         self._bell = bell
         self._permits = permits
         self._pid = 0
+        #: Of the job that is run.
+        self._entry: int | None = None
 
     def rehearse(self) -> None:
         """In the template: do what every child would do for the first time, so that it finds it done.
@@ -136,21 +151,27 @@ class Offspring:
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
+        contexts = Contexts()
         if begins(self._pool):
             line.say((READY,))
         for _ in range(self._most_tasks):
             given = line.next()
             if given is None:
                 break
-            frame, debts = self._serve(given)
+            self._entry = given.entry
+            context = contexts.fresh()
+            frame, debts = context.run(self._serve, given)
             self._end_forks()
+            self._entry = None
             line.answer(frame)
             if debts:
                 verdict = line.verdict()
                 if verdict is None:
                     break
                 for debt in debts if verdict else ():
-                    report(*debt)
+                    context.run(tell, debt)
+                self._end_forks()
+                line.answer(pack((TOLD,)))
         line.end()
         run_hooks(self._pool.hooks, "stop")
         return 0
@@ -167,44 +188,59 @@ class Offspring:
         self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         try:
-            message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+            delivery = Delivery(claimed, self._session(), broker.backend.serializer)
         except CorruptMessageError as error:
             return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), []
-        message.claim = Claim(self._session(), claimed.token)
-        task = self._pool.tasks.get(message.task_name)
+        task = self._pool.tasks.get(delivery.task_name)
         if task is None:
-            unknown = bury(None, message, unknown_task(message, self._pool.tasks), broker)
+            unknown = bury(None, delivery, unknown_task(delivery, self._pool.tasks), broker)
             return _answer(unknown.outcome, False), []
         if charge is None:
-            self._board.start(given.entry, began + message.timeout)
+            self._board.start(given.entry, began + delivery.timeout)
             doom = condemned(claimed, self._pool.max_losses)
         else:
             doom = CHARGES[charge[0]](charge[1])
         if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
-            conclusion: Conclusion = bury(task, message, doom)
+            conclusion: Conclusion = bury(task, delivery, doom)
         elif doom is not None:
-            conclusion = conclude(task, message, Attempt(exception=doom))
+            conclusion = conclude(task, delivery, Attempt(exception=doom))
         else:
-            report(task, message, TaskStatus.RUNNING)
-            made = attempt(task, message)
+            report(task, delivery, TaskStatus.RUNNING)
+            made = attempt(task, delivery)
             self._end_forks()
-            conclusion = conclude(task, message, made)
-        debts = owed(self._pool.tasks, task, message, conclusion)
+            conclusion = conclude(task, delivery, made)
+        debts = owed(self._pool.tasks, task, delivery, conclusion)
         try:
             frame = _answer(conclusion.outcome, bool(debts))
         except (TypeError, ValueError) as error:
             # A callback's priority, say, that is no number: the function ran, but what follows can't be told.
             conclusion = bury(
-                task, message, SerializationError(f"what becomes of {message.summary}: {error}")
+                task, delivery, SerializationError(f"what becomes of {delivery.summary}: {error}")
             )
-            debts = owed(self._pool.tasks, task, message, conclusion)
+            debts = owed(self._pool.tasks, task, delivery, conclusion)
             frame = _answer(conclusion.outcome, bool(debts))
         return frame, debts
+
+    def terminated(self, number: int, frame: FrameType | None) -> None:
+        """Handle SIGTERM: end by it, unless the pool is being stopped and the engine has not sent it.
+
+        Which process hears of a stop first is chance. So it waits a moment for the engine to say that it was told, too.
+        A handler, rather than an ignored or blocked signal: a program that the task starts meets SIGTERM as ever.
+        """
+        until = monotonic_ms() + STOP_REACHES_ALL
+        while not (self._entry is not None and self._board.doomed(self._entry)):
+            if self._board.stopping:
+                return
+            if monotonic_ms() >= until:
+                break
+            time.sleep(0.005)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _end_forks(self) -> None:
         """End what a task or a hook has forked and what came back from it: it is no part of the pool."""
         if os.getpid() != self._pid:
-            os._exit(0)
+            forks.leave()
 
     def _session(self) -> Session:
         worker_id = self._board.worker_id or ""

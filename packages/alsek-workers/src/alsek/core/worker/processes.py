@@ -32,12 +32,12 @@ from alsek.core.session import Session
 from alsek.core.worker import nursery
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
-from alsek.core.worker.children import ending_of
+from alsek.core.worker.children import STOP_REACHES_ALL, ending_of
 from alsek.core.worker.dealer import Dealer
 from alsek.core.worker.frames import outcome_from_wire
 from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.nursery import Nursery
-from alsek.core.worker.offspring import begins, outcome_without_hooks
+from alsek.core.worker.offspring import TOLD, begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
@@ -91,6 +91,8 @@ class ProcessCrew:
         self._bell = bell
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
+        #: Jobs whose process was ended by a SIGTERM that is not the engine's, with when that is charged (monotonic ms).
+        self._terminated: list[tuple[int, ProcessJob, str]] = []
         self._nursery = Nursery(template, size, permits, begins(pool), in_start_hooks(pool.hooks))
         self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
         self._nursery.order(0)
@@ -145,6 +147,7 @@ class ProcessCrew:
         child = job.child
         if job.verdict_wanted and child is not None and child.owing is job:
             child.owing = None
+            child.excused = True
             if child.alive:
                 try:
                     child.send(accepted)
@@ -189,6 +192,7 @@ class ProcessCrew:
         wakes = self._nursery.wakes()
         if self._running:
             wakes.append(monotonic_ms() + self._prune_interval)
+            wakes += [until for until, *_ in self._terminated]
             for child in self._nursery.children.values():
                 if child.in_hand and child.doom is None:
                     wakes.append(self._look_at(child))
@@ -209,6 +213,8 @@ class ProcessCrew:
             if child.in_hand and child.doom is None:
                 self._watch(child, now)
         self._nursery.enforce(now)
+        if self._terminated:
+            self._judge_terminated(now)
         if self._board.draining:
             self._dealer.take_all_back()
             self._give_back(none=True)
@@ -248,6 +254,7 @@ class ProcessCrew:
         if child.permits is None:
             log.error("Process %d does not begin what it was given: it is killed.", child.pid)
             child.heard_at = monotonic_ms()  # not again at once
+            child.excused = True
             self._nursery.kill(child.pid, signal.SIGKILL)
             return
         self._dealer.take_back(child)
@@ -299,19 +306,41 @@ class ProcessCrew:
 
     def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
         begun = self._board.deadline(job.entry) > 0
-        self._board.end(job.entry)
+        if begun:
+            self._board.conclude(job.entry)
         if job.charge is not None:  # the one that was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
             return
-        if not begun and child.doom is None and not job.repeated:
+        if not begun and child.doom is None and (child.excused or not job.repeated):
             # If it was the message that killed it, unread, it is so once only.
-            job.repeated = True
-        else:
-            where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
-            job.charge = child.doom or ("WorkerLostError", where)
-            log.error("Process %d %s: %s.", child.pid, ending_of(status), job.charge[1])
+            job.repeated = job.repeated or not child.excused
+            self._dealer.waiting.appendleft(job)
+            return
+        where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
+        if child.doom is None and begun and status == -signal.SIGTERM:
+            self._terminated.append((monotonic_ms() + STOP_REACHES_ALL, job, where))
+            return
+        log.error("Process %d %s: %s.", child.pid, ending_of(status), child.doom[1] if child.doom else where)
+        self._charge(job, child.doom or ("WorkerLostError", where))
+
+    def _charge(self, job: ProcessJob, charge: tuple[str, str]) -> None:
+        """Have a job concluded by an exception, in a fresh process."""
+        job.charge = charge
         self._dealer.waiting.appendleft(job)
+
+    def _judge_terminated(self, now: int) -> None:
+        """Give back what was ended by the stop itself, which reached a process before the engine; charge the rest."""
+        undecided, self._terminated = self._terminated, []
+        for until, job, where in undecided:
+            if self._board.stopping:
+                log.warning("The pool is being stopped: %s. The message is given back.", where)
+                self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+            elif now >= until:
+                log.error("A process was ended from outside: %s.", where)
+                self._charge(job, ("WorkerLostError", where))
+            else:
+                self._terminated.append((until, job, where))
 
     def _doom(self, child: TaskProcess, job: ProcessJob, name: str, text: str) -> None:
         """End a child for what its job has done: SIGTERM now, SIGKILL soon. From now on its answer counts no more."""
@@ -321,6 +350,7 @@ class ProcessCrew:
         if child.doom is None and child.in_hand and child.in_hand[0] is job:
             child.doom = (name, text)
             child.kill_at = monotonic_ms() + KILL_AFTER
+            self._board.doom(job.entry)
             self._nursery.kill(child.pid, signal.SIGTERM)
 
     def _distrust(self, child: TaskProcess) -> None:
@@ -345,7 +375,9 @@ class ProcessCrew:
         before = child.served
         try:
             for answer in child.said():
-                if child.ready:
+                if answer == (TOLD,):
+                    child.excused = False
+                elif child.ready:
                     self._answered(child, outcome_from_wire(answer[0]), bool(answer[1]))
                 else:  # the first that it says is that
                     self._nursery.ready(child)
@@ -368,7 +400,7 @@ class ProcessCrew:
             self._distrust(child)
             return
         child.answered()
-        self._board.end(job.entry)
+        self._board.conclude(job.entry)
         self._done(job, outcome)
         if verdict_wanted:
             job.verdict_wanted, child.owing = True, job

@@ -60,7 +60,7 @@ class ProcessGroup(Group[ProcessJob]):
             ours.close()
             os.close(inherited.lifeline)
             wake_with_parent()
-            return Template(theirs, offspring.rehearse, offspring.main).main()
+            return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
 
         # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.
         fork_plain(main)

@@ -23,8 +23,11 @@ _LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
 class _Settling:
     """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
 
-    def __init__(self, child: Child, death: Death, hooks_until: float | None, until: float) -> None:
+    def __init__(
+        self, child: Child, aftermath: Aftermath, death: Death, hooks_until: float | None, until: float
+    ) -> None:
         self.child = child
+        self.aftermath = aftermath
         self.death = death
         self.hooks_until = hooks_until
         self.until = until
@@ -57,8 +60,9 @@ class Settlements:
 
     def begin(self, death: Death, *, with_hooks: bool = True) -> None:
         """Have a death settled."""
+        aftermath = Aftermath(self._pool, death, with_hooks=with_hooks)
         try:
-            child = fork(Aftermath(self._pool, death, with_hooks=with_hooks).main, self._inherited())
+            child = fork(aftermath.main, self._inherited())
         except OSError as error:
             log.error("What group %s held is left to its lease: %s", death.worker.id, error)
             return
@@ -66,7 +70,7 @@ class Settlements:
         hooks_until = now + PATIENCE if with_hooks else None
         # It gives up by itself after two leases; this is for one that hangs.
         until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
-        self._underway.append(_Settling(child, death, hooks_until, until))
+        self._underway.append(_Settling(child, aftermath, death, hooks_until, until))
 
     def reap(self, *, patient: bool) -> None:
         """See to those that have ended, and to those whose time is over.
@@ -79,7 +83,7 @@ class Settlements:
             if settling.child.reap():
                 self._underway.remove(settling)
                 settling.child.close()
-                if settling.child.status != 0:
+                if not settling.aftermath.settled:
                     self._settled_badly(settling)
             elif now > settling.until:
                 settling.child.signal(9)

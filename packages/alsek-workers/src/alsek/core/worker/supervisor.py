@@ -124,25 +124,26 @@ class Supervisor:
         self._settlements.reap(patient=self._store_away and self._killed_at is None)
 
     def _see_off(self, member: Member) -> None:
-        """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`."""
-        status = member.child.status
-        if member.board.worker_id is not None:
-            # Also when it exited with one of our codes: it has not signed off, so it was a task that ended it.
-            self._mourn(member, member.board.worker_id)
-        elif status in (EXIT_DRAINED, EXIT_RECYCLED) and (member.board.signed_off or member.leaving):
-            log.info("Group %d has ended.", member.child.pid)
+        """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`.
+
+        The board tells, and not the exit code: a task or a hook may end the process with any.
+        """
+        child, board = member.child, member.board
+        if board.worker_id is not None:
+            self._mourn(member, board.worker_id)
+        elif board.signed_off:
+            say = log.info if child.status in (EXIT_DRAINED, EXIT_RECYCLED) else log.error
+            say("Group %d has ended: it %s.", child.pid, child.ending)
             self._failed_starts = self._young_deaths = 0
             if member.options.suspects_only:  # it found no more; who does from now on says so
                 for other in self._members:
                     other.board.suspects = 0
                 self._share_out()
-        elif status == EXIT_NOT_STARTED:
-            self._failed_to_start(f"Group {member.child.pid} did not start")
+        elif child.status == EXIT_NOT_STARTED:
+            self._failed_to_start(f"Group {child.pid} did not start")
         else:
             hooks = "" if self._group.isolated else in_start_hooks(self._pool.hooks)
-            self._failed_to_start(
-                f"Group {member.child.pid} {member.child.ending} before it had started{hooks}"
-            )
+            self._failed_to_start(f"Group {child.pid} {child.ending} before it had started{hooks}")
 
     def _failed_to_start(self, what: str) -> None:
         self._failed_starts += 1
@@ -160,7 +161,7 @@ class Supervisor:
         stopped = member.leaving and self._signals.stopping
         death = member.death(self._worker(worker_id), by_stop=stopped)
         self._settlements.begin(death)
-        if len(death.running) > 1 and not death.overdue and not self._signals.stopping:
+        if death.leaves_suspects and not self._signals.stopping:
             self._quarantine()
 
     def _worker(self, worker_id: str) -> Worker:

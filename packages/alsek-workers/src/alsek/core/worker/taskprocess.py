@@ -64,6 +64,8 @@ class TaskProcess:
         served: How many jobs it has run.
         alive: The template has not told of its end.
         let_go: Nothing more is expected of it but its end.
+        excused: Should it die now, it is not for the job that it has been sent and has not begun: it tells a tracker of
+            the one before, or is killed because it begins nothing.
         doom: What its job is charged with once it has died: name and text of the exception.
         kill_at: When SIGKILL follows (monotonic ms); 0 for never.
         heard_at: When it has last answered, or was given a job while it had none (monotonic ms).
@@ -82,6 +84,7 @@ class TaskProcess:
         self.served = 0
         self.alive = True
         self.let_go = False
+        self.excused = False
         self.doom: tuple[str, str] | None = None
         self.kill_at = 0
         self.heard_at = 0.0

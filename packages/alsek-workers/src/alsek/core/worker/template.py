@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from alsek.core.worker.children import die_with, exit_with, flush
+from alsek.core.worker.children import Handler, die_with, disown_forks, exit_with, flush
 from alsek.core.worker.frames import Frames, pack, socket_pair
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 
@@ -42,6 +42,7 @@ class Template:
         rehearse: Done once, before the first fork.
         child_main: What a child runs, given its own socket, and what the engine has added to its request; returns its
             exit code.
+        terminated: How a child handles SIGTERM.
     """
 
     def __init__(
@@ -49,29 +50,32 @@ class Template:
         engine: socket.socket,
         rehearse: Callable[[], None],
         child_main: Callable[..., int],
+        terminated: Handler = signal.SIG_DFL,
     ) -> None:
         self._engine = engine
         self._rehearse = rehearse
         self._child_main = child_main
+        self._terminated = terminated
         self._children: set[int] = set()
         self._signalled: set[int] = set()
         self._frames = Frames()
 
     def main(self) -> int:
         """Serve until the engine closes the socket; then end all children."""
-        self._rehearse()
-        flush()  # what it may have printed is not to be printed by each child
-        # What is there now is never looked at by a collector again: its memory stays shared with the children.
-        gc.collect()
-        gc.freeze()
         wakeup, self._wakeup_in = os.pipe()
         for descriptor in (wakeup, self._wakeup_in):
             os.set_blocking(descriptor, False)
         self._wakeup_out = wakeup
         signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
+        # First of all: a stop that reaches every process of the pool must not end the template under its children.
         leave_stop_to_supervisor()
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, ignore_signal)
+        self._rehearse()
+        flush()  # what it may have printed is not to be printed by each child
+        # What is there now is never looked at by a collector again: its memory stays shared with the children.
+        gc.collect()
+        gc.freeze()
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)
         poll.register(wakeup, select.POLLIN)
@@ -134,8 +138,9 @@ class Template:
             signal.set_wakeup_fd(-1)
             os.close(self._wakeup_out)
             os.close(self._wakeup_in)
-            for number in (signal.SIGCHLD, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, self._terminated)
+            disown_forks(self._terminated)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             os.setpgid(0, 0)  # so that what a task starts can be ended with it
             die_with(parent)

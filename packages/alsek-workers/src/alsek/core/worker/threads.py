@@ -14,6 +14,7 @@ from alsek.core.lifecycle import AnyTask
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
+from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.inbox import Inbox
 from alsek.core.worker.jobs import Job, monotonic_ms
 from alsek.core.worker.rhythm import Rhythm
@@ -61,6 +62,7 @@ class ThreadCrew:
         self._size = size
         self._max_losses = max_losses
         self._patient = patient
+        self._contexts = Contexts()
         self._inbox: Inbox[Job | Callable[[], Job | None] | None] = Inbox()
         self._rhythm = Rhythm()
         #: When something was last begun by an idle crew, or handed back (monotonic ms).
@@ -126,11 +128,16 @@ class ThreadCrew:
             return
         job.conclude_by = 0  # until a thread begins
         self._reporting.add(job)
+        self._board.begin(job.entry)  # a tracker is code of the user's
 
         def report() -> Job | None:
-            job.report()
+            job.context.copy().run(job.report)  # a copy: a thread that was given up may still be in it
             self._reporting.discard(job)
-            return job if job.was_taken else None
+            if job.was_taken:
+                return job
+            if not job.has_strays:
+                self._board.conclude(job.entry)
+            return None
 
         self._inbox.put(report)
         self._call_thread()
@@ -247,10 +254,18 @@ class ThreadCrew:
                 self._give_up_report(job)
         for thread, stray in list(self._strays.items()):
             if not thread.is_alive():
-                del self._strays[thread]
-                self._board.abandoned = len(self._strays)
+                self._forget(thread, stray)
             elif stray.deadline and now >= stray.next_interrupt:
                 stray.interrupt(now)
+
+    def _forget(self, thread: threading.Thread, stray: Job) -> None:
+        """A thread that was given up has ended: once no other runs code for its message, none does."""
+        if stray.claimed.token in self._running or stray in self._reporting:
+            return  # another thread concludes it, or tells its tracker
+        del self._strays[thread]
+        self._board.abandoned = len(self._strays)
+        if stray not in self._strays.values():
+            self._board.conclude(stray.entry)
 
     def _abandon(self, job: Job) -> None:
         thread = job.runner
@@ -262,7 +277,7 @@ class ThreadCrew:
         self._replace(thread, job, "did not end after the timeout")
 
         def conclude() -> Job:
-            job.conclude_timeout()
+            job.context.copy().run(job.conclude_timeout)
             return job
 
         self._inbox.put(conclude)
@@ -287,7 +302,7 @@ class ThreadCrew:
         self._threads -= 1
         log.error(
             "The thread of %s %s: it is abandoned, and another takes its place.",
-            job.message.summary if job.message is not None else job.claimed.uuid,
+            job.delivery.summary if job.delivery is not None else job.claimed.uuid,
             why,
             extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
         )
@@ -316,13 +331,15 @@ class ThreadCrew:
         bed = threading.Lock()
         bed.acquire()
         tasks, broker, max_losses, board = self._tasks, self._broker, self._max_losses, self._board
+        contexts = self._contexts
         while (work := self._inbox.get(bed)) is not None:
             job: Job | None
             try:
                 if isinstance(work, Job):
                     job = work
                     began = time.monotonic_ns()
-                    job.run(tasks, broker, max_losses, board)
+                    job.context = contexts.fresh()
+                    job.context.run(job.run, tasks, broker, max_losses, board)
                     job.took_ns = time.monotonic_ns() - began
                 else:
                     job = work()

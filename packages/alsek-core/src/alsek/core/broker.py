@@ -19,6 +19,7 @@ from alsek.exceptions import (
     MessageAlreadyExistsError,
     MessageDoesNotExistsError,
     TaskFailedError,
+    ValidationError,
     WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend

@@ -20,6 +20,7 @@ comes from the delivery, not from the message object that the user's code is giv
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

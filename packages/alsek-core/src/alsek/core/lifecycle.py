@@ -290,7 +290,8 @@ def _unserializable(task: AnyTask, result: Any, error: BaseException) -> Seriali
 def _callback(task: AnyTask, message: Message, result: Any) -> Submission:
     """The message's callback, as it is submitted together with the completion."""
     assert message.callback_message_data is not None
-    callback = Message(**{"named": False, **message.callback_message_data})
+    data: dict[str, Any] = {"named": False, **message.callback_message_data}
+    callback = Message(**data)
     callback.previous_result = result
     callback.previous_message_uuid = message.uuid
     callback.progenitor_uuid = message.progenitor_uuid or message.uuid

@@ -153,7 +153,7 @@ def test_every_exception_is_explained() -> None:
 
 
 #: Commands and code on that page, with a space in them.
-_NO_QUOTATION = ("pip install ", "sqlite3 FILE", "backoff=")
+_NO_QUOTATION = ("pip install ", "sqlite3 FILE", "backoff=", "if __name__")
 
 #: What only those meet who call a store's ports themselves.
 _FOR_PORTS = "WorkerUnknownError"

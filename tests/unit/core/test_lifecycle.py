@@ -489,7 +489,7 @@ def test_a_callback_that_exits_when_it_is_serialized(broker: Broker) -> None:
     made = task(broker, max_retries=0)(lambda: Exits(a=1))
     made.generate(queue="other", callback=made.generate(submit=False))
     message = claim_in(broker, "other")
-    assert isinstance(conclude(made, message, attempt(made, message)).outcome, Died)
+    assert isinstance(through(made, message).outcome, Died)
 
 
 def test_an_exception_whose_text_exits(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
@@ -519,7 +519,7 @@ def test_a_retry_that_can_not_be_written(backend: MemoryBackend) -> None:
     made.generate()
     message = claim(made.broker)
     backend.serializer.forward = lambda obj: sys.exit(3)  # type: ignore[method-assign]
-    assert dead(conclude(made, message, attempt(made, message)))["text"] == "v"
+    assert dead(through(made, message))["text"] == "v"
 
 
 @pytest.mark.parametrize("where", ["message", "task", "both"])

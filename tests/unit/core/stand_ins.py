@@ -14,7 +14,7 @@ from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend, Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Outcome, Step, Worker
+from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
 
 #: Long enough for any machine; a test that gets here has failed.
 PATIENCE = 20.0
@@ -168,6 +168,13 @@ def claim(broker: Broker, session: Session | None = None) -> Message:
     message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
     message.claim = Claim(session, claimed)
     return message
+
+
+def delivered(message: Message, broker: Broker) -> Delivery:
+    """A message made by hand, as if a worker of nobody's held it."""
+    serializer = broker.backend.serializer
+    session = Session(broker.backend, Worker("", "any", None, 15_000, 1_000, "freely"))
+    return Delivery(Claimed(message.uuid, message.queue, message.pack(serializer), 1), session, serializer)
 
 
 def held(message: Message) -> Delivery:

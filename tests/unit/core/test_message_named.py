@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.calls import Call
 from alsek.core.lifecycle import attempt, conclude
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.task import task
 from alsek.core.trigger import ticks
 from alsek.core.worker.frames import outcome_from_wire, outcome_to_wire
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Submission, Succeeded
 from alsek.storage.serialization import JsonSerializer
+from tests.unit.core.stand_ins import delivered
 
 SERIALIZER = JsonSerializer()
-NO_SESSION: Any = None
 
 
 def _unpacked(message: Message) -> Message:
@@ -76,9 +75,10 @@ def _callback_submissions(first: Message) -> list[Submission]:
     submitted = []
     message = first
     while message.callback_message_data is not None:
-        message.claim = Claim(NO_SESSION, 1)
-        here = task(Broker(MemoryBackend()), name="t")(lambda: None)
-        outcome = conclude(here, message, attempt(here, message)).outcome
+        broker = Broker(MemoryBackend())
+        here = task(broker, name="t")(lambda: None)
+        delivery = delivered(message, broker)
+        outcome = conclude(here, delivery, attempt(here, delivery)).outcome
         assert isinstance(outcome, Succeeded)
         outcome = outcome_from_wire(outcome_to_wire(outcome))
         assert isinstance(outcome, Succeeded)

@@ -12,11 +12,12 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.calls import Call
 from alsek.core.lifecycle import attempt, conclude
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.parameters import Parameters
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, ArgumentsRejectedError, ValidationError
 from alsek.storage.backends.records import Died
+from tests.unit.core.stand_ins import delivered
 
 #: All kinds of parameters, alone and together; each returns what it was given.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -160,7 +161,7 @@ def test_a_class_may_check_in_its_own_way(broker: Broker) -> None:
     message = made.generate((1,))
     with pytest.raises(ArgumentsError):
         made.generate((1, 2, 3))
-    assert attempt(made, message).result == (1, "s")
+    assert attempt(made, delivered(message, broker)).result == (1, "s")
 
 
 # ── the message ────────────────────────────────────────────────────────────────────────────────────
@@ -257,27 +258,29 @@ def test_a_worker_fails_it_at_once(broker: Broker, max_retries: int | None) -> N
 
     made = task(broker, name="send", base_task=Eager, max_retries=max_retries)(lambda to: ran.append(to))
     message = Message("send", args=(1, 2))
-    message.claim = Claim(None, 1)  # type: ignore[arg-type]
-    conclusion = conclude(made, message, attempt(made, message))
+    delivery = delivered(message, broker)
+    conclusion = conclude(made, delivery, attempt(made, delivery))
     assert isinstance(conclusion.outcome, Died)
     assert ran == []
-    assert message.exception_details is not None
-    assert message.exception_details["name"] == ArgumentsRejectedError.__name__
-    assert "task 'send': 2 positional arguments are too many" in message.exception_details["text"]
+    details = delivery.message.exception_details
+    assert details is not None
+    assert details["name"] == ArgumentsRejectedError.__name__
+    assert "task 'send': 2 positional arguments are too many" in details["text"]
 
 
 def test_a_refusal_inside_a_task_is_a_failure_like_any_other(broker: Broker) -> None:
     """A task that submits another with wrong arguments is retried: only its own arguments end it at once."""
     other = task(broker, name="other")(lambda to: None)
     made = task(broker, name="made")(lambda: other.generate())
-    assert isinstance(attempt(made, Message("made")).exception, ArgumentsError)
-    assert not isinstance(attempt(made, Message("made")).exception, ArgumentsRejectedError)
+    exception = attempt(made, delivered(Message("made"), broker)).exception
+    assert isinstance(exception, ArgumentsError)
+    assert not isinstance(exception, ArgumentsRejectedError)
 
 
 def test_a_type_error_of_the_function_is_its_own(broker: Broker) -> None:
     """What the function raises is not taken for wrong arguments."""
     made = task(broker)(lambda a: len(a))
-    exception = attempt(made, made.generate((5,))).exception
+    exception = attempt(made, delivered(made.generate((5,)), broker)).exception
     assert type(exception) is TypeError
 
 

@@ -15,6 +15,7 @@ from alsek.core.status import StatusTracker
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, SerializationError, TaskFailedError
 from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Claimed
 from alsek.storage.result import ResultStore
 
 here = Broker(MemoryBackend())
@@ -99,12 +100,10 @@ def test_a_store_in_memory_is_not_pickled(broker: Broker) -> None:
 def test_a_message_is_copied_as_its_data() -> None:
     """An equal message that shares nothing with the first, and holds no claim."""
     message = Message("t", args=([1],), kwargs={"a": {}}, metadata={"m": [2]}, priority=3)
-    message.claim = Claim(None, 7)  # type: ignore[arg-type]
-    message.packed = b"as it came"
+    message.claim = Claim(None, Claimed("u", "q", b"as it came", 7))  # type: ignore[arg-type]
     for copied in (again(message), copy.deepcopy(message), copy.copy(message)):
         assert copied == message
         assert copied.claim is None
-        assert copied.packed is None
     assert copy.deepcopy(message).args[0] is not message.args[0]
 
 

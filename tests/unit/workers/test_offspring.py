@@ -153,7 +153,7 @@ def test_a_corrupt_payload_is_buried(line: Callable[..., Line], add: AnyTask) ->
     """Bytes that are no message become a dead letter, whether they were to be run or charged."""
     open_line = line(add, most_tasks=2)
     for charge in ((), ("WorkerLostError", "x")):
-        name, _ = details_of(open_line.answer(new(add), *charge, payload=b"\xff{"))
+        name, _ = details_of(open_line.answer(new(add, 1, 2), *charge, payload=b"\xff{"))
         assert name == "CorruptMessageError"
 
 

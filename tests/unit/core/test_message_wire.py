@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alsek.core.backoff import LinearBackoff
 from alsek.core.message import Message
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
-from alsek.exceptions import CorruptMessageError, SerializationError
+from alsek.exceptions import CorruptMessageError, SerializationError, TaskTimeoutError
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 JSON = JsonSerializer()
@@ -275,3 +275,21 @@ def test_the_submission_is_what_a_store_reads() -> None:
     submission = message.submission(JSON)
     assert submission._replace(payload=b"") == ("u", "q", b"", 3, "thread", 4, 5, -1, True)
     assert Message("t").submission(JSON).ttl == 0
+
+
+class Struck(Serializer):
+    """Is struck by the timeout of the task that it runs in."""
+
+    def forward(self, obj: Any) -> bytes:
+        raise TaskTimeoutError("now")
+
+    def reverse(self, obj: bytes) -> Any:
+        raise TaskTimeoutError("now")
+
+
+def test_a_timeout_is_no_refusal() -> None:
+    """A task's timeout that strikes while a value is serialized is the timeout: the attempt may be retried."""
+    with pytest.raises(TaskTimeoutError):
+        Message("t").pack(Struck())
+    with pytest.raises(TaskTimeoutError):
+        dump(Struck(), 1)

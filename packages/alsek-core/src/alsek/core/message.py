@@ -17,7 +17,7 @@ from alsek.defaults import (
     MAX_DURATION,
     MAX_PRIORITY,
 )
-from alsek.exceptions import CorruptMessageError, SerializationError
+from alsek.exceptions import AlsekError, CorruptMessageError, SerializationError
 from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -303,7 +303,9 @@ class Message:
                 if (value := getattr(self, name)) is not default and (default is None or value != default)
             }
             return dump(serializer, _finished(wire))
-        except Exception as error:  # noqa: BLE001  also of too long a chain
+        except Exception as error:  # also of too long a chain
+            if isinstance(error, AlsekError) and not isinstance(error, SerializationError):
+                raise  # a task's timeout, say, that strikes just here
             reason = error.__cause__ or error if isinstance(error, SerializationError) else error
             raise SerializationError(blame(self, wire, serializer, reason)) from reason
 

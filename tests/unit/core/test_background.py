@@ -43,19 +43,42 @@ def test_what_can_not_be_kept_up_with_is_left_out(caplog: pytest.LogCaptureFixtu
         begun.set()
         assert go.wait(10)
 
-    caller = Background(work, "chore")
+    caller = Background(work, "slow chore")
     caller.request()
     assert begun.wait(10)
     with caplog.at_level(logging.WARNING):
         for _ in range(background._MOST_WAITING + 1):
             caller.request()
     assert caplog.text.count("left one out") == 1
-    (thread,) = (each for each in threading.enumerate() if each.name == "chore")
+    (thread,) = (each for each in threading.enumerate() if each.name == "slow chore")
     caller.stop()
     go.set()
     thread.join(10)
     assert not thread.is_alive()
     assert calls == [1]
+
+
+@pytest.mark.parametrize("requests", [1, 3, background._MOST_WAITING + 1])
+def test_what_waits_can_be_let_come_first(requests: int) -> None:
+    """Stopped without dropping anything: each request is a call still, and then the thread ends."""
+    go, calls = threading.Event(), []
+
+    def work() -> None:
+        calls.append(1)
+        assert go.wait(10)
+
+    caller = Background(work, f"chore of {requests}")
+    caller.request()
+    while not calls:
+        threading.Event().wait(0.001)
+    for _ in range(requests - 1):
+        caller.request()
+    (thread,) = (each for each in threading.enumerate() if each.name == f"chore of {requests}")
+    caller.stop(drop_waiting=False)
+    go.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(calls) == requests
 
 
 def test_in_a_forked_child_nothing_is_called() -> None:

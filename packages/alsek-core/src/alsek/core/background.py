@@ -32,6 +32,7 @@ class Background:
         self._name = name
         self._requests: queue.Queue[bool] = queue.Queue(_MOST_WAITING)
         self._stopped = False
+        self._drop_waiting = False
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def request(self) -> None:
@@ -41,17 +42,24 @@ class Background:
         except queue.Full:
             log.warning("%s: %d calls are waiting already; left one out.", self._name, _MOST_WAITING)
 
-    def stop(self) -> None:
-        """Let no further call begin, and the thread end. Returns at once; a call under way goes on."""
+    def stop(self, *, drop_waiting: bool = True) -> None:
+        """Let the thread end. Returns at once; a call under way goes on.
+
+        Args:
+            drop_waiting: The calls that wait are dropped; otherwise they come first.
+        """
         self._stopped = True
+        self._drop_waiting = drop_waiting
         try:
             self._requests.put_nowait(False)
         except queue.Full:
-            pass  # then the thread has something to wake up by
+            pass  # the thread finds that it is stopped after the last of them
 
     def _run(self) -> None:
-        while self._requests.get() and not self._stopped:
+        while self._requests.get() and not (self._stopped and self._drop_waiting):
             try:
                 self._function()
             except Exception:  # a call that fails is not the last
                 log.exception("%s failed.", self._name)
+            if self._stopped and self._requests.empty():
+                return

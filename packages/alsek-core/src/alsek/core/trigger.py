@@ -82,6 +82,8 @@ class Schedule:
                     unsent.append(message)
                     raise
 
+        if self._background is not None:  # of a trigger that has come to its end
+            self._background.stop(drop_waiting=False)
         self._background = Background(tick, f"trigger of task {self.name}")
         # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
         self._job = self._running().add_job(

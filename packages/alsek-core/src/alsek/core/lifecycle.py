@@ -108,7 +108,7 @@ def attempt(task: AnyTask, delivery: Delivery) -> Attempt:
         task.post_op(message, result)
         if forks.forked:
             forks.leave()
-        callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
+        callback = message.chain is not None and bool(task.do_callback(message, result))
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
         forks.check(error)
         return Attempt(exception=error)
@@ -328,9 +328,8 @@ def _unserializable(task: AnyTask, result: Any, error: BaseException) -> Seriali
 
 def _callback(delivery: Delivery, result: Any) -> Message:
     """The message's callback, as it is submitted together with the completion. The task may have chosen it."""
-    assert delivery.message.callback_message_data is not None
-    data: dict[str, Any] = {"named": False, **delivery.message.callback_message_data}
-    callback = Message(**data)
+    callback = delivery.message.callback()
+    assert callback is not None
     callback.previous_result = result
     callback.previous_message_uuid = delivery.uuid
     callback.progenitor_uuid = delivery.progenitor_uuid or delivery.uuid

@@ -18,7 +18,7 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from alsek.exceptions import SerializationError, ValidationError
+from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
 from alsek.storage.serialization import Serializer, dump
 
 Data: TypeAlias = dict[str, Any]
@@ -123,7 +123,7 @@ class Chain:
         """The nested data of all callbacks. A change in it is a change of the chain.
 
         Raises:
-            ValueError: A block can't be read.
+            CorruptMessageError: A block can't be read.
         """
         if self._blocks:
             rest = [link for block in self._blocks for link in self._opened(block)]
@@ -135,7 +135,7 @@ class Chain:
         """The data of the next callback without those that follow it, and these.
 
         Raises:
-            ValueError: A block can't be read.
+            CorruptMessageError: A block can't be read.
         """
         rest, blocks = self._data.get(_NESTED), self._blocks
         if rest is None and blocks:
@@ -182,8 +182,14 @@ class Chain:
 
     def _opened(self, block: str) -> list[Data]:
         assert self._serializer is not None
-        found = self._serializer.reverse(zlib.decompress(b64decode(block, validate=True)))
-        return [self._complete(link) for link in found]
+        try:
+            found = self._serializer.reverse(zlib.decompress(b64decode(block, validate=True)))
+            return [self._complete(link) for link in found]
+        except Exception as error:  # whatever a serializer raises on bytes that are not its own
+            raise CorruptMessageError(
+                f"the callbacks after {self._data.get('uuid')!r} can't be read by {self._serializer!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 def _chained(chain: list[Data]) -> Chain:

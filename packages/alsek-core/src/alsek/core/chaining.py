@@ -33,7 +33,7 @@ def chain(message: Message, callbacks: tuple[Message, ...], fresh: bool = False)
         messages[index - 1].append_callback(messages[index])
 
 
-def given(callback: Message | tuple[Message, ...] | None) -> tuple[Message, ...]:
+def callbacks_of(callback: Message | tuple[Message, ...] | None) -> tuple[Message, ...]:
     """The messages that were given as callbacks.
 
     Raises:

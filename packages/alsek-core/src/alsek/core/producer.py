@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from alsek.core.broker import Broker
 from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
-from alsek.core.chaining import chain, given
+from alsek.core.chaining import callbacks_of, chain
 from alsek.core.limits import check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
@@ -152,7 +152,7 @@ class Producer(TaskHooks):
             ttl = options.get("ttl")
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
-            for each in (message, *given(callback)):
+            for each in (message, *callbacks_of(callback)):
                 # Refused here, where the caller can mend it; callbacks of callbacks were checked when those were made.
                 each.pack(self.broker.backend.serializer, callbacks=False)
         return message
@@ -266,7 +266,7 @@ class Producer(TaskHooks):
         )
         self.check_arguments(message.args, message.kwargs)
         if callback is not None:
-            chain(message, given(callback), fresh=uuid is None)
+            chain(message, callbacks_of(callback), fresh=uuid is None)
         return message
 
     def _made(

@@ -28,7 +28,9 @@ def ticks(first: Message) -> Iterator[Message]:
         message = _anew(first.data)
         message.progenitor_uuid = first.uuid
         # With the first one's uuids they would be taken for the first one's, and skipped.
-        message.callback_message_data = nested(_anew(link).data for link in links(first.callback_message_data))
+        message.callback_message_data = nested(
+            _anew(link).data for link in links(first.callback_message_data)
+        )
         yield message
 
 

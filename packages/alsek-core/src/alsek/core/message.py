@@ -145,7 +145,7 @@ class Message:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*_ALONE, "chain", "claim", "named")
+    __slots__ = (*_ALONE, "chain", "claim", "named", "read")
 
     def __init__(
         self,
@@ -206,6 +206,8 @@ class Message:
         self.status_ttl = status_ttl
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
+        #: It came from a store, so it has all that is stored of it.
+        self.read = False
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
             check_call(self, args)
         for name in self.kwargs:
@@ -365,6 +367,7 @@ class Message:
             message = cls(**wire, uuid=uuid, queue=queue)
             if callback is not None:
                 message.chain = Chain.read(callback, blocks, serializer, _complete)
+            message.read = True
             return message
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(

@@ -83,6 +83,11 @@ class Shelf:
         self._store.statuses.pop(uuid)
         self.dead.pop((submission.queue, uuid))
 
+    def was_taken_in(self, uuid: str, request: str) -> bool:
+        """Whether the message of this uuid, stored or just finished, came in under this request."""
+        present = self.records.get(uuid) or self._gone.get(uuid)
+        return present is not None and present.request == request
+
     def admit(self, submission: Submission, request: str) -> None:
         """Take a message in: ready, or delayed by its delay."""
         record = Record(submission, request, bytes(submission.payload))

@@ -246,18 +246,27 @@ class MessagePort(ABC):
 
     @abstractmethod
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        """The dead letters of a queue, oldest first."""
+        """The dead letters that the queue has when the walk begins, oldest first, fetched in small pieces.
+
+        Each is yielded at most once, and if it stays there, once. A message that is buried during the walk is not
+        yielded, also if it is one that was replayed and died again.
+        """
 
     @abstractmethod
     def dead_queues(self) -> list[str]:
         """The queues that have dead letters, in alphabetical order."""
 
     @abstractmethod
-    def replay(self, submission: Submission) -> bool:
-        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`.
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        """Take the dead letter of ``submission.uuid`` with this `died_at` back among the messages, as `submission`.
 
         This is the old message, not a new one: the letter goes, a result of it stays, whether or not the uuid
-        is ``named``. False if it isn't there, or if a message of this uuid lives again.
+        is ``named``.
+
+        Returns:
+            True as well if that was done before: the message of this uuid that is stored, or that was gone last (within
+            :data:`~alsek.defaults.DEDUP_WINDOW`), came from a replay. False if there is no such letter, or if a
+            message of its uuid is stored.
         """
 
     @abstractmethod

@@ -238,6 +238,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.remove(queue, uuid) == (message is not None)
         if message is not None:
             self.model.take_out(message, finished=False)
+            self.model.statuses[uuid] = TaskStatus.UNKNOWN
 
     @rule(uuid=names, delay=delays)
     def reschedule(self, uuid: str, delay: int) -> None:

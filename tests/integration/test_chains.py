@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alsek.exceptions import TaskFailedError
+from alsek.tools import ResultPool
 from tests.integration.conftest import Project
 
 each_pool = pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
@@ -76,3 +77,50 @@ def test_a_result_is_written_with_its_own_stores_serializer(project: Project, po
     assert tasks.pickled.get(first) == 5
     with pytest.raises(TaskFailedError, match=r"previous_result = \{5\}.*JsonSerializer"):
         tasks.pickled.get(tasks.a_set.generate(callback=tasks.double.generate(submit=False)), timeout=20_000)
+
+
+ENDS = """
+from alsek.core.task import Task
+
+class OnlyIfLong(Task):
+    def do_callback(self, message, result):
+        return result > 10
+
+@task(broker, result_store=result_store, base_task=OnlyIfLong)
+def count(text: str) -> int:
+    return len(text)
+
+@task(broker, result_store=result_store)
+def double(message: Message) -> int:
+    return 2 * message.previous_result
+
+@task(broker, result_store=result_store, max_retries=0)
+def fail() -> None:
+    raise ValueError("no")
+"""
+
+
+def test_descendants_are_waited_for_and_no_longer(project: Project) -> None:
+    """`get` and `ResultPool` agree: all results of a chain that goes on, those that are there of one that does not."""
+    tasks = project.write(ENDS)
+    project.worker("--n_processes", "1")
+    results, pool = tasks.result_store, ResultPool(tasks.result_store)
+    texts = {"short": [5], "long enough": [11, 22, 44]}
+    for text, expected in texts.items():
+        first, second = (
+            tasks.count.generate(
+                args=(text,),
+                callback=(tasks.double.generate(submit=False), tasks.double.generate(submit=False)),
+            )
+            for _ in range(2)
+        )
+        assert results.get(first, timeout=20_000, descendants=True) == expected
+        assert [found for _, found in pool.istream(second, descendants=True, timeout=20_000)] == [expected]
+    failing = tasks.count.generate(
+        args=("long enough",),
+        callback=(tasks.fail.generate(submit=False), tasks.double.generate(submit=False)),
+    )
+    with pytest.raises(TaskFailedError, match="ValueError: no"):
+        results.get(failing, timeout=20_000, descendants=True)
+    with pytest.raises(TaskFailedError, match="ValueError: no"):
+        list(pool.stream(failing, descendants=True, timeout=20_000))

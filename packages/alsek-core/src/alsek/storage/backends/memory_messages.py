@@ -293,6 +293,8 @@ class MemoryMessages(MessagePort):
             if record is None:
                 return False
             record.revoked = True
+            if record.holder is None:
+                self._store.publish(f"results:{uuid}")
             return True
 
     def get(self, queue: str, uuid: str) -> Stored | None:

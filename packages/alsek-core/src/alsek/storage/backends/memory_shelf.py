@@ -135,6 +135,9 @@ class Shelf:
     def drop(self, record: Record) -> None:
         """Remove a record. Its request is remembered, so that it can be repeated; its uuid is new again."""
         self._discard(record, finished=False)
+        status = self._statuses.get([record.uuid])[0]
+        if status is None or status.status not in (TaskStatus.FAILED, TaskStatus.SUCCEEDED):
+            self._set_status(record, TaskStatus.UNKNOWN)
 
     def succeed(self, record: Record) -> None:
         """Remove a record that its holder finished. Its uuid is remembered, and not new for a while."""

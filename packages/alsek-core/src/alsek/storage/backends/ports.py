@@ -191,7 +191,8 @@ class MessagePort(ABC):
     def remove(self, queue: str, uuid: str) -> bool:
         """Remove a message in whatever state, without regard to who holds it; False if it isn't there.
 
-        Its uuid is new at once, but not to the request that brought it: see :meth:`add`. The same for :meth:`bury`.
+        UNKNOWN is written, unless its status is FAILED or SUCCEEDED. Its uuid is new at once, but not to the request
+        that brought it: see :meth:`add`. The same for the uuid in :meth:`bury`.
         """
 
     @abstractmethod
@@ -207,7 +208,10 @@ class MessagePort(ABC):
 
     @abstractmethod
     def revoke(self, queue: str, uuid: str) -> bool:
-        """Mark a message as revoked; it stays where it is. Its holder hears of it at once. False if it isn't there."""
+        """Mark a message as revoked; it stays where it is. False if it isn't there.
+
+        Its holder hears of it at once; if it has none, the channel of its result tells of it.
+        """
 
     @abstractmethod
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -276,7 +280,8 @@ class MessagePort(ABC):
 
 class ResultPort(ABC):
     """Results, by the uuid of the message. A write publishes on the channel ``results:<uuid>``;
-    so do a failure and a removal of the message, since whoever waits for the result must look again."""
+    so do a failure and a removal of the message, and a revocation while nobody holds it, since those who wait for the
+    result must look again."""
 
     @abstractmethod
     def put(

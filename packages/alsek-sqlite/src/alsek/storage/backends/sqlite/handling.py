@@ -13,6 +13,7 @@ from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
 
 _FIND: Final = f"SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"
+_HAS_ENDED: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
 _DEAD: Final = (
     f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND (expiry IS NULL OR expiry > ?)"  # noqa: S608
 )
@@ -32,12 +33,14 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
 
 
 def remove(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Delete a message; whether it was there."""
+    """Delete a message; whether it was there. Its status is UNKNOWN then, unless it tells of an end."""
     found = _find(tx, queue, uuid)
     if found is None:
         return False
     set_aside(tx, found.message)
     drop(tx, [found.message], done=False)
+    if tx.execute(_HAS_ENDED, (tx.ns, uuid, TaskStatus.FAILED, TaskStatus.SUCCEEDED)).fetchone() is None:
+        set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.UNKNOWN)
     tx.notes.append((f"results:{uuid}", b""))
     return True
 
@@ -69,12 +72,15 @@ def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
 
 
 def revoke(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Mark a message as revoked, and call its holder; whether it was there."""
+    """Mark a message as revoked, and tell its holder or those who wait for the result; whether it was there."""
     found = _find(tx, queue, uuid)
     if found is None:
         return False
     tx.execute("UPDATE messages SET revoked = 1 WHERE id = ?", (found.message,))
-    tx.calls.extend(name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall())
+    holders = [name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall()]
+    tx.calls.extend(holders)
+    if not holders:
+        tx.notes.append((f"results:{uuid}", b""))
     return True
 
 

@@ -38,12 +38,17 @@ class Lineage:
         self.message = message
         self._store = store
         self._callbacks: list[Data] = list(links(message.callback_message_data))
-        self.uuids = [message.uuid, *(link["uuid"] for link in self._callbacks)]
+        self.uuids: list[str] = [message.uuid, *(link["uuid"] for link in self._callbacks)]
         self.newest = 0
         #: All before this one are over.
         self._front = 0
         #: One of the messages was seen in the store, or the store has told of the end of the first.
         self._begun = False
+
+    @property
+    def awaited(self) -> str:
+        """The uuid of the first message that is not known to be over."""
+        return self.uuids[min(self._front, len(self.uuids) - 1)]
 
     @property
     def channels(self) -> list[str]:

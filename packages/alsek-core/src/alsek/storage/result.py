@@ -142,7 +142,7 @@ class ResultStore:
             while record is None:
                 if may_have_failed and (failure := self.failure(message, told)) is not None:
                     raise failure
-                note = news.wait(_left(message, deadline, timeout))
+                note = news.wait(_left(message.summary, deadline, timeout))
                 if note is not None and note.data:
                     record = ResultRecord.unpack(message.uuid, note.data)
                 else:
@@ -160,7 +160,8 @@ class ResultStore:
         with self.backend.subscribe(*lineage.channels) as news:
             while not lineage.over():
                 # A callback that keeps no result ends unheard.
-                lineage.heard(news.wait(min(_left(message, deadline, timeout), _LOOK_AGAIN)))
+                left = _left(f"{message.summary} or of its callbacks ({lineage.awaited})", deadline, timeout)
+                lineage.heard(news.wait(min(left, _LOOK_AGAIN)))
 
     def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
         own = self.backend.results.get([message.uuid])[0]
@@ -190,8 +191,8 @@ class ResultStore:
         return self.backend.results.delete(uuids) if uuids else 0
 
 
-def _left(message: Message, deadline: float, timeout: int) -> int:
+def _left(whose: str, deadline: float, timeout: int) -> int:
     left = int((deadline - time.monotonic()) * 1000)
     if left <= 0:
-        raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
+        raise TimeoutError(f"no result of {whose} after {timeout} ms")
     return left

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from alsek.core.message import Message
+from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import StatusRecord, Stored, TaskStatus
+from alsek.storage.backends.records import FOR_EVER, StatusRecord, Stored, TaskStatus
+from alsek.storage.result import ResultStore
 from tests.contract.actors import (
     DLQ_TTL,
     ERROR,
@@ -162,6 +165,29 @@ def test_what_is_removed_is_unknown(backend: Backend, messages: MessagePort, act
         TaskStatus.SUCCEEDED,
         None,
     ]
+
+
+@pytest.mark.parametrize("descendants", [False, True])
+@pytest.mark.parametrize("how", ["remove", "bury", "expire"])
+def test_a_wait_that_begins_after_the_end_is_told_at_once(
+    backend: Backend, store: Store, messages: MessagePort, actor: Actors, how: str, descendants: bool
+) -> None:
+    """A tracked message that was removed, buried by hand, or buried since it had expired: the reason is raised."""
+    message = Message("t", "q", uuid="a", status_ttl=FOR_EVER, ttl=100)
+    add(backend, message.submission(backend.serializer))
+    if how == "remove":
+        messages.remove("q", "a")
+    elif how == "bury":
+        messages.bury("q", "a", ERROR, DLQ_TTL)
+    else:
+        store.advance(101)
+        worker = actor()
+        claimed = worker.claim_one()
+        assert claimed.expired
+        worker.step(died(claimed), limit=0)
+    reason = "was removed" if how == "remove" else "failed: "
+    with pytest.raises(TaskFailedError, match=reason):
+        ResultStore(backend).get(message, timeout=60_000, descendants=descendants)
 
 
 @pytest.mark.parametrize("how", ["remove", "bury", "revoke"])

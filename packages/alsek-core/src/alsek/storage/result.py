@@ -33,17 +33,19 @@ class ResultStore:
         ttl: How long (ms) each is kept, unless the message's ``result_ttl`` says otherwise; None for ever.
     """
 
+    #: The stores of the messages whose results are kept here.
+    _brokers: tuple[Backend, ...] = ()
+
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
         expect_backend("ResultStore", backend)
         check_integer("ttl", ttl, 1, "ResultStore", optional=True)
         self.backend = backend
         self.ttl = ttl
-        self._brokers: list[Backend] = []
 
     def serve(self, backend: Backend) -> None:
         """Called by each task that keeps its results here: its messages are in `backend`."""
         if not any(known is backend for known in self._brokers):
-            self._brokers.append(backend)
+            self._brokers = (*self._brokers, backend)
 
     @property
     def apart(self) -> bool:

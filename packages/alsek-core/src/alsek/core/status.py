@@ -107,13 +107,13 @@ class StatusTracker:
             TimeoutError: It did not get there in time; or, at once, it ended with another one, or the message is gone.
         """
         wanted = (status,) if isinstance(status, TaskStatus) else status
-        last: TaskStatus | None = None
+        last, known = TaskStatus.UNKNOWN, False
         for update in self.listen(message, timeout):
-            last = update.status
+            last, known = update.status, True
             if last in wanted:
                 return last
         names = " or ".join(each.name for each in wanted)
-        if last is TaskStatus.UNKNOWN:
+        if known and last is TaskStatus.UNKNOWN:
             raise TimeoutError(f"{message.summary} is gone, for it was removed: it will not be {names}")
         if last in TERMINAL:
             failure = failure_of(self.backend, message) if last is TaskStatus.FAILED else None
@@ -121,8 +121,7 @@ class StatusTracker:
             raise TimeoutError(
                 f"{message.summary} has ended as {last.name}: it will not be {names} any more{reason}"
             )
-        present = last or TaskStatus.UNKNOWN
-        raise TimeoutError(f"{message.summary} is {present.name}, not {names}, after {timeout} ms")
+        raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
     def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:
         """The status now, and each change as it is written, until a final one, or UNKNOWN: then the message is gone.

@@ -289,7 +289,8 @@ class Message:
         if self.chain is None:
             return None
         data, rest = self.chain.split()
-        callback = Message(**{_NAMED: False, **data})
+        fields: Data = {_NAMED: False, **data}
+        callback = Message(**fields)
         callback.chain = rest
         return callback
 

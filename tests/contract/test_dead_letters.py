@@ -60,7 +60,7 @@ def test_a_walk_covers_what_was_there_at_its_beginning(
     backend: Backend, store: Store, messages: MessagePort
 ) -> None:
     """What is replayed in the walk and dies again, or dies in another way meanwhile, is not walked to: it ends."""
-    names = [f"d{n:04}" for n in range(1_100)]
+    names = [f"d{n:04}" for n in range(250)]
     add(backend, *names)
     for name in names:
         messages.bury("q", name, ERROR, DLQ_TTL)
@@ -77,18 +77,18 @@ def test_a_walk_covers_what_was_there_at_its_beginning(
 
 def test_a_walk_misses_nothing_that_stays(backend: Backend, store: Store, messages: MessagePort) -> None:
     """Letters that are purged during the walk, and new ones that come, hide none of the others."""
-    names = [f"d{n:04}" for n in range(1_100)]
+    names = [f"d{n:04}" for n in range(250)]
     add(backend, *names, "new")
     for name in names:
         messages.bury("q", name, ERROR, DLQ_TTL)
     walk = messages.dead_letters("q")
     seen = [next(walk).uuid]
     store.advance(1)
-    for name in names[600:]:
+    for name in names[150:]:
         messages.purge("q", name)
     messages.bury("q", "new", ERROR, DLQ_TTL)
     seen += [letter.uuid for letter in walk]
-    assert set(names[:600]) <= set(seen)
+    assert set(names[:150]) <= set(seen)
     assert "new" not in seen
     assert len(seen) == len(set(seen))
 

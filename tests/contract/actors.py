@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from alsek.storage.backends.abstract import Backend, Note, Subscription
-from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     FOR_EVER,
     Claimed,
@@ -103,6 +103,12 @@ def add(backend: Backend, *items: Submission | str, **fields: Any) -> list[bool]
     """Add messages in one call of its own request."""
     submissions = [a_message(item, **fields) if isinstance(item, str) else item for item in items]
     return backend.messages.add(submissions, a_request())
+
+
+def replay(messages: MessagePort, submission: Submission) -> bool:
+    """Take back the dead letter of this uuid that there is now, if there is one."""
+    letter = messages.dead_letter(submission.queue, submission.uuid)
+    return messages.replay(submission, 0 if letter is None else letter.died_at)
 
 
 def a_request() -> str:

@@ -16,6 +16,7 @@ from tests.contract.actors import (
     a_request,
     add,
     died,
+    replay,
     retried,
     state_of,
     status_of,
@@ -248,7 +249,7 @@ def test_odd_names(backend: Backend, store: Store, actor: Callable[..., Actor], 
     worker.step(died(again), limit=0)
     assert uuids(messages.dead_letters(name)) == ["plain", name]
     assert messages.dead_queues() == [name]
-    assert messages.replay(a_message(name, queue=name))
+    assert replay(messages, a_message(name, queue=name))
     worker.step(succeeded(worker.claim_one()), limit=0)
     assert backend.results.get([name])[0] is not None
     assert messages.queues() == []

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import DeadLetter, Stored, TaskStatus
-from tests.contract.actors import DLQ_TTL, ERROR, Actor, a_message, add, died, state_of, status_of, uuids
+from tests.contract.actors import (
+    DLQ_TTL,
+    ERROR,
+    Actor,
+    a_message,
+    add,
+    died,
+    replay,
+    state_of,
+    status_of,
+    succeeded,
+    uuids,
+)
 from tests.contract.stores import SHORT, Store
 
 Actors = Callable[..., Actor]
@@ -44,6 +56,43 @@ def test_many_dead_letters_are_listed_whole(backend: Backend, store: Store, mess
     assert uuids(messages.dead_letters("q")) == names
 
 
+def test_a_walk_covers_what_was_there_at_its_beginning(
+    backend: Backend, store: Store, messages: MessagePort
+) -> None:
+    """What is replayed in the walk and dies again, or dies in another way meanwhile, is not walked to: it ends."""
+    names = [f"d{n:04}" for n in range(250)]
+    add(backend, *names)
+    for name in names:
+        messages.bury("q", name, ERROR, DLQ_TTL)
+    seen: list[str] = []
+    for letter in messages.dead_letters("q"):
+        seen.append(letter.uuid)
+        store.advance(1)
+        assert replay(messages, a_message(letter.uuid))
+        messages.bury("q", letter.uuid, ERROR, DLQ_TTL)
+        assert len(seen) <= len(names)
+    assert seen == names
+    assert len(list(messages.dead_letters("q"))) == len(names)
+
+
+def test_a_walk_misses_nothing_that_stays(backend: Backend, store: Store, messages: MessagePort) -> None:
+    """Letters that are purged during the walk, and new ones that come, hide none of the others."""
+    names = [f"d{n:04}" for n in range(250)]
+    add(backend, *names, "new")
+    for name in names:
+        messages.bury("q", name, ERROR, DLQ_TTL)
+    walk = messages.dead_letters("q")
+    seen = [next(walk).uuid]
+    store.advance(1)
+    for name in names[150:]:
+        messages.purge("q", name)
+    messages.bury("q", "new", ERROR, DLQ_TTL)
+    seen += [letter.uuid for letter in walk]
+    assert set(names[:150]) <= set(seen)
+    assert "new" not in seen
+    assert len(seen) == len(set(seen))
+
+
 def test_a_dead_letter_ends(backend: Backend, store: Store, messages: MessagePort) -> None:
     """A dead letter is gone after its time, and its queue with it; one with more time stays."""
     _bury(backend, "a", "b", dlq_ttl=SHORT)
@@ -53,7 +102,7 @@ def test_a_dead_letter_ends(backend: Backend, store: Store, messages: MessagePor
     assert list(messages.dead_letters("q")) == []
     assert backend.count("dead:q") == 0
     assert messages.purge("q") == 0
-    assert not messages.replay(a_message("b"))
+    assert not replay(messages, a_message("b"))
     assert uuids(messages.dead_letters("r")) == ["c"]
 
 
@@ -63,7 +112,7 @@ def test_a_replayed_letter_is_a_message_again(backend: Backend, actor: Actors) -
     add(backend, "a")
     worker.step(died(worker.claim_one()), limit=0)
     add(backend, "b")
-    assert backend.messages.replay(a_message("a", payload=b"once more"))
+    assert replay(backend.messages, a_message("a", payload=b"once more"))
     assert backend.messages.dead_letter("q", "a") is None
     assert backend.messages.dead_queues() == []
     assert backend.messages.get("q", "a") == Stored("a", "q", b"once more", 0, "ready", 0, False)
@@ -75,32 +124,54 @@ def test_a_replayed_letter_is_a_message_again(backend: Backend, actor: Actors) -
 def test_a_replay_may_be_delayed(backend: Backend, store: Store, actor: Actors) -> None:
     """A replayed letter waits as its submission says."""
     _bury(backend, "a")
-    assert backend.messages.replay(a_message("a", delay=500))
+    assert replay(backend.messages, a_message("a", delay=500))
     assert state_of(backend, "a") == "delayed"
     store.advance(500)
     assert uuids(actor().claim()) == ["a"]
 
 
 def test_only_dead_letters_can_be_replayed(backend: Backend, messages: MessagePort) -> None:
-    """What is not among the dead letters of that queue is not replayed; a second replay finds nothing."""
+    """What is not among the dead letters of that queue is not replayed."""
     add(backend, "alive")
     _bury(backend, "a")
-    assert not messages.replay(a_message("unknown"))
-    assert not messages.replay(a_message("alive", payload=b"changed"))
-    assert not messages.replay(a_message("a", queue="other"))
-    assert messages.replay(a_message("a"))
-    assert not messages.replay(a_message("a"))
+    assert not replay(messages, a_message("unknown"))
+    assert not replay(messages, a_message("alive", payload=b"changed"))
+    assert not replay(messages, a_message("a", queue="other"))
+    assert replay(messages, a_message("a"))
     assert sorted(uuids(messages.browse("q"))) == ["a", "alive"]
     stored = messages.get("q", "alive")
     assert stored is not None
     assert stored.payload == b"payload of alive"
 
 
+def test_a_replay_may_be_repeated(backend: Backend, store: Store, actor: Actors) -> None:
+    """After a lost reply it is sent again: nothing changes, whether the message waits or has ended."""
+    messages, worker = backend.messages, actor()
+    _bury(backend, "a")
+    letter = messages.dead_letter("q", "a")
+    assert letter is not None
+    store.advance(5)
+    assert messages.replay(a_message("a", payload=b"first"), letter.died_at)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.replay(a_message("a", payload=b"again"), 0)
+    claimed = worker.claim_one()
+    assert claimed.payload == b"first"
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    worker.step(died(claimed), limit=0)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.count("q") == 0
+    assert uuids(messages.dead_letters("q")) == ["a"]
+    assert replay(messages, a_message("a", payload=b"second"))
+    worker.step(succeeded(worker.claim_one()), limit=0)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.count("q") == 0
+
+
 def test_a_replay_spares_a_message_that_lives_again(backend: Backend, messages: MessagePort) -> None:
     """When a new message took the uuid of a dead one, the dead one is not replayed over it."""
     _bury(backend, "a")
     assert add(backend, a_message("a", payload=b"alive")) == [True]
-    assert not messages.replay(a_message("a", payload=b"from the dead"))
+    assert not replay(messages, a_message("a", payload=b"from the dead"))
     stored = messages.get("q", "a")
     assert stored is not None
     assert stored.payload == b"alive"
@@ -112,7 +183,7 @@ def test_a_message_may_die_again(backend: Backend, actor: Actors) -> None:
     """A replayed message that dies once more leaves one letter, with its last error and payload."""
     worker = actor()
     _bury(backend, "a")
-    backend.messages.replay(a_message("a", payload=b"second"))
+    replay(backend.messages, a_message("a", payload=b"second"))
     worker.step(died(worker.claim_one(), error=b'{"again":1}'), limit=0)
     letters = list(backend.messages.dead_letters("q"))
     assert [(letter.payload, letter.error) for letter in letters] == [(b"second", b'{"again":1}')]

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from alsek.core.message import Message
+from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Stored, TaskStatus
+from alsek.storage.backends.records import FOR_EVER, StatusRecord, Stored, TaskStatus
+from alsek.storage.result import ResultStore
 from tests.contract.actors import (
     DLQ_TTL,
     ERROR,
@@ -147,13 +150,55 @@ def test_an_untracked_message_gets_no_status(backend: Backend, messages: Message
     assert backend.statuses.get(["a", "b"]) == [None, None]
 
 
-@pytest.mark.parametrize("how", ["remove", "bury"])
+def test_what_is_removed_is_unknown(backend: Backend, messages: MessagePort, actor: Actors) -> None:
+    """The status of a tracked message that was removed is UNKNOWN, and published, unless it told of an end."""
+    add(backend, "a", "b", a_message("untracked", status_ttl=0))
+    backend.statuses.put("b", TaskStatus.SUCCEEDED)
+    with backend.subscribe("statuses:a") as subscription:
+        for name in ("a", "b", "untracked"):
+            assert messages.remove("q", name)
+        note = hear(subscription)
+        assert note is not None
+        assert StatusRecord.unpack("a", note.data).status is TaskStatus.UNKNOWN
+    assert [status_of(backend, name) for name in ("a", "b", "untracked")] == [
+        TaskStatus.UNKNOWN,
+        TaskStatus.SUCCEEDED,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("descendants", [False, True])
+@pytest.mark.parametrize("how", ["remove", "bury", "expire"])
+def test_a_wait_that_begins_after_the_end_is_told_at_once(
+    backend: Backend, store: Store, messages: MessagePort, actor: Actors, how: str, descendants: bool
+) -> None:
+    """A tracked message that was removed, buried by hand, or buried since it had expired: the reason is raised."""
+    message = Message("t", "q", uuid="a", status_ttl=FOR_EVER, ttl=100)
+    add(backend, message.submission(backend.serializer))
+    if how == "remove":
+        messages.remove("q", "a")
+    elif how == "bury":
+        messages.bury("q", "a", ERROR, DLQ_TTL)
+    else:
+        store.advance(101)
+        worker = actor()
+        claimed = worker.claim_one()
+        assert claimed.expired
+        worker.step(died(claimed), limit=0)
+    reason = "was removed" if how == "remove" else "failed: "
+    with pytest.raises(TaskFailedError, match=reason):
+        ResultStore(backend).get(message, timeout=60_000, descendants=descendants)
+
+
+@pytest.mark.parametrize("how", ["remove", "bury", "revoke"])
 def test_whoever_waits_for_the_result_is_told(backend: Backend, messages: MessagePort, how: str) -> None:
-    """A removal and a burial publish on the channel of the result: none will come."""
+    """A removal, a burial and a revocation publish on the channel of the result: none will come."""
     add(backend, "a")
     with backend.subscribe("results:a") as subscription:
         if how == "remove":
             messages.remove("q", "a")
+        elif how == "revoke":
+            messages.revoke("q", "a")
         else:
             messages.bury("q", "a", ERROR, DLQ_TTL)
         assert hear(subscription) == Note("results:a", b"")

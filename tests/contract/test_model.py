@@ -238,6 +238,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.remove(queue, uuid) == (message is not None)
         if message is not None:
             self.model.take_out(message, finished=False)
+            self.model.statuses[uuid] = TaskStatus.UNKNOWN
 
     @rule(uuid=names, delay=delays)
     def reschedule(self, uuid: str, delay: int) -> None:
@@ -271,7 +272,10 @@ class BackendMachine(RuleBasedStateMachine):
         key = (submission.queue, submission.uuid)
         if submission.uuid in self.model.messages:
             return
-        assert self.port.replay(submission) == (key in self.model.dead)
+        letter = self.port.dead_letter(*key)
+        assert (letter is not None) == (key in self.model.dead)
+        if letter is not None:
+            assert self.port.replay(submission, letter.died_at)
         if key in self.model.dead:
             del self.model.dead[key]
             self.model.admit(submission, "")

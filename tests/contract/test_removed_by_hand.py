@@ -9,7 +9,18 @@ import pytest
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from tests.contract.actors import DLQ_TTL, ERROR, Actor, a_message, a_request, add, died, state_of, succeeded
+from tests.contract.actors import (
+    DLQ_TTL,
+    ERROR,
+    Actor,
+    a_message,
+    a_request,
+    add,
+    died,
+    replay,
+    state_of,
+    succeeded,
+)
 from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
@@ -82,7 +93,7 @@ def test_the_last_end_of_a_uuid_counts(
     store.advance(DEDUP_WINDOW // 2 + 1)
     assert add(backend, "a") == [True]
     worker.step(succeeded(worker.claim_one()), limit=0)
-    assert messages.replay(a_message("b"))
+    assert replay(messages, a_message("b"))
     messages.remove("q", "b")
     store.advance(DEDUP_WINDOW // 3)
     assert add(backend, "a", "b") == [False, True]

@@ -24,6 +24,7 @@ from tests.contract.actors import (
     a_request,
     add,
     died,
+    replay,
     result_of,
     state_of,
     status_of,
@@ -166,7 +167,7 @@ def test_a_skipped_callback_removes_nothing(backend: Backend, actor: Actors) -> 
 def test_a_replay_takes_its_letter_only(backend: Backend, messages: MessagePort, actor: Actors) -> None:
     """A replayed message is the old one: its letter goes, what else is left of it stays."""
     _leave_everything(backend, actor())
-    assert messages.replay(a_message("a", named=True))
+    assert replay(messages, a_message("a", named=True))
     assert _is_left(backend) == (True, False, False, True)
     assert status_of(backend, "a") is TaskStatus.SUBMITTED
 

@@ -19,6 +19,7 @@ from tests.contract.actors import (
     died,
     lost,
     released,
+    replay,
     retried,
     rings,
     succeeded,
@@ -326,7 +327,7 @@ def test_a_replay_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None
     _hold(backend, holder, "a")
     holder.step(died(holder.held()[0]), limit=0)
     waiter = asleep(actor())
-    backend.messages.replay(a_message("a"))
+    replay(backend.messages, a_message("a"))
     assert rings(waiter)
 
 

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.records import FOR_EVER, Outcome, Step, Submission, TaskStatus, Worker
-from tests.contract.actors import ERROR
+from tests.contract.actors import ERROR, replay
 from tests.contract.stores import Store
 from tests.differential.chance import CASTS, LEASES, QUEUES, Chance, Claim
 from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
@@ -274,7 +274,7 @@ class History:
         if chance.maybe(0.7):
             submission = chance.submission(queue, uuid)
             self._tell("replay", submission)
-            self.pair.same(lambda backend, _: backend.messages.replay(submission))
+            self.pair.same(lambda backend, _: replay(backend.messages, submission))
         else:
             name = uuid if chance.maybe(0.7) else None
             self._tell("purge", queue, name)

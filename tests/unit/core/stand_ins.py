@@ -14,7 +14,7 @@ from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend, Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
+from alsek.storage.backends.records import Claimed, Outcome, Step, Submission, Worker
 
 #: Long enough for any machine; a test that gets here has failed.
 PATIENCE = 20.0
@@ -59,6 +59,11 @@ class LossyMessages:
         """As the port's."""
         self.steps.append((seq, tuple(outcomes), limit))
         answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limit))
+        return answer
+
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        """As the port's."""
+        answer: bool = self._through(lambda: self._inner.replay(submission, died_at))
         return answer
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:

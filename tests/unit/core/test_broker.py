@@ -10,6 +10,7 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import (
+    BackendUnavailableError,
     MessageAlreadyExistsError,
     MessageDoesNotExistsError,
     SerializationError,
@@ -17,7 +18,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed
-from tests.unit.core.stand_ins import Clock, a_session, claim
+from tests.unit.core.stand_ins import Clock, LossyBackend, a_session, claim
 
 
 def test_a_broker_needs_a_backend(backend: MemoryBackend) -> None:
@@ -192,8 +193,97 @@ def test_replay(broker: Broker, clock: Clock) -> None:
     again = claim(broker)
     assert (again.uuid, again.args) == (message.uuid, (1,))
     assert (again.retries, again.retry_delay, again.delay, again.exception_details) == (0, None, 0, None)
+    broker.replay(dead)  # again, since an answer was lost, say: no harm
+    assert broker.backend.count("queues:alsek_queue") == 1
+
+
+def test_replay_of_what_is_not_dead(broker: Broker) -> None:
+    """It is an error, whether the message waits or is nowhere."""
+    message = Message("t")
     with pytest.raises(MessageDoesNotExistsError):
-        broker.replay(dead)
+        broker.replay(message)
+    broker.submit(message)
+    with pytest.raises(MessageDoesNotExistsError):
+        broker.replay(message)
+
+
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_replay_may_be_repeated_after_a_lost_answer(clock: Clock, lost: str) -> None:
+    """Whether the store had done it or not: the second call is no error, and the message is there once."""
+    backend = LossyBackend(clock)
+    broker = Broker(backend)
+    message = Message("t", args=(1,))
+    broker.submit(message)
+    broker.fail(message)
+    backend.plan.append(lost)
+    with pytest.raises(BackendUnavailableError):
+        broker.replay(message)
+    broker.replay(message)
+    assert not broker.in_dlq(message)
+    assert claim(broker).args == (1,)
+    assert handed_out(broker) == []
+
+
+def a_stand_in(message: Message) -> Message:
+    """All that a line of a log gives of it."""
+    return Message(message.task_name, message.queue, uuid=message.uuid)
+
+
+def test_a_stand_in_names_the_stored_message(broker: Broker) -> None:
+    """What is replayed or retried is what the store has, with its arguments, callbacks and count of retries."""
+    message = Message("t", "mail", args=("a@example.com",), priority=3, metadata={"m": 1})
+    message.append_callback(Message("then"))
+    broker.submit(message)
+    broker.fail(a_stand_in(message), ValueError("smtp"))
+    broker.replay(a_stand_in(message))
+    stored = broker.sync_from_backend(a_stand_in(message))
+    assert {**stored.data, "created_at": 0, "updated_at": 0} == {
+        **message.data,
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    for retries in (1, 2):
+        stand_in = a_stand_in(message)
+        broker.retry(stand_in)
+        assert stand_in.retries == retries
+        stored = broker.sync_from_backend(stand_in)
+        assert (stored.args, stored.retries, stored.priority) == (("a@example.com",), retries, 3)
+        assert stored.descendant_uuids == message.descendant_uuids
+    assert broker.revoke(a_stand_in(message))
+    assert broker.is_revoked(message)
+    broker.ack(a_stand_in(message))
+    assert not broker.exists(message)
+
+
+@pytest.mark.parametrize("deed", ["retry", "replay", "fail"])
+def test_a_stand_in_with_another_queue_names_nothing(broker: Broker, deed: str) -> None:
+    """A uuid alone is not enough: the error says what was looked for, and nothing is changed."""
+    message = Message("t", "mail")
+    broker.submit(message)
+    with pytest.raises(MessageDoesNotExistsError, match="queue='other'"):
+        getattr(broker, deed)(Message("t", "other", uuid=message.uuid))
+    assert broker.sync_from_backend(message) == message
+
+
+def test_what_was_changed_in_a_message_that_was_read_is_stored(broker: Broker) -> None:
+    """A dead letter can be mended before it is replayed, and a held or stored message noted on before its retry."""
+    message = Message("t", args=("wrong",))
+    broker.submit(message)
+    broker.fail(message)
+    (dead,) = broker.dead_letters("alsek_queue")
+    dead.args = ("right",)
+    broker.replay(dead)
+    held = claim(broker)
+    assert held.args == ("right",)
+    held.metadata = "held"
+    broker.retry(held)
+    read = broker.sync_from_backend(message)
+    assert (read.metadata, read.retries) == ("held", 1)
+    broker.retry(message)  # meanwhile, by another
+    read.metadata = "read"
+    broker.retry(read)
+    stored = broker.sync_from_backend(message)
+    assert (stored.metadata, stored.retries, read.retries) == ("read", 3, 3)
 
 
 def test_an_unreadable_dead_letter_hides_no_other(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:

@@ -134,15 +134,6 @@ def test_a_chain_of_callbacks_survives() -> None:
     assert arrived == message
 
 
-def test_too_long_a_chain_is_refused() -> None:
-    """Nesting that no serializer can take is an error that names the task, not a broken message."""
-    data: dict[str, Any] | None = None
-    for _ in range(5_000):
-        data = {"task_name": "c", "queue": "q", "uuid": "u", "created_at": 1, "callback_message_data": data}
-    with pytest.raises(SerializationError, match="task 't'"):
-        Message("t", callback_message_data=data).pack(JSON)
-
-
 def test_callback_data_by_hand_may_be_sparse() -> None:
     """A callback written down by hand needs no more than what names it."""
     by_hand = {"task_name": "c", "queue": "q", "uuid": "u"}

@@ -8,11 +8,13 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
+from alsek.core.task import task
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import ResultRecord, Succeeded
 from alsek.storage.result import ResultStore
+from alsek.storage.serialization import JsonSerializer
 from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, WatchedBackend, a_session, claim
 
 
@@ -146,15 +148,185 @@ def test_a_failed_task_is_told_at_once(watched: WatchedBackend) -> None:
         results.get(message)
 
 
-def test_a_removed_message_wakes_and_the_wait_goes_on(watched: WatchedBackend) -> None:
-    """A removal is no failure: the wait goes on to its end."""
+@pytest.mark.parametrize("descendants", [False, True])
+@pytest.mark.parametrize(("deed", "reason"), [("remove", "was removed"), ("revoke", "was revoked")])
+def test_a_wait_ends_when_its_message_is_removed_or_revoked(
+    watched: WatchedBackend, descendants: bool, deed: str, reason: str
+) -> None:
+    """No result can come any more: the wait ends with the reason, tracked or not."""
     results, broker, message = ResultStore(watched), Broker(watched), Message("t")
     broker.submit(message)
+    waiting = Elsewhere(lambda: results.get(message, timeout=60_000, descendants=descendants))
+    assert watched.asleep.wait(PATIENCE)
+    getattr(broker, deed)(message)
+    with pytest.raises(TaskFailedError, match=reason):
+        waiting.value()
+
+
+def test_a_wait_that_begins_after_the_removal_ends_by_the_status(backend: MemoryBackend) -> None:
+    """Of a tracked message the store still knows that it was removed."""
+    results, broker, message = ResultStore(backend), Broker(backend), Message("t", status_ttl=-1)
+    broker.submit(message)
+    broker.remove(message)
+    for descendants in (False, True):
+        with pytest.raises(TaskFailedError, match="was removed"):
+            results.get(message, timeout=60_000, descendants=descendants)
+
+
+def test_a_held_message_that_is_revoked_may_still_have_a_result(watched: WatchedBackend) -> None:
+    """The worker may be quicker than the revocation; so the wait goes on until it has told."""
+    results, broker, message = ResultStore(watched), Broker(watched), Message("t")
+    broker.submit(message)
+    session = a_session(watched)
+    held = claim(broker, session)
     waiting = Elsewhere(lambda: results.get(message, timeout=60_000))
     assert watched.asleep.wait(PATIENCE)
-    broker.remove(message)
-    results.set(message, 5)
-    assert waiting.value() == 5
+    broker.revoke(message)
+    assert held.token is not None
+    session.step((Succeeded(message.uuid, message.queue, held.token, b"7"),), 0)
+    assert waiting.value() == 7
+
+
+class Chain:
+    """Three messages that follow each other, run by hand, one step of the store each."""
+
+    def __init__(self, backend: MemoryBackend) -> None:
+        self.results, self.broker = ResultStore(backend), Broker(backend)
+        self.first, self.middle, self.last = (Message("t", uuid=name) for name in ("first", "middle", "last"))
+        self.middle.append_callback(self.last)
+        self.first.append_callback(self.middle)
+        self.session = a_session(backend)
+        self.broker.submit(self.first)
+
+    def end(self, result: bytes | None = b"1", go_on: bool = True) -> None:
+        """The next message succeeds; its callback is submitted with that, or not."""
+        held = claim(self.broker, self.session)
+        callback = held.callback()
+        if callback is not None:
+            callback.progenitor_uuid = "first"
+        submission = callback.submission(JsonSerializer()) if callback is not None and go_on else None
+        outcome = Succeeded(
+            held.uuid,
+            held.queue,
+            held.token or 0,
+            result,
+            progenitor=held.progenitor_uuid,
+            callback=submission,
+        )
+        assert self.session.finish(outcome)
+
+    def wait(self, timeout: int = 60_000) -> Any:
+        """All results."""
+        return self.results.get(self.first, timeout=timeout, descendants=True)
+
+
+def test_descendants_are_waited_for(watched: WatchedBackend) -> None:
+    """With a timeout the list is given once the last callback has ended, and not before."""
+    chain = Chain(watched)
+    waiting = Elsewhere(chain.wait)
+    assert watched.asleep.wait(PATIENCE)
+    for result in (b"1", b"2", b"3"):
+        chain.end(result)
+    assert waiting.value() == [1, 2, 3]
+
+
+def test_a_chain_that_is_not_over_in_time(backend: MemoryBackend) -> None:
+    """It is a TimeoutError, nothing is deleted, and without a timeout the results so far are given."""
+    chain = Chain(backend)
+    chain.end()
+    with pytest.raises(TimeoutError, match="after 1 ms"):
+        chain.wait(timeout=1)
+    assert chain.results.get(chain.first, descendants=True, keep=True) == [1]
+    chain.end()
+    chain.end()
+    assert chain.wait() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_chain_that_does_not_go_on_is_over(watched: WatchedBackend, begun: bool) -> None:
+    """Its callback was not submitted: the results that there are, whether the wait began before or after."""
+    chain = Chain(watched)
+    if not begun:
+        chain.end(go_on=False)
+        assert chain.wait() == [1]
+        return
+    waiting = Elsewhere(chain.wait)
+    assert watched.asleep.wait(PATIENCE)
+    chain.end()
+    chain.end(b"2", go_on=False)
+    assert waiting.value() == [1, 2]
+
+
+def test_a_callback_that_keeps_no_result_is_passed_over(backend: MemoryBackend) -> None:
+    """What a task without a result store leaves out does not end the wait, nor prolong it."""
+    chain = Chain(backend)
+    chain.end(None)
+    chain.end(None)
+    with pytest.raises(TimeoutError):
+        chain.wait(timeout=1)
+    chain.end(b"3")
+    assert chain.wait() == [3]
+
+
+@pytest.mark.parametrize("deed", ["fail", "remove", "revoke"])
+def test_a_callback_that_fails_or_is_removed(watched: WatchedBackend, deed: str) -> None:
+    """A failure and a revocation are raised, and the results stay; a removal ends the chain."""
+    chain = Chain(watched)
+    waiting = Elsewhere(chain.wait)
+    assert watched.asleep.wait(PATIENCE)
+    chain.end()
+    getattr(chain.broker, deed)(chain.middle)
+    if deed == "remove":
+        assert waiting.value() == [1]
+        return
+    with pytest.raises(TaskFailedError, match="uuid='middle'"):
+        waiting.value()
+    assert chain.results.get(chain.first) == 1
+
+
+def test_a_callback_that_existed_already_is_waited_for_as_it_is(backend: MemoryBackend) -> None:
+    """The store skips it; the message of its uuid is what there is, and the chain ends with it."""
+    chain = Chain(backend)
+    chain.broker.submit(Message("t", "other", uuid="middle"))
+    chain.end()
+    chain.broker.remove(Message("t", "other", uuid="middle"))
+    assert chain.wait() == [1]
+
+
+def test_a_message_in_the_middle_has_the_rest_of_its_chain(backend: MemoryBackend) -> None:
+    """Its descendants are its callbacks, though they descend from the first message as well."""
+    chain = Chain(backend)
+    for result in (b"1", b"2", b"3"):
+        chain.end(result)
+    assert chain.results.get(chain.middle, timeout=60_000, descendants=True) == [2, 3]
+    assert chain.wait() == [1]
+
+
+def test_a_store_apart_from_its_broker_waits_for_every_result(backend: MemoryBackend) -> None:
+    """It can't tell what happens to messages; so a chain is over once each of its results is there."""
+    elsewhere = MemoryBackend()
+    chain = Chain(backend)
+    results = ResultStore(elsewhere)
+    task(chain.broker, result_store=results)(lambda: None)
+    assert results.apart
+    assert not chain.results.apart
+    results.set(chain.first, 1)
+    results.set(chain.last, 3)
+    with pytest.raises(TimeoutError):
+        results.get(chain.first, timeout=1, descendants=True)
+    results.set(chain.middle, 2)
+    assert sorted(results.get(chain.first, timeout=60_000, descendants=True)) == [1, 2, 3]
+
+
+def test_a_result_that_is_written_before_its_message_ends(backend: MemoryBackend) -> None:
+    """A store with a `set` of its own is told first: the chain goes on though its next message is not stored yet."""
+    chain = Chain(backend)
+    chain.results.set(chain.first, 1)
+    with pytest.raises(TimeoutError):
+        chain.wait(timeout=1)
+    for _ in range(3):
+        chain.end()
+    assert chain.wait() == [1, 1, 1]
 
 
 def test_descendants(results: ResultStore, clock: Clock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
-from alsek.exceptions import ValidationError
+from alsek.exceptions import MessageRevokedError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, WatchedBackend
 
@@ -132,6 +132,34 @@ def test_wait_for_does_not_wait_for_what_can_not_come(watched: WatchedBackend) -
     tracker.set(message, TaskStatus.FAILED)
     with pytest.raises(TimeoutError, match="ended as FAILED"):
         tracker.wait_for(message, TaskStatus.SUCCEEDED)
+
+
+def test_wait_for_tells_why_a_message_failed(backend: MemoryBackend) -> None:
+    """The reason that its dead letter has stands in the error: a revocation or an expiry, say."""
+    tracker, message = StatusTracker(backend), Message("t", status_ttl=-1)
+    broker = Broker(backend)
+    broker.submit(message)
+    broker.fail(message, MessageRevokedError("it was revoked"))
+    with pytest.raises(TimeoutError, match=r"ended as FAILED.*MessageRevokedError: it was revoked"):
+        tracker.wait_for(message, TaskStatus.SUCCEEDED)
+    assert tracker.wait_for(message) is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_wait_for_a_message_that_is_removed(watched: WatchedBackend, before: bool) -> None:
+    """It is told at once, whether the removal comes before or meanwhile: no status follows."""
+    tracker, message = StatusTracker(watched), Message("t", status_ttl=-1)
+    broker = Broker(watched)
+    broker.submit(message)
+    if before:
+        broker.remove(message)
+    waiting = Elsewhere(lambda: tracker.wait_for(message))
+    if not before:
+        assert watched.asleep.wait(PATIENCE)
+        broker.remove(message)
+    with pytest.raises(TimeoutError, match="is gone, for it was removed"):
+        waiting.value()
+    assert tracker.wait_for(message, TaskStatus.UNKNOWN) is TaskStatus.UNKNOWN
 
 
 def test_listen_tells_each_change(watched: WatchedBackend) -> None:

@@ -124,11 +124,15 @@ def test_descendants_are_waited_for(stage: Stage, store: ResultStore, broker: Br
     broker.submit(first)
     middle.progenitor_uuid = last.progenitor_uuid = first.uuid
 
-    def step(message: Message) -> None:
+    def step(message: Message, callback: Message | None) -> None:
         store.set(message, message.uuid)
+        broker.remove(message)
+        if callback is not None:
+            broker.submit(callback)
         time.sleep(0.002)  # the store's clock ticks in milliseconds
 
-    stage.actions += [partial(step, each) for each in (first, middle, last)]
+    steps = ((first, middle), (middle, last), (last, None))
+    stage.actions += [partial(step, *each) for each in steps]
     found = list(getattr(ResultPool(store), name)(first, descendants=True))
     assert found == [(first, ["first", "middle", "last"])]
     assert len(stage.slept) == 3
@@ -168,6 +172,42 @@ def test_stream_looks_only_when_it_concerns_the_next(
     assert len(list(ResultPool(store).stream(one, two, three))) == 3
     # Two looks at the first, one at each other; one to read each.
     assert stage.calls["get"] == 4 + 3
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_a_chain_that_does_not_go_on_is_yielded(
+    stage: Stage, store: ResultStore, broker: Broker, name: str
+) -> None:
+    """The callback is not submitted, since `do_callback` said no: what is there is all that there will be."""
+    chain = [
+        Message("t", uuid="first", callback_message_data=Message("t", uuid="last").data),
+        Message("t", uuid="next"),
+    ]
+    broker.submit_many(chain)
+
+    def end(message: Message) -> None:
+        store.set(message, message.uuid)
+        broker.remove(message)
+
+    stage.actions += [partial(end, each) for each in chain]
+    found = list(getattr(ResultPool(store), name)(*chain, descendants=True))
+    assert [results for _, results in found] == [["first"], ["next"]]
+    assert len(stage.slept) == 2
+
+
+@pytest.mark.parametrize("descendants", [False, True])
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_a_message_that_is_removed_or_revoked_is_raised(
+    stage: Stage, store: ResultStore, broker: Broker, name: str, descendants: bool
+) -> None:
+    """Its result will not come, and the store has told so: the wait ends there, with the reason."""
+    for deed, reason in ((broker.remove, "was removed"), (broker.revoke, "was revoked")):
+        message = Message("t")
+        broker.submit(message)
+        stage.actions.append(partial(deed, message))
+        with pytest.raises(TaskFailedError, match=reason):
+            list(getattr(ResultPool(store), name)(message, descendants=descendants))
+    assert len(stage.slept) == 2
 
 
 def test_a_failed_descendant_is_raised(stage: Stage, store: ResultStore, broker: Broker) -> None:

@@ -38,6 +38,9 @@ class Broker:
     is raised and nothing is changed. A claim was issued for one uuid in one queue: if either was changed since, that is
     a :class:`~alsek.exceptions.ValidationError`. For a message without a claim it is done in any case.
 
+    A message is named by its queue and its uuid, so one that has no more than these and a task (a stand-in, made from a
+    line of a log) will do for all but :meth:`submit`, which would store it as a new message without arguments.
+
     Args:
         backend: The store.
         dlq_ttl: How long (ms) failed messages are kept in the dead letter queue; None turns it off.
@@ -116,11 +119,14 @@ class Broker:
     def retry(self, message: Message) -> None:
         """Count a retry and make the message wait for its backoff.
 
+        A message that was read from the store is stored as it is now, with what was changed in it since. Any other only
+        names the stored one, which is retried as it is.
+
         Raises:
             MessageDoesNotExistsError: It is not in the store.
             ClaimLostError: It carries a claim that is not the current one.
         """
-        retried = message.clone()
+        retried = message.clone() if message.claim is not None else self._retried(message)
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
@@ -132,6 +138,18 @@ class Broker:
         elif not self.backend.messages.reschedule(message.queue, message.uuid, payload, delay):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
         message.retries, message.updated_at, message.retry_delay = retried.retries, retried.updated_at, None
+
+    def _retried(self, message: Message) -> Message:
+        """What is to be retried of a message without a claim. Others may have retried it since it was read."""
+        stored = self.backend.messages.get(message.queue, message.uuid)
+        if stored is None:
+            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
+        present = Message.unpack(stored.uuid, stored.queue, stored.payload, self.backend.serializer)
+        if not message.read:
+            return present
+        changed = message.clone()
+        changed.retries = max(changed.retries, present.retries)
+        return changed
 
     def remove(self, message: Message) -> None:
         """Remove the message from the store. One that isn't there is no error.
@@ -183,9 +201,10 @@ class Broker:
         return self.backend.messages.dead_letter(message.queue, message.uuid) is not None
 
     def dead_letters(self, queue: str) -> Iterator[Message]:
-        """The failed messages of a queue, oldest first, with their ``exception_details``.
+        """The messages that have failed in a queue so far, oldest first, with their ``exception_details``.
 
-        One that can't be read is logged and left where it is.
+        What fails during the loop is not part of it: each may be replayed in it, also if it fails again. One that
+        can't be read is logged and left where it is.
         """
         for letter in self.backend.messages.dead_letters(queue):
             try:
@@ -198,13 +217,21 @@ class Broker:
     def replay(self, message: Message) -> None:
         """Take a failed message back into its queue, as if it had just been submitted.
 
+        A message that was read from the store is replayed as it is now, with what was changed in it since. Any other
+        only names the dead letter, which is replayed as it is. If this raises a
+        :class:`~alsek.exceptions.BackendError`, it may be called again without harm.
+
         Raises:
             MessageDoesNotExistsError: It is not among the dead letters.
         """
-        fresh = message.clone()
+        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
+        fresh = self._revived(letter) if letter is not None and not message.read else message.clone()
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
         fresh.created_at = fresh.updated_at = now_ms()
-        if not self.backend.messages.replay(fresh.submission(self.backend.serializer)):
+        died_at = (
+            0 if letter is None else letter.died_at
+        )  # without a letter the store tells whether it was replayed
+        if not self.backend.messages.replay(fresh.submission(self.backend.serializer), died_at):
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     def sync_from_backend(self, message: Message) -> Message:

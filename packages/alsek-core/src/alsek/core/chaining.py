@@ -6,24 +6,43 @@ from alsek.core.message import Message
 from alsek.exceptions import ValidationError
 
 
-def chain(message: Message, callback: Message | tuple[Message, ...]) -> None:
+def chain(message: Message, callbacks: tuple[Message, ...], fresh: bool = False) -> None:
     """Let the callbacks follow `message` one after the other.
 
     The ``callback_message_data`` of the messages given is updated, from the last backwards, so that each has all
     that comes after it.
 
+    Args:
+        message: The first.
+        callbacks: What follows it, in order.
+        fresh: The uuid of `message` was drawn just now, so no other message has it.
+
     Raises:
-        ValidationError: One is no message, or is there twice.
+        ValidationError: One is there twice.
     """
-    messages = (message, *(callback if isinstance(callback, tuple | list) else (callback,)))
-    for each in messages:
-        if not isinstance(each, Message):
-            raise ValidationError(f"callback={each!r}: must be a message, or a tuple of messages")
-    uuids = [uuid for each in messages for uuid in (each.uuid, *(each.descendant_uuids or ()))]
-    if len(set(uuids)) < len(uuids):
-        # A store skips a callback whose uuid it knows already: it would never run.
-        raise ValidationError(
-            f"callback={callback!r}: a message can be there only once; generate() another one"
-        )
+    messages = (message, *callbacks)
+    # The callbacks of one callback were compared with each other when they were given to it.
+    if len(callbacks) > 1 or not fresh:
+        uuids = [uuid for each in messages for uuid in (each.uuid, *(each.descendant_uuids or ()))]
+        if len(set(uuids)) < len(uuids):
+            # A store skips a callback whose uuid it knows already: it would never run.
+            raise ValidationError(
+                f"callbacks of {message.summary}: a message can be there only once; generate() another one"
+            )
     for index in range(len(messages) - 1, 0, -1):
         messages[index - 1].append_callback(messages[index])
+
+
+def callbacks_of(callback: Message | tuple[Message, ...] | None) -> tuple[Message, ...]:
+    """The messages that were given as callbacks.
+
+    Raises:
+        ValidationError: One is no message.
+    """
+    if callback is None:
+        return ()
+    callbacks = tuple(callback) if isinstance(callback, tuple | list) else (callback,)
+    for each in callbacks:
+        if not isinstance(each, Message):
+            raise ValidationError(f"callback={each!r}: must be a message, or a tuple of messages")
+    return callbacks

@@ -49,7 +49,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Succeeded
 from alsek.storage.result import ResultStore
-from alsek.storage.serialization import dump
+from alsek.storage.serialization import Serializer, dump
 from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -108,7 +108,7 @@ def attempt(task: AnyTask, delivery: Delivery) -> Attempt:
         task.post_op(message, result)
         if forks.forked:
             forks.leave()
-        callback = message.callback_message_data is not None and bool(task.do_callback(message, result))
+        callback = message.chain is not None and bool(task.do_callback(message, result))
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
         forks.check(error)
         return Attempt(exception=error)
@@ -274,7 +274,7 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
             )
         ttl = task.result_store.wire_ttl(message)
         if task.result_store.rides_with(task.broker.backend):
-            result = _wire_result(task, made.result)
+            result = _wire_result(task, task.result_store.backend.serializer, made.result)
         else:
             _store_elsewhere(task, message, made.result)
             forks.check()
@@ -290,12 +290,12 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     return Conclusion(outcome, TaskStatus.SUCCEEDED, callback)
 
 
-def _wire_result(task: AnyTask, result: Any) -> bytes:
-    serializer = task.broker.backend.serializer
+def _wire_result(task: AnyTask, serializer: Serializer, result: Any) -> bytes:
+    """The result as its store reads it: the store may be the broker's, and have a serializer of its own."""
     try:
         return dump(serializer, result)
     except BaseException as error:  # whatever a serializer raises on values that it can't take
-        raise _unserializable(task, result, error) from error
+        raise _unserializable(task, serializer, result, error) from error
 
 
 def _store_elsewhere(task: AnyTask, message: Message, result: Any) -> None:
@@ -307,7 +307,7 @@ def _store_elsewhere(task: AnyTask, message: Message, result: Any) -> None:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if _wire_or_none(task.result_store, result) is None:
-            raise _unserializable(task, result, error) from error
+            raise _unserializable(task, task.result_store.backend.serializer, result, error) from error
         raise
 
 
@@ -318,19 +318,20 @@ def _wire_or_none(store: ResultStore, result: Any) -> bytes | None:
         return None
 
 
-def _unserializable(task: AnyTask, result: Any, error: BaseException) -> SerializationError:
+def _unserializable(
+    task: AnyTask, serializer: Serializer, result: Any, error: BaseException
+) -> SerializationError:
     why = describe_failure(error.__cause__ or error)["text"]
     return SerializationError(
-        f"task {task.name!r} returned {class_name(result)}, which {task.broker.backend.serializer!r} can't "
+        f"task {task.name!r} returned {class_name(result)}, which {serializer!r} can't "
         f"serialize: {why}. Return something simpler, or leave out the result store."
     )
 
 
 def _callback(delivery: Delivery, result: Any) -> Message:
     """The message's callback, as it is submitted together with the completion. The task may have chosen it."""
-    assert delivery.message.callback_message_data is not None
-    data: dict[str, Any] = {"named": False, **delivery.message.callback_message_data}
-    callback = Message(**data)
+    callback = delivery.message.callback()
+    assert callback is not None
     callback.previous_result = result
     callback.previous_message_uuid = delivery.uuid
     callback.progenitor_uuid = delivery.progenitor_uuid or delivery.uuid

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.blame import blame
+from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.clock import now_ms, to_text
 from alsek.core.fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
@@ -17,7 +19,7 @@ from alsek.defaults import (
     MAX_DURATION,
     MAX_PRIORITY,
 )
-from alsek.exceptions import AlsekError, CorruptMessageError, SerializationError
+from alsek.exceptions import AlsekError, CorruptMessageError, SerializationError, ValidationError
 from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -96,11 +98,13 @@ FIELDS = (
     "status_ttl",
 )
 
+_ALONE = tuple(name for name in FIELDS if name != "callback_message_data")
+
 #: In the data of a callback: its uuid was chosen by the caller. A message of its own does not say so on the wire.
 _NAMED = "named"
 
 #: What the wire has of a message itself, with the defaults that it leaves out.
-_OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in FIELDS if name not in ("uuid", "queue"))
+_OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in _ALONE if name not in ("uuid", "queue"))
 
 
 class Message:
@@ -141,7 +145,7 @@ class Message:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*FIELDS, "claim", "named")
+    __slots__ = (*_ALONE, "chain", "claim", "named", "read")
 
     def __init__(
         self,
@@ -189,7 +193,8 @@ class Message:
         self.delay = 0 if delay is None else delay
         self.previous_result = previous_result
         self.previous_message_uuid = previous_message_uuid
-        self.callback_message_data = callback_message_data
+        #: The callbacks that follow; None if there are none.
+        self.chain = None if callback_message_data is None else Chain(callback_message_data)
         self.backoff_settings: BackoffSettings = backoff_settings or DEFAULT_BACKOFF_SETTINGS
         self.mechanism_wish: Wish = mechanism_wish or mechanism or "any"
         self.mechanism: Mechanism = mechanism or (
@@ -201,6 +206,8 @@ class Message:
         self.status_ttl = status_ttl
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
+        #: It came from a store, so it has all that is stored of it.
+        self.read = False
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
             check_call(self, args)
         for name in self.kwargs:
@@ -222,9 +229,22 @@ class Message:
             check_fields(self)
 
     @property
+    def callback_message_data(self) -> dict[str, Any] | None:
+        """The ``data`` of the message to submit once this one has succeeded. A change in it counts."""
+        return None if self.chain is None else self.chain.data
+
+    @callback_message_data.setter
+    def callback_message_data(self, data: dict[str, Any] | None) -> None:
+        self.chain = None if data is None else Chain(data)
+
+    @property
     def data(self) -> dict[str, Any]:
         """All that is, or can be, kept of the message; ``Message(**data)`` is an equal one."""
         return {name: getattr(self, name) for name in FIELDS}
+
+    def _alone(self) -> Data:
+        """The data without the callbacks."""
+        return {name: getattr(self, name) for name in _ALONE}
 
     @property
     def summary(self) -> str:
@@ -262,12 +282,17 @@ class Message:
     @property
     def descendant_uuids(self) -> list[str] | None:
         """The uuids of the callbacks that follow this message, nearest first; None if there are none."""
-        uuids: list[str] = []
-        data = self.callback_message_data
-        while data is not None:
-            uuids.append(data["uuid"])
-            data = data.get("callback_message_data")
-        return uuids or None
+        return [link["uuid"] for link in links(self.callback_message_data)] or None
+
+    def callback(self) -> Message | None:
+        """The message to submit once this one has succeeded; None if there is none."""
+        if self.chain is None:
+            return None
+        data, rest = self.chain.split()
+        fields: Data = {_NAMED: False, **data}
+        callback = Message(**fields)
+        callback.chain = rest
+        return callback
 
     @property
     def token(self) -> int | None:
@@ -276,23 +301,29 @@ class Message:
 
     def clone(self) -> Message:
         """An equal message that shares nothing with this one, without the claim."""
-        return Message(**deepcopy(self.data))
+        cloned = Message(**deepcopy(self._alone()))
+        cloned.chain = None if self.chain is None else self.chain.copy()
+        return cloned
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied and pickled as its data, without the claim: whoever gets it does not hold the message."""
-        return (_of_data, (type(self), self.data))
+        return (_of_data, (type(self), self._alone(), self.chain))
 
     def append_callback(self, callback: Message) -> None:
         """Make `callback` follow this message, after the callbacks that it has already."""
-        self.callback_message_data = _followed(
-            self.callback_message_data, _marked(callback.data, callback.named)
-        )
+        marked = _marked(callback.data, callback.named)
+        self.callback_message_data = nested(links(self.callback_message_data), marked)
 
-    def pack(self, serializer: Serializer) -> bytes:
+    def pack(self, serializer: Serializer, *, callbacks: bool = True) -> bytes:
         """The message as bytes, without `uuid` and `queue`, defaults left out.
 
+        Args:
+            serializer: Makes the bytes.
+            callbacks: False to leave out the callbacks, for a check of the message alone.
+
         Raises:
-            SerializationError: The serializer can't take a value; the text names the task and the value.
+            SerializationError: The serializer can't take a value, and the text names the task and the value; or the
+                chain of callbacks is too long.
         """
         wire: dict[str, Any] = {}
         try:
@@ -302,12 +333,29 @@ class Message:
                 for name, default in _OWN
                 if (value := getattr(self, name)) is not default and (default is None or value != default)
             }
-            return dump(serializer, _finished(wire))
-        except Exception as error:  # also of too long a chain
-            if isinstance(error, AlsekError) and not isinstance(error, SerializationError):
+            if self.chain is not None and callbacks:
+                wire.update(self.chain.wire(serializer, _sparse))
+            return dump(serializer, _with_one_time(wire))
+        except Exception as error:
+            if isinstance(error, SerializationError) and error.__cause__ is None:
+                raise  # the chain is too long
+            if isinstance(error, AlsekError) and not isinstance(error, SerializationError | ValidationError):
                 raise  # a task's timeout, say, that strikes just here
             reason = error.__cause__ or error if isinstance(error, SerializationError) else error
-            raise SerializationError(blame(self, wire, serializer, reason)) from reason
+            raise SerializationError(self._refused(wire, serializer, reason)) from reason
+
+    def _refused(self, wire: Data, serializer: Serializer, reason: BaseException) -> str:
+        """What the serializer can't take: a value of one of the callbacks, or of this message."""
+        if not isinstance(reason, ValidationError):
+            for number, link in enumerate(links(self.callback_message_data)):
+                callback = _sparse(own(link))
+                try:
+                    dump(serializer, callback)
+                except SerializationError as refusal:
+                    cause = refusal.__cause__ or refusal
+                    text = blame(Message(**own(link)), callback, serializer, cause)
+                    return f"callback_message_data of {self.summary}, callback {number}: {text}"
+        return blame(self, wire, serializer, reason)
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:
@@ -318,10 +366,12 @@ class Message:
         """
         try:
             wire = serializer.reverse(payload)
-            callback = wire.get("callback_message_data")
+            callback, blocks = wire.pop("callback_message_data", None), wire.pop("callback_blocks", ())
+            message = cls(**wire, uuid=uuid, queue=queue)
             if callback is not None:
-                wire["callback_message_data"] = _restored(callback)
-            return cls(**wire, uuid=uuid, queue=queue)
+                message.chain = Chain.read(callback, blocks, serializer, _complete)
+            message.read = True
+            return message
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(
                 f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "
@@ -347,57 +397,52 @@ class Message:
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Message) and self.data == other.data
+        if not isinstance(other, Message):
+            return False
+        if any(getattr(self, name) != getattr(other, name) for name in _ALONE):
+            return False
+        mine, others = links(self.callback_message_data), links(other.callback_message_data)
+        return all(a is not None and b is not None and own(a) == own(b) for a, b in zip_longest(mine, others))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = self.data
-        shown["created_at"] = to_text(self.created_at)
-        shown["updated_at"] = to_text(self.updated_at)
-        inner = "".join(f"    {name}={value!r},\n" for name, value in shown.items())
+        texts = {name: repr(value) for name, value in self.data.items() if name != "callback_message_data"}
+        texts["created_at"] = repr(to_text(self.created_at))
+        texts["updated_at"] = repr(to_text(self.updated_at))
+        texts["callback_message_data"] = shown(self.callback_message_data)
+        inner = "".join(f"    {name}={texts[name]},\n" for name in FIELDS)
         return f"Message(\n{inner})"
 
 
-def _of_data(kind: type[Message], data: dict[str, Any]) -> Message:
-    return kind(**data)
+def _of_data(kind: type[Message], data: Data, chain: Chain | None) -> Message:
+    message = kind(**data)
+    message.chain = chain
+    return message
 
 
-def _sparse(data: dict[str, Any]) -> dict[str, Any]:
-    """Message data without what :data:`_WIRE_DEFAULTS` restores; callbacks likewise."""
+def _sparse(data: Data) -> Data:
+    """The data of one callback without what :data:`_WIRE_DEFAULTS` restores."""
     sparse = {}
     for name, value in data.items():
         default = _WIRE_DEFAULTS.get(name, _ALWAYS)
         # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
         if value is not default and (default is None or value != default):
             sparse[name] = value
-    return _finished(sparse)
+    return _with_one_time(sparse)
 
 
-def _finished(sparse: dict[str, Any]) -> dict[str, Any]:
-    """Without a time that is the other one, and with a callback that is sparse as well."""
+def _with_one_time(sparse: Data) -> Data:
+    """Without a time that is the other one."""
     if "updated_at" in sparse and sparse["updated_at"] == sparse.get("created_at"):
         del sparse["updated_at"]
-    callback = sparse.get("callback_message_data")
-    if callback is not None:
-        sparse["callback_message_data"] = _sparse(callback)
     return sparse
 
 
-def _followed(data: dict[str, Any] | None, last: dict[str, Any]) -> dict[str, Any]:
-    """A chain of callbacks with one more at its end. The dicts given may be shared: they stay as they are."""
-    if data is None:
-        return last
-    return {**data, "callback_message_data": _followed(data.get("callback_message_data"), last)}
-
-
-def _restored(sparse: dict[str, Any]) -> dict[str, Any]:
-    callback = sparse.get("callback_message_data")
-    if callback is not None:
-        sparse = {**sparse, "callback_message_data": _restored(callback)}
+def _complete(sparse: Data) -> Data:
     return _marked(Message(**sparse).data, sparse.get(_NAMED, False))
 
 
-def _marked(data: dict[str, Any], named: bool) -> dict[str, Any]:
+def _marked(data: Data, named: bool) -> Data:
     """The data of a callback, which say if its uuid was chosen by the caller."""
     return {**data, _NAMED: True} if named else data

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from alsek.core.broker import Broker
 from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
-from alsek.core.chaining import chain
+from alsek.core.chaining import callbacks_of, chain
 from alsek.core.limits import check_number
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
@@ -152,7 +152,9 @@ class Producer(TaskHooks):
             ttl = options.get("ttl")
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
-            message.pack(self.broker.backend.serializer)  # refused here, where the caller can mend it
+            for each in (message, *callbacks_of(callback)):
+                # Refused here, where the caller can mend it; callbacks of callbacks were checked when those were made.
+                each.pack(self.broker.backend.serializer, callbacks=False)
         return message
 
     def generate_many(
@@ -264,7 +266,7 @@ class Producer(TaskHooks):
         )
         self.check_arguments(message.args, message.kwargs)
         if callback is not None:
-            chain(message, callback)
+            chain(message, callbacks_of(callback), fresh=uuid is None)
         return message
 
     def _made(
@@ -278,7 +280,7 @@ class Producer(TaskHooks):
             try:
                 args, kwargs, options = spelled_out(given, usual)
                 message = self._message(args, kwargs, *options)
-                if message.callback_message_data is not None:
+                if message.chain is not None:
                     follows = message.descendant_uuids or ()
                     if not followers.isdisjoint(follows):
                         # A store skips a callback whose uuid it knows already: it would never run.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from alsek.core.clock import real_time as time
+from alsek.core.endings import failure_of
 from alsek.core.limits import check_integer, checked_wait
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
@@ -103,21 +104,27 @@ class StatusTracker:
             The status that it has then.
 
         Raises:
-            TimeoutError: It did not get there in time, or ended with another one: then at once.
+            TimeoutError: It did not get there in time; or, at once, it ended with another one, or the message is gone.
         """
         wanted = (status,) if isinstance(status, TaskStatus) else status
-        last = TaskStatus.UNKNOWN
+        last, known = TaskStatus.UNKNOWN, False
         for update in self.listen(message, timeout):
-            last = update.status
+            last, known = update.status, True
             if last in wanted:
                 return last
         names = " or ".join(each.name for each in wanted)
+        if known and last is TaskStatus.UNKNOWN:
+            raise TimeoutError(f"{message.summary} is gone, for it was removed: it will not be {names}")
         if last in TERMINAL:
-            raise TimeoutError(f"{message.summary} has ended as {last.name}: it will not be {names} any more")
+            failure = failure_of(self.backend, message) if last is TaskStatus.FAILED else None
+            reason = "" if failure is None else f" ({failure})"
+            raise TimeoutError(
+                f"{message.summary} has ended as {last.name}: it will not be {names} any more{reason}"
+            )
         raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
     def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:
-        """The status now, and each change as it is written, until a final one.
+        """The status now, and each change as it is written, until a final one, or UNKNOWN: then the message is gone.
 
         Sleeps in between, without asking the store. Changes in quick succession arrive one by one; only when the
         subscription says that something may have been missed (a lost connection, or on SQLite the look at the file
@@ -142,7 +149,7 @@ class StatusTracker:
                 ):
                     seen = record
                     yield self._update(record)
-                    if record.status in TERMINAL:
+                    if record.status in TERMINAL or record.status is TaskStatus.UNKNOWN:
                         return
                 left = None if deadline is None else int((deadline - time.monotonic()) * 1000)
                 if left is not None and left <= 0:

@@ -92,6 +92,8 @@ class Task(Producer, Generic[P, R]):
         self.status_tracker = status_tracker
         self.mechanism_wish: Wish = mechanism if mechanism is not None else "any"
         self._check()
+        if result_store is not None:
+            result_store.serve(broker.backend)
         self._backoff_settings = self.backoff.settings
         self._parameters: Parameters | None = None
         functools.update_wrapper(self, function, updated=())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alsek.core.background import Background
+from alsek.core.callbacks import Data, links, nested
 from alsek.core.message import Message
 from alsek.exceptions import BackendError, SchedulingError
 
@@ -16,26 +17,25 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
 
-#: What each message has for itself.
-_OWN = frozenset({"uuid", "named", "created_at", "updated_at"})
+#: What each message has for itself, and its callbacks, which are made anew one by one.
+_OWN = frozenset({"uuid", "named", "created_at", "updated_at", "callback_message_data"})
 
 
 def ticks(first: Message) -> Iterator[Message]:
     """`first`, then, without end, new messages like it that descend from it, with new callbacks like its own."""
     yield first
     while True:
-        data = _anew(first.data)
-        data["progenitor_uuid"] = first.uuid
-        yield Message(**data)
+        message = _anew(first.data)
+        message.progenitor_uuid = first.uuid
+        # With the first one's uuids they would be taken for the first one's, and skipped.
+        message.callback_message_data = nested(
+            _anew(link).data for link in links(first.callback_message_data)
+        )
+        yield message
 
 
-def _anew(data: dict[str, Any]) -> dict[str, Any]:
-    fresh = {name: value for name, value in data.items() if name not in _OWN}
-    callback = fresh.get("callback_message_data")
-    if callback is not None:
-        # With the first one's uuid it would be taken for the first one, and skipped.
-        fresh["callback_message_data"] = Message(**_anew(callback)).data
-    return fresh
+def _anew(data: Data) -> Message:
+    return Message(**{name: value for name, value in data.items() if name not in _OWN})
 
 
 class Schedule:

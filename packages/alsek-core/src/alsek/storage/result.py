@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from alsek.core.clock import real_time as time
+from alsek.core.endings import end_without_result, failure_of, gone, was_removed
 from alsek.core.limits import check_integer, checked_wait
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.expected import expect_backend
-from alsek.storage.backends.records import FOR_EVER, ResultRecord, TaskStatus
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
+from alsek.storage.lineage import Lineage
 from alsek.storage.serialization import dump
+
+#: The longest sleep (ms) between two looks at a chain of callbacks.
+_LOOK_AGAIN = 5_000
 
 
 class ResultStore:
@@ -29,11 +33,24 @@ class ResultStore:
         ttl: How long (ms) each is kept, unless the message's ``result_ttl`` says otherwise; None for ever.
     """
 
+    #: The stores of the messages whose results are kept here.
+    _brokers: tuple[Backend, ...] = ()
+
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
         expect_backend("ResultStore", backend)
         check_integer("ttl", ttl, 1, "ResultStore", optional=True)
         self.backend = backend
         self.ttl = ttl
+
+    def serve(self, backend: Backend) -> None:
+        """Called by each task that keeps its results here: its messages are in `backend`."""
+        if not any(known is backend for known in self._brokers):
+            self._brokers = (*self._brokers, backend)
+
+    @property
+    def apart(self) -> bool:
+        """Whether a task of this process has its messages in another store, so that this one can't tell of them."""
+        return not all(self.backend.same_store(known) for known in self._brokers)
 
     def rides_with(self, backend: Backend) -> bool:
         """Whether the steps of `backend` can write the results themselves."""
@@ -81,22 +98,24 @@ class ResultStore:
             timeout: Wait this long at most (ms) for it, asleep until it is there; None to not wait.
             keep: Leave it in the store.
             with_metadata: Return ``{"result": …, "uuid": …, "timestamp": …}`` (Unix ms, the store's clock).
-            descendants: Return a list: of the message's own result and those of all its descendants
-                (callbacks, later ticks of a trigger) that are there, oldest write first.
+            descendants: Return a list of the message's own result and those of all its descendants (callbacks,
+                later ticks of a trigger) that are there, oldest write first. With `timeout` it waits until all
+                callbacks have ended, or can't come any more: ``do_callback`` said no, or one was removed.
 
         Raises:
             ValidationError: The timeout is no number of milliseconds >= 0.
             KeyError: There is none, and `timeout` is None.
-            TimeoutError: There is none after `timeout`.
-            TaskFailedError: The message has failed for good: with `timeout`, raised as soon as
-                the backend knows it, if its dead letters tell.
+            TimeoutError: There is none after `timeout`; with `descendants` also if a callback has not ended by then.
+                Nothing is deleted.
+            TaskFailedError: With `timeout`, as soon as the store tells it: the message, or with `descendants` one of
+                its callbacks, has failed for good, was revoked or has expired; or the message was removed.
         """
         timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
             return self._receive(message, timeout, keep, with_metadata)
-        records = (
-            self._records(message, descendants) if timeout is None else self._wait_for_all(message, timeout)
-        )
+        if timeout is not None:
+            self._wait_for_all(message, timeout)
+        records = self._records(message, descendants)
         if not records:
             raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
         answers = [self._answer(record, with_metadata) for record in records]
@@ -104,62 +123,63 @@ class ResultStore:
             self._delete(records)
         return answers if descendants else answers[0]
 
-    def failure(self, message: Message) -> TaskFailedError | None:
-        """What ended the message for good, as far as this store's backend tells by its dead letters or, where the
-        message is tracked by its store, its status; else None."""
-        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
-        if letter is None:
-            status = self.backend.statuses.get([message.uuid])[0] if message.status_ttl else None
-            if status is None or status.status is not TaskStatus.FAILED:
-                return None
-            return TaskFailedError(f"{message.summary} failed; no dead letter tells why")
-        details = json.loads(letter.error)
-        return TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
+    def failure(self, message: Message, told: bool = False) -> TaskFailedError | None:
+        """Why no result of the message will come; None if one may come, as far as this store's backend knows.
+
+        Args:
+            message: Whose result is missing.
+            told: The store has published that the message ended, or was revoked.
+        """
+        failure = failure_of(self.backend, message)
+        if failure is None and was_removed(self.backend, message):
+            return gone(message)
+        return end_without_result(self.backend, message) if failure is None and told else failure
 
     def _receive(self, message: Message, timeout: int, keep: bool, with_metadata: bool) -> Any:
         """The message's own result: read once, and from then on as the news bring it."""
         deadline = time.monotonic() + timeout / 1000
         news, record, may_have_failed = self.backend.watch_result(message.queue, message.uuid)
         with news:
+            told = False
             while record is None:
-                if may_have_failed:
-                    self._raise_failure(message)
-                note = news.wait(_left(message, deadline, timeout))
+                if may_have_failed and (failure := self.failure(message, told)) is not None:
+                    raise failure
+                note = news.wait(_left(message.summary, deadline, timeout))
                 if note is not None and note.data:
                     record = ResultRecord.unpack(message.uuid, note.data)
                 else:
                     record = self.backend.results.get([message.uuid])[0]
-                    may_have_failed = True
+                    may_have_failed, told = True, told or note is not None
             answer = self._answer(record, with_metadata)
             if not keep:
                 self.backend.take_watched(news, message.uuid)
         return answer
 
-    def _wait_for_all(self, message: Message, timeout: int) -> list[ResultRecord]:
-        """The message's own result and those of its descendants, read together at each news."""
+    def _wait_for_all(self, message: Message, timeout: int) -> None:
+        """Wait until all results of the message and its callbacks that can come are there."""
         deadline = time.monotonic() + timeout / 1000
-        with self.backend.subscribe(f"results:{message.uuid}") as news:
-            while not (records := self._records(message, descendants=True)):
-                self._raise_failure(message)
-                news.wait(_left(message, deadline, timeout))
-        return records
-
-    def _raise_failure(self, message: Message) -> None:
-        failure = self.failure(message)
-        if failure is not None:
-            raise failure
+        lineage = Lineage(self, message)
+        with self.backend.subscribe(*lineage.channels) as news:
+            while not lineage.over():
+                # A callback that keeps no result ends unheard.
+                left = _left(f"{message.summary} or of its callbacks ({lineage.awaited})", deadline, timeout)
+                lineage.heard(news.wait(min(left, _LOOK_AGAIN)))
 
     def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
         own = self.backend.results.get([message.uuid])[0]
         if not descendants:
             return [] if own is None else [own]
-        others = self.backend.results.descendants(message.uuid)
+        found = self.backend.results.descendants(message.uuid)
+        known = {record.uuid for record in found}
+        callbacks = [uuid for uuid in message.descendant_uuids or () if uuid not in known]
+        # Those of a message in the middle of a chain have another progenitor.
+        found += [record for record in self.backend.results.get(callbacks) if record is not None]
         if own is None:
             if self.backend.messages.exists(message.queue, message.uuid):
                 return []  # it is still to come: it would be missing from the list
             # It may have come, and descendants after it, since it was asked for above.
             own = self.backend.results.get([message.uuid])[0]
-        records = others if own is None else [own, *others]
+        records = found if own is None else [own, *found]
         return sorted(records, key=lambda record: record.timestamp)
 
     def _answer(self, record: ResultRecord, with_metadata: bool) -> Any:
@@ -173,8 +193,8 @@ class ResultStore:
         return self.backend.results.delete(uuids) if uuids else 0
 
 
-def _left(message: Message, deadline: float, timeout: int) -> int:
+def _left(whose: str, deadline: float, timeout: int) -> int:
     left = int((deadline - time.monotonic()) * 1000)
     if left <= 0:
-        raise TimeoutError(f"no result of {message.summary} after {timeout} ms")
+        raise TimeoutError(f"no result of {whose} after {timeout} ms")
     return left

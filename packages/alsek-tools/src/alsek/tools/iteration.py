@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from operator import itemgetter
+from collections.abc import Iterator
 from typing import Any
 
 from alsek.core.clock import real_time as time
@@ -12,8 +10,8 @@ from alsek.core.limits import check_number, checked_wait
 from alsek.core.message import Message
 from alsek.core.shown import shown as shown_value
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.abstract import Note
 from alsek.storage.result import ResultStore
+from alsek.tools.looking import Look
 from alsek.tools.progress import shown
 
 #: The longest sleep (ms) between two looks at the store, whatever is heard from it: the safety net.
@@ -51,15 +49,16 @@ class ResultPool:
             messages: Whose results.
             wait: The longest sleep (ms) between two looks at the store; news ends it at once.
             timeout: How long (ms) all of it may take; None for as long as it takes.
-            descendants: Wait for the callbacks of each message too, and yield a list of results for each,
-                oldest write first.
+            descendants: Wait for the callbacks of each message too, until all have ended or can't come any more (see
+                :meth:`ResultStore.get`), and yield a list of the results that there are, oldest write first.
             keep: Leave the results in the store; otherwise each is deleted once it has been received.
             progress: Show a progress bar, on stderr.
 
         Raises:
             ValidationError: A message is given twice, or is none; a time is no number of milliseconds.
             TimeoutError: Not all results came in time. Those not yielded are still in the store.
-            TaskFailedError: One of the messages has failed for good; what is there by then is yielded before.
+            TaskFailedError: One of the messages, or with `descendants` one of their callbacks, has failed for good, was
+                revoked or has expired; or a message was removed. What is there by then is yielded before.
         """
         pending, timeout = _by_uuid(messages), checked_wait("timeout", timeout, "ResultPool")
         check_number("wait", wait, 1, "ResultPool")
@@ -86,66 +85,43 @@ class ResultPool:
         self, pending: dict[str, Message], wait: int, timeout: int | None, descendants: bool, keep: bool
     ) -> Iterator[tuple[Message, Any]]:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        look = Look(self.result_store, list(pending.values()), descendants)
         # The first look is at all of them; from then on, at those of which something is heard.
-        look_at = list(pending.values())
-        whose = _owners(pending.values(), descendants)
-        with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
+        look_at, note = list(pending.values()), None
+        with self.result_store.backend.subscribe(*look.channels) as news:
             while pending:
-                complete, missing = self._look(look_at, descendants)
+                complete, failure = look.at(look_at, told=note is not None)
                 for message in complete:
                     del pending[message.uuid]
                     yield message, self.result_store.get(message, keep=keep, descendants=descendants)
-                self._raise_failure(missing)
+                if failure is not None:
+                    raise failure
                 if pending:
                     note = news.wait(_left(pending, deadline, timeout, wait))
                     # With no note something may have been missed.
-                    heard_of = pending.values() if note is None else [pending.get(_owner(note, whose))]
+                    heard_of = pending.values() if note is None else [pending.get(look.owner(note))]
                     look_at = [message for message in heard_of if message is not None]
 
     def _in_order(
         self, pending: dict[str, Message], wait: int, timeout: int | None, descendants: bool, keep: bool
     ) -> Iterator[tuple[Message, Any]]:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        whose = _owners(pending.values(), descendants)
-        with self.result_store.backend.subscribe(*(f"results:{uuid}" for uuid in whose)) as news:
+        look = Look(self.result_store, list(pending.values()), descendants)
+        told: set[str] = set()
+        with self.result_store.backend.subscribe(*look.channels) as news:
             for uuid, message in list(pending.items()):
                 while True:
-                    complete, missing = self._look([message], descendants)
+                    complete, failure = look.at([message], told=uuid in told)
                     if complete:
                         break
-                    self._raise_failure(missing)
-                    note = news.wait(_left(pending, deadline, timeout, wait))
-                    while note is not None and _owner(note, whose) != uuid:
-                        note = news.wait(_left(pending, deadline, timeout, wait))
+                    if failure is not None:
+                        raise failure
+                    while (note := news.wait(_left(pending, deadline, timeout, wait))) is not None:
+                        told.add(look.owner(note))
+                        if look.owner(note) == uuid:
+                            break
                 del pending[uuid]
                 yield message, self.result_store.get(message, keep=keep, descendants=descendants)
-
-    def _look(self, messages: list[Message], descendants: bool) -> tuple[list[Message], list[Message]]:
-        """One question to the store, however many messages.
-
-        Returns:
-            Those whose results are all there, in the order in which they were completed; and for each of the others
-            what its result is missing of: itself, or the first such of its callbacks.
-        """
-        chains = [[message, *(_callbacks(message) if descendants else ())] for message in messages]
-        found = iter(self.result_store.backend.results.get([each.uuid for chain in chains for each in chain]))
-        complete: list[tuple[int, Message]] = []
-        missing: list[Message] = []
-        for chain in chains:
-            written = [None if record is None else record.timestamp for record in islice(found, len(chain))]
-            if None in written:
-                missing.append(chain[written.index(None)])
-            else:
-                complete.append((max(at for at in written if at is not None), chain[0]))
-        complete.sort(key=itemgetter(0))
-        return [message for _, message in complete], missing
-
-    def _raise_failure(self, missing: list[Message]) -> None:
-        """Raise the TaskFailedError of the first of these that has failed for good."""
-        for message in missing:
-            failure = self.result_store.failure(message)
-            if failure is not None:
-                raise failure
 
 
 def _by_uuid(messages: tuple[Message, ...]) -> dict[str, Message]:
@@ -158,27 +134,6 @@ def _by_uuid(messages: tuple[Message, ...]) -> dict[str, Message]:
     if len(pending) < len(messages):
         raise ValidationError("a message is given twice: each has one result")
     return pending
-
-
-def _callbacks(message: Message) -> Iterator[Message]:
-    data = message.callback_message_data
-    while data is not None:
-        yield Message(**data)
-        data = data.get("callback_message_data")
-
-
-def _owners(messages: Iterable[Message], descendants: bool) -> dict[str, str]:
-    """For each uuid whose result is waited for, the message to look at when something is heard of it."""
-    whose: dict[str, str] = {}
-    for message in messages:
-        whose[message.uuid] = message.uuid
-        for uuid in (message.descendant_uuids or []) if descendants else []:
-            whose[uuid] = message.uuid
-    return whose
-
-
-def _owner(note: Note, whose: dict[str, str]) -> str:
-    return whose[note.channel.removeprefix("results:")]
 
 
 def _left(pending: dict[str, Message], deadline: float | None, timeout: int | None, wait: int) -> int:

@@ -73,7 +73,8 @@ class ResultWatch(NamedTuple):
     Attributes:
         news: Notes on ``results:<uuid>``. The caller closes it.
         record: The result; None if there was none.
-        may_have_failed: False only if the store had neither a dead letter nor a status FAILED of the message.
+        may_have_failed: False only if the store had no dead letter of the message, and its status was neither FAILED
+            nor UNKNOWN.
     """
 
     news: Subscription

@@ -18,6 +18,7 @@ from alsek.storage.backends.memory_waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     RECORD_VERSION,
+    REPLAYED,
     Claimed,
     Corrupt,
     DeadLetter,
@@ -292,6 +293,8 @@ class MemoryMessages(MessagePort):
             if record is None:
                 return False
             record.revoked = True
+            if record.holder is None:
+                self._store.publish(f"results:{uuid}")
             return True
 
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -332,13 +335,17 @@ class MemoryMessages(MessagePort):
         with self._store.lock:
             return sorted({queue for (queue, _), _ in self.shelf.dead.items()})
 
-    def replay(self, submission: Submission) -> bool:
+    def replay(self, submission: Submission, died_at: int) -> bool:
         with self._store.lock:
             key = (submission.queue, submission.uuid)
+            letter = self.shelf.dead.get(key)
+            if letter is None or letter.died_at != died_at:
+                return self.shelf.was_taken_in(submission.uuid, REPLAYED)
             # A message of this uuid that lives again must not be overwritten by its own past.
-            if submission.uuid in self.shelf.records or self.shelf.dead.pop(key) is None:
+            if submission.uuid in self.shelf.records:
                 return False
-            self.shelf.admit(submission, request="")
+            self.shelf.dead.pop(key)
+            self.shelf.admit(submission, REPLAYED)
             self._wake()
             return True
 

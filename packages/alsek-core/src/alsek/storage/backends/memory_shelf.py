@@ -83,6 +83,11 @@ class Shelf:
         self._store.statuses.pop(uuid)
         self.dead.pop((submission.queue, uuid))
 
+    def was_taken_in(self, uuid: str, request: str) -> bool:
+        """Whether the message of this uuid, stored or just finished, came in under this request."""
+        present = self.records.get(uuid) or self._gone.get(uuid)
+        return present is not None and present.request == request
+
     def admit(self, submission: Submission, request: str) -> None:
         """Take a message in: ready, or delayed by its delay."""
         record = Record(submission, request, bytes(submission.payload))
@@ -130,6 +135,9 @@ class Shelf:
     def drop(self, record: Record) -> None:
         """Remove a record. Its request is remembered, so that it can be repeated; its uuid is new again."""
         self._discard(record, finished=False)
+        status = self._statuses.get([record.uuid])[0]
+        if status is None or status.status not in (TaskStatus.FAILED, TaskStatus.SUCCEEDED):
+            self._set_status(record, TaskStatus.UNKNOWN)
 
     def succeed(self, record: Record) -> None:
         """Remove a record that its holder finished. Its uuid is remembered, and not new for a while."""

@@ -191,7 +191,8 @@ class MessagePort(ABC):
     def remove(self, queue: str, uuid: str) -> bool:
         """Remove a message in whatever state, without regard to who holds it; False if it isn't there.
 
-        Its uuid is new at once, but not to the request that brought it: see :meth:`add`. The same for :meth:`bury`.
+        UNKNOWN is written, unless its status is FAILED or SUCCEEDED. Its uuid is new at once, but not to the request
+        that brought it: see :meth:`add`. The same for the uuid in :meth:`bury`.
         """
 
     @abstractmethod
@@ -207,7 +208,10 @@ class MessagePort(ABC):
 
     @abstractmethod
     def revoke(self, queue: str, uuid: str) -> bool:
-        """Mark a message as revoked; it stays where it is. Its holder hears of it at once. False if it isn't there."""
+        """Mark a message as revoked; it stays where it is. False if it isn't there.
+
+        Its holder hears of it at once; if it has none, the channel of its result tells of it.
+        """
 
     @abstractmethod
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -246,18 +250,27 @@ class MessagePort(ABC):
 
     @abstractmethod
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        """The dead letters of a queue, oldest first."""
+        """The dead letters that the queue has when the walk begins, oldest first, fetched in small pieces.
+
+        Each is yielded at most once, and if it stays there, once. A message that is buried during the walk is not
+        yielded, also if it is one that was replayed and died again.
+        """
 
     @abstractmethod
     def dead_queues(self) -> list[str]:
         """The queues that have dead letters, in alphabetical order."""
 
     @abstractmethod
-    def replay(self, submission: Submission) -> bool:
-        """Take the dead letter of ``submission.uuid`` back among the messages, as `submission`.
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        """Take the dead letter of ``submission.uuid`` with this `died_at` back among the messages, as `submission`.
 
         This is the old message, not a new one: the letter goes, a result of it stays, whether or not the uuid
-        is ``named``. False if it isn't there, or if a message of this uuid lives again.
+        is ``named``.
+
+        Returns:
+            True as well if that was done before: the message of this uuid that is stored, or that was gone last (within
+            :data:`~alsek.defaults.DEDUP_WINDOW`), came from a replay. False if there is no such letter, or if a
+            message of its uuid is stored.
         """
 
     @abstractmethod
@@ -267,7 +280,8 @@ class MessagePort(ABC):
 
 class ResultPort(ABC):
     """Results, by the uuid of the message. A write publishes on the channel ``results:<uuid>``;
-    so do a failure and a removal of the message, since whoever waits for the result must look again."""
+    so do a failure and a removal of the message, and a revocation while nobody holds it, since those who wait for the
+    result must look again."""
 
     @abstractmethod
     def put(

@@ -18,6 +18,9 @@ from alsek.types import Wish
 #: record aside among the dead letters, so that a rolling deploy can mix versions safely.
 RECORD_VERSION: Final = 1
 
+#: The request under which dead letters are taken back; no call of a producer has this name.
+REPLAYED: Final = "replay"
+
 #: A duration that never ends.
 FOR_EVER: Final = -1
 

@@ -204,9 +204,11 @@ class RedisMessages(MessagePort):
         return None if letter is None else dead_letter_from(uuid, queue, letter)
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        last: bytes | None = b"-inf"
-        while last is not None:
-            last, *found = self._dead_letters(queue.encode(), last)
+        seen: bytes | None = b"-inf"
+        last = b""
+        while seen is not None:
+            seen, *rest = self._dead_letters(queue.encode(), seen, last)
+            last, found = (rest[0], rest[1:]) if rest else (b"", [])
             for i in range(0, len(found), 2):
                 yield dead_letter_from(found[i].decode(), queue, found[i + 1])
 
@@ -218,8 +220,9 @@ class RedisMessages(MessagePort):
         """How many dead letters a queue has; expired ones don't count. O(log n)."""
         return int(self._dead_queues(queue.encode())[1])
 
-    def replay(self, submission: Submission) -> bool:
-        return bool(self._replay(*submission_arguments(submission._replace(named=False))))
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        arguments = submission_arguments(submission._replace(named=False))
+        return bool(self._replay(*arguments, b"%d" % died_at))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         if uuid is not None:

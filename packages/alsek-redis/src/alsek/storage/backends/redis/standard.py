@@ -175,8 +175,9 @@ class RedisBackend(Backend):
             self._link, self._ears, keys, f"results:{uuid}", reads
         )
         record = None if result is None else ResultRecord.unpack(uuid, result)
-        failed = status is not None and StatusRecord.unpack(uuid, status).status is TaskStatus.FAILED
-        return ResultWatch(news, record, failed or letter is not None)
+        present = None if status is None else StatusRecord.unpack(uuid, status).status
+        ended = letter is not None or present in (TaskStatus.FAILED, TaskStatus.UNKNOWN)
+        return ResultWatch(news, record, ended)
 
     def take_watched(self, news: Subscription, uuid: str) -> None:
         if isinstance(news, SocketSubscription):

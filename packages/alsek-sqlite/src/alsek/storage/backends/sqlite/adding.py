@@ -46,7 +46,7 @@ _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, messag
 def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
     """Take messages in; for each whether it was, now or under the same request before."""
     return [
-        insert(tx, submission, request) or _same_request(tx, submission.uuid, request)
+        insert(tx, submission, request) or same_request(tx, submission.uuid, request)
         for submission in submissions
     ]
 
@@ -118,7 +118,8 @@ def announce_due(tx: Transaction, message: int, queue: str, wish: int) -> None:
         tx.wakes.add(Lane(queue, wish))
 
 
-def _same_request(tx: Transaction, uuid: str, request: str) -> bool:
+def same_request(tx: Transaction, uuid: str, request: str) -> bool:
+    """Whether the message of this uuid, stored or just finished, was taken in under this request."""
     if not request:
         return False
     values = {

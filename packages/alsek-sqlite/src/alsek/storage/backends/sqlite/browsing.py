@@ -36,9 +36,11 @@ _DEAD: Final = (
     f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
 )
 _COUNT_DEAD: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_OVER}"  # noqa: S608
+#: The last ones that there are. An id may be given out again once the letter is gone, so the time counts as well.
+_DEAD_LAST: Final = "SELECT max(id), max(died_at) FROM dead WHERE queue = ?"
 _DEAD_PIECE: Final = f"""
-    SELECT id, uuid, payload, error, died_at FROM dead WHERE queue = ? AND id > ? AND {_NOT_OVER}
-    ORDER BY id LIMIT {_PIECE}
+    SELECT id, uuid, payload, error, died_at FROM dead
+    WHERE queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_OVER} ORDER BY id LIMIT {_PIECE}
 """  # noqa: S608
 _DEAD_QUEUES: Final = f"""
     SELECT q.name FROM queues AS q
@@ -117,11 +119,12 @@ def dead_letter(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
 
 
 def dead_letters(database: Database, queue: str) -> Iterator[DeadLetter]:
-    """The dead letters of a queue, oldest first."""
+    """The dead letters that a queue has when the walk begins, oldest first."""
     number = database.read(lambda tx: _number(tx, queue))
+    bounds = database.read(lambda tx: tx.execute(_DEAD_LAST, (number,)).fetchone())
     last = -1
     while number is not None:
-        row = (number, last)
+        row = (number, last, *bounds)
         rows = database.read(lambda tx: tx.execute(_DEAD_PIECE, (*row, tx.now)).fetchall())  # noqa: B023
         if not rows:
             return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.records import Submission, TaskStatus
-from alsek.storage.backends.sqlite.adding import insert
+from alsek.storage.backends.records import REPLAYED, Submission, TaskStatus
+from alsek.storage.backends.sqlite.adding import insert, same_request
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.moving import drop, requeue, set_aside
 from alsek.storage.backends.sqlite.records import entomb, set_statuses
@@ -13,7 +13,10 @@ from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
 
 _FIND: Final = f"SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"
-_DEAD: Final = f"SELECT id FROM dead WHERE queue = {QUEUE} AND uuid = ? AND (expiry IS NULL OR expiry > ?)"  # noqa: S608
+_HAS_ENDED: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
+_DEAD: Final = (
+    f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND (expiry IS NULL OR expiry > ?)"  # noqa: S608
+)
 _PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry"  # noqa: S608
 _PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry"  # noqa: S608
 
@@ -30,12 +33,14 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
 
 
 def remove(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Delete a message; whether it was there."""
+    """Delete a message; whether it was there. Its status is UNKNOWN then, unless it tells of an end."""
     found = _find(tx, queue, uuid)
     if found is None:
         return False
     set_aside(tx, found.message)
     drop(tx, [found.message], done=False)
+    if tx.execute(_HAS_ENDED, (tx.ns, uuid, TaskStatus.FAILED, TaskStatus.SUCCEEDED)).fetchone() is None:
+        set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.UNKNOWN)
     tx.notes.append((f"results:{uuid}", b""))
     return True
 
@@ -57,7 +62,7 @@ def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
     """Move a message to the dead letters; whether it was there, or is there already."""
     found = _find(tx, queue, uuid)
     if found is None:
-        return find_dead(tx, queue, uuid) is not None
+        return _find_dead(tx, queue, uuid) is not None
     set_aside(tx, found.message)
     entomb(tx, found.message, error, dlq_ttl)
     drop(tx, [found.message], done=False)
@@ -67,27 +72,36 @@ def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
 
 
 def revoke(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Mark a message as revoked, and call its holder; whether it was there."""
+    """Mark a message as revoked, and tell its holder or those who wait for the result; whether it was there."""
     found = _find(tx, queue, uuid)
     if found is None:
         return False
     tx.execute("UPDATE messages SET revoked = 1 WHERE id = ?", (found.message,))
-    tx.calls.extend(name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall())
+    holders = [name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall()]
+    tx.calls.extend(holders)
+    if not holders:
+        tx.notes.append((f"results:{uuid}", b""))
     return True
 
 
-def find_dead(tx: Transaction, queue: str, uuid: str) -> int | None:
-    """The number of a dead letter, or None."""
+class _Dead(NamedTuple):
+    number: int
+    died_at: int
+
+
+def _find_dead(tx: Transaction, queue: str, uuid: str) -> _Dead | None:
     row = tx.execute(_DEAD, (tx.ns, queue, uuid, tx.now)).fetchone()
-    return None if row is None else row[0]
+    return None if row is None else _Dead._make(row)
 
 
-def replay(tx: Transaction, submission: Submission) -> bool:
-    """Take a dead letter back as this message; whether it was there, and no message of its uuid."""
-    number = find_dead(tx, submission.queue, submission.uuid)
-    if number is None or not insert(tx, submission, request="", anew=True):
+def replay(tx: Transaction, submission: Submission, died_at: int) -> bool:
+    """Take the dead letter of that time back as this message; whether it was, now or before."""
+    dead = _find_dead(tx, submission.queue, submission.uuid)
+    if dead is None or dead.died_at != died_at:
+        return same_request(tx, submission.uuid, REPLAYED)
+    if not insert(tx, submission, request=REPLAYED, anew=True):
         return False
-    tx.execute("DELETE FROM dead WHERE id = ?", (number,))
+    tx.execute("DELETE FROM dead WHERE id = ?", (dead.number,))
     return True
 
 

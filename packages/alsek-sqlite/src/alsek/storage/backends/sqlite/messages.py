@@ -144,8 +144,8 @@ class SQLiteMessages(MessagePort):
     def dead_queues(self) -> list[str]:
         return self._database.read(browsing.dead_queues)
 
-    def replay(self, submission: Submission) -> bool:
-        return self._database.write(lambda tx: handling.replay(tx, submission))
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        return self._database.write(lambda tx: handling.replay(tx, submission, died_at))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         return self._database.write(lambda tx: handling.purge(tx, queue, uuid))

@@ -1,7 +1,7 @@
--- Mark a message as revoked where it is, and call its holder.
+-- Mark a message as revoked where it is, and call its holder; if it has none, tell those who wait for the result.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: base header find
+-- Needs: base header status find
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = look(uuid, queue)
 if not h then return 0 end
@@ -17,5 +17,7 @@ if worker then
     call('HSET', claims, uuid, int(token) .. '|' .. int(seq) .. '|' .. flags .. '|' .. format(held))
   end
   if call('EXISTS', calls) == 0 then call('RPUSH', calls, '1') end
+else
+  tell_result(uuid)
 end
 return 1

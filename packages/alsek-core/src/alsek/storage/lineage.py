@@ -1,0 +1,129 @@
+"""A message and its callbacks, as those see them who wait for all their results.
+
+A callback is stored in the same step of the store as its parent's end. So of a chain that goes on exactly one message
+is stored at any time, and one that is not stored, though the message before it has ended, has ended too or will never
+come: ``do_callback`` said no, it was removed, its uuid existed already. Looked at from the first message to the last,
+each that is not stored is therefore over for good, and when the last one is, the chain is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alsek.core.callbacks import Data, links, own
+from alsek.core.endings import failure_of, gone, revoked, was_removed
+from alsek.core.message import Message
+from alsek.storage.backends.abstract import Note
+
+if TYPE_CHECKING:
+    from alsek.storage.result import ResultStore
+
+#: So many results are asked for at once.
+_PIECE: Final = 32
+
+
+class Lineage:
+    """Tells when no further result of a message and its callbacks can come.
+
+    Args:
+        store: Where the results are.
+        message: The first of the chain.
+
+    Attributes:
+        uuids: Of the message and its callbacks, in order.
+        newest: When the newest result that was seen was written (Unix ms); 0 for none.
+    """
+
+    def __init__(self, store: ResultStore, message: Message) -> None:
+        self.message = message
+        self._store = store
+        self._callbacks: list[Data] = list(links(message.callback_message_data))
+        self.uuids: list[str] = [message.uuid, *(link["uuid"] for link in self._callbacks)]
+        self.newest = 0
+        #: All before this one are over.
+        self._front = 0
+        #: One of the messages was seen in the store, or the store has told of the end of the first.
+        self._begun = False
+
+    @property
+    def awaited(self) -> str:
+        """The uuid of the first message that is not known to be over."""
+        return self.uuids[min(self._front, len(self.uuids) - 1)]
+
+    @property
+    def channels(self) -> list[str]:
+        """Where the store tells of their results."""
+        return [f"results:{uuid}" for uuid in self.uuids]
+
+    def heard(self, note: Note | None) -> None:
+        """Something was published on one of the channels."""
+        if note is not None and note.channel == f"results:{self.message.uuid}":
+            self._begun = True
+
+    def over(self) -> bool:
+        """Whether all results that can come are there.
+
+        Raises:
+            TaskFailedError: One of the messages has failed for good; or all have ended, and there is no result.
+        """
+        while self._front < len(self.uuids):
+            self._pass_results()
+            if self._front < len(self.uuids):
+                if not self._is_over(self._front):
+                    return False
+                self._front += 1
+        if not self.newest and not self._store.exists(self.message, descendants=True):
+            raise gone(self.message)
+        return True
+
+    def _pass_results(self) -> None:
+        """Go on behind the last message whose result is there."""
+        passed = _PIECE
+        while passed == _PIECE:
+            piece = self.uuids[self._front : self._front + _PIECE]
+            found = self._store.backend.results.get(piece)
+            passed = 0
+            for number, record in enumerate(found, start=1):
+                if record is not None:
+                    passed = number
+                    self.newest = max(self.newest, record.timestamp)
+                elif self._store.apart:
+                    break  # nothing but its result tells that it is over
+            self._front += passed
+
+    def _is_over(self, number: int) -> bool:
+        """Whether a message without a result is over, given that those before it are."""
+        backend, member = self._store.backend, self._member(number)
+        if self._is_stored(member):
+            return False
+        failure = failure_of(backend, member)
+        if failure is not None:
+            raise failure
+        if self._store.apart:
+            return False
+        if number == 0:
+            return self._begun or was_removed(backend, member) or self._has_descendants()
+        # A result store with a `set` of its own is told before the step that submits the callback.
+        return not self._is_stored(self._member(number - 1)) and not self._is_stored(member)
+
+    def _is_stored(self, member: Message) -> bool:
+        stored = self._store.backend.messages.get(member.queue, member.uuid)
+        if stored is None:
+            return False
+        self._begun = True
+        failure = revoked(member, stored)
+        if failure is not None:
+            raise failure
+        return True
+
+    def _has_descendants(self) -> bool:
+        """Whether there is a sign that the first message has ended: what comes after it."""
+        if self._store.backend.results.descendants(self.message.uuid):
+            return True
+        if not self._callbacks:
+            return False
+        callback = self._member(1)
+        return self._store.backend.messages.exists(callback.queue, callback.uuid)
+
+    def _member(self, number: int) -> Message:
+        return self.message if number == 0 else Message(**own(self._callbacks[number - 1]))

@@ -15,7 +15,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.tools import StatusTrackerIntegrityScanner
 from apscheduler.triggers.interval import IntervalTrigger
 backend = SQLiteBackend(sys.argv[1])
-often = IntervalTrigger(seconds=0.02)
+often = IntervalTrigger(seconds=0.1)
 ticked = threading.Event()
 """
 

@@ -23,13 +23,14 @@ from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
-from alsek.core.worker import nursery, processes
+from alsek.core.worker import nursery, offspring, processes
 from alsek.core.worker.children import EXIT_NOT_STARTED
 from alsek.core.worker.taskprocess import ProcessJob
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.crewing import Crewing
+from tests.unit.workers.stand_ins import PATIENCE
 
 Start = Callable[..., Crewing]
 
@@ -737,6 +738,10 @@ def test_a_dismissed_crew_leaves_no_process(broker: Broker, start: Start) -> Non
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def _any_died(jobs: list[ProcessJob]) -> bool:
+    return any(isinstance(job.outcome, Died) for job in jobs)
+
+
 @pytest.mark.parametrize("tasks_per_process", [1, 5])
 @pytest.mark.parametrize("seed", range(2))
 def test_no_job_is_lost_however_processes_die(
@@ -747,6 +752,8 @@ def test_no_job_is_lost_however_processes_die(
     monkeypatch.setattr(nursery, "_LONGEST_PAUSE", 20)
     monkeypatch.setattr(processes, "KILL_AFTER", 50)
     monkeypatch.setattr(nursery, "PATIENCE", 500)
+    for each in (offspring, processes):
+        monkeypatch.setattr(each, "STOP_REACHES_ALL", 20)
     rng = random.Random(seed)
 
     class Elsewhere(StatusTracker):
@@ -766,8 +773,9 @@ def test_no_job_is_lost_however_processes_die(
     hooks = (begins,) if seed else ()
     crewing = start(some, tracked, size=4, tasks_per_process=tasks_per_process, hooks=hooks)
     jobs: list[ProcessJob] = []
-    until = time.monotonic() + 2.0
-    while time.monotonic() < until:
+    began = time.monotonic()
+    # On a busy machine it may take longer until one is hit while it runs.
+    while (age := time.monotonic() - began) < 2.0 or (age < PATIENCE and not _any_died(jobs)):
         while crewing.crew.free > 0 and rng.random() < 0.9:
             jobs.append(crewing.start(rng.choice([some, tracked]), rng.choice([0.0, 0.002, 0.02])))
         for pid in list(crewing.processes):
@@ -780,6 +788,6 @@ def test_no_job_is_lost_however_processes_die(
     crewing.until(lambda: len(crewing.finished) == len(jobs))
     assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}
     assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
-    assert any(isinstance(job.outcome, Died) for job in jobs)
+    assert _any_died(jobs)
     crewing.until(lambda: crewing.crew.free >= 4)
     assert crewing.crew.busy == 0

@@ -312,9 +312,10 @@ class ProcessCrew:
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
             return
-        if not begun and child.doom is None and (child.excused or not job.repeated):
+        excused = child.excused or status == -signal.SIGTERM  # that comes from outside
+        if not begun and child.doom is None and (excused or not job.repeated):
             # If it was the message that killed it, unread, it is so once only.
-            job.repeated = job.repeated or not child.excused
+            job.repeated = job.repeated or not excused
             self._dealer.waiting.appendleft(job)
             return
         where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"

@@ -33,7 +33,7 @@ class RedisServer:
     def __init__(self, **options: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="alsek-redis-"))
         # A cluster's second port is 10,000 above the first.
-        self.port = free_port(_LOW if "cluster-enabled" in options else None)
+        self.port = free_port(with_bus="cluster-enabled" in options)
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -117,17 +117,22 @@ class RedisServer:
             return False
 
 
-def free_port(among: range | None = None) -> int:
-    """A port that nobody listens on at the moment, of these if some are given."""
+def free_port(with_bus: bool = False) -> int:
+    """A port that nobody listens on at the moment; with the bus of a cluster, nor on that 10,000 above it."""
     while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", 0 if among is None else random.choice(among)))
-            except OSError:
-                continue
-            port: int = probe.getsockname()[1]
-        if port != 6379:
+        port = _bindable(random.choice(_LOW) if with_bus else 0)
+        if port and port != 6379 and (not with_bus or _bindable(port + 10_000)):
             return port
+
+
+def _bindable(port: int) -> int:
+    """The port that can be had; 0 if it can't."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])
 
 
 def redis_version() -> tuple[int, ...]:

@@ -18,7 +18,13 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from alsek.exceptions import CorruptMessageError, SerializationError, ValidationError
+from alsek.exceptions import (
+    CorruptMessageError,
+    MessageRevokedError,
+    SerializationError,
+    TaskTimeoutError,
+    ValidationError,
+)
 from alsek.storage.serialization import Serializer, dump
 
 Data: TypeAlias = dict[str, Any]
@@ -185,6 +191,8 @@ class Chain:
         try:
             found = self._serializer.reverse(zlib.decompress(b64decode(block, validate=True)))
             return [self._complete(link) for link in found]
+        except (TaskTimeoutError, MessageRevokedError):
+            raise  # set in this thread from outside
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(
                 f"the callbacks after {self._data.get('uuid')!r} can't be read by {self._serializer!r}: "

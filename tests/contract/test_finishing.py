@@ -305,3 +305,15 @@ def test_an_older_result_makes_way(backend: Backend, actor: Actors) -> None:
     second = worker.claim_one()
     worker.step(succeeded(second, b"of the second"), limit=0)
     assert result_of(backend, "a") == b"of the second"
+
+
+def test_the_result_of_an_accepted_outcome_is_stored_whatever_was_there(
+    backend: Backend, actor: Actors
+) -> None:
+    """A result that was put by hand, under a token that no claim has had yet, does not outlive the accepted one."""
+    worker = actor()
+    add(backend, "a")
+    (claimed,) = worker.step().claimed
+    assert backend.results.put("a", b"by hand", token=claimed.token + 1)
+    assert not worker.step(succeeded(claimed, b"accepted")).refused
+    assert result_of(backend, "a") == b"accepted"

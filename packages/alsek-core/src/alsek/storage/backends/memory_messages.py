@@ -157,7 +157,7 @@ class MemoryMessages(MessagePort):
             case Succeeded():
                 self.shelf.succeed(record)
                 if outcome.result is not None:
-                    self._results.put(
+                    self._results.write(
                         record.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
                     )
             case Retried():

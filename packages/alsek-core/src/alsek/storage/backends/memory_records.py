@@ -23,15 +23,19 @@ class MemoryResults(ResultPort):
         token: int = 0,
         progenitor: str | None = None,
     ) -> bool:
-        store = self._store
-        with store.lock:
-            stored = store.results.get(uuid)
+        with self._store.lock:
+            stored = self._store.results.get(uuid)
             if stored is not None and stored[0].token > token:
                 return False
-            record = ResultRecord(uuid, bytes(payload), store.clock(), token)
-            store.results.put(uuid, (record, progenitor), ttl)
-            store.publish(f"results:{uuid}")
+            self.write(uuid, payload, ttl, token, progenitor)
             return True
+
+    def write(self, uuid: str, payload: bytes, ttl: int, token: int, progenitor: str | None) -> None:
+        """Store and publish the result of a claim just accepted, whatever was stored: the claim is the current one."""
+        store = self._store
+        record = ResultRecord(uuid, bytes(payload), store.clock(), token)
+        store.results.put(uuid, (record, progenitor), ttl)
+        store.publish(f"results:{uuid}")
 
     def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
         with self._store.lock:

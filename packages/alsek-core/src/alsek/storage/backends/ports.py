@@ -292,7 +292,10 @@ class ResultPort(ABC):
         token: int = 0,
         progenitor: str | None = None,
     ) -> bool:
-        """Store a result, unless the stored one was written under a newer token; whether it was stored."""
+        """Store a result, unless the stored one was written under a newer token; whether it was stored.
+
+        The result of an outcome that a step accepts is stored in any case: its claim is the current one.
+        """
 
     @abstractmethod
     def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:

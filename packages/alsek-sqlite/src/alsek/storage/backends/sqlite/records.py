@@ -17,6 +17,10 @@ _SET_STATUS: Final = """
 """
 
 #: Replaced rather than updated: its id, and so its place among the descendants, is that of the last write.
+_WRITE_RESULT: Final = """
+    INSERT OR REPLACE INTO results (ns, uuid, progenitor, at, token, expiry, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
 _SET_RESULT: Final = """
     INSERT OR REPLACE INTO results (ns, uuid, progenitor, at, token, expiry, payload)
     SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (
@@ -65,24 +69,24 @@ def set_result(
     tx: Transaction, uuid: str, payload: bytes, ttl: int, token: int, progenitor: str | None
 ) -> bool:
     """Write and publish a result, unless a newer claim's is there; whether it was written."""
-    if tx.execute(_SET_RESULT, _result_row(tx, uuid, payload, ttl, token, progenitor)).rowcount != 1:
+    row = (*_result_row(tx, uuid, payload, ttl, token, progenitor), tx.ns, uuid, token, tx.now)
+    if tx.execute(_SET_RESULT, row).rowcount != 1:
         return False
     tx.notes.append((f"results:{uuid}", b""))
     return True
 
 
 def set_results(tx: Transaction, succeeded: Sequence[Succeeded]) -> None:
-    """Write and publish the results of claims just accepted: their tokens are the newest there are."""
+    """Write and publish the results of claims just accepted, whatever was stored: each claim is the current one."""
     rows = [_result_row(tx, s.uuid, s.result, s.result_ttl, s.token, s.progenitor) for s in succeeded]
-    tx.executemany(_SET_RESULT, rows)
+    tx.executemany(_WRITE_RESULT, rows)
     tx.notes.extend((f"results:{s.uuid}", b"") for s in succeeded)
 
 
 def _result_row(
     tx: Transaction, uuid: str, payload: bytes | None, ttl: int, token: int, progenitor: str | None
 ) -> tuple[int | str | bytes | None, ...]:
-    ns, now = tx.ns, tx.now
-    return ns, uuid, progenitor, now, token, end_of(now, ttl), payload, ns, uuid, token, now
+    return tx.ns, uuid, progenitor, tx.now, token, end_of(tx.now, ttl), payload
 
 
 def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:

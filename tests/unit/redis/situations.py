@@ -69,6 +69,9 @@ class Situation:
         for name in ("dead", "deader"):
             messages.add([Submission(name, "q", b"p", **tracked)], f"r8{name}")
             messages.bury("q", name, b"{}", 600_000)
+        letter = messages.dead_letter("q", "dead")
+        assert letter is not None
+        self.died_at = letter.died_at
         messages.revoke("q", "others")
         backend.results.put("result", b"1", 600_000, progenitor="root")
         backend.locks.acquire("lock", "me", 600_000)
@@ -157,7 +160,7 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "dead_letter": lambda s, b: b.messages.dead_letter("q", "dead"),
     "dead_letters": lambda s, b: list(b.messages.dead_letters("q")),
     "dead_queues": lambda s, b: b.messages.dead_queues(),
-    "replay": lambda s, b: b.messages.replay(_new("dead")),
+    "replay": lambda s, b: b.messages.replay(_new("dead"), s.died_at),
     "purge": lambda s, b: b.messages.purge("q", "dead"),
     "purge all": lambda s, b: b.messages.purge("q"),
     "result_put": lambda s, b: b.results.put("held-0", b"1", 60_000, 9, "root"),

@@ -40,7 +40,9 @@ def _tell_all(backend: RedisBackend) -> None:
     messages = backend.messages
     messages.add([Submission("u", "q", b"p", status_ttl=60_000)], "r")
     messages.bury("q", "u", b"{}", 60_000)
-    messages.replay(Submission("u", "q", b"p", status_ttl=60_000))
+    letter = messages.dead_letter("q", "u")
+    assert letter is not None
+    messages.replay(Submission("u", "q", b"p", status_ttl=60_000), letter.died_at)
     messages.remove("q", "u")
     backend.results.put("u", b"1", 60_000)
     backend.statuses.put("u", TaskStatus.SUCCEEDED, ttl=60_000)

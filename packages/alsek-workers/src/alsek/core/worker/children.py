@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, TypeAlias
@@ -212,13 +213,23 @@ def disown_forks(handler: Handler) -> None:
         handler: That of the pool for SIGTERM. One of the user's own stays, as it does in any fork.
     """
 
+    # A SIGTERM that comes before the child has its own handler would be taken for one of the pool's, and not end it.
+    masks = threading.local()
+
+    def block() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
     def disown() -> None:
         forks.forked = True
         signal.set_wakeup_fd(-1)
         if signal.getsignal(signal.SIGTERM) == handler:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ``multiprocessing`` relies on that
+        unblock()
 
-    os.register_at_fork(after_in_child=disown)
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=disown)
 
 
 def flush() -> None:

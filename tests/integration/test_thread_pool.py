@@ -426,14 +426,15 @@ def test_what_does_not_finish_is_given_back_uncharged(project: Project, how: str
         BASICS
         + """
 @task(broker, max_retries=0)
-def long() -> None:
+def long(name: str) -> None:
+    open(f"begun-{name}", "w").close()
     time.sleep(60)
 """
     )
     patience = "500" if how == "shutdown_timeout" else "60000"
     worker = project.worker("--n_threads", "2", "--n_processes", "1", "--shutdown_timeout", patience)
-    messages = [tasks.long.generate(), tasks.long.generate()]
-    eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
+    messages = [tasks.long.generate(args=(name,)) for name in ("a", "b")]
+    eventually(lambda: len(list(project.folder.glob("begun-*"))) == 2)
     worker.process.send_signal(signal.SIGTERM)
     if how == "second signal":
         time.sleep(1.1)  # a second signal counts as one a second after the first

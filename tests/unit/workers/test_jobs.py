@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -255,10 +256,13 @@ def test_a_job_that_has_ended_cannot_be_abandoned(shift: Shift) -> None:
 
 @pytest.fixture
 def fine_switching() -> Iterator[None]:
-    """Threads take turns as often as they can."""
+    """Threads take turns as often as they can. The collector is off: a finalizer swallows a timeout, and pytest objects."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
+    gc.collect()
+    gc.disable()
     yield
+    gc.enable()
     sys.setswitchinterval(before)
 
 

@@ -256,7 +256,7 @@ def test_a_job_that_has_ended_cannot_be_abandoned(shift: Shift) -> None:
 
 @pytest.fixture
 def fine_switching() -> Iterator[None]:
-    """Threads take turns as often as they can. The collector is off: a finalizer swallows a timeout, and pytest objects."""
+    """Threads take turns often. The collector is off: a finalizer swallows a timeout, which pytest reports."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     gc.collect()

@@ -17,6 +17,9 @@ KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 #: What takes long there, and is about what scripts do in one node.
 _NOT_ON_A_CLUSTER = ("test_many_at_once", "test_model", "test_long_waits", "test_bounds")
 
+#: What takes long in an imitation, and is about how a server takes very many arguments.
+_NOT_ON_AN_IMITATION = ("test_many_at_once",)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks of this suite."""
@@ -30,8 +33,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     mark = metafunc.definition.get_closest_marker("stores")
     kinds = mark.args if mark is not None else KINDS
-    if metafunc.module.__name__.rpartition(".")[2] in _NOT_ON_A_CLUSTER:
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if module in _NOT_ON_A_CLUSTER:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
+    if module in _NOT_ON_AN_IMITATION:
+        kinds = tuple(kind for kind in kinds if kind != "fakeredis")
     params = [pytest.param(k, id=k, marks=[pytest.mark.quick] if k == "fakeredis" else []) for k in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

@@ -22,7 +22,7 @@ from alsek.storage.backends.redis.faults import is_passing
 from alsek.storage.backends.redis.interruptions import interruption_behind
 from tests.clusters import ClusterOfServers
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("no_collector")]
 
 
 class _Alarm(TimeoutError):

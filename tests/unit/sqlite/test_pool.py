@@ -73,6 +73,7 @@ class Strike:
 
 # A connection that is torn away is closed when it is collected, and Python 3.13 reports that. Closing it in a finalizer
 # written in Python is no remedy: a timeout that strikes in a finalizer is lost.
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import logging
 import traceback
 from typing import Any
 
-import fakeredis
 import pytest
 import redis
 import redis.asyncio
@@ -94,7 +93,6 @@ _SENTINEL = Sentinel([("localhost", 1)])
     [
         (redis.asyncio.Redis(), "synchronous"),
         (redis.asyncio.RedisCluster(host="h"), "synchronous"),
-        (fakeredis.FakeAsyncRedis(), "synchronous"),
         (_CLIENT.pipeline(), "client that it was made by"),
         (_CLIENT.pubsub(), "PubSub"),
         (_CLIENT.connection_pool, r"connection_pool="),
@@ -119,12 +117,19 @@ def test_a_lazy_client_must_make_one(made: Any) -> None:
         RedisBackend(LazyClient(lambda: made)).ping()
 
 
-@pytest.mark.parametrize(
-    "made", [redis.StrictRedis(), fakeredis.FakeRedis(), _SENTINEL.master_for("service")]
-)
+@pytest.mark.parametrize("made", [redis.StrictRedis(), _SENTINEL.master_for("service")])
 def test_synchronous_clients_are_taken(made: Any) -> None:
-    """Of redis-py, of an imitation, and of a sentinel's service."""
+    """Of redis-py, and of a sentinel's service."""
     assert RedisBackend(made).describe()
+
+
+def test_a_fakeredis_client_is_taken_if_it_is_synchronous() -> None:
+    """Those of fakeredis, as the client that they stand for."""
+    import fakeredis
+
+    assert RedisBackend(fakeredis.FakeRedis()).describe()
+    with pytest.raises(ValidationError, match="synchronous"):
+        RedisBackend(fakeredis.FakeAsyncRedis())
 
 
 @pytest.mark.parametrize(

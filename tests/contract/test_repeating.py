@@ -231,3 +231,21 @@ def test_of_an_unreadable_record_no_request_is_remembered(
     assert len(actor().step().corrupt) == 1
     assert messages.add([a_message("a")], request) == [True]
     assert state_of(backend, "a") == "ready"
+
+
+def test_an_unreadable_record_leaves_what_is_remembered_of_its_uuid(
+    messages: MessagePort, store: Store, actor: Actors
+) -> None:
+    """A uuid that finished stays refused, though a letter of it was replayed since and could not be read."""
+    worker = actor()
+    messages.add([a_message("a")], "first")
+    messages.bury("q", "a", ERROR, DLQ_TTL)
+    letter = messages.dead_letter("q", "a")
+    assert letter is not None
+    messages.add([a_message("a")], "second")
+    (claimed,) = worker.step().claimed
+    worker.step(succeeded(claimed), limit=0)
+    assert messages.replay(a_message("a"), letter.died_at)
+    store.spoil("q", "a", "version")
+    assert len(worker.step().corrupt) == 1
+    assert messages.add([a_message("a")], "third") == [False]

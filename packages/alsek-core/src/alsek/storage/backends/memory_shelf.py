@@ -144,8 +144,16 @@ class Shelf:
         self._discard(record, finished=True)
         self._set_status(record, TaskStatus.SUCCEEDED)
 
-    def bury(self, record: Record, error: bytes, dlq_ttl: int, finished: bool) -> None:
-        """Move a record to the dead letters, for `dlq_ttl` (0: nowhere); `finished` as in :meth:`succeed`."""
+    def bury(self, record: Record, error: bytes, dlq_ttl: int, finished: bool | None) -> None:
+        """Move a record to the dead letters, for `dlq_ttl` (0: nowhere).
+
+        Args:
+            record: The record.
+            error: What ended it.
+            dlq_ttl: How long (ms) the letter is kept.
+            finished: Whether its uuid is not new for a while. None if the record can't be read, and so neither can its
+                request: what is remembered of an earlier message of its uuid stays.
+        """
         self._discard(record, finished)
         if dlq_ttl:
             letter = DeadLetter(record.uuid, record.queue, record.payload, bytes(error), self._store.clock())
@@ -157,8 +165,7 @@ class Shelf:
         """Move a record that can't be read to the dead letters."""
         reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
-        self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=False)
-        self._gone.pop(record.uuid)  # a request that can't be read could not be remembered
+        self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=None)
         return Corrupt(record.uuid, record.queue, reason)
 
     def take(self, record: Record) -> None:
@@ -183,10 +190,11 @@ class Shelf:
     def _put(self, record: Record) -> None:
         self.queues.setdefault(record.queue, Queue()).insert(record)
 
-    def _discard(self, record: Record, finished: bool) -> None:
+    def _discard(self, record: Record, finished: bool | None) -> None:
         self.take(record)
         del self.records[record.uuid]
-        self._gone.put(record.uuid, Gone(record.request, finished), DEDUP_WINDOW)
+        if finished is not None:
+            self._gone.put(record.uuid, Gone(record.request, finished), DEDUP_WINDOW)
 
     def _delay(self, record: Record, delay: int) -> None:
         now = self._store.clock()

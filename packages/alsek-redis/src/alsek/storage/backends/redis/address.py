@@ -79,7 +79,7 @@ def _check_options(url: str) -> None:
     except ValidationError:
         raise
     except (TypeError, ValueError, AttributeError, redis.RedisError) as error:
-        found = re.search(r"(?:argument|for) '(\w+)'", str(error))
+        found = re.search(r"(?:argument|for) ['`](\w+)['`]", str(error))
         what = f"its option {found[1]!r}" if found is not None else "one of its options"
         raise refuse(url, f"{what} is unknown, or has a value that can't be read") from None
 

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from alsek.core.backoff import LinearBackoff
 from alsek.core.message import Message
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
-from alsek.exceptions import CorruptMessageError, SerializationError, TaskTimeoutError
+from alsek.exceptions import (
+    CorruptMessageError,
+    MessageRevokedError,
+    SerializationError,
+    TaskTimeoutError,
+)
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 JSON = JsonSerializer()
@@ -284,3 +289,19 @@ def test_a_timeout_is_no_refusal() -> None:
         Message("t").pack(Struck())
     with pytest.raises(TaskTimeoutError):
         dump(Struck(), 1)
+
+
+@pytest.mark.parametrize("interruption", [TaskTimeoutError, MessageRevokedError])
+def test_an_interruption_while_a_message_is_read_is_no_fault_of_its_bytes(
+    interruption: type[Exception],
+) -> None:
+    """A timeout or a revocation that strikes in a task's thread comes out as itself."""
+
+    class Struck(Picky):
+        """Struck in the middle."""
+
+        def reverse(self, obj: bytes) -> Any:
+            raise interruption
+
+    with pytest.raises(interruption):
+        Message.unpack("u", "q", b"x", Struck())

@@ -345,3 +345,33 @@ def test_a_trigger_needs_a_function_that_can_be_called_at_each_tick(broker: Brok
     with pytest.raises(ArgumentsError, match="'message' is missing"):
         refused.generate()
     assert not refused.generated
+
+
+def test_a_lost_reply_costs_no_tick(
+    made: Any, broker: Broker, submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the store took, though its reply was lost, is no work for the next tick: that submits the next message."""
+    lost = iter([True])
+    submit = Broker.submit
+
+    def flaky(self: Broker, message: Message, ttl: int | None = None) -> None:
+        submit(self, message, ttl)
+        if next(lost, False):
+            submitted.note(message)
+            raise BackendUnavailableError("the reply was lost")
+
+    monkeypatch.setattr(Broker, "submit", flaky)
+    first = made(often()).generate()
+    messages = submitted.wait(3)
+    assert messages[0] is first
+    assert len({message.uuid for message in messages[:3]}) == 3
+    assert messages[1].progenitor_uuid == first.uuid
+
+
+def test_a_tick_inherits_nothing_of_what_happened_to_the_first(broker: Broker) -> None:
+    """Each tick begins without retries and without an error."""
+    first = Message(
+        "t", retries=2, retry_delay=7, exception_details={"name": "E", "text": "e", "traceback": None}
+    )
+    second = list(islice(ticks(first), 2))[1]
+    assert (second.retries, second.retry_delay, second.exception_details) == (0, None, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alsek.storage.backends.records import Submission, Worker
+from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 
 pytestmark = pytest.mark.redis
@@ -47,3 +47,31 @@ def test_a_message_for_such_a_queue_is_not_lost(
     assert [claimed.uuid for claimed in step.claimed] == ["b"]
     assert step.next_due is not None
     assert 0 < step.next_due <= 60_000
+
+
+def test_a_remembered_uuid_that_can_not_be_read_loses_no_callback(backend: RedisBackend) -> None:
+    """A stranger's value among the uuids that have finished counts as none: the step goes to its end."""
+    messages, worker = backend.messages, Worker("w", "thread", ("q",), 60_000, 0)
+    messages.register(worker)
+    messages.add([Submission("a", "q", b"p")], "r")
+    (claimed,) = messages.step(worker, 1, [], 1).claimed
+    now = int(backend._link.call("TIME")[0])
+    for half in range(now // 30 - 2, now // 30 + 2):
+        backend._link.call("HSET", f"{backend.namespace}:finished:{half}", "next", "no entry")
+    callback = Submission("next", "q", b"p")
+    step = messages.step(worker, 2, [Succeeded("a", "q", claimed.token, b"1", callback=callback)], 1)
+    assert not step.refused
+    assert [each.uuid for each in step.claimed] == ["next"]
+
+
+def test_a_lease_that_can_not_be_read_stops_no_step(backend: RedisBackend) -> None:
+    """A worker whose noted lease is no number is given that of who asks, and the step goes to its end."""
+    messages = backend.messages
+    workers = [Worker(name, "thread", ("q",), 60_000, 0) for name in ("w1", "w2")]
+    for worker in workers:
+        messages.register(worker)
+    backend._link.call("HSET", f"{backend.namespace}:leases", "w2", "x")
+    backend._link.call("ZADD", f"{backend.namespace}:workers", 1, "w2")
+    backend._link.call("HSET", f"{backend.namespace}:counters", "beat", 1)
+    messages.add([Submission("a", "q", b"p")], "r")
+    assert len(messages.step(workers[0], 1, [], 1).claimed) == 1

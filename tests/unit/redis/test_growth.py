@@ -92,3 +92,20 @@ def test_nothing_stays_of_workers_that_are_gone(
     messages.retire(alive)
     left = [name for name in _left(backend) if not name.startswith("finished:")]
     assert set(left) <= {"counters", "wakes:thread", "wakes:process"}, left
+
+
+def test_a_purge_reaches_letters_behind_very_many_expired_ones(backend: RedisBackend) -> None:
+    """All of a queue's letters are deleted, also if a whole piece of them had expired."""
+    names = [f"m{n}" for n in range(1_700)]
+    for begin in range(0, len(names), 200):
+        backend.messages.add(
+            [Submission(name, "q", b"p") for name in names[begin : begin + 200]], f"r{begin}"
+        )
+    for name in names:
+        backend.messages.bury("q", name, b"{}", 5_000)
+    backend.messages.add([Submission("last", "q", b"p")], "last")
+    backend.messages.bury("q", "last", b"{}", -1)
+    for name in names:
+        backend._link.call("ZADD", f"{backend.namespace}:fading:q", 1, name)
+    assert backend.messages.purge("q") == 1
+    assert backend.messages.dead_letter("q", "last") is None

@@ -177,3 +177,18 @@ def test_clearing_keeps_numbers_growing(timed: SQLiteBackend, path: Path, clock:
     assert queues(path)["q0"] > max(before.values())
     clock.now += 1
     assert [one.uuid for one in Player(timed, queues=None).step().claimed] == ["m"]
+
+
+def test_queues_that_keep_dead_letters_do_not_make_each_write_a_sweep(
+    timed: SQLiteBackend,
+) -> None:
+    """Rows that are looked at and stay are no reason to sweep again at once."""
+    player = Player(timed, queues=None)
+    for n in range(60):
+        submit(timed, f"m{n}", queue=f"q{n}")
+        (claimed,) = player.step(limit=1).claimed
+        player.step(Died(claimed.uuid, claimed.queue, claimed.token, b"{}", 10**9), limit=0)
+    sweeper = timed.messages._database._sweeper  # type: ignore[attr-defined]
+    sweeper._passed = sweeping._EVERY - 1
+    submit(timed, "a")
+    assert sweeper._passed == 0

@@ -397,12 +397,14 @@ def _backoff(task: AnyTask, retried: Message) -> int:
 
 def _asked_for(error: BaseException) -> int | None:
     """The delay that the task asked for."""
-    if not isinstance(error, Retry) or error.delay is None:
+    if not issubclass(type(error), Retry):  # by its class: its `__class__` may be code of the user's
         return None
+    asked: Any = None
     try:
-        return max(0, min(int(error.delay), MAX_DURATION))
+        asked = getattr(error, "delay", None)
+        return None if asked is None else max(0, min(int(asked), MAX_DURATION))
     except BaseException:  # noqa: BLE001  it may be any object
-        log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", error.delay)
+        log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", asked)
         return None
 
 

@@ -19,7 +19,14 @@ from alsek.defaults import (
     MAX_DURATION,
     MAX_PRIORITY,
 )
-from alsek.exceptions import AlsekError, CorruptMessageError, SerializationError, ValidationError
+from alsek.exceptions import (
+    AlsekError,
+    CorruptMessageError,
+    MessageRevokedError,
+    SerializationError,
+    TaskTimeoutError,
+    ValidationError,
+)
 from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -372,6 +379,8 @@ class Message:
                 message.chain = Chain.read(callback, blocks, serializer, _complete)
             message.read = True
             return message
+        except (TaskTimeoutError, MessageRevokedError):
+            raise  # set in this thread from outside: it says nothing of the bytes
         except Exception as error:  # whatever a serializer raises on bytes that are not its own
             raise CorruptMessageError(
                 f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "

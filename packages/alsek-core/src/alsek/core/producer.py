@@ -17,7 +17,13 @@ from alsek.core.signature import signature_of
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.taskhooks import TaskHooks
 from alsek.defaults import SUBMISSION_BATCH
-from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
+from alsek.exceptions import (
+    ArgumentsError,
+    MessageRevokedError,
+    SerializationError,
+    TaskTimeoutError,
+    ValidationError,
+)
 from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Wish
 
@@ -323,6 +329,8 @@ class Producer(TaskHooks):
             if self.status_tracker is not None and not message.status_ttl:
                 self.status_tracker.set(message, TaskStatus.SUBMITTED)
             self.on_submit(message)
+        except (TaskTimeoutError, MessageRevokedError):
+            raise  # of the task that submits, in whose thread it is set from outside
         except Exception:
             log.exception("%s was submitted, but what follows failed.", message.summary)
 

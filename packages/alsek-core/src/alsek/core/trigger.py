@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alsek.core.background import Background
 from alsek.core.callbacks import Data, links, nested
 from alsek.core.message import Message
-from alsek.exceptions import BackendError, SchedulingError
+from alsek.exceptions import BackendError, MessageAlreadyExistsError, SchedulingError
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 
 #: What each message has for itself, and its callbacks, which are made anew one by one.
-_OWN = frozenset({"uuid", "named", "created_at", "updated_at", "callback_message_data"})
+_OWN = frozenset(
+    {
+        "uuid",
+        "named",
+        "created_at",
+        "updated_at",
+        "callback_message_data",
+        "retries",
+        "retry_delay",
+        "exception_details",
+    }
+)
 
 
 def ticks(first: Message) -> Iterator[Message]:
@@ -73,9 +84,21 @@ class Schedule:
         unsent: list[Message] = []
         one_at_a_time = self._one_at_a_time
 
+        def taken(message: Message) -> bool:
+            """Submit what the last tick could not; whether the store had taken it then, and only its reply was lost."""
+            try:
+                submit(message)
+            except MessageAlreadyExistsError:
+                return True
+            return False
+
         def tick() -> None:
             with one_at_a_time:
-                message = unsent.pop() if unsent else next(ticks)
+                if unsent and not taken(unsent[0]):
+                    unsent.clear()
+                    return
+                unsent.clear()
+                message = next(ticks)
                 try:
                     submit(message)
                 except BackendError:  # it is logged

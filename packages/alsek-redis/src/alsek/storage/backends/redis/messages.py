@@ -144,7 +144,8 @@ class RedisMessages(MessagePort):
         return news
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
-        reply = self._of_worker("renew", worker)(b"%d" % seq, *(b"%d" % token for token in tokens))
+        known = [b"%d" % token for token in tokens]
+        reply = self._of_worker("renew", worker)(b"%d" % seq, b"%d" % worker.dlq_ttl, *known)
         if reply is None:
             raise _unknown(worker)
         return [uuid.decode() for uuid in reply]
@@ -226,12 +227,13 @@ class RedisMessages(MessagePort):
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         if uuid is not None:
-            return int(self._purge(queue.encode(), uuid.encode()))
+            return int(self._purge(queue.encode(), uuid.encode())[0])
         purged = 0
         while True:
-            piece = int(self._purge(queue.encode(), b""))
-            purged += piece
-            if not piece:
+            # A piece may have expired letters alone.
+            count, looked_at = self._purge(queue.encode(), b"")
+            purged += int(count)
+            if not looked_at:
                 return purged
 
 

@@ -40,7 +40,7 @@ _COUNT_DEAD: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT
 _DEAD_LAST: Final = "SELECT max(id), max(died_at) FROM dead WHERE queue = ?"
 _DEAD_PIECE: Final = f"""
     SELECT id, uuid, payload, error, died_at FROM dead
-    WHERE queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_OVER} ORDER BY id LIMIT {_PIECE}
+    WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_OVER} ORDER BY id LIMIT {_PIECE}
 """  # noqa: S608
 _DEAD_QUEUES: Final = f"""
     SELECT q.name FROM queues AS q

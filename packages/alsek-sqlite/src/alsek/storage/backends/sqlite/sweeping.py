@@ -98,8 +98,7 @@ class Sweeper:
         empty = [(number,) for number, messages in rows if not messages]
         if not empty or tx.execute("PRAGMA user_version").fetchone() == (LASTING_QUEUES,):
             return False
-        tx.executemany(_QUEUE_GONE, empty)
-        return len(empty) > _PIECE // 8
+        return tx.executemany(_QUEUE_GONE, empty).rowcount > _PIECE // 8
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

@@ -2,5 +2,6 @@
 -- Returns: nothing
 -- Needs: base tokens place sets
 -- Rarely: merge
+commit()
 pass_on(ROOMS)
 if POLICY ~= 'freely' then pass_on({ 'suspects:' }) end

@@ -1,6 +1,6 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
--- Returns: how many it was
+-- Returns: how many it was, and how many names it looked at: none is left once that is 0
 -- Needs: base tokens place status fading discard letters
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
@@ -12,4 +12,4 @@ for _, uuid in ipairs(doomed) do
   if lives(uuid, queue) then count = count + 1 end
   discard(uuid, queue)
 end
-return count
+return { count, #doomed }

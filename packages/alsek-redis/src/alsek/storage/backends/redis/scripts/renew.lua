@@ -1,6 +1,7 @@
 -- Extend the lease of a worker, and give back what it was handed up to a step whose reply never reached it.
 -- KEYS[6] its claims
--- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, from ARGV[5] on the tokens that it knows of
+-- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens that it
+-- knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
 -- Needs: base header tokens place put status discard letters return beat
 -- Flags: allow-oom
@@ -12,13 +13,13 @@ beat(tonumber(ARGV[3]))
 extend(worker, ARGV[3])
 
 local known, revoked = {}, {}
-for i = 5, #ARGV do known[tonumber(ARGV[i])] = true end
+for i = 6, #ARGV do known[tonumber(ARGV[i])] = true end
 for i = 1, #held, 2 do
   local uuid = held[i]
   local token, seq, flags, h = parse_claim(held[i + 1])
   if h and seq <= last and not known[token] then
     call('HDEL', claims, uuid)
-    give_back(uuid, h, flags, 0, SUBMITTED, '0')
+    give_back(uuid, h, flags, 0, SUBMITTED, ARGV[5])
   elseif h and h.revoked == '1' then
     revoked[#revoked + 1] = uuid
   end

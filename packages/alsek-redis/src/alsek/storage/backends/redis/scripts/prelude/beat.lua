@@ -10,7 +10,7 @@ local function beat(lease)
   call('HSET', COUNTERS, 'beat', int(NOW))
   if last < 0 then return end
   for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW))) do
-    local its_lease = tonumber(call('HGET', P .. 'leases', worker) or lease)
+    local its_lease = tonumber(call('HGET', P .. 'leases', worker) or lease) or lease
     if its_lease <= silence then call('ZADD', WORKERS, int(NOW + its_lease), worker) end
   end
 end

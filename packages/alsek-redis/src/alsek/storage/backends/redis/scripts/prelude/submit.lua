@@ -10,7 +10,7 @@ local function requests_of(uuids)
     for n, entry in ipairs(fetch(P .. 'finished:' .. half, uuids)) do
       if entry then
         local offset, request, by_hand = string.match(entry, '^(%d+)|([^|]*)(|?)$')
-        if half * SPAN + offset + WINDOW > NOW then
+        if offset and half * SPAN + offset + WINDOW > NOW then
           found[uuids[n]], removed[uuids[n]] = request, by_hand == '|' or nil
         end
       end
@@ -25,7 +25,7 @@ end
 -- Remove what is left of an earlier message of this uuid; its letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
   call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
-  if call('ZSCORE', P .. 'dead:' .. queue, uuid) then discard(uuid, queue) end
+  discard(uuid, queue)
 end
 
 -- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is

@@ -219,7 +219,8 @@ class Broker:
 
         A message that was read from the store is replayed as it is now, with what was changed in it since. Any other
         only names the dead letter, which is replayed as it is. If this raises a
-        :class:`~alsek.exceptions.BackendError`, it may be called again without harm.
+        :class:`~alsek.exceptions.BackendError`, it may be called again without harm, unless the message has failed
+        again meanwhile: then that letter is replayed.
 
         Raises:
             MessageDoesNotExistsError: It is not among the dead letters.

@@ -32,21 +32,21 @@ def test_nobody_works_under_an_empty_board(board: Board) -> None:
 def test_a_claim_is_listed_from_hold_to_free(board: Board) -> None:
     """An entry shows its token, whether code may run for it, and the deadline of its task while that runs."""
     board.sign(ONE)
-    index = board.hold(7)
+    entry = board.hold(7)
     assert board.held() == [Entry(7, 0, 0)]
-    board.begin(index)
-    (entry,) = board.held()
-    assert (entry.live, entry.running, entry.over) == (True, False, False)
-    board.start(index, 1234)
+    board.begin(entry)
+    (listed,) = board.held()
+    assert (listed.live, listed.running, listed.over) == (True, False, False)
+    board.start(entry, 1234)
     assert board.held()[0].deadline == 1234
     assert board.held()[0].running
-    board.end(index)
-    (entry,) = board.held()
-    assert (entry.live, entry.running, entry.over) == (True, False, False)
-    board.conclude(index)
-    (entry,) = board.held()
-    assert (entry.live, entry.running, entry.over) == (False, False, True)
-    board.free(index)
+    board.end(entry)
+    (listed,) = board.held()
+    assert (listed.live, listed.running, listed.over) == (True, False, False)
+    board.conclude(entry)
+    (listed,) = board.held()
+    assert (listed.live, listed.running, listed.over) == (False, False, True)
+    board.free(entry)
     assert board.held() == []
     assert board.strangers == 0
 
@@ -54,18 +54,18 @@ def test_a_claim_is_listed_from_hold_to_free(board: Board) -> None:
 def test_an_entry_whose_code_may_still_run_is_kept(board: Board) -> None:
     """It is held no more, but counted as a stranger, and used again only when its code has ended."""
     board.sign(ONE)
-    index = board.hold(7)
-    board.begin(index)
-    board.free(index)
+    entry = board.hold(7)
+    board.begin(entry)
+    board.free(entry)
     assert board.held() == []
     assert board.strangers == 1
     assert board.room == 3
-    assert index not in [board.hold(token) for token in (8, 9, 10)]
+    assert entry not in [board.hold(token) for token in (8, 9, 10)]
     assert board.room == 0
-    board.conclude(index)
+    board.conclude(entry)
     assert board.strangers == 0
     assert board.room == 1
-    assert board.hold(11) == index
+    assert board.hold(11) == entry
 
 
 def test_tasks_of_an_earlier_id_are_strangers(board: Board) -> None:
@@ -81,11 +81,11 @@ def test_tasks_of_an_earlier_id_are_strangers(board: Board) -> None:
 def test_a_freed_entry_comes_back_clean(board: Board) -> None:
     """Nothing of the claim before shows in an entry that is used again."""
     board.sign(ONE)
-    index = board.hold(7)
-    board.start(index, 99)
-    board.conclude(index)
-    board.free(index)
-    assert board.hold(8) == index
+    entry = board.hold(7)
+    board.start(entry, 99)
+    board.conclude(entry)
+    board.free(entry)
+    assert board.hold(8) == entry
     assert board.held() == [Entry(8, 0, 0)]
 
 
@@ -108,8 +108,8 @@ def test_tasks_of_an_earlier_id_do_not_write_into_newer_claims(board: Board) -> 
     board.sign(TWO)
     new = [board.hold(token) for token in (11, 12, 13)]
     assert old not in new
-    for index in new:
-        board.start(index, 50)
+    for entry in new:
+        board.start(entry, 50)
     board.conclude(old)
     board.free(old)
     assert sorted(entry.token for entry in board.held() if entry.running) == [11, 12, 13]

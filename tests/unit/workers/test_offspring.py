@@ -33,6 +33,7 @@ class Line:
     def __init__(self, broker: Broker, *tasks: AnyTask, most_tasks: int = 1, **options: Any) -> None:
         self._board = Board(4)
         self._board.sign("0" * 32)
+        self._entry = self._board.hold(7)
         self.options = options_for(broker, *tasks, **options)
         self._offspring = Offspring(self.options, self._board, most_tasks, Bell())
         self.socket, self._theirs = socket.socketpair()
@@ -51,7 +52,7 @@ class Line:
         """Send a message, as if it had been claimed; with a charge, it is to be concluded."""
         payload = claim.pop("payload", None) or message.pack(self._serializer)
         claimed = Claimed(message.uuid, message.queue, payload, 7, **claim)
-        self.socket.sendall(pack(((1, 0, tuple(claimed), (*charge, 5_000) if charge else None),)))
+        self.socket.sendall(pack(((1, self._entry, tuple(claimed), (*charge, 5_000) if charge else None),)))
         return claimed
 
     def said(self) -> Any:

@@ -373,10 +373,13 @@ class Message:
         """
         try:
             wire = serializer.reverse(payload)
-            callback, blocks = wire.pop("callback_message_data", None), wire.pop("callback_blocks", ())
-            message = cls(**wire, uuid=uuid, queue=queue)
-            if callback is not None:
-                message.chain = Chain.read(callback, blocks, serializer, _complete)
+            if "callback_message_data" not in wire:
+                message = cls(**wire, uuid=uuid, queue=queue)
+            else:
+                callback, blocks = wire.pop("callback_message_data"), wire.pop("callback_blocks", ())
+                message = cls(**wire, uuid=uuid, queue=queue)
+                if callback is not None:
+                    message.chain = Chain.read(callback, blocks, serializer, _complete)
             message.read = True
             return message
         except (TaskTimeoutError, MessageRevokedError):

@@ -31,20 +31,17 @@ class Parameters:
         described = signature_of(function)
         self._message = None if described is None else _message_of(function, described.parameters.values())
         own = signature_of(function, follow_wrapped=False)
-        self._check: _Check | None = None
+        #: Why the function can't be called with these arguments; None if it can, or if nobody can tell.
+        self.fault: Callable[[Sequence[Any], Mapping[str, Any]], str | None] = _unknown
         if own is not None:
             parameters = list(own.parameters.values())
             wrapped = described is None or _kinds(parameters) != _kinds(described.parameters.values())
-            self._check = _Check(parameters, None if wrapped else self._message)
+            self.fault = _Check(parameters, None if wrapped else self._message).fault
 
     @property
     def wants_message(self) -> bool:
         """Whether the function has a parameter ``message`` that is not annotated as something else."""
         return self._message is not None
-
-    def fault(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
-        """Why the function can't be called with these arguments; None if it can, or if nobody can tell."""
-        return None if self._check is None else self._check.fault(args, kwargs)
 
     def complete(self, message: Message) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of `message`, with the message itself where the function wants it."""
@@ -88,6 +85,10 @@ def _message_of(function: Callable[..., Any], parameters: Iterable[Parameter]) -
             if purpose is not Wanted.NOT:
                 return _Place(_positional(parameters), parameter, purpose is Wanted.ALWAYS)
     return None
+
+
+def _unknown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Of a function that does not tell its parameters."""
 
 
 def _positional(parameters: Iterable[Parameter]) -> list[Parameter]:

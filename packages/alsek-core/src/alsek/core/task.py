@@ -163,7 +163,7 @@ class Task(Producer, Generic[P, R]):
 
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
-        parameters = self._takes()
+        parameters = self._parameters or self._takes()
         fault = parameters.fault(message.args, message.kwargs)
         if fault is not None:
             raise ArgumentsRejectedError(f"task {self.name!r}: {fault}")
@@ -184,7 +184,7 @@ class Task(Producer, Generic[P, R]):
             ArgumentsError: The text has the parameter, the task, and what it takes.
         """
         if type(self).op is Task.op:
-            fault = self._takes().fault(args, kwargs)
+            fault = (self._parameters or self._takes()).fault(args, kwargs)
             if fault is not None:
                 raise ArgumentsError(f"task {self.name!r}: {fault}")
 

@@ -99,9 +99,13 @@ class Board:
         self._memory = mmap.mmap(-1, 8 * (_FIXED + _WORDS * entries))
         #: The memory, word by word.
         self.words = memoryview(self._memory).cast("Q")
-        self._free = list(range(entries - 1, -1, -1))
+        self._free = list(self._positions())[::-1]
         #: No longer held, but code may still run for them.
         self._lingering: list[int] = []
+
+    def _positions(self) -> range:
+        """Where the entries are: each is named by the number of its first word."""
+        return range(_FIXED, _FIXED + _WORDS * self.entries, _WORDS)
 
     # ── the group writes ───────────────────────────────────────────────────────────────────────
 
@@ -112,8 +116,8 @@ class Board:
         may still run, and write there when they end.
         """
         self.words[0] += 1
-        for index in range(self.entries):
-            self.words[_FIXED + _WORDS * index] = 0
+        for entry in self._positions():
+            self.words[entry] = 0
         self.words[5] = 0
         self._memory[_ID] = worker_id.encode("ascii")
         self.words[0] += 1
@@ -123,69 +127,65 @@ class Board:
         self.words[0] = _SIGNED_OFF
 
     def hold(self, token: int) -> int:
-        """List a claim; the entry's number."""
+        """List a claim; the entry, for the methods below."""
         if self._lingering:
             self._reclaim()
-        index = self._free.pop()
-        base = _FIXED + _WORDS * index
-        self.words[base + 1] = 0
-        self.words[base + 2] = _UNTOUCHED
-        self.words[base] = token
-        return index
+        entry = self._free.pop()
+        self.words[entry + 1] = 0
+        self.words[entry + 2] = _UNTOUCHED
+        self.words[entry] = token
+        return entry
 
     def count_step(self, seq: int) -> None:
         """All claims of the steps up to `seq` are listed."""
         self.words[5] = seq
 
-    def begin(self, index: int) -> None:
+    def begin(self, entry: int) -> None:
         """From now on code of the user's may run for the entry, until :meth:`conclude`."""
-        self.words[_FIXED + _WORDS * index + 2] = _LIVE
+        self.words[entry + 2] = _LIVE
 
-    def start(self, index: int, deadline: int) -> None:
+    def start(self, entry: int, deadline: int) -> None:
         """The entry's task starts now. In a process pool, the process that runs it says so."""
-        base = _FIXED + _WORDS * index
-        self.words[base + 2] = _LIVE
-        self.words[base + 1] = min(deadline, _NEVER)
+        self.words[entry + 2] = _LIVE
+        self.words[entry + 1] = deadline if deadline < _NEVER else _NEVER
 
-    def deadline(self, index: int) -> int:
+    def deadline(self, entry: int) -> int:
         """When the entry's task must have ended (monotonic ms); 0 if it is not running."""
-        return self.words[_FIXED + _WORDS * index + 1]
+        return self.words[entry + 1]
 
-    def end(self, index: int) -> None:
+    def end(self, entry: int) -> None:
         """The entry's task runs no longer; what concludes it may."""
-        self.words[_FIXED + _WORDS * index + 1] = 0
+        self.words[entry + 1] = 0
 
-    def conclude(self, index: int) -> None:
+    def conclude(self, entry: int) -> None:
         """No code of the user's runs for the entry any more."""
-        base = _FIXED + _WORDS * index
-        self.words[base + 1] = 0
-        self.words[base + 2] = _OVER
+        self.words[entry + 1] = 0
+        self.words[entry + 2] = _OVER
 
-    def doom(self, index: int) -> None:
+    def doom(self, entry: int) -> None:
         """The process that runs the entry's code is ended for it, by signals from now on."""
-        self.words[_FIXED + _WORDS * index + 2] = _DOOMED
+        self.words[entry + 2] = _DOOMED
 
-    def doomed(self, index: int) -> bool:
+    def doomed(self, entry: int) -> bool:
         """Whether :meth:`doom` was called, and its code has not been concluded since."""
-        return self.words[_FIXED + _WORDS * index + 2] == _DOOMED
+        return self.words[entry + 2] == _DOOMED
 
-    def free(self, index: int) -> None:
+    def free(self, entry: int) -> None:
         """The entry's message is no longer held. To be called once for each :meth:`hold`.
 
         While code may still run for it, the entry is kept: that code may be what ends the process.
         """
-        base = _FIXED + _WORDS * index
-        self.words[base] = 0
-        if self.words[base + 2] & _LIVE:
-            self._lingering.append(index)
+        self.words[entry] = 0
+        if self.words[entry + 2] & _LIVE:
+            self._lingering.append(entry)
         else:
-            self._free.append(index)
+            self._free.append(entry)
 
     def _reclaim(self) -> None:
-        over = [index for index in self._lingering if not self.words[_FIXED + _WORDS * index + 2] & _LIVE]
+        over = [entry for entry in self._lingering if not self.words[entry + 2] & _LIVE]
         if over:
             self._free += over
-            self._lingering = [index for index in self._lingering if index not in over]
+            self._lingering = [entry for entry in self._lingering if entry not in over]
 
     @property
     def room(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -19,14 +20,12 @@ class Contexts:
         self._base = contextvars.copy_context()
         decimal: Any = sys.modules.get("decimal")
         used = decimal is not None and any(isinstance(each, decimal.Context) for each in self._base.values())
-        #: What gives a context a `decimal` context of its own; None if there is none that could be shared.
-        self._part: Any = _part_decimal if used else None
+        #: Makes a context for one message.
+        self.fresh: Callable[[], contextvars.Context] = self._parted if used else self._base.copy
 
-    def fresh(self) -> contextvars.Context:
-        """A context for one message."""
+    def _parted(self) -> contextvars.Context:
         context = self._base.copy()
-        if self._part is not None:
-            context.run(self._part)
+        context.run(_part_decimal)
         return context
 
 

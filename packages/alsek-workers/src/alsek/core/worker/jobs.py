@@ -127,7 +127,7 @@ class Job:
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         board.begin(self.entry)
         self._run(tasks, broker, max_losses, board)
-        if not self.has_strays:
+        if not self._taken_from:
             board.conclude(self.entry)
 
     def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
@@ -137,11 +137,11 @@ class Job:
         assert self.task is not None
         report(self.task, delivery, TaskStatus.RUNNING)
         with self._lock:
-            if self.was_taken:
+            if self._taken_from and self.was_taken:
                 return  # given up meanwhile: the message is another's to run
             self.conclude_by = 0
         made = self._attempt(board)
-        if not self.was_taken:
+        if not (self._taken_from and self.was_taken):
             self._conclude(made)
 
     def conclude_timeout(self) -> None:
@@ -187,7 +187,8 @@ class Job:
             pass
         # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
         self._ending = True
-        forks.check()
+        if forks.forked:
+            forks.leave()
         while True:
             try:
                 self._disarm(board)
@@ -197,7 +198,9 @@ class Job:
         # A deadline that has passed has passed, whatever the task made of the exception.
         if self.timed_out:
             return Attempt(exception=self._timeout())
-        if made is None or issubclass(type(made.exception), MessageRevokedError):
+        if made is None or (
+            made.exception is not None and issubclass(type(made.exception), MessageRevokedError)
+        ):
             return Attempt(exception=MessageRevokedError(f"{self.delivery.summary} was revoked while it ran"))
         return made
 
@@ -232,7 +235,7 @@ class Job:
 
     def _settle(self, conclusion: Conclusion) -> None:
         with self._lock:
-            if not self.was_taken:
+            if not (self._taken_from and self.was_taken):
                 self._accept(conclusion)
 
     def _accept(self, conclusion: Conclusion) -> None:

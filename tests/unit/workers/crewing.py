@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.clock import monotonic_ms
 from alsek.core.lifecycle import AnyTask
 from alsek.core.message import Message
 from alsek.core.session import Session
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import fork_plain
-from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.offspring import Offspring
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.permits import Permits

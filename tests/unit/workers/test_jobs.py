@@ -15,10 +15,11 @@ import pytest
 
 from alsek.core import forks
 from alsek.core.broker import Broker
+from alsek.core.clock import monotonic_ms
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
-from alsek.core.worker.jobs import Job, monotonic_ms
+from alsek.core.worker.jobs import Job
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Retried, Succeeded

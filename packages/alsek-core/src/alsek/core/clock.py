@@ -34,6 +34,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def monotonic_ms() -> int:
+    """Milliseconds on a clock that never jumps, the same for all processes of this machine."""
+    return real_time.monotonic_ns() // 1_000_000
+
+
 def to_text(timestamp: int) -> str:
     """Unix milliseconds as UTC text, such as ``2021-04-08 05:59:16.424000``."""
     seconds, milliseconds = divmod(timestamp, 1000)

@@ -45,6 +45,7 @@ from alsek.exceptions import (
     Retry,
     SerializationError,
     TaskError,
+    UnknownTaskError,
     WorkerLostError,
 )
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Retried, Succeeded
@@ -93,6 +94,12 @@ def condemned(claimed: Claimed, max_losses: int) -> TaskError | None:
             f"{where}: {claimed.losses} workers died or lost their lease while they held it (max_losses={max_losses})"
         )
     return None
+
+
+def unknown_task(delivery: Delivery, tasks: dict[str, AnyTask]) -> UnknownTaskError:
+    """That a pool with these tasks can't run the message."""
+    known = ", ".join(sorted(tasks))
+    return UnknownTaskError(f"no task is named {delivery.task_name!r} in this pool; it has: {known}")
 
 
 def attempt(task: AnyTask, delivery: Delivery) -> Attempt:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
-from alsek.core.blame import blame
+from alsek.core.blame import explain_unserializable
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.clock import now_ms, to_text
 from alsek.core.fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
@@ -360,9 +360,12 @@ class Message:
                     dump(serializer, callback)
                 except SerializationError as refusal:
                     cause = refusal.__cause__ or refusal
-                    text = blame(Message(**own(link)), callback, serializer, cause)
+                    follower = Message(**own(link))
+                    text = explain_unserializable(
+                        follower.task_name, follower.args, follower.kwargs, callback, serializer, cause
+                    )
                     return f"callback_message_data of {self.summary}, callback {number}: {text}"
-        return blame(self, wire, serializer, reason)
+        return explain_unserializable(self.task_name, self.args, self.kwargs, wire, serializer, reason)
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:

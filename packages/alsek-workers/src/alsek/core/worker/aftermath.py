@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from alsek.core.clock import real_time as time
 from alsek.core.delivery import Delivery
-from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, report, without_hooks
+from alsek.core.lifecycle import report
 from alsek.core.logs import guarded_logger
 from alsek.core.session import ForeignSession
+from alsek.core.worker.charging import charged
 from alsek.core.worker.children import Inherited, disown_forks
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.jobs import unknown_task
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
@@ -195,27 +195,3 @@ def _named(held: Sequence[Claimed]) -> str:
     names = ", ".join(f"{claimed.uuid} of queue {claimed.queue!r}" for claimed in held[:_MOST_NAMED])
     more = ", …" if len(held) > _MOST_NAMED else ""
     return f"{len(held)} messages ({names}{more})" if held else "nothing"
-
-
-def charged(
-    pool: PoolOptions, worker: Worker, claimed: Claimed, error: TaskError, *, with_hooks: bool
-) -> Outcome:
-    """What becomes of a message that `error` ended, though it was not raised in its task.
-
-    Args:
-        pool: The pool's options.
-        worker: Who holds the message.
-        claimed: The message.
-        error: What it is charged with.
-        with_hooks: Let the task's own ``do_retry`` and hooks have their say; else `max_retries` alone decides.
-    """
-    broker = pool.broker
-    try:
-        delivery = Delivery(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
-    except CorruptMessageError as corrupt:
-        return bury_unread(claimed, corrupt, broker.dlq_ttl)
-    task = pool.tasks.get(delivery.task_name)
-    if task is None:
-        return bury(None, delivery, unknown_task(delivery, pool.tasks), broker).outcome
-    judge = task if with_hooks else without_hooks(task)
-    return conclude(judge, delivery, Attempt(exception=error)).outcome

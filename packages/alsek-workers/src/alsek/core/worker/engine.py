@@ -23,11 +23,11 @@ import select
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from alsek.core.clock import monotonic_ms
 from alsek.core.logs import guarded_logger
 from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.crew import Crew, Held
-from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.soundness import sound
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError

@@ -7,7 +7,7 @@ from contextvars import Context
 
 from alsek.core import forks
 from alsek.core.broker import Broker
-from alsek.core.clock import real_time as time
+from alsek.core.clock import monotonic_ms
 from alsek.core.delivery import Delivery
 from alsek.core.failure import describe_failure
 from alsek.core.lifecycle import (
@@ -23,13 +23,14 @@ from alsek.core.lifecycle import (
     owed,
     report,
     tell,
+    unknown_task,
     without_hooks,
 )
 from alsek.core.session import Session
 from alsek.core.status import TaskStatus
 from alsek.core.worker.board import Board
 from alsek.core.worker.interrupts import raise_in, take_back_raised
-from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError, UnknownTaskError
+from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Outcome
 
 #: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
@@ -37,17 +38,6 @@ from alsek.storage.backends.records import Claimed, Outcome
 CONCLUDE_WITHIN = 8_000
 
 _INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
-
-
-def monotonic_ms() -> int:
-    """Milliseconds on a clock that never jumps, the same for all processes of this machine."""
-    return time.monotonic_ns() // 1_000_000
-
-
-def unknown_task(delivery: Delivery, tasks: dict[str, AnyTask]) -> UnknownTaskError:
-    """That a pool with these tasks can't run the message."""
-    known = ", ".join(sorted(tasks))
-    return UnknownTaskError(f"no task is named {delivery.task_name!r} in this pool; it has: {known}")
 
 
 class Job:

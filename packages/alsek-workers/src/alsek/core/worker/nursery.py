@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from alsek.core.clock import monotonic_ms
 from alsek.core.logs import guarded_logger
 from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
 from alsek.core.worker.frames import Frames, pack, socket_of
-from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.permits import Permits
 from alsek.core.worker.taskprocess import TaskProcess
 from alsek.core.worker.template import BORN, DIED, FORK, KILL

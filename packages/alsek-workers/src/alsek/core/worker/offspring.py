@@ -29,6 +29,7 @@ from types import FrameType
 from typing import Final
 
 from alsek.core import forks
+from alsek.core.clock import monotonic_ms
 from alsek.core.delivery import Delivery
 from alsek.core.hooks import run_hooks
 from alsek.core.lifecycle import (
@@ -43,19 +44,19 @@ from alsek.core.lifecycle import (
     owed,
     report,
     tell,
+    unknown_task,
 )
 from alsek.core.logs import guarded_logger
 from alsek.core.message import Message
 from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
-from alsek.core.worker.aftermath import charged
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
+from alsek.core.worker.charging import charged
 from alsek.core.worker.children import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
-from alsek.core.worker.jobs import monotonic_ms, unknown_task
 from alsek.core.worker.line import Given, Line
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.permits import Permits

@@ -24,6 +24,7 @@ import signal
 import socket
 from collections.abc import Sequence, Set
 
+from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.logs import guarded_logger
@@ -35,7 +36,6 @@ from alsek.core.worker.board import Board
 from alsek.core.worker.children import STOP_REACHES_ALL, ending_of
 from alsek.core.worker.dealer import Dealer
 from alsek.core.worker.frames import outcome_from_wire
-from alsek.core.worker.jobs import monotonic_ms
 from alsek.core.worker.nursery import Nursery
 from alsek.core.worker.offspring import TOLD, begins, outcome_without_hooks
 from alsek.core.worker.options import PoolOptions

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
+from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.lifecycle import AnyTask
 from alsek.core.logs import guarded_logger
@@ -16,7 +17,7 @@ from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.inbox import Inbox
-from alsek.core.worker.jobs import Job, monotonic_ms
+from alsek.core.worker.jobs import Job
 from alsek.core.worker.rhythm import Rhythm
 from alsek.storage.backends.records import Claimed, Released
 

@@ -9,16 +9,11 @@ from typing import Any, Final, NamedTuple
 from alsek.core.logs import guarded_logger
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES
 from alsek.storage.backends.sqlite.records import entomb, set_status, set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction
 
 logger = guarded_logger(__name__)
-
-#: The lanes of a queue (see schema.sql) that each kind of worker may take from, suspects aside.
-PLAIN_LANES: Final[dict[str, tuple[int, ...]]] = {"any": (0, 2, 4), "thread": (0, 2), "process": (0, 4)}
-
-#: Those of the suspects.
-SUSPECT_LANES: Final = {kind: tuple(lane + 1 for lane in lanes) for kind, lanes in PLAIN_LANES.items()}
 
 #: The best ready messages of some lanes. Each lane is read in the order of its key, and the streams are merged, so
 #: this looks at no more rows than it returns, however many wait.

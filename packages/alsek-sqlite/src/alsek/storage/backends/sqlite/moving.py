@@ -7,9 +7,10 @@ from typing import Final
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.sqlite.adding import announce_due
 from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.lanes import Lane
 from alsek.storage.backends.sqlite.records import set_statuses
 from alsek.storage.backends.sqlite.sweeping import BUCKET
-from alsek.storage.backends.sqlite.transaction import Lane, Transaction
+from alsek.storage.backends.sqlite.transaction import Transaction
 
 #: Back to its old place; its lifetime begins anew, unless it was over.
 _PUT_BACK: Final = """

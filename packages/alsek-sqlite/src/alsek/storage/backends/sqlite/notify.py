@@ -15,7 +15,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.logs import guarded_logger
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
 from alsek.storage.backends.sqlite.ears import Ears
-from alsek.storage.backends.sqlite.transaction import Lane
+from alsek.storage.backends.sqlite.lanes import Lane
 
 logger = guarded_logger(__name__)
 

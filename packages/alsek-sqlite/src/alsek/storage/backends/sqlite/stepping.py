@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Corrupt, Lost, Outcome, Step, TakenOver, TaskStatus, Worker
 from alsek.storage.backends.sqlite import claiming, leases, surveying
-from alsek.storage.backends.sqlite.claiming import PLAIN_LANES, SUSPECT_LANES, Claim
+from alsek.storage.backends.sqlite.claiming import Claim
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.finishing import finish
+from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
 from alsek.storage.backends.sqlite.moving import give_back
 from alsek.storage.backends.sqlite.records import set_statuses
 from alsek.storage.backends.sqlite.transaction import Transaction

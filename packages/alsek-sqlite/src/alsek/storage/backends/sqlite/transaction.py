@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, NamedTuple
+from typing import Final
 
-from alsek.types import Wish
-
-#: The number of each wish in the schema, and back.
-WISHES: Final[dict[str, int]] = {"any": 0, "thread": 1, "process": 2}
-WISH_NAMES: Final[tuple[Wish, ...]] = ("any", "thread", "process")
+from alsek.storage.backends.sqlite.lanes import Lane
 
 #: In a statement, the number of a queue; takes `ns` and its name. It is not remembered: an empty queue's row may go.
 QUEUE: Final = "(SELECT id FROM queues WHERE ns = ? AND name = ?)"
-
-
-class Lane(NamedTuple):
-    """The ready messages of one queue that the same workers may take; so a reason to wake one of them.
-
-    Attributes:
-        queue: Its name.
-        wish: As in the schema.
-        suspect: 1 for the suspects among them.
-    """
-
-    queue: str
-    wish: int
-    suspect: int = 0
 
 
 class Transaction:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 import click
 
+from alsek.cli import importing
 from alsek.cli.discovery import find
 from alsek.cli.importing import ModuleImportError, NameTakenError, NothingToImportError
 from alsek.core.failure import describe_failure
@@ -95,7 +96,7 @@ def _without_importer(error: BaseException) -> BaseException:
     """The exception with a traceback that begins in the user's file."""
     trace = error.__traceback__
     while trace is not None and (
-        trace.tb_frame.f_code.co_filename == __file__.replace("running.py", "importing.py")
+        trace.tb_frame.f_code.co_filename == importing.__file__
         or "importlib" in trace.tb_frame.f_code.co_filename
     ):
         trace = trace.tb_next

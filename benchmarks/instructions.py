@@ -97,7 +97,7 @@ def _work(case: str, where: str, messages: int) -> None:
 
 
 def _execute(task: Any, messages: int) -> None:
-    from alsek.core.session import Session
+    from alsek.core.execution.session import Session
     from alsek.core.worker.engine import Engine
     from alsek.core.worker.group import ThreadGroup, board_for
     from alsek.core.worker.thread import ThreadWorkerPool

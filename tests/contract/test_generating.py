@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.calls import Call
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker
+from alsek.core.submission.calls import Call
 from alsek.core.task import task
 from alsek.exceptions import SerializationError, ValidationError
 from alsek.storage.backends.abstract import Backend

@@ -33,7 +33,7 @@ PATHS = [
     ("alsek.core.backoff", "ExponentialBackoff"),
     ("alsek.core.backoff", "LinearBackoff"),
     ("alsek.core.broker", "Broker"),
-    ("alsek.core.calls", "Call"),
+    ("alsek.core.submission.calls", "Call"),
     ("alsek.core.concurrency", "Lock"),
     ("alsek.core.consumer", "Consumer"),
     ("alsek.core.message", "Message"),

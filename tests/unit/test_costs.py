@@ -16,8 +16,8 @@ import pytest
 import redis
 
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import AnyTask
-from alsek.core.session import Session
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import dealer, processes

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from alsek.core.broker import Broker
-from alsek.core.delivery import Delivery
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.session import Session
 from alsek.core.message import Claim, Message
-from alsek.core.session import Session
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend, Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend

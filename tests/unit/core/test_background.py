@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from alsek.core import background
-from alsek.core.background import Background
+from alsek.core import background_thread as background
+from alsek.core.background_thread import Background
 
 
 def test_each_request_is_a_call_and_one_that_fails_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:

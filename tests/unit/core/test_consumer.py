@@ -13,7 +13,7 @@ import pytest
 from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
-from alsek.core.lifecycle import bury_unread
+from alsek.core.execution.lifecycle import bury_unread
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task

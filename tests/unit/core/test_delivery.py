@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.delivery import RESTORED, Delivery
-from alsek.core.lifecycle import Conclusion, attempt, conclude, owed, report, tell
+from alsek.core.execution.delivery import RESTORED, Delivery
+from alsek.core.execution.lifecycle import Conclusion, attempt, conclude, owed, report, tell
 from alsek.core.message import FIELDS, Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
@@ -164,9 +164,10 @@ def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The outcome, the hooks, trackers and stores after it are those of a task that leaves its message alone."""
-    monkeypatch.setattr("alsek.core.lifecycle.now_ms", lambda: 5)
+    monkeypatch.setattr("alsek.core.execution.lifecycle.now_ms", lambda: 5)
     monkeypatch.setattr(
-        "alsek.core.lifecycle.describe_failure", lambda e: {"name": "E", "text": "t", "traceback": None}
+        "alsek.core.execution.lifecycle.describe_failure",
+        lambda e: {"name": "E", "text": "t", "traceback": None},
     )
     heard = []
     for where in ("nowhere", place):

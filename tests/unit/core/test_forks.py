@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from alsek.core import forks
 from alsek.core.broker import Broker
+from alsek.core.execution import forks
+from alsek.core.execution.lifecycle import attempt, conclude, report
 from alsek.core.hooks import on_worker_start, run_hooks
-from alsek.core.lifecycle import attempt, conclude, report
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task

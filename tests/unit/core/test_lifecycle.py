@@ -11,9 +11,9 @@ import pytest
 
 from alsek.core.backoff import Backoff, ConstantBackoff
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.execution.lifecycle import Conclusion, attempt, bury, bury_unread, conclude, condemned, report
+from alsek.core.execution.session import Session
 from alsek.core.message import Message
-from alsek.core.session import Session
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.defaults import MAX_DURATION

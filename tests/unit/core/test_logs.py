@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core.logs import exits_caught, guarded_logger
+from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.calls import Call
-from alsek.core.lifecycle import attempt, conclude
+from alsek.core.execution.lifecycle import attempt, conclude
 from alsek.core.message import Message
+from alsek.core.submission.calls import Call
 from alsek.core.task import task
 from alsek.core.trigger import ticks
 from alsek.core.worker.frames import outcome_from_wire, outcome_to_wire

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from alsek.core.arguments.parameters import Parameters
 from alsek.core.broker import Broker
-from alsek.core.calls import Call
-from alsek.core.lifecycle import attempt, conclude
+from alsek.core.execution.lifecycle import attempt, conclude
 from alsek.core.message import Message
-from alsek.core.parameters import Parameters
+from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, ArgumentsRejectedError, ValidationError
 from alsek.storage.backends.records import Died

@@ -8,9 +8,9 @@ import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
-from alsek.core.calls import Call
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
 from alsek.exceptions import BackendUnavailableError, SchedulingError, SerializationError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend

@@ -7,9 +7,9 @@ from typing import Any, assert_type
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
-from alsek.core.calls import Call, Generated
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.submission.calls import Call, Generated
 from alsek.core.task import Task, TriggerTask, task
 from alsek.storage.backends.memory import MemoryBackend
 

@@ -9,7 +9,7 @@ import weakref
 from contextlib import closing
 
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.memory_store import Expiring
+from alsek.storage.backends.memory.store import Expiring
 from alsek.storage.backends.records import Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.serialization import Serializer
 

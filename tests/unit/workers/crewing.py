@@ -15,9 +15,9 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
-from alsek.core.lifecycle import AnyTask
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
 from alsek.core.message import Message
-from alsek.core.session import Session
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import fork_plain

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import AnyTask
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
 from alsek.core.message import Message
-from alsek.core.session import Session
 from alsek.core.worker.board import Board
 from alsek.core.worker.jobs import Job
 from alsek.core.worker.options import PoolOptions

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker import aftermath as module

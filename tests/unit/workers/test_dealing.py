@@ -15,7 +15,7 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, task
 from alsek.core.broker import Broker
-from alsek.core.lifecycle import AnyTask
+from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.message import Message
 from alsek.core.worker import nursery, processes
 from alsek.core.worker.pace import MOST_AHEAD

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
 from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.ports import Waiter

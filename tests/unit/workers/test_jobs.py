@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
+from alsek.core.execution import forks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task

@@ -14,8 +14,8 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, Task, task
 from alsek.core.broker import Broker
+from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import on_worker_start, on_worker_stop
-from alsek.core.lifecycle import AnyTask
 from alsek.core.message import Message
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board

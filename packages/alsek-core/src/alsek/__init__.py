@@ -17,11 +17,11 @@ from alsek.version import __version__
 
 if TYPE_CHECKING:
     from alsek.core.broker import Broker
-    from alsek.core.calls import Call
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
     from alsek.core.message import Message
     from alsek.core.status import StatusTracker
+    from alsek.core.submission.calls import Call
     from alsek.core.task import Task, task
     from alsek.storage.backends.records import TaskStatus
     from alsek.storage.result import ResultStore
@@ -42,7 +42,7 @@ __all__ = [
 
 _SOURCES: Final = {
     "Broker": "alsek.core.broker",
-    "Call": "alsek.core.calls",
+    "Call": "alsek.core.submission.calls",
     "Consumer": "alsek.core.consumer",
     "Lock": "alsek.core.concurrency",
     "Message": "alsek.core.message",

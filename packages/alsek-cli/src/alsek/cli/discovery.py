@@ -18,8 +18,8 @@ from alsek.cli.importing import (
 )
 from alsek.cli.roots import is_package, place_of_file, place_of_folder
 from alsek.cli.scanning import Scan, modules_below
+from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
-from alsek.core.lifecycle import AnyTask
 from alsek.core.task import Task
 from alsek.exceptions import NoTasksFoundError
 

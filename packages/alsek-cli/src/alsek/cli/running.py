@@ -14,7 +14,7 @@ from alsek.cli import importing
 from alsek.cli.discovery import find
 from alsek.cli.importing import ModuleImportError, NameTakenError, NothingToImportError
 from alsek.core.failure import describe_failure
-from alsek.core.logs import exits_caught, guarded_logger
+from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.exceptions import (
     AlsekError,
     BackendUnavailableError,

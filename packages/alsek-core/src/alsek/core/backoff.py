@@ -10,7 +10,7 @@ import random
 from abc import ABC, abstractmethod
 from typing import Any
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.types import BackoffSettings

@@ -6,11 +6,11 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
+from alsek.core.bounds import check_integer, check_number
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
-from alsek.core.limits import check_integer, check_number
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
@@ -23,7 +23,7 @@ from alsek.exceptions import (
     WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.expected import expect_backend
+from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 

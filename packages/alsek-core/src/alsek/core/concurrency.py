@@ -8,15 +8,15 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import now_ms
 from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name, check_task_name
-from alsek.core.limits import check_integer, checked_wait
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
 from alsek.exceptions import BackendError, LockAlreadyHeldError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.expected import expect_backend
+from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import LockRecord
 
 log = guarded_logger(__name__)

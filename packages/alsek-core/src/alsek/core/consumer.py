@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from alsek.core.backoff import Backoff, LinearBackoff
+from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
+from alsek.core.execution.lease_keeper import LeaseKeeper
+from alsek.core.execution.lifecycle import bury_unread, condemned
+from alsek.core.execution.session import Session
 from alsek.core.identifiers import check_queues
-from alsek.core.lease import LeaseKeeper
-from alsek.core.lifecycle import bury_unread, condemned
-from alsek.core.limits import check_number
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Claim, Message
-from alsek.core.session import Session
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
 from alsek.exceptions import BackendUnavailableError, CorruptMessageError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter

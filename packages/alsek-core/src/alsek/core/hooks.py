@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-from alsek.core import forks
-from alsek.core.logs import guarded_logger
+from alsek.core.execution import forks
+from alsek.core.loggers import guarded_logger
 
 log = guarded_logger(__name__)
 

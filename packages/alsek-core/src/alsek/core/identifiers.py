@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterable
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")

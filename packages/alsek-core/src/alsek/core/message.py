@@ -7,11 +7,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
-from alsek.core.blame import explain_unserializable
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.clock import now_ms, to_text
-from alsek.core.fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
+from alsek.core.message_fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
+from alsek.core.payload import explain_unserializable
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -32,7 +32,7 @@ from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
 
 if TYPE_CHECKING:
-    from alsek.core.session import Session
+    from alsek.core.execution.session import Session
 
 
 class Claim(NamedTuple):

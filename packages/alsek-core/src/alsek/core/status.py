@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import real_time as time
-from alsek.core.endings import failure_of
-from alsek.core.limits import check_integer, checked_wait
+from alsek.core.ending import failure_of
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.expected import expect_backend
+from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.serialization import dump
 

@@ -8,17 +8,17 @@ import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, cast, overload
 
+from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
+from alsek.core.bounds import check_integer, check_number
 from alsek.core.broker import Broker
 from alsek.core.generics import P, Parameterized, R, Returned, TakesMessage
 from alsek.core.identifiers import check_name, check_task_name
-from alsek.core.importing import name_in_module
-from alsek.core.limits import check_integer, check_number
 from alsek.core.message import Message
-from alsek.core.parameters import Parameters
-from alsek.core.producer import Producer
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
+from alsek.core.submission.producer import Producer
+from alsek.core.task_location import name_in_module
 from alsek.core.trigger import Schedule, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import (

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from alsek.core.background import Background
+from alsek.core.background_thread import Background
 from alsek.core.callbacks import Data, links, nested
 from alsek.core.message import Message
 from alsek.exceptions import BackendError, MessageAlreadyExistsError, SchedulingError

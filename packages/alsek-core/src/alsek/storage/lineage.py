@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from alsek.core.callbacks import Data, links, own
-from alsek.core.endings import failure_of, gone, revoked, was_removed
+from alsek.core.ending import failure_of, gone, revoked, was_removed
 from alsek.core.message import Message
 from alsek.storage.backends.abstract import Note
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import real_time as time
-from alsek.core.endings import end_without_result, failure_of, gone, was_removed
-from alsek.core.limits import check_integer, checked_wait
+from alsek.core.ending import end_without_result, failure_of, gone, was_removed
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.expected import expect_backend
+from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.lineage import Lineage
 from alsek.storage.serialization import dump

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)

@@ -10,10 +10,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from alsek.core.background import Background
+from alsek.core.background_thread import Background
 from alsek.core.broker import Broker
-from alsek.core.logs import guarded_logger
-from alsek.core.shown import shown
+from alsek.core.loggers import guarded_logger
+from alsek.core.short_repr import shown
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
 from alsek.exceptions import ValidationError
 

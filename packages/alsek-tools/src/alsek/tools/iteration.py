@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from alsek.core.bounds import check_number, checked_wait
 from alsek.core.clock import real_time as time
-from alsek.core.limits import check_number, checked_wait
 from alsek.core.message import Message
-from alsek.core.shown import shown as shown_value
+from alsek.core.short_repr import shown as shown_value
 from alsek.exceptions import ValidationError
 from alsek.storage.result import ResultStore
 from alsek.tools.looking import Look

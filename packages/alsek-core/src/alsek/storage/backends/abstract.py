@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.clock import real_time as time
-from alsek.core.delivery import Delivery
-from alsek.core.lifecycle import report
-from alsek.core.logs import guarded_logger
-from alsek.core.session import ForeignSession
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.lifecycle import report
+from alsek.core.execution.session import ForeignSession
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import charged
 from alsek.core.worker.children import Inherited, disown_forks
 from alsek.core.worker.contexts import Contexts

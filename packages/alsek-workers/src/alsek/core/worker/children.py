@@ -13,8 +13,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-from alsek.core import forks
-from alsek.core.logs import guarded_logger
+from alsek.core.execution import forks
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.signals import reset_signals
 
 log = guarded_logger(__name__)

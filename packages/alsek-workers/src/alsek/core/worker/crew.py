@@ -6,7 +6,7 @@ import select
 from collections.abc import Set
 from typing import Protocol, TypeVar
 
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
 from alsek.storage.backends.records import Claimed, Outcome
 
 

@@ -24,8 +24,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from alsek.core.clock import monotonic_ms
-from alsek.core.logs import guarded_logger
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.crew import Crew, Held
 from alsek.core.worker.options import PoolOptions

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Generic
 
 from alsek.core.clock import real_time as time
+from alsek.core.execution.session import Session
 from alsek.core.hooks import run_hooks
-from alsek.core.logs import guarded_logger
-from alsek.core.session import Session
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, disown_forks
 from alsek.core.worker.crew import Crew, J

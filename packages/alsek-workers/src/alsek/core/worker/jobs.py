@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from contextvars import Context
 
-from alsek.core import forks
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
-from alsek.core.delivery import Delivery
-from alsek.core.failure import describe_failure
-from alsek.core.lifecycle import (
+from alsek.core.execution import forks
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.lifecycle import (
     AnyTask,
     Attempt,
     Conclusion,
@@ -26,7 +25,8 @@ from alsek.core.lifecycle import (
     unknown_task,
     without_hooks,
 )
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
+from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
 from alsek.core.worker.board import Board
 from alsek.core.worker.interrupts import raise_in, take_back_raised

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from alsek.core.clock import monotonic_ms
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
 from alsek.core.worker.frames import Frames, pack, socket_of
 from alsek.core.worker.permits import Permits

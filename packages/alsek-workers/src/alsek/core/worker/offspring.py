@@ -28,11 +28,10 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
-from alsek.core import forks
 from alsek.core.clock import monotonic_ms
-from alsek.core.delivery import Delivery
-from alsek.core.hooks import run_hooks
-from alsek.core.lifecycle import (
+from alsek.core.execution import forks
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.lifecycle import (
     Attempt,
     Conclusion,
     Owed,
@@ -46,9 +45,10 @@ from alsek.core.lifecycle import (
     tell,
     unknown_task,
 )
-from alsek.core.logs import guarded_logger
+from alsek.core.execution.session import ForeignSession, Session
+from alsek.core.hooks import run_hooks
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.session import ForeignSession, Session
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
 from alsek.core.worker.bell import Bell

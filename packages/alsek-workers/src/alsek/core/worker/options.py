@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
+from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
-from alsek.core.lifecycle import AnyTask
-from alsek.core.limits import check_integer
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.core.task import Task
 from alsek.defaults import (
     DEFAULT_LEASE,

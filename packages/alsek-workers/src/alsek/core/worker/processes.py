@@ -26,10 +26,10 @@ from collections.abc import Sequence, Set
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
+from alsek.core.execution.session import Session
 from alsek.core.hooks import in_start_hooks
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.session import Session
 from alsek.core.worker import nursery
 from alsek.core.worker.bell import Bell
 from alsek.core.worker.board import Board

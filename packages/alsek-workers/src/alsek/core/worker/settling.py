@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
 from alsek.core.worker.children import Child, fork
 from alsek.core.worker.options import PoolOptions

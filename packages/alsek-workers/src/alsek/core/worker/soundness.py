@@ -13,7 +13,7 @@ import operator
 from typing import Any, Final
 
 from alsek.core.failure import describe_failure
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded

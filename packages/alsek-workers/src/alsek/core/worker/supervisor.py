@@ -15,7 +15,7 @@ from typing import Any
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
-from alsek.core.logs import exits_caught, guarded_logger
+from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
 from alsek.core.worker.group import Group, GroupOptions, board_for

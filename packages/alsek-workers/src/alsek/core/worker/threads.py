@@ -11,9 +11,9 @@ from collections.abc import Callable, Set
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
-from alsek.core.lifecycle import AnyTask
-from alsek.core.logs import guarded_logger
-from alsek.core.session import Session
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
+from alsek.core.loggers import guarded_logger
 from alsek.core.worker.board import Board
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.inbox import Inbox
@@ -44,7 +44,7 @@ class ThreadCrew:
         broker: Whose messages they are.
         board: Where starts and ends are written.
         size: How many threads.
-        max_losses: See :func:`~alsek.core.lifecycle.condemned`.
+        max_losses: See :func:`~alsek.core.execution.lifecycle.condemned`.
         patient: Never abandon a thread: its slot is taken until it ends.
     """
 

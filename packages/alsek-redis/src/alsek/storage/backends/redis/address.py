@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.redis.faults import CLIENT_ERRORS

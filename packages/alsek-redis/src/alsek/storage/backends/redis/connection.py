@@ -26,7 +26,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.address import (
     Client,

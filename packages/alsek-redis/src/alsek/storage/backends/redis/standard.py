@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from alsek.core.limits import check_number
+from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus

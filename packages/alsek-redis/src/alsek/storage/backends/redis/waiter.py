@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker

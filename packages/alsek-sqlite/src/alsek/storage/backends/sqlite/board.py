@@ -27,7 +27,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.sqlite.folder import address_base, make_folder, open_up
 
 if sys.platform != "win32":

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database import Database
 from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.sqlite import faults, location
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite import faults
 from alsek.storage.backends.sqlite.connection import Patience, Synchronous, connect

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from alsek.core.clock import real_time as time
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
 from alsek.storage.backends.sqlite.ears import Ears
 from alsek.storage.backends.sqlite.lanes import Lane

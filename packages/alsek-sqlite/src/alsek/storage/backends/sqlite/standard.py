@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from alsek.core.limits import check_number
+from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription

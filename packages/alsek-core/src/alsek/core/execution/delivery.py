@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from alsek.core.execution.session import Session
 from alsek.core.message import Claim, Message
-from alsek.core.session import Session
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
 

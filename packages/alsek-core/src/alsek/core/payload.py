@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import SerializationError
 from alsek.storage.serialization import Serializer, dump
 

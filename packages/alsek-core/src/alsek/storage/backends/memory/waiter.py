@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from alsek.storage.backends.memory_queue import Lane
-from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.memory.queue import Lane
+from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish

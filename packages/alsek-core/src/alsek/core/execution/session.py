@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from alsek.core.identifiers import new_worker_id
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter

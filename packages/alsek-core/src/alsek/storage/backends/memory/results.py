@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import LockPort, ResultPort, StatusPort
 from alsek.storage.backends.records import FOR_EVER, LockRecord, ResultRecord, StatusRecord, TaskStatus
 

@@ -11,9 +11,9 @@ import json
 from typing import NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.memory_queue import Holder, Lane, Queue, Record
-from alsek.storage.backends.memory_records import MemoryStatuses
-from alsek.storage.backends.memory_store import Expiring, MemoryStore
+from alsek.storage.backends.memory.queue import Holder, Lane, Queue, Record
+from alsek.storage.backends.memory.results import MemoryStatuses
+from alsek.storage.backends.memory.store import Expiring, MemoryStore
 from alsek.storage.backends.records import (
     RECORD_VERSION,
     Corrupt,

@@ -24,14 +24,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from alsek.core import forks
 from alsek.core.backoff import DEFAULT_BACKOFF
+from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
-from alsek.core.delivery import Delivery
+from alsek.core.execution import forks
+from alsek.core.execution.delivery import Delivery
 from alsek.core.failure import class_name, describe_failure, qualified_name
-from alsek.core.limits import check_number
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 

@@ -6,16 +6,16 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Self
 
+from alsek.core.arguments.parameters import did_you_mean
+from alsek.core.arguments.signature import signature_of
+from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
-from alsek.core.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
-from alsek.core.chaining import callbacks_of, chain
-from alsek.core.limits import check_number
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.parameters import did_you_mean
-from alsek.core.signature import signature_of
 from alsek.core.status import StatusTracker, TaskStatus
-from alsek.core.taskhooks import TaskHooks
+from alsek.core.submission.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
+from alsek.core.submission.chaining import callbacks_of, chain
+from alsek.core.task_hooks import TaskHooks
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import (
     ArgumentsError,
@@ -188,7 +188,7 @@ class Producer(TaskHooks):
 
         Args:
             calls: One for each message: a tuple or list of positional arguments, a dict of keyword arguments,
-                or a :class:`~alsek.core.calls.Call`, which has both and options of its own.
+                or a :class:`~alsek.core.submission.calls.Call`, which has both and options of its own.
             priority: As for :meth:`generate`, like all that follow; for each call that says nothing else.
             metadata: Likewise.
             result_ttl: Likewise.

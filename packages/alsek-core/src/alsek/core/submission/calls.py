@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from alsek.core.message import Message
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 
 T = TypeVar("T")

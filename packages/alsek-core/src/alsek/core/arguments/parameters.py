@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any
 
+from alsek.core.arguments.signature import Wanted, signature_of, wanted
 from alsek.core.message import Message
-from alsek.core.shown import shown
-from alsek.core.signature import Wanted, signature_of, wanted
+from alsek.core.short_repr import shown
 
 #: So many different shapes of calls are remembered.
 _MOST_SHAPES = 256

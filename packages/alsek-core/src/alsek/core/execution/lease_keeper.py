@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
-from alsek.core.logs import guarded_logger
-from alsek.core.session import Session
+from alsek.core.execution.session import Session
+from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError, WorkerUnknownError
 
 log = guarded_logger(__name__)

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, NoReturn
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend, Subscription
-from alsek.storage.backends.memory_messages import MemoryMessages
-from alsek.storage.backends.memory_records import MemoryLocks, MemoryResults, MemoryStatuses
-from alsek.storage.backends.memory_store import MemoryStore
+from alsek.storage.backends.memory.messages import MemoryMessages
+from alsek.storage.backends.memory.results import MemoryLocks, MemoryResults, MemoryStatuses
+from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
 from alsek.storage.serialization import Serializer, dump
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
-from alsek.storage.backends.memory_queue import Due, Holder, Lane, Record
-from alsek.storage.backends.memory_records import MemoryResults
-from alsek.storage.backends.memory_shelf import Shelf
-from alsek.storage.backends.memory_store import Expiring, MemoryStore
-from alsek.storage.backends.memory_waiter import MemoryWaiter, Sleepers
+from alsek.storage.backends.memory.message_table import Shelf
+from alsek.storage.backends.memory.queue import Due, Holder, Lane, Record
+from alsek.storage.backends.memory.results import MemoryResults
+from alsek.storage.backends.memory.store import Expiring, MemoryStore
+from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     RECORD_VERSION,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alsek.core.bounds import check_number
 from alsek.core.clock import from_text
-from alsek.core.limits import check_number
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from alsek.core.shown import shown
+from alsek.core.short_repr import shown
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from alsek.core.logs import guarded_logger
+from alsek.core.loggers import guarded_logger
 
 log = guarded_logger(__name__)
 

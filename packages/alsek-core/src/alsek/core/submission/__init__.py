@@ -1,0 +1,1 @@
+"""Making messages and submitting them: what a producer uses."""

@@ -98,8 +98,8 @@ def _work(case: str, where: str, messages: int) -> None:
 
 def _execute(task: Any, messages: int) -> None:
     from alsek.core.execution.session import Session
-    from alsek.core.worker.engine import Engine
-    from alsek.core.worker.group import ThreadGroup, board_for
+    from alsek.core.worker.engine.engine import Engine
+    from alsek.core.worker.group.group import ThreadGroup, board_for
     from alsek.core.worker.thread import ThreadWorkerPool
 
     pool = ThreadWorkerPool([task], n_threads=8)

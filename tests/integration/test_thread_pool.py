@@ -485,7 +485,7 @@ def test_groups_come_and_go_with_the_load(project: Project) -> None:
 
 QUICK_TO_PRUNE = """
 import sys
-import alsek.core.worker.supervisor as supervisor
+import alsek.core.worker.supervisor.supervisor as supervisor
 from alsek.core.worker.thread import ThreadWorkerPool
 import logging
 import tasks

@@ -20,10 +20,11 @@ from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import Session
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
-from alsek.core.worker import dealer, processes
-from alsek.core.worker import engine as engine_module
-from alsek.core.worker.engine import Engine
-from alsek.core.worker.pace import MOST_AHEAD, Pace
+from alsek.core.worker.engine import engine as engine_module
+from alsek.core.worker.engine.engine import Engine
+from alsek.core.worker.process_executor import dispatcher as dealer
+from alsek.core.worker.process_executor import executor as processes
+from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, Pace
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend

@@ -44,7 +44,7 @@ def test_every_scenario_is_told_of() -> None:
 _RUNS_CODE = {"eval", "exec", "compile", "__import__"}
 _UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "jsonpickle", "yaml"}
 #: What the processes of one pool say to each other, over sockets made before they were forked.
-_MAY_MARSHAL = "packages/alsek-workers/src/alsek/core/worker/frames.py"
+_MAY_MARSHAL = "packages/alsek-workers/src/alsek/core/worker/process_executor/frames.py"
 
 
 @pytest.mark.parametrize(

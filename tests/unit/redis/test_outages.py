@@ -17,7 +17,7 @@ import redis
 from alsek import Broker, Message
 from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
-from alsek.core.worker.interrupts import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alsek.core.worker.interrupts import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import SQLiteBackend, forks
 from tests.unit.sqlite.play import Player, is_quiet, rings, submit

@@ -18,15 +18,15 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import Session
 from alsek.core.message import Message
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import fork_plain
-from alsek.core.worker.offspring import Offspring
+from alsek.core.worker.forking import fork_plain
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.permits import Permits
-from alsek.core.worker.processes import ProcessCrew
-from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
-from alsek.core.worker.template import Template
+from alsek.core.worker.process_executor.executor import ProcessCrew
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor.task_runner import Offspring
+from alsek.core.worker.process_executor.template import Template
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
 from alsek.storage.backends.records import Claimed, Worker
 from tests.unit.workers.stand_ins import PATIENCE
 

@@ -11,11 +11,11 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import Session
-from alsek.core.worker.board import Board
-from alsek.core.worker.engine import Engine
-from alsek.core.worker.jobs import Job
+from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.threads import ThreadCrew
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.job import Job
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Step, SuspectPolicy, Worker
 from tests.unit.core.stand_ins import LossyBackend

@@ -12,9 +12,9 @@ from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import Session
 from alsek.core.message import Message
-from alsek.core.worker.board import Board
-from alsek.core.worker.jobs import Job
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.thread_executor.job import Job
 from alsek.storage.backends.records import Worker
 
 #: Long enough for any machine; a test that gets here has failed.

@@ -11,8 +11,8 @@ from alsek.core.broker import Broker
 from alsek.core.execution.session import Session
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
-from alsek.core.worker import aftermath as module
-from alsek.core.worker.aftermath import Aftermath, Death
+from alsek.core.worker.supervisor import recovery as module
+from alsek.core.worker.supervisor.recovery import Aftermath, Death
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.stand_ins import LossyBackend

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from alsek.core.worker.board import Board, Entry
-from alsek.core.worker.group import GroupOptions, board_for
+from alsek.core.worker.group.group import GroupOptions, board_for
+from alsek.core.worker.shared_state import Board, Entry
 
 ONE, TWO = "1" * 32, "2" * 32
 

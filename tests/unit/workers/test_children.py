@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alsek.core.worker import children
-from alsek.core.worker.children import Child, Inherited, fork
+from alsek.core.worker import forking as children
+from alsek.core.worker.forking import Child, Inherited, fork
 from tests.unit.workers.stand_ins import PATIENCE, eventually
 
 
@@ -181,7 +181,7 @@ def test_a_child_hears_of_its_parents_death() -> None:
     """Of a parent killed by SIGKILL no child is left, whatever it is doing."""
     program = (
         "import os, sys, time\n"
-        "from alsek.core.worker.children import fork\n"
+        "from alsek.core.worker.forking import fork\n"
         "child = fork(lambda inherited: time.sleep(60) or 0)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"

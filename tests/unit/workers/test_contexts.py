@@ -14,7 +14,7 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start
 from alsek.core.message import Message
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.threads import ThreadCrew
+from alsek.core.worker.thread_executor.executor import ThreadCrew
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Succeeded
 from alsek.storage.result import ResultStore

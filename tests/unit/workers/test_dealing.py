@@ -17,9 +17,10 @@ from alsek import ResultStore, StatusTracker, task
 from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.message import Message
-from alsek.core.worker import nursery, processes
-from alsek.core.worker.pace import MOST_AHEAD
-from alsek.core.worker.taskprocess import ProcessJob
+from alsek.core.worker.process_executor import executor as processes
+from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD
+from alsek.core.worker.process_executor.task_process import ProcessJob
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Succeeded
 from tests.unit.workers.crewing import Crewing

@@ -113,8 +113,8 @@ def test_lost_requests_and_replies_lose_and_double_nothing(
     backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """However calls fail: each message runs exactly once, each outcome is accepted, and the board ends empty."""
-    monkeypatch.setattr("alsek.core.worker.engine._FIRST_PAUSE", 2)
-    monkeypatch.setattr("alsek.core.worker.engine._LONGEST_PAUSE", 5)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._FIRST_PAUSE", 2)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._LONGEST_PAUSE", 5)
     chance = random.Random(seed)
     submit(runs.note, 150)
     running = Running(backend, runs.note, size=3)
@@ -202,7 +202,7 @@ def test_a_waiter_that_fails_costs_no_task_its_life(backend: LossyBackend, runs:
 def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran under the old id is dropped when it ends, its message runs again, and the board has only the new id."""
     # Asking renews the lease, by a timer of real time: here nobody renews.
-    monkeypatch.setattr("alsek.core.worker.engine._ASK_ABOUT_REVOKED", 10**9)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._ASK_ABOUT_REVOKED", 10**9)
     clock = Clock()
     backend = LossyBackend(clock)
     runs = Runs(Broker(backend))
@@ -377,7 +377,7 @@ def test_an_idle_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
 
 def test_looking_is_no_work(backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that looks at the store and finds nothing has been idle all the while; one message ends that."""
-    monkeypatch.setattr("alsek.core.worker.engine._LOOK_EVERY", 20)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._LOOK_EVERY", 20)
     running = Running(backend, runs.note).start()
     eventually(lambda: running.board.idle_since)
     since, steps = running.board.idle_since, running.engine.steps

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsek.core.worker.frames import (
+from alsek.core.worker.process_executor.frames import (
     Frames,
     outcome_from_wire,
     outcome_to_wire,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from alsek.core.worker.inbox import Inbox
+from alsek.core.worker.thread_executor.work_queue import Inbox
 from tests.unit.workers.stand_ins import PATIENCE, eventually
 
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from alsek.core.worker.interrupts import raise_in, take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import raise_in, take_back_raised
 from tests.unit.workers.stand_ins import PATIENCE
 
 
@@ -43,7 +43,7 @@ def test_what_is_taken_back_is_not_raised() -> None:
 
 _TRACED_AFTERWARDS = """
 import sys
-from alsek.core.worker.interrupts import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
 
 def function():
     return 1

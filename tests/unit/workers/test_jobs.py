@@ -19,7 +19,7 @@ from alsek.core.execution import forks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
-from alsek.core.worker.jobs import Job
+from alsek.core.worker.thread_executor.job import Job
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Retried, Succeeded

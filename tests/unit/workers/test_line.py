@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.frames import Frames, pack, receive
-from alsek.core.worker.line import Line
-from alsek.core.worker.permits import Permits
+from alsek.core.worker.process_executor.engine_connection import Line
+from alsek.core.worker.process_executor.frames import Frames, pack, receive
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
 from tests.unit.workers.stand_ins import PATIENCE
 
 RUNG = frozenset({os.getpid() & 0xFF})

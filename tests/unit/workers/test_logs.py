@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from alsek.core.worker.interrupts import raise_in
-from alsek.core.worker.logs import guard_handlers
+from alsek.core.worker.group.log_handler_locks import guard_handlers
+from alsek.core.worker.thread_executor.async_exceptions import raise_in
 from alsek.exceptions import TaskTimeoutError
 from tests.unit.workers.stand_ins import PATIENCE
 

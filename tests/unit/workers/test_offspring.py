@@ -17,11 +17,11 @@ from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_NOT_STARTED
-from alsek.core.worker.frames import Frames, outcome_from_wire, pack, receive
-from alsek.core.worker.offspring import READY, TOLD, Offspring, outcome_without_hooks
+from alsek.core.worker.forking import EXIT_NOT_STARTED
+from alsek.core.worker.process_executor.frames import Frames, outcome_from_wire, pack, receive
+from alsek.core.worker.process_executor.task_runner import READY, TOLD, Offspring, outcome_without_hooks
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.stand_ins import PATIENCE, options_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alsek.core.worker.pace import MOST_AHEAD, Pace
+from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, Pace
 
 
 def test_nothing_is_claimed_ahead_before_tasks_have_proved_short() -> None:

@@ -23,9 +23,11 @@ from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
-from alsek.core.worker import nursery, offspring, processes
-from alsek.core.worker.children import EXIT_NOT_STARTED
-from alsek.core.worker.taskprocess import ProcessJob
+from alsek.core.worker.forking import EXIT_NOT_STARTED
+from alsek.core.worker.process_executor import executor as processes
+from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.worker.process_executor import task_runner as offspring
+from alsek.core.worker.process_executor.task_process import ProcessJob
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded

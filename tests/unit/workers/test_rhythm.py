@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alsek.core.worker.rhythm import Rhythm
+from alsek.core.worker.thread_executor.recent_durations import Rhythm
 
 SHORT, LONG = 2_000, 200_000  # ns
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.soundness import LONGEST, sound
+from alsek.core.worker.engine.outcome_checks import LONGEST, sound
 from alsek.defaults import MAX_PRIORITY
 from alsek.storage.backends.records import (
     FOR_EVER,

@@ -11,13 +11,14 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook, on_worker_start
 from alsek.core.task import task
-from alsek.core.worker import member, settling
-from alsek.core.worker import supervisor as module
-from alsek.core.worker.aftermath import Aftermath
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
-from alsek.core.worker.group import GroupOptions, ThreadGroup
-from alsek.core.worker.member import WEDGED_AFTER
-from alsek.core.worker.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
+from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
+from alsek.core.worker.group.group import GroupOptions, ThreadGroup
+from alsek.core.worker.supervisor import group_handle as member
+from alsek.core.worker.supervisor import recovery_processes as settling
+from alsek.core.worker.supervisor import supervisor as module
+from alsek.core.worker.supervisor.group_handle import WEDGED_AFTER
+from alsek.core.worker.supervisor.recovery import Aftermath
+from alsek.core.worker.supervisor.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
 from alsek.exceptions import BackendError, BackendUnavailableError
 from tests.unit.workers.stand_ins import options_for
 

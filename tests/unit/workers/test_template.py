@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.children import fork_plain, wake_with_parent
-from alsek.core.worker.frames import Frames, pack
-from alsek.core.worker.template import BORN, DIED, FORK, KILL, UNBORN, Template
+from alsek.core.worker.forking import fork_plain, wake_with_parent
+from alsek.core.worker.process_executor.frames import Frames, pack
+from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
 from tests.unit.workers.stand_ins import PATIENCE, eventually
 
 ChildMain = Callable[[socket.socket], int]

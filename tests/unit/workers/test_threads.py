@@ -12,10 +12,10 @@ import pytest
 
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
-from alsek.core.worker import jobs
-from alsek.core.worker import threads as module
-from alsek.core.worker.jobs import Job
-from alsek.core.worker.threads import ThreadCrew
+from alsek.core.worker.thread_executor import executor as module
+from alsek.core.worker.thread_executor import job as jobs
+from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.job import Job
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.stand_ins import PATIENCE, Shift, eventually

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
-from alsek.core.worker.group import GroupOptions, ThreadGroup
+from alsek.core.worker.group.group import GroupOptions, ThreadGroup
 from alsek.core.worker.options import (
     at_least,
     default_processes,
     pool_options,
 )
 from alsek.core.worker.preconditions import check_backend, check_process
-from alsek.core.worker.supervisor import Supervisor
+from alsek.core.worker.supervisor.supervisor import Supervisor
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import Inherited, fork_plain, wake_with_parent
-from alsek.core.worker.frames import socket_pair
-from alsek.core.worker.group import Group, GroupOptions
-from alsek.core.worker.offspring import Offspring
+from alsek.core.worker.forking import Inherited, fork_plain, wake_with_parent
+from alsek.core.worker.group.group import Group, GroupOptions
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.pace import MOST_AHEAD
-from alsek.core.worker.permits import Permits
-from alsek.core.worker.processes import ProcessCrew
-from alsek.core.worker.taskprocess import ProcessJob
-from alsek.core.worker.template import Template
+from alsek.core.worker.process_executor.executor import ProcessCrew
+from alsek.core.worker.process_executor.frames import socket_pair
+from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.task_process import ProcessJob
+from alsek.core.worker.process_executor.task_runner import Offspring
+from alsek.core.worker.process_executor.template import Template
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
 from alsek.storage.backends.records import Worker
 
 

@@ -16,13 +16,13 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import exits_caught, guarded_logger
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
-from alsek.core.worker.group import Group, GroupOptions, board_for
-from alsek.core.worker.member import Member
+from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
+from alsek.core.worker.group.group import Group, GroupOptions, board_for
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.settling import Settlements
-from alsek.core.worker.signals import StopSignals
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.supervisor.group_handle import Member
+from alsek.core.worker.supervisor.recovery_processes import Settlements
+from alsek.core.worker.supervisor.signals import StopSignals
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish

@@ -12,9 +12,9 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.frames import Frames, pack, receive
-from alsek.core.worker.permits import Permits
+from alsek.core.worker.process_executor.frames import Frames, pack, receive
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
 
 #: How long (s) an answer may lie there while further jobs are run.
 _RING_EVERY = 0.001

@@ -28,8 +28,8 @@ from alsek.core.execution.lifecycle import (
 from alsek.core.execution.session import Session
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
-from alsek.core.worker.board import Board
-from alsek.core.worker.interrupts import raise_in, take_back_raised
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.thread_executor.async_exceptions import raise_in, take_back_raised
 from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Outcome
 

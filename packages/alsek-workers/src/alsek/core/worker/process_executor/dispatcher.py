@@ -1,6 +1,6 @@
 """Which process gets which job: idle ones first; then, ahead, those that serve many, while tasks prove to be short.
 
-Nothing that was dealt ahead waits for long (see :mod:`~alsek.core.worker.pace`): it is taken back from a process whose
+Nothing that was dealt ahead waits for long (see :mod:`~alsek.core.worker.process_executor.prefetch_limit`): it is taken back from a process whose
 task turns out to be long, for another that can begin it, or for the store.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker import nursery
-from alsek.core.worker.nursery import Nursery
-from alsek.core.worker.pace import Pace
-from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.worker.process_executor.prefetch_limit import Pace
+from alsek.core.worker.process_executor.process_manager import Nursery
+from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
 
 #: A child that has not answered for so long (ms) is given none ahead.
 _BUSY_AFTER = 20

@@ -5,7 +5,7 @@ A child that dies before it has answered has lost its message: a fresh child the
 the task's own ``do_retry`` and hooks; should that fail too, `max_retries` alone decides, here.
 
 Children that serve many jobs are given some *ahead*, while tasks prove to be short
-(see :mod:`~alsek.core.worker.dealer`)::
+(see :mod:`~alsek.core.worker.process_executor.dispatcher`)::
 
     claimed ─► waiting ─► in hand of a child ─► begun ─► answered ─► reported
                   ▲              │
@@ -14,7 +14,7 @@ Children that serve many jobs are given some *ahead*, while tasks prove to be sh
                   └─► given back to the store: no other child can begin it at once
 
 No job must be lost with a child, nor be charged with what it can't have done: that is why a child says on the board
-which one it has begun, and begins none that was taken back (see :mod:`~alsek.core.worker.permits`).
+which one it has begun, and begins none that was taken back (see :mod:`~alsek.core.worker.process_executor.start_permits`).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from alsek.core.execution.session import Session
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.worker import nursery
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import STOP_REACHES_ALL, ending_of
-from alsek.core.worker.dealer import Dealer
-from alsek.core.worker.frames import outcome_from_wire
-from alsek.core.worker.nursery import Nursery
-from alsek.core.worker.offspring import TOLD, begins, outcome_without_hooks
+from alsek.core.worker.forking import STOP_REACHES_ALL, ending_of
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.permits import Permits
-from alsek.core.worker.taskprocess import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.worker.process_executor.dispatcher import Dealer
+from alsek.core.worker.process_executor.frames import outcome_from_wire
+from alsek.core.worker.process_executor.process_manager import Nursery
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor.task_runner import TOLD, begins, outcome_without_hooks
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.aftermath import Death
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import Child
-from alsek.core.worker.group import GroupOptions
+from alsek.core.worker.forking import Child
+from alsek.core.worker.group.group import GroupOptions
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.supervisor.recovery import Death
 from alsek.storage.backends.records import Worker
 
 #: A task that its own group can't stop costs the group its life so long (ms) after the deadline.

@@ -20,10 +20,10 @@ from alsek.core.execution.lifecycle import report
 from alsek.core.execution.session import ForeignSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import charged
-from alsek.core.worker.children import Inherited, disown_forks
 from alsek.core.worker.contexts import Contexts
+from alsek.core.worker.forking import Inherited, disown_forks
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
     BackendError,
     CorruptMessageError,

@@ -51,15 +51,15 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
-from alsek.core.worker.bell import Bell
-from alsek.core.worker.board import Board
 from alsek.core.worker.charging import charged
-from alsek.core.worker.children import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.frames import outcome_to_wire, pack, socket_pair
-from alsek.core.worker.line import Given, Line
+from alsek.core.worker.forking import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.permits import Permits
+from alsek.core.worker.process_executor.engine_connection import Given, Line
+from alsek.core.worker.process_executor.frames import outcome_to_wire, pack, socket_pair
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,

@@ -23,9 +23,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from alsek.core.worker.children import Handler, die_with, disown_forks, exit_with, flush
-from alsek.core.worker.frames import Frames, pack, socket_pair
-from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.forking import Handler, die_with, disown_forks, exit_with, flush
+from alsek.core.worker.process_executor.frames import Frames, pack, socket_pair
+from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
 KILL: Final = "kill"

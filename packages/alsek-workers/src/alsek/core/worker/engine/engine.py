@@ -26,10 +26,10 @@ from typing import Generic, TypeVar
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import Session
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.board import Board
-from alsek.core.worker.crew import Crew, Held
+from alsek.core.worker.engine.executor import Crew, Held
+from alsek.core.worker.engine.outcome_checks import sound
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.soundness import sound
+from alsek.core.worker.shared_state import Board
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step

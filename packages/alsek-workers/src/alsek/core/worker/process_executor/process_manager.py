@@ -20,11 +20,11 @@ from typing import Any, NoReturn
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.children import EXIT_NOT_STARTED, ending_of
-from alsek.core.worker.frames import Frames, pack, socket_of
-from alsek.core.worker.permits import Permits
-from alsek.core.worker.taskprocess import TaskProcess
-from alsek.core.worker.template import BORN, DIED, FORK, KILL
+from alsek.core.worker.forking import EXIT_NOT_STARTED, ending_of
+from alsek.core.worker.process_executor.frames import Frames, pack, socket_of
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.task_process import TaskProcess
+from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL
 
 log = guarded_logger(__name__)
 

@@ -14,11 +14,11 @@ from alsek.core.clock import real_time as time
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import Session
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.board import Board
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.inbox import Inbox
-from alsek.core.worker.jobs import Job
-from alsek.core.worker.rhythm import Rhythm
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.thread_executor.recent_durations import Rhythm
+from alsek.core.worker.thread_executor.work_queue import Inbox
 from alsek.storage.backends.records import Claimed, Released
 
 log = guarded_logger(__name__)

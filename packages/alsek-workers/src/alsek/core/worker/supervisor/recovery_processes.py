@@ -1,6 +1,6 @@
 """Settling deaths: a child for each, that decides what becomes of what a dead group held, and how long it may take.
 
-The supervisor's side of :mod:`~alsek.core.worker.aftermath`. The user's hooks have their say in the first child; if
+The supervisor's side of :mod:`~alsek.core.worker.supervisor.recovery`. The user's hooks have their say in the first child; if
 they hang, or kill it, a second one does without them, and then what is left is left to its lease.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.aftermath import PATIENCE, Aftermath, Death
-from alsek.core.worker.children import Child, fork
+from alsek.core.worker.forking import Child, fork
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.supervisor.recovery import PATIENCE, Aftermath, Death
 
 log = guarded_logger(__name__)
 

@@ -18,15 +18,15 @@ from alsek.core.clock import real_time as time
 from alsek.core.execution.session import Session
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.board import Board
-from alsek.core.worker.children import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, disown_forks
-from alsek.core.worker.crew import Crew, J
-from alsek.core.worker.engine import Engine
-from alsek.core.worker.jobs import Job
-from alsek.core.worker.logs import guard_handlers
+from alsek.core.worker.engine.engine import Engine
+from alsek.core.worker.engine.executor import Crew, J
+from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, disown_forks
+from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.signals import leave_stop_to_supervisor
-from alsek.core.worker.threads import ThreadCrew
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.supervisor.signals import leave_stop_to_supervisor
+from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.job import Job
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
@@ -68,7 +68,7 @@ def board_for(options: GroupOptions) -> Board:
 
 
 class Group(ABC, Generic[J]):
-    """Runs in the child; see :func:`~alsek.core.worker.children.fork`.
+    """Runs in the child; see :func:`~alsek.core.worker.forking.fork`.
 
     Args:
         pool: The pool's options.

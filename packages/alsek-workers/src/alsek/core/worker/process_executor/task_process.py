@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.frames import Frames, pack
-from alsek.core.worker.permits import NUMBERS, Permits
+from alsek.core.worker.process_executor.frames import Frames, pack
+from alsek.core.worker.process_executor.start_permits import NUMBERS, Permits
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
 _SEND_TIMEOUT = struct.pack("ll", 10, 0)  # a struct timeval

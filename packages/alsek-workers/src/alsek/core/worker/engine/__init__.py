@@ -1,0 +1,1 @@
+"""The engine: claims messages, hands them to an executor, and reports outcomes."""

@@ -1,0 +1,1 @@
+"""A worker group: the process that runs an engine and its executor."""

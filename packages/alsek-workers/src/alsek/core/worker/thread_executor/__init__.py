@@ -1,0 +1,1 @@
+"""The executor of a thread pool: runs jobs in threads."""

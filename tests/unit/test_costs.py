@@ -28,7 +28,7 @@ from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, Pace
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite import connection as sqlite_connection
+from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
 from tests.unit.workers.crewing import Crewing

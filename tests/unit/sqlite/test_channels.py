@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from alsek.storage.backends.records import StatusRecord, TaskStatus
-from alsek.storage.backends.sqlite import SQLiteBackend, notify
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.wakeup import notifier as notify
 from tests.unit.sqlite.play import Process, says
 
 Python = Callable[..., Process]
@@ -92,7 +93,7 @@ def test_a_change_nobody_told_of_ends_the_wait(
 ) -> None:
     """A write whose process died before it could tell is noticed within a second: the subscriber looks again."""
     program = """
-    from alsek.storage.backends.sqlite.notify import Notifier
+    from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
     Notifier.tell = lambda *args: os.kill(os.getpid(), 9)
     backend.results.put('a', b'1')
     """

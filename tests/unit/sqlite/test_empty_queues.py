@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from alsek.storage.backends.records import Died, Retried, Submission
-from alsek.storage.backends.sqlite import SQLiteBackend, sweeping
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import expiry as sweeping
 from tests.unit.sqlite.play import Clock, Player, Process, done, says, submit, tell
 
 Open = Callable[..., SQLiteBackend]
@@ -154,7 +155,7 @@ def test_names_that_a_process_remembers_are_bounded(
     timed: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that has seen very many queues forgets the names of some, and finds them again."""
-    monkeypatch.setattr("alsek.storage.backends.sqlite.database._MOST_NAMES", 10)
+    monkeypatch.setattr("alsek.storage.backends.sqlite.database.database._MOST_NAMES", 10)
     player = Player(timed, queues=None)
     for start in range(0, 100, 5):
         uuids = [f"m{n}" for n in range(start, start + 5)]

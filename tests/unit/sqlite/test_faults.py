@@ -11,7 +11,8 @@ import pytest
 
 from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
 from alsek.storage.backends.records import Submission
-from alsek.storage.backends.sqlite import SQLiteBackend, connection
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import connection
 from tests.unit.sqlite.play import Player, done, submit
 
 Open = Callable[..., SQLiteBackend]

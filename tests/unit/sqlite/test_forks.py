@@ -13,7 +13,8 @@ import pytest
 
 from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.sqlite import SQLiteBackend, forks
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import forks
 from tests.unit.sqlite.play import Player, is_quiet, rings, submit
 
 pytestmark = [

@@ -12,8 +12,10 @@ import pytest
 
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Outcome, Released, Retried, Submission
-from alsek.storage.backends.sqlite import SQLiteBackend, adding, sweeping
-from alsek.storage.backends.sqlite import connection as sqlite_connection
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import connection as sqlite_connection
+from alsek.storage.backends.sqlite.database import expiry as sweeping
+from alsek.storage.backends.sqlite.messages import submissions as adding
 from tests.unit.sqlite.play import Clock, Player, done, is_quiet, submit
 
 FEW, MANY = 20, 2_000

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from alsek.storage.backends.sqlite import SQLiteBackend, adding, claiming, leases, surveying, sweeping
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import expiry as sweeping
+from alsek.storage.backends.sqlite.messages import claims as claiming
+from alsek.storage.backends.sqlite.messages import leases
+from alsek.storage.backends.sqlite.messages import ready_queues as surveying
+from alsek.storage.backends.sqlite.messages import submissions as adding
 
 
 @pytest.fixture

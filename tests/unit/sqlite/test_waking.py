@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.sqlite import SQLiteBackend, board, notify
-from alsek.storage.backends.sqlite.board import Board
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.wakeup import notifier as notify
+from alsek.storage.backends.sqlite.wakeup import registry as board
+from alsek.storage.backends.sqlite.wakeup.registry import Board
 from tests.unit.sqlite.play import Player, Process, is_quiet, rings, says, submit
 
 Python = Callable[..., Process]

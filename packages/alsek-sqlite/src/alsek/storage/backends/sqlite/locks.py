@@ -6,8 +6,8 @@ from typing import Final
 
 from alsek.storage.backends.ports import LockPort
 from alsek.storage.backends.records import LockRecord
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 _HOLDER: Final = "SELECT owner, expiry, fence FROM locks WHERE ns = ? AND name = ? AND expiry > ?"
 _FENCE: Final = "UPDATE namespaces SET fence = fence + 1 WHERE id = ? RETURNING fence"

@@ -7,9 +7,9 @@ from typing import Final
 
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.records import set_result
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import set_result
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: Values in one statement.
 PIECE: Final = 500

@@ -12,16 +12,18 @@ from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
-from alsek.storage.backends.sqlite import browsing, location, spooling
-from alsek.storage.backends.sqlite.clearing import clear
-from alsek.storage.backends.sqlite.connection import Synchronous
-from alsek.storage.backends.sqlite.database import Database, wall_clock
+from alsek.storage.backends.sqlite import channels as spooling
+from alsek.storage.backends.sqlite.database import location
+from alsek.storage.backends.sqlite.database.connection import Synchronous
+from alsek.storage.backends.sqlite.database.database import Database, wall_clock
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
-from alsek.storage.backends.sqlite.messages import SQLiteMessages
+from alsek.storage.backends.sqlite.messages import queries as browsing
+from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
+from alsek.storage.backends.sqlite.namespace_clearing import clear
 from alsek.storage.backends.sqlite.results import SQLiteResults
 from alsek.storage.backends.sqlite.statuses import SQLiteStatuses
-from alsek.storage.backends.sqlite.subscription import SQLiteSubscription
 from alsek.storage.backends.sqlite.values import Values
+from alsek.storage.backends.sqlite.wakeup.subscription import SQLiteSubscription
 from alsek.storage.serialization import Serializer, dump
 
 __all__ = ["SQLiteBackend"]

@@ -7,10 +7,10 @@ from typing import Final
 
 from alsek.storage.backends.ports import StatusPort
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.records import set_status
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import set_status
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.results import PIECE, delete_each
-from alsek.storage.backends.sqlite.transaction import Transaction
 
 _GET: Final = (
     "SELECT uuid, status, details, at FROM statuses "

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from alsek.storage.backends.records import FOR_EVER
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.records import end_of
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import end_of
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.results import delete_each
-from alsek.storage.backends.sqlite.transaction import Transaction
 
 _GET: Final = "SELECT value FROM vals WHERE ns = ? AND name = ? AND (expiry IS NULL OR expiry > ?)"
 _SET: Final = "INSERT OR REPLACE INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"

@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.sqlite.board import AWAKE, Board
+from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, Board
 
 #: How many are kept, however many have listened at once: all processes of the file share 1,024 places.
 MOST_KEPT: Final = 4

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.records import REPLAYED, Submission, TaskStatus
-from alsek.storage.backends.sqlite.adding import insert, same_request
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.moving import drop, requeue, set_aside
-from alsek.storage.backends.sqlite.records import entomb, set_statuses
-from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import entomb, set_statuses
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
+from alsek.storage.backends.sqlite.messages.transitions import drop, requeue, set_aside
 
 _FIND: Final = f"SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"

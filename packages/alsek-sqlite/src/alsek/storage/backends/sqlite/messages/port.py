@@ -17,13 +17,17 @@ from alsek.storage.backends.records import (
     Worker,
     refused_again,
 )
-from alsek.storage.backends.sqlite import adding, browsing, claiming, handling, leases
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.finishing import finish
-from alsek.storage.backends.sqlite.moving import give_back_all
-from alsek.storage.backends.sqlite.stepping import Stepping
-from alsek.storage.backends.sqlite.transaction import Transaction
-from alsek.storage.backends.sqlite.waiter import SQLiteWaiter
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages import claims as claiming
+from alsek.storage.backends.sqlite.messages import interventions as handling
+from alsek.storage.backends.sqlite.messages import leases
+from alsek.storage.backends.sqlite.messages import queries as browsing
+from alsek.storage.backends.sqlite.messages import submissions as adding
+from alsek.storage.backends.sqlite.messages.outcomes import finish
+from alsek.storage.backends.sqlite.messages.steps import Stepping
+from alsek.storage.backends.sqlite.messages.transitions import give_back_all
+from alsek.storage.backends.sqlite.wakeup.waiter import SQLiteWaiter
 
 
 class SQLiteMessages(MessagePort):

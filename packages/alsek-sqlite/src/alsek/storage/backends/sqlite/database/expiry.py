@@ -9,8 +9,8 @@ from random import randrange
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.sqlite.connection import LASTING_QUEUES
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.connection import LASTING_QUEUES
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: The width of a bucket of `finished` (ms). A uuid is remembered for DEDUP_WINDOW, and kept up to a bucket longer.
 BUCKET: Final = DEDUP_WINDOW // 2

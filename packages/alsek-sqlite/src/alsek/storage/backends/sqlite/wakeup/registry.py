@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from alsek.core.loggers import guarded_logger
-from alsek.storage.backends.sqlite.folder import address_base, make_folder, open_up
+from alsek.storage.backends.sqlite.wakeup.socket_folder import address_base, make_folder, open_up
 
 if sys.platform != "win32":
     import fcntl

@@ -12,15 +12,17 @@ from typing import Any, Final, NamedTuple
 
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Corrupt, Lost, Outcome, Step, TakenOver, TaskStatus, Worker
-from alsek.storage.backends.sqlite import claiming, leases, surveying
-from alsek.storage.backends.sqlite.claiming import Claim
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.finishing import finish
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import set_statuses
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
-from alsek.storage.backends.sqlite.moving import give_back
-from alsek.storage.backends.sqlite.records import set_statuses
-from alsek.storage.backends.sqlite.transaction import Transaction
-from alsek.storage.backends.sqlite.waiter import Prospect
+from alsek.storage.backends.sqlite.messages import claims as claiming
+from alsek.storage.backends.sqlite.messages import leases
+from alsek.storage.backends.sqlite.messages import ready_queues as surveying
+from alsek.storage.backends.sqlite.messages.claims import Claim
+from alsek.storage.backends.sqlite.messages.outcomes import finish
+from alsek.storage.backends.sqlite.messages.transitions import give_back
+from alsek.storage.backends.sqlite.wakeup.waiter import Prospect
 
 #: A step that has nothing to write still writes that a worker was here if none did for so long (ms).
 _CONTACT_EVERY: Final = 1_000

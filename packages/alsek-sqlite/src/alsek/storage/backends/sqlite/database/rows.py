@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, Succeeded, TaskStatus
-from alsek.storage.backends.sqlite.sweeping import FAR
-from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.database.expiry import FAR
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 
 #: `sweep` stays as it is in a row that is there already: see schema.sql.
 _SET_STATUS: Final = """

@@ -10,7 +10,8 @@ from typing import Final, Literal, TypeAlias
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError, BackendUnavailableError
-from alsek.storage.backends.sqlite import faults, location
+from alsek.storage.backends.sqlite.database import errors as faults
+from alsek.storage.backends.sqlite.database import location
 
 logger = guarded_logger(__name__)
 

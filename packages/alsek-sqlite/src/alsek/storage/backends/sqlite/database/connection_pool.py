@@ -19,7 +19,7 @@ from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.sqlite import forks
+from alsek.storage.backends.sqlite.database import forks
 
 #: How often (s) a thread looks whether another's fork is over, and a fork whether operations are.
 _LOOK: Final = 0.001

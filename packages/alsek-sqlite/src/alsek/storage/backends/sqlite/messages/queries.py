@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from alsek.storage.backends.records import DeadLetter, Stored
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 
 #: Rows that one read looks at: a long one would keep the log from being written back.
 _PIECE: Final = 500

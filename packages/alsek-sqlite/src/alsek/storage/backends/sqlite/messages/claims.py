@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
-from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import entomb, set_status, set_statuses
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES
-from alsek.storage.backends.sqlite.records import entomb, set_status, set_statuses
-from alsek.storage.backends.sqlite.transaction import Transaction
 
 logger = guarded_logger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, NO_ALARM, Board
 from alsek.storage.backends.sqlite.lanes import WISHES
-from alsek.storage.backends.sqlite.notify import Notifier, ring
+from alsek.storage.backends.sqlite.wakeup.notifier import Notifier, ring
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, NO_ALARM, Board
 
 #: The safety net (ms). A look at the store takes a fraction of a millisecond.
 INTERVAL: Final = 1_000

@@ -15,11 +15,11 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
 )
-from alsek.storage.backends.sqlite.adding import insert
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.moving import drop, give_back, requeue
-from alsek.storage.backends.sqlite.records import entomb, set_results, set_statuses
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import entomb, set_results, set_statuses
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.submissions import insert
+from alsek.storage.backends.sqlite.messages.transitions import drop, give_back, requeue
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"

@@ -13,9 +13,9 @@ from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
-from alsek.storage.backends.sqlite.board import ASLEEP, AWAKE, LISTENING, Board, mark
-from alsek.storage.backends.sqlite.ears import Ears
 from alsek.storage.backends.sqlite.lanes import Lane
+from alsek.storage.backends.sqlite.wakeup.listener_slots import Ears
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, LISTENING, Board, mark
 
 logger = guarded_logger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane
-from alsek.storage.backends.sqlite.moving import make_ready
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.transitions import make_ready
 
 #: Names of queues in one statement.
 _PIECE: Final = 100

@@ -16,12 +16,12 @@ from typing import Final, TypeVar
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
-from alsek.storage.backends.sqlite import faults
-from alsek.storage.backends.sqlite.connection import Patience, Synchronous, connect
-from alsek.storage.backends.sqlite.notify import Notifier
-from alsek.storage.backends.sqlite.pool import Pool
-from alsek.storage.backends.sqlite.sweeping import Sweeper
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database import errors as faults
+from alsek.storage.backends.sqlite.database.connection import Patience, Synchronous, connect
+from alsek.storage.backends.sqlite.database.connection_pool import Pool
+from alsek.storage.backends.sqlite.database.expiry import Sweeper
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
 
 logger = guarded_logger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Final
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
+from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import WISHES, Lane
-from alsek.storage.backends.sqlite.records import clear_traces, set_status
-from alsek.storage.backends.sqlite.sweeping import BUCKET
-from alsek.storage.backends.sqlite.transaction import Transaction
 
 #: SQLite's integers end here.
 _LARGEST: Final = 2**63 - 1

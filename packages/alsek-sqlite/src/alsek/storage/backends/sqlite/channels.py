@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.notify import MOST_DATA, SPOOLED
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.wakeup.notifier import MOST_DATA, SPOOLED
 
 #: How long a subscriber may take to fetch it (ms).
 _KEPT_FOR: Final = 60_000

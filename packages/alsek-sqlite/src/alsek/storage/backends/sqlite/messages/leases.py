@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.records import TakenOver, TaskStatus, Worker
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.moving import give_back_all
-from alsek.storage.backends.sqlite.sweeping import BUCKET
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.transitions import give_back_all
 
 _REGISTER: Final = """
     INSERT INTO workers (ns, name, lease, lease_end) VALUES (?, ?, ?, ?)

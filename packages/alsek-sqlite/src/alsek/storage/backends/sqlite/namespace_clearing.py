@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from alsek.storage.backends.sqlite.database import Database
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: Rows that one transaction deletes: others get their turn in between.
 _PIECE: Final = 2_000

@@ -11,9 +11,9 @@ from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.storage.backends.abstract import Note, Subscription
-from alsek.storage.backends.sqlite.board import LISTENING, mark
-from alsek.storage.backends.sqlite.ears import Place
-from alsek.storage.backends.sqlite.notify import LOOK, NOTE, SPOOLED, Notifier, unpack
+from alsek.storage.backends.sqlite.wakeup.listener_slots import Place
+from alsek.storage.backends.sqlite.wakeup.notifier import LOOK, NOTE, SPOOLED, Notifier, unpack
+from alsek.storage.backends.sqlite.wakeup.registry import LISTENING, mark
 
 #: How often to see whether the file has changed, in case no word of it came (s).
 _LOOK_EVERY: Final = 1.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.storage.backends.records import TaskStatus
-from alsek.storage.backends.sqlite.adding import announce_due
-from alsek.storage.backends.sqlite.database import Database
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.rows import set_statuses
+from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane
-from alsek.storage.backends.sqlite.records import set_statuses
-from alsek.storage.backends.sqlite.sweeping import BUCKET
-from alsek.storage.backends.sqlite.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.submissions import announce_due
 
 #: Back to its old place; its lifetime begins anew, unless it was over.
 _PUT_BACK: Final = """

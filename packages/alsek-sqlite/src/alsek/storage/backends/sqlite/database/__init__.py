@@ -1,0 +1,1 @@
+"""The SQLite file: its connections, transactions, forks and errors."""

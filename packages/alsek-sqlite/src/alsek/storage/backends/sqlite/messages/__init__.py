@@ -1,0 +1,1 @@
+"""The message port on SQLite: one module for each phase of a step."""

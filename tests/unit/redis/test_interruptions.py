@@ -18,8 +18,8 @@ from redis.retry import Retry
 from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 from alsek.storage.backends.records import Submission
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.faults import is_passing
-from alsek.storage.backends.redis.interruptions import interruption_behind
+from alsek.storage.backends.redis.client.errors import is_passing
+from alsek.storage.backends.redis.client.interruptions import interruption_behind
 from tests.clusters import ClusterOfServers
 
 pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("no_collector")]

@@ -15,8 +15,8 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.ears import MOST_KEPT
-from alsek.storage.backends.redis.subscription import SocketSubscription
+from alsek.storage.backends.redis.wakeup.listeners import MOST_KEPT
+from alsek.storage.backends.redis.wakeup.subscription import SocketSubscription
 from alsek.storage.result import ResultStore
 from tests.unit.core.stand_ins import Elsewhere
 
@@ -174,7 +174,7 @@ def test_nothing_is_kept_for_ever(alone: RedisBackend, monkeypatch: pytest.Monke
     for subscription in [alone.subscribe("x") for _ in range(3)]:
         subscription.close()
     now = time.monotonic()
-    monkeypatch.setattr("alsek.storage.backends.redis.ears.time.monotonic", lambda: now + 61)
+    monkeypatch.setattr("alsek.storage.backends.redis.wakeup.listeners.time.monotonic", lambda: now + 61)
     alone.subscribe("x").close()
     monkeypatch.undo()
     assert len(alone._ears) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.connection import Connection
 
-from alsek.storage.backends.redis.resp import Argument, encode
+from alsek.storage.backends.redis.client.resp import Argument, encode
 
 
 @pytest.mark.parametrize(

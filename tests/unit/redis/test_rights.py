@@ -16,8 +16,9 @@ from alsek.core.message import Message
 from alsek.core.status import StatusTracker
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import TaskStatus
-from alsek.storage.backends.redis import RedisBackend, script
-from alsek.storage.backends.redis.script import SERVER_CLOCK, commands_of, load
+from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.client import script
+from alsek.storage.backends.redis.client.script import SERVER_CLOCK, commands_of, load
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
 from tests.unit.redis.situations import MINE, OPERATIONS, Situation

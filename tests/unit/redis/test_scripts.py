@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from alsek.storage.backends.redis import script
-from alsek.storage.backends.redis.script import SERVER_CLOCK, load
+from alsek.storage.backends.redis.client import script
+from alsek.storage.backends.redis.client.script import SERVER_CLOCK, load
 
 FOLDER = Path(script.__file__).parent / "scripts"
 SCRIPTS = sorted(FOLDER.glob("*.lua"))

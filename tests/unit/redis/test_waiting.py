@@ -11,7 +11,7 @@ import pytest
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Submission, Worker
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.waiter import SocketWaiter
+from alsek.storage.backends.redis.wakeup.waiter import SocketWaiter
 
 pytestmark = pytest.mark.redis
 

@@ -10,19 +10,23 @@ from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
-from alsek.storage.backends.redis.address import Client
-from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.ears import Ears
+from alsek.storage.backends.redis.client.address import Client
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.portable import portable
+from alsek.storage.backends.redis.client.resp import Argument
+from alsek.storage.backends.redis.client.scan import scan_keys
+from alsek.storage.backends.redis.client.script import SERVER_CLOCK, Call, load
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.locks import RedisLocks
-from alsek.storage.backends.redis.messages import RedisMessages
-from alsek.storage.backends.redis.portable import portable
-from alsek.storage.backends.redis.resp import Argument
-from alsek.storage.backends.redis.results import RedisResults
-from alsek.storage.backends.redis.scan import scan_keys
-from alsek.storage.backends.redis.script import SERVER_CLOCK, Call, load
-from alsek.storage.backends.redis.statuses import RedisStatuses
-from alsek.storage.backends.redis.subscription import SocketSubscription, new_subscription, subscribe_and_read
+from alsek.storage.backends.redis.ports.locks import RedisLocks
+from alsek.storage.backends.redis.ports.messages import RedisMessages
+from alsek.storage.backends.redis.ports.results import RedisResults
+from alsek.storage.backends.redis.ports.statuses import RedisStatuses
+from alsek.storage.backends.redis.wakeup.listeners import Ears
+from alsek.storage.backends.redis.wakeup.subscription import (
+    SocketSubscription,
+    new_subscription,
+    subscribe_and_read,
+)
 from alsek.storage.serialization import Serializer, dump
 
 _PIECE = 500

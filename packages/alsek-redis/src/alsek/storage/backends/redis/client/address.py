@@ -14,9 +14,9 @@ from redis.retry import Retry
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
-from alsek.storage.backends.redis.faults import CLIENT_ERRORS
-from alsek.storage.backends.redis.interruptions import let_through
-from alsek.storage.backends.redis.url import check_url, refuse
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
+from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.url import check_url, refuse
 
 _logger = guarded_logger(__name__)
 

@@ -12,7 +12,7 @@ import re
 from redis import exceptions as redis_errors
 
 from alsek.exceptions import BackendError, BackendUnavailableError
-from alsek.storage.backends.redis.interruptions import interruption_behind
+from alsek.storage.backends.redis.client.interruptions import interruption_behind
 
 REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
 

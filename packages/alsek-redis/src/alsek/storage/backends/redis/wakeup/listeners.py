@@ -16,11 +16,11 @@ from collections import deque
 from typing import Any, Final
 
 from alsek.core.clock import real_time as time
-from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.faults import CLIENT_ERRORS
-from alsek.storage.backends.redis.interruptions import let_through
-from alsek.storage.backends.redis.readiness import comes
-from alsek.storage.backends.redis.resp import encode
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
+from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.readiness import comes
+from alsek.storage.backends.redis.client.resp import encode
 
 #: How many are kept, however many have listened at once.
 MOST_KEPT: Final = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.client.connection import Link
 
 
 def scan_keys(link: Link, pattern: str, piece: int) -> Iterator[list[str]]:

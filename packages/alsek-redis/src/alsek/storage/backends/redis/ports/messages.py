@@ -22,11 +22,10 @@ from alsek.storage.backends.records import (
     Submission,
     Worker,
 )
-from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.script import Call
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.script import Call
-from alsek.storage.backends.redis.waiter import new_waiter
-from alsek.storage.backends.redis.wire import (
+from alsek.storage.backends.redis.ports.codec import (
     claimed_from,
     corrupt_from,
     dead_letter_from,
@@ -35,6 +34,7 @@ from alsek.storage.backends.redis.wire import (
     submission_arguments,
     taken_over_from,
 )
+from alsek.storage.backends.redis.wakeup.waiter import new_waiter
 
 _LONGEST_REQUEST: Final = 16
 _KNOWN_WORKERS: Final = 64

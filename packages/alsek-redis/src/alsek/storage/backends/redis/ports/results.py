@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
-from alsek.storage.backends.redis.connection import Link
+from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.messages import CallMaker
+from alsek.storage.backends.redis.ports.messages import CallMaker
 
 
 class RedisResults(ResultPort):

@@ -10,12 +10,12 @@ from redis.exceptions import ResponseError
 
 from alsek.core.clock import real_time as time
 from alsek.storage.backends.abstract import Note, Subscription
-from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.ears import Ear, Ears
-from alsek.storage.backends.redis.faults import CLIENT_ERRORS, is_passing
-from alsek.storage.backends.redis.interruptions import let_through
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_passing
+from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.resp import encode
+from alsek.storage.backends.redis.wakeup.listeners import Ear, Ears
 
 _PING_AFTER_SECONDS: Final = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0

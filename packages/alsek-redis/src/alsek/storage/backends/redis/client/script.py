@@ -27,8 +27,8 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import NoScriptError, ResponseError
 
 from alsek.exceptions import BackendError
-from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.resp import encode_all
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.resp import encode_all
 
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
 _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
@@ -147,7 +147,7 @@ class Call:
         """Run it.
 
         Raises:
-            BackendUnavailableError, BackendError: See :class:`~alsek.storage.backends.redis.connection.Link`.
+            BackendUnavailableError, BackendError: See :class:`~alsek.storage.backends.redis.client.connection.Link`.
         """
         link = self._link
         try:

@@ -20,11 +20,11 @@ from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.redis.connection import Link
-from alsek.storage.backends.redis.faults import CLIENT_ERRORS
-from alsek.storage.backends.redis.interruptions import let_through
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
+from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.resp import encode
 
 _logger = guarded_logger(__name__)
 

@@ -28,7 +28,7 @@ from redis.retry import Retry
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import AlsekError
-from alsek.storage.backends.redis.address import (
+from alsek.storage.backends.redis.client.address import (
     Client,
     check,
     connection_options,
@@ -41,16 +41,16 @@ from alsek.storage.backends.redis.address import (
     open_client,
     speaks_plainly,
 )
-from alsek.storage.backends.redis.faults import (
+from alsek.storage.backends.redis.client.errors import (
     CLIENT_ERRORS,
     is_lost,
     is_passing,
     refused_answer,
     unavailable,
 )
-from alsek.storage.backends.redis.interruptions import let_through
-from alsek.storage.backends.redis.readiness import comes
-from alsek.storage.backends.redis.resp import Argument, encode
+from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.readiness import comes
+from alsek.storage.backends.redis.client.resp import Argument, encode
 
 _logger = guarded_logger(__name__)
 
@@ -205,7 +205,7 @@ class Link:
 
         Raises:
             BaseException: An interruption that the client took for an error
-                (:mod:`alsek.storage.backends.redis.interruptions`).
+                (:mod:`alsek.storage.backends.redis.client.interruptions`).
         """
         let_through(error)
         return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)

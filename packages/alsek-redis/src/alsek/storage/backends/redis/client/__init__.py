@@ -1,0 +1,1 @@
+"""The connection to Redis: addresses, calls, scripts and errors."""

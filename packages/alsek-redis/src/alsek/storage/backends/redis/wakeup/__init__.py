@@ -1,0 +1,1 @@
+"""Waking sleeping workers and waiters, through lists and channels."""

@@ -52,7 +52,7 @@ def main() -> None:
 def _forks() -> float:
     """Forks a second of a fresh process with tasks and pool imported, each awaited before the next."""
     program = (
-        "import gc, os, sys, time; sys.path.insert(0, '.'); import bench_tasks, alsek.cli.process_pool\n"
+        "import gc, os, sys, time; sys.path.insert(0, '.'); import bench_tasks, alsek.cli.commands.process_pool\n"
         "gc.collect(); gc.freeze()\n"
         "n, began = 300, time.perf_counter()\n"
         "for _ in range(n):\n"

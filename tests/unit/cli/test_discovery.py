@@ -12,7 +12,7 @@ import pytest
 #: Prints what it finds as `module:task`, or why it finds nothing.
 PROGRAM = """
 import sys
-from alsek.cli.running import find
+from alsek.cli.run_pool import find
 try:
     found = find(sys.argv[1])
     print(*sorted(f"{task.function.__module__}:{task.name}" for task in found.tasks))

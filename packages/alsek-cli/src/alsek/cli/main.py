@@ -6,13 +6,13 @@ import importlib
 
 import click
 
-from alsek.cli.summaries import SUMMARIES
+from alsek.cli.command_table import SUMMARIES
 from alsek.version import __version__
 
 #: Where each command is.
 _COMMANDS = {
-    "process-pool": "alsek.cli.process_pool:process_pool",
-    "thread-pool": "alsek.cli.thread_pool:thread_pool",
+    "process-pool": "alsek.cli.commands.process_pool:process_pool",
+    "thread-pool": "alsek.cli.commands.thread_pool:thread_pool",
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from alsek.cli.command_table import SUMMARIES
 from alsek.cli.options import common_options, option
-from alsek.cli.summaries import SUMMARIES
 from alsek.defaults import DEFAULT_PRUNE_INTERVAL
 
 
@@ -43,7 +43,7 @@ def process_pool(package: str, log_level: str, **settings: Any) -> None:
     importable. Takes messages of tasks with mechanism "process", and of tasks that name none.
     """
     # Only now: a help text needs no pool.
-    from alsek.cli.running import run_pool
+    from alsek.cli.run_pool import run_pool
     from alsek.core.worker.process import ProcessWorkerPool
 
     run_pool(package, log_level, ProcessWorkerPool, settings)

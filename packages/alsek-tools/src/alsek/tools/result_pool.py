@@ -11,8 +11,8 @@ from alsek.core.message import Message
 from alsek.core.short_repr import shown as shown_value
 from alsek.exceptions import ValidationError
 from alsek.storage.result import ResultStore
-from alsek.tools.looking import Look
-from alsek.tools.progress import shown
+from alsek.tools.progress_bar import shown
+from alsek.tools.result_lookup import Look
 
 #: The longest sleep (ms) between two looks at the store, whatever is heard from it: the safety net.
 DEFAULT_WAIT = 5_000

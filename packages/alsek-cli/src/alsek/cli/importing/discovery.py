@@ -9,15 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, TypeGuard
 
-from alsek.cli.importing import (
+from alsek.cli.importing.module import (
     NameTakenError,
     NothingToImportError,
     find_spec,
     import_module,
     make_importable,
 )
-from alsek.cli.roots import is_package, place_of_file, place_of_folder
-from alsek.cli.scanning import Scan, modules_below
+from alsek.cli.importing.roots import is_package, place_of_file, place_of_folder
+from alsek.cli.importing.scanning import Scan, modules_below
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import Task

@@ -10,9 +10,9 @@ from typing import Any, NoReturn, Protocol
 
 import click
 
-from alsek.cli import importing
-from alsek.cli.discovery import find
-from alsek.cli.importing import ModuleImportError, NameTakenError, NothingToImportError
+from alsek.cli.importing import module as importing
+from alsek.cli.importing.discovery import find
+from alsek.cli.importing.module import ModuleImportError, NameTakenError, NothingToImportError
 from alsek.core.failure import describe_failure
 from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.exceptions import (

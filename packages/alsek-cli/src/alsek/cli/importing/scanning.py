@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from alsek.cli.importing import import_module
-from alsek.cli.roots import is_module, is_package, parsed
+from alsek.cli.importing.module import import_module
+from alsek.cli.importing.roots import is_module, is_package, parsed
 
 #: Folders without ``__init__.py`` that hold nothing to import.
 _NEVER: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "test", "tests"})

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from alsek.cli.command_table import SUMMARIES
 from alsek.cli.options import common_options, option
-from alsek.cli.summaries import SUMMARIES
 from alsek.defaults import DEFAULT_N_THREADS
 
 
@@ -59,7 +59,7 @@ def thread_pool(package: str, log_level: str, **settings: Any) -> None:
     importable. Takes messages of tasks with mechanism "thread", and of tasks that name none.
     """
     # Only now: a help text needs no pool.
-    from alsek.cli.running import run_pool
+    from alsek.cli.run_pool import run_pool
     from alsek.core.worker.thread import ThreadWorkerPool
 
     run_pool(package, log_level, ThreadWorkerPool, settings)

@@ -1,0 +1,1 @@
+"""Finding the tasks of an application: importing its modules."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import tests.chaos.scenarios  # noqa: F401  (registers them)
 from tests.chaos.scenario import SCENARIOS, Row, Scale, run
-from tests.chaos.table import table
+from tests.chaos.summary_table import table
 
 #: What a run costs beside its faults: starting, settling, stopping, judging (s).
 _OVERHEAD = 9.0

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.judge import Verdict
-from tests.chaos.stage import Stage
+from tests.chaos.environment import Stage
+from tests.chaos.exception_text import told
 from tests.chaos.stores import StoreKind
-from tests.chaos.telling import told
+from tests.chaos.verification import Verdict
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 import tests.chaos.scenarios  # noqa: F401  (registers them)
 from tests.chaos.conftest import SideBySide
 from tests.chaos.scenario import SCENARIOS, Row, Scale, run
-from tests.chaos.table import table
+from tests.chaos.summary_table import table
 from tests.conftest import redis_version
 
 _SEED = 4

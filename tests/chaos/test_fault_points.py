@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from tests.chaos.conftest import SideBySide
-from tests.chaos.faultpoints import marker
-from tests.chaos.patience import stretched
-from tests.chaos.processes import send
-from tests.chaos.producing import uuids_of
+from tests.chaos.environment import Stage
+from tests.chaos.exception_text import told
+from tests.chaos.fault_points import marker
+from tests.chaos.process_tree import send
+from tests.chaos.producer import uuids_of
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD
-from tests.chaos.stage import Stage
 from tests.chaos.stores import StoreKind
-from tests.chaos.telling import told
+from tests.chaos.timing_factor import stretched
 
 _CHAINS = 8
 
@@ -118,7 +118,7 @@ def _play_producer(stage: Stage, fault: str) -> None:
         "folder": str(stage.folder),
         "faults": [fault],
     }
-    command = [sys.executable, "-m", "tests.chaos.producing", "x", str(_CHAINS)]
+    command = [sys.executable, "-m", "tests.chaos.producer", "x", str(_CHAINS)]
     for _ in range(2):
         subprocess.run(
             command,

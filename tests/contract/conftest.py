@@ -9,8 +9,8 @@ import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from tests.contract.actors import Actor, an_actor
 from tests.contract.stores import InCluster, InFakeRedis, InMemory, InRedis, InSQLite, Store
+from tests.contract.workers import Actor, an_actor
 
 KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 

@@ -20,7 +20,7 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
 )
-from tests.contract.actors import LEASE, Actor
+from tests.contract.workers import LEASE, Actor
 
 
 @dataclass(eq=False)

@@ -12,8 +12,9 @@ from itertools import chain
 import pytest
 
 from alsek.storage.backends.abstract import Backend
-from tests.contract import processes
-from tests.contract.actors import (
+from tests.contract import drain_process as processes
+from tests.contract.stores import Store
+from tests.contract.workers import (
     Actor,
     a_message,
     a_request,
@@ -25,7 +26,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import DeadLetter, Stored, TaskStatus
-from tests.contract.actors import (
+from tests.contract.stores import SHORT, Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     Actor,
@@ -20,7 +21,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import SHORT, Store
 
 Actors = Callable[..., Actor]
 

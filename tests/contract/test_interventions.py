@@ -12,7 +12,8 @@ from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, Stored, TaskStatus
 from alsek.storage.result import ResultStore
-from tests.contract.actors import (
+from tests.contract.stores import Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     LEASE,
@@ -30,7 +31,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

@@ -10,7 +10,8 @@ from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import TaskStatus
-from tests.contract.actors import (
+from tests.contract.stores import Store
+from tests.contract.workers import (
     LEASE,
     Actor,
     a_message,
@@ -24,7 +25,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

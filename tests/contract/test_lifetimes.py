@@ -10,15 +10,15 @@ import pytest
 from alsek import Broker, Message, ResultStore, StatusTracker, TaskStatus, task
 from alsek.exceptions import MessageAlreadyExistsError
 from alsek.storage.backends.abstract import Backend
-from tests.contract.actors import Actor, died, succeeded
 from tests.contract.stores import Store
+from tests.contract.workers import Actor, died, succeeded
 
 SECOND = 1_000
 DAY = 24 * 3_600 * SECOND
 WEEK = 7 * DAY
 
 
-# Redis counts these times itself, where a test can't move its clock: tests/unit/redis/test_growth.py looks at them.
+# Redis counts these times itself, where a test can't move its clock: tests/unit/redis/test_bounded_growth.py looks at them.
 @pytest.mark.stores("memory", "sqlite")
 def test_results_are_kept_for_a_day(backend: Backend, store: Store) -> None:
     """A result is there for a day, and gone then."""

@@ -6,8 +6,8 @@ import threading
 
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.records import LockRecord
-from tests.contract.actors import hear
 from tests.contract.stores import SHORT, Store
+from tests.contract.workers import hear
 
 TTL = 60_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alsek.storage.backends.ports import MessagePort
-from tests.contract.actors import Actor, a_message, add, retried, state_of, uuids
 from tests.contract.stores import Store
+from tests.contract.workers import Actor, a_message, add, retried, state_of, uuids
 
 _DAY = 24 * 3_600_000
 

@@ -17,7 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.records import Outcome, Submission, TaskStatus
-from tests.contract.actors import (
+from tests.contract.model import Model, ModelMessage, ModelWorker
+from tests.contract.stores import Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     LEASE,
@@ -32,8 +34,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.model import Model, ModelMessage, ModelWorker
-from tests.contract.stores import Store
 
 QUEUES = ("a", "b")
 UUIDS = [f"m{n}" for n in range(8)]

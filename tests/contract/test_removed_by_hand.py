@@ -9,7 +9,8 @@ import pytest
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from tests.contract.actors import (
+from tests.contract.stores import Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     Actor,
@@ -21,7 +22,6 @@ from tests.contract.actors import (
     state_of,
     succeeded,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

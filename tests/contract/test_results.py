@@ -8,8 +8,8 @@ import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
-from tests.contract.actors import Actor, a_message, add, died, hear, result_of, uuids
 from tests.contract.stores import SHORT, Store
+from tests.contract.workers import Actor, a_message, add, died, hear, result_of, uuids
 
 
 def test_a_result_is_kept_as_it_was_given(backend: Backend, store: Store) -> None:

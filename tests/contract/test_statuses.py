@@ -6,8 +6,8 @@ import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import StatusRecord, TaskStatus
-from tests.contract.actors import hear, status_of, uuids
 from tests.contract.stores import SHORT, Store
+from tests.contract.workers import hear, status_of, uuids
 
 
 @pytest.mark.parametrize("details", [None, b'{"progress":0.5}', b"a|b|c", bytes(range(256))])

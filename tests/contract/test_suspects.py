@@ -8,7 +8,8 @@ import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import TaskStatus
-from tests.contract.actors import (
+from tests.contract.stores import Store
+from tests.contract.workers import (
     LEASE,
     Actor,
     a_message,
@@ -20,7 +21,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

@@ -16,7 +16,8 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.result import ResultStore
-from tests.contract.actors import (
+from tests.contract.stores import Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     Actor,
@@ -31,7 +32,6 @@ from tests.contract.actors import (
     succeeded,
     uuids,
 )
-from tests.contract.stores import Store
 
 Actors = Callable[..., Actor]
 

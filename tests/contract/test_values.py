@@ -10,7 +10,8 @@ import pytest
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.records import TaskStatus
-from tests.contract.actors import (
+from tests.contract.stores import SHORT, Store
+from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     Actor,
@@ -21,7 +22,6 @@ from tests.contract.actors import (
     status_of,
     uuids,
 )
-from tests.contract.stores import SHORT, Store
 
 Actors = Callable[..., Actor]
 

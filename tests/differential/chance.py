@@ -16,7 +16,7 @@ from alsek.storage.backends.records import (
     Submission,
     Succeeded,
 )
-from tests.contract.actors import ERROR
+from tests.contract.workers import ERROR
 
 T = TypeVar("T")
 

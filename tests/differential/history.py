@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.records import FOR_EVER, Outcome, Step, Submission, TaskStatus, Worker
-from tests.contract.actors import ERROR, replay
 from tests.contract.stores import Store
+from tests.contract.workers import ERROR, replay
 from tests.differential.chance import CASTS, LEASES, QUEUES, Chance, Claim
 from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
 from tests.differential.snapshot import closer_look, snapshot

@@ -16,7 +16,7 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.chaos.patience import stretched
+from tests.chaos.timing_factor import stretched
 from tests.integration.conftest import Project, children_of, eventually
 
 #: What is allowed beyond a promise, on a machine that does other things too (s).

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import RedisServer
-from tests.integration.blocks import Block, blocks_of, chapters, definitions, headings_of
 from tests.integration.conftest import eventually
-from tests.integration.stage import VARIABLE, stage_backend
+from tests.integration.environment import VARIABLE, stage_backend
+from tests.integration.markdown_blocks import Block, blocks_of, chapters, definitions, headings_of
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -113,7 +113,7 @@ class Scene:
 
     def start_worker(self, code: str) -> subprocess.Popen[bytes]:
         """Start the real command on a module of these definitions."""
-        head = "from tests.integration.stage import set_stage\n\nset_stage()\n"
+        head = "from tests.integration.environment import set_stage\n\nset_stage()\n"
         future = "from __future__ import annotations\n"
         if future in code:
             head, code = future + head, code.replace(future, "")
@@ -126,7 +126,7 @@ class Scene:
         plan = {"page": str(page), "report": str(self.report), "borrowed": borrowed, "blocks": planned}
         path = self.folder / "plan.json"
         path.write_text(json.dumps(plan))
-        return self._start(self.output, "tests.integration.perform", str(path))
+        return self._start(self.output, "tests.integration.run_blocks", str(path))
 
     def _start(self, output: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.blocks import blocks_of
 from tests.integration.conftest import Project, eventually
+from tests.integration.markdown_blocks import blocks_of
 from tests.integration.test_tour import PAGES
 
 WAIT = 20_000

@@ -31,8 +31,8 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
-from tests.unit.workers.crewing import Crewing
-from tests.unit.workers.running import Running
+from tests.unit.workers.engine_harness import Running
+from tests.unit.workers.process_executor_harness import Crewing
 
 N_MESSAGES = 2_000
 N_THREADS = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.blocks import blocks_of, chapters
+from tests.integration.markdown_blocks import blocks_of, chapters
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from tests.chaos.environment import Stage
 from tests.chaos.scenario import PROCESS, SQLITE, THREAD, Scale, scenario
-from tests.chaos.stage import Stage
 
 
 @scenario(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos.judge import Verdict
+from tests.chaos.environment import Stage
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
-from tests.chaos.stage import Stage
+from tests.chaos.verification import Verdict
 
 _SKEW = Path(__file__).parents[1] / "skew"
 

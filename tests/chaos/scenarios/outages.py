@@ -6,9 +6,9 @@ import contextlib
 import re
 import time
 
-from tests.chaos.judge import Verdict
+from tests.chaos.environment import LEASE, Stage
 from tests.chaos.scenario import PROCESS, REDIS, THREAD, Scale, scenario
-from tests.chaos.stage import LEASE, Stage
+from tests.chaos.verification import Verdict
 
 _WARNING = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 

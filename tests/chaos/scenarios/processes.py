@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.chaos import journal
-from tests.chaos.judge import Verdict
-from tests.chaos.patience import stretched
-from tests.chaos.processes import send
+from tests.chaos import execution_log as journal
+from tests.chaos.environment import LEASE, Pool, Stage
+from tests.chaos.process_tree import send
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
-from tests.chaos.stage import LEASE, Pool, Stage
+from tests.chaos.timing_factor import stretched
+from tests.chaos.verification import Verdict
 
 _ONE_EACH = ((SQLITE, THREAD), (REDIS, PROCESS))
 

@@ -6,7 +6,7 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.storage.backends.memory import MemoryBackend
-from tests.unit.core.stand_ins import Clock
+from tests.unit.core.fakes import Clock
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed
-from tests.unit.core.stand_ins import Clock, LossyBackend, a_session, claim
+from tests.unit.core.fakes import Clock, LossyBackend, a_session, claim
 
 
 def test_a_broker_needs_a_backend(backend: MemoryBackend) -> None:

@@ -21,7 +21,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostErr
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Died
-from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
+from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from alsek.exceptions import ClaimLostError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Retried, Succeeded
 from alsek.storage.result import ResultStore
-from tests.unit.core.stand_ins import a_session, claim, held
+from tests.unit.core.fakes import a_session, claim, held
 
 
 class Unshowable:

@@ -18,7 +18,7 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
-from tests.unit.core.stand_ins import claim, held
+from tests.unit.core.fakes import claim, held
 
 
 def _exits(code: Any) -> Callable[[], None]:

@@ -31,7 +31,7 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Retried, Succeeded, Worker
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer, Serializer
-from tests.unit.core.stand_ins import claim, held
+from tests.unit.core.fakes import claim, held
 
 
 class Recorder(Task[..., Any]):

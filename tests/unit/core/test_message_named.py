@@ -16,7 +16,7 @@ from alsek.core.worker.process_executor.frames import outcome_from_wire, outcome
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Submission, Succeeded
 from alsek.storage.serialization import JsonSerializer
-from tests.unit.core.stand_ins import delivered
+from tests.unit.core.fakes import delivered
 
 SERIALIZER = JsonSerializer()
 

@@ -17,7 +17,7 @@ from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, ArgumentsRejectedError, ValidationError
 from alsek.storage.backends.records import Died
-from tests.unit.core.stand_ins import delivered
+from tests.unit.core.fakes import delivered
 
 #: All kinds of parameters, alone and together; each returns what it was given.
 FUNCTIONS: dict[str, Callable[..., Any]] = {

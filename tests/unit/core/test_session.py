@@ -12,7 +12,7 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Claimed, Released, Succeeded
-from tests.unit.core.stand_ins import Clock, LossyBackend, a_session
+from tests.unit.core.fakes import Clock, LossyBackend, a_session
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from alsek.core.message import Message
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
 from alsek.exceptions import MessageRevokedError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
-from tests.unit.core.stand_ins import PATIENCE, Clock, Elsewhere, WatchedBackend
+from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend
 
 
 @pytest.fixture

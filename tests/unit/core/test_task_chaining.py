@@ -10,7 +10,7 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.task import Task, task
 from alsek.exceptions import ValidationError
-from tests.unit.core.stand_ins import Elsewhere
+from tests.unit.core.fakes import Elsewhere
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What `generate_many` accepts, refuses and leaves undone; that all arrives is in tests/contract/test_generating.py."""
+"""What `generate_many` accepts, refuses and leaves undone; that all arrives is in tests/contract/test_generate_many.py."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from alsek.core.trigger import ticks
 from alsek.exceptions import ArgumentsError, BackendUnavailableError, SchedulingError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
-from tests.unit.core.stand_ins import PATIENCE
+from tests.unit.core.fakes import PATIENCE
 
 pytest.importorskip("apscheduler")
 from apscheduler.triggers.date import DateTrigger

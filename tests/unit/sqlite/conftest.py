@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
-from tests.unit.sqlite.play import Clock, Process
+from tests.unit.sqlite.fakes import Clock, Process
 
 _HEAD = """
 import os, sys, time

@@ -11,7 +11,7 @@ import pytest
 from alsek.storage.backends.records import StatusRecord, TaskStatus
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.wakeup import notifier as notify
-from tests.unit.sqlite.play import Process, says
+from tests.unit.sqlite.fakes import Process, says
 
 Python = Callable[..., Process]
 

@@ -11,7 +11,7 @@ import pytest
 from alsek.storage.backends.records import Died, Retried, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry as sweeping
-from tests.unit.sqlite.play import Clock, Player, Process, done, says, submit, tell
+from tests.unit.sqlite.fakes import Clock, Player, Process, done, says, submit, tell
 
 Open = Callable[..., SQLiteBackend]
 

@@ -15,7 +15,7 @@ from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import forks
-from tests.unit.sqlite.play import Player, is_quiet, rings, submit
+from tests.unit.sqlite.fakes import Player, is_quiet, rings, submit
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),

@@ -12,7 +12,7 @@ import pytest
 from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection, location
-from tests.unit.sqlite.play import Process, says, submit, tell
+from tests.unit.sqlite.fakes import Process, says, submit, tell
 
 Open = Callable[..., SQLiteBackend]
 

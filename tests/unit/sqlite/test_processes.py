@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
-from tests.unit.sqlite.play import Player, Process, done, says, submit, tell
+from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
 Python = Callable[..., Process]
 

@@ -12,7 +12,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.database.connection import APPLICATION_ID, LASTING_QUEUES
-from tests.unit.sqlite.play import Player, Process, done, says, submit, tell
+from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
 OLD_SCHEMA = Path(__file__).with_name("schema_of_0_1_0.sql")
 

@@ -8,8 +8,8 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.storage.backends.memory import MemoryBackend
-from tests.unit.core.stand_ins import Clock
-from tests.unit.workers.stand_ins import Shift
+from tests.unit.core.fakes import Clock
+from tests.unit.workers.fakes import Shift
 
 
 @pytest.fixture

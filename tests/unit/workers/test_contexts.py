@@ -18,8 +18,8 @@ from alsek.core.worker.thread_executor.executor import ThreadCrew
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Succeeded
 from alsek.storage.result import ResultStore
-from tests.unit.workers.crewing import Crewing
-from tests.unit.workers.stand_ins import Shift, eventually
+from tests.unit.workers.fakes import Shift, eventually
+from tests.unit.workers.process_executor_harness import Crewing
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

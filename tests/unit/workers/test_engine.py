@@ -18,9 +18,9 @@ from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Released, Worker
-from tests.unit.core.stand_ins import Clock, LossyBackend
-from tests.unit.workers.running import Running
-from tests.unit.workers.stand_ins import PATIENCE, eventually
+from tests.unit.core.fakes import Clock, LossyBackend
+from tests.unit.workers.engine_harness import Running
+from tests.unit.workers.fakes import PATIENCE, eventually
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from alsek.core.worker.supervisor.group_handle import WEDGED_AFTER
 from alsek.core.worker.supervisor.recovery import Aftermath
 from alsek.core.worker.supervisor.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
 from alsek.exceptions import BackendError, BackendUnavailableError
-from tests.unit.workers.stand_ins import options_for
+from tests.unit.workers.fakes import options_for
 
 ID = "a" * 32
 

@@ -21,7 +21,7 @@ import pytest
 from alsek.core.worker.forking import fork_plain, wake_with_parent
 from alsek.core.worker.process_executor.frames import Frames, pack
 from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
-from tests.unit.workers.stand_ins import PATIENCE, eventually
+from tests.unit.workers.fakes import PATIENCE, eventually
 
 ChildMain = Callable[[socket.socket], int]
 

@@ -1,0 +1,90 @@
+"""The way to the server, through a proxy: late, cut, silent."""
+
+from __future__ import annotations
+
+import time
+
+from tests.chaos.environment import LEASE, Stage
+from tests.chaos.proxy import Proxy
+from tests.chaos.scenario import PROCESS, REDIS, THREAD, Scale, scenario
+
+
+def _proxy(stage: Stage) -> Proxy:
+    proxy = stage.redis.proxy
+    assert proxy is not None
+    return proxy
+
+
+@scenario("wire: cut after the request, before the reply", stores=(REDIS,), behind_proxy=True)
+def lost_replies(stage: Stage, scale: Scale) -> None:
+    """The worst moment for every kind of step, by chance: it was carried out, and its caller does not know."""
+    proxy = _proxy(stage)
+    stage.pool()
+    stage.work(5)
+    stage.until_begun(1)
+    proxy.lose_reply, proxy.half_reply = 0.05, 0.05
+    for _ in stage.ticks(scale.seconds, 0.2):
+        stage.mixed(4)
+        stage.work(4, 5)
+    proxy.heal()
+    stage.hit(proxy.faults)
+    stage.settle(60)
+
+
+@scenario(
+    "wire: requests dropped, everything late", stores=(REDIS,), short=((REDIS, THREAD),), behind_proxy=True
+)
+def drop_and_delay(stage: Stage, scale: Scale) -> None:
+    """Every piece takes 30 ms, and one in ten requests ends its connection."""
+    proxy = _proxy(stage)
+    stage.pool()
+    proxy.delay, proxy.drop_request = 0.03, 0.1
+    for _ in stage.ticks(scale.seconds, 0.5):
+        stage.mixed(2)
+        stage.work(2, 5)
+    proxy.heal()
+    stage.hit(proxy.faults)
+    stage.settle(60)
+
+
+@scenario(
+    "wire: half-open for longer than the lease", stores=(REDIS,), short=((REDIS, PROCESS),), behind_proxy=True
+)
+def half_open(stage: Stage, scale: Scale) -> None:
+    """One pool is cut off without knowing; another, on a way of its own, takes over; the first comes back."""
+    proxy = _proxy(stage)
+    stage.pool()
+    stage.work(4, 600)
+    stage.until_begun(3)
+    other = Proxy(stage.redis.server.port)
+    try:
+        mine, stage.redis.proxy = proxy, other
+        stage.pool()
+        stage.redis.proxy = mine
+        for _ in stage.ticks(max(scale.seconds - 3, 0.1), 3 * LEASE):
+            proxy.silent = True
+            time.sleep(2.2 * LEASE)
+            proxy.heal()
+            stage.hit()
+            stage.work(10, 100)
+        stage.settle(60)
+    finally:
+        stage.stop()
+        other.close()
+
+
+@scenario("wire: no connection for a while", stores=(REDIS,), pools=(PROCESS,), behind_proxy=True)
+def refused(stage: Stage, scale: Scale) -> None:
+    """All connections are cut, and new ones refused."""
+    proxy = _proxy(stage)
+    stage.pool()
+    stage.work(20, 50)
+    stage.until_begun(2)
+    for _ in stage.ticks(scale.seconds, LEASE):
+        proxy.closed = True
+        proxy.cut_all()
+        stage.hit()
+        time.sleep(0.6 * LEASE)
+        proxy.heal()
+        stage.work(10, 20)
+    stage.settle(60)

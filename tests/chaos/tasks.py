@@ -1,0 +1,129 @@
+"""The tasks of the chaos suite, on any backend. Each logs its runs in the journal, and returns which run it was."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+import uuid as uuids
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alsek import Broker, Message, ResultStore, StatusTracker, task
+from alsek.core.backoff import ConstantBackoff
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.storage.backends.abstract import Backend
+from tests.chaos import execution_log as journal
+
+QUEUE = "chaos"
+
+#: A pill is tried so often again before it is dead.
+PILL_RETRIES = 1
+
+
+#: Messages of `hold` end once this file lies beside the journal.
+RELEASED = "released"
+
+
+class Troupe(NamedTuple):
+    """All that the scenarios run."""
+
+    broker: Broker
+    results: ResultStore
+    statuses: StatusTracker
+    work: AnyTask
+    hold: AnyTask
+    bulky: AnyTask
+    pill: AnyTask
+    parent: AnyTask
+    child: AnyTask
+    hog: AnyTask
+    flaky: AnyTask
+    doomed: AnyTask
+    nothing: AnyTask
+
+
+def troupe(backend: Backend, path: str) -> Troupe:
+    """The tasks on this backend, with their journal at `path`."""
+    broker = Broker(backend)
+    results = ResultStore(backend, ttl=None)
+    statuses = StatusTracker(backend)
+    released = Path(path).with_name(RELEASED)
+    common: dict[str, Any] = {
+        "queue": QUEUE,
+        "result_store": results,
+        "status_tracker": statuses,
+        "backoff": ConstantBackoff(constant=20, floor=0),
+        "max_retries": None,
+    }
+
+    def begin(message: Message, source: str = "-") -> str:
+        run = uuids.uuid4().hex[:12]
+        journal.append(path, "begun", message.uuid, run, source)
+        return run
+
+    def end(message: Message, run: str, source: str = "-", **more: Any) -> dict[str, Any]:
+        journal.append(path, "ended", message.uuid, run, source)
+        return {"run": run, **more}
+
+    @task(broker, name="work", **common)
+    def work(ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        time.sleep(ms / 1000)
+        return end(message, run)
+
+    @task(broker, name="hold", **common)
+    def hold(message: Message) -> dict[str, Any]:
+        run = begin(message)
+        while not released.exists():
+            time.sleep(0.02)
+        return end(message, run)
+
+    @task(broker, name="bulky", **common)
+    def bulky(text: str, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        return end(message, run, text=text)
+
+    @task(broker, name="pill", **{**common, "max_retries": PILL_RETRIES})
+    def pill(message: Message) -> None:
+        begin(message)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @task(broker, name="parent", **common)
+    def parent(ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        time.sleep(ms / 1000)
+        return end(message, run)
+
+    @task(broker, name="child", **common)
+    def child(message: Message) -> dict[str, Any]:
+        source = message.previous_result["run"]
+        run = begin(message, source)
+        return end(message, run, source)
+
+    @task(broker, name="hog", **common)
+    def hog(ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        ctypes.PyDLL(None).poll(None, 0, ms)  # a call by PyDLL keeps the GIL
+        return end(message, run)
+
+    @task(broker, name="flaky", **common)
+    def flaky(message: Message) -> dict[str, Any]:
+        run = begin(message)
+        if message.retries == 0:
+            raise ValueError("not the first time")
+        return end(message, run)
+
+    @task(broker, name="doomed", **{**common, "max_retries": 1})
+    def doomed(message: Message) -> None:
+        begin(message)
+        raise ValueError("never")
+
+    @task(broker, name="nothing", queue=QUEUE)
+    def nothing() -> None:
+        return
+
+    return Troupe(
+        broker, results, statuses, work, hold, bulky, pill, parent, child, hog, flaky, doomed, nothing
+    )

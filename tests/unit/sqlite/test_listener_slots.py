@@ -1,0 +1,116 @@
+"""Places on the board that were listened from are kept for the next who listens, and given back in the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alsek.core.message import Message
+from alsek.storage.backends.abstract import Note
+from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.wakeup.listener_slots import MOST_KEPT
+from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, FREE, LISTENING, SLOTS
+from alsek.storage.result import ResultStore
+from tests.unit.sqlite.fakes import Process, says
+
+Python = Callable[..., Process]
+
+
+def count(backend: SQLiteBackend, state: bytes) -> int:
+    """How many places on the board are in this state."""
+    board = backend._database.notifier.board()
+    assert board is not None
+    return [board.state(slot) for slot in range(SLOTS)].count(state)
+
+
+def test_many_waits_need_one_place(backend: SQLiteBackend, path: Path) -> None:
+    """However often one waits, it is from the same place and socket, and in between nobody counts as listening."""
+    results = ResultStore(backend)
+
+    def wait() -> int:
+        message = Message("t")
+        results.set(message, 5)
+        assert results.get(message, timeout=20_000) == 5
+        assert not backend._database.notifier.anyone_listening()
+        assert count(backend, AWAKE) == len(backend._database.notifier.ears) == 1
+        (place,) = Path(f"{path}-wake").glob("[0-9]*")
+        return place.stat().st_ino
+
+    assert len({wait() for _ in range(20)}) == 1
+
+
+def test_the_next_hears_nothing_of_the_one_before(backend: SQLiteBackend) -> None:
+    """Notes that nobody has read, and that there were too many of them, go with their subscription."""
+    before = backend.subscribe("x", "y")
+    for number in range(5_000):
+        backend.pub("x", number)
+    before.close()
+    with backend.subscribe("y", "x") as subscription:
+        assert len(backend._database.notifier.ears) == 0, "this is not the same place"
+        assert subscription.wait(0) is None
+        backend.pub("y", "new")
+        assert subscription.wait(20_000) == Note("y", b'"new"')
+
+
+def test_only_so_many_are_kept(backend: SQLiteBackend) -> None:
+    """After many have listened at once, a few places stay taken; with the backend closed, none."""
+    subscriptions = [backend.subscribe("x") for _ in range(MOST_KEPT + 3)]
+    assert count(backend, LISTENING) == MOST_KEPT + 3
+    for subscription in subscriptions:
+        subscription.close()
+        subscription.close()
+    assert count(backend, LISTENING) == 0
+    assert count(backend, AWAKE) == MOST_KEPT
+    backend.close()
+    assert count(backend, FREE) == SLOTS
+
+
+def test_a_process_that_ends_leaves_no_place_taken(python: Python, backend: SQLiteBackend) -> None:
+    """One that ends in good order gives back what it kept, though nobody has closed the backend."""
+    process = python("backend.subscribe('x').close(); say('here'); sys.stdin.readline()")
+    assert says(process) == "here"
+    assert count(backend, AWAKE) == 1
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.wait(20) == 0
+    assert count(backend, FREE) == SLOTS
+
+
+def test_a_board_that_was_removed(backend: SQLiteBackend, path: Path) -> None:
+    """A kept place goes with its board: on the new one, where its number may be another's, it frees nothing."""
+    backend.subscribe("x").close()
+    shutil.rmtree(f"{path}-wake")
+    backend._database.notifier._look_at = 0.0
+    with SQLiteBackend(path).subscribe("x") as other, backend.subscribe("x") as own:
+        assert count(backend, LISTENING) == 2
+        backend.pub("x", 1)
+        assert other.wait(20_000) == own.wait(20_000) == Note("x", b"1")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_takes_places_of_its_own(backend: SQLiteBackend) -> None:
+    """What was kept before a fork stays the parent's, who still hears from there when the child has ended."""
+    backend.subscribe("x").close()
+    child = os.fork()
+    if child == 0:
+        good = False
+        try:
+            with backend.subscribe("x") as subscription:
+                good = count(backend, AWAKE) == count(backend, LISTENING) == 1
+                backend.pub("x", "c")
+                good = good and subscription.wait(20_000) == Note("x", b'"c"')
+            backend.close()
+        finally:
+            os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert count(backend, AWAKE) == 1
+    with backend.subscribe("x") as subscription:
+        backend.pub("x", "p")
+        assert subscription.wait(20_000) == Note("x", b'"p"')
+        assert count(backend, FREE) == SLOTS - 1

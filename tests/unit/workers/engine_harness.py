@@ -1,0 +1,133 @@
+"""An engine at work in a thread of the test's process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
+from alsek.core.worker.engine.engine import Engine
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.shared_state import Board
+from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.job import Job
+from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Step, SuspectPolicy, Worker
+from tests.unit.core.fakes import LossyBackend
+from tests.unit.workers.fakes import PATIENCE
+
+
+class CountingEngine(Engine[Job]):
+    """An engine that counts its sleeps and steps."""
+
+    sleeps = steps = 0
+
+    def _sleep(self) -> None:
+        self.sleeps += 1
+        super()._sleep()
+
+    def _step(self) -> None:
+        self.steps += 1
+        super()._step()
+
+
+class TalkativeSession(Session):
+    """A session that notes how many messages it asked for while how many were under way."""
+
+    crew: ThreadCrew
+    most = 0
+    waiter_made: Any = None
+
+    def step(self, outcomes: Any, limit: int) -> Step:
+        """As a session's; what is held with it never exceeds the slots."""
+        self.most = max(self.most, limit + self.crew.busy)
+        return super().step(outcomes, limit)
+
+    def waiter(self) -> Waiter:
+        """As a session's, unless the test has made one."""
+        made: Waiter = self.waiter_made if self.waiter_made is not None else super().waiter()
+        return made
+
+
+class Running:
+    """An engine that runs in a thread until :meth:`stop`."""
+
+    def __init__(
+        self,
+        backend: LossyBackend,
+        *tasks: AnyTask,
+        size: int = 2,
+        patient: bool = False,
+        suspects: SuspectPolicy = "alone",
+        lease: int = 15_000,
+        session: type[TalkativeSession] = TalkativeSession,
+        **settings: Any,
+    ) -> None:
+        self.backend = backend
+        self.broker = Broker(backend)
+        self.named = {task.name: task for task in tasks}
+        self.options = PoolOptions(tasks=self.named, broker=self.broker, slot_wait_interval=200)
+        self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
+        self.session.register()
+        self.board = Board(4 * size + 16)
+        self.board.limit = size
+        self.board.sign(self.session.worker.id)
+        self.crew = ThreadCrew(self.named, self.broker, self.board, size, 5, patient)
+        self.session.crew = self.crew
+        self._control, self._signal = os.pipe()
+        self.told = 0
+        self.engine = CountingEngine(
+            self.session, self.crew, self.board, self.options, self._control, self._tell, **settings
+        )
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Running:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def _tell(self) -> None:
+        self.told += 1
+
+    def _run(self) -> None:
+        try:
+            self.engine.run()
+        except BaseException as error:  # noqa: BLE001
+            self.error = error
+
+    @property
+    def alive(self) -> bool:
+        """Whether the engine still runs."""
+        return self._thread.is_alive()
+
+    def drain(self) -> None:
+        """As a SIGTERM would."""
+        self.engine.drain()
+        os.write(self._signal, b"x")
+
+    def ended(self) -> None:
+        """Wait for the engine's end; it must be a good one."""
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            pytest.fail("the engine does not end")
+        self.crew.dismiss()
+        os.close(self._control)
+        os.close(self._signal)
+        if self.error is not None:
+            raise self.error
+
+    def stop(self) -> None:
+        """Drain, and wait for the end."""
+        self.drain()
+        self.ended()
+
+    @property
+    def left(self) -> int:
+        """How many messages the store still has."""
+        return self.backend.count("queues:alsek_queue")

@@ -1,0 +1,164 @@
+"""A crew of processes at work, with a real template and real children, at the test's word."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.clock import monotonic_ms
+from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.execution.session import Session
+from alsek.core.message import Message
+from alsek.core.worker.forking import fork_plain
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.process_executor.executor import ProcessCrew
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor.task_runner import Offspring
+from alsek.core.worker.process_executor.template import Template
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.shared_state import Board
+from alsek.storage.backends.records import Claimed, Worker
+from tests.unit.workers.fakes import PATIENCE
+
+
+class Crewing:
+    """What an engine does with a crew, step by step, without a store."""
+
+    def __init__(
+        self, broker: Broker, *tasks: AnyTask, size: int = 2, tasks_per_process: int = 1, **options: Any
+    ) -> None:
+        self.pool = PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **options)
+        self.board = Board(256)
+        self.board.sign("0" * 32)
+        self.session = Session(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
+        self._bell = bell = Bell()
+        self._permits = permits = [Permits() for _ in range(size if tasks_per_process > 1 else 0)]
+        offspring = Offspring(self.pool, self.board, tasks_per_process, bell, permits)
+        self.socket, theirs = socket.socketpair()
+
+        def main() -> int:
+            self.socket.close()
+            return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
+
+        self.template = fork_plain(main)
+        theirs.close()
+        self.crew = ProcessCrew(
+            self.pool, self.board, size, tasks_per_process, 20, self.socket, bell, permits
+        )
+        self.finished: list[ProcessJob] = []
+        self._tokens = 0
+
+    # ── jobs ───────────────────────────────────────────────────────────────────────────────────
+
+    def job(self, message: Message, **claim: Any) -> ProcessJob:
+        """A job of a message, as if it had been claimed."""
+        self._tokens += 1
+        payload = claim.pop("payload", None) or message.pack(self.pool.broker.backend.serializer)
+        claimed = Claimed(message.uuid, message.queue, payload, self._tokens, **claim)
+        return self.crew.job(claimed, self.board.hold(claimed.token), self.session)
+
+    def start(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
+        """A job of this task, started, and handed to a process if one is there."""
+        (job,) = self.start_all([(task, *args)], **kwargs)
+        return job
+
+    def start_all(self, calls: Sequence[tuple[Any, ...]], **kwargs: Any) -> list[ProcessJob]:
+        """Jobs of these calls, each a task and its arguments, as if they had been claimed together."""
+        jobs = [self.job(task.generate(args=args, submit=False, **kwargs)) for task, *args in calls]
+        for job in jobs:
+            self.crew.start(job)
+        self.crew.enforce()
+        return jobs
+
+    def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
+        """A job of this task, run to its end and settled."""
+        job = self.start(task, *args, **kwargs)
+        self.until(lambda: job in self.finished)
+        return job
+
+    def hear(self) -> None:
+        """Take in what has been answered, and nothing else."""
+        self.crew.awake({self.crew._bell.fileno()})
+
+    def prove_short(self) -> None:
+        """As if many tasks had been run that take no time."""
+        self.crew._dealer.pace.note(1_000, 1.0)
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, longest: int = 50) -> None:
+        """One turn of the engine's loop; what has finished is settled as accepted."""
+        self.crew.enforce()
+        self.settle()
+        poll = select.poll()
+        if self.crew.listen(poll):
+            due = self.crew.next_deadline()
+            wait = longest if due is None else min(longest, max(0, due - monotonic_ms()))
+            self.crew.awake(frozenset(descriptor for descriptor, _ in poll.poll(wait)))
+        self.settle()
+
+    def settle(self) -> None:
+        """Take what has finished; the store accepts it."""
+        for job in self.crew.collect():
+            assert job not in self.finished
+            self.finished.append(job)
+            self.board.free(job.entry)
+            self.crew.settled(job, True)
+
+    def until(self, holds: Callable[[], Any], patience: float = PATIENCE) -> None:
+        """Let the loop turn until `holds()`."""
+        deadline = time.monotonic() + patience
+        while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail("it never came true")
+            self.turn()
+
+    # ── processes ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def processes(self) -> dict[int, TaskProcess]:
+        """Those that the crew knows, by pid."""
+        return self.crew._nursery.children
+
+    @property
+    def spares(self) -> list[TaskProcess]:
+        """Those that wait for a job."""
+        return list(self.crew._nursery.spares)
+
+    def until_spares(self, number: int) -> list[TaskProcess]:
+        """Let the loop turn until so many processes wait for a job."""
+        self.until(lambda: len(self.spares) >= number)
+        return self.spares
+
+    def living(self) -> list[int]:
+        """The template's children, zombies included."""
+        return [
+            int(pid)
+            for pid in Path(f"/proc/{self.template}/task/{self.template}/children").read_text().split()
+        ]
+
+    def close(self) -> None:
+        """End the crew and its template."""
+        try:
+            self.crew.dismiss()
+        finally:
+            self.socket.close()
+            for each in (*self._permits, self._bell):
+                each.close()
+            os.kill(self.template, signal.SIGCONT)
+            deadline = time.monotonic() + PATIENCE
+            while os.waitpid(self.template, os.WNOHANG)[0] == 0:
+                if time.monotonic() > deadline:
+                    os.kill(self.template, signal.SIGKILL)
+                time.sleep(0.002)
+            self.board.close()

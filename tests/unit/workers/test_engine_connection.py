@@ -1,0 +1,164 @@
+"""A process's line to its engine: jobs in, as far as they are permitted; answers out, and few rings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from alsek.core.worker.process_executor.engine_connection import Line
+from alsek.core.worker.process_executor.frames import Frames, pack, receive
+from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from tests.unit.workers.fakes import PATIENCE
+
+RUNG = frozenset({os.getpid() & 0xFF})
+
+
+class Ends:
+    """Both ends of a line, in one process."""
+
+    def __init__(self) -> None:
+        self.engine, self.process = socket.socketpair()
+        self.engine.settimeout(PATIENCE)
+        self.bell, self.permits, self.frames = Bell(), Permits(), Frames()
+        self.line = Line(self.process, self.bell, self.permits)
+
+    def give(self, *numbers: int, permit: bool = True) -> None:
+        """Send jobs of these numbers."""
+        if permit:
+            self.permits.give(numbers)
+        self.engine.sendall(pack(tuple((number, 10 + number, ("u",), None) for number in numbers)))
+
+    def next(self) -> int | None:
+        """The number of the next job that the process is to begin."""
+        given = self.line.next()
+        return None if given is None else given.number
+
+    def close(self) -> None:
+        """Close all."""
+        for each in (self.engine, self.process, self.bell, self.permits):
+            each.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    """A line."""
+    ends = Ends()
+    yield ends
+    with contextlib.suppress(OSError):
+        ends.close()
+
+
+@pytest.mark.parametrize("unread", [b"", b"read by nobody"])
+def test_an_engine_that_has_closed_wants_nothing(ends: Ends, unread: bytes) -> None:
+    """What is still said to it is no error, and there is nothing next: so a spare ends quietly when its pool stops."""
+    if unread:
+        ends.process.sendall(unread)
+    ends.engine.close()
+    ends.line.say(("ready",))
+    ends.line.answer(pack(("x" * 1_000_000,)))
+    assert ends.line.next() is None
+    assert ends.line.verdict() is None
+
+
+def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
+    """What is left when permits are taken back is never begun; what is given later is, once."""
+    ends.give(1, 2, 3, 4)
+    assert ends.next() == 1
+    assert ends.next() == 2
+    assert ends.permits.take_back() == bytes((3, 4))
+    assert ends.permits.take_back() == b""
+    ends.give(5, 6)
+    assert ends.next() == 5
+    assert ends.permits.take_back() == bytes((6,))
+    ends.give(7)
+    assert ends.next() == 7
+
+
+def test_a_permit_may_be_there_before_its_job(ends: Ends) -> None:
+    """A job that was taken back is passed over also when the permit of one that is still under way is read first."""
+    ends.give(1, 2)
+    assert ends.next() == 1
+    assert ends.permits.take_back() == bytes((2,))
+    ends.permits.give((3,))
+
+    def later() -> None:
+        ends.give(3, permit=False)
+
+    timer = threading.Timer(0.05, later)
+    timer.start()
+    assert ends.next() == 3
+    timer.join()
+
+
+def test_the_engine_going_is_the_end(ends: Ends) -> None:
+    """Whether or not jobs were taken back before."""
+    ends.give(1)
+    assert ends.permits.take_back() == bytes((1,))
+    ends.engine.close()
+    assert ends.next() is None
+    assert ends.line.verdict() is None
+
+
+def test_without_permits_all_may_be_begun(ends: Ends) -> None:
+    """A process that is sent one job at a time needs none."""
+    line = Line(ends.process, ends.bell, None)
+    ends.give(1, permit=False)
+    given = line.next()
+    assert given is not None
+    assert (given.number, given.entry, given.charge) == (1, 11, None)
+
+
+def test_a_verdict_may_come_behind_jobs(ends: Ends) -> None:
+    """Jobs that come while it waits for the verdict are kept."""
+    ends.give(1)
+    ends.engine.sendall(pack(True))
+    assert ends.line.verdict() is True
+    assert ends.next() == 1
+
+
+def test_the_bell_is_rung_before_it_waits_and_not_for_each_answer(ends: Ends) -> None:
+    """Answers are there at once; the engine is woken for several, and always before the process waits."""
+    ends.give(1, 2, 3)
+    ends.next()
+    ends.line.answer(pack(("a",)))
+    assert ends.bell.heard() == RUNG  # the first after a while
+    ends.line._ring_at = float("inf")
+    for answer in ("b", "c"):
+        ends.next()
+        ends.line.answer(pack((answer,)))
+        assert ends.bell.heard() == frozenset()
+    assert [receive(ends.engine, ends.frames) for _ in "abc"] == [("a",), ("b",), ("c",)]
+    ends.engine.shutdown(socket.SHUT_WR)
+    assert ends.next() is None
+    assert ends.bell.heard() == RUNG
+
+
+def test_an_answer_that_does_not_fit_wakes_the_engine(ends: Ends) -> None:
+    """It is rung for as often as there is no room: the engine does not look before."""
+    text = "x" * 3_000_000
+
+    def send() -> None:
+        ends.line.answer(pack((text,)))
+        ends.line.end()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    ends.engine.setblocking(False)
+    value: Any = None
+    while value is None:
+        assert select.select([ends.bell], [], [], PATIENCE)[0]
+        ends.bell.heard()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ends.frames.feed(ends.engine.recv(65536, socket.MSG_DONTWAIT))
+        value = ends.frames.take()
+    sender.join(PATIENCE)
+    assert value == (text,)

@@ -1,0 +1,795 @@
+"""A crew of processes: each job ends exactly once, however its process ends; and who is to blame is told."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import multiprocessing
+import os
+import random
+import signal
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
+from alsek.core.broker import Broker
+from alsek.core.hooks import on_worker_start, on_worker_stop
+from alsek.core.message import Message
+from alsek.core.worker.forking import EXIT_NOT_STARTED
+from alsek.core.worker.process_executor import executor as processes
+from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.worker.process_executor import task_runner as offspring
+from alsek.core.worker.process_executor.task_process import ProcessJob
+from alsek.defaults import MAX_DURATION
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Died, Released, Retried, Succeeded
+from tests.unit.workers.fakes import PATIENCE
+from tests.unit.workers.process_executor_harness import Crewing
+
+Start = Callable[..., Crewing]
+
+
+@pytest.fixture
+def start(broker: Broker) -> Iterator[Start]:
+    """Starts crews, and ends them."""
+    started: list[Crewing] = []
+
+    def start(*tasks: Any, **options: Any) -> Crewing:
+        started.append(Crewing(broker, *tasks, **options))
+        return started[-1]
+
+    yield start
+    for crewing in reversed(started):  # a later one's template holds the earlier one's sockets
+        crewing.close()
+
+
+def error_of(job: ProcessJob) -> str:
+    """What ended a job's message: name and text."""
+    assert isinstance(job.outcome, Died), job.outcome
+    details = json.loads(job.outcome.error)
+    return f"{details['name']}: {details['text']}"
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Signal a process of the crew."""
+    os.kill(pid, number)
+
+
+# ── the ordinary course ────────────────────────────────────────────────────────────────────────
+
+
+def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None:
+    """The outcomes are their messages' own, from as many processes as there were jobs."""
+
+    @task(broker, result_store=ResultStore(broker.backend))
+    def pid(n: int) -> list[int]:
+        return [n, os.getpid()]
+
+    crewing = start(pid, size=2)
+    jobs = [crewing.run(pid, n) for n in range(4)]
+    results = [json.loads(job.outcome.result) for job in jobs if isinstance(job.outcome, Succeeded)]
+    assert [n for n, _ in results] == [0, 1, 2, 3]
+    assert len({pid for _, pid in results}) == 4
+    assert [job.outcome.token for job in jobs if job.outcome is not None] == [1, 2, 3, 4]
+
+
+def test_spares_are_forked_ahead_and_no_more(broker: Broker, start: Start) -> None:
+    """An idle crew has two processes waiting, or one if it runs one job at a time."""
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    for size, spares in ((1, 1), (2, 2), (8, 2)):
+        crewing = start(nothing, size=size)
+        crewing.until_spares(spares)
+        for _ in range(5):
+            crewing.turn(5)
+        assert len(crewing.processes) == len(crewing.spares) == spares
+
+
+def test_a_process_serves_so_many_jobs_and_no_more(broker: Broker, start: Start) -> None:
+    """With `tasks_per_process=3` three jobs share a process, and never more processes live than jobs at once."""
+
+    @task(broker, result_store=ResultStore(broker.backend))
+    def pid() -> int:
+        return os.getpid()
+
+    crewing = start(pid, size=1, tasks_per_process=3)
+    pids = [json.loads(crewing.run(pid).outcome.result) for _ in range(6)]  # type: ignore[union-attr]
+    assert pids[0] == pids[1] == pids[2] != pids[3] == pids[4] == pids[5]
+
+
+def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start, tmp_path: Path) -> None:
+    """A tracker elsewhere hears of the end once the store has accepted it, and not if it has refused it."""
+
+    class Elsewhere(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None:
+            with (tmp_path / "said").open("a") as said:
+                said.write(f"{status.name}\n")
+
+    @task(broker, status_tracker=Elsewhere(MemoryBackend()))
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=1)
+    (spare,) = crewing.until_spares(1)
+    refused = crewing.start(nothing)
+    while refused.outcome is None:
+        crewing.hear()
+    assert crewing.crew.collect() == [refused]
+    crewing.crew.settled(refused, False)
+    crewing.until(lambda: not spare.alive)
+    assert (tmp_path / "said").read_text() == "RUNNING\n"
+    accepted = crewing.run(nothing)
+    crewing.until(lambda: (tmp_path / "said").read_text() == "RUNNING\nRUNNING\nSUCCEEDED\n")
+    assert accepted.verdict_wanted
+
+
+def test_a_tracker_that_hangs_costs_the_next_job_nothing(
+    broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process does not begin, since it still tells its tracker of an earlier job, is begun by another."""
+    monkeypatch.setattr(nursery, "PATIENCE", 300)
+
+    class Hangs(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None:
+            if status is TaskStatus.SUCCEEDED and not (tmp_path / "hung").exists():
+                (tmp_path / "hung").touch()
+                time.sleep(600)
+
+    @task(broker, timeout=5_000, max_retries=0, status_tracker=Hangs(MemoryBackend()))
+    def told() -> int:
+        return os.getpid()
+
+    crewing = start(told, size=1, tasks_per_process=5)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
+    crewing.until((tmp_path / "hung").exists)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
+    assert isinstance(crewing.run(told).outcome, Succeeded)
+
+
+def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None:
+    """A result's lifetime or a callback's queue may be an enum's member; what is no value at all fails its message."""
+
+    class Day(enum.IntEnum):
+        ONE = 86_400_000
+
+    class Name(str, enum.Enum):  # noqa: UP042
+        HIGH = "high"
+
+    class Odd(dict[str, int]):
+        """JSON takes it, marshal does not."""
+
+    @task(broker, result_store=ResultStore(broker.backend, ttl=Day.ONE))
+    def lifetime() -> int:
+        return 1
+
+    @task(broker)
+    def queue(message: Message) -> None:
+        message.append_callback(Message("next", queue=Name.HIGH))
+
+    @task(broker, max_retries=5)
+    def odd(message: Message) -> None:
+        message.callback_message_data = {**Message("next").data, "status_ttl": Odd(a=1)}
+
+    crewing = start(lifetime, queue, odd)
+    outcome = crewing.run(lifetime).outcome
+    assert isinstance(outcome, Succeeded)
+    assert outcome.result_ttl == Day.ONE
+    outcome = crewing.run(queue).outcome
+    assert isinstance(outcome, Succeeded)
+    assert outcome.callback is not None
+    assert (outcome.callback.queue, type(outcome.callback.queue)) == ("high", str)
+    assert "can't be sent to another process" in error_of(crewing.run(odd))
+
+
+def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Broker, start: Start) -> None:
+    """The outcome is that of the message that was given, and it counts."""
+
+    @task(broker, max_retries=0)
+    def other(message: Message) -> None:
+        message.uuid, message.queue, message.retries, message.claim = "other", "other", -7, None
+
+    job = start(other).run(other)
+    assert isinstance(job.outcome, Succeeded)
+    assert job.outcome[:3] == (job.claimed.uuid, job.claimed.queue, job.claimed.token)
+
+
+# ── SIGTERM ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
+    @task(broker, max_retries=0, **options)
+    def sleepy(resets: bool = False) -> str:
+        if resets:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        (folder / "begun").touch()
+        time.sleep(1.0)
+        return "done"
+
+    return sleepy
+
+
+def _begun(crewing: Crewing, folder: Path, job: ProcessJob) -> int:
+    """Wait until it has begun; its process."""
+    crewing.until((folder / "begun").exists)
+    assert job.child is not None
+    return job.child.pid
+
+
+@pytest.mark.parametrize("first", ["the process", "the engine"])
+def test_what_runs_finishes_when_every_process_is_told_to_stop(
+    broker: Broker, start: Start, tmp_path: Path, first: str
+) -> None:
+    """Whoever is told first: the process goes on when the engine was told, too, a moment before or after it."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy)
+    pid = _begun(crewing, tmp_path, job)
+    if first == "the engine":
+        crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    time.sleep(0.05)
+    crewing.board.stopping = 1
+    crewing.until(lambda: job in crewing.finished)
+    assert isinstance(job.outcome, Succeeded)
+
+
+@pytest.mark.parametrize("first", ["the process", "the engine"])
+def test_what_dies_of_the_stop_is_given_back(
+    broker: Broker, start: Start, tmp_path: Path, first: str
+) -> None:
+    """A task that has put back the default handler ends by the signal; its message is not charged."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy, True)
+    pid = _begun(crewing, tmp_path, job)
+    if first == "the engine":
+        crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    crewing.until(lambda: pid not in crewing.processes)
+    crewing.board.stopping = 1
+    crewing.until(lambda: job in crewing.finished)
+    assert isinstance(job.outcome, Released)
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_sigterm_to_one_process_alone_is_charged(
+    broker: Broker, start: Start, tmp_path: Path, resets: bool
+) -> None:
+    """It ends the task, and its message fails with that, within about a second."""
+    sleepy = _sleepy(broker, tmp_path)
+    crewing = start(sleepy, size=1)
+    job = crewing.start(sleepy, resets)
+    began = time.monotonic()
+    kill(_begun(crewing, tmp_path, job), signal.SIGTERM)
+    crewing.until(lambda: job in crewing.finished)
+    assert "was killed by SIGTERM" in error_of(job)
+    assert time.monotonic() - began < 10
+
+
+def test_a_timeout_ends_a_task_also_while_the_pool_stops(
+    broker: Broker, start: Start, tmp_path: Path
+) -> None:
+    """The engine's own SIGTERM is told apart from the stop's."""
+    crewing = start(sleepy := _sleepy(broker, tmp_path, timeout=300), size=1)
+    job = crewing.start(sleepy)
+    pid = _begun(crewing, tmp_path, job)
+    crewing.board.stopping = 1
+    kill(pid, signal.SIGTERM)
+    crewing.until(lambda: job in crewing.finished)
+    assert error_of(job).startswith("TaskTimeoutError")
+
+
+def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) -> None:
+    """A program, a fork and a process of ``multiprocessing`` have the default handler, also while the pool stops."""
+
+    @task(broker, result_store=ResultStore(broker.backend))
+    def starts() -> list[int]:
+        program = subprocess.Popen(["sleep", "60"])
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        worker.start()
+        fork = os.fork()
+        if fork == 0:
+            time.sleep(60)
+            os._exit(0)
+        program.terminate()
+        worker.terminate()
+        os.kill(fork, signal.SIGTERM)
+        worker.join()
+        statuses = [program.wait(), worker.exitcode, os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])]
+        return [status or 0 for status in statuses]
+
+    crewing = start(starts)
+    crewing.board.stopping = 1
+    outcome = crewing.run(starts).outcome
+    assert isinstance(outcome, Succeeded)
+    assert outcome.result == b"[-15,-15,-15]"
+
+
+# ── deaths ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (lambda: os._exit(1), "ended with exit code 1"),
+        (lambda: os._exit(0), "ended with exit code 0"),
+        (lambda: os._exit(EXIT_NOT_STARTED), f"ended with exit code {EXIT_NOT_STARTED}"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL"),
+        (lambda: os.execv("/bin/true", ["true"]), "exit code 0"),
+        (lambda: os.closerange(3, 256), "exit code 1"),
+    ],
+)
+def test_a_death_is_charged_with_its_reason(
+    broker: Broker, start: Start, ending: Callable[[], None], reason: str
+) -> None:
+    """Whatever the code: the message ends with WorkerLostError after its retries, each of which is spent."""
+
+    @task(broker, backoff=None, max_retries=1)
+    def dies() -> None:
+        ending()
+
+    crewing = start(dies)
+    retried = crewing.run(dies)
+    assert isinstance(retried.outcome, Retried)
+    message = Message.unpack("u", "q", retried.outcome.payload, broker.backend.serializer)
+    assert message.retries == 1
+    last = crewing.job(message)
+    crewing.crew.start(last)
+    crewing.until(lambda: last in crewing.finished)
+    assert error_of(last).startswith("WorkerLostError")
+    assert reason in error_of(last)
+
+
+def test_the_hooks_decide_after_a_death(broker: Broker, start: Start) -> None:
+    """`do_retry` is asked in a fresh process; one that dies too leaves it to `max_retries`."""
+
+    class Never(Task):
+        def do_retry(self, message: Message, exception: BaseException) -> bool:
+            return False
+
+    class Deadly(Task):
+        def do_retry(self, message: Message, exception: BaseException) -> bool:
+            os._exit(9)
+
+    def dies() -> None:
+        os._exit(1)
+
+    never = task(broker, name="never", base_task=Never)(dies)
+    deadly = task(broker, name="deadly", base_task=Deadly, backoff=None)(dies)
+    crewing = start(never, deadly)
+    assert "exit code 1" in error_of(crewing.run(never))
+    assert isinstance(crewing.run(deadly).outcome, Retried)
+
+
+def test_hooks_that_hang_are_not_waited_for(
+    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a death the hooks have a bounded time; then `max_retries` decides."""
+    monkeypatch.setattr(nursery, "PATIENCE", 100)
+
+    class Hanging(Task):
+        def on_failure(self, message: Message, exception: BaseException) -> None:
+            time.sleep(60)
+
+    @task(broker, base_task=Hanging, max_retries=0)
+    def dies() -> None:
+        os._exit(1)
+
+    assert "exit code 1" in error_of(start(dies).run(dies))
+
+
+@pytest.mark.parametrize("tasks_per_process", [1, 3])
+def test_an_answer_counts_also_of_a_process_that_died_at_once(
+    broker: Broker, start: Start, tasks_per_process: int
+) -> None:
+    """Whether the answer or the death is heard of first; and the dead process gets no further job."""
+
+    class Parting(Task):
+        def on_success(self, message: Message, result: Any) -> None:
+            parent = os.getpid()
+            if os.fork() == 0:  # kills it once it has answered
+                time.sleep(0.05)
+                os.kill(parent, signal.SIGKILL)
+                os._exit(0)
+
+    @task(broker, base_task=Parting)
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=1, tasks_per_process=tasks_per_process)
+    (spare,) = crewing.until_spares(1)
+    job = crewing.start(nothing)
+    time.sleep(0.3)  # both wait to be heard
+    while spare.alive:
+        crewing.crew.awake({crewing.socket.fileno()})  # the death first
+    crewing.settle()
+    assert job in crewing.finished
+    assert isinstance(job.outcome, Succeeded)
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
+    broker: Broker, start: Start, tmp_path: Path
+) -> None:
+    """It has answered, so its job is done; the verdict goes nowhere, and the next job to a living process."""
+
+    class Elsewhere(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None: ...
+
+    @task(broker, status_tracker=Elsewhere(MemoryBackend()))
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=1, tasks_per_process=5)
+    job = crewing.start(nothing)
+    crewing.until(lambda: job.child is not None)
+    assert job.child is not None
+    child = job.child
+    while job.outcome is None:
+        crewing.hear()
+    kill(child.pid)
+    while child.alive:
+        crewing.crew.awake({crewing.socket.fileno()})
+    crewing.settle()
+    assert child not in crewing.spares
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Broker, start: Start) -> None:
+    """What was sent to that process and not begun runs in another, and does not count as what may have killed it."""
+
+    class Kills(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                time.sleep(0.1)  # the next job has come
+                os._exit(1)
+
+    @task(broker, status_tracker=Kills(MemoryBackend()))
+    def kills() -> None: ...
+
+    @task(broker, max_retries=0)
+    def innocent() -> None: ...
+
+    crewing = start(kills, innocent, size=1, tasks_per_process=9)
+    crewing.until_spares(1)
+    killer = crewing.start(kills)
+    child = killer.child
+    assert child is not None
+    crewing.until(lambda: killer in crewing.finished)
+    victim = crewing.start(innocent)
+    assert victim.child is child
+    crewing.until(lambda: not child.alive)
+    assert not victim.repeated
+    crewing.until(lambda: victim in crewing.finished)
+    assert isinstance(victim.outcome, Succeeded)
+
+
+def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, start: Start) -> None:
+    """The job was sent to a process that never read it: another runs it, and no retry is spent."""
+
+    @task(broker, max_retries=0)
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=1)
+    for how in ("dead", "stopped"):
+        (spare,) = crewing.until_spares(1)
+        if how == "stopped":  # alive when it is sent the job, and killed before it reads that
+            kill(spare.pid, signal.SIGSTOP)
+            job = crewing.start(nothing)
+            kill(spare.pid)
+        else:
+            kill(spare.pid)
+            time.sleep(0.1)
+            job = crewing.start(nothing)
+        assert job.child is spare
+        crewing.until(lambda job=job: job in crewing.finished)  # type: ignore[misc]
+        assert isinstance(job.outcome, Succeeded)
+
+
+def test_a_message_that_kills_whoever_reads_it_is_charged(broker: Broker, start: Start) -> None:
+    """The second process that dies over it, unread or not, is a death like any other."""
+
+    @task(broker, max_retries=0)
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=1)
+    (spare,) = crewing.until_spares(1)
+    kill(spare.pid, signal.SIGSTOP)
+    job = crewing.job(nothing.generate(submit=False))
+    job.repeated = True
+    crewing.crew.start(job)
+    crewing.crew.enforce()
+    kill(spare.pid)
+    crewing.until(lambda: job in crewing.finished)
+    assert "killed by SIGKILL" in error_of(job)
+
+
+# ── deadlines and revocations ──────────────────────────────────────────────────────────────────
+
+
+def test_a_deadline_ends_the_process(broker: Broker, start: Start) -> None:
+    """SIGTERM at the deadline; the message is charged with a timeout, and the next job runs."""
+
+    @task(broker, timeout=100, max_retries=0)
+    def spin() -> None:
+        while True:
+            pass
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    crewing = start(spin, nothing, size=1)
+    assert "TaskTimeoutError" in error_of(crewing.run(spin))
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_ignores_sigterm_is_killed(
+    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """SIGKILL follows, also for a process that was stopped."""
+    monkeypatch.setattr(processes, "KILL_AFTER", 100)
+
+    @task(broker, timeout=100, max_retries=0)
+    def stubborn() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if stopped:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(60)
+
+    crewing = start(stubborn)
+    assert "TaskTimeoutError" in error_of(crewing.run(stubborn))
+
+
+def test_an_answer_after_the_deadline_counts_no_more(broker: Broker, start: Start) -> None:
+    """A task that catches SIGTERM and returns has run out of time nevertheless."""
+
+    @task(broker, timeout=150, max_retries=0)
+    def catches() -> str:
+        caught = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: caught.set())
+        while not caught.wait(0.01):
+            pass
+        return "in vain"
+
+    for tasks_per_process in (1, 3):
+        crewing = start(catches, tasks_per_process=tasks_per_process)
+        assert "TaskTimeoutError" in error_of(crewing.run(catches))
+
+
+def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Start) -> None:
+    """The engine was busy elsewhere while the task finished in time: it is no timeout."""
+
+    @task(broker, timeout=200)
+    def quick() -> None: ...
+
+    crewing = start(quick)
+    crewing.until_spares(1)
+    job = crewing.start(quick)
+    time.sleep(0.4)
+    crewing.crew.enforce()
+    crewing.until(lambda: job in crewing.finished)
+    assert isinstance(job.outcome, Succeeded)
+
+
+def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start: Start) -> None:
+    """Neither a wait for a process nor a start hook is at the expense of the task's time."""
+
+    @on_worker_start
+    def slow() -> None:
+        time.sleep(0.4)
+
+    @task(broker, timeout=200, max_retries=0)
+    def nothing() -> None:
+        time.sleep(0.02)
+
+    crewing = start(nothing, size=2, hooks=(slow,))
+    jobs = [crewing.start(nothing) for _ in range(2)]
+    assert all(crewing.board.deadline(job.entry) == 0 for job in jobs)
+    crewing.until(lambda: len(crewing.finished) == 2)
+    assert all(isinstance(job.outcome, Succeeded) for job in jobs)
+
+
+@pytest.mark.parametrize("timeout", [1, 2**31, MAX_DURATION])
+def test_any_timeout_will_do(broker: Broker, start: Start, timeout: int) -> None:
+    """From a millisecond to three centuries: the job ends, one way or the other, and the crew goes on."""
+
+    @task(broker, timeout=timeout, max_retries=0)
+    def nothing() -> None: ...
+
+    crewing = start(nothing)
+    job = crewing.run(nothing)
+    assert isinstance(job.outcome, Succeeded if timeout > 1 else Succeeded | Died)
+
+
+def test_a_revoked_job_is_ended_however_often_it_is_told(
+    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The store tells of it again and again: SIGKILL comes nevertheless; and the message is not retried."""
+    monkeypatch.setattr(processes, "KILL_AFTER", 300)
+
+    @task(broker)
+    def stubborn() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        (tmp_path / "ready").touch()
+        time.sleep(60)
+
+    crewing = start(stubborn)
+    job = crewing.start(stubborn)
+    crewing.until((tmp_path / "ready").exists)
+
+    def told() -> bool:
+        crewing.crew.revoke(job.claimed.uuid)
+        return job in crewing.finished
+
+    crewing.until(told)
+    assert "MessageRevokedError" in error_of(job)
+
+
+# ── hooks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("how", ["raises", "dies"])
+def test_a_start_hook_that_fails_costs_no_message_anything(
+    broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """No job is given to such a process: forking pauses, what waits is given back, and the crew has no room."""
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 50)
+
+    @on_worker_start
+    def fails() -> None:
+        with (tmp_path / "tries").open("a") as tries:
+            tries.write("x")
+        if len((tmp_path / "tries").read_text()) <= 6:
+            if how == "dies":
+                os._exit(3)
+            raise RuntimeError
+
+    @task(broker, max_retries=0)
+    def nothing() -> None: ...
+
+    crewing = start(nothing, hooks=(fails,))
+    job = crewing.run(nothing)
+    assert isinstance(job.outcome, Released)
+    assert crewing.crew.free == 0
+    crewing.until(lambda: crewing.crew.free > 0)
+    assert crewing.spares
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+def test_processes_that_do_not_end_are_killed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    """A stop hook that hangs has a bounded time: processes don't pile up, and jobs go on being served."""
+    monkeypatch.setattr(nursery, "PATIENCE", 300)
+
+    @on_worker_stop
+    def hangs() -> None:
+        time.sleep(60)
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    for tasks_per_process in (1, 2):
+        crewing = start(nothing, size=1, tasks_per_process=tasks_per_process, hooks=(hangs,))
+        for _ in range(6):
+            crewing.until(lambda crewing=crewing: crewing.crew.free > 0)  # type: ignore[misc]
+            crewing.run(nothing)
+        assert len(crewing.processes) <= 3 + processes._MOST_ENDING + 2
+        crewing.until(lambda crewing=crewing: len(crewing.living()) <= 2)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("tasks_per_process", [1, 4])
+def test_what_a_task_forks_and_comes_back_from_it_ends(
+    broker: Broker, start: Start, tmp_path: Path, tasks_per_process: int
+) -> None:
+    """It answers nothing, runs no hook and takes no job: the process that it was forked from does, once."""
+
+    class Told(Task):
+        def on_success(self, message: Message, result: Any) -> None:
+            with (tmp_path / "told").open("a") as told:
+                told.write("x")
+
+    @task(broker, base_task=Told)
+    def forks() -> None:
+        os.fork()
+
+    crewing = start(forks, size=1, tasks_per_process=tasks_per_process)
+    jobs = [crewing.run(forks) for _ in range(8)]
+    assert all(isinstance(job.outcome, Succeeded) for job in jobs)
+    assert (tmp_path / "told").read_text() == "x" * 8
+
+
+def test_a_task_that_writes_to_the_crews_socket_fails_alone(broker: Broker, start: Start) -> None:
+    """What can't be understood costs that process its life, and its message an attempt; the crew goes on."""
+
+    @task(broker, max_retries=0)
+    def meddles() -> None:
+        for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                    os.write(descriptor, b"\0\0\0\4abcd")
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    crewing = start(meddles, nothing)
+    assert "did not answer for it" in error_of(crewing.run(meddles))
+    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+
+
+def test_a_dismissed_crew_leaves_no_process(broker: Broker, start: Start) -> None:
+    """All children have ended when `dismiss` returns."""
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    crewing = start(nothing, size=4)
+    crewing.until_spares(2)
+    crewing.run(nothing)
+    pids = list(crewing.processes)
+    crewing.crew.dismiss()
+    assert crewing.processes == {}
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def _any_died(jobs: list[ProcessJob]) -> bool:
+    return any(isinstance(job.outcome, Died) for job in jobs)
+
+
+@pytest.mark.parametrize("tasks_per_process", [1, 5])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_job_is_lost_however_processes_die(
+    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, seed: int, tasks_per_process: int
+) -> None:
+    """Processes are killed and stopped at random, whatever they do: each job ends exactly once, and room comes back."""
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 5)
+    monkeypatch.setattr(nursery, "_LONGEST_PAUSE", 20)
+    monkeypatch.setattr(processes, "KILL_AFTER", 50)
+    monkeypatch.setattr(nursery, "PATIENCE", 500)
+    for each in (offspring, processes):
+        monkeypatch.setattr(each, "STOP_REACHES_ALL", 20)
+    rng = random.Random(seed)
+
+    class Elsewhere(StatusTracker):
+        def set(self, message: Message, status: Any, details: Any = None) -> None: ...
+
+    @on_worker_start
+    def begins() -> None: ...
+
+    @task(broker, timeout=300, max_retries=0)
+    def some(seconds: float) -> None:
+        time.sleep(seconds)
+
+    @task(broker, timeout=300, max_retries=0, status_tracker=Elsewhere(MemoryBackend()))
+    def tracked(seconds: float) -> None:
+        time.sleep(seconds)
+
+    hooks = (begins,) if seed else ()
+    crewing = start(some, tracked, size=4, tasks_per_process=tasks_per_process, hooks=hooks)
+    jobs: list[ProcessJob] = []
+    began = time.monotonic()
+    # On a busy machine it may take longer until one is hit while it runs.
+    while (age := time.monotonic() - began) < 2.0 or (age < PATIENCE and not _any_died(jobs)):
+        while crewing.crew.free > 0 and rng.random() < 0.9:
+            jobs.append(crewing.start(rng.choice([some, tracked]), rng.choice([0.0, 0.002, 0.02])))
+        for pid in list(crewing.processes):
+            if rng.random() < 0.1:
+                number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+                if pid in crewing.living():
+                    with contextlib.suppress(ProcessLookupError):  # it has ended since
+                        os.kill(pid, number)
+        crewing.turn(rng.choice([0, 1, 5]))
+    crewing.until(lambda: len(crewing.finished) == len(jobs))
+    assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}
+    assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
+    assert _any_died(jobs)
+    crewing.until(lambda: crewing.crew.free >= 4)
+    assert crewing.crew.busy == 0

@@ -1,0 +1,239 @@
+"""What becomes of the messages of a process that died, and who is to blame."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from alsek.core.broker import Broker
+from alsek.core.execution.session import Session
+from alsek.core.status import StatusTracker
+from alsek.core.task import task
+from alsek.core.worker.supervisor import recovery as module
+from alsek.core.worker.supervisor.recovery import Aftermath, Death
+from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
+from tests.unit.core.fakes import LossyBackend
+from tests.unit.workers.fakes import options_for
+
+
+@pytest.fixture
+def backend() -> LossyBackend:
+    """A store that loses requests and replies as it is told to."""
+    return LossyBackend()
+
+
+class Scene:
+    """Three messages that a worker held when it died."""
+
+    def __init__(self, backend: LossyBackend) -> None:
+        self.backend = backend
+        self.broker = Broker(backend)
+        self.hooked: list[str] = []
+
+        @task(self.broker, max_retries=1)
+        def work() -> None: ...
+
+        self.task = work
+        self.session = Session(backend, Worker("", "thread", None, 15_000, 60_000))
+        self.session.register()
+        self.messages = [work.generate() for _ in range(3)]
+        self.claims = self.session.step((), 3).claimed
+        self.tokens = [claimed.token for claimed in self.claims]
+
+    def death(self, live: int = 0, overdue: int = 0, finished: int = 0, strangers: int = 0) -> Death:
+        """A death with so many of them live, so many of those overdue, and so many more finished."""
+        return Death(
+            self.session.worker,
+            "was killed by SIGSEGV",
+            frozenset(self.tokens[:overdue]),
+            frozenset(self.tokens[:live]),
+            frozenset(self.tokens[live : live + finished]),
+            strangers,
+        )
+
+    def outcomes(self, death: Death, **settings: Any) -> list[Any]:
+        """What the aftermath decides, by message; None for what is merely given back."""
+        aftermath = Aftermath(options_for(self.broker, self.task), death, **{"with_hooks": True, **settings})
+        decided = {outcome.uuid: outcome for outcome in aftermath._outcomes()}
+        return [decided.get(message.uuid) for message in self.messages]
+
+    def settle(self, death: Death) -> int:
+        """Run it all, as the child would."""
+        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).settle()
+
+
+@pytest.fixture
+def scene(backend: LossyBackend) -> Scene:
+    """Three messages held."""
+    return Scene(backend)
+
+
+def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
+    """A retry is spent, with the reason; what was not started goes back untouched."""
+    first, *others = scene.outcomes(scene.death(live=1))
+    assert isinstance(first, Retried)
+    assert b"WorkerLostError" in first.payload
+    assert b"SIGSEGV" in first.payload
+    assert others == [None, None]
+
+
+def test_one_that_ran_alone_dies_without_retries(scene: Scene) -> None:
+    """With its retries spent it is a dead letter that names the signal."""
+    scene.task.max_retries = 0
+    first, *_ = scene.outcomes(scene.death(live=1))
+    assert isinstance(first, Died)
+    assert b"SIGSEGV" in first.error
+
+
+def test_of_several_none_is_charged_and_all_are_suspect(scene: Scene) -> None:
+    """Nobody can tell who it was."""
+    outcomes = scene.outcomes(scene.death(live=2))
+    assert [isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes] == [True, True, False]
+    assert outcomes[2] is None
+
+
+def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) -> None:
+    """A thread that was given up, or that told a tracker, may have ended the process: nobody can tell."""
+    first, *others = scene.outcomes(scene.death(live=1, strangers=1))
+    assert isinstance(first, Lost)
+    assert first.suspect
+    assert others == [None, None]
+
+
+def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
+    """It wedged the process: a timeout for it, and its neighbours go back untouched."""
+    first, *others = scene.outcomes(scene.death(live=3, overdue=1))
+    assert isinstance(first, Retried)
+    assert b"TaskTimeoutError" in first.payload
+    assert others == [None, None]
+
+
+def test_one_that_finished_unreported_is_lost_but_not_suspect(scene: Scene) -> None:
+    """It ran to its end, so it may have had effects: a loss counts, a retry does not."""
+    running, finished, waiting = scene.outcomes(scene.death(live=1, finished=1))
+    assert isinstance(running, Retried)
+    assert isinstance(finished, Lost)
+    assert not finished.suspect
+    assert waiting is None
+
+
+def test_nobody_ran_nobody_is_charged(scene: Scene) -> None:
+    """All goes back."""
+    assert scene.outcomes(scene.death()) == [None, None, None]
+
+
+def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """What a stop gives back is a warning that names it, and nobody is charged; any other death is an error."""
+    assert scene.outcomes(scene.death()._replace(by_stop=True)) == [None, None, None]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "gives back 3 messages" in record.getMessage()
+    assert all(message.uuid in record.getMessage() for message in scene.messages)
+    scene.outcomes(scene.death())
+    assert caplog.records[-1].levelname == "ERROR"
+
+
+def test_afterwards_nothing_is_held(scene: Scene) -> None:
+    """Settling forgets the worker: what was given back can be claimed at once, uncharged."""
+    assert scene.settle(scene.death(live=1)) == 0
+    other = Session(scene.backend, Worker("", "thread", None, 15_000, 0))
+    other.register()
+    again = other.step((), 9).claimed
+    assert {claimed.uuid for claimed in again} == {claimed.uuid for claimed in scene.claims[1:]}
+    assert [claimed.losses for claimed in again] == [0, 0]
+
+
+def test_hooks_of_the_user_have_their_say(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`do_retry` and `on_failure` are asked about the exception that is charged."""
+    seen: list[BaseException] = []
+
+    def never(_: Any, error: BaseException) -> bool:
+        seen.append(error)
+        return False
+
+    monkeypatch.setattr(scene.task, "do_retry", never)
+    first, *_ = scene.outcomes(scene.death(live=1))
+    assert isinstance(first, Died)
+    assert [type(error).__name__ for error in seen] == ["WorkerLostError"]
+
+
+def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's is called."""
+
+    def forbidden(*_: Any) -> bool:
+        raise AssertionError("it must not be called")
+
+    for hook in ("do_retry", "on_retry", "on_failure"):
+        monkeypatch.setattr(scene.task, hook, forbidden)
+    first, *_ = scene.outcomes(scene.death(live=1), with_hooks=False)
+    assert isinstance(first, Retried)
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe", b'{"task_name": "stranger"}'], ids=["unreadable", "unknown"])
+def test_what_cannot_be_judged_is_buried(scene: Scene, broken: bytes) -> None:
+    """A message that can't be read, or whose task the pool does not have, ends among the dead letters."""
+    pool = options_for(scene.broker, scene.task)
+    claimed = scene.claims[0]._replace(payload=broken)
+    assert isinstance(claimed, Claimed)
+    outcome = module.charged(
+        pool, scene.session.worker, claimed, module.WorkerLostError("it died"), with_hooks=True
+    )
+    assert isinstance(outcome, Died)
+
+
+def test_a_store_that_is_away_is_waited_for(
+    scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks again until the store answers; what was decided is decided once."""
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    failures = iter(6 * [True])
+    honest = backend.lossy._inner.retire
+
+    def flaky(*arguments: Any) -> list[str]:
+        if next(failures, False):
+            raise BackendUnavailableError("it is away")
+        return honest(*arguments)
+
+    monkeypatch.setattr(backend.lossy, "retire", flaky, raising=False)
+    calls: list[int] = []
+    monkeypatch.setattr(scene.task, "do_retry", lambda *_: bool(calls.append(1)) or True)
+    assert scene.settle(scene.death(live=1)) == 0
+    assert calls == [1]
+    assert backend.messages.held(scene.session.worker) == []
+
+
+def test_a_store_that_stays_away_is_given_up_after_two_leases(
+    scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have taken over by then: it ends, and says so."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "sleep", lambda _: now.__setitem__(0, now[0] + 1))
+
+    def away(*_: Any) -> None:
+        raise BackendUnavailableError("it is away")
+
+    monkeypatch.setattr(backend.lossy, "held", away, raising=False)
+    begun = now[0]
+    assert scene.settle(scene.death(live=1)) == 0
+    assert 30 <= now[0] - begun <= 33
+
+
+@pytest.mark.parametrize(("retries", "status"), [(0, TaskStatus.FAILED), (1, TaskStatus.RETRYING)])
+def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
+    scene: Scene, retries: int, status: TaskStatus
+) -> None:
+    """A tracker whose `set` the store does not know of must not show the message as running for ever."""
+    told: list[TaskStatus] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            told.append(status)
+
+    scene.task.max_retries = retries
+    scene.task.status_tracker = Own(scene.backend)
+    scene.settle(scene.death(live=1))
+    assert told == [status]

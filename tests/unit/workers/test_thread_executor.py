@@ -1,0 +1,535 @@
+"""The threads of one group, and the deadlines of what they run."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.task import task
+from alsek.core.worker.thread_executor import executor as module
+from alsek.core.worker.thread_executor import job as jobs
+from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.job import Job
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Died, Released, Retried, Succeeded
+from tests.unit.workers.fakes import PATIENCE, Shift, eventually
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread is abandoned soon."""
+    monkeypatch.setattr(module, "ABANDON_AFTER", 60)
+
+
+@pytest.fixture
+def crew(shift: Shift) -> Iterator[Callable[..., ThreadCrew]]:
+    """Makes crews, and dismisses them."""
+    made: list[ThreadCrew] = []
+
+    def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadCrew:
+        named = {each.name: each for each in tasks}
+        made.append(ThreadCrew(named, shift.broker, shift.board, size, 5, patient))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.dismiss()
+
+
+def collected(crew: ThreadCrew, many: int) -> list[Job]:
+    """Wait for so many finished jobs, enforcing deadlines as the engine does."""
+    finished: list[Job] = []
+
+    def enough() -> bool:
+        crew.enforce()
+        finished.extend(crew.collect())
+        return len(finished) >= many
+
+    eventually(enough)
+    return finished
+
+
+def alive(prefix: str = "alsek-task-") -> int:
+    """How many threads of crews there are."""
+    return sum(thread.name.startswith(prefix) for thread in threading.enumerate())
+
+
+def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Three thousand times to sleep until something finishes: it never sleeps on while something has."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    shift.broker.submit_many([quick.generate(submit=False) for _ in range(3_000)])
+    hands = crew(quick, size=3)
+    left, slept = 3_000, 0
+    while left:
+        while hands.free and (step := shift.session.step((), 1)).claimed:
+            hands.start(hands.job(step.claimed[0], shift.board.hold(step.claimed[0].token), shift.session))
+        poll = select.poll()
+        if hands.listen(poll):
+            events = poll.poll(PATIENCE * 1000)
+            assert events, "it was not woken"
+            slept += 1
+            hands.awake(frozenset(descriptor for descriptor, _ in events))
+        for job in hands.collect():
+            shift.board.free(job.entry)
+            assert isinstance(job.outcome, Succeeded)
+            left -= 1
+    assert slept
+
+
+def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """One after another job needs one thread, however many it might have."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    hands = crew(quick, size=8)
+    assert hands._threads == 0
+    for _ in range(20):
+        hands.start(shift.job(quick.generate(submit=False)))
+        collected(hands, 1)
+    assert hands._threads == 1
+
+
+def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """A timeout that is obeyed ends the task, and nothing is abandoned."""
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def spins() -> None:
+        while True:
+            time.sleep(0.001)
+
+    hands = crew(spins)
+    hands.start(shift.job(spins.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert shift.board.abandoned == 0
+    assert hands.free == 2
+
+
+def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Its message is concluded, its slot serves others at once, and once it has ended it is counted no more."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    hands = crew(deaf, quick, size=1)
+    hands.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert b"TaskTimeoutError" in job.outcome.error
+    assert shift.board.abandoned == 1
+    assert hands.spent
+    assert not any(entry.running for entry in shift.board.held())
+    hands.start(shift.job(quick.generate(submit=False)))
+    assert isinstance(collected(hands, 1)[0].outcome, Succeeded)
+    go_on.set()
+    eventually(lambda: hands.enforce() or shift.board.abandoned == 0)
+    assert not hands.spent
+    assert hands.collect() == []
+
+
+def test_a_thread_that_was_given_up_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Its message is concluded and reported, but its code may run, and end the process, until the thread has ended."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=30, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(deaf, size=1)
+    hands.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert shift.board.held()[0].live
+    hands.settled(job, True)
+    shift.board.free(job.entry)
+    hands.enforce()
+    assert shift.board.strangers == 1
+    go_on.set()
+    eventually(lambda: hands.enforce() or shift.board.strangers == 0)
+
+
+def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """The message is reported and no longer held; the tracker is code that may end the process."""
+    seen: list[int] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                freed.wait(PATIENCE)
+                seen.append(shift.board.strangers)
+
+    @task(shift.broker, status_tracker=Own(MemoryBackend()))
+    def quick() -> None: ...
+
+    freed = threading.Event()
+    hands = crew(quick)
+    hands.start(shift.job(quick.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    hands.settled(job, True)
+    shift.board.free(job.entry)
+    freed.set()
+    eventually(lambda: seen)
+    assert seen == [1]
+    eventually(lambda: shift.board.strangers == 0)
+
+
+def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """It ends just when it is abandoned, and the next thread may get its ident: no slot is lost."""
+
+    @task(shift.broker, timeout=20, max_retries=0)
+    def stubborn() -> None:
+        for _ in range(2):
+            try:
+                while True:
+                    time.sleep(0.0005)
+            except TimeoutError:
+                pass
+
+    hands = crew(stubborn, size=2)
+    for _ in range(8):
+        for _ in range(2):
+            hands.start(shift.job(stubborn.generate(submit=False)))
+        for job in collected(hands, 2):
+            assert isinstance(job.outcome, Died)
+            shift.board.free(job.entry)
+        assert hands.free == 2
+
+
+def test_a_patient_crew_abandons_nobody(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot is taken until the thread ends, and then its timeout is the outcome."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=20, max_retries=0)
+    def deaf() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(deaf, size=1, patient=True)
+    job = shift.job(deaf.generate(submit=False))
+    hands.start(job)
+    eventually(lambda: job.deadline)
+    now = [module.monotonic_ms()]
+    monkeypatch.setattr(module, "monotonic_ms", lambda: now[0])
+    for _ in range(10):
+        now[0] += 1_500
+        hands.enforce()
+        assert hands.collect() == []
+        assert hands.free == 0
+    assert shift.board.abandoned == 0
+    go_on.set()
+    assert isinstance(collected(hands, 1)[0].outcome, Died)
+
+
+def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """None while nothing runs; of two tasks that of the shorter timeout."""
+    go_on = threading.Event()
+
+    @task(shift.broker, timeout=900_000)
+    def short() -> None:
+        go_on.wait(PATIENCE)
+
+    @task(shift.broker, timeout=3_600_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(short, long)
+    assert hands.next_deadline() is None
+    both = [shift.job(each.generate(submit=False)) for each in (long, short)]
+    for job in both:
+        hands.start(job)
+    eventually(lambda: all(job.deadline for job in both))
+    assert hands.next_deadline() == min(job.deadline for job in both)
+    go_on.set()
+    collected(hands, 2)
+    assert hands.next_deadline() is None
+
+
+def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """In a thread, with the status that the accepted outcome means; of a refused one it hears nothing."""
+    told: list[TaskStatus] = []
+
+    class Own(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            told.append(status)
+
+    @task(shift.broker, status_tracker=Own(MemoryBackend()))
+    def quick() -> None: ...
+
+    hands = crew(quick)
+    for _ in range(2):
+        hands.start(shift.job(quick.generate(submit=False)))
+    accepted, refused = collected(hands, 2)
+    told.clear()
+    hands.settled(accepted, True)
+    hands.settled(refused, False)
+    eventually(lambda: told)
+    assert told == [TaskStatus.SUCCEEDED]
+
+
+def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on = threading.Event()
+
+    class Hangs(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.SUCCEEDED:
+                go_on.wait(10 * PATIENCE)
+
+    @task(shift.broker, status_tracker=Hangs(MemoryBackend()))
+    def told() -> None: ...
+
+    before = alive()
+    hands = crew(told, size=1)
+    for _ in range(3):
+        hands.start(shift.job(told.generate(submit=False)))
+        (job,) = collected(hands, 1)
+        assert isinstance(job.outcome, Succeeded)
+        shift.board.free(job.entry)
+        hands.settled(job, True)
+    go_on.set()
+    eventually(lambda: hands.enforce() or alive() <= before + 1)
+    assert shift.board.abandoned == 0
+
+
+def test_a_job_that_was_given_up_never_starts_its_task(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on, gone_on = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    class Hangs(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
+            if status is TaskStatus.RUNNING:
+                go_on.wait(PATIENCE)
+                gone_on.set()
+
+    @task(shift.broker, status_tracker=Hangs(MemoryBackend()))
+    def late() -> None:
+        ran.append("late")
+
+    hands = crew(late, size=1)
+    hands.start(shift.job(late.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Retried)
+    thread = job._taken_from[0]
+    assert thread is not None
+    shift.board.free(job.entry)
+    go_on.set()
+    thread.join(PATIENCE)
+    assert gone_on.is_set()
+    assert ran == []
+    assert all(not entry.running for entry in shift.board.held())
+
+
+def test_an_exception_whose_text_hangs_keeps_nobody(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    go_on = threading.Event()
+
+    class Hangs(Exception):
+        def __str__(self) -> str:
+            go_on.wait(10 * PATIENCE)
+            return ""
+
+    @task(shift.broker, max_retries=0)
+    def hang() -> None:
+        raise Hangs
+
+    @task(shift.broker)
+    def innocent() -> None: ...
+
+    hands = crew(hang, innocent, size=1)
+    hands.start(shift.job(hang.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Died)
+    assert b"the text of its exception" in job.outcome.error
+    shift.board.free(job.entry)
+    hands.start(shift.job(innocent.generate(submit=False)))
+    (job,) = collected(hands, 1)
+    assert isinstance(job.outcome, Succeeded)
+    shift.board.free(job.entry)
+    go_on.set()
+
+
+def test_a_thread_that_can_not_be_started_is_tried_again(
+    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit on threads: what those that run can't take is given back, no more is claimed, and later it is."""
+    monkeypatch.setattr(module, "_HIRE_AFTER", 50)
+    start, refusals = threading.Thread.start, [True] * 3
+
+    def refuse(thread: threading.Thread) -> None:
+        if len(threading.enumerate()) > before and refusals:
+            refusals.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def wait() -> None:
+        go_on.wait(PATIENCE)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    hands = crew(wait, size=3)
+    first, second = shift.job(wait.generate(submit=False)), shift.job(wait.generate(submit=False))
+    hands.start(first)
+    hands.start(second)
+    assert collected(hands, 1) == [second]
+    assert isinstance(second.outcome, Released)
+    assert hands.free == 0
+    assert hands.ahead == 0
+    assert hands.next_deadline() is not None
+    eventually(lambda: hands.enforce() or hands.free == 2)
+    refusals.clear()
+    third = shift.job(wait.generate(submit=False))
+    hands.start(third)
+    eventually(lambda: third.runner is not None)
+    go_on.set()
+    assert {job.claimed.token for job in collected(hands, 2)} == {first.claimed.token, third.claimed.token}
+    for job in (first, second, third):
+        shift.board.free(job.entry)
+
+
+def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """Once all is done its threads end."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    before = alive()
+    hands = crew(quick, size=4)
+    for _ in range(8):
+        while not hands.free:
+            hands.collect()
+        hands.start(shift.job(quick.generate(submit=False)))
+    eventually(lambda: hands.collect() or hands.busy == 0)
+    hands.dismiss()
+    eventually(lambda: alive() <= before)
+
+
+def hurry(shift: Shift, hands: ThreadCrew, quick: Any) -> None:
+    """Let a crew run short tasks until it knows that they are."""
+    while not hands.ahead:
+        hands.start(shift.job(quick.generate(submit=False)))
+        for job in collected(hands, 1):
+            shift.board.free(job.entry)
+
+
+def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """Then as many again as there are threads; and none any more once a task has taken longer."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker)
+    def slow() -> None:
+        time.sleep(0.001)
+
+    hands = crew(quick, slow, size=3)
+    assert hands.ahead == 0
+    hurry(shift, hands, quick)
+    assert hands.ahead == 3
+    hands.start(shift.job(slow.generate(submit=False)))
+    collected(hands, 1)
+    assert hands.ahead == 0
+
+
+def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """Threads are called for as many as there are threads; what is left is given back, neither run nor charged."""
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker, timeout=60_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(quick, long, size=2)
+    hurry(shift, hands, quick)
+    jobs = [shift.job(long.generate(submit=False)) for _ in range(4)]
+    for job in jobs:
+        hands.start(job)
+    given_back = collected(hands, 2)
+    assert given_back == jobs[2:]
+    for job in given_back:
+        assert job.outcome == Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+        assert job.runner is None
+    assert hands.busy == 2
+    assert hands.free == 0
+    assert hands.ahead == 0
+    go_on.set()
+    assert {job.claimed.uuid for job in collected(hands, 2)} == {job.claimed.uuid for job in jobs[:2]}
+
+
+def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+    """A thread that is taken for long is not what short ones wait for."""
+    go_on = threading.Event()
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    @task(shift.broker, timeout=60_000)
+    def long() -> None:
+        go_on.wait(PATIENCE)
+
+    hands = crew(quick, long, size=2)
+    hands.start(shift.job(long.generate(submit=False)))
+    hurry(shift, hands, quick)
+    for _ in range(20):
+        hands.start(shift.job(quick.generate(submit=False)))
+        (job,) = collected(hands, 1)
+        assert isinstance(job.outcome, Succeeded)
+    go_on.set()
+    collected(hands, 1)
+
+
+def test_what_has_finished_travels_together_while_tasks_are_short(
+    shift: Shift, crew: Callable[..., ThreadCrew]
+) -> None:
+    """One awake thread runs a whole batch, and the engine is told of it once."""
+
+    @task(shift.broker)
+    def quick() -> None: ...
+
+    hands = crew(quick, size=4)
+    hurry(shift, hands, quick)
+    hired = hands._threads
+    for _ in range(4):
+        hands.start(shift.job(quick.generate(submit=False)))
+    poll = select.poll()
+    if hands.listen(poll):
+        assert poll.poll(PATIENCE * 1000)
+        hands.awake(frozenset())
+    assert len(collected(hands, 4)) == 4
+    assert hands._threads <= hired + 1

@@ -16,13 +16,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import environments, report
+from benchmarks import peer_environments as environments
+from benchmarks import report
+from benchmarks.alsek_only import SOLO
 from benchmarks.cases import CASES, FULL, QUICK, Case, Sizes
-from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.machine import Machine
-from benchmarks.ring import RoundError, programs_here, ring
-from benchmarks.scores import Scores
-from benchmarks.solo import SOLO
+from benchmarks.peers import CONTESTANTS, Contestant
+from benchmarks.results import Scores
+from benchmarks.round import RoundError, programs_here, ring
 
 HERE = Path(__file__).parent
 

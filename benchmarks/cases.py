@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks import bare, proctree, watching
-from benchmarks.contestants import PROCESSES, Contestant
-from benchmarks.ring import STANDS, Ring
+from benchmarks import baseline as bare
+from benchmarks import process_tree as proctree
+from benchmarks import redis_monitor as watching
+from benchmarks.peers import PROCESSES, Contestant
+from benchmarks.round import STANDS, Ring
 
 Figures = Mapping[str, float]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from benchmarks.scores import Scores
+from benchmarks.results import Scores
 
 _PANELS = (
     ("submit", "per second", "Submit one by one, per second"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks import plot
 from benchmarks.cases import Case
-from benchmarks.contestants import Contestant
 from benchmarks.machine import Machine
-from benchmarks.scores import Scores, Spread
+from benchmarks.peers import Contestant
+from benchmarks.results import Scores, Spread
 
 _ON = {"redis": ("Alsek", ""), "sqlite": ("Alsek on SQLite", " on SQLite")}
 

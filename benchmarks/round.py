@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import proctree, servers
-from benchmarks.contestants import Contestant
-from benchmarks.stands import meters
+from benchmarks import process_tree as proctree
+from benchmarks import servers
+from benchmarks.adapters import measurements as meters
+from benchmarks.peers import Contestant
 
 STANDS = Path(__file__).parent / "stands"
 _START_WITHIN = 30.0

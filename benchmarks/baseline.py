@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-from benchmarks.ring import STANDS
+from benchmarks.round import STANDS
 
 _PROGRAM = """
 import sys, time, meters

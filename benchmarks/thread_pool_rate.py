@@ -1,6 +1,6 @@
 """How fast one thread pool empties a queue of no-op messages, and what CPU time a message costs.
 
-    python benchmarks/drain.py [--messages 10000] [--n_threads 8] [--n_processes 1] [--tracked] [--rounds 3]
+    python benchmarks/thread_pool_rate.py [--messages 10000] [--n_threads 8] [--n_processes 1] [--tracked] [--rounds 3]
 
 Every message is submitted before the worker starts. Timed is from the first message that left the queue to the last;
 what the worker needs to start is left out. CPU is that of the worker's processes, and of the Redis server's, from

@@ -16,8 +16,8 @@ from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
 from benchmarks.cases import Sizes
-from benchmarks.ring import STANDS
-from benchmarks.scores import Scores
+from benchmarks.results import Scores
+from benchmarks.round import STANDS
 from benchmarks.servers import redis_process, sqlite_file
 
 _QUEUE = "alsek_queue"

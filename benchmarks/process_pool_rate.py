@@ -1,6 +1,6 @@
 """How many no-op messages a second a process pool runs, beside what forking costs on this machine.
 
-    python benchmarks/processes.py [--messages 500] [--n_processes 2]
+    python benchmarks/process_pool_rate.py [--messages 500] [--n_processes 2]
 
 Three figures, taken in one run, in turns: messages a second with a process for each task; with processes reused (1,000
 tasks each); and how often a process that has imported what the template has can fork and wait for an empty child in a

@@ -18,7 +18,7 @@ DAY = 24 * 3_600 * SECOND
 WEEK = 7 * DAY
 
 
-# Redis counts these times itself, where a test can't move its clock: tests/unit/redis/test_bounded_growth.py looks at them.
+# Redis counts these times itself, where a test can't move its clock: see tests/unit/redis/test_bounded_growth.py.
 @pytest.mark.stores("memory", "sqlite")
 def test_results_are_kept_for_a_day(backend: Backend, store: Store) -> None:
     """A result is there for a day, and gone then."""

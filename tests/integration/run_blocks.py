@@ -1,7 +1,7 @@
 """Runs the blocks of one chapter in one namespace, as somebody does who types them in, and reports on each.
 
-``python -m tests.integration.run_blocks PLAN``: the plan is a JSON file with ``page``, ``borrowed`` (definitions of other
-chapters), ``blocks`` (line, code, names that stand for others, what to do before) and ``report``. Into
+``python -m tests.integration.run_blocks PLAN``: the plan is a JSON file with ``page``, ``borrowed`` (definitions of
+other chapters), ``blocks`` (line, code, names that stand for others, what to do before) and ``report``. Into
 the report goes one JSON line for each block that has run to its end.
 """
 

@@ -214,7 +214,7 @@ def test_every_redis_key_is_documented() -> None:
     assert [name for name in functions if f"`{name}(" not in text] == []
 
     scripts = files("alsek.storage.backends.redis") / "scripts"
-    folders = (scripts, scripts / "prelude")
+    folders = (scripts, scripts / "shared")
     lua = "".join(
         f.read_text("utf-8") for folder in folders for f in folder.iterdir() if f.name.endswith(".lua")
     )

@@ -140,7 +140,7 @@ def test_records_are_as_they_were(caplog: pytest.LogCaptureFixture) -> None:
     assert first.exc_info is not None
     assert vars(first)["uuid"] == "1"
     assert (first.funcName, second.funcName) == ("test_records_are_as_they_were",) * 2
-    assert first.filename == "test_logs.py"
+    assert first.filename == "test_loggers.py"
 
 
 def test_the_class_of_a_logger_is_the_users_to_choose() -> None:

@@ -1,4 +1,4 @@
-"""What `generate_many` accepts, refuses and leaves undone; that all arrives is in tests/contract/test_generate_many.py."""
+"""What `generate_many` accepts, refuses and leaves undone (tests/contract/test_generate_many.py: that all arrives)."""
 
 from __future__ import annotations
 

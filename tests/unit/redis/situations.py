@@ -155,7 +155,7 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "bury": lambda s, b: b.messages.bury("q", "later", b"{}", 600_000),
     "bury held": lambda s, b: b.messages.bury("q", "held-0", b"{}", 600_000),
     "revoke": lambda s, b: b.messages.revoke("q", "held-0"),
-    "see": lambda s, b: b.messages.get("q", "ready-0"),
+    "get": lambda s, b: b.messages.get("q", "ready-0"),
     "browse": lambda s, b: list(b.messages.browse("q")),
     "dead_letter": lambda s, b: b.messages.dead_letter("q", "dead"),
     "dead_letters": lambda s, b: list(b.messages.dead_letters("q")),

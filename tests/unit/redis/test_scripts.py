@@ -11,9 +11,9 @@ import redis
 from alsek.storage.backends.redis.client import script
 from alsek.storage.backends.redis.client.script import SERVER_CLOCK, load
 
-FOLDER = Path(script.__file__).parent / "scripts"
+FOLDER = Path(script.__file__).parents[1] / "scripts"
 SCRIPTS = sorted(FOLDER.glob("*.lua"))
-PARTS = sorted(FOLDER.glob("prelude/*.lua"))
+PARTS = sorted(FOLDER.glob("shared/*.lua"))
 pytestmark = pytest.mark.redis
 
 
@@ -25,7 +25,7 @@ def _head_and_body(path: Path) -> tuple[str, str]:
 
 def _listed(word: str, path: Path) -> list[Path]:
     found = re.search(rf"^-- {word}: (.+)$", path.read_text("utf-8"), re.MULTILINE)
-    return [FOLDER / "prelude" / f"{name}.lua" for name in found.group(1).split()] if found else []
+    return [FOLDER / "shared" / f"{name}.lua" for name in found.group(1).split()] if found else []
 
 
 def _needs(path: Path) -> list[Path]:

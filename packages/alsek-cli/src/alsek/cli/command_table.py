@@ -1,10 +1,23 @@
-"""What each command is for, in one line: known without importing any."""
+"""The commands of ``alsek``: what each is for, and where it is; known without importing any."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-SUMMARIES: Final = {
-    "process-pool": "Run tasks in processes.",
-    "thread-pool": "Run tasks in threads.",
+
+class Entry(NamedTuple):
+    """A command.
+
+    Attributes:
+        summary: What it is for, in one line.
+        source: Its module and name there.
+    """
+
+    summary: str
+    source: str
+
+
+COMMANDS: Final = {
+    "process-pool": Entry("Run tasks in processes.", "alsek.cli.commands.process_pool:process_pool"),
+    "thread-pool": Entry("Run tasks in threads.", "alsek.cli.commands.thread_pool:thread_pool"),
 }

@@ -6,34 +6,28 @@ import importlib
 
 import click
 
-from alsek.cli.command_table import SUMMARIES
+from alsek.cli.command_table import COMMANDS
 from alsek.version import __version__
-
-#: Where each command is.
-_COMMANDS = {
-    "process-pool": "alsek.cli.commands.process_pool:process_pool",
-    "thread-pool": "alsek.cli.commands.thread_pool:thread_pool",
-}
 
 
 class _Commands(click.Group):
     """The commands, each imported when it is asked for: `alsek --help` needs no pool."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        where = _COMMANDS.get(cmd_name.replace("_", "-"))
-        if where is None:
+        entry = COMMANDS.get(cmd_name.replace("_", "-"))
+        if entry is None:
             return None
-        module, _, name = where.partition(":")
+        module, _, name = entry.source.partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in self.list_commands(ctx)])
 
 
 @click.group(

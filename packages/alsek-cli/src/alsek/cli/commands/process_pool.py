@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from alsek.cli.command_table import SUMMARIES
+from alsek.cli.command_table import COMMANDS
 from alsek.cli.options import common_options, option
 from alsek.defaults import DEFAULT_PRUNE_INTERVAL
 
 
-@click.command("process-pool", short_help=SUMMARIES["process-pool"])
+@click.command("process-pool", short_help=COMMANDS["process-pool"].summary)
 @click.argument("package")
 @option(
     "n_processes",

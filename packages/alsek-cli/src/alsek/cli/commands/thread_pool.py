@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from alsek.cli.command_table import SUMMARIES
+from alsek.cli.command_table import COMMANDS
 from alsek.cli.options import common_options, option
 from alsek.defaults import DEFAULT_N_THREADS
 
 
-@click.command("thread-pool", short_help=SUMMARIES["thread-pool"])
+@click.command("thread-pool", short_help=COMMANDS["thread-pool"].summary)
 @click.argument("package")
 @option(
     "n_threads",

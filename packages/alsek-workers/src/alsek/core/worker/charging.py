@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from alsek.core.delivery import Delivery
-from alsek.core.lifecycle import Attempt, bury, bury_unread, conclude, unknown_task, without_hooks
-from alsek.core.session import ForeignSession
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.lifecycle import Attempt, bury, bury_unread, conclude, unknown_task, without_hooks
+from alsek.core.execution.session import ForeignSession
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import (
     CorruptMessageError,

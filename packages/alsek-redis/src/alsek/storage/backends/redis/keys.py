@@ -68,7 +68,7 @@ class Keys:
         return f"{self.prefix}statuses:{uuid}"
 
     def letter(self, queue: str, uuid: str) -> str:
-        """STRING: a dead letter (``scripts/prelude/letters.lua``)."""
+        """STRING: a dead letter (``scripts/shared/dead_letters.lua``)."""
         return f"{self.prefix}letters:{uuid}\n{queue}"
 
     def value(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """Which process gets which job: idle ones first; then, ahead, those that serve many, while tasks prove to be short.
 
-Nothing that was dealt ahead waits for long (see :mod:`~alsek.core.worker.process_executor.prefetch_limit`): it is taken back from a process whose
-task turns out to be long, for another that can begin it, or for the store.
+Nothing that was dealt ahead waits for long (see :mod:`~alsek.core.worker.process_executor.prefetch_limit`): it is
+taken back from a process whose task turns out to be long, for another that can begin it, or for the store.
 """
 
 from __future__ import annotations

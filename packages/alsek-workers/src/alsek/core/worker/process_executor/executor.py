@@ -14,7 +14,7 @@ Children that serve many jobs are given some *ahead*, while tasks prove to be sh
                   └─► given back to the store: no other child can begin it at once
 
 No job must be lost with a child, nor be charged with what it can't have done: that is why a child says on the board
-which one it has begun, and begins none that was taken back (see :mod:`~alsek.core.worker.process_executor.start_permits`).
+which one it has begun, and begins none that was taken back (see ``start_permits.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settling deaths: a child for each, that decides what becomes of what a dead group held, and how long it may take.
 
-The supervisor's side of :mod:`~alsek.core.worker.supervisor.recovery`. The user's hooks have their say in the first child; if
-they hang, or kill it, a second one does without them, and then what is left is left to its lease.
+The supervisor's side of :mod:`~alsek.core.worker.supervisor.recovery`. The user's hooks have their say in the first
+child; if they hang, or kill it, a second one does without them, and then what is left is left to its lease.
 """
 
 from __future__ import annotations

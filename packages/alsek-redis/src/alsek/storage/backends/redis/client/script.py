@@ -1,7 +1,7 @@
 """Scripts: found, put together and called.
 
 A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers, and which
-parts of ``scripts/prelude`` it needs: they are put before it, after the clock. A script keeps nothing between
+parts of ``scripts/shared`` it needs: they are put before it, after the clock. A script keeps nothing between
 two calls, so all its functions are made anew each time, at some 2,000 instructions each; parts that it needs
 rarely are put into one function, which makes them when it is first asked: ``rarely().bury(…)``.
 
@@ -12,7 +12,7 @@ lift that limit from the first write on that needs no memory, so such a write is
 No script may stop half-way, since Redis takes nothing back. What a user is not allowed to do is found out before
 the first write, when a process first runs a script (``scripts/rights/check.lua``; one key more tells the script to
 ask). What a foreign key in the place of one of Alsek's makes impossible either stops a script before its first
-write, and then it is sent once more in a form that names the key, or is noted and left out (``prelude/base.lua``).
+write, and then it is sent once more in a form that names the key, or is noted and left out (``shared/base.lua``).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _rights(parts: str) -> str:
 def _parts(which: re.Pattern[str], text: str) -> str:
     found = which.search(text)
     names = found.group(1).split() if found else []
-    return "".join(_FOLDER.joinpath("prelude", f"{name}.lua").read_text("utf-8") for name in names)
+    return "".join(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8") for name in names)
 
 
 def _seldom(parts: str) -> str:

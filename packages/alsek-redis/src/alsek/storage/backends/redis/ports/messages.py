@@ -65,7 +65,7 @@ class RedisMessages(MessagePort):
         self._reschedule = make_call("reschedule")
         self._bury = make_call("bury")
         self._revoke = make_call("revoke")
-        self._see = make_call("see")
+        self._get = make_call("get")
         self._browse = make_call("browse")
         self._dead_letter = make_call("dead_letter")
         self._dead_letters = make_call("dead_letters")
@@ -176,11 +176,11 @@ class RedisMessages(MessagePort):
         return bool(self._revoke(queue.encode(), uuid.encode()))
 
     def get(self, queue: str, uuid: str) -> Stored | None:
-        reply = self._see(queue.encode(), uuid.encode())
+        reply = self._get(queue.encode(), uuid.encode())
         return None if reply is None else stored_from(uuid, _state(reply[0]), reply[1])
 
     def exists(self, queue: str, uuid: str) -> bool:
-        return self._see(queue.encode(), uuid.encode()) is not None
+        return self._get(queue.encode(), uuid.encode()) is not None
 
     def queues(self) -> list[str]:
         return sorted(name.decode() for name in self._link.call("HKEYS", self._keys.queues()))

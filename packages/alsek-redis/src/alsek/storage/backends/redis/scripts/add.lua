@@ -4,7 +4,7 @@
 -- taken in under the same request is accepted again and nothing is written.
 -- ARGV[2] request; from ARGV[3] on 8 a submission
 -- Returns: 1 or 0 for each
--- Needs: base window header tokens place put status discard submit
+-- Needs: base dedup_window header wakeup_tokens effects enqueue status discard submit
 local starts = {}
 for i = 3, #ARGV, 8 do starts[#starts + 1] = i end
 for _, i in ipairs(starts) do

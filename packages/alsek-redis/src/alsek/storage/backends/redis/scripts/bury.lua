@@ -1,7 +1,7 @@
 -- Move a message to the dead letters, whoever holds it; a claim on it ends.
 -- ARGV[2] queue, ARGV[3] uuid, ARGV[4] dlq_ttl, ARGV[5] error
 -- Returns: 1, also if it is a dead letter already; 0 if it is in neither place
--- Needs: base window header tokens place status fading discard letters find withdraw drop
+-- Needs: base dedup_window header wakeup_tokens effects status fading discard dead_letters lookup withdraw drop
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = look(uuid, queue)

@@ -1,6 +1,6 @@
 -- Wake another sleeper for what this worker might have taken, if anything waits.
 -- Returns: nothing
--- Needs: base tokens place sets
+-- Needs: base wakeup_tokens effects ready_sets
 -- Rarely: merge
 commit()
 pass_on(ROOMS)

@@ -1,7 +1,7 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
 -- Returns: how many it was, and how many names it looked at: none is left once that is 0
--- Needs: base tokens place status fading discard letters
+-- Needs: base wakeup_tokens effects status fading discard dead_letters
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
 check_lists(queue)

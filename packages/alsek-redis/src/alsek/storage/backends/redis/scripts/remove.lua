@@ -2,7 +2,7 @@
 -- tells of an end.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: base window header tokens place status find withdraw drop
+-- Needs: base dedup_window header wakeup_tokens effects status lookup withdraw drop
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]
 local h = look(uuid, queue)

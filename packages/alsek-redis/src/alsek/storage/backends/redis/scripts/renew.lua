@@ -3,7 +3,7 @@
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens that it
 -- knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: base header tokens place put status discard letters return beat
+-- Needs: base header wakeup_tokens effects enqueue status discard dead_letters give_back heartbeat
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end

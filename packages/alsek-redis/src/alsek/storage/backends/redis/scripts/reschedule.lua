@@ -1,7 +1,7 @@
 -- Replace a message's payload and make it delayed or ready, whoever holds it; a claim on it ends.
 -- ARGV[2] queue, ARGV[3] uuid, ARGV[4] delay, ARGV[5] payload
 -- Returns: 1, or 0 if it isn't there
--- Needs: base header tokens place put status find withdraw
+-- Needs: base header wakeup_tokens effects enqueue status lookup withdraw
 local queue, uuid, pause = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local h = look(uuid, queue)
 if not h then return 0 end

@@ -4,8 +4,8 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: base window tokens place status leave result finish
--- Rarely: header put discard letters submit return outcomes
+-- Needs: base dedup_window wakeup_tokens effects status finished_uuids result finish
+-- Rarely: header enqueue discard dead_letters submit give_back outcomes
 -- Flags: allow-oom
 -- Of the outcomes from ARGV[4] on the uuids of those whose token is not among `accepted` (each between two blanks),
 -- or stood before it already.

@@ -1,7 +1,7 @@
 -- Mark a message as revoked where it is, and call its holder; if it has none, tell those who wait for the result.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: base header status find
+-- Needs: base header status lookup
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = look(uuid, queue)
 if not h then return 0 end

@@ -4,13 +4,13 @@
 -- written here and now. The worker's line (field '' of its claims) has its last step's number, the uuid of the
 -- suspect that it must hold alone, and what was refused, skipped and set aside: the answer to a repetition.
 -- KEYS[6] its claims
--- ARGV[2] to ARGV[8…] as in prelude/sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
--- queues; then its sequence number, the limit, and the outcomes as in prelude/finish.lua
+-- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
+-- queues; then its sequence number, the limit, and the outcomes as in shared/finish.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
 -- eighth, only if workers were lost, is flat (worker, how many messages it held)
--- Needs: base window tokens place status leave result finish beat takeover due sets pick claim
--- Rarely: header put discard letters submit return outcomes promote merge again
+-- Needs: base dedup_window wakeup_tokens effects status finished_uuids result finish heartbeat takeover promote_if_due ready_sets pick claim
+-- Rarely: header enqueue discard dead_letters submit give_back outcomes promote merge repeated_step
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])

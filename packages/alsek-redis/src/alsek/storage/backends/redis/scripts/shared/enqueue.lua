@@ -1,4 +1,4 @@
--- Noting where a message goes: settle() in prelude/place.lua does it.
+-- Noting where a message goes: settle() in shared/effects.lua does it.
 
 local function write(uuid, record)
   records[#records + 1] = uuid

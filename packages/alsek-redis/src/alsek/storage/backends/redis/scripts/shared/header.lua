@@ -1,4 +1,4 @@
--- The header of a record, read and written; its form is told in prelude/base.lua.
+-- The header of a record, read and written; its form is told in shared/base.lua.
 local HEAD = '^1|([atp])|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%-?%d+)|([01])|([^|]*)|([^\n]+)\n()'
 local CLAIM = '^(%d+)|(%d+)|(%d)|()'
 

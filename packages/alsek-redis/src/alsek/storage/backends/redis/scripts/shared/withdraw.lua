@@ -1,4 +1,4 @@
--- Taking a message away from wherever prelude/find.lua has found it.
+-- Taking a message away from wherever shared/lookup.lua has found it.
 
 -- Out of where it waits, or out of its holder's hands. Its record stays.
 local function take_away(uuid, h, place)

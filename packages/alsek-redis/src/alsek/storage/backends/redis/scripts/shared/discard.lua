@@ -1,4 +1,4 @@
--- Deleting a dead letter; what it is is told in prelude/fading.lua.
+-- Deleting a dead letter; what it is is told in shared/fading.lua.
 
 local function discard(uuid, queue)
   call('ZREM', P .. 'dead:' .. queue, uuid)

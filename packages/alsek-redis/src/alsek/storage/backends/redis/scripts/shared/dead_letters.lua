@@ -1,4 +1,4 @@
--- Writing dead letters; what they are is told in prelude/fading.lua.
+-- Writing dead letters; what they are is told in shared/fading.lua.
 
 -- Forget what has expired; at most 500 a time, so that no step grows long.
 local function trim(queue)

@@ -97,15 +97,15 @@ def _work(case: str, where: str, messages: int) -> None:
 
 
 def _execute(task: Any, messages: int) -> None:
-    from alsek.core.execution.session import Session
+    from alsek.core.execution.session import WorkerSession
     from alsek.core.worker.engine.engine import Engine
-    from alsek.core.worker.group.group import ThreadGroup, board_for
+    from alsek.core.worker.group.group import ThreadWorkerGroup, board_for
     from alsek.core.worker.thread import ThreadWorkerPool
 
     pool = ThreadWorkerPool([task], n_threads=8)
     board = board_for(pool._group)
-    group = ThreadGroup(pool._options, pool._group, board)
-    session = Session(task.broker.backend, group._worker())
+    group = ThreadWorkerGroup(pool._options, pool._group, board)
+    session = WorkerSession(task.broker.backend, group._worker())
     session.register()
     board.sign(session.worker.id)
     crew = group._crew()

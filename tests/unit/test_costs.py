@@ -17,14 +17,14 @@ import redis
 
 from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker.engine import engine as engine_module
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.process_executor import dispatcher as dealer
 from alsek.core.worker.process_executor import executor as processes
-from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, Pace
+from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, PrefetchLimit
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
@@ -123,14 +123,14 @@ def test_reused_processes_take_few_round_trips(
     def noop() -> None:
         pass
 
-    monkeypatch.setattr(Pace, "note", lambda *_: None)
+    monkeypatch.setattr(PrefetchLimit, "note", lambda *_: None)
     monkeypatch.setattr(dealer, "_BUSY_AFTER", 60_000)
     monkeypatch.setattr(processes, "TAKE_BACK_AFTER", 60_000)
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])
     crewing = Crewing(noop.broker, noop, size=2, tasks_per_process=N_MESSAGES)
     try:
         crewing.crew._dealer.pace.ahead = MOST_AHEAD
-        session = Session(backend, Worker("", "process", None, 15_000, 0, "freely"))
+        session = WorkerSession(backend, Worker("", "process", None, 15_000, 0, "freely"))
         session.register()
         crewing.board.sign(session.worker.id)
         crewing.board.limit = 2 * (1 + MOST_AHEAD)

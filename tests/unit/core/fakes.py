@@ -8,7 +8,7 @@ from typing import Any
 
 from alsek.core.broker import Broker
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend, Note, Subscription
@@ -159,14 +159,14 @@ class Elsewhere:
         return self._value
 
 
-def a_session(backend: Backend, lease: int = 15_000) -> Session:
+def a_session(backend: Backend, lease: int = 15_000) -> WorkerSession:
     """A registered worker that takes everything."""
-    session = Session(backend, Worker("", "any", None, lease, 7 * 24 * 3_600_000, "freely"))
+    session = WorkerSession(backend, Worker("", "any", None, lease, 7 * 24 * 3_600_000, "freely"))
     session.register()
     return session
 
 
-def claim(broker: Broker, session: Session | None = None) -> Message:
+def claim(broker: Broker, session: WorkerSession | None = None) -> Message:
     """The next message, with its claim, as a consumer hands it out."""
     session = session or a_session(broker.backend)
     claimed = session.step((), 1).claimed[0]
@@ -178,7 +178,7 @@ def claim(broker: Broker, session: Session | None = None) -> Message:
 def delivered(message: Message, broker: Broker) -> Delivery:
     """A message made by hand, as if a worker of nobody's held it."""
     serializer = broker.backend.serializer
-    session = Session(broker.backend, Worker("", "any", None, 15_000, 1_000, "freely"))
+    session = WorkerSession(broker.backend, Worker("", "any", None, 15_000, 1_000, "freely"))
     return Delivery(Claimed(message.uuid, message.queue, message.pack(serializer), 1), session, serializer)
 
 

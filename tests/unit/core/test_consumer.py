@@ -13,7 +13,7 @@ import pytest
 from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
-from alsek.core.execution.lifecycle import bury_unread
+from alsek.core.execution.lifecycle import dead_letter_unreadable
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
@@ -287,9 +287,9 @@ def test_a_lease_that_ends_before_a_burial_ends_no_stream(
         def too_late(*details: Any) -> Died:
             consumer._session.retire()
             monkeypatch.undo()
-            return bury_unread(*details)
+            return dead_letter_unreadable(*details)
 
-        monkeypatch.setattr("alsek.core.consumer.bury_unread", too_late)
+        monkeypatch.setattr("alsek.core.consumer.dead_letter_unreadable", too_late)
         assert next(consumer.stream()).uuid == "good"
     assert broker.in_dlq(Message("t", uuid="revoked"))
 

@@ -11,8 +11,16 @@ import pytest
 
 from alsek.core.backoff import Backoff, ConstantBackoff
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import Conclusion, attempt, bury, bury_unread, conclude, condemned, report
-from alsek.core.execution.session import Session
+from alsek.core.execution.lifecycle import (
+    Conclusion,
+    attempt,
+    bury,
+    conclude,
+    dead_letter_unreadable,
+    rejection_of,
+    report,
+)
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
@@ -430,7 +438,7 @@ def test_nobody_minds_such_a_result_without_a_store(broker: Broker) -> None:
 
 def claim_in(broker: Broker, queue: str) -> Message:
     """The next message of one queue."""
-    session = Session(broker.backend, Worker("", "any", (queue,), 15_000, 1_000, "freely"))
+    session = WorkerSession(broker.backend, Worker("", "any", (queue,), 15_000, 1_000, "freely"))
     session.register()
     return claim(broker, session)
 
@@ -662,12 +670,12 @@ def test_report_tells_trackers_that_the_store_does_not_write(
 def test_condemned() -> None:
     """Revoked, expired, and more often lost than allowed; exactly as often is still allowed."""
     sound = Claimed("u", "q", b"", 1)
-    assert condemned(sound, 5) is None
-    assert condemned(sound._replace(losses=5), 5) is None
-    assert condemned(sound._replace(suspect=True), 5) is None
-    assert type(condemned(sound._replace(losses=6), 5)) is WorkerLostError
-    assert type(condemned(sound._replace(expired=True), 5)) is MessageExpiredError
-    assert type(condemned(sound._replace(revoked=True, expired=True, losses=9), 5)) is MessageRevokedError
+    assert rejection_of(sound, 5) is None
+    assert rejection_of(sound._replace(losses=5), 5) is None
+    assert rejection_of(sound._replace(suspect=True), 5) is None
+    assert type(rejection_of(sound._replace(losses=6), 5)) is WorkerLostError
+    assert type(rejection_of(sound._replace(expired=True), 5)) is MessageExpiredError
+    assert type(rejection_of(sound._replace(revoked=True, expired=True, losses=9), 5)) is MessageRevokedError
 
 
 def test_a_revoked_message_is_buried(broker: Broker) -> None:
@@ -692,7 +700,7 @@ def test_an_unknown_task_is_buried(broker: Broker, caplog: pytest.LogCaptureFixt
 def test_an_unreadable_message_is_buried() -> None:
     """As it is, with the reason; for no time where dead letters are off."""
     claimed = Claimed("u", "q", b"\xff", 4)
-    outcome = bury_unread(claimed, ValueError("broken"), None)
+    outcome = dead_letter_unreadable(claimed, ValueError("broken"), None)
     assert outcome[:3] == ("u", "q", 4)
     assert outcome.dlq_ttl == 0
     assert json.loads(outcome.error)["text"] == "broken"

@@ -431,6 +431,6 @@ def test_which_stores_ride(backend: MemoryBackend) -> None:
         def set(self, message: Message, result: Any) -> None:
             """Nothing."""
 
-    assert ResultStore(backend).rides_with(backend)
-    assert not Own(backend).rides_with(backend)
-    assert not ResultStore(MemoryBackend()).rides_with(backend)
+    assert ResultStore(backend).is_atomic_with(backend)
+    assert not Own(backend).is_atomic_with(backend)
+    assert not ResultStore(MemoryBackend()).is_atomic_with(backend)

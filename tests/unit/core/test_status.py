@@ -91,10 +91,10 @@ def test_which_trackers_ride(backend: MemoryBackend) -> None:
         def get(self, message: Message) -> TaskStatus:
             return TaskStatus.UNKNOWN
 
-    assert StatusTracker(backend).rides_with(backend)
-    assert Stock(backend).rides_with(backend)
-    assert not Own(backend).rides_with(backend)
-    assert not StatusTracker(MemoryBackend()).rides_with(backend)
+    assert StatusTracker(backend).is_atomic_with(backend)
+    assert Stock(backend).is_atomic_with(backend)
+    assert not Own(backend).is_atomic_with(backend)
+    assert not StatusTracker(MemoryBackend()).is_atomic_with(backend)
 
 
 def test_wait_for_what_is_there(watched: WatchedBackend) -> None:

@@ -9,7 +9,7 @@ import weakref
 from contextlib import closing
 
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.memory.store import Expiring
+from alsek.storage.backends.memory.store import ExpiringDict
 from alsek.storage.backends.records import Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.serialization import Serializer
 
@@ -122,7 +122,7 @@ def test_thousands_of_wakes_need_no_listener() -> None:
 def test_entries_end_at_their_time_and_not_before() -> None:
     """An entry is there until its last millisecond, and gone with it."""
     clock = _Clock()
-    table: Expiring[str, int] = Expiring(clock)
+    table: ExpiringDict[str, int] = ExpiringDict(clock)
     table.put("a", 1, 10)
     table.put("b", 2, None)
     table.put("c", 3, -1)
@@ -138,7 +138,7 @@ def test_entries_end_at_their_time_and_not_before() -> None:
 def test_a_rewritten_entry_is_the_newest_and_ends_anew() -> None:
     """An older end does not take a rewritten entry away, and its place is that of the last write."""
     clock = _Clock()
-    table: Expiring[str, int] = Expiring(clock)
+    table: ExpiringDict[str, int] = ExpiringDict(clock)
     table.put("a", 1, 10)
     table.put("b", 2, 100)
     table.put("a", 3, 100)
@@ -150,7 +150,7 @@ def test_a_rewritten_entry_is_the_newest_and_ends_anew() -> None:
 
 def test_rewriting_does_not_grow_the_table() -> None:
     """An entry that is rewritten for ever leaves no trail of ends behind."""
-    table: Expiring[str, int] = Expiring(_Clock())
+    table: ExpiringDict[str, int] = ExpiringDict(_Clock())
     for n in range(10_000):
         table.put("a", n, 604_800_000)
     assert len(table._ends) < 200

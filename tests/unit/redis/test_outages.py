@@ -17,7 +17,7 @@ import redis
 from alsek import Broker, Message
 from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
-from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
@@ -212,7 +212,7 @@ def test_no_moment_in_which_a_child_has_its_parents_connections(backend: RedisBa
 
     child = os.fork()
     if child == 0:
-        take_back_raised()  # other tests may have left some: see there
+        clear_pending()  # other tests may have left some: see there
         sys.settrace(at_each_line)
         backend.ping()
         os._exit(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import forks
@@ -154,7 +154,7 @@ def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBa
         return at_each_line
 
     def work() -> None:
-        take_back_raised()  # other tests may have left some: see there
+        clear_pending()  # other tests may have left some: see there
         sys.settrace(at_each_line)
         submit(backend, "b")
 

@@ -15,7 +15,7 @@ from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.wakeup import notifier as notify
 from alsek.storage.backends.sqlite.wakeup import registry as board
-from alsek.storage.backends.sqlite.wakeup.registry import Board
+from alsek.storage.backends.sqlite.wakeup.registry import WakeupRegistry
 from tests.unit.sqlite.fakes import Player, Process, is_quiet, rings, says, submit
 
 Python = Callable[..., Process]
@@ -184,10 +184,10 @@ def test_without_sockets_workers_look_once_a_second(
 ) -> None:
     """Where sockets can't be had, all still works by the safety net, and the log says it once."""
 
-    def refuse(_: str) -> Board:
+    def refuse(_: str) -> WakeupRegistry:
         raise OSError("no sockets here")
 
-    monkeypatch.setattr(notify, "Board", refuse)
+    monkeypatch.setattr(notify, "WakeupRegistry", refuse)
     with caplog.at_level(logging.WARNING):
         player = Player(backend)
         waiter = player.messages.waiter(player.worker)
@@ -224,7 +224,7 @@ def test_every_place_taken_is_survived(
     """With no place left on the board a worker sleeps by the safety net; a dead process's place is taken over."""
     backend.ping()
     monkeypatch.setattr(board, "SLOTS", 2)
-    own = Board(str(path))
+    own = WakeupRegistry(str(path))
     try:
         (one, ear), (two, second) = own.take(), own.take()
         assert {one, two} == {0, 1}

@@ -10,19 +10,19 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.thread_executor.executor import ThreadCrew
-from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.thread_executor.executor import ThreadExecutor
+from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Step, SuspectPolicy, Worker
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.fakes import PATIENCE
 
 
-class CountingEngine(Engine[Job]):
+class CountingEngine(Engine[ThreadJob]):
     """An engine that counts its sleeps and steps."""
 
     sleeps = steps = 0
@@ -36,10 +36,10 @@ class CountingEngine(Engine[Job]):
         super()._step()
 
 
-class TalkativeSession(Session):
+class TalkativeSession(WorkerSession):
     """A session that notes how many messages it asked for while how many were under way."""
 
-    crew: ThreadCrew
+    crew: ThreadExecutor
     most = 0
     waiter_made: Any = None
 
@@ -74,10 +74,10 @@ class Running:
         self.options = PoolOptions(tasks=self.named, broker=self.broker, slot_wait_interval=200)
         self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
         self.session.register()
-        self.board = Board(4 * size + 16)
+        self.board = SharedState(4 * size + 16)
         self.board.limit = size
         self.board.sign(self.session.worker.id)
-        self.crew = ThreadCrew(self.named, self.broker, self.board, size, 5, patient)
+        self.crew = ThreadExecutor(self.named, self.broker, self.board, size, 5, patient)
         self.session.crew = self.crew
         self._control, self._signal = os.pipe()
         self.told = 0

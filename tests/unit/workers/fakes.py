@@ -10,11 +10,11 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.execution.lifecycle import AnyTask
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.records import Worker
 
 #: Long enough for any machine; a test that gets here has failed.
@@ -40,14 +40,14 @@ class Shift:
 
     def __init__(self, broker: Broker, entries: int = 64, queues: tuple[str, ...] | None = None) -> None:
         self.broker = broker
-        self.session = Session(broker.backend, Worker("", "thread", queues, 15_000, 60_000))
+        self.session = WorkerSession(broker.backend, Worker("", "thread", queues, 15_000, 60_000))
         self.session.register()
-        self.board = Board(entries)
+        self.board = SharedState(entries)
         self.board.sign(self.session.worker.id)
 
-    def job(self, message: Message | None = None) -> Job:
+    def job(self, message: Message | None = None) -> ThreadJob:
         """A job of the next message, or of this one, just submitted."""
         if message is not None:
             self.broker.submit(message)
         (claimed,) = self.session.step((), 1).claimed
-        return Job(claimed, self.session, self.board.hold(claimed.token), self.session.worker.id)
+        return ThreadJob(claimed, self.session, self.board.hold(claimed.token), self.session.worker.id)

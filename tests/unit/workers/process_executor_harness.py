@@ -16,17 +16,17 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.lifecycle import AnyTask
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.core.worker.forking import fork_plain
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.process_executor.executor import ProcessCrew
-from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.executor import ProcessExecutor
+from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
-from alsek.core.worker.process_executor.task_runner import Offspring
+from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
+from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Claimed, Worker
 from tests.unit.workers.fakes import PATIENCE
 
@@ -38,12 +38,12 @@ class Crewing:
         self, broker: Broker, *tasks: AnyTask, size: int = 2, tasks_per_process: int = 1, **options: Any
     ) -> None:
         self.pool = PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **options)
-        self.board = Board(256)
+        self.board = SharedState(256)
         self.board.sign("0" * 32)
-        self.session = Session(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
-        self._bell = bell = Bell()
-        self._permits = permits = [Permits() for _ in range(size if tasks_per_process > 1 else 0)]
-        offspring = Offspring(self.pool, self.board, tasks_per_process, bell, permits)
+        self.session = WorkerSession(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
+        self._bell = bell = WakeupPipe()
+        self._permits = permits = [StartPermits() for _ in range(size if tasks_per_process > 1 else 0)]
+        offspring = TaskRunner(self.pool, self.board, tasks_per_process, bell, permits)
         self.socket, theirs = socket.socketpair()
 
         def main() -> int:
@@ -52,7 +52,7 @@ class Crewing:
 
         self.template = fork_plain(main)
         theirs.close()
-        self.crew = ProcessCrew(
+        self.crew = ProcessExecutor(
             self.pool, self.board, size, tasks_per_process, 20, self.socket, bell, permits
         )
         self.finished: list[ProcessJob] = []

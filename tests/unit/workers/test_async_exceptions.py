@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from alsek.core.worker.thread_executor.async_exceptions import raise_in, take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
 from tests.unit.workers.fakes import PATIENCE
 
 
@@ -28,22 +28,22 @@ def test_an_exception_is_raised_in_another_thread() -> None:
     thread.start()
     assert begun.wait(PATIENCE)
     assert thread.ident is not None
-    raise_in(thread.ident, TimeoutError)
+    raise_in_thread(thread.ident, TimeoutError)
     thread.join(PATIENCE)
     assert raised.is_set()
-    raise_in(thread.ident, TimeoutError)
+    raise_in_thread(thread.ident, TimeoutError)
 
 
 def test_what_is_taken_back_is_not_raised() -> None:
     """Nor anything else: the thread goes on as if nothing had been."""
-    take_back_raised()
+    clear_pending()
     for _ in range(10_000):
         pass
 
 
 _TRACED_AFTERWARDS = """
 import sys
-from alsek.core.worker.thread_executor.async_exceptions import take_back_raised
+from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 
 def function():
     return 1
@@ -51,7 +51,7 @@ def function():
 def trace(*_):
     return trace
 
-take_back_raised()
+clear_pending()
 sys.settrace(trace)
 assert function() == 1
 sys.settrace(None)
@@ -63,5 +63,5 @@ assert function() == 1
 @pytest.mark.parametrize("times", [1, 3])
 def test_traced_functions_run_afterwards(times: int) -> None:
     """The interpreter does not go on looking for an exception: on Python 3.11 a traced function would never begin."""
-    program = _TRACED_AFTERWARDS.replace("take_back_raised()\n", "take_back_raised()\n" * times)
+    program = _TRACED_AFTERWARDS.replace("clear_pending()\n", "clear_pending()\n" * times)
     subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)

@@ -14,7 +14,7 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start
 from alsek.core.message import Message
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.thread_executor.executor import ThreadCrew
+from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Succeeded
 from alsek.storage.result import ResultStore
@@ -92,7 +92,7 @@ def _followed(outcome: Any) -> bool:
 def test_messages_in_one_thread_share_nothing(shift: Shift) -> None:
     """Each of three in a row, in the same thread, finds what no other has set; its own hooks share one context."""
     work = _work(shift.broker)
-    crew = ThreadCrew({work.name: work}, shift.broker, shift.board, 1, 5)
+    crew = ThreadExecutor({work.name: work}, shift.broker, shift.board, 1, 5)
     for _ in range(3):
         job = shift.job(work.generate(callback=work.generate(submit=False), submit=False))
         crew.start(job)

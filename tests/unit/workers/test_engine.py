@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.ports import Waiter
@@ -211,7 +211,7 @@ def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch
     runs.wait_for(1)
     before = running.session.worker.id
     clock.advance(40_000)  # two leases: there was an outage, as far as the store knows
-    other = Session(backend, Worker("", "process", None, 15_000, 0))
+    other = WorkerSession(backend, Worker("", "process", None, 15_000, 0))
     other.register()
     clock.advance(14_000)
     other.step((), 0)
@@ -275,7 +275,7 @@ def test_a_group_too_large_drains(backend: LossyBackend, runs: Runs) -> None:
 def test_suspects_only_runs_them_one_at_a_time_and_ends(backend: LossyBackend, runs: Runs) -> None:
     """It takes no other message, holds one suspect at a time, and ends when none is left."""
     submit(runs.note, 4)
-    dead = Session(backend, Worker("", "thread", None, 15_000, 0))
+    dead = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     dead.register()
     claimed = dead.step((), 3).claimed
     dead.retire([Lost(each.uuid, each.queue, each.token, suspect=True) for each in claimed])
@@ -288,7 +288,7 @@ def test_suspects_only_runs_them_one_at_a_time_and_ends(backend: LossyBackend, r
 def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBackend, runs: Runs) -> None:
     """A group that holds something marks the board when suspects wait, and does not turn in circles over them."""
     submit(runs.note, 2)
-    dead = Session(backend, Worker("", "thread", None, 15_000, 0))
+    dead = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     dead.register()
     suspects = [Lost(each.uuid, each.queue, each.token, suspect=True) for each in dead.step((), 2).claimed]
     submit(runs.hold, 1, first=9)
@@ -324,7 +324,7 @@ def test_a_full_engine_hears_that_more_waits(backend: LossyBackend, runs: Runs) 
 def test_a_full_engine_sees_that_another_worker_is_lost(backend: LossyBackend, runs: Runs) -> None:
     """What a lost worker held is given back also if nobody is idle, so that another group can be started for it."""
     submit(runs.hold, 2)
-    lost = Session(backend, Worker("", "thread", None, 1_200, 0))
+    lost = WorkerSession(backend, Worker("", "thread", None, 1_200, 0))
     lost.register()
     assert len(lost.step((), 1).claimed) == 1
     running = Running(backend, runs.hold, size=1).start()
@@ -425,7 +425,7 @@ def test_an_engine_that_backs_off_sleeps(backend: LossyBackend, runs: Runs) -> N
 def test_claims_of_an_answer_survive_the_loss_of_the_next(backend: LossyBackend, runs: Runs) -> None:
     """A step whose reply was lost is answered at last, and the step sent after it fails: its claims are handed out."""
     submit(runs.note, 2)
-    session = Session(backend, Worker("", "thread", None, 15_000, 0))
+    session = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     session.register()
     (first,) = session.step((), 1).claimed
     backend.plan += ["reply"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.process_executor.engine_connection import Line
-from alsek.core.worker.process_executor.frames import Frames, pack, receive
-from alsek.core.worker.process_executor.start_permits import Permits
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.process_executor.engine_connection import EngineConnection
+from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
+from alsek.core.worker.process_executor.start_permits import StartPermits
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from tests.unit.workers.fakes import PATIENCE
 
 RUNG = frozenset({os.getpid() & 0xFF})
@@ -27,8 +27,8 @@ class Ends:
     def __init__(self) -> None:
         self.engine, self.process = socket.socketpair()
         self.engine.settimeout(PATIENCE)
-        self.bell, self.permits, self.frames = Bell(), Permits(), Frames()
-        self.line = Line(self.process, self.bell, self.permits)
+        self.bell, self.permits, self.frames = WakeupPipe(), StartPermits(), FrameReader()
+        self.line = EngineConnection(self.process, self.bell, self.permits)
 
     def give(self, *numbers: int, permit: bool = True) -> None:
         """Send jobs of these numbers."""
@@ -109,7 +109,7 @@ def test_the_engine_going_is_the_end(ends: Ends) -> None:
 
 def test_without_permits_all_may_be_begun(ends: Ends) -> None:
     """A process that is sent one job at a time needs none."""
-    line = Line(ends.process, ends.bell, None)
+    line = EngineConnection(ends.process, ends.bell, None)
     ends.give(1, permit=False)
     given = line.next()
     assert given is not None

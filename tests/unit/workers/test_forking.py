@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from alsek.core.worker import forking as children
-from alsek.core.worker.forking import Child, Inherited, fork
+from alsek.core.worker.forking import ChildProcess, ParentPipes, fork
 from tests.unit.workers.fakes import PATIENCE, eventually
 
 
@@ -23,7 +23,7 @@ def open_descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-def ended(child: Child) -> int:
+def ended(child: ChildProcess) -> int:
     """Wait for the end; how it ended."""
     eventually(child.reap)
     child.close()
@@ -31,15 +31,15 @@ def ended(child: Child) -> int:
     return child.status
 
 
-Forker = Callable[..., Child]
+Forker = Callable[..., ChildProcess]
 
 
 @pytest.fixture
 def start() -> Iterator[Forker]:
     """Forks children, and ends those that are left."""
-    started: list[Child] = []
+    started: list[ChildProcess] = []
 
-    def start(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child:
+    def start(main: Callable[[ParentPipes], int], close: tuple[int, ...] = ()) -> ChildProcess:
         started.append(fork(main, close))
         return started[-1]
 
@@ -82,7 +82,7 @@ def test_a_stream_that_exits_when_it_is_flushed(start: Forker, monkeypatch: pyte
 def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseException) -> None:
     """Whatever it raises, it never returns into its parent's code, nor looks as if it had ended well."""
 
-    def main(_: Inherited) -> int:
+    def main(_: ParentPipes) -> int:
         raise error
 
     child = start(main)
@@ -124,7 +124,7 @@ def test_a_child_has_default_handlers(start: Forker) -> None:
     """SIGTERM, SIGINT and SIGCHLD do what they do by default, and nothing is written to the parent's wake-up."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
-    def main(_: Inherited) -> int:
+    def main(_: ParentPipes) -> int:
         clean = all(signal.getsignal(number) == signal.SIG_DFL for number in numbers)
         return 0 if clean and signal.set_wakeup_fd(-1) == -1 else 9
 
@@ -146,7 +146,7 @@ def test_a_child_has_default_handlers(start: Forker) -> None:
 def test_news_arrive_and_end(start: Forker) -> None:
     """What a child tells makes `news` readable; once it has closed its end, it is known to be silent."""
 
-    def main(inherited: Inherited) -> int:
+    def main(inherited: ParentPipes) -> int:
         for _ in range(100_000):  # more than a pipe holds: telling never blocks
             inherited.tell()
         return 0
@@ -163,7 +163,7 @@ def test_siblings_keep_nothing_of_each_other(start: Forker) -> None:
     """A child closes what it is told to close: its sibling's lifeline and news are not open in it."""
     first = start(lambda inherited: len(os.read(inherited.lifeline, 1)))
 
-    def main(_: Inherited) -> int:
+    def main(_: ParentPipes) -> int:
         for descriptor in first.descriptors:
             try:
                 os.fstat(descriptor)
@@ -244,7 +244,7 @@ def test_no_stream_keeps_a_child_from_exiting(
     """With standard output closed, or one whose flush raises in the child, it still exits with its own code."""
     here = os.getpid()
 
-    def main(_: Inherited) -> int:
+    def main(_: ParentPipes) -> int:
         assert os.getpid() != here
         sys.stdout = stream  # type: ignore[assignment]
         return 5

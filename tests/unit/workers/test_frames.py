@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsek.core.worker.process_executor.frames import (
-    Frames,
+    FrameReader,
     outcome_from_wire,
     outcome_to_wire,
     pack,
@@ -56,7 +56,7 @@ def test_a_reset_is_an_end() -> None:
     ours, theirs = socket_pair()
     ours.sendall(b"unread")
     theirs.close()
-    assert receive(ours, Frames()) is None
+    assert receive(ours, FrameReader()) is None
     ours.close()
 
 
@@ -97,7 +97,7 @@ class Index:
 def test_whatever_the_pieces_all_arrives_in_order(values: list[Any], data: st.DataObject) -> None:
     """Several frames, cut anywhere, come out whole and in order, and nothing is left."""
     stream = b"".join(pack(value) for value in values)
-    frames, taken = Frames(), []
+    frames, taken = FrameReader(), []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         frames.feed(stream[:size])
@@ -119,7 +119,7 @@ def test_ten_megabytes_pass_through_a_socket() -> None:
 
     sender = threading.Thread(target=send)
     sender.start()
-    frames = Frames()
+    frames = FrameReader()
     with ours:
         assert receive(ours, frames) == value
         assert receive(ours, frames) == ("next",)
@@ -133,13 +133,13 @@ def test_an_end_within_a_frame_is_an_end() -> None:
     with ours:
         theirs.sendall(pack(("run",))[:-1])
         theirs.close()
-        assert receive(ours, Frames()) is None
+        assert receive(ours, FrameReader()) is None
 
 
 @pytest.mark.parametrize("garbage", [b"\0\0\0\4abcd", b"\0\0\0\0", b"\0\0\0\1{"])
 def test_what_is_no_frame_is_refused(garbage: bytes) -> None:
     """Bytes that someone else wrote raise what the docstring says, and nothing else."""
-    frames = Frames()
+    frames = FrameReader()
     frames.feed(garbage)
     with pytest.raises((ValueError, EOFError, TypeError)):
         frames.take()
@@ -161,7 +161,7 @@ def test_what_is_no_frame_is_refused(garbage: bytes) -> None:
 )
 def test_kinds_of_text_bytes_and_numbers_arrive_as_what_they_stand_for(value: Any, plain: Any) -> None:
     """An enum's member or a subclass, at any depth, is sent as the plain value that it is."""
-    frames = Frames()
+    frames = FrameReader()
     frames.feed(pack((1, (Day.ONE, value), None)))
     taken = frames.take()
     assert taken == (1, (86_400_000, plain), None)
@@ -186,7 +186,7 @@ OUTCOMES: list[Outcome] = [
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_outcome_arrives_as_it_was(outcome: Outcome) -> None:
     """Of its class, with all its fields, the callback included."""
-    frames = Frames()
+    frames = FrameReader()
     frames.feed(pack(outcome_to_wire(outcome)))
     back = outcome_from_wire(frames.take())
     assert back == outcome
@@ -198,7 +198,7 @@ def test_an_outcome_of_odd_kinds_arrives_plain() -> None:
     odd = Succeeded(
         "u", Queue.HIGH, 1, Raw(b"5"), Day.ONE, Text("p"), Submission("c", Queue.HIGH, b"", Day.ONE)
     )
-    frames = Frames()
+    frames = FrameReader()
     frames.feed(pack(outcome_to_wire(odd)))
     back = outcome_from_wire(frames.take())
     assert back == Succeeded("u", "high", 1, b"5", 86_400_000, "p", Submission("c", "high", b"", 86_400_000))

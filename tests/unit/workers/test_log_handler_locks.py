@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from alsek.core.worker.group.log_handler_locks import guard_handlers
-from alsek.core.worker.thread_executor.async_exceptions import raise_in
+from alsek.core.worker.thread_executor.async_exceptions import raise_in_thread
 from alsek.exceptions import TaskTimeoutError
 from tests.unit.workers.fakes import PATIENCE
 
@@ -49,7 +49,7 @@ def test_a_timeout_while_it_logs_leaves_no_lock_taken() -> None:
     thread.start()
     assert thread.ident is not None
     for _ in range(3_000):
-        raise_in(thread.ident, TaskTimeoutError)
+        raise_in_thread(thread.ident, TaskTimeoutError)
         for _ in range(20):
             str(_)
     ended.set()

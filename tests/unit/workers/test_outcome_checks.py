@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.engine.outcome_checks import LONGEST, sound
+from alsek.core.worker.engine.outcome_checks import LONGEST, validate_outcome
 from alsek.defaults import MAX_PRIORITY
 from alsek.storage.backends.records import (
     FOR_EVER,
@@ -44,7 +44,7 @@ class Day(enum.IntEnum):
 )
 def test_what_a_store_can_take_stays_as_it_is(outcome: Outcome) -> None:
     """All that is usual travels untouched."""
-    assert sound(outcome, 1000) == outcome
+    assert validate_outcome(outcome, 1000) == outcome
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_a_store_can_take_stays_as_it_is(outcome: Outcome) -> None:
 )
 def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcome) -> None:
     """A lifetime of `sys.maxsize` means for ever: centuries will do; and half an hour is a whole number."""
-    made = sound(outcome, 1000)
+    made = validate_outcome(outcome, 1000)
     assert made == mended
     assert [type(field) for field in made] == [type(field) for field in mended]
 
@@ -88,8 +88,8 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
 @pytest.mark.parametrize("dlq_ttl", [None, 1000, 2**70, 1.5])
 def test_what_no_store_can_take_is_a_death_that_says_why(outcome: Outcome, why: str, dlq_ttl: Any) -> None:
     """The message fails alone, and its dead letter names the value."""
-    died = sound(outcome, dlq_ttl)
+    died = validate_outcome(outcome, dlq_ttl)
     assert isinstance(died, Died)
     assert died[:3] == ("u", "q", 1)
     assert why in json.loads(died.error)["text"]
-    assert sound(died, dlq_ttl) is died
+    assert validate_outcome(died, dlq_ttl) is died

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from alsek.core.worker.thread_executor.recent_durations import Rhythm
+from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 
 SHORT, LONG = 2_000, 200_000  # ns
 
 
-def brisk() -> Rhythm:
+def brisk() -> RecentDurations:
     """A rhythm of many short tasks."""
-    rhythm = Rhythm()
+    rhythm = RecentDurations()
     for _ in range(50):
         rhythm.note(SHORT)
     return rhythm
@@ -17,7 +17,7 @@ def brisk() -> Rhythm:
 
 def test_nothing_is_taken_to_be_short_unseen() -> None:
     """It takes a number of short tasks until they are trusted."""
-    rhythm = Rhythm()
+    rhythm = RecentDurations()
     assert not rhythm.brisk
     rhythm.note(SHORT)
     assert not rhythm.brisk

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker.supervisor import recovery as module
-from alsek.core.worker.supervisor.recovery import Aftermath, Death
+from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.fakes import LossyBackend
@@ -37,15 +37,15 @@ class Scene:
         def work() -> None: ...
 
         self.task = work
-        self.session = Session(backend, Worker("", "thread", None, 15_000, 60_000))
+        self.session = WorkerSession(backend, Worker("", "thread", None, 15_000, 60_000))
         self.session.register()
         self.messages = [work.generate() for _ in range(3)]
         self.claims = self.session.step((), 3).claimed
         self.tokens = [claimed.token for claimed in self.claims]
 
-    def death(self, live: int = 0, overdue: int = 0, finished: int = 0, strangers: int = 0) -> Death:
+    def death(self, live: int = 0, overdue: int = 0, finished: int = 0, strangers: int = 0) -> DeathReport:
         """A death with so many of them live, so many of those overdue, and so many more finished."""
-        return Death(
+        return DeathReport(
             self.session.worker,
             "was killed by SIGSEGV",
             frozenset(self.tokens[:overdue]),
@@ -54,15 +54,15 @@ class Scene:
             strangers,
         )
 
-    def outcomes(self, death: Death, **settings: Any) -> list[Any]:
+    def outcomes(self, death: DeathReport, **settings: Any) -> list[Any]:
         """What the aftermath decides, by message; None for what is merely given back."""
-        aftermath = Aftermath(options_for(self.broker, self.task), death, **{"with_hooks": True, **settings})
+        aftermath = Recovery(options_for(self.broker, self.task), death, **{"with_hooks": True, **settings})
         decided = {outcome.uuid: outcome for outcome in aftermath._outcomes()}
         return [decided.get(message.uuid) for message in self.messages]
 
-    def settle(self, death: Death) -> int:
+    def settle(self, death: DeathReport) -> int:
         """Run it all, as the child would."""
-        return Aftermath(options_for(self.broker, self.task), death, with_hooks=True).settle()
+        return Recovery(options_for(self.broker, self.task), death, with_hooks=True).settle()
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) ->
 def test_afterwards_nothing_is_held(scene: Scene) -> None:
     """Settling forgets the worker: what was given back can be claimed at once, uncharged."""
     assert scene.settle(scene.death(live=1)) == 0
-    other = Session(scene.backend, Worker("", "thread", None, 15_000, 0))
+    other = WorkerSession(scene.backend, Worker("", "thread", None, 15_000, 0))
     other.register()
     again = other.step((), 9).claimed
     assert {claimed.uuid for claimed in again} == {claimed.uuid for claimed in scene.claims[1:]}
@@ -178,7 +178,7 @@ def test_what_cannot_be_judged_is_buried(scene: Scene, broken: bytes) -> None:
     pool = options_for(scene.broker, scene.task)
     claimed = scene.claims[0]._replace(payload=broken)
     assert isinstance(claimed, Claimed)
-    outcome = module.charged(
+    outcome = module.conclude_charged(
         pool, scene.session.worker, claimed, module.WorkerLostError("it died"), with_hooks=True
     )
     assert isinstance(outcome, Died)

@@ -8,32 +8,32 @@ from collections.abc import Iterator
 
 import pytest
 
-from alsek.core.worker.group.group import GroupOptions, board_for
-from alsek.core.worker.shared_state import Board, Entry
+from alsek.core.worker.group.group import WorkerGroupOptions, board_for
+from alsek.core.worker.shared_state import ClaimEntry, SharedState
 
 ONE, TWO = "1" * 32, "2" * 32
 
 
 @pytest.fixture
-def board() -> Iterator[Board]:
+def board() -> Iterator[SharedState]:
     """A board of four entries."""
-    board = Board(4)
+    board = SharedState(4)
     yield board
     board.close()
 
 
-def test_nobody_works_under_an_empty_board(board: Board) -> None:
+def test_nobody_works_under_an_empty_board(board: SharedState) -> None:
     """Before a group has signed it, a board names no worker and lists nothing."""
     assert board.worker_id is None
     assert board.seq == 0
     assert board.held() == []
 
 
-def test_a_claim_is_listed_from_hold_to_free(board: Board) -> None:
+def test_a_claim_is_listed_from_hold_to_free(board: SharedState) -> None:
     """An entry shows its token, whether code may run for it, and the deadline of its task while that runs."""
     board.sign(ONE)
     entry = board.hold(7)
-    assert board.held() == [Entry(7, 0, 0)]
+    assert board.held() == [ClaimEntry(7, 0, 0)]
     board.begin(entry)
     (listed,) = board.held()
     assert (listed.live, listed.running, listed.over) == (True, False, False)
@@ -51,7 +51,7 @@ def test_a_claim_is_listed_from_hold_to_free(board: Board) -> None:
     assert board.strangers == 0
 
 
-def test_an_entry_whose_code_may_still_run_is_kept(board: Board) -> None:
+def test_an_entry_whose_code_may_still_run_is_kept(board: SharedState) -> None:
     """It is held no more, but counted as a stranger, and used again only when its code has ended."""
     board.sign(ONE)
     entry = board.hold(7)
@@ -68,7 +68,7 @@ def test_an_entry_whose_code_may_still_run_is_kept(board: Board) -> None:
     assert board.hold(11) == entry
 
 
-def test_tasks_of_an_earlier_id_are_strangers(board: Board) -> None:
+def test_tasks_of_an_earlier_id_are_strangers(board: SharedState) -> None:
     """What was begun under an id whose lease ran out is held no more, and may still end the process."""
     board.sign(ONE)
     board.start(board.hold(7), 99)
@@ -78,7 +78,7 @@ def test_tasks_of_an_earlier_id_are_strangers(board: Board) -> None:
     assert board.strangers == 1
 
 
-def test_a_freed_entry_comes_back_clean(board: Board) -> None:
+def test_a_freed_entry_comes_back_clean(board: SharedState) -> None:
     """Nothing of the claim before shows in an entry that is used again."""
     board.sign(ONE)
     entry = board.hold(7)
@@ -86,10 +86,10 @@ def test_a_freed_entry_comes_back_clean(board: Board) -> None:
     board.conclude(entry)
     board.free(entry)
     assert board.hold(8) == entry
-    assert board.held() == [Entry(8, 0, 0)]
+    assert board.held() == [ClaimEntry(8, 0, 0)]
 
 
-def test_signing_anew_lists_nothing_of_before(board: Board) -> None:
+def test_signing_anew_lists_nothing_of_before(board: SharedState) -> None:
     """Under a new id what was held under the old one is listed no more, and the step number starts again."""
     board.sign(ONE)
     board.hold(7)
@@ -100,7 +100,7 @@ def test_signing_anew_lists_nothing_of_before(board: Board) -> None:
     assert board.seq == 0
 
 
-def test_tasks_of_an_earlier_id_do_not_write_into_newer_claims(board: Board) -> None:
+def test_tasks_of_an_earlier_id_do_not_write_into_newer_claims(board: SharedState) -> None:
     """Their entries stay taken until they are freed, so what ends late touches no claim of the new id."""
     board.sign(ONE)
     old = board.hold(7)
@@ -116,14 +116,14 @@ def test_tasks_of_an_earlier_id_do_not_write_into_newer_claims(board: Board) -> 
     assert board.hold(14) == old
 
 
-def test_an_id_that_is_being_written_is_not_read(board: Board) -> None:
+def test_an_id_that_is_being_written_is_not_read(board: SharedState) -> None:
     """A version that is odd, as in the middle of `sign`, gives no id rather than half of one."""
     board.sign(ONE)
     board.words[0] += 1
     assert board.worker_id is None
 
 
-def test_a_group_that_has_signed_off_holds_nothing(board: Board) -> None:
+def test_a_group_that_has_signed_off_holds_nothing(board: SharedState) -> None:
     """After `sign_off` no worker is named: whatever ends the process now needs no settling."""
     assert not board.signed_off
     board.sign(ONE)
@@ -137,13 +137,13 @@ def test_a_group_that_has_signed_off_holds_nothing(board: Board) -> None:
 
 def test_a_board_has_room_for_all_that_a_group_may_hold() -> None:
     """Running, finished and unreported, just claimed, and given up: at least three times the threads."""
-    board = board_for(GroupOptions(slots=8))
+    board = board_for(WorkerGroupOptions(slots=8))
     assert board.entries >= 3 * 8
     assert board.limit == 8
     board.close()
 
 
-def test_the_single_words_are_independent(board: Board) -> None:
+def test_the_single_words_are_independent(board: SharedState) -> None:
     """Each word keeps its own value, and none of them touches the id or the entries."""
     board.sign(ONE)
     board.hold(7)
@@ -152,12 +152,12 @@ def test_the_single_words_are_independent(board: Board) -> None:
         setattr(board, name, number)
     assert [getattr(board, name) for name in names] == [1, 2, 3, 4, 5, 6]
     assert board.worker_id == ONE
-    assert board.held() == [Entry(7, 0, 0)]
+    assert board.held() == [ClaimEntry(7, 0, 0)]
 
 
 def test_another_process_never_sees_a_step_before_its_claims() -> None:
     """Whoever reads the number first and the tokens then finds all tokens of the steps up to it."""
-    board = Board(3_000)
+    board = SharedState(3_000)
     board.sign(ONE)
     pid = os.fork()
     if pid == 0:
@@ -178,7 +178,7 @@ def test_another_process_never_sees_a_step_before_its_claims() -> None:
 
 def test_another_process_never_sees_a_torn_id() -> None:
     """While ids change as fast as they can, a reader gets one of them whole, or none."""
-    board = Board(2)
+    board = SharedState(2)
     board.sign(ONE)
     pid = os.fork()
     if pid == 0:

@@ -12,12 +12,12 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook, on_worker_start
 from alsek.core.task import task
 from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
-from alsek.core.worker.group.group import GroupOptions, ThreadGroup
+from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
 from alsek.core.worker.supervisor import group_handle as member
 from alsek.core.worker.supervisor import recovery_processes as settling
 from alsek.core.worker.supervisor import supervisor as module
 from alsek.core.worker.supervisor.group_handle import WEDGED_AFTER
-from alsek.core.worker.supervisor.recovery import Aftermath
+from alsek.core.worker.supervisor.recovery import Recovery
 from alsek.core.worker.supervisor.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
 from alsek.exceptions import BackendError, BackendUnavailableError
 from tests.unit.workers.fakes import options_for
@@ -33,7 +33,7 @@ class FakeChild:
     def __init__(self, main: Any) -> None:
         self.pid = next(self.pids)
         self.main = main
-        self.settles: Aftermath | None = main.__self__ if isinstance(main.__self__, Aftermath) else None
+        self.settles: Recovery | None = main.__self__ if isinstance(main.__self__, Recovery) else None
         self.status: int | None = None
         self.signals: list[int] = []
         self.silent = False
@@ -110,8 +110,8 @@ class Stage:
         monkeypatch.setattr(module, "monotonic_ms", self.clock.ms)
         self.pool = Supervisor(
             replace(options_for(broker, work), hooks=hooks),
-            GroupOptions(slots=4, **settings),
-            ThreadGroup,
+            WorkerGroupOptions(slots=4, **settings),
+            ThreadWorkerGroup,
             n_processes,
         )
         self.signals = self.pool._signals = Signals()  # type: ignore[assignment]

@@ -18,27 +18,27 @@ from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.worker.forking import EXIT_NOT_STARTED
-from alsek.core.worker.process_executor.frames import Frames, outcome_from_wire, pack, receive
-from alsek.core.worker.process_executor.task_runner import READY, TOLD, Offspring, outcome_without_hooks
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.process_executor.frames import FrameReader, outcome_from_wire, pack, receive
+from alsek.core.worker.process_executor.task_runner import READY, TOLD, TaskRunner, outcome_without_hooks
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
+from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.fakes import PATIENCE, options_for
 
 
-class Line:
+class EngineConnection:
     """The engine's end of a conversation with an offspring, which runs in a thread of the test's process."""
 
     def __init__(self, broker: Broker, *tasks: AnyTask, most_tasks: int = 1, **options: Any) -> None:
-        self._board = Board(4)
+        self._board = SharedState(4)
         self._board.sign("0" * 32)
         self._entry = self._board.hold(7)
         self.options = options_for(broker, *tasks, **options)
-        self._offspring = Offspring(self.options, self._board, most_tasks, Bell())
+        self._offspring = TaskRunner(self.options, self._board, most_tasks, WakeupPipe())
         self.socket, self._theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
-        self._frames = Frames()
+        self._frames = FrameReader()
         self._serializer = broker.backend.serializer
         self.code: int | None = None
         self._thread = threading.Thread(target=self._main)
@@ -75,12 +75,12 @@ class Line:
 
 
 @pytest.fixture
-def line(broker: Broker) -> Iterator[Callable[..., Line]]:
+def line(broker: Broker) -> Iterator[Callable[..., EngineConnection]]:
     """Opens lines, and closes them."""
-    lines: list[Line] = []
+    lines: list[EngineConnection] = []
 
-    def line(*tasks: AnyTask, **options: Any) -> Line:
-        lines.append(Line(broker, *tasks, **options))
+    def line(*tasks: AnyTask, **options: Any) -> EngineConnection:
+        lines.append(EngineConnection(broker, *tasks, **options))
         return lines[-1]
 
     yield line
@@ -112,7 +112,7 @@ def new(task: AnyTask, *args: Any, **further: Any) -> Message:
     return task.generate(args=args, submit=False, **further)
 
 
-def test_a_task_is_run_and_its_outcome_sent(line: Callable[..., Line], add: AnyTask) -> None:
+def test_a_task_is_run_and_its_outcome_sent(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """The result comes serialized; with one task a process, it then ends with 0."""
     open_line = line(add)
     outcome = open_line.answer(new(add, 1, 2))
@@ -122,7 +122,7 @@ def test_a_task_is_run_and_its_outcome_sent(line: Callable[..., Line], add: AnyT
     assert open_line.end() == 0
 
 
-def test_it_serves_so_many_and_no_more(line: Callable[..., Line], add: AnyTask) -> None:
+def test_it_serves_so_many_and_no_more(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """With three tasks a process, it ends after the third."""
     open_line = line(add, most_tasks=3)
     for n in range(3):
@@ -131,12 +131,12 @@ def test_it_serves_so_many_and_no_more(line: Callable[..., Line], add: AnyTask) 
     assert open_line.end() == 0
 
 
-def test_it_ends_when_the_engine_has_closed(line: Callable[..., Line], add: AnyTask) -> None:
+def test_it_ends_when_the_engine_has_closed(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """Before any task as well; that is a good end."""
     assert line(add).end() == 0
 
 
-def test_an_exception_is_a_retry_or_a_death(broker: Broker, line: Callable[..., Line]) -> None:
+def test_an_exception_is_a_retry_or_a_death(broker: Broker, line: Callable[..., EngineConnection]) -> None:
     """As the task's `max_retries` says; SystemExit ends the task, not the process."""
 
     @task(broker, max_retries=1, backoff=None)
@@ -150,7 +150,7 @@ def test_an_exception_is_a_retry_or_a_death(broker: Broker, line: Callable[..., 
     assert details_of(open_line.answer(again)) == ("SystemExit", "3")
 
 
-def test_a_corrupt_payload_is_buried(line: Callable[..., Line], add: AnyTask) -> None:
+def test_a_corrupt_payload_is_buried(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """Bytes that are no message become a dead letter, whether they were to be run or charged."""
     open_line = line(add, most_tasks=2)
     for charge in ((), ("WorkerLostError", "x")):
@@ -158,7 +158,7 @@ def test_a_corrupt_payload_is_buried(line: Callable[..., Line], add: AnyTask) ->
         assert name == "CorruptMessageError"
 
 
-def test_an_unknown_task_is_buried(line: Callable[..., Line], add: AnyTask) -> None:
+def test_an_unknown_task_is_buried(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """The dead letter names it, and the tasks that there are."""
     name, text = details_of(line(add).answer(Message("stranger")))
     assert name == "UnknownTaskError"
@@ -175,7 +175,7 @@ def test_an_unknown_task_is_buried(line: Callable[..., Line], add: AnyTask) -> N
     ],
 )
 def test_what_is_condemned_is_not_run(
-    broker: Broker, line: Callable[..., Line], claim: dict[str, Any], name: str
+    broker: Broker, line: Callable[..., EngineConnection], claim: dict[str, Any], name: str
 ) -> None:
     """A revoked or expired message, and one that has cost too many workers, are buried without a retry."""
     ran = []
@@ -190,7 +190,7 @@ def test_what_is_condemned_is_not_run(
 
 @pytest.mark.parametrize("name", ["TaskTimeoutError", "WorkerLostError", "MessageRevokedError"])
 def test_a_charge_asks_the_hooks_and_runs_nothing(
-    broker: Broker, line: Callable[..., Line], name: str
+    broker: Broker, line: Callable[..., EngineConnection], name: str
 ) -> None:
     """`do_retry` decides over a timeout or a lost worker; what was revoked is never retried."""
     calls: list[str] = []
@@ -235,7 +235,7 @@ def test_a_charged_message_without_hooks(broker: Broker) -> None:
         assert isinstance(outcome, kind)
 
 
-def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..., Line]) -> None:
+def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..., EngineConnection]) -> None:
     """RUNNING at once; the end once the store has accepted it; nothing if it has refused it."""
     told: list[str] = []
 
@@ -256,7 +256,9 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
 
-def test_an_engine_that_goes_before_its_verdict_is_an_end(broker: Broker, line: Callable[..., Line]) -> None:
+def test_an_engine_that_goes_before_its_verdict_is_an_end(
+    broker: Broker, line: Callable[..., EngineConnection]
+) -> None:
     """Nobody knows what the store said: nothing is told, and the process ends."""
     told: list[str] = []
 
@@ -274,7 +276,7 @@ def test_an_engine_that_goes_before_its_verdict_is_an_end(broker: Broker, line: 
     assert told == ["RUNNING"]
 
 
-def test_start_hooks_come_before_it_is_ready(line: Callable[..., Line], add: AnyTask) -> None:
+def test_start_hooks_come_before_it_is_ready(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """It says that it is ready after its start hooks, and only where there are any; stop hooks come last."""
     calls: list[str] = []
     start = on_worker_start(lambda: calls.append("start"))
@@ -288,7 +290,7 @@ def test_start_hooks_come_before_it_is_ready(line: Callable[..., Line], add: Any
     assert calls == ["start", "stop"]
 
 
-def test_a_start_hook_that_fails_is_an_exit_code(line: Callable[..., Line], add: AnyTask) -> None:
+def test_a_start_hook_that_fails_is_an_exit_code(line: Callable[..., EngineConnection], add: AnyTask) -> None:
     """It takes no message and says nothing."""
 
     @on_worker_start
@@ -300,7 +302,7 @@ def test_a_start_hook_that_fails_is_an_exit_code(line: Callable[..., Line], add:
     assert open_line.end() == EXIT_NOT_STARTED
 
 
-def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Line]) -> None:
+def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., EngineConnection]) -> None:
     """An outcome with something in it that is no plain value fails its message, with the reason, at once."""
 
     @task(broker, max_retries=5)
@@ -323,12 +325,12 @@ def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
     def runs() -> None:
         ran.append("task")
 
-    board, bell = Board(1), Bell()
+    board, bell = SharedState(1), WakeupPipe()
     caplog.set_level("DEBUG")
-    Offspring(options_for(broker, runs, hooks=(hook,)), board, 1, bell).rehearse()
+    TaskRunner(options_for(broker, runs, hooks=(hook,)), board, 1, bell).rehearse()
     assert ran == []
     assert caplog.text == ""
-    assert board.words.tolist() == Board(1).words.tolist()
+    assert board.words.tolist() == SharedState(1).words.tolist()
     assert bell.heard() == frozenset()
     logging.getLogger("alsek").debug("heard")
     assert "heard" in caplog.text
@@ -345,5 +347,5 @@ def test_a_rehearsal_that_fails_is_not_the_end(
         raise RuntimeError("no key yet")
 
     monkeypatch.setattr(broker.backend.serializer, "forward", fails)
-    Offspring(options_for(broker, add), Board(1), 1, Bell()).rehearse()
+    TaskRunner(options_for(broker, add), SharedState(1), 1, WakeupPipe()).rehearse()
     assert "no key yet" in caplog.text

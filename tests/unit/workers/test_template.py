@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from alsek.core.worker.forking import fork_plain, wake_with_parent
-from alsek.core.worker.process_executor.frames import Frames, pack
+from alsek.core.worker.process_executor.frames import FrameReader, pack
 from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
 from tests.unit.workers.fakes import PATIENCE, eventually
 
@@ -32,7 +32,7 @@ class Engine:
     def __init__(self, child_main: ChildMain, rehearse: Callable[[], None] = lambda: None) -> None:
         self.connection, theirs = socket.socketpair()
         self.connection.settimeout(PATIENCE)
-        self._frames = Frames()
+        self._frames = FrameReader()
         self._descriptors: list[int] = []
 
         def main() -> int:

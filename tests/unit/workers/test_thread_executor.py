@@ -14,8 +14,8 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.core.worker.thread_executor import executor as module
 from alsek.core.worker.thread_executor import job as jobs
-from alsek.core.worker.thread_executor.executor import ThreadCrew
-from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.thread_executor.executor import ThreadExecutor
+from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE, Shift, eventually
@@ -28,13 +28,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def crew(shift: Shift) -> Iterator[Callable[..., ThreadCrew]]:
+def crew(shift: Shift) -> Iterator[Callable[..., ThreadExecutor]]:
     """Makes crews, and dismisses them."""
-    made: list[ThreadCrew] = []
+    made: list[ThreadExecutor] = []
 
-    def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadCrew:
+    def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadExecutor:
         named = {each.name: each for each in tasks}
-        made.append(ThreadCrew(named, shift.broker, shift.board, size, 5, patient))
+        made.append(ThreadExecutor(named, shift.broker, shift.board, size, 5, patient))
         return made[-1]
 
     yield make
@@ -42,9 +42,9 @@ def crew(shift: Shift) -> Iterator[Callable[..., ThreadCrew]]:
         each.dismiss()
 
 
-def collected(crew: ThreadCrew, many: int) -> list[Job]:
+def collected(crew: ThreadExecutor, many: int) -> list[ThreadJob]:
     """Wait for so many finished jobs, enforcing deadlines as the engine does."""
-    finished: list[Job] = []
+    finished: list[ThreadJob] = []
 
     def enough() -> bool:
         crew.enforce()
@@ -60,7 +60,7 @@ def alive(prefix: str = "alsek-task-") -> int:
     return sum(thread.name.startswith(prefix) for thread in threading.enumerate())
 
 
-def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """Three thousand times to sleep until something finishes: it never sleeps on while something has."""
 
     @task(shift.broker)
@@ -85,7 +85,7 @@ def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadCrew]) -> Non
     assert slept
 
 
-def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """One after another job needs one thread, however many it might have."""
 
     @task(shift.broker)
@@ -99,7 +99,7 @@ def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[...
     assert hands._threads == 1
 
 
-def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """A timeout that is obeyed ends the task, and nothing is abandoned."""
 
     @task(shift.broker, timeout=30, max_retries=0)
@@ -115,7 +115,7 @@ def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., 
     assert hands.free == 2
 
 
-def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """Its message is concluded, its slot serves others at once, and once it has ended it is counted no more."""
     go_on = threading.Event()
 
@@ -142,7 +142,9 @@ def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., Thre
     assert hands.collect() == []
 
 
-def test_a_thread_that_was_given_up_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_a_thread_that_was_given_up_stays_on_the_board(
+    shift: Shift, crew: Callable[..., ThreadExecutor]
+) -> None:
     """Its message is concluded and reported, but its code may run, and end the process, until the thread has ended."""
     go_on = threading.Event()
 
@@ -162,7 +164,7 @@ def test_a_thread_that_was_given_up_stays_on_the_board(shift: Shift, crew: Calla
     eventually(lambda: hands.enforce() or shift.board.strangers == 0)
 
 
-def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """The message is reported and no longer held; the tracker is code that may end the process."""
     seen: list[int] = []
 
@@ -188,7 +190,7 @@ def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..
 
 
 def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
-    shift: Shift, crew: Callable[..., ThreadCrew]
+    shift: Shift, crew: Callable[..., ThreadExecutor]
 ) -> None:
     """It ends just when it is abandoned, and the next thread may get its ident: no slot is lost."""
 
@@ -212,7 +214,7 @@ def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
 
 
 def test_a_patient_crew_abandons_nobody(
-    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slot is taken until the thread ends, and then its timeout is the outcome."""
     go_on = threading.Event()
@@ -237,7 +239,7 @@ def test_a_patient_crew_abandons_nobody(
     assert isinstance(collected(hands, 1)[0].outcome, Died)
 
 
-def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """None while nothing runs; of two tasks that of the shorter timeout."""
     go_on = threading.Event()
 
@@ -261,7 +263,9 @@ def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., Thr
     assert hands.next_deadline() is None
 
 
-def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_a_tracker_of_its_own_is_told_after_acceptance(
+    shift: Shift, crew: Callable[..., ThreadExecutor]
+) -> None:
     """In a thread, with the status that the accepted outcome means; of a refused one it hears nothing."""
     told: list[TaskStatus] = []
 
@@ -284,7 +288,7 @@ def test_a_tracker_of_its_own_is_told_after_acceptance(shift: Shift, crew: Calla
 
 
 def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
-    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -312,7 +316,7 @@ def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
 
 
 def test_a_job_that_was_given_up_never_starts_its_task(
-    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -344,7 +348,7 @@ def test_a_job_that_was_given_up_never_starts_its_task(
 
 
 def test_an_exception_whose_text_hangs_keeps_nobody(
-    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -376,7 +380,7 @@ def test_an_exception_whose_text_hangs_keeps_nobody(
 
 
 def test_a_thread_that_can_not_be_started_is_tried_again(
-    shift: Shift, crew: Callable[..., ThreadCrew], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a limit on threads: what those that run can't take is given back, no more is claimed, and later it is."""
     monkeypatch.setattr(module, "_HIRE_AFTER", 50)
@@ -416,7 +420,7 @@ def test_a_thread_that_can_not_be_started_is_tried_again(
         shift.board.free(job.entry)
 
 
-def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """Once all is done its threads end."""
 
     @task(shift.broker)
@@ -433,7 +437,7 @@ def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., Thr
     eventually(lambda: alive() <= before)
 
 
-def hurry(shift: Shift, hands: ThreadCrew, quick: Any) -> None:
+def hurry(shift: Shift, hands: ThreadExecutor, quick: Any) -> None:
     """Let a crew run short tasks until it knows that they are."""
     while not hands.ahead:
         hands.start(shift.job(quick.generate(submit=False)))
@@ -442,7 +446,7 @@ def hurry(shift: Shift, hands: ThreadCrew, quick: Any) -> None:
 
 
 def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
-    shift: Shift, crew: Callable[..., ThreadCrew]
+    shift: Shift, crew: Callable[..., ThreadExecutor]
 ) -> None:
     """Then as many again as there are threads; and none any more once a task has taken longer."""
 
@@ -463,7 +467,7 @@ def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
 
 
 def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
-    shift: Shift, crew: Callable[..., ThreadCrew]
+    shift: Shift, crew: Callable[..., ThreadExecutor]
 ) -> None:
     """Threads are called for as many as there are threads; what is left is given back, neither run nor charged."""
     go_on = threading.Event()
@@ -492,7 +496,7 @@ def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
     assert {job.claimed.uuid for job in collected(hands, 2)} == {job.claimed.uuid for job in jobs[:2]}
 
 
-def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., ThreadCrew]) -> None:
+def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
     """A thread that is taken for long is not what short ones wait for."""
     go_on = threading.Event()
 
@@ -515,7 +519,7 @@ def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., T
 
 
 def test_what_has_finished_travels_together_while_tasks_are_short(
-    shift: Shift, crew: Callable[..., ThreadCrew]
+    shift: Shift, crew: Callable[..., ThreadExecutor]
 ) -> None:
     """One awake thread runs a whole batch, and the engine is told of it once."""
 

@@ -19,7 +19,7 @@ from alsek.core.execution import forks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
-from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Retried, Succeeded
@@ -28,13 +28,13 @@ from tests.unit.core.fakes import Clock
 from tests.unit.workers.fakes import PATIENCE, Shift, eventually
 
 
-def run(job: Job, shift: Shift, *tasks: Any, max_losses: int = 5) -> Any:
+def run(job: ThreadJob, shift: Shift, *tasks: Any, max_losses: int = 5) -> Any:
     """Run a job here; its outcome."""
     job.run({each.name: each for each in tasks}, shift.broker, max_losses, shift.board)
     return job.outcome
 
 
-def with_claim(job: Job, **changes: Any) -> Job:
+def with_claim(job: ThreadJob, **changes: Any) -> ThreadJob:
     """The job, as if it had been handed out otherwise."""
     job.claimed = job.claimed._replace(**changes)
     return job
@@ -269,7 +269,7 @@ class Thread:
     def __init__(self) -> None:
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.escaped: list[BaseException] = []
-        self.done: list[Job] = []
+        self.done: list[ThreadJob] = []
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 

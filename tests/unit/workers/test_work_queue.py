@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from alsek.core.worker.thread_executor.work_queue import Inbox
+from alsek.core.worker.thread_executor.work_queue import WorkQueue
 from tests.unit.workers.fakes import PATIENCE, eventually
 
 
@@ -17,7 +17,7 @@ def bed() -> threading.Lock:
 
 def test_first_in_first_out() -> None:
     """Work is taken in the order in which it came, without waiting while there is any."""
-    inbox: Inbox[int] = Inbox()
+    inbox: WorkQueue[int] = WorkQueue()
     for n in range(3):
         inbox.put(n)
     assert [inbox.get(bed()) for _ in range(3)] == [0, 1, 2]
@@ -25,7 +25,7 @@ def test_first_in_first_out() -> None:
 
 def test_what_nobody_has_taken_can_be_withdrawn() -> None:
     """Once; what a thread has taken can't."""
-    inbox: Inbox[str] = Inbox()
+    inbox: WorkQueue[str] = WorkQueue()
     inbox.put("a")
     inbox.put("b")
     assert inbox.get(bed()) == "a"
@@ -37,7 +37,7 @@ def test_what_nobody_has_taken_can_be_withdrawn() -> None:
 
 def test_who_sleeps_is_woken_and_nobody_else() -> None:
     """`wake` says whether there was anybody to wake."""
-    inbox: Inbox[int] = Inbox()
+    inbox: WorkQueue[int] = WorkQueue()
     assert not inbox.wake()
     got: list[int] = []
     thread = threading.Thread(target=lambda: got.append(inbox.get(bed())))
@@ -52,7 +52,7 @@ def test_who_sleeps_is_woken_and_nobody_else() -> None:
 
 def test_work_that_comes_while_a_thread_falls_asleep_is_seen() -> None:
     """Nobody was asleep when it was put in, so nobody was woken: the thread looks once more before it sleeps."""
-    inbox: Inbox[int] = Inbox()
+    inbox: WorkQueue[int] = WorkQueue()
 
     class Late(list[threading.Lock]):
         def append(self, lock: threading.Lock) -> None:
@@ -66,7 +66,7 @@ def test_work_that_comes_while_a_thread_falls_asleep_is_seen() -> None:
 
 def test_work_that_another_took_meanwhile_is_waited_for() -> None:
     """A thread that was woken for work that is gone sleeps again."""
-    inbox: Inbox[int] = Inbox()
+    inbox: WorkQueue[int] = WorkQueue()
     got: list[int] = []
     thread = threading.Thread(target=lambda: got.append(inbox.get(bed())))
     thread.start()
@@ -82,7 +82,7 @@ def test_work_that_another_took_meanwhile_is_waited_for() -> None:
 
 def test_nothing_is_lost_among_many_threads() -> None:
     """Twenty thousand pieces of work, some put in with a call each and some by batches, are each taken once."""
-    inbox: Inbox[int | None] = Inbox()
+    inbox: WorkQueue[int | None] = WorkQueue()
     got: list[int] = []
 
     def take() -> None:

@@ -13,8 +13,8 @@ from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
 from alsek.core.execution.lease_keeper import LeaseKeeper
-from alsek.core.execution.lifecycle import bury_unread, condemned
-from alsek.core.execution.session import Session
+from alsek.core.execution.lifecycle import dead_letter_unreadable, rejection_of
+from alsek.core.execution.session import WorkerSession
 from alsek.core.identifiers import check_queues
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Claim, Message
@@ -70,7 +70,7 @@ class Consumer:
     def _begin(self) -> None:
         """Belong to this process, and hold nothing."""
         self._pid = os.getpid()
-        self._session = Session(self.broker.backend, self._worker)
+        self._session = WorkerSession(self.broker.backend, self._worker)
         self._stop, self._stopper = os.pipe()
         weakref.finalize(self, _close_both, self._stop, self._stopper)
         self._closed = threading.Event()
@@ -143,7 +143,7 @@ class Consumer:
 
     def _admit(self, claimed: Claimed) -> Message | None:
         """The message, with its claim; None for one that must not be run, which is buried."""
-        error: Exception | None = condemned(claimed, DEFAULT_MAX_LOSSES)
+        error: Exception | None = rejection_of(claimed, DEFAULT_MAX_LOSSES)
         if error is None:
             try:
                 message = Message.unpack(
@@ -154,7 +154,7 @@ class Consumer:
             else:
                 message.claim = Claim(self._session, claimed)
                 return message
-        self._session.finish(bury_unread(claimed, error, self.broker.dlq_ttl))
+        self._session.finish(dead_letter_unreadable(claimed, error, self.broker.dlq_ttl))
         return None
 
     def _sleep(self, waiter: Waiter | None, misses: int, next_due: int | None) -> bool:

@@ -32,7 +32,7 @@ from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
 
 if TYPE_CHECKING:
-    from alsek.core.execution.session import Session
+    from alsek.core.execution.session import WorkerSession
 
 
 class Claim(NamedTuple):
@@ -43,7 +43,7 @@ class Claim(NamedTuple):
         claimed: What the store handed out: the token was issued for this uuid, in this queue.
     """
 
-    session: Session
+    session: WorkerSession
     claimed: Claimed
 
     @property

@@ -47,7 +47,7 @@ class StatusTracker:
         self.backend = backend
         self.ttl = ttl
 
-    def rides_with(self, backend: Backend) -> bool:
+    def is_atomic_with(self, backend: Backend) -> bool:
         """Whether the steps of `backend` can write the statuses themselves."""
         return type(self).set is StatusTracker.set and self.backend.same_store(backend)
 

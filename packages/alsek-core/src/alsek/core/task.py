@@ -19,7 +19,7 @@ from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.submission.producer import Producer
 from alsek.core.task_location import name_in_module
-from alsek.core.trigger import Schedule, ticks
+from alsek.core.trigger import TriggerScheduler, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import (
     ArgumentsError,
@@ -225,7 +225,7 @@ class TriggerTask(Task[[], R]):
             raise ValidationError(
                 f"task {self.name!r}: trigger={shown(trigger)}: must be a trigger of APScheduler 3"
             )
-        self._schedule = Schedule(self.name, trigger)
+        self._schedule = TriggerScheduler(self.name, trigger)
 
     if TYPE_CHECKING:
 

@@ -49,7 +49,7 @@ def _anew(data: Data) -> Message:
     return Message(**{name: value for name, value in data.items() if name not in _OWN})
 
 
-class Schedule:
+class TriggerScheduler:
     """Submits one message a tick, from a thread of its own, between :meth:`start` and :meth:`clear`.
 
     The schedule belongs to the process that started it: the thread is not there in a forked child. So in the child

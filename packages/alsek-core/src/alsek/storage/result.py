@@ -52,7 +52,7 @@ class ResultStore:
         """Whether a task of this process has its messages in another store, so that this one can't tell of them."""
         return not all(self.backend.same_store(known) for known in self._brokers)
 
-    def rides_with(self, backend: Backend) -> bool:
+    def is_atomic_with(self, backend: Backend) -> bool:
         """Whether the steps of `backend` can write the results themselves."""
         return type(self).set is ResultStore.set and self.backend.same_store(backend)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
@@ -53,7 +53,7 @@ class Delivery:
 
     __slots__ = (*RESTORED, "claimed", "message")
 
-    def __init__(self, claimed: Claimed, session: Session, serializer: Serializer) -> None:
+    def __init__(self, claimed: Claimed, session: WorkerSession, serializer: Serializer) -> None:
         self.claimed = claimed
         self.uuid = uuid = claimed.uuid
         self.queue = queue = claimed.queue

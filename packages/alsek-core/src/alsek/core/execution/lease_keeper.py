@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError, WorkerUnknownError
 
@@ -19,7 +19,7 @@ class LeaseKeeper:
         session: Registered already; whoever uses it registers it anew when its lease has run out.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: WorkerSession) -> None:
         self._session = session
         self._stopped = threading.Event()
         self._pid = os.getpid()

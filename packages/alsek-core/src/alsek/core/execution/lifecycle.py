@@ -82,7 +82,7 @@ class Conclusion(NamedTuple):
     callback: Message | None = None
 
 
-def condemned(claimed: Claimed, max_losses: int) -> TaskError | None:
+def rejection_of(claimed: Claimed, max_losses: int) -> TaskError | None:
     """Why a message that was handed out must not be run; None if it may be."""
     where = f"message {claimed.uuid!r} in queue {claimed.queue!r}"
     if claimed.revoked:
@@ -188,7 +188,7 @@ def bury(
     )
 
 
-def bury_unread(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Died:
+def dead_letter_unreadable(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Died:
     """The outcome for what was handed out and is no message: to the dead letters, as it is."""
     log.error("%s", error, extra={"uuid": claimed.uuid, "queue": claimed.queue})
     return Died(
@@ -196,7 +196,7 @@ def bury_unread(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> 
     )
 
 
-class Owed(NamedTuple):
+class StatusReport(NamedTuple):
     """What a tracker that the store does not write itself is to hear, once the outcome has been accepted."""
 
     tracker: StatusTracker
@@ -204,7 +204,7 @@ class Owed(NamedTuple):
     status: TaskStatus
 
 
-def tell(owed: Owed) -> None:
+def tell(owed: StatusReport) -> None:
     """Tell a tracker. Guarded: a failure is logged."""
     _guarded(owed.tracker.set, owed.message, owed.message, owed.status)
 
@@ -217,7 +217,7 @@ def report(task: AnyTask, delivery: Delivery, status: TaskStatus) -> None:
 
 def owed(
     tasks: Mapping[str, AnyTask], task: AnyTask, delivery: Delivery, conclusion: Conclusion
-) -> list[Owed]:
+) -> list[StatusReport]:
     """All that is owed for this conclusion: by the task's own tracker, and by that of the callback it submits.
 
     Args:
@@ -227,14 +227,14 @@ def owed(
         delivery: The message.
         conclusion: What becomes of it.
     """
-    found: list[Owed] = []
+    found: list[StatusReport] = []
     if task.status_tracker is not None and not delivery.status_ttl:
-        found.append(Owed(task.status_tracker, delivery.restore(), conclusion.status))
+        found.append(StatusReport(task.status_tracker, delivery.restore(), conclusion.status))
     callback = conclusion.callback
     if callback is not None and not callback.status_ttl:
         follower = tasks.get(callback.task_name)
         if follower is not None and follower.status_tracker is not None:
-            found.append(Owed(follower.status_tracker, callback, TaskStatus.SUBMITTED))
+            found.append(StatusReport(follower.status_tracker, callback, TaskStatus.SUBMITTED))
     return found
 
 
@@ -280,7 +280,7 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
                 delivery.summary,
             )
         ttl = task.result_store.wire_ttl(message)
-        if task.result_store.rides_with(task.broker.backend):
+        if task.result_store.is_atomic_with(task.broker.backend):
             result = _wire_result(task, task.result_store.backend.serializer, made.result)
         else:
             _store_elsewhere(task, message, made.result)

@@ -17,7 +17,7 @@ from alsek.storage.backends.records import Outcome, Step, Worker
 log = guarded_logger(__name__)
 
 
-class Session:
+class WorkerSession:
     """Numbers the steps of one worker so that each can be sent again without harm.
 
     A step that raised may or may not have reached the store. The session keeps it, and sends just the same
@@ -173,7 +173,7 @@ class Session:
         return self.backend.messages.waiter(self.worker)
 
 
-class ForeignSession(Session):
+class ReadOnlySession(WorkerSession):
     """The standing of a worker whose steps another process numbers.
 
     It says whose a claim is. A step from here would be numbered anew: the store would take it for a repetition of the

@@ -315,7 +315,7 @@ class Producer(TaskHooks):
         """The message's `status_ttl`: how long the store itself keeps its statuses, 0 if it does not."""
         if self._status_ttl is None:
             tracker = self.status_tracker
-            rides = tracker is not None and tracker.rides_with(self.broker.backend)
+            rides = tracker is not None and tracker.is_atomic_with(self.broker.backend)
             self._status_ttl = tracker.wire_ttl if tracker is not None and rides else 0
         return self._status_ttl
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.lifecycle import Attempt, bury, bury_unread, conclude, unknown_task, without_hooks
-from alsek.core.execution.session import ForeignSession
+from alsek.core.execution.lifecycle import (
+    Attempt,
+    bury,
+    conclude,
+    dead_letter_unreadable,
+    unknown_task,
+    without_hooks,
+)
+from alsek.core.execution.session import ReadOnlySession
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import (
     CorruptMessageError,
@@ -13,7 +20,7 @@ from alsek.exceptions import (
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
 
-def charged(
+def conclude_charged(
     pool: PoolOptions, worker: Worker, claimed: Claimed, error: TaskError, *, with_hooks: bool
 ) -> Outcome:
     """What becomes of a message that `error` ended, though it was not raised in its task.
@@ -27,9 +34,9 @@ def charged(
     """
     broker = pool.broker
     try:
-        delivery = Delivery(claimed, ForeignSession(broker.backend, worker), broker.backend.serializer)
+        delivery = Delivery(claimed, ReadOnlySession(broker.backend, worker), broker.backend.serializer)
     except CorruptMessageError as corrupt:
-        return bury_unread(claimed, corrupt, broker.dlq_ttl)
+        return dead_letter_unreadable(claimed, corrupt, broker.dlq_ttl)
     task = pool.tasks.get(delivery.task_name)
     if task is None:
         return bury(None, delivery, unknown_task(delivery, pool.tasks), broker).outcome

@@ -38,7 +38,7 @@ EXIT_NOT_STARTED = 78
 EXIT_UNKNOWN = 256
 
 
-class Child:
+class ChildProcess:
     """A forked process.
 
     Attributes:
@@ -52,7 +52,7 @@ class Child:
         #: It has closed its end of `news`: nothing more will come, which is no news each time one asks.
         self.silent = False
         self._lifeline = lifeline
-        #: Readable when the child has written to :attr:`Inherited.news`, or has ended.
+        #: Readable when the child has written to :attr:`ParentPipes.news`, or has ended.
         self.news = news
 
     @property
@@ -91,10 +91,10 @@ class Child:
     @property
     def ending(self) -> str:
         """How it ended, in words."""
-        return "is running" if self.status is None else ending_of(self.status)
+        return "is running" if self.status is None else describe_exit(self.status)
 
 
-def ending_of(status: int) -> str:
+def describe_exit(status: int) -> str:
     """How a process ended, in words, from its exit code or minus the signal that killed it."""
     if status == EXIT_UNKNOWN:
         return "ended in an unknown way (other code in its parent has waited for it)"
@@ -106,7 +106,7 @@ def ending_of(status: int) -> str:
         return f"was killed by signal {-status}"
 
 
-class Inherited:
+class ParentPipes:
     """What a child has from its parent.
 
     Attributes:
@@ -124,7 +124,7 @@ class Inherited:
             os.write(self.news, b"!")
 
 
-def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child:
+def fork(main: Callable[[ParentPipes], int], close: tuple[int, ...] = ()) -> ChildProcess:
     """Run `main` in a child, which exits with what it returns.
 
     The child is killed when its parent dies. It starts with the default handlers of SIGTERM and SIGCHLD, and of SIGINT
@@ -146,7 +146,7 @@ def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child
             os.close(descriptor)
         os.set_blocking(news_in, False)
         die_with(parent)
-        return main(Inherited(lifeline_out, news_in))
+        return main(ParentPipes(lifeline_out, news_in))
 
     try:
         pipes += os.pipe()
@@ -160,7 +160,7 @@ def fork(main: Callable[[Inherited], int], close: tuple[int, ...] = ()) -> Child
     os.set_blocking(news_out, False)
     os.close(lifeline_out)
     os.close(news_in)
-    return Child(pid, lifeline_in, news_out)
+    return ChildProcess(pid, lifeline_in, news_out)
 
 
 def fork_plain(main: Callable[[], int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
-from alsek.core.worker.group.process_group import ProcessGroup, ProcessGroupOptions
+from alsek.core.worker.group.process_group import ProcessWorkerGroup, ProcessWorkerGroupOptions
 from alsek.core.worker.options import (
     at_least,
     default_processes,
@@ -79,7 +79,7 @@ class ProcessWorkerPool:
         self.tasks = list(self._options.tasks.values())
         self.broker = self._options.broker
         self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._group = ProcessGroupOptions(
+        self._group = ProcessWorkerGroupOptions(
             slots=self.n_processes,
             tasks_per_process=tasks_per_process,
             prune_interval=prune_interval,
@@ -97,4 +97,4 @@ class ProcessWorkerPool:
         """
         check_process()
         check_backend(self.broker.backend)
-        Supervisor(self._options, self._group, ProcessGroup, n_processes=1).run()
+        Supervisor(self._options, self._group, ProcessWorkerGroup, n_processes=1).run()

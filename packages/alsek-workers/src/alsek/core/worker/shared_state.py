@@ -45,7 +45,7 @@ _NEVER = 2**63
 _SIGNED_OFF = 2**63
 
 
-class Entry(NamedTuple):
+class ClaimEntry(NamedTuple):
     """A message that the group holds.
 
     Attributes:
@@ -80,14 +80,14 @@ class _Word:
     def __init__(self, position: int) -> None:
         self._position = position
 
-    def __get__(self, board: Board, owner: type[Board] | None = None) -> int:
+    def __get__(self, board: SharedState, owner: type[SharedState] | None = None) -> int:
         return board.words[self._position]
 
-    def __set__(self, board: Board, value: int) -> None:
+    def __set__(self, board: SharedState, value: int) -> None:
         board.words[self._position] = value
 
 
-class Board:
+class SharedState:
     """Shared between a supervisor and one group; made before the fork.
 
     Args:
@@ -224,9 +224,9 @@ class Board:
         """Number of the last step whose claims are all listed. Read it before :meth:`held`."""
         return int(self.words[5])
 
-    def held(self) -> list[Entry]:
+    def held(self) -> list[ClaimEntry]:
         """What the group holds now."""
-        return [Entry(*words) for words in self._entries() if words[0]]
+        return [ClaimEntry(*words) for words in self._entries() if words[0]]
 
     @property
     def strangers(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
-from alsek.core.worker.group.group import GroupOptions, ThreadGroup
+from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
 from alsek.core.worker.options import (
     at_least,
     default_processes,
@@ -88,7 +88,7 @@ class ThreadWorkerPool:
         self.broker = self._options.broker
         self.n_threads = n_threads
         self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._group = GroupOptions(
+        self._group = WorkerGroupOptions(
             slots=n_threads,
             patient=complete_only_on_thread_exit,
             most_tasks=max_tasks_per_group,
@@ -107,4 +107,4 @@ class ThreadWorkerPool:
         """
         check_process()
         check_backend(self.broker.backend)
-        Supervisor(self._options, self._group, ThreadGroup, self.n_processes).run()
+        Supervisor(self._options, self._group, ThreadWorkerGroup, self.n_processes).run()

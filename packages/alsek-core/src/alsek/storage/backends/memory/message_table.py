@@ -11,9 +11,9 @@ import json
 from typing import NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.memory.queue import Holder, Lane, Queue, Record
+from alsek.storage.backends.memory.queue import Holder, Lane, Queue, StoredMessage
 from alsek.storage.backends.memory.results import MemoryStatuses
-from alsek.storage.backends.memory.store import Expiring, MemoryStore
+from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.records import (
     RECORD_VERSION,
     Corrupt,
@@ -24,14 +24,14 @@ from alsek.storage.backends.records import (
 )
 
 
-class Gone(NamedTuple):
+class RememberedUuid(NamedTuple):
     """What is remembered of a message that is gone: its request, and whether its uuid is still taken."""
 
     request: str
     finished: bool
 
 
-class Shelf:
+class MessageTable:
     """All messages and dead letters of a store.
 
     Attributes:
@@ -44,13 +44,13 @@ class Shelf:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._statuses = MemoryStatuses(store)
-        self._gone: Expiring[str, Gone] = Expiring(store.clock)
-        self.records: dict[str, Record] = {}
+        self._gone: ExpiringDict[str, RememberedUuid] = ExpiringDict(store.clock)
+        self.records: dict[str, StoredMessage] = {}
         self.queues: dict[str, Queue] = {}
-        self.dead: Expiring[tuple[str, str], DeadLetter] = Expiring(store.clock)
+        self.dead: ExpiringDict[tuple[str, str], DeadLetter] = ExpiringDict(store.clock)
         self.fresh: dict[Lane, None] = {}
 
-    def find(self, queue: str, uuid: str) -> Record | None:
+    def find(self, queue: str, uuid: str) -> StoredMessage | None:
         """The message of this uuid, if it is in this queue."""
         record = self.records.get(uuid)
         return record if record is not None and record.queue == queue else None
@@ -66,7 +66,7 @@ class Shelf:
         present = self.records.get(submission.uuid) or self._gone.get(submission.uuid)
         if present is not None and request and present.request == request:
             return True
-        if isinstance(present, Record) or (present is not None and present.finished):
+        if isinstance(present, StoredMessage) or (present is not None and present.finished):
             return False
         if submission.named:
             self._clear_traces(submission)
@@ -90,19 +90,19 @@ class Shelf:
 
     def admit(self, submission: Submission, request: str) -> None:
         """Take a message in: ready, or delayed by its delay."""
-        record = Record(submission, request, bytes(submission.payload))
+        record = StoredMessage(submission, request, bytes(submission.payload))
         self.records[record.uuid] = record
         self._set_status(record, TaskStatus.SUBMITTED)
         self._delay(record, submission.delay)
 
-    def make_ready(self, record: Record, since: int) -> None:
+    def make_ready(self, record: StoredMessage, since: int) -> None:
         """Give a record a new place, behind all that is ready; its lifetime counts from `since`."""
         record.arrival, record.ready_since = next(self._store.numbers), since
         record.state = "ready"
         self._put(record)
         self.fresh[record.lane] = None
 
-    def hand_out(self, record: Record, holder: Holder, seq: int) -> None:
+    def hand_out(self, record: StoredMessage, holder: Holder, seq: int) -> None:
         """Make a ready record the claim of `holder`, by its step `seq`."""
         ttl = record.submission.ttl
         self.take(record)
@@ -113,7 +113,7 @@ class Shelf:
         holder.claims[record.uuid] = record
         self._set_status(record, TaskStatus.RUNNING)
 
-    def requeue(self, record: Record, payload: bytes, delay: int) -> None:
+    def requeue(self, record: StoredMessage, payload: bytes, delay: int) -> None:
         """Let a record run again at a new place, after `delay`: payload replaced, suspicion lifted, no ttl any more."""
         self.take(record)
         record.submission = record.submission._replace(ttl=0)
@@ -121,7 +121,7 @@ class Shelf:
         self._set_status(record, TaskStatus.RETRYING)
         self._delay(record, delay)
 
-    def give_back(self, record: Record, status: TaskStatus, suspect: bool = False) -> None:
+    def give_back(self, record: StoredMessage, status: TaskStatus, suspect: bool = False) -> None:
         """Make a claimed record ready at its old place. Its lifetime begins anew, unless it was over."""
         self.take(record)
         record.suspect = record.suspect or suspect
@@ -132,19 +132,19 @@ class Shelf:
         self.fresh[record.lane] = None
         self._set_status(record, status)
 
-    def drop(self, record: Record) -> None:
+    def drop(self, record: StoredMessage) -> None:
         """Remove a record. Its request is remembered, so that it can be repeated; its uuid is new again."""
         self._discard(record, finished=False)
         status = self._statuses.get([record.uuid])[0]
         if status is None or status.status not in (TaskStatus.FAILED, TaskStatus.SUCCEEDED):
             self._set_status(record, TaskStatus.UNKNOWN)
 
-    def succeed(self, record: Record) -> None:
+    def succeed(self, record: StoredMessage) -> None:
         """Remove a record that its holder finished. Its uuid is remembered, and not new for a while."""
         self._discard(record, finished=True)
         self._set_status(record, TaskStatus.SUCCEEDED)
 
-    def bury(self, record: Record, error: bytes, dlq_ttl: int, finished: bool | None) -> None:
+    def bury(self, record: StoredMessage, error: bytes, dlq_ttl: int, finished: bool | None) -> None:
         """Move a record to the dead letters, for `dlq_ttl` (0: nowhere).
 
         Args:
@@ -161,14 +161,14 @@ class Shelf:
         self._set_status(record, TaskStatus.FAILED)
         self._store.publish(f"results:{record.uuid}")
 
-    def reject(self, record: Record, dlq_ttl: int) -> Corrupt:
+    def reject(self, record: StoredMessage, dlq_ttl: int) -> Corrupt:
         """Move a record that can't be read to the dead letters."""
         reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=None)
         return Corrupt(record.uuid, record.queue, reason)
 
-    def take(self, record: Record) -> None:
+    def take(self, record: StoredMessage) -> None:
         """Take a record from its place, to be put elsewhere at once; a claim on it ends."""
         queue = self.queues[record.queue]
         queue.withdraw(record)
@@ -187,16 +187,16 @@ class Shelf:
         self.fresh.clear()
         return dropped
 
-    def _put(self, record: Record) -> None:
+    def _put(self, record: StoredMessage) -> None:
         self.queues.setdefault(record.queue, Queue()).insert(record)
 
-    def _discard(self, record: Record, finished: bool | None) -> None:
+    def _discard(self, record: StoredMessage, finished: bool | None) -> None:
         self.take(record)
         del self.records[record.uuid]
         if finished is not None:
-            self._gone.put(record.uuid, Gone(record.request, finished), DEDUP_WINDOW)
+            self._gone.put(record.uuid, RememberedUuid(record.request, finished), DEDUP_WINDOW)
 
-    def _delay(self, record: Record, delay: int) -> None:
+    def _delay(self, record: StoredMessage, delay: int) -> None:
         now = self._store.clock()
         if delay <= 0:
             self.make_ready(record, since=now)
@@ -207,6 +207,6 @@ class Shelf:
             # Sleepers have set their timers by another message: one must learn of this earlier one.
             self.fresh[record.lane] = None
 
-    def _set_status(self, record: Record, status: TaskStatus) -> None:
+    def _set_status(self, record: StoredMessage, status: TaskStatus) -> None:
         if record.submission.status_ttl:
             self._statuses.put(record.uuid, status, ttl=record.submission.status_ttl)

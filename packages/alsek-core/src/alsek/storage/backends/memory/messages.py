@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
-from alsek.storage.backends.memory.message_table import Shelf
-from alsek.storage.backends.memory.queue import Due, Holder, Lane, Record
+from alsek.storage.backends.memory.message_table import MessageTable
+from alsek.storage.backends.memory.queue import Due, Holder, Lane, StoredMessage
 from alsek.storage.backends.memory.results import MemoryResults
-from alsek.storage.backends.memory.store import Expiring, MemoryStore
+from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -44,9 +44,9 @@ class MemoryMessages(MessagePort):
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._results = MemoryResults(store)
-        self.shelf = Shelf(store)
+        self.shelf = MessageTable(store)
         self._holders: dict[str, Holder] = {}
-        self._retired: Expiring[str, frozenset[int]] = Expiring(store.clock)
+        self._retired: ExpiringDict[str, frozenset[int]] = ExpiringDict(store.clock)
         self._last_contact = store.clock()
         self._sleepers = Sleepers(store, self._serves, self._missed)
 
@@ -152,7 +152,7 @@ class MemoryMessages(MessagePort):
         skipped += [callback.uuid for callback in callbacks if not self.shelf.add(callback, request="")]
         return refused
 
-    def _accept(self, record: Record, outcome: Outcome) -> None:
+    def _accept(self, record: StoredMessage, outcome: Outcome) -> None:
         match outcome:
             case Succeeded():
                 self.shelf.succeed(record)
@@ -203,11 +203,11 @@ class MemoryMessages(MessagePort):
         corrupt = [self.shelf.reject(record, worker.dlq_ttl) for record in unreadable]
         return [record.as_claimed() for record in chosen], corrupt
 
-    def _choose(self, worker: Worker, limit: int) -> tuple[list[Record], list[Record]]:
+    def _choose(self, worker: Worker, limit: int) -> tuple[list[StoredMessage], list[StoredMessage]]:
         """Up to `limit` ready records for `worker`, best first; and the unreadable ones met on the way."""
         holding = self._holding(worker)
-        chosen: list[Record] = []
-        unreadable: list[Record] = []
+        chosen: list[StoredMessage] = []
+        unreadable: list[StoredMessage] = []
         if limit <= 0:
             return chosen, unreadable
         for record in self._takeable(worker, holding):
@@ -222,7 +222,7 @@ class MemoryMessages(MessagePort):
                     break
         return chosen, unreadable
 
-    def _takeable(self, worker: Worker, holding: Sequence[Record]) -> Iterator[Record]:
+    def _takeable(self, worker: Worker, holding: Sequence[StoredMessage]) -> Iterator[StoredMessage]:
         for name in self.shelf.drained_by(worker):
             queue = self.shelf.queues[name]
             yield from queue.ready([lane for lane in queue.lanes if lane.serves(worker, holding)])
@@ -257,7 +257,7 @@ class MemoryMessages(MessagePort):
         holder.worker = worker
         holder.lease_end = self._store.clock() + worker.lease
 
-    def _holding(self, worker: Worker) -> list[Record]:
+    def _holding(self, worker: Worker) -> list[StoredMessage]:
         holder = self._holders.get(worker.id)
         return [] if holder is None else list(holder.claims.values())
 

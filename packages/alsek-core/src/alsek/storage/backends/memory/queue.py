@@ -25,7 +25,7 @@ class Lane(NamedTuple):
     wish: Wish
     suspect: bool
 
-    def serves(self, worker: Worker, holding: Collection[Record]) -> bool:
+    def serves(self, worker: Worker, holding: Collection[StoredMessage]) -> bool:
         """Whether `worker`, holding these, may be handed something out of this lane now."""
         if worker.queues is not None and self.queue not in worker.queues:
             return False
@@ -39,7 +39,7 @@ class Lane(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Record:
+class StoredMessage:
     """A stored message: what was submitted, and where it stands.
 
     Attributes:
@@ -126,7 +126,7 @@ class Holder:
     lease_end: int
     seq: int | None = None
     answer: Step | None = None
-    claims: dict[str, Record] = field(default_factory=dict)
+    claims: dict[str, StoredMessage] = field(default_factory=dict)
     next_due_at: int | None = None
 
 
@@ -134,11 +134,11 @@ class Queue:
     """The messages of one queue: all by uuid, ready ones by lane and place, delayed ones by due time."""
 
     def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, StoredMessage] = {}
         self._ready: dict[Lane, list[Place]] = {}
         self._delayed: list[Due] = []
 
-    def insert(self, record: Record) -> None:
+    def insert(self, record: StoredMessage) -> None:
         """Put a record where its state says."""
         self.records[record.uuid] = record
         if record.state == "ready":
@@ -146,7 +146,7 @@ class Queue:
         elif record.state == "delayed":
             insort(self._delayed, record.due)
 
-    def withdraw(self, record: Record) -> None:
+    def withdraw(self, record: StoredMessage) -> None:
         """Take a record out of where its state says; the queue has it no more."""
         del self.records[record.uuid]
         if record.state == "ready":
@@ -167,7 +167,7 @@ class Queue:
         """The delayed message that is due first."""
         return self._delayed[0] if self._delayed else None
 
-    def ready(self, lanes: Collection[Lane]) -> Iterator[Record]:
+    def ready(self, lanes: Collection[Lane]) -> Iterator[StoredMessage]:
         """The ready messages of some lanes, by (priority, arrival)."""
         for *_, uuid in merge(*(self._ready[lane] for lane in lanes)):
             yield self.records[uuid]

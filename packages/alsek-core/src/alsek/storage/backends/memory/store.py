@@ -22,7 +22,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Expiring(Generic[K, V]):
+class ExpiringDict(Generic[K, V]):
     """A dict, in the order of writing, whose entries may end.
 
     What has ended is dropped before anything is answered, so no one ever sees it.
@@ -130,10 +130,10 @@ class MemoryStore:
         self.clock = clock
         self.lock = threading.RLock()
         self.numbers = count(1)
-        self.values: Expiring[str, bytes] = Expiring(clock)
-        self.results: Expiring[str, tuple[ResultRecord, str | None]] = Expiring(clock)
-        self.statuses: Expiring[str, StatusRecord] = Expiring(clock)
-        self.locks: Expiring[str, LockRecord] = Expiring(clock)
+        self.values: ExpiringDict[str, bytes] = ExpiringDict(clock)
+        self.results: ExpiringDict[str, tuple[ResultRecord, str | None]] = ExpiringDict(clock)
+        self.statuses: ExpiringDict[str, StatusRecord] = ExpiringDict(clock)
+        self.locks: ExpiringDict[str, LockRecord] = ExpiringDict(clock)
         self.subscriptions: list[MemorySubscription] = []
         _STORES.add(self)
 

@@ -15,13 +15,13 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.portable import portable
 from alsek.storage.backends.redis.client.resp import Argument
 from alsek.storage.backends.redis.client.scan import scan_keys
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, Call, load
+from alsek.storage.backends.redis.client.script import SERVER_CLOCK, ScriptCall, load
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
 from alsek.storage.backends.redis.ports.results import RedisResults
 from alsek.storage.backends.redis.ports.statuses import RedisStatuses
-from alsek.storage.backends.redis.wakeup.listeners import Ears
+from alsek.storage.backends.redis.wakeup.listeners import IdleListeners
 from alsek.storage.backends.redis.wakeup.subscription import (
     SocketSubscription,
     new_subscription,
@@ -63,7 +63,7 @@ class RedisBackend(Backend):
         super().__init__(namespace=namespace, serializer=serializer)
         check_number("timeout", timeout, 1, type(self).__name__)
         self._link = Link(connection, timeout, home=Keys(namespace, hash_tag=True).messages())
-        self._ears = Ears(self._link)
+        self._ears = IdleListeners(self._link)
         self._rooms: _Rooms | None = None
 
     @property
@@ -225,6 +225,6 @@ class _Rooms:
         self.statuses = RedisStatuses(link, keys, self._call)
         self.locks = RedisLocks(self._call)
 
-    def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> Call:
+    def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
         source = load(script, self._clock, self.keys.channels)
-        return Call(self._link, source, (*self._shared, *keys), (self.keys.prefix.encode(), *fixed))
+        return ScriptCall(self._link, source, (*self._shared, *keys), (self.keys.prefix.encode(), *fixed))

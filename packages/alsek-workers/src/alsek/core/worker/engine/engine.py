@@ -24,19 +24,19 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from alsek.core.clock import monotonic_ms
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.engine.executor import Crew, Held
-from alsek.core.worker.engine.outcome_checks import sound
+from alsek.core.worker.engine.executor import Executor, Job
+from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step
 
 log = guarded_logger(__name__)
 
-J = TypeVar("J", bound=Held)
+J = TypeVar("J", bound=Job)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 100, 5_000
 
@@ -65,9 +65,9 @@ class Engine(Generic[J]):
 
     def __init__(
         self,
-        session: Session,
-        crew: Crew[J],
-        board: Board,
+        session: WorkerSession,
+        crew: Executor[J],
+        board: SharedState,
         options: PoolOptions,
         control: int,
         tell: Callable[[], None],
@@ -135,7 +135,7 @@ class Engine(Generic[J]):
                 self._alone = False
             if job.worker_id == current:
                 if job.outcome is not None:
-                    job.outcome = sound(job.outcome, self._options.broker.dlq_ttl)
+                    job.outcome = validate_outcome(job.outcome, self._options.broker.dlq_ttl)
                 self._unreported.append(job)
             else:
                 self._crew.settled(job, False)

@@ -6,11 +6,11 @@ import select
 from collections.abc import Set
 from typing import Protocol, TypeVar
 
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.storage.backends.records import Claimed, Outcome
 
 
-class Held(Protocol):
+class Job(Protocol):
     """A job: one claim, from when it was handed out until the store has accepted what became of it.
 
     Attributes:
@@ -26,10 +26,10 @@ class Held(Protocol):
     outcome: Outcome | None
 
 
-J = TypeVar("J", bound=Held)
+J = TypeVar("J", bound=Job)
 
 
-class Crew(Protocol[J]):
+class Executor(Protocol[J]):
     """Runs jobs, and hands them back finished."""
 
     @property
@@ -55,7 +55,7 @@ class Crew(Protocol[J]):
         """The process had better be replaced."""
         ...
 
-    def job(self, claimed: Claimed, entry: int, session: Session) -> J:
+    def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> J:
         """A job for a claim."""
         ...
 

@@ -27,7 +27,7 @@ _WITHOUT_ANYTHING: Final = Succeeded("", "", 0)[3:]
 _BYTES = (bytes, bytearray, memoryview)
 
 
-def sound(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
+def validate_outcome(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
     """The outcome, if a store can take it; with shorter durations, if they were too long; else a death that says why.
 
     Args:

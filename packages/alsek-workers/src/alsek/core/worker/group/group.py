@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Generic
 
 from alsek.core.clock import real_time as time
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.engine.engine import Engine
-from alsek.core.worker.engine.executor import Crew, J
-from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, Inherited, disown_forks
+from alsek.core.worker.engine.executor import Executor, J
+from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, ParentPipes, disown_forks
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.signals import leave_stop_to_supervisor
-from alsek.core.worker.thread_executor.executor import ThreadCrew
-from alsek.core.worker.thread_executor.job import Job
+from alsek.core.worker.thread_executor.executor import ThreadExecutor
+from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
@@ -34,7 +34,7 @@ log = guarded_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupOptions:
+class WorkerGroupOptions:
     """What a group is told beyond the pool's options.
 
     Attributes:
@@ -59,15 +59,15 @@ class GroupOptions:
         return self.slots
 
 
-def board_for(options: GroupOptions) -> Board:
+def board_for(options: WorkerGroupOptions) -> SharedState:
     """A board with room for what a group may hold (running, claimed ahead, finished, just claimed), and for what is no
     longer held but may still run code: given up, or telling a tracker."""
-    board = Board(12 * options.most_held + 16)
+    board = SharedState(12 * options.most_held + 16)
     board.limit = options.most_held
     return board
 
 
-class Group(ABC, Generic[J]):
+class WorkerGroup(ABC, Generic[J]):
     """Runs in the child; see :func:`~alsek.core.worker.forking.fork`.
 
     Args:
@@ -76,14 +76,14 @@ class Group(ABC, Generic[J]):
         board: What the supervisor sees.
     """
 
-    def __init__(self, pool: PoolOptions, options: GroupOptions, board: Board) -> None:
+    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, board: SharedState) -> None:
         self._pool = pool
         self._options = options
         self._board = board
         self._told_to_stop = False
         self._engine: Engine[J] | None = None
 
-    def _fork_first(self, inherited: Inherited) -> None:
+    def _fork_first(self, inherited: ParentPipes) -> None:
         """What is forked before there are threads, connections and handlers."""
 
     @abstractmethod
@@ -99,10 +99,10 @@ class Group(ABC, Generic[J]):
         """What to register as."""
 
     @abstractmethod
-    def _crew(self) -> Crew[J]:
+    def _crew(self) -> Executor[J]:
         """What runs the jobs."""
 
-    def main(self, inherited: Inherited) -> int:
+    def main(self, inherited: ParentPipes) -> int:
         """Serve until told to stop; the exit code."""
         self._fork_first(inherited)
         disown_forks(self._stop)
@@ -110,7 +110,7 @@ class Group(ABC, Generic[J]):
         if not self._begin():
             return EXIT_NOT_STARTED
         self._handle_signals()  # again: the user's start hooks may have set some of their own
-        session = Session(self._pool.broker.backend, self._worker())
+        session = WorkerSession(self._pool.broker.backend, self._worker())
         if not self._register(session):
             self._board.sign_off()
             self._finish()
@@ -137,7 +137,7 @@ class Group(ABC, Generic[J]):
 
     # ── signals ────────────────────────────────────────────────────────────────────────────────
 
-    def _listen(self, inherited: Inherited) -> int:
+    def _listen(self, inherited: ParentPipes) -> int:
         """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
         control, self._wakeup = os.pipe()
         for descriptor in (control, self._wakeup):
@@ -163,7 +163,7 @@ class Group(ABC, Generic[J]):
 
     # ── the store ──────────────────────────────────────────────────────────────────────────────
 
-    def _register(self, session: Session) -> bool:
+    def _register(self, session: WorkerSession) -> bool:
         """Register, however long the store is away; False if told to stop meanwhile."""
         pause = 0.1
         while not self._told_to_stop:
@@ -182,7 +182,7 @@ class Group(ABC, Generic[J]):
             pause = min(pause * 2, 5.0)
         return False
 
-    def _retire(self, session: Session) -> None:
+    def _retire(self, session: WorkerSession) -> None:
         try:
             session.retire()
             self._board.sign_off()
@@ -202,7 +202,7 @@ class Group(ABC, Generic[J]):
         return True
 
 
-class ThreadGroup(Group[Job]):
+class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
     """A group that runs its jobs in threads."""
 
     def _begin(self) -> bool:
@@ -219,8 +219,8 @@ class ThreadGroup(Group[Job]):
             suspects="only" if self._options.suspects_only else "alone",
         )
 
-    def _crew(self) -> ThreadCrew:
-        return ThreadCrew(
+    def _crew(self) -> ThreadExecutor:
+        return ThreadExecutor(
             self._pool.tasks,
             self._pool.broker,
             self._board,

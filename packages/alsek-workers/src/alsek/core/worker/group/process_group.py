@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from alsek.core.worker.forking import Inherited, fork_plain, wake_with_parent
-from alsek.core.worker.group.group import Group, GroupOptions
+from alsek.core.worker.forking import ParentPipes, fork_plain, wake_with_parent
+from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.process_executor.executor import ProcessCrew
+from alsek.core.worker.process_executor.executor import ProcessExecutor
 from alsek.core.worker.process_executor.frames import socket_pair
 from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD
-from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob
-from alsek.core.worker.process_executor.task_runner import Offspring
+from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
+from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Worker
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessGroupOptions(GroupOptions):
+class ProcessWorkerGroupOptions(WorkerGroupOptions):
     """What a group of processes is told besides.
 
     Attributes:
@@ -39,20 +39,20 @@ class ProcessGroupOptions(GroupOptions):
         return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_AHEAD)
 
 
-class ProcessGroup(Group[ProcessJob]):
+class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
     """A group that runs each job in a process of its own."""
 
-    def __init__(self, pool: PoolOptions, options: GroupOptions, board: Board) -> None:
+    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, board: SharedState) -> None:
         super().__init__(pool, options, board)
-        assert isinstance(options, ProcessGroupOptions)
+        assert isinstance(options, ProcessWorkerGroupOptions)
         self._processes = options
 
-    def _fork_first(self, inherited: Inherited) -> None:
+    def _fork_first(self, inherited: ParentPipes) -> None:
         ours, theirs = socket_pair()
-        self._bell = Bell()
+        self._bell = WakeupPipe()
         reused = self._processes.tasks_per_process > 1
-        self._permits = [Permits() for _ in range(self._processes.slots if reused else 0)]
-        offspring = Offspring(
+        self._permits = [StartPermits() for _ in range(self._processes.slots if reused else 0)]
+        offspring = TaskRunner(
             self._pool, self._board, self._processes.tasks_per_process, self._bell, self._permits
         )
 
@@ -83,8 +83,8 @@ class ProcessGroup(Group[ProcessJob]):
             suspects="freely",
         )
 
-    def _crew(self) -> ProcessCrew:
-        return ProcessCrew(
+    def _crew(self) -> ProcessExecutor:
+        return ProcessExecutor(
             self._pool,
             self._board,
             self._processes.slots,

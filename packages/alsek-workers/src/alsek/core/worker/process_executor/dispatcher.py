@@ -10,8 +10,8 @@ from collections import deque
 
 from alsek.core.clock import real_time as time
 from alsek.core.worker.process_executor import process_manager as nursery
-from alsek.core.worker.process_executor.prefetch_limit import Pace
-from alsek.core.worker.process_executor.process_manager import Nursery
+from alsek.core.worker.process_executor.prefetch_limit import PrefetchLimit
+from alsek.core.worker.process_executor.process_manager import TaskProcessManager
 from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
 
 #: A child that has not answered for so long (ms) is given none ahead.
@@ -20,7 +20,7 @@ _BUSY_AFTER = 20
 _MOST_A_TRIP = 64
 
 
-class Dealer:
+class Dispatcher:
     """Holds the jobs that no process has in hand.
 
     Args:
@@ -34,9 +34,11 @@ class Dealer:
         pace: How short tasks are.
     """
 
-    def __init__(self, children: Nursery, size: int, tasks_per_process: int, *, ahead: bool) -> None:
+    def __init__(
+        self, children: TaskProcessManager, size: int, tasks_per_process: int, *, ahead: bool
+    ) -> None:
         self.waiting: deque[ProcessJob] = deque()
-        self.pace = Pace()
+        self.pace = PrefetchLimit()
         self._nursery = children
         self._size = size
         self._tasks_per_process = tasks_per_process

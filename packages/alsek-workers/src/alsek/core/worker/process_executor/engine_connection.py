@@ -12,15 +12,15 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.process_executor.frames import Frames, pack, receive
-from alsek.core.worker.process_executor.start_permits import Permits
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
+from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
+from alsek.core.worker.process_executor.start_permits import StartPermits
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 
 #: How long (s) an answer may lie there while further jobs are run.
 _RING_EVERY = 0.001
 
 
-class Given(NamedTuple):
+class JobRequest(NamedTuple):
     """A job, as it is sent.
 
     Attributes:
@@ -37,7 +37,7 @@ class Given(NamedTuple):
     charge: tuple[str, str, int] | None
 
 
-class Line:
+class EngineConnection:
     """The process's end.
 
     Args:
@@ -46,11 +46,11 @@ class Line:
         permits: What tells which jobs may still be begun; None where nothing is ever taken back.
     """
 
-    def __init__(self, engine: socket.socket, bell: Bell, permits: Permits | None) -> None:
+    def __init__(self, engine: socket.socket, bell: WakeupPipe, permits: StartPermits | None) -> None:
         self._engine = engine
         self._bell = bell
         self._permits = permits
-        self._frames = Frames()
+        self._frames = FrameReader()
         self._given: deque[tuple[Any, ...]] = deque()
         self._permit: int | None = None
         self._unheard = False
@@ -58,14 +58,14 @@ class Line:
 
     # ── in ─────────────────────────────────────────────────────────────────────────────────────
 
-    def next(self) -> Given | None:
+    def next(self) -> JobRequest | None:
         """Wait for the next job, which has to be begun now; None when the engine has closed."""
         while (given := self._permitted()) is None:
             request = self._receive()
             if request is None:
                 return None
             self._given.extend(request)
-        return Given(*given)
+        return JobRequest(*given)
 
     def _permitted(self) -> tuple[Any, ...] | None:
         """The next job of those that have come; those that were taken back are passed over."""

@@ -26,21 +26,21 @@ from collections.abc import Sequence, Set
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.worker.forking import STOP_REACHES_ALL, ending_of
+from alsek.core.worker.forking import STOP_REACHES_ALL, describe_exit
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor import process_manager as nursery
-from alsek.core.worker.process_executor.dispatcher import Dealer
+from alsek.core.worker.process_executor.dispatcher import Dispatcher
 from alsek.core.worker.process_executor.frames import outcome_from_wire
-from alsek.core.worker.process_executor.process_manager import Nursery
-from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.process_executor.process_manager import TaskProcessManager
+from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
 from alsek.core.worker.process_executor.task_runner import TOLD, begins, outcome_without_hooks
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
+from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 
@@ -57,7 +57,7 @@ _BEGINS_WITHIN = 500
 _MOST_ENDING = 8
 
 
-class ProcessCrew:
+class ProcessExecutor:
     """Up to `size` processes that run jobs, and hand them back finished. The engine alone calls it.
 
     Args:
@@ -74,13 +74,13 @@ class ProcessCrew:
     def __init__(
         self,
         pool: PoolOptions,
-        board: Board,
+        board: SharedState,
         size: int,
         tasks_per_process: int,
         prune_interval: int,
         template: socket.socket,
-        bell: Bell,
-        permits: Sequence[Permits],
+        bell: WakeupPipe,
+        permits: Sequence[StartPermits],
     ) -> None:
         self._pool = pool
         self._board = board
@@ -93,8 +93,8 @@ class ProcessCrew:
         self._finished: list[ProcessJob] = []
         #: Jobs whose process was ended by a SIGTERM that is not the engine's, with when that is charged (monotonic ms).
         self._terminated: list[tuple[int, ProcessJob, str]] = []
-        self._nursery = Nursery(template, size, permits, begins(pool), in_start_hooks(pool.hooks))
-        self._dealer = Dealer(self._nursery, size, tasks_per_process, ahead=bool(permits))
+        self._nursery = TaskProcessManager(template, size, permits, begins(pool), in_start_hooks(pool.hooks))
+        self._dealer = Dispatcher(self._nursery, size, tasks_per_process, ahead=bool(permits))
         self._nursery.order(0)
 
     # ── what the engine asks ───────────────────────────────────────────────────────────────────
@@ -126,7 +126,7 @@ class ProcessCrew:
         """Never: its processes are replaced one by one."""
         return False
 
-    def job(self, claimed: Claimed, entry: int, session: Session) -> ProcessJob:
+    def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> ProcessJob:
         """A job for a claim."""
         return ProcessJob(claimed, entry, session.worker)
 
@@ -318,11 +318,13 @@ class ProcessCrew:
             job.repeated = job.repeated or not excused
             self._dealer.waiting.appendleft(job)
             return
-        where = f"the process that ran message {job.claimed.uuid!r} {ending_of(status)}"
+        where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if child.doom is None and begun and status == -signal.SIGTERM:
             self._terminated.append((monotonic_ms() + STOP_REACHES_ALL, job, where))
             return
-        log.error("Process %d %s: %s.", child.pid, ending_of(status), child.doom[1] if child.doom else where)
+        log.error(
+            "Process %d %s: %s.", child.pid, describe_exit(status), child.doom[1] if child.doom else where
+        )
         self._charge(job, child.doom or ("WorkerLostError", where))
 
     def _charge(self, job: ProcessJob, charge: tuple[str, str]) -> None:

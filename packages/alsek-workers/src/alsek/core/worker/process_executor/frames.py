@@ -36,7 +36,7 @@ def pack(value: Any) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class Frames:
+class FrameReader:
     """Takes frames out of a stream of bytes."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def socket_of(descriptor: int) -> socket.socket:
     return connection
 
 
-def receive(connection: socket.socket, frames: Frames) -> Any:
+def receive(connection: socket.socket, frames: FrameReader) -> Any:
     """Wait for the next frame; None when the other end has closed."""
     while (value := frames.take()) is None:
         try:

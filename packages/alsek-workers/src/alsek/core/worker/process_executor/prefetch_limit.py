@@ -20,7 +20,7 @@ _LONG = 20.0
 _MEMORY = 16
 
 
-class Pace:
+class PrefetchLimit:
     """The running mean of what a task takes, from the engine's point of view.
 
     Attributes:

@@ -20,9 +20,9 @@ from typing import Any, NoReturn
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.forking import EXIT_NOT_STARTED, ending_of
-from alsek.core.worker.process_executor.frames import Frames, pack, socket_of
-from alsek.core.worker.process_executor.start_permits import Permits
+from alsek.core.worker.forking import EXIT_NOT_STARTED, describe_exit
+from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_of
+from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL
 
@@ -40,7 +40,7 @@ _TEMPLATE_HANGS = 30_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 500, 30_000
 
 
-class Nursery:
+class TaskProcessManager:
     """Has children forked, and keeps account of them.
 
     Args:
@@ -57,7 +57,12 @@ class Nursery:
     """
 
     def __init__(
-        self, template: socket.socket, size: int, permits: Sequence[Permits], begins: bool, hooks: str = ""
+        self,
+        template: socket.socket,
+        size: int,
+        permits: Sequence[StartPermits],
+        begins: bool,
+        hooks: str = "",
     ) -> None:
         self.children: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
@@ -70,7 +75,7 @@ class Nursery:
         self._lanes = list(range(len(permits)))
         self._ordered: deque[int | None] = deque()  # the lane of each, oldest first
         self._starting: set[TaskProcess] = set()
-        self._frames = Frames()
+        self._frames = FrameReader()
         self._descriptors: deque[int] = deque()
         self._heard_at = 0
         self._pause = 0
@@ -187,7 +192,7 @@ class Nursery:
             self._wait_to_fork("A task process did not start")
         elif not told_to_end and not had_jobs and not child.served:
             hooks = "" if child.ready else self._hooks
-            self._wait_to_fork(f"A task process {ending_of(status)} before it had a task{hooks}")
+            self._wait_to_fork(f"A task process {describe_exit(status)} before it had a task{hooks}")
 
     def _free(self, lane: int | None) -> None:
         if lane is not None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 NUMBERS = 256
 
 
-class Permits:
+class StartPermits:
     """Of one process; made before the engine and the process are forked."""
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.process_executor.frames import Frames, pack
-from alsek.core.worker.process_executor.start_permits import NUMBERS, Permits
+from alsek.core.worker.process_executor.frames import FrameReader, pack
+from alsek.core.worker.process_executor.start_permits import NUMBERS, StartPermits
 from alsek.storage.backends.records import Claimed, Outcome, Worker
 
 _SEND_TIMEOUT = struct.pack("ll", 10, 0)  # a struct timeval
@@ -72,7 +72,7 @@ class TaskProcess:
     """
 
     def __init__(
-        self, pid: int, connection: socket.socket, ready: bool, permits: Permits | None, lane: int | None
+        self, pid: int, connection: socket.socket, ready: bool, permits: StartPermits | None, lane: int | None
     ) -> None:
         self.pid = pid
         self.connection = connection
@@ -88,7 +88,7 @@ class TaskProcess:
         self.doom: tuple[str, str] | None = None
         self.kill_at = 0
         self.heard_at = 0.0
-        self._frames = Frames()
+        self._frames = FrameReader()
         self._unsent: list[ProcessJob] = []
         self._bytes = 0
         self._given = 0

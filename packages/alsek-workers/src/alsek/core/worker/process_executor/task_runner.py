@@ -13,7 +13,7 @@ When a job is begun, and until when it must have ended, the child writes on the 
 
 SIGTERM ends the child if the engine sends it, because its job is overdue or revoked, or if somebody else sends it to
 this process. But a service manager that stops the pool may send it to every process of it at once, and what runs is to
-finish then, as if only the pool had been told. See :meth:`Offspring.terminated`.
+finish then, as if only the pool had been told. See :meth:`TaskRunner.terminated`.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.lifecycle import (
     Attempt,
     Conclusion,
-    Owed,
+    StatusReport,
     attempt,
     bury,
-    bury_unread,
     conclude,
-    condemned,
+    dead_letter_unreadable,
     owed,
+    rejection_of,
     report,
     tell,
     unknown_task,
 )
-from alsek.core.execution.session import ForeignSession, Session
+from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
-from alsek.core.worker.charging import charged
+from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.forking import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.process_executor.engine_connection import Given, Line
+from alsek.core.worker.process_executor.engine_connection import EngineConnection, JobRequest
 from alsek.core.worker.process_executor.frames import outcome_to_wire, pack, socket_pair
-from alsek.core.worker.process_executor.start_permits import Permits
-from alsek.core.worker.process_executor.wakeup_pipe import Bell
-from alsek.core.worker.shared_state import Board
+from alsek.core.worker.process_executor.start_permits import StartPermits
+from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
+from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,
@@ -86,7 +86,7 @@ CHARGES: Final[dict[str, type[TaskError]]] = {
 }
 
 
-class Offspring:
+class TaskRunner:
     """Runs in the child.
 
     Args:
@@ -98,7 +98,12 @@ class Offspring:
     """
 
     def __init__(
-        self, pool: PoolOptions, board: Board, most_tasks: int, bell: Bell, permits: Sequence[Permits] = ()
+        self,
+        pool: PoolOptions,
+        board: SharedState,
+        most_tasks: int,
+        bell: WakeupPipe,
+        permits: Sequence[StartPermits] = (),
     ) -> None:
         self._pool = pool
         self._board = board
@@ -128,13 +133,13 @@ class Offspring:
         """Serve messages of a task that does nothing, in a line that leads nowhere."""
         task = Task(_nothing, self._pool.broker, name="rehearsal")
         pool = replace(self._pool, tasks={task.name: task}, hooks=())
-        board, bell = Board(1), Bell()
+        board, bell = SharedState(1), WakeupPipe()
         engine, process = socket_pair()
         heard = logging.root.manager.disable
         logging.disable(logging.CRITICAL)  # it would tell of messages that there are not
         try:
             engine.sendall(pack(tuple((n, 0, tuple(claimed), None) for n in range(_REHEARSALS))))
-            Offspring(pool, board, _REHEARSALS, bell).main(process)
+            TaskRunner(pool, board, _REHEARSALS, bell).main(process)
         finally:
             logging.disable(heard)
             for each in (engine, process, board, bell):
@@ -148,7 +153,7 @@ class Offspring:
             lane: Which of the permits are this process's.
         """
         self._pid = os.getpid()
-        line = Line(engine, self._bell, self._own_permits(lane))
+        line = EngineConnection(engine, self._bell, self._own_permits(lane))
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
@@ -177,13 +182,13 @@ class Offspring:
         run_hooks(self._pool.hooks, "stop")
         return 0
 
-    def _own_permits(self, lane: int | None) -> Permits | None:
+    def _own_permits(self, lane: int | None) -> StartPermits | None:
         """This process's permits; what it needs nothing of is closed."""
         for number, permits in enumerate(self._permits):
             permits.close(taken=number != lane)
         return None if lane is None else self._permits[lane]
 
-    def _serve(self, given: Given) -> tuple[bytes, list[Owed]]:
+    def _serve(self, given: JobRequest) -> tuple[bytes, list[StatusReport]]:
         """The answer, and what trackers are to be told that the store does not write itself."""
         began, charge, claimed = monotonic_ms(), given.charge, Claimed(*given.claimed)
         self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
@@ -191,14 +196,14 @@ class Offspring:
         try:
             delivery = Delivery(claimed, self._session(), broker.backend.serializer)
         except CorruptMessageError as error:
-            return _answer(bury_unread(claimed, error, broker.dlq_ttl), False), []
+            return _answer(dead_letter_unreadable(claimed, error, broker.dlq_ttl), False), []
         task = self._pool.tasks.get(delivery.task_name)
         if task is None:
             unknown = bury(None, delivery, unknown_task(delivery, self._pool.tasks), broker)
             return _answer(unknown.outcome, False), []
         if charge is None:
             self._board.start(given.entry, began + delivery.timeout)
-            doom = condemned(claimed, self._pool.max_losses)
+            doom = rejection_of(claimed, self._pool.max_losses)
         else:
             doom = CHARGES[charge[0]](charge[1])
         if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
@@ -243,9 +248,9 @@ class Offspring:
         if os.getpid() != self._pid:
             forks.leave()
 
-    def _session(self) -> Session:
+    def _session(self) -> WorkerSession:
         worker_id = self._board.worker_id or ""
-        return ForeignSession(
+        return ReadOnlySession(
             self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0)
         )
 
@@ -266,4 +271,4 @@ def outcome_without_hooks(
     pool: PoolOptions, worker: Worker, claimed: Claimed, name: str, text: str
 ) -> Outcome:
     """What becomes of a charged message when even the child that was to conclude it failed: `max_retries` decides."""
-    return charged(pool, worker, claimed, CHARGES[name](text), with_hooks=False)
+    return conclude_charged(pool, worker, claimed, CHARGES[name](text), with_hooks=False)

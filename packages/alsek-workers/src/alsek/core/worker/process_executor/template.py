@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.core.worker.forking import Handler, die_with, disown_forks, exit_with, flush
-from alsek.core.worker.process_executor.frames import Frames, pack, socket_pair
+from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
 from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
@@ -58,7 +58,7 @@ class Template:
         self._terminated = terminated
         self._children: set[int] = set()
         self._signalled: set[int] = set()
-        self._frames = Frames()
+        self._frames = FrameReader()
 
     def main(self) -> int:
         """Serve until the engine closes the socket; then end all children."""

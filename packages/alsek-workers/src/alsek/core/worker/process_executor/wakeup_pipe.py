@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 
-class Bell:
+class WakeupPipe:
     """Made before the engine and the template are forked. One byte a ring: the lowest of the process's id."""
 
     def __init__(self) -> None:

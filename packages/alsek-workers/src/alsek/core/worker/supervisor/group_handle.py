@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.forking import Child
-from alsek.core.worker.group.group import GroupOptions
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.supervisor.recovery import Death
+from alsek.core.worker.forking import ChildProcess
+from alsek.core.worker.group.group import WorkerGroupOptions
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.supervisor.recovery import DeathReport
 from alsek.storage.backends.records import Worker
 
 #: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
@@ -19,7 +19,7 @@ STORE_HANGS = 8_000
 _LAST_BREATH = 2.0
 
 
-class Member:
+class GroupHandle:
     """A group.
 
     Attributes:
@@ -32,7 +32,7 @@ class Member:
         wedged_tokens: Of the tasks for which it was killed.
     """
 
-    def __init__(self, child: Child, board: Board, options: GroupOptions) -> None:
+    def __init__(self, child: ChildProcess, board: SharedState, options: WorkerGroupOptions) -> None:
         self.child = child
         self.board = board
         self.options = options
@@ -78,7 +78,7 @@ class Member:
         self.board.stopping = 1
         self.child.signal(15)
 
-    def death(self, worker: Worker, *, by_stop: bool) -> Death:
+    def death(self, worker: Worker, *, by_stop: bool) -> DeathReport:
         """What its death means for what it held as this worker.
 
         Args:
@@ -94,7 +94,7 @@ class Member:
             live = frozenset(entry.token for entry in entries if entry.live and shared)
             finished = frozenset(entry.token for entry in entries if entry.live or entry.over) - live
             strangers = self.board.strangers if shared else 0
-        return Death(
+        return DeathReport(
             worker=worker,
             ending=self.child.ending,
             overdue=self.wedged_tokens,

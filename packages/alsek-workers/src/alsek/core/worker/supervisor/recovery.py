@@ -17,11 +17,11 @@ from typing import NamedTuple
 from alsek.core.clock import real_time as time
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.lifecycle import report
-from alsek.core.execution.session import ForeignSession
+from alsek.core.execution.session import ReadOnlySession
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.charging import charged
+from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.forking import Inherited, disown_forks
+from alsek.core.worker.forking import ParentPipes, disown_forks
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
@@ -42,7 +42,7 @@ PATIENCE = 5.0
 _MOST_NAMED = 20
 
 
-class Death(NamedTuple):
+class DeathReport(NamedTuple):
     """A process that has ended without handing back what it held.
 
     Attributes:
@@ -84,7 +84,7 @@ class Death(NamedTuple):
         return bool(self.live) and not self.overdue and len(self.live) + self.strangers > 1
 
 
-class Aftermath:
+class Recovery:
     """Settles one death.
 
     Args:
@@ -93,16 +93,16 @@ class Aftermath:
         with_hooks: Let the task's own ``do_retry`` and hooks have their say.
     """
 
-    def __init__(self, pool: PoolOptions, death: Death, *, with_hooks: bool) -> None:
+    def __init__(self, pool: PoolOptions, death: DeathReport, *, with_hooks: bool) -> None:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
         self._charged: dict[str, Claimed] = {}
         self._contexts = Contexts()
         self._settled = mmap.mmap(-1, 1)
-        self._session = ForeignSession(pool.broker.backend, death.worker)
+        self._session = ReadOnlySession(pool.broker.backend, death.worker)
 
-    def main(self, inherited: Inherited) -> int:
+    def main(self, inherited: ParentPipes) -> int:
         """In the child: settle, whatever signals come."""
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
@@ -181,7 +181,7 @@ class Aftermath:
         error = self._death.blame(claimed)
         if error is not None:
             self._charged[claimed.uuid] = claimed
-            decide = functools.partial(charged, with_hooks=self._with_hooks)
+            decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
             return self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)

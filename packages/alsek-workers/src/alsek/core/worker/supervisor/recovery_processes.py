@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.forking import Child, fork
+from alsek.core.worker.forking import ChildProcess, fork
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.supervisor.recovery import PATIENCE, Aftermath, Death
+from alsek.core.worker.supervisor.recovery import PATIENCE, DeathReport, Recovery
 
 log = guarded_logger(__name__)
 
@@ -20,11 +20,16 @@ log = guarded_logger(__name__)
 _LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
 
 
-class _Settling:
+class _RecoveryProcess:
     """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
 
     def __init__(
-        self, child: Child, aftermath: Aftermath, death: Death, hooks_until: float | None, until: float
+        self,
+        child: ChildProcess,
+        aftermath: Recovery,
+        death: DeathReport,
+        hooks_until: float | None,
+        until: float,
     ) -> None:
         self.child = child
         self.aftermath = aftermath
@@ -33,7 +38,7 @@ class _Settling:
         self.until = until
 
 
-class Settlements:
+class RecoveryProcesses:
     """The deaths that are being settled.
 
     Args:
@@ -44,11 +49,11 @@ class Settlements:
     def __init__(self, pool: PoolOptions, inherited: Callable[[], tuple[int, ...]]) -> None:
         self._pool = pool
         self._inherited = inherited
-        self._underway: list[_Settling] = []
+        self._underway: list[_RecoveryProcess] = []
         self._unhooked: set[str] = set()  # workers whose messages are settled without hooks
 
     @property
-    def children(self) -> list[Child]:
+    def children(self) -> list[ChildProcess]:
         """Those that settle now."""
         return [settling.child for settling in self._underway]
 
@@ -58,9 +63,9 @@ class Settlements:
         hooks = [settling.hooks_until for settling in self._underway if settling.hooks_until is not None]
         return hooks + [settling.until for settling in self._underway]
 
-    def begin(self, death: Death, *, with_hooks: bool = True) -> None:
+    def begin(self, death: DeathReport, *, with_hooks: bool = True) -> None:
         """Have a death settled."""
-        aftermath = Aftermath(self._pool, death, with_hooks=with_hooks)
+        aftermath = Recovery(self._pool, death, with_hooks=with_hooks)
         try:
             child = fork(aftermath.main, self._inherited())
         except OSError as error:
@@ -70,7 +75,7 @@ class Settlements:
         hooks_until = now + PATIENCE if with_hooks else None
         # It gives up by itself after two leases; this is for one that hangs.
         until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
-        self._underway.append(_Settling(child, aftermath, death, hooks_until, until))
+        self._underway.append(_RecoveryProcess(child, aftermath, death, hooks_until, until))
 
     def reap(self, *, patient: bool) -> None:
         """See to those that have ended, and to those whose time is over.
@@ -101,7 +106,7 @@ class Settlements:
             if settling.hooks_until is not None:
                 settling.hooks_until = min(settling.hooks_until, killed_at + _LAST_HOOKS)
 
-    def _settled_badly(self, settling: _Settling) -> None:
+    def _settled_badly(self, settling: _RecoveryProcess) -> None:
         """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
         if settling.death.worker.id not in self._unhooked and time.monotonic() <= settling.until:
             self._unhooked.add(settling.death.worker.id)

@@ -17,11 +17,11 @@ from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
-from alsek.core.worker.group.group import Group, GroupOptions, board_for
+from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, board_for
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.supervisor.group_handle import Member
-from alsek.core.worker.supervisor.recovery_processes import Settlements
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.supervisor.group_handle import GroupHandle
+from alsek.core.worker.supervisor.recovery_processes import RecoveryProcesses
 from alsek.core.worker.supervisor.signals import StopSignals
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
@@ -53,16 +53,16 @@ class Supervisor:
     def __init__(
         self,
         pool: PoolOptions,
-        group: GroupOptions,
-        kind: Callable[[PoolOptions, GroupOptions, Board], Group[Any]],
+        group: WorkerGroupOptions,
+        kind: Callable[[PoolOptions, WorkerGroupOptions, SharedState], WorkerGroup[Any]],
         n_processes: int,
     ) -> None:
         self._pool = pool
         self._group = group
         self._kind = kind
         self._n_processes = n_processes
-        self._members: list[Member] = []
-        self._settlements = Settlements(pool, self._descriptors)
+        self._members: list[GroupHandle] = []
+        self._settlements = RecoveryProcesses(pool, self._descriptors)
         self._renew_at = 0.0
         self._failed_starts = 0
         self._start_at = 0.0
@@ -97,7 +97,7 @@ class Supervisor:
 
     # ── children ───────────────────────────────────────────────────────────────────────────────
 
-    def _start_group(self, options: GroupOptions) -> None:
+    def _start_group(self, options: WorkerGroupOptions) -> None:
         board = board_for(options)
         try:
             child = fork(self._kind(self._pool, options, board).main, self._descriptors())
@@ -106,7 +106,7 @@ class Supervisor:
             self._start_at = time.monotonic() + 1.0
             log.error("No group can be started now: %s", error)
             return
-        self._members.append(Member(child, board, options))
+        self._members.append(GroupHandle(child, board, options))
         self._share_out()
         log.info("Started group %d%s.", child.pid, " for suspects" if options.suspects_only else "")
 
@@ -123,7 +123,7 @@ class Supervisor:
                 member.board.close()
         self._settlements.reap(patient=self._store_away and self._killed_at is None)
 
-    def _see_off(self, member: Member) -> None:
+    def _see_off(self, member: GroupHandle) -> None:
         """What follows from a group's end. Where one is missed, :meth:`_scale` starts it, not before `_start_at`.
 
         The board tells, and not the exit code: a task or a hook may end the process with any.
@@ -151,7 +151,7 @@ class Supervisor:
         self._start_at = time.monotonic() + pause
         log.error("%s: trying again in %.0f s.", what, pause)
 
-    def _mourn(self, member: Member, worker_id: str) -> None:
+    def _mourn(self, member: GroupHandle, worker_id: str) -> None:
         self._failed_starts = 0
         if time.monotonic() - member.born < _YOUNG:
             self._young_deaths += 1
@@ -213,7 +213,7 @@ class Supervisor:
     # ── scaling ────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def _regular(self) -> list[Member]:
+    def _regular(self) -> list[GroupHandle]:
         return [m for m in self._members if m.stays and not m.board.draining]
 
     def _scale(self) -> None:
@@ -241,7 +241,7 @@ class Supervisor:
             log.info("Group %d has been idle: it ends.", idle[-1].child.pid)
             idle[-1].dismiss()
 
-    def _saturated_at(self, regular: list[Member]) -> int | None:
+    def _saturated_at(self, regular: list[GroupHandle]) -> int | None:
         """When another group is called for (monotonic ms); None while it is not."""
         # Those that take no more count as well: together no more run than the pool may run at once.
         if sum(member.stays for member in self._members) >= self._n_processes:
@@ -255,7 +255,7 @@ class Supervisor:
             return
         for member in self._members:
             member.board.suspects = 0
-        self._start_group(GroupOptions(slots=1, suspects_only=True))
+        self._start_group(WorkerGroupOptions(slots=1, suspects_only=True))
 
     def _share_out(self) -> None:
         """While suspects have a group, one of the others runs a task fewer, so that together there are no more."""

@@ -25,15 +25,15 @@ class _Quiet(BaseException):
     """Raised to be caught at once."""
 
 
-def raise_in(thread: int, kind: type[BaseException]) -> None:
+def raise_in_thread(thread: int, kind: type[BaseException]) -> None:
     """Have an exception of this kind raised in a thread, named by its ident. One that has ended is no error."""
     _set(thread, kind)
 
 
-def take_back_raised() -> None:
+def clear_pending() -> None:
     """Take back what is to be raised in the calling thread and has not been yet.
 
-    Nobody may call :func:`raise_in` for this thread meanwhile.
+    Nobody may call :func:`raise_in_thread` for this thread meanwhile.
     """
     me = threading.get_ident()
     _unset(me, None)

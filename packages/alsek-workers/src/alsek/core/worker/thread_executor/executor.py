@@ -12,13 +12,13 @@ from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.execution.lifecycle import AnyTask
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.thread_executor.job import Job
-from alsek.core.worker.thread_executor.recent_durations import Rhythm
-from alsek.core.worker.thread_executor.work_queue import Inbox
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.thread_executor.job import ThreadJob
+from alsek.core.worker.thread_executor.recent_durations import RecentDurations
+from alsek.core.worker.thread_executor.work_queue import WorkQueue
 from alsek.storage.backends.records import Claimed, Released
 
 log = guarded_logger(__name__)
@@ -33,7 +33,7 @@ _HIRE_AFTER = 1_000
 _BRISK_WAIT = 2
 
 
-class ThreadCrew:
+class ThreadExecutor:
     """Up to `size` threads that run jobs, and hand them back finished.
 
     The engine alone calls it, except for what is said to run in the threads. Threads are started as they are
@@ -44,7 +44,7 @@ class ThreadCrew:
         broker: Whose messages they are.
         board: Where starts and ends are written.
         size: How many threads.
-        max_losses: See :func:`~alsek.core.execution.lifecycle.condemned`.
+        max_losses: See :func:`~alsek.core.execution.lifecycle.rejection_of`.
         patient: Never abandon a thread: its slot is taken until it ends.
     """
 
@@ -52,7 +52,7 @@ class ThreadCrew:
         self,
         tasks: dict[str, AnyTask],
         broker: Broker,
-        board: Board,
+        board: SharedState,
         size: int,
         max_losses: int,
         patient: bool = False,
@@ -64,21 +64,21 @@ class ThreadCrew:
         self._max_losses = max_losses
         self._patient = patient
         self._contexts = Contexts()
-        self._inbox: Inbox[Job | Callable[[], Job | None] | None] = Inbox()
-        self._rhythm = Rhythm()
+        self._inbox: WorkQueue[ThreadJob | Callable[[], ThreadJob | None] | None] = WorkQueue()
+        self._rhythm = RecentDurations()
         #: When something was last begun by an idle crew, or handed back (monotonic ms).
         self._moved_at = 0
-        self._finished: deque[Job] = deque()
-        self._running: dict[int, Job] = {}
+        self._finished: deque[ThreadJob] = deque()
+        self._running: dict[int, ThreadJob] = {}
         #: Settled, and their trackers are to hear of it.
-        self._reporting: set[Job] = set()
+        self._reporting: set[ThreadJob] = set()
         self._threads = 0
         #: When a thread is to be started again (monotonic ms), since none could be; 0 while all is well.
         self._hire_at = 0
         self._numbers = 0
         self._hired: set[threading.Thread] = set()
         #: Threads that were given up and have not ended, with what they ran.
-        self._strays: dict[threading.Thread, Job] = {}
+        self._strays: dict[threading.Thread, ThreadJob] = {}
         self._bell, self._ringer = os.pipe()
         os.set_blocking(self._ringer, False)
         os.set_blocking(self._bell, False)
@@ -104,11 +104,11 @@ class ThreadCrew:
         """So many threads have been abandoned that the process had better be replaced."""
         return len(self._strays) >= self._size
 
-    def job(self, claimed: Claimed, entry: int, session: Session) -> Job:
+    def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> ThreadJob:
         """A job for a claim."""
-        return Job(claimed, session, entry, session.worker.id)
+        return ThreadJob(claimed, session, entry, session.worker.id)
 
-    def start(self, job: Job) -> None:
+    def start(self, job: ThreadJob) -> None:
         """Run a job in a thread."""
         if not self._running:
             self._moved_at = monotonic_ms()
@@ -123,7 +123,7 @@ class ThreadCrew:
         if not self._inbox.wake() and self._threads < min(self._size, max(1, len(self._running))):
             self._hire()
 
-    def settled(self, job: Job, accepted: bool) -> None:
+    def settled(self, job: ThreadJob, accepted: bool) -> None:
         """If the store has accepted it, tell the trackers that it does not write itself; in a thread."""
         if not accepted or not job.owed:
             return
@@ -131,7 +131,7 @@ class ThreadCrew:
         self._reporting.add(job)
         self._board.begin(job.entry)  # a tracker is code of the user's
 
-        def report() -> Job | None:
+        def report() -> ThreadJob | None:
             job.context.copy().run(job.report)  # a copy: a thread that was given up may still be in it
             self._reporting.discard(job)
             if job.was_taken:
@@ -149,7 +149,7 @@ class ThreadCrew:
             if job.claimed.uuid == uuid and not job.revoked:
                 job.revoke()
 
-    def collect(self) -> list[Job]:
+    def collect(self) -> list[ThreadJob]:
         """What has finished since the last time: while tasks are very short, many at once."""
         if not self._ripe and monotonic_ms() < self._moved_at + _BRISK_WAIT:
             return []
@@ -259,7 +259,7 @@ class ThreadCrew:
             elif stray.deadline and now >= stray.next_interrupt:
                 stray.interrupt(now)
 
-    def _forget(self, thread: threading.Thread, stray: Job) -> None:
+    def _forget(self, thread: threading.Thread, stray: ThreadJob) -> None:
         """A thread that was given up has ended: once no other runs code for its message, none does."""
         if stray.claimed.token in self._running or stray in self._reporting:
             return  # another thread concludes it, or tells its tracker
@@ -268,7 +268,7 @@ class ThreadCrew:
         if stray not in self._strays.values():
             self._board.conclude(stray.entry)
 
-    def _abandon(self, job: Job) -> None:
+    def _abandon(self, job: ThreadJob) -> None:
         thread = job.runner
         if not job.abandon():
             return
@@ -277,26 +277,26 @@ class ThreadCrew:
         self._rhythm.lose()
         self._replace(thread, job, "did not end after the timeout")
 
-        def conclude() -> Job:
+        def conclude() -> ThreadJob:
             job.context.copy().run(job.conclude_timeout)
             return job
 
         self._inbox.put(conclude)
         self._call_thread()
 
-    def _give_up(self, job: Job) -> None:
+    def _give_up(self, job: ThreadJob) -> None:
         thread = job.runner
         if job.give_up():
             self._replace(thread, job, "did not end what follows the task")
             self._finished.append(job)
 
-    def _give_up_report(self, job: Job) -> None:
+    def _give_up_report(self, job: ThreadJob) -> None:
         thread = job.runner
         if job.give_up_report():
             self._reporting.discard(job)
             self._replace(thread, job, "did not end telling a tracker what became of it")
 
-    def _replace(self, thread: threading.Thread | None, job: Job, why: str) -> None:
+    def _replace(self, thread: threading.Thread | None, job: ThreadJob, why: str) -> None:
         assert thread is not None
         self._strays[thread] = job
         self._board.abandoned = len(self._strays)
@@ -334,9 +334,9 @@ class ThreadCrew:
         tasks, broker, max_losses, board = self._tasks, self._broker, self._max_losses, self._board
         contexts = self._contexts
         while (work := self._inbox.get(bed)) is not None:
-            job: Job | None
+            job: ThreadJob | None
             try:
-                if isinstance(work, Job):
+                if isinstance(work, ThreadJob):
                     job = work
                     began = time.monotonic_ns()
                     job.context = contexts.fresh()

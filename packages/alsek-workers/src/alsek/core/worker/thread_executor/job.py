@@ -13,23 +13,23 @@ from alsek.core.execution.lifecycle import (
     AnyTask,
     Attempt,
     Conclusion,
-    Owed,
+    StatusReport,
     attempt,
     bury,
-    bury_unread,
     conclude,
-    condemned,
+    dead_letter_unreadable,
     owed,
+    rejection_of,
     report,
     tell,
     unknown_task,
     without_hooks,
 )
-from alsek.core.execution.session import Session
+from alsek.core.execution.session import WorkerSession
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
-from alsek.core.worker.shared_state import Board
-from alsek.core.worker.thread_executor.async_exceptions import raise_in, take_back_raised
+from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
 from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Outcome
 
@@ -40,7 +40,7 @@ CONCLUDE_WITHIN = 8_000
 _INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
 
 
-class Job:
+class ThreadJob:
     """One claim, from when it was handed out until the store has accepted what became of it.
 
     The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an
@@ -77,7 +77,7 @@ class Job:
         "worker_id",
     )
 
-    def __init__(self, claimed: Claimed, session: Session, entry: int, worker_id: str) -> None:
+    def __init__(self, claimed: Claimed, session: WorkerSession, entry: int, worker_id: str) -> None:
         self.claimed = claimed
         self.session = session
         self.entry = entry
@@ -86,7 +86,7 @@ class Job:
         self.delivery: Delivery | None = None
         self.outcome: Outcome | None = None
         #: What trackers are to hear once the outcome has been accepted.
-        self.owed: list[Owed] = []
+        self.owed: list[StatusReport] = []
         self._tasks: dict[str, AnyTask] = {}
         #: How long it had a thread (ns), the user's hooks, store and tracker included; 0 if it had none.
         self.took_ns = 0
@@ -111,7 +111,7 @@ class Job:
 
     # ── in the thread that runs it ─────────────────────────────────────────────────────────────
 
-    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
+    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: SharedState) -> None:
         """Open the message, run its task, and leave what becomes of it in `outcome`."""
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
@@ -120,7 +120,7 @@ class Job:
         if not self._taken_from:
             board.conclude(self.entry)
 
-    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: Board) -> None:
+    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: SharedState) -> None:
         delivery = self._open(broker, max_losses, tasks)
         if delivery is None:
             return
@@ -154,11 +154,11 @@ class Job:
         try:
             delivery = Delivery(claimed, self.session, broker.backend.serializer)
         except CorruptMessageError as error:
-            self.outcome = bury_unread(claimed, error, broker.dlq_ttl)
+            self.outcome = dead_letter_unreadable(claimed, error, broker.dlq_ttl)
             return None
         self.delivery, self._tasks = delivery, tasks
         self.task = tasks.get(delivery.task_name)
-        error_found = condemned(claimed, max_losses)
+        error_found = rejection_of(claimed, max_losses)
         if error_found is None and self.task is not None:
             return delivery
         if error_found is None:
@@ -166,7 +166,7 @@ class Job:
         self._settle(bury(self.task, delivery, error_found, broker))
         return None
 
-    def _attempt(self, board: Board) -> Attempt:
+    def _attempt(self, board: SharedState) -> Attempt:
         made: Attempt | None = None
         assert self.task is not None
         assert self.delivery is not None
@@ -194,7 +194,7 @@ class Job:
             return Attempt(exception=MessageRevokedError(f"{self.delivery.summary} was revoked while it ran"))
         return made
 
-    def _arm(self, board: Board) -> None:
+    def _arm(self, board: SharedState) -> None:
         assert self.delivery is not None
         deadline = monotonic_ms() + self.delivery.timeout
         board.start(self.entry, deadline)
@@ -204,12 +204,12 @@ class Job:
             self.next_interrupt = deadline
             self.deadline = deadline
 
-    def _disarm(self, board: Board) -> None:
+    def _disarm(self, board: SharedState) -> None:
         with self._lock:
             self._armed = False
             self.deadline = 0
         if self.timed_out or self.revoked:
-            take_back_raised()
+            clear_pending()
         if not self.abandoned:
             board.end(self.entry)
 
@@ -259,14 +259,14 @@ class Job:
             if self._armed and not self._ending:
                 self.timed_out = True
                 self.next_interrupt = now + 1_000
-                raise_in(self._thread, TaskTimeoutError)
+                raise_in_thread(self._thread, TaskTimeoutError)
 
     def revoke(self) -> None:
         """Raise in the thread that runs the task that its message was revoked, if it still runs."""
         with self._lock:
             if self._armed and not self._ending and not self.timed_out:
                 self.revoked = True
-                raise_in(self._thread, MessageRevokedError)
+                raise_in_thread(self._thread, MessageRevokedError)
 
     def abandon(self) -> bool:
         """Give up the thread that runs the task; False if it has just ended."""
@@ -296,10 +296,10 @@ class Job:
             error = TaskTimeoutError(
                 f"message {self.claimed.uuid!r} could not be opened within {CONCLUDE_WITHIN} ms"
             )
-            self.outcome = bury_unread(self.claimed, error, self.session.worker.dlq_ttl)
+            self.outcome = dead_letter_unreadable(self.claimed, error, self.session.worker.dlq_ttl)
             return True
         store = self.task.result_store
-        kept = store is None or store.rides_with(self.task.broker.backend)
+        kept = store is None or store.is_atomic_with(self.task.broker.backend)
         made = self.made
         if made is None or (made.failure is None if made.exception is not None else not kept):
             what = f"the hooks, result store or tracker of task {self.task.name!r}, or the text of its exception,"

@@ -15,7 +15,7 @@ _BRISK_NS: Final = 100_000
 _UNKNOWN_NS: Final = 4_000_000
 
 
-class Rhythm:
+class RecentDurations:
     """Remembers the longest of the last tasks: those before count an eighth less each time that some have ended."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 W = TypeVar("W")
 
 
-class Inbox(Generic[W]):
+class WorkQueue(Generic[W]):
     """First in, first out. What one thread puts in, others take; each method but :meth:`get` returns at once.
 
     It has no lock of its own: appending to a deque or a list, and taking from one, are single steps of the interpreter.

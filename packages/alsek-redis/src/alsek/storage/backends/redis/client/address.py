@@ -18,7 +18,7 @@ from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.url import check_url, refuse
 
-_logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 #: redis.Redis or RedisCluster: their type parameters differ between releases of redis-py.
 Client: TypeAlias = Any
@@ -143,7 +143,7 @@ def look_again(cluster: Client) -> None:
         cluster.nodes_manager.initialize()
     except CLIENT_ERRORS as error:
         let_through(error)
-        _logger.debug("no node of the cluster answers: %s", error)
+        log.debug("no node of the cluster answers: %s", error)
 
 
 def database_of(client: Client) -> int:

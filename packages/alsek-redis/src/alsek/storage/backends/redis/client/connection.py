@@ -52,7 +52,7 @@ from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.readiness import comes
 from alsek.storage.backends.redis.client.resp import Argument, encode
 
-_logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
@@ -302,7 +302,7 @@ class Link:
             if self._outage_since is not None:
                 return
             self._outage_since = time.monotonic()
-        _logger.warning("%s can't be reached (%s); trying again", self.where, error)
+        log.warning("%s can't be reached (%s); trying again", self.where, error)
 
     def _end_outage(self) -> None:
         with self._lock:
@@ -310,4 +310,4 @@ class Link:
                 return
             lasted = time.monotonic() - self._outage_since
             self._outage_since = None
-        _logger.warning("%s is back after %.1f s", self.where, lasted)
+        log.warning("%s is back after %.1f s", self.where, lasted)

@@ -117,7 +117,7 @@ def _digest(text: bytes) -> bytes:
     return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
-class Call:
+class ScriptCall:
     """A script with the keys and first arguments that stay the same from call to call, packed once.
 
     Args:

@@ -23,7 +23,7 @@ from alsek.storage.backends.records import (
     Worker,
 )
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.script import Call
+from alsek.storage.backends.redis.client.script import ScriptCall
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import (
     claimed_from,
@@ -41,7 +41,7 @@ _KNOWN_WORKERS: Final = 64
 _TELL_EVERY: Final = 60.0
 
 #: Makes the call of a script, from its name, its further keys and its first arguments.
-CallMaker = Callable[..., Call]
+CallMaker = Callable[..., ScriptCall]
 
 
 class RedisMessages(MessagePort):
@@ -57,7 +57,7 @@ class RedisMessages(MessagePort):
         self._link = link
         self._keys = keys
         self._make_call = make_call
-        self._workers: dict[tuple[str, Worker], Call] = {}
+        self._workers: dict[tuple[str, Worker], ScriptCall] = {}
         self._told: dict[str, float] = {}
         self._add = make_call("add")
         self._add_one = make_call("add_one")
@@ -73,7 +73,7 @@ class RedisMessages(MessagePort):
         self._replay = make_call("replay")
         self._purge = make_call("purge")
 
-    def _of_worker(self, script: str, worker: Worker) -> Call:
+    def _of_worker(self, script: str, worker: Worker) -> ScriptCall:
         """The call of a script on behalf of this worker, packed once."""
         call = self._workers.get((script, worker))
         if call is None:

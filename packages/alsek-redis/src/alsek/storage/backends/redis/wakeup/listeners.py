@@ -37,7 +37,7 @@ _MOST_CHANNELS: Final = 100
 _UNSUBSCRIBE: Final = encode(["UNSUBSCRIBE"])
 
 
-class Ear:
+class Listener:
     """A connection that listens, or has listened.
 
     Args:
@@ -130,7 +130,7 @@ class Ear:
         self._connection.disconnect()
 
 
-class Ears:
+class IdleListeners:
     """Those of one link that nobody uses at the moment.
 
     Args:
@@ -142,13 +142,13 @@ class Ears:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._kept: deque[Ear] = deque()
+        self._kept: deque[Listener] = deque()
         self.read_along = True
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take(self) -> Ear | None:
+    def take(self) -> Listener | None:
         """The one that was used last; None if there is none."""
         while self._kept:
             try:
@@ -160,7 +160,7 @@ class Ears:
             ear.drop()  # this is a child: the parent goes on with it
         return None
 
-    def connect(self, seconds: float) -> Ear:
+    def connect(self, seconds: float) -> Listener:
         """A new one, whose timeouts are not longer than this.
 
         Raises:
@@ -168,9 +168,9 @@ class Ears:
         """
         usual = self._link.timeout / 2000
         most = min(usual, seconds)
-        return Ear(self._link.connect(most, most), lasting=most == usual)
+        return Listener(self._link.connect(most, most), lasting=most == usual)
 
-    def leave(self, ear: Ear, channels: int) -> None:
+    def leave(self, ear: Listener, channels: int) -> None:
         """Take back one that is subscribed to so many channels, or close it."""
         if channels > _MOST_CHANNELS or not self._wants(ear):
             ear.drop()
@@ -183,7 +183,7 @@ class Ears:
             return
         self.keep(ear)
 
-    def keep(self, ear: Ear) -> None:
+    def keep(self, ear: Listener) -> None:
         """Take back one that is subscribed to nothing any more, or close it."""
         if not self._wants(ear):
             ear.drop()
@@ -192,7 +192,7 @@ class Ears:
         self._kept.append(ear)
         self._close_old(ear.left_at - _KEPT_FOR_SECONDS)
 
-    def _wants(self, ear: Ear) -> bool:
+    def _wants(self, ear: Listener) -> bool:
         return ear.reusable and len(self._kept) < MOST_KEPT
 
     def close(self) -> None:

@@ -15,14 +15,14 @@ from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_passing
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.wakeup.listeners import Ear, Ears
+from alsek.storage.backends.redis.wakeup.listeners import IdleListeners, Listener
 
 _PING_AFTER_SECONDS: Final = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _MULTI, _EXEC, _PING = encode(["MULTI"]), encode(["EXEC"]), encode(["PING"])
 
 
-def new_subscription(link: Link, ears: Ears, keys: Keys, channels: tuple[str, ...]) -> Subscription:
+def new_subscription(link: Link, ears: IdleListeners, keys: Keys, channels: tuple[str, ...]) -> Subscription:
     """The subscription that this link can serve; it hears from now on."""
     if link.direct:
         return SocketSubscription(link, ears, keys, channels)
@@ -30,7 +30,7 @@ def new_subscription(link: Link, ears: Ears, keys: Keys, channels: tuple[str, ..
 
 
 def subscribe_and_read(
-    link: Link, ears: Ears, keys: Keys, channel: str, reads: tuple[str, ...]
+    link: Link, ears: IdleListeners, keys: Keys, channel: str, reads: tuple[str, ...]
 ) -> tuple[Subscription, list[bytes | None]]:
     """A subscription, and what these STRINGs were after it began; in one trip where that is possible."""
     subscription: SocketSubscription | ClientSubscription
@@ -63,7 +63,12 @@ class SocketSubscription(Subscription):
     """
 
     def __init__(
-        self, link: Link, ears: Ears, keys: Keys, channels: tuple[str, ...], reads: tuple[str, ...] = ()
+        self,
+        link: Link,
+        ears: IdleListeners,
+        keys: Keys,
+        channels: tuple[str, ...],
+        reads: tuple[str, ...] = (),
     ) -> None:
         self._link = link
         self._ears = ears
@@ -71,7 +76,7 @@ class SocketSubscription(Subscription):
         names = [keys.channel(channel) for channel in channels]
         self._channels = len(names)
         self._subscribe_command = encode(["SUBSCRIBE", *names])
-        self._ear: Ear | None = None
+        self._ear: Listener | None = None
         self._pinged = False
         self._quiet_since = 0.0
         self._begin()
@@ -112,7 +117,7 @@ class SocketSubscription(Subscription):
                 if note is not None or not heard:
                     return note
 
-    def _hear(self, ear: Ear, deadline: float | None) -> tuple[bool, Note | None]:
+    def _hear(self, ear: Listener, deadline: float | None) -> tuple[bool, Note | None]:
         """Whether there is reason to go on, and the note that was heard."""
         until = self._quiet_since + _PING_AFTER_SECONDS
         wake = until if deadline is None else min(until, deadline)
@@ -159,7 +164,7 @@ class SocketSubscription(Subscription):
                 return answer
         return self._link.call(*command)
 
-    def _withdraw(self) -> Ear | None:
+    def _withdraw(self) -> Listener | None:
         """The connection, if there is one that may be used further; from now on this is closed."""
         ear, self._ear = self._ear, None
         if ear is None:
@@ -200,7 +205,7 @@ class SocketSubscription(Subscription):
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _tune_in(self, ear: Ear, read: bytes | None) -> list[bytes | None] | None:
+    def _tune_in(self, ear: Listener, read: bytes | None) -> list[bytes | None] | None:
         self._pinged = False
         found: list[bytes | None] | None = None
         if read is None:

@@ -26,7 +26,7 @@ from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
 
-_logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 _INTERVAL: Final = 5_000
 _REFUSED_INTERVAL: Final = 1_000
@@ -116,7 +116,7 @@ class SocketWaiter(Waiter):
             let_through(error)
             # TLS says "want read" by an error of its own, a subclass of OSError.
             if type(error).__name__ not in ("SSLWantReadError", "SSLWantWriteError"):
-                _logger.debug("a waiter lost its connection: %s", error)
+                log.debug("a waiter lost its connection: %s", error)
                 self._drop()
                 return True
         return self._understand()
@@ -154,11 +154,11 @@ class SocketWaiter(Waiter):
             # An error instead of a token. If the server is a replica now, the claim that follows will tell; without
             # permission, or beside a foreign key, this worker must not be sent round in circles.
             if not heard.startswith(_LASTING):
-                _logger.debug("a waiter was refused: %r", heard)
+                log.debug("a waiter was refused: %r", heard)
                 self._drop()
                 return True
             if self._refused_at is None:
-                _logger.warning(
+                log.warning(
                     "%s does not let workers wait for messages (%s): looking once a second.",
                     self._link.where,
                     heard[1:].strip().decode("utf-8", "replace"),
@@ -254,6 +254,6 @@ class ThreadWaiter(Waiter):
         try:
             return self._link.client.execute_command("BLPOP", *self._names, 1) is not None
         except CLIENT_ERRORS as error:
-            _logger.debug("a waiter lost its connection: %s", error)
+            log.debug("a waiter lost its connection: %s", error)
             self._closing.wait(1)
             return True

@@ -13,7 +13,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.sqlite.database import errors as faults
 from alsek.storage.backends.sqlite.database import location
 
-logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
@@ -51,7 +51,7 @@ _SETTINGS: Final = (
 )
 
 
-class Patience:
+class BusyRetry:
     """How long to go on trying, with growing, jittered pauses.
 
     SQLite's own busy handler sleeps 1, 2, 5, 10, … 100 ms, in step with everyone else's: far too long beside
@@ -90,7 +90,7 @@ def connect(path: str, synchronous: Synchronous, timeout: int) -> sqlite3.Connec
             f"SQLite {sqlite3.sqlite_version} is too old for Alsek, which needs {wanted}: use a newer Python build"
         )
     location.check(path)
-    patience = Patience(timeout)
+    patience = BusyRetry(timeout)
     while True:
         try:
             return _connect(path, synchronous)
@@ -174,10 +174,10 @@ def _complete(connection: sqlite3.Connection, path: str) -> int:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             version = SCHEMA_VERSION
-            logger.info("Created the SQLite store %s", path)
+            log.info("Created the SQLite store %s", path)
         elif version == LASTING_QUEUES and not _has_lanes(connection):
             _run(connection, "lanes.sql")
-            logger.info("Added the table of lanes to the SQLite store %s", path)
+            log.info("Added the table of lanes to the SQLite store %s", path)
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()

@@ -17,13 +17,13 @@ from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite.database import errors as faults
-from alsek.storage.backends.sqlite.database.connection import Patience, Synchronous, connect
+from alsek.storage.backends.sqlite.database.connection import BusyRetry, Synchronous, connect
 from alsek.storage.backends.sqlite.database.connection_pool import Pool
 from alsek.storage.backends.sqlite.database.expiry import Sweeper
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
 
-logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class Database:
 
     def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> tuple[T, Transaction]:
         self._find_ground()
-        patience: Patience | None = None
+        patience: BusyRetry | None = None
         while True:
             lease = self._pool.take()
             connection = lease.connection
@@ -143,7 +143,7 @@ class Database:
                     broken = not _rolled_back(connection) or broken
                 self._pool.give_back(lease, broken=broken)
             # Waits without a connection: a fork must not have to wait for it.
-            patience = patience or Patience(self._timeout)
+            patience = patience or BusyRetry(self._timeout)
             if not patience.wait():
                 raise BackendUnavailableError(
                     f"{self.where}: another process has kept it locked for {self._timeout} ms; try again, or look "
@@ -178,7 +178,7 @@ class Database:
         if now - self._looked > _LOOK_EVERY:
             self._looked = now
             if self._file is not None and _identity(self.path) != self._file:
-                logger.warning("%s was deleted or replaced; opening it anew", self.where)
+                log.warning("%s was deleted or replaced; opening it anew", self.where)
                 self._pool.close()
                 self._forget()
 
@@ -214,7 +214,7 @@ def _rolled_back(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("ROLLBACK")
     except sqlite3.Error:
-        logger.exception("Could not roll back; the connection is given up")
+        log.exception("Could not roll back; the connection is given up")
         return False
     return True
 

@@ -89,7 +89,7 @@ def _result_row(
     return tx.ns, uuid, progenitor, tx.now, token, end_of(tx.now, ttl), payload
 
 
-def entomb(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
+def add_dead_letter(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
     """Copy a message to the dead letters, unless `dlq_ttl` is 0."""
     if dlq_ttl:
         tx.execute(_ENTOMB, (error, tx.now, end_of(tx.now, dlq_ttl), message))

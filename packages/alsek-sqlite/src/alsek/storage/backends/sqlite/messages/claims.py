@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.rows import entomb, set_status, set_statuses
+from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_status, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES
 
-logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 #: The best ready messages of some lanes. Each lane is read in the order of its key, and the streams are merged, so
 #: this looks at no more rows than it returns, however many wait.
@@ -58,7 +58,7 @@ class _Ready(NamedTuple):
     version: int
 
 
-class Claim:
+class Claiming:
     """One step's claiming.
 
     Args:
@@ -158,14 +158,14 @@ class Claim:
         """Move a record that can't be read to the dead letters."""
         tx = self._tx
         if row.uuid is None:
-            logger.error("%s: a ready entry of queue %r had no message; dropped", self._database.where, name)
+            log.error("%s: a ready entry of queue %r had no message; dropped", self._database.where, name)
             return
         if row.version != RECORD_VERSION:
             reason = f"record version {row.version}: this version of Alsek reads {RECORD_VERSION}"
         else:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
-        entomb(tx, row.message, json.dumps(details).encode(), self._worker.dlq_ttl)
+        add_dead_letter(tx, row.message, json.dumps(details).encode(), self._worker.dlq_ttl)
         # Not remembered in `finished`: of a record that can't be read the request can't be trusted.
         tx.execute("DELETE FROM messages WHERE id = ?", (row.message,))
         if row.status_ttl:

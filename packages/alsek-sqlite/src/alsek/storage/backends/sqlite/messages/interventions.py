@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from alsek.storage.backends.records import REPLAYED, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.rows import entomb, set_statuses
+from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
 from alsek.storage.backends.sqlite.messages.transitions import drop, requeue, set_aside
@@ -64,7 +64,7 @@ def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
     if found is None:
         return _find_dead(tx, queue, uuid) is not None
     set_aside(tx, found.message)
-    entomb(tx, found.message, error, dlq_ttl)
+    add_dead_letter(tx, found.message, error, dlq_ttl)
     drop(tx, [found.message], done=False)
     set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.FAILED)
     tx.notes.append((f"results:{uuid}", b""))

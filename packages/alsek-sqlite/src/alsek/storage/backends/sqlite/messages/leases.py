@@ -42,7 +42,7 @@ _GLANCE: Final = """
 """
 
 
-class Glance(NamedTuple):
+class WorkerState(NamedTuple):
     """What the store knows of a worker, and whether there is anything unusual to do.
 
     Attributes:
@@ -64,7 +64,7 @@ class Glance(NamedTuple):
     suspects: int
 
 
-def glance(tx: Transaction, worker: Worker) -> Glance:
+def glance(tx: Transaction, worker: Worker) -> WorkerState:
     """What a step must know.
 
     Raises:
@@ -75,7 +75,7 @@ def glance(tx: Transaction, worker: Worker) -> Glance:
         raise WorkerUnknownError(
             f"worker {worker.id} is not registered, or its lease ran out; it must register anew"
         )
-    return Glance._make(row)
+    return WorkerState._make(row)
 
 
 def number_of(tx: Transaction, worker: Worker) -> int | None:

@@ -16,7 +16,7 @@ from alsek.storage.backends.records import (
     TaskStatus,
 )
 from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.rows import entomb, set_results, set_statuses
+from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_results, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.submissions import insert
 from alsek.storage.backends.sqlite.messages.transitions import drop, give_back, requeue
@@ -76,7 +76,7 @@ def _finish(
                 callbacks.append(outcome.callback)
         elif isinstance(outcome, Died):
             gone.append(message)
-            entomb(tx, message, outcome.error, outcome.dlq_ttl)
+            add_dead_letter(tx, message, outcome.error, outcome.dlq_ttl)
             tx.notes.append((f"results:{uuid}", b""))
         else:
             kept.append((outcome, message, queue, bool(expired)))

@@ -25,7 +25,7 @@ from alsek.storage.backends.sqlite.messages import leases
 from alsek.storage.backends.sqlite.messages import queries as browsing
 from alsek.storage.backends.sqlite.messages import submissions as adding
 from alsek.storage.backends.sqlite.messages.outcomes import finish
-from alsek.storage.backends.sqlite.messages.steps import Stepping
+from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.transitions import give_back_all
 from alsek.storage.backends.sqlite.wakeup.waiter import SQLiteWaiter
 
@@ -39,7 +39,7 @@ class SQLiteMessages(MessagePort):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._stepping = Stepping(database)
+        self._stepping = StepRunner(database)
 
     # --- producers ---------------------------------------------------------------------------------
 

@@ -19,10 +19,10 @@ from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
 from alsek.storage.backends.sqlite.messages import claims as claiming
 from alsek.storage.backends.sqlite.messages import leases
 from alsek.storage.backends.sqlite.messages import ready_queues as surveying
-from alsek.storage.backends.sqlite.messages.claims import Claim
+from alsek.storage.backends.sqlite.messages.claims import Claiming
 from alsek.storage.backends.sqlite.messages.outcomes import finish
 from alsek.storage.backends.sqlite.messages.transitions import give_back
-from alsek.storage.backends.sqlite.wakeup.waiter import Prospect
+from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo
 
 #: A step that has nothing to write still writes that a worker was here if none did for so long (ms).
 _CONTACT_EVERY: Final = 1_000
@@ -44,7 +44,7 @@ _UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token = ?"
 _NOTHING: Final = "[[],[],[],null,0,0]"
 
 
-class Memory(NamedTuple):
+class LastStep(NamedTuple):
     """What this process remembers of its worker's last step.
 
     Attributes:
@@ -58,7 +58,7 @@ class Memory(NamedTuple):
     due: int | None
 
 
-class Allowance(NamedTuple):
+class Allowed(NamedTuple):
     """Which lanes a worker may take from, given what it holds.
 
     Attributes:
@@ -70,20 +70,20 @@ class Allowance(NamedTuple):
     suspects: bool
 
 
-def allowance(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowance:
+def allowance(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowed:
     """What a worker may take now; `suspects` tells whether there are any at all."""
     plain = PLAIN_LANES[worker.kind]
     if worker.suspects == "freely":
-        return Allowance(plain + SUSPECT_LANES[worker.kind] if suspects else plain, suspects=False)
+        return Allowed(plain + SUSPECT_LANES[worker.kind] if suspects else plain, suspects=False)
     if suspects:
         holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
         if held_suspects:
-            return Allowance((), suspects=False)
-        return Allowance(plain if worker.suspects == "alone" else (), suspects=not holding)
-    return Allowance(plain if worker.suspects == "alone" else (), suspects=False)
+            return Allowed((), suspects=False)
+        return Allowed(plain if worker.suspects == "alone" else (), suspects=not holding)
+    return Allowed(plain if worker.suspects == "alone" else (), suspects=False)
 
 
-class Stepping:
+class StepRunner:
     """The steps of the workers of one backend.
 
     Args:
@@ -92,7 +92,7 @@ class Stepping:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._memory: dict[str, Memory] = {}
+        self._memory: dict[str, LastStep] = {}
 
     # --- step --------------------------------------------------------------------------------------
 
@@ -114,12 +114,12 @@ class Stepping:
                 self._wake_for_leftovers(worker, None)
                 return idle
         step, due = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
-        self._remember(worker, Memory(seq, None, due))
+        self._remember(worker, LastStep(seq, None, due))
         self._wake_for_leftovers(worker, due if step.claimed else None)
         return step
 
     def _idle(
-        self, tx: Transaction, worker: Worker, seq: int, limit: int, memory: Memory | None
+        self, tx: Transaction, worker: Worker, seq: int, limit: int, memory: LastStep | None
     ) -> Step | None:
         """The answer of a step that has nothing to write; None if it has, or may have."""
         glance = leases.glance(tx, worker)
@@ -136,7 +136,7 @@ class Stepping:
         if limit > 0 and (plain or suspects):
             return None
         step = _answer(worker, plain, suspects, glance.next_due, tx.now)
-        self._remember(worker, Memory(seq, step, glance.next_due))
+        self._remember(worker, LastStep(seq, step, glance.next_due))
         return _copy(step)
 
     def _step(
@@ -158,7 +158,7 @@ class Stepping:
         taken_over: list[TakenOver] = []
         if _is_over(glance.next_lost, tx.now):
             taken_over = leases.take_over(database, tx, glance.number)
-        claim = Claim(database, tx, worker, glance.number, seq, glance.token)
+        claim = Claiming(database, tx, worker, glance.number, seq, glance.token)
         # An outcome may have left a suspect a moment ago.
         suspects = glance.suspects or any(
             isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes
@@ -177,14 +177,14 @@ class Stepping:
         tx.execute(_COUNTERS, (claim.token, tx.now, tx.ns))
         return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due
 
-    def _repeated(self, tx: Transaction, worker: Worker, glance: leases.Glance, seq: int) -> Step:
+    def _repeated(self, tx: Transaction, worker: Worker, glance: leases.WorkerState, seq: int) -> Step:
         if seq != glance.seq:
             raise _too_old(worker, seq, glance.seq)
         leases.note_contact(tx, glance.contact)
         (answer,) = tx.execute(_LAST_ANSWER, (glance.number,)).fetchone()
         return _unpack(answer, tx.now)._replace(claimed=claiming.held(tx, glance.number, seq))
 
-    def _remember(self, worker: Worker, memory: Memory) -> None:
+    def _remember(self, worker: Worker, memory: LastStep) -> None:
         if len(self._memory) > 1_000 and worker.id not in self._memory:
             self._memory.clear()  # worker ids are never used again: this is a process that makes thousands
         self._memory[worker.id] = memory
@@ -227,23 +227,23 @@ class Stepping:
 
     # --- sleeping ----------------------------------------------------------------------------------
 
-    def prospect(self, worker: Worker) -> Prospect:
+    def prospect(self, worker: Worker) -> SleepInfo:
         """What a worker should know before it sleeps."""
         return self._database.read(lambda tx: self._prospect(tx, worker))
 
-    def _prospect(self, tx: Transaction, worker: Worker) -> Prospect:
+    def _prospect(self, tx: Transaction, worker: Worker) -> SleepInfo:
         number = leases.number_of(tx, worker)
         memory = self._memory.get(worker.id)
         told = None if memory is None else memory.due
         if number is None:
-            return Prospect(missed=False, alarm=told, lanes=3)
+            return SleepInfo(missed=False, alarm=told, lanes=3)
         plain, suspects = allowance(tx, worker, number, suspects=1)
         freely = worker.suspects == "freely"
         suspect_lanes = SUSPECT_LANES[worker.kind] if suspects else ()
         ready = surveying.is_any_ready(tx, worker, plain + suspect_lanes)
         due = surveying.next_due(tx)
         sooner = due is not None and (told is None or due < told or due <= tx.now)
-        return Prospect(missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely))
+        return SleepInfo(missed=ready or sooner, alarm=told, lanes=bool(plain) + 2 * (suspects or freely))
 
     def pass_on(self, worker: Worker, slot: int) -> None:
         """Wake others in place of a worker that sleeps in this slot, for what is ready and for what is delayed."""
@@ -254,7 +254,7 @@ class Stepping:
             notifier.set_alarm(due, besides=slot)
 
 
-def _is_stale(glance: leases.Glance, worker: Worker, now: int) -> bool:
+def _is_stale(glance: leases.WorkerState, worker: Worker, now: int) -> bool:
     """Whether it is time to write again that a worker was here."""
     return now - glance.contact >= min(_CONTACT_EVERY, worker.lease // 4)
 

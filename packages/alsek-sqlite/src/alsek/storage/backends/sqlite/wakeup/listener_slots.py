@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, Board
+from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, WakeupRegistry
 
 #: How many are kept, however many have listened at once: all processes of the file share 1,024 places.
 MOST_KEPT: Final = 4
@@ -26,7 +26,7 @@ _PIECE: Final = 16
 class Place(NamedTuple):
     """A place on a board, its socket, and the process that took it."""
 
-    board: Board
+    board: WakeupRegistry
     slot: int
     ear: socket.socket
     pid: int
@@ -47,7 +47,7 @@ class Place(NamedTuple):
             self.board.free(self.slot)
 
 
-class Ears:
+class IdleListenerSlots:
     """Those of one process; they are given back when it ends in good order, or with the notifier."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Ears:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take(self, board: Board) -> Place:
+    def take(self, board: WakeupRegistry) -> Place:
         """A place of one's own on this board.
 
         Raises:

@@ -14,10 +14,10 @@ from typing import Final
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.sqlite.lanes import Lane
-from alsek.storage.backends.sqlite.wakeup.listener_slots import Ears
-from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, LISTENING, Board, mark
+from alsek.storage.backends.sqlite.wakeup.listener_slots import IdleListenerSlots
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, LISTENING, WakeupRegistry, mark
 
-logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 #: A datagram's first byte: a note; a note whose data is in the table `spool`; look for yourself; wake up.
 NOTE, SPOOLED, LOOK, RING = b"N", b"S", b"?", b"!"
@@ -43,7 +43,7 @@ class Notifier:
         self._path = path
         self.namespace = mark(namespace)
         self._prefix = f"{namespace}\0"
-        self.ears = Ears()
+        self.ears = IdleListenerSlots()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -52,12 +52,12 @@ class Notifier:
         It is closed once no waiter and no subscription uses it any more.
         """
         self.ears.close()
-        self._board: Board | None = None
+        self._board: WakeupRegistry | None = None
         self._retry_at = 0.0
         self._look_at = 0.0
         self._marks: dict[str, bytes] = {}
 
-    def board(self) -> Board | None:
+    def board(self) -> WakeupRegistry | None:
         """The board; None where there can be none, and everyone has to look once a second."""
         now = time.monotonic()
         if self._board is not None and now >= self._look_at:
@@ -66,10 +66,10 @@ class Notifier:
                 self._board = None
         if self._board is None and now >= self._retry_at:
             try:
-                self._board = Board(self._path)
+                self._board = WakeupRegistry(self._path)
             except OSError as error:
                 if not self._retry_at:
-                    logger.warning(
+                    log.warning(
                         "No wake-ups beside %s (%s): sleeping workers look once a second", self._path, error
                     )
                 self._retry_at = now + _RETRY_AFTER
@@ -104,7 +104,7 @@ class Notifier:
         board = self.board()
         return board is not None and board.next(ASLEEP) >= 0
 
-    def sleepers(self, board: Board, state: bytes = ASLEEP) -> Iterator[int]:
+    def sleepers(self, board: WakeupRegistry, state: bytes = ASLEEP) -> Iterator[int]:
         """The slots of sleeping workers, or of those in another state."""
         slot = board.next(state)
         while slot >= 0:
@@ -118,7 +118,7 @@ class Notifier:
         if board is not None:
             self._wake(board, lanes, besides)
 
-    def _wake(self, board: Board, lanes: Iterable[Lane], besides: int = -1) -> None:
+    def _wake(self, board: WakeupRegistry, lanes: Iterable[Lane], besides: int = -1) -> None:
         woken: list[int] = []
         for lane in lanes:
             queue = self.mark(lane.queue)
@@ -129,7 +129,7 @@ class Notifier:
                     self._wake_one(board, kind, lane, queue, besides, woken)
 
     def _wake_one(
-        self, board: Board, kind: int, lane: Lane, queue: bytes, besides: int, woken: list[int]
+        self, board: WakeupRegistry, kind: int, lane: Lane, queue: bytes, besides: int, woken: list[int]
     ) -> None:
         # Who names the queue comes first: who takes from all will be woken for what is left anywhere.
         for slot in sorted(self.sleepers(board), key=board.takes_all):
@@ -173,7 +173,7 @@ class Notifier:
         if board is not None:
             self._publish(board, [(channel, data)], kind)
 
-    def _publish(self, board: Board, notes: Iterable[tuple[str, bytes]], kind: bytes = NOTE) -> None:
+    def _publish(self, board: WakeupRegistry, notes: Iterable[tuple[str, bytes]], kind: bytes = NOTE) -> None:
         listeners = []
         slot = board.next(LISTENING)
         while slot >= 0:
@@ -194,7 +194,7 @@ class Notifier:
                         board.send(slot, LOOK)
 
 
-def ring(board: Board, slot: int) -> bool:
+def ring(board: WakeupRegistry, slot: int) -> bool:
     """Wake the sleeper in a slot; whether there was one.
 
     It counts as awake before it can hear of it: it may fall asleep again right after.
@@ -203,7 +203,7 @@ def ring(board: Board, slot: int) -> bool:
     return board.send(slot, RING) is not None
 
 
-def _serves(board: Board, slot: int, kind: int, lane: Lane, queue: bytes) -> bool:
+def _serves(board: WakeupRegistry, slot: int, kind: int, lane: Lane, queue: bytes) -> bool:
     return (
         board.kind(slot) == kind
         and (not kind or not lane.wish or kind == lane.wish)

@@ -33,7 +33,7 @@ from alsek.storage.backends.sqlite.wakeup.socket_folder import address_base, mak
 if sys.platform != "win32":
     import fcntl
 
-logger = guarded_logger(__name__)
+log = guarded_logger(__name__)
 
 SLOTS: Final = 1024
 RECORD: Final = 1024
@@ -77,7 +77,7 @@ def _make_room(descriptor: int) -> None:
         os.ftruncate(descriptor, _SIZE)
 
 
-class Board:
+class WakeupRegistry:
     """The board, and the sockets beside it, as one process sees them.
 
     Args:
@@ -224,7 +224,7 @@ class Board:
             self._map[SLOTS + slot] = 1
             if error.errno in _FULL:
                 return False
-            logger.debug("Could not reach %s/%d: %s", self._folder, slot, error)
+            log.debug("Could not reach %s/%d: %s", self._folder, slot, error)
             return None
         return True
 

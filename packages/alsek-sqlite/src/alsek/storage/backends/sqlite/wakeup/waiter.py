@@ -12,13 +12,13 @@ from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.lanes import WISHES
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier, ring
-from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, NO_ALARM, Board
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, NO_ALARM, WakeupRegistry
 
 #: The safety net (ms). A look at the store takes a fraction of a millisecond.
 INTERVAL: Final = 1_000
 
 
-class Prospect(NamedTuple):
+class SleepInfo(NamedTuple):
     """What a worker about to sleep should know.
 
     Attributes:
@@ -46,7 +46,7 @@ class SQLiteWaiter(Waiter):
         self,
         notifier: Notifier,
         worker: Worker,
-        prospect: Callable[[Worker], Prospect],
+        prospect: Callable[[Worker], SleepInfo],
         pass_on: Callable[[Worker, int], None],
     ) -> None:
         self._notifier = notifier
@@ -54,7 +54,7 @@ class SQLiteWaiter(Waiter):
         self._prospect = prospect
         self._pass_on = pass_on
         self._pid = os.getpid()
-        self._board: Board | None = None
+        self._board: WakeupRegistry | None = None
         self._slot = -1
         self._silence: socket.socket | None = None
         self._ear = self._be_deaf()
@@ -83,7 +83,7 @@ class SQLiteWaiter(Waiter):
         if missed:
             ring(board, self._slot)
 
-    def _describe(self, board: Board, prospect: Prospect) -> None:
+    def _describe(self, board: WakeupRegistry, prospect: SleepInfo) -> None:
         notifier, worker = self._notifier, self._worker
         board.describe_sleeper(
             self._slot,
@@ -134,7 +134,7 @@ class SQLiteWaiter(Waiter):
             else:
                 self._ear.close()
                 self._slot, self._ear = slot, ear
-                self._describe(board, Prospect(missed=False, alarm=None, lanes=3))
+                self._describe(board, SleepInfo(missed=False, alarm=None, lanes=3))
         if board is None:
             self._ear.close()
             self._ear = self._be_deaf()

@@ -77,7 +77,7 @@ def _run_the_callback_of_another_run(stage: Stage) -> None:
 
 def _let_one_die(stage: Stage) -> None:
     stage.play.broker.submit(stage.play.child.generate(uuid="dies", submit=False))
-    stage.play.broker.backend.messages.bury(QUEUE, "dies", b"{}", 60_000)
+    stage.play.broker.backend.messages.fail(QUEUE, "dies", b"{}", 60_000)
 
 
 @pytest.mark.parametrize(

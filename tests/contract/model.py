@@ -151,7 +151,7 @@ class Model:
             case Retried():
                 self.reschedule(message, outcome.payload, outcome.delay)
             case Died():
-                self.bury(message, finished=True)
+                self.dead_letter(message, finished=True)
             case Released():
                 self.give_back(message, TaskStatus.SUBMITTED)
             case Lost():
@@ -241,7 +241,7 @@ class Model:
         self.statuses[message.uuid] = TaskStatus.RETRYING
         self._delay(message, delay)
 
-    def bury(self, message: ModelMessage, finished: bool) -> None:
+    def dead_letter(self, message: ModelMessage, finished: bool) -> None:
         """Never to run again."""
         self.take_out(message, finished)
         self.statuses[message.uuid] = TaskStatus.FAILED

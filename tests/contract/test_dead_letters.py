@@ -28,7 +28,7 @@ Actors = Callable[..., Actor]
 def _bury(backend: Backend, *names: str, queue: str = "q", dlq_ttl: int = DLQ_TTL) -> None:
     add(backend, *names, queue=queue)
     for name in names:
-        backend.messages.bury(queue, name, ERROR, dlq_ttl)
+        backend.messages.fail(queue, name, ERROR, dlq_ttl)
 
 
 def test_dead_letters_are_listed_oldest_first(backend: Backend, store: Store, messages: MessagePort) -> None:
@@ -51,7 +51,7 @@ def test_many_dead_letters_are_listed_whole(backend: Backend, store: Store, mess
     names = [f"d{n:03}" for n in range(250)]
     add(backend, *names)
     for name in names:
-        messages.bury("q", name, ERROR, DLQ_TTL)
+        messages.fail("q", name, ERROR, DLQ_TTL)
         store.advance(1)
     assert uuids(messages.dead_letters("q")) == names
 
@@ -63,13 +63,13 @@ def test_a_walk_covers_what_was_there_at_its_beginning(
     names = [f"d{n:04}" for n in range(250)]
     add(backend, *names)
     for name in names:
-        messages.bury("q", name, ERROR, DLQ_TTL)
+        messages.fail("q", name, ERROR, DLQ_TTL)
     seen: list[str] = []
     for letter in messages.dead_letters("q"):
         seen.append(letter.uuid)
         store.advance(1)
         assert replay(messages, a_message(letter.uuid))
-        messages.bury("q", letter.uuid, ERROR, DLQ_TTL)
+        messages.fail("q", letter.uuid, ERROR, DLQ_TTL)
         assert len(seen) <= len(names)
     assert seen == names
     assert len(list(messages.dead_letters("q"))) == len(names)
@@ -80,13 +80,13 @@ def test_a_walk_misses_nothing_that_stays(backend: Backend, store: Store, messag
     names = [f"d{n:04}" for n in range(250)]
     add(backend, *names, "new")
     for name in names:
-        messages.bury("q", name, ERROR, DLQ_TTL)
+        messages.fail("q", name, ERROR, DLQ_TTL)
     walk = messages.dead_letters("q")
     seen = [next(walk).uuid]
     store.advance(1)
     for name in names[150:]:
         messages.purge("q", name)
-    messages.bury("q", "new", ERROR, DLQ_TTL)
+    messages.fail("q", "new", ERROR, DLQ_TTL)
     seen += [letter.uuid for letter in walk]
     assert set(names[:150]) <= set(seen)
     assert "new" not in seen

@@ -1,4 +1,4 @@
-"""What anyone may do to a message, whoever holds it: remove, reschedule, bury, revoke; and how it expires."""
+"""What anyone may do to a message, whoever holds it: remove, reschedule, fail, revoke; and how it expires."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_burying(backend: Backend, store: Store, messages: MessagePort, actor: A
     """A message in whatever state goes to the dead letters, and its holder's outcome is refused."""
     worker = _in_each_state(backend, actor)
     held = worker.held()[0]
-    assert messages.bury("q", name, ERROR, DLQ_TTL)
+    assert messages.fail("q", name, ERROR, DLQ_TTL)
     assert not messages.exists("q", name)
     assert messages.dead_letter("q", name) == (name, "q", f"payload of {name}".encode(), ERROR, store.now)
     assert status_of(backend, name) == TaskStatus.FAILED
@@ -113,15 +113,15 @@ def test_burying(backend: Backend, store: Store, messages: MessagePort, actor: A
 def test_burying_again_is_no_failure(backend: Backend, messages: MessagePort) -> None:
     """A repeated burial finds the message where it belongs."""
     add(backend, "a")
-    assert messages.bury("q", "a", ERROR, DLQ_TTL)
-    assert messages.bury("q", "a", ERROR, DLQ_TTL)
+    assert messages.fail("q", "a", ERROR, DLQ_TTL)
+    assert messages.fail("q", "a", ERROR, DLQ_TTL)
     assert uuids(messages.dead_letters("q")) == ["a"]
 
 
 def test_burying_without_dead_letters_drops(backend: Backend, messages: MessagePort) -> None:
     """With ``dlq_ttl=0`` the message is gone, and FAILED."""
     add(backend, "a")
-    assert messages.bury("q", "a", ERROR, 0)
+    assert messages.fail("q", "a", ERROR, 0)
     assert messages.dead_letter("q", "a") is None
     assert status_of(backend, "a") == TaskStatus.FAILED
 
@@ -132,7 +132,7 @@ def test_what_is_not_there_can_not_be_changed(backend: Backend, messages: Messag
     for queue, uuid in (("q", "b"), ("other", "a")):
         assert not messages.remove(queue, uuid)
         assert not messages.reschedule(queue, uuid, b"changed", 0)
-        assert not messages.bury(queue, uuid, ERROR, DLQ_TTL)
+        assert not messages.fail(queue, uuid, ERROR, DLQ_TTL)
         assert not messages.revoke(queue, uuid)
         assert messages.get(queue, uuid) is None
         assert not messages.exists(queue, uuid)
@@ -146,7 +146,7 @@ def test_an_untracked_message_gets_no_status(backend: Backend, messages: Message
     """Interventions write statuses only for what is tracked."""
     add(backend, "a", "b", status_ttl=0)
     messages.reschedule("q", "a", b"changed", 0)
-    messages.bury("q", "b", ERROR, DLQ_TTL)
+    messages.fail("q", "b", ERROR, DLQ_TTL)
     assert backend.statuses.get(["a", "b"]) == [None, None]
 
 
@@ -168,7 +168,7 @@ def test_what_is_removed_is_unknown(backend: Backend, messages: MessagePort, act
 
 
 @pytest.mark.parametrize("descendants", [False, True])
-@pytest.mark.parametrize("how", ["remove", "bury", "expire"])
+@pytest.mark.parametrize("how", ["remove", "fail", "expire"])
 def test_a_wait_that_begins_after_the_end_is_told_at_once(
     backend: Backend, store: Store, messages: MessagePort, actor: Actors, how: str, descendants: bool
 ) -> None:
@@ -177,8 +177,8 @@ def test_a_wait_that_begins_after_the_end_is_told_at_once(
     add(backend, message.submission(backend.serializer))
     if how == "remove":
         messages.remove("q", "a")
-    elif how == "bury":
-        messages.bury("q", "a", ERROR, DLQ_TTL)
+    elif how == "fail":
+        messages.fail("q", "a", ERROR, DLQ_TTL)
     else:
         store.advance(101)
         worker = actor()
@@ -190,7 +190,7 @@ def test_a_wait_that_begins_after_the_end_is_told_at_once(
         ResultStore(backend).get(message, timeout=60_000, descendants=descendants)
 
 
-@pytest.mark.parametrize("how", ["remove", "bury", "revoke"])
+@pytest.mark.parametrize("how", ["remove", "fail", "revoke"])
 def test_whoever_waits_for_the_result_is_told(backend: Backend, messages: MessagePort, how: str) -> None:
     """A removal, a burial and a revocation publish on the channel of the result: none will come."""
     add(backend, "a")
@@ -200,7 +200,7 @@ def test_whoever_waits_for_the_result_is_told(backend: Backend, messages: Messag
         elif how == "revoke":
             messages.revoke("q", "a")
         else:
-            messages.bury("q", "a", ERROR, DLQ_TTL)
+            messages.fail("q", "a", ERROR, DLQ_TTL)
         assert hear(subscription) == Note("results:a", b"")
 
 

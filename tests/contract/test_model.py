@@ -249,14 +249,14 @@ class BackendMachine(RuleBasedStateMachine):
             self.model.reschedule(message, b"rescheduled", delay)
 
     @rule(uuid=names)
-    def bury(self, uuid: str) -> None:
+    def fail(self, uuid: str) -> None:
         """Someone buries a message."""
         message, queue = self._find(uuid)
         if message is None and (queue, uuid) in self.model.dead:
             return
-        assert self.port.bury(queue, uuid, ERROR, 100 * DLQ_TTL) == (message is not None)
+        assert self.port.fail(queue, uuid, ERROR, 100 * DLQ_TTL) == (message is not None)
         if message is not None:
-            self.model.bury(message, finished=False)
+            self.model.dead_letter(message, finished=False)
 
     @rule(uuid=names)
     def revoke(self, uuid: str) -> None:

@@ -27,11 +27,11 @@ Actors = Callable[..., Actor]
 
 
 def _remove(messages: MessagePort, how: str) -> None:
-    removed = messages.remove("q", "a") if how == "remove" else messages.bury("q", "a", ERROR, DLQ_TTL)
+    removed = messages.remove("q", "a") if how == "remove" else messages.fail("q", "a", ERROR, DLQ_TTL)
     assert removed
 
 
-@pytest.mark.parametrize("how", ["remove", "bury"])
+@pytest.mark.parametrize("how", ["remove", "fail"])
 @pytest.mark.parametrize("delay", [0, 5_000])
 def test_the_same_request_again_is_accepted_and_stores_nothing(
     backend: Backend, messages: MessagePort, how: str, delay: int
@@ -44,10 +44,10 @@ def test_the_same_request_again_is_accepted_and_stores_nothing(
             _remove(messages, how)
     assert state_of(backend, "a") is None
     assert messages.count("q") == 0
-    assert (messages.dead_letter("q", "a") is not None) == (how == "bury")
+    assert (messages.dead_letter("q", "a") is not None) == (how == "fail")
 
 
-@pytest.mark.parametrize("how", ["remove", "bury"])
+@pytest.mark.parametrize("how", ["remove", "fail"])
 def test_the_same_request_again_in_a_batch(backend: Backend, messages: MessagePort, how: str) -> None:
     """Of a repeated batch, what was removed by hand stays away, and what never came is stored."""
     request = a_request()
@@ -57,7 +57,7 @@ def test_the_same_request_again_in_a_batch(backend: Backend, messages: MessagePo
     assert (state_of(backend, "a"), state_of(backend, "b")) == (None, "ready")
 
 
-@pytest.mark.parametrize("how", ["remove", "bury"])
+@pytest.mark.parametrize("how", ["remove", "fail"])
 def test_another_request_stores_it_at_once(backend: Backend, messages: MessagePort, how: str) -> None:
     """To any other request a uuid is new as soon as its message was removed by hand."""
     add(backend, "a")

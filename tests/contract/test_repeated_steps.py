@@ -126,7 +126,7 @@ def test_an_idle_step_is_not_repeated_to_a_worker_that_is_gone(backend: Backend,
         worker.again(limit=1)
 
 
-@pytest.mark.parametrize("how", ["renew", "remove", "reschedule", "bury", "removed and added"])
+@pytest.mark.parametrize("how", ["renew", "remove", "reschedule", "fail", "removed and added"])
 def test_a_repeated_step_names_only_what_is_held_still(
     backend: Backend, messages: MessagePort, actor: Actors, how: str
 ) -> None:
@@ -141,8 +141,8 @@ def test_a_repeated_step_names_only_what_is_held_still(
         messages.remove("q", "a")
     elif how == "reschedule":
         messages.reschedule("q", "a", b"anew", 0)
-    elif how == "bury":
-        messages.bury("q", "a", ERROR, DLQ_TTL)
+    elif how == "fail":
+        messages.fail("q", "a", ERROR, DLQ_TTL)
     else:
         messages.remove("q", "a")
         assert add(backend, "a") == [True]
@@ -239,7 +239,7 @@ def test_an_unreadable_record_leaves_what_is_remembered_of_its_uuid(
     """A uuid that finished stays refused, though a letter of it was replayed since and could not be read."""
     worker = actor()
     messages.add([a_message("a")], "first")
-    messages.bury("q", "a", ERROR, DLQ_TTL)
+    messages.fail("q", "a", ERROR, DLQ_TTL)
     letter = messages.dead_letter("q", "a")
     assert letter is not None
     messages.add([a_message("a")], "second")

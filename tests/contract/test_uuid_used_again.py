@@ -114,7 +114,7 @@ def test_a_call_repeated_after_a_removal_by_hand_removes_nothing(
     """Neither does one whose message was buried by hand meanwhile."""
     request = a_request()
     messages.add([a_message("a", named=True)], request)
-    messages.bury("q", "a", ERROR, DLQ_TTL)
+    messages.fail("q", "a", ERROR, DLQ_TTL)
     assert messages.add([a_message("a", named=True)], request) == [True]
     assert messages.dead_letter("q", "a") is not None
     assert status_of(backend, "a") is TaskStatus.FAILED
@@ -131,7 +131,7 @@ def test_a_refused_submission_removes_nothing(backend: Backend, actor: Actors) -
 def test_after_a_burial_by_hand_it_is_replaced_at_once(backend: Backend, messages: MessagePort) -> None:
     """A message that was buried by hand may be submitted anew at once; its dead letter goes then."""
     add(backend, "a")
-    messages.bury("q", "a", ERROR, DLQ_TTL)
+    messages.fail("q", "a", ERROR, DLQ_TTL)
     assert add(backend, a_message("a", named=True)) == [True]
     assert messages.dead_letter("q", "a") is None
     assert status_of(backend, "a") is TaskStatus.SUBMITTED

@@ -253,7 +253,7 @@ class History:
 
     def intervene(self, chance: Chance) -> None:
         """Someone does something to a message, mostly to one that is there."""
-        what = chance.one("remove", "reschedule", "bury", "bury", "revoke", "revoke")
+        what = chance.one("remove", "reschedule", "fail", "fail", "revoke", "revoke")
         queue, uuid = self._somewhere(chance, dead=False)
         delay, dlq_ttl = chance.one(0, 10, 1_000, 4_000), chance.dlq_ttl()
 
@@ -261,8 +261,8 @@ class History:
             match what:
                 case "reschedule":
                     return backend.messages.reschedule(queue, uuid, b"rescheduled", delay)
-                case "bury":
-                    return backend.messages.bury(queue, uuid, ERROR, dlq_ttl)
+                case "fail":
+                    return backend.messages.fail(queue, uuid, ERROR, dlq_ttl)
             return getattr(backend.messages, what)(queue, uuid)
 
         self._tell(what, queue, uuid, delay, dlq_ttl)

@@ -68,7 +68,7 @@ class Situation:
         messages.add([Submission("later", "q", b"p", delay=600_000)], "r7")
         for name in ("dead", "deader"):
             messages.add([Submission(name, "q", b"p", **tracked)], f"r8{name}")
-            messages.bury("q", name, b"{}", 600_000)
+            messages.fail("q", name, b"{}", 600_000)
         letter = messages.dead_letter("q", "dead")
         assert letter is not None
         self.died_at = letter.died_at
@@ -152,8 +152,8 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "remove held": lambda s, b: b.messages.remove("q", "held-0"),
     "reschedule": lambda s, b: b.messages.reschedule("q", "ready-0", b"p", 60_000),
     "reschedule held": lambda s, b: b.messages.reschedule("q", "held-0", b"p", 0),
-    "bury": lambda s, b: b.messages.bury("q", "later", b"{}", 600_000),
-    "bury held": lambda s, b: b.messages.bury("q", "held-0", b"{}", 600_000),
+    "fail": lambda s, b: b.messages.fail("q", "later", b"{}", 600_000),
+    "fail held": lambda s, b: b.messages.fail("q", "held-0", b"{}", 600_000),
     "revoke": lambda s, b: b.messages.revoke("q", "held-0"),
     "get": lambda s, b: b.messages.get("q", "ready-0"),
     "browse": lambda s, b: list(b.messages.browse("q")),

@@ -36,7 +36,7 @@ def test_lists_of_dead_letters_go_with_their_letters(backend: RedisBackend) -> N
     """Of a queue that sees no further failure nothing is left, though nobody works there any more."""
     for n in range(20):
         backend.messages.add([Submission(f"m{n}", f"customer-{n}", b"p")], f"r{n}")
-        backend.messages.bury(f"customer-{n}", f"m{n}", b"{}", 30)
+        backend.messages.fail(f"customer-{n}", f"m{n}", b"{}", 30)
     assert len([name for name in _left(backend) if name.startswith("letters:")]) > 0
     deadline = time.monotonic() + 5
     while any(name.startswith(("letters:", "dead", "fading:")) for name in _left(backend)):
@@ -52,7 +52,7 @@ def test_lists_live_as_long_as_the_longest_lived_letter(
     """A letter that is kept for a shorter time takes nothing from the others; one that stays keeps its lists."""
     for n, lifetime in enumerate(lifetimes):
         backend.messages.add([Submission(f"m{n}", "q", b"p")], f"r{n}")
-        backend.messages.bury("q", f"m{n}", b"{}", lifetime)
+        backend.messages.fail("q", f"m{n}", b"{}", lifetime)
     for name in ("dead", "dead:q", "fading:q"):
         remaining = int(backend._link.call("PTTL", f"{backend.namespace}:{name}"))
         assert left - 10_000 < remaining <= left, name
@@ -62,13 +62,13 @@ def test_each_failure_tidies_up_after_others(backend: RedisBackend) -> None:
     """Lists that a version before left without a time to live go with what fails elsewhere."""
     for n in range(10):
         backend.messages.add([Submission(f"m{n}", f"old-{n}", b"p")], f"r{n}")
-        backend.messages.bury(f"old-{n}", f"m{n}", b"{}", 60_000)
+        backend.messages.fail(f"old-{n}", f"m{n}", b"{}", 60_000)
         for name in (f"dead:old-{n}", f"fading:old-{n}", "dead"):
             backend._link.call("PERSIST", f"{backend.namespace}:{name}")
         backend._link.call("ZADD", f"{backend.namespace}:fading:old-{n}", 1, f"m{n}")
     for n in range(200):
         backend.messages.add([Submission(f"n{n}", "other", b"p")], f"s{n}")
-        backend.messages.bury("other", f"n{n}", b"{}", 60_000)
+        backend.messages.fail("other", f"n{n}", b"{}", 60_000)
     assert not [name for name in _left(backend) if "old-" in name]
 
 
@@ -102,9 +102,9 @@ def test_a_purge_reaches_letters_behind_very_many_expired_ones(backend: RedisBac
             [Submission(name, "q", b"p") for name in names[begin : begin + 200]], f"r{begin}"
         )
     for name in names:
-        backend.messages.bury("q", name, b"{}", 5_000)
+        backend.messages.fail("q", name, b"{}", 5_000)
     backend.messages.add([Submission("last", "q", b"p")], "last")
-    backend.messages.bury("q", "last", b"{}", -1)
+    backend.messages.fail("q", "last", b"{}", -1)
     for name in names:
         backend._link.call("ZADD", f"{backend.namespace}:fading:q", 1, name)
     assert backend.messages.purge("q") == 1

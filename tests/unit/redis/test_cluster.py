@@ -39,7 +39,7 @@ def test_a_message_lives_its_whole_life_on_one_slot(
     assert step.refused == []
     assert [record.uuid for record in backend.results.descendants("root")] == ["a"]
     assert [record.status for record in backend.statuses.scan()] == [TaskStatus.SUCCEEDED]
-    assert messages.bury("q", "b", b"{}", 60_000)
+    assert messages.fail("q", "b", b"{}", 60_000)
     with backend.subscribe("c") as subscription:
         backend.pub("c", 1)
         note = subscription.wait(5_000)

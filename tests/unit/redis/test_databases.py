@@ -39,7 +39,7 @@ def _tell_all(backend: RedisBackend) -> None:
     """Publish on every channel of the message "u", and on one of the user's."""
     messages = backend.messages
     messages.add([Submission("u", "q", b"p", status_ttl=60_000)], "r")
-    messages.bury("q", "u", b"{}", 60_000)
+    messages.fail("q", "u", b"{}", 60_000)
     letter = messages.dead_letter("q", "u")
     assert letter is not None
     messages.replay(Submission("u", "q", b"p", status_ttl=60_000), letter.died_at)

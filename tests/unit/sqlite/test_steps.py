@@ -114,7 +114,7 @@ def test_a_message_is_in_one_table_at_a_time(timed: SQLiteBackend, path: Path, c
 
 
 @pytest.mark.parametrize("state", ["ready", "delayed", "claimed"])
-@pytest.mark.parametrize("deed", ["remove", "bury", "reschedule", "clear"])
+@pytest.mark.parametrize("deed", ["remove", "fail", "reschedule", "clear"])
 def test_deeds_leave_no_row_behind(timed: SQLiteBackend, path: Path, state: str, deed: str) -> None:
     """Whatever is done to a message in whatever state, no row stays that leads nowhere."""
     submit(timed, "a", delay=1_000 if state == "delayed" else 0)
@@ -122,8 +122,8 @@ def test_deeds_leave_no_row_behind(timed: SQLiteBackend, path: Path, state: str,
         Player(timed).step()
     if deed == "remove":
         assert timed.messages.remove("q", "a")
-    elif deed == "bury":
-        assert timed.messages.bury("q", "a", b"{}", 1_000)
+    elif deed == "fail":
+        assert timed.messages.fail("q", "a", b"{}", 1_000)
     elif deed == "reschedule":
         assert timed.messages.reschedule("q", "a", b"", 0)
         assert timed.messages.remove("q", "a")

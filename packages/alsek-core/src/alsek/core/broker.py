@@ -184,7 +184,7 @@ class Broker:
         dlq_ttl = self.dlq_ttl or 0
         if message.claim is not None:
             self._finish(message, Died(message.uuid, message.queue, message.claim.token, wire, dlq_ttl))
-        elif not self.backend.messages.bury(message.queue, message.uuid, wire, dlq_ttl):
+        elif not self.backend.messages.fail(message.queue, message.uuid, wire, dlq_ttl):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
 
     def revoke(self, message: Message) -> bool:

@@ -192,7 +192,7 @@ class MessagePort(ABC):
         """Remove a message in whatever state, without regard to who holds it; False if it isn't there.
 
         UNKNOWN is written, unless its status is FAILED or SUCCEEDED. Its uuid is new at once, but not to the request
-        that brought it: see :meth:`add`. The same for the uuid in :meth:`bury`.
+        that brought it: see :meth:`add`. The same for the uuid in :meth:`fail`.
         """
 
     @abstractmethod
@@ -203,7 +203,7 @@ class MessagePort(ABC):
         """
 
     @abstractmethod
-    def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
         """Move a message to the dead letters, whoever holds it, and write FAILED; False if it is in neither place."""
 
     @abstractmethod

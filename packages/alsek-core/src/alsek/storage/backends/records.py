@@ -103,7 +103,7 @@ class Claimed(NamedTuple):
         payload: As it was submitted, or as the last retry left it.
         token: Proof of this claim: a number that the store never hands out twice, growing.
         losses: How often it was handed out before and ended without any outcome.
-        revoked: It was revoked: the worker is to bury it, not to run it.
+        revoked: It was revoked: the worker reports it as failed and does not run it.
         expired: It was ready for longer than its ttl: likewise.
         suspect: It was in a process that died with several messages in it.
     """

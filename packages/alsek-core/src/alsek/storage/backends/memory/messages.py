@@ -279,7 +279,7 @@ class MemoryMessages(MessagePort):
             self._wake()
             return True
 
-    def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
         with self._store.lock:
             record = self.shelf.find(queue, uuid)
             if record is None:

@@ -63,7 +63,7 @@ class RedisMessages(MessagePort):
         self._add_one = make_call("add_one")
         self._remove = make_call("remove")
         self._reschedule = make_call("reschedule")
-        self._bury = make_call("bury")
+        self._fail = make_call("fail")
         self._revoke = make_call("revoke")
         self._get = make_call("get")
         self._browse = make_call("browse")
@@ -169,8 +169,8 @@ class RedisMessages(MessagePort):
     def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
         return bool(self._reschedule(queue.encode(), uuid.encode(), b"%d" % delay, payload))
 
-    def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return bool(self._bury(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error))
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+        return bool(self._fail(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error))
 
     def revoke(self, queue: str, uuid: str) -> bool:
         return bool(self._revoke(queue.encode(), uuid.encode()))

@@ -58,7 +58,7 @@ def reschedule(
     return True
 
 
-def bury(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+def fail(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
     """Move a message to the dead letters; whether it was there, or is there already."""
     found = _find(tx, queue, uuid)
     if found is None:

@@ -113,8 +113,8 @@ class SQLiteMessages(MessagePort):
             lambda tx: handling.reschedule(self._database, tx, queue, uuid, payload, delay)
         )
 
-    def bury(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return self._database.write(lambda tx: handling.bury(tx, queue, uuid, error, dlq_ttl))
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+        return self._database.write(lambda tx: handling.fail(tx, queue, uuid, error, dlq_ttl))
 
     def revoke(self, queue: str, uuid: str) -> bool:
         return self._database.write(lambda tx: handling.revoke(tx, queue, uuid))

@@ -1,0 +1,59 @@
+"""Control: changes to single messages and dead letters, by hand or by a tool."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from alsek.storage.backends.records import Submission
+
+
+class ControlPort(ABC):
+    """Changes messages and dead letters, whoever holds them."""
+
+    @abstractmethod
+    def remove(self, queue: str, uuid: str) -> bool:
+        """Remove a message in any state, held or not; False if it isn't there.
+
+        UNKNOWN is written, unless its status is FAILED or SUCCEEDED. The uuid is new at once, except to the request
+        that submitted it: see :meth:`~alsek.storage.backends.ports.SubmissionPort.add`. The same holds for
+        :meth:`fail`.
+        """
+
+    @abstractmethod
+    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
+        """Replace a message's payload and make it delayed (0: ready), held or not; False if it isn't there.
+
+        RETRYING is written, and the message no longer expires. A claim on it ends: its outcome will be refused.
+        """
+
+    @abstractmethod
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+        """Move a message to the dead letters, held or not, and write FAILED.
+
+        Returns:
+            False if it is neither among the messages nor among the dead letters of this queue.
+        """
+
+    @abstractmethod
+    def revoke(self, queue: str, uuid: str) -> bool:
+        """Mark a message as revoked and leave it where it is; False if it isn't there.
+
+        The worker that holds it is told at once. If none does, a note is published on the channel of its result.
+        """
+
+    @abstractmethod
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        """Turn the dead letter of ``submission.uuid`` with this `died_at` into a message again, as `submission`.
+
+        This is the old message, not a new one: the dead letter is removed, and a result of it stays, whether or not
+        the uuid is ``named``.
+
+        Returns:
+            True if this was done, now or before: also if the message of this uuid that is stored, or the last one
+            (within :data:`~alsek.defaults.DEDUP_WINDOW`), came from a replay. False if there is no such dead letter,
+            or if a message of its uuid is stored.
+        """
+
+    @abstractmethod
+    def purge(self, queue: str, uuid: str | None = None) -> int:
+        """Delete one dead letter, or all of a queue; returns their number."""

@@ -1,0 +1,46 @@
+"""Results of tasks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
+
+
+class ResultPort(ABC):
+    """Results, by the uuid of the message.
+
+    A write publishes the result on the channel ``results:<uuid>``. An empty note is published there when the message
+    fails, is removed, or is revoked while no worker holds it, so that those who wait for the result read the store
+    again.
+    """
+
+    @abstractmethod
+    def put(
+        self,
+        uuid: str,
+        payload: bytes,
+        ttl: int = FOR_EVER,
+        token: int = 0,
+        progenitor: str | None = None,
+    ) -> bool:
+        """Store a result, unless the stored one was written under a newer token; returns whether it was stored.
+
+        The result of an outcome that a step accepts is stored in any case, because its claim is the current one.
+        """
+
+    @abstractmethod
+    def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
+        """The results of these messages, in this order; None for one that has no result."""
+
+    @abstractmethod
+    def descendants(self, uuid: str) -> list[ResultRecord]:
+        """The results that were last written with `uuid` as their progenitor, oldest write first.
+
+        The result of `uuid` itself is not among them.
+        """
+
+    @abstractmethod
+    def delete(self, uuids: Sequence[str]) -> int:
+        """Delete results; returns how many there were."""

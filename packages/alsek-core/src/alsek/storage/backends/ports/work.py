@@ -1,0 +1,94 @@
+"""Work: what a worker does with messages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from alsek.storage.backends.ports.waiter import Waiter
+from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
+
+
+class WorkPort(ABC):
+    """Hands messages to workers and accepts their outcomes."""
+
+    @abstractmethod
+    def register(self, worker: Worker) -> None:
+        """Register a worker with a full lease. If it is registered already, renew its lease."""
+
+    @abstractmethod
+    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+        """Report outcomes and claim the next messages, in **one** step.
+
+        1. *Finish.* An outcome is accepted only if its token is that of this worker's current claim on the message of
+           its uuid. Then everything that belongs to it (see the outcome's class) is written, and results, statuses and
+           callbacks are published. The outcome's queue is ignored: the claim's queue counts. Messages that are retried
+           without a delay are queued in the order of the outcomes, and the callbacks after all of them. A callback is
+           stored as by :meth:`~alsek.storage.backends.ports.SubmissionPort.add`; one whose uuid is not new is skipped
+           and reported.
+        2. *Promote.* Delayed messages that are due become ready, at most
+           :data:`~alsek.defaults.PROMOTION_BATCH`, in the order in which they are due; of two that are due at the same
+           moment, the one that was delayed first. Each gets the next arrival number, but its ttl counts from the
+           moment when it was due, however late a worker promotes it.
+        3. *Take over.* Messages held by workers whose lease has ended become ready at their old place, with one more
+           loss and status RETRYING; those workers are forgotten, and reported. `worker` itself is never taken over.
+           If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a new lease
+           from the first call of any worker, with any method. A store may record contacts once a second only, so an
+           outage may seem longer than it was by that much, or by a quarter of a lease if that is less.
+        4. *Claim.* Up to `limit` messages that `worker` may take, by queue in the worker's order, then by (priority,
+           arrival), each with a new token; RUNNING is written. Revoked, expired and suspect messages are marked. A
+           suspect is handed to a worker that takes suspects alone if it comes first of all. A record that can't be
+           read is moved to the dead letters with a ``CorruptMessageError``, and reported.
+        5. *Wake.* If messages are left that this worker or another may take, one more sleeping worker is woken.
+
+        With ``limit=0`` parts 2 and 3 still happen, and nothing is claimed.
+
+        Args:
+            worker: A registered worker.
+            seq: Grows by one with each new step of this worker. A step with the same `seq` as the last one (its reply
+                was lost) returns the answer of the first call and changes nothing. Of its claims, the answer has those
+                that the worker still holds, as they are now; `next_due`, `waiting` and `suspects` may be as they were
+                or as they are now.
+            outcomes: Outcomes of messages that the worker holds.
+            limit: How many messages the worker can start now.
+
+        Raises:
+            WorkerUnknownError: The worker is not registered, or no longer. Nothing was written.
+            BackendError: `seq` is lower than that of the worker's last step, as far as this process or the store knows
+                it. Nothing was written.
+        """
+
+    @abstractmethod
+    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+        """Extend the lease of a worker and of all messages that it holds.
+
+        Claims that the store has for this worker from steps up to `seq`, and whose token is not among `tokens`, are
+        given back, as by ``Released``: the reply that had them was lost for good.
+
+        Returns:
+            The uuids of the held messages that are revoked.
+
+        Raises:
+            WorkerUnknownError: The worker is not registered, or no longer.
+        """
+
+    @abstractmethod
+    def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
+        """Accept the last `outcomes` of a worker, give back everything else that it holds, and forget it.
+
+        For a supervisor, after the process of this worker has ended. A message that is given back is charged no loss
+        and no retry, as by ``Released``. An unknown worker is no error: all its outcomes are refused, except those
+        that its retirement accepted within :data:`~alsek.defaults.DEDUP_WINDOW`. So a call that is repeated after a
+        lost reply gets the answer of the first call.
+
+        Returns:
+            The uuids of the outcomes that were refused.
+        """
+
+    @abstractmethod
+    def held(self, worker: Worker) -> list[Claimed]:
+        """The messages that `worker` holds now, oldest claim first."""
+
+    @abstractmethod
+    def waiter(self, worker: Worker) -> Waiter:
+        """A new waiter for `worker`. It covers every queue that `worker` may take from, also those created later."""

@@ -18,7 +18,7 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
-from alsek.core.worker.forking import fork_plain
+from alsek.core.worker.forking import fork
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor
 from alsek.core.worker.process_executor.start_permits import StartPermits
@@ -50,7 +50,7 @@ class Crewing:
             self.socket.close()
             return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
 
-        self.template = fork_plain(main)
+        self.template = fork(main)
         theirs.close()
         self.crew = ProcessExecutor(
             self.pool, self.board, size, tasks_per_process, 20, self.socket, bell, permits

@@ -23,7 +23,7 @@ from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
-from alsek.core.worker.forking import EXIT_NOT_STARTED
+from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.process_executor import executor as processes
 from alsek.core.worker.process_executor import process_manager as nursery
 from alsek.core.worker.process_executor import task_runner as offspring
@@ -755,7 +755,7 @@ def test_no_job_is_lost_however_processes_die(
     monkeypatch.setattr(processes, "KILL_AFTER", 50)
     monkeypatch.setattr(nursery, "PATIENCE", 500)
     for each in (offspring, processes):
-        monkeypatch.setattr(each, "STOP_REACHES_ALL", 20)
+        monkeypatch.setattr(each, "STOP_REACHES_ALL_MS", 20)
     rng = random.Random(seed)
 
     class Elsewhere(StatusTracker):

@@ -11,7 +11,7 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook, on_worker_start
 from alsek.core.task import task
-from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
+from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
 from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
 from alsek.core.worker.supervisor import group_handle as member
 from alsek.core.worker.supervisor import recovery_processes as settling
@@ -36,13 +36,13 @@ class FakeChild:
         self.settles: Recovery | None = main.__self__ if isinstance(main.__self__, Recovery) else None
         self.status: int | None = None
         self.signals: list[int] = []
-        self.silent = False
+        self.at_eof = False
         self.closed = False
-        self.news = -1
+        self.notifications = -1
         self.descriptors = (self.pid, self.pid + 100_000)
 
     @property
-    def ending(self) -> str:
+    def exit_description(self) -> str:
         return f"ended with {self.status}"
 
     def settle(self) -> None:
@@ -106,7 +106,7 @@ class Stage:
         for each in (module, member, settling):
             monkeypatch.setattr(each, "time", self.clock)
         for each in (module, settling):
-            monkeypatch.setattr(each, "fork", self._fork)
+            monkeypatch.setattr(each, "fork_watched", self._fork)
         monkeypatch.setattr(module, "monotonic_ms", self.clock.ms)
         self.pool = Supervisor(
             replace(options_for(broker, work), hooks=hooks),

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core.worker.forking import fork_plain, wake_with_parent
+from alsek.core.worker.forking import fork, wake_with_parent
 from alsek.core.worker.process_executor.frames import FrameReader, pack
 from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
 from tests.unit.workers.fakes import PATIENCE, eventually
@@ -40,7 +40,7 @@ class Engine:
             wake_with_parent()
             return Template(theirs, rehearse, child_main).main()
 
-        self.pid = fork_plain(main)
+        self.pid = fork(main)
         theirs.close()
 
     def ask(self, *request: Any) -> None:
@@ -282,7 +282,7 @@ def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
         os.write(tell, f"{template.pid} {pid}".encode())
         return 0
 
-    os.waitpid(fork_plain(main), 0)
+    os.waitpid(fork(main), 0)
     pids = [int(pid) for pid in os.read(told, 64).split()]
     os.close(told)
     os.close(tell)

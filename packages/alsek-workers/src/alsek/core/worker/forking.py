@@ -1,4 +1,4 @@
-"""Child processes: forked, watched without polling, and never outliving their parent."""
+"""Forking: run a function in a child process, and set up what a child inherits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from alsek.core.execution import forks
 from alsek.core.loggers import guarded_logger
@@ -19,155 +19,23 @@ from alsek.core.worker.supervisor.signals import reset_signals
 
 log = guarded_logger(__name__)
 
-#: What handles a signal.
+#: A signal handler.
 Handler: TypeAlias = Callable[[int, FrameType | None], None] | signal.Handlers
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # loaded here, once: not in each child
-
-#: A signal that is sent to every process of a pool has reached all of them after so long (ms).
-STOP_REACHES_ALL = 500
-
-#: What a child that was asked to end exits with; anything else is a death.
-EXIT_DRAINED = 0
-#: It wants to be replaced: too many tasks, too much memory, too many abandoned threads.
-EXIT_RECYCLED = 75
-#: A start hook failed.
-EXIT_NOT_STARTED = 78
-#: Stands for an exit code that code of the user's in this process has fetched (``os.wait()``).
-EXIT_UNKNOWN = 256
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None)  # loaded once, here, and not in each child
 
 
-class ChildProcess:
-    """A forked process.
+def fork(main: Callable[[], int]) -> int:
+    """Run `main` in a child, which exits with the value that it returns.
 
-    Attributes:
-        pid: Its process id.
-        status: How it ended: its exit code, minus the signal that killed it, or None while it lives.
-    """
+    The child may outlive its parent; see :func:`~alsek.core.worker.child_process.fork_watched`.
 
-    def __init__(self, pid: int, lifeline: int, news: int) -> None:
-        self.pid = pid
-        self.status: int | None = None
-        #: It has closed its end of `news`: nothing more will come, which is no news each time one asks.
-        self.silent = False
-        self._lifeline = lifeline
-        #: Readable when the child has written to :attr:`ParentPipes.news`, or has ended.
-        self.news = news
-
-    @property
-    def descriptors(self) -> tuple[int, int]:
-        """What its siblings must not keep: they would keep its lifeline from closing."""
-        return self._lifeline, self.news
-
-    def signal(self, number: int) -> None:
-        """Send a signal; nothing happens if it has ended."""
-        if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def read_news(self) -> None:
-        """Take in what made `news` readable, without waiting."""
-        with contextlib.suppress(BlockingIOError):
-            self.silent = not os.read(self.news, 4096)
-
-    def reap(self) -> bool:
-        """Whether it has ended; then `status` says how."""
-        if self.status is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                self.status = EXIT_UNKNOWN
-            else:
-                if pid:
-                    self.status = os.waitstatus_to_exitcode(status)
-        return self.status is not None
-
-    def close(self) -> None:
-        """Give back its file descriptors, once it has ended."""
-        os.close(self._lifeline)
-        os.close(self.news)
-
-    @property
-    def ending(self) -> str:
-        """How it ended, in words."""
-        return "is running" if self.status is None else describe_exit(self.status)
-
-
-def describe_exit(status: int) -> str:
-    """How a process ended, in words, from its exit code or minus the signal that killed it."""
-    if status == EXIT_UNKNOWN:
-        return "ended in an unknown way (other code in its parent has waited for it)"
-    if status >= 0:
-        return f"ended with exit code {status}"
-    try:
-        return f"was killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was killed by signal {-status}"
-
-
-class ParentPipes:
-    """What a child has from its parent.
-
-    Attributes:
-        lifeline: Readable when the parent has died.
-        news: To tell the parent that something on the board has changed.
-    """
-
-    def __init__(self, lifeline: int, news: int) -> None:
-        self.lifeline = lifeline
-        self.news = news
-
-    def tell(self) -> None:
-        """Make the parent look at the board."""
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self.news, b"!")
-
-
-def fork(main: Callable[[ParentPipes], int], close: tuple[int, ...] = ()) -> ChildProcess:
-    """Run `main` in a child, which exits with what it returns.
-
-    The child is killed when its parent dies. It starts with the default handlers of SIGTERM and SIGCHLD, and of SIGINT
-    and SIGHUP unless they are ignored.
-
-    Args:
-        main: What to run; an exception in it is logged, and ends the child with exit code 1.
-        close: File descriptors of the parent's that the child must not keep.
+    Returns:
+        The child's pid.
 
     Raises:
-        OSError: There can't be another process, or pipe, now.
-    """
-    pipes: list[int] = []
-    parent = os.getpid()
-
-    def run() -> int:
-        lifeline_out, lifeline_in, news_out, news_in = pipes
-        for descriptor in (lifeline_in, news_out, *close):
-            os.close(descriptor)
-        os.set_blocking(news_in, False)
-        die_with(parent)
-        return main(ParentPipes(lifeline_out, news_in))
-
-    try:
-        pipes += os.pipe()
-        pipes += os.pipe()
-        pid = fork_plain(run)
-    except OSError:
-        for descriptor in pipes:
-            os.close(descriptor)
-        raise
-    lifeline_out, lifeline_in, news_out, news_in = pipes
-    os.set_blocking(news_out, False)
-    os.close(lifeline_out)
-    os.close(news_in)
-    return ChildProcess(pid, lifeline_in, news_out)
-
-
-def fork_plain(main: Callable[[], int]) -> int:
-    """Run `main` in a child, which exits with what it returns; the pid. Nothing ends it with its parent.
-
-    Raises:
-        OSError: There can't be another process now.
+        OSError: No further process can be made now.
     """
 
     def run() -> int:
@@ -176,27 +44,27 @@ def fork_plain(main: Callable[[], int]) -> int:
         return main()
 
     flush()
-    # Until the child has handlers of its own, it would meet a SIGTERM as its parent does, and go on.
+    # Until the child has set its own handlers, it would handle a SIGTERM as its parent does, and go on.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
     try:
         pid = os.fork()
         if not pid:
-            exit_with(run)
+            run_and_exit(run)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def exit_with(main: Callable[[], int]) -> NoReturn:
-    """Run `main`, and end this process with what it returns; with 1, and logged, if it raises."""
+def run_and_exit(main: Callable[[], int]) -> NoReturn:
+    """Run `main` and exit with the value that it returns; log an exception, and exit with 1."""
     status = 1
     try:
         status = main()
     except BaseException:
         log.critical("A worker process failed.", exc_info=True)
     finally:
-        # Not sys.exit: the parent's exit handlers and threads are not this process's. And whatever the user has put in
-        # the place of handlers and streams, the child must never return into its parent's code.
+        # Not sys.exit: the exit handlers and threads are those of the parent. User code may have replaced log handlers
+        # and streams: whatever they raise, the child must never return into the parent's code.
         try:
             logging.shutdown()
             flush()
@@ -205,15 +73,15 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
 
 
 def disown_forks(handler: Handler) -> None:
-    """From now on, what is forked in this process is the user's: no worker, and ended by SIGTERM as any program.
+    """Make processes that are forked from now on no part of the pool: SIGTERM ends them as it ends any program.
 
-    Called once, in a process that runs the user's code, after what the pool itself forks.
+    Called once, in a process that runs user code, after the pool's own forks.
 
     Args:
-        handler: That of the pool for SIGTERM. One of the user's own stays, as it does in any fork.
+        handler: The pool's handler of SIGTERM, which is removed in forks. A handler that user code has set stays.
     """
 
-    # A SIGTERM that comes before the child has its own handler would be taken for one of the pool's, and not end it.
+    # A SIGTERM that arrives before the child has reset its handler would be handled as the pool's, and not end it.
     masks = threading.local()
 
     def block() -> None:
@@ -233,15 +101,15 @@ def disown_forks(handler: Handler) -> None:
 
 
 def flush() -> None:
-    """Write out what is buffered, so that it is not written twice, or never."""
+    """Flush standard output and error, so that buffered text is neither written twice nor lost."""
     for stream in (sys.stdout, sys.stderr):
-        # Closed, or None, or an object of the user's, which may raise anything: nothing is lost that could be saved.
+        # It may be closed, None, or an object of user code that raises anything; there is nothing to be done then.
         with contextlib.suppress(BaseException):
             stream.flush()
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends (Linux; elsewhere the lifeline alone tells)."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (Linux; elsewhere only the lifeline shows it)."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the call
@@ -249,6 +117,6 @@ def die_with(parent: int) -> None:
 
 
 def wake_with_parent() -> None:
-    """Have the kernel continue this process when its parent ends (Linux): one that was stopped could not see it."""
+    """Have the kernel continue this process when its parent ends (Linux): a stopped process could not notice it."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)

@@ -18,9 +18,10 @@ from alsek.core.clock import real_time as time
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
+from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, ParentPipes
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.executor import Executor, J
-from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, ParentPipes, disown_forks
+from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
@@ -68,7 +69,7 @@ def board_for(options: WorkerGroupOptions) -> SharedState:
 
 
 class WorkerGroup(ABC, Generic[J]):
-    """Runs in the child; see :func:`~alsek.core.worker.forking.fork`.
+    """Runs in the child; see :func:`~alsek.core.worker.child_process.fork_watched`.
 
     Args:
         pool: The pool's options.
@@ -123,7 +124,7 @@ class WorkerGroup(ABC, Generic[J]):
             self._board,
             self._pool,
             control,
-            inherited.tell,
+            inherited.notify,
             most_tasks=self._options.most_tasks,
             over_limit=self._too_large,
             suspects_only=self._options.suspects_only,

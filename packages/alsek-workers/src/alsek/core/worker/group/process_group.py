@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from alsek.core.worker.forking import ParentPipes, fork_plain, wake_with_parent
+from alsek.core.worker.child_process import ParentPipes
+from alsek.core.worker.forking import fork, wake_with_parent
 from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor
@@ -63,7 +64,7 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
             return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
 
         # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.
-        fork_plain(main)
+        fork(main)
         theirs.close()
         self._template = ours
 

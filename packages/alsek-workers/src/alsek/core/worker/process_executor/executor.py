@@ -30,7 +30,7 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.core.worker.forking import STOP_REACHES_ALL, describe_exit
+from alsek.core.worker.child_process import describe_exit
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor import process_manager as nursery
 from alsek.core.worker.process_executor.dispatcher import Dispatcher
@@ -41,6 +41,7 @@ from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProc
 from alsek.core.worker.process_executor.task_runner import TOLD, begins, outcome_without_hooks
 from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.supervisor.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 
@@ -320,7 +321,7 @@ class ProcessExecutor:
             return
         where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if child.doom is None and begun and status == -signal.SIGTERM:
-            self._terminated.append((monotonic_ms() + STOP_REACHES_ALL, job, where))
+            self._terminated.append((monotonic_ms() + STOP_REACHES_ALL_MS, job, where))
             return
         log.error(
             "Process %d %s: %s.", child.pid, describe_exit(status), child.doom[1] if child.doom else where

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.forking import EXIT_NOT_STARTED, describe_exit
+from alsek.core.worker.child_process import EXIT_NOT_STARTED, describe_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_of
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import TaskProcess

@@ -52,14 +52,15 @@ from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
 from alsek.core.worker.charging import conclude_charged
+from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.forking import EXIT_NOT_STARTED, STOP_REACHES_ALL
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.engine_connection import EngineConnection, JobRequest
 from alsek.core.worker.process_executor.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.supervisor.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,
@@ -233,7 +234,7 @@ class TaskRunner:
         Which process hears of a stop first is chance. So it waits a moment for the engine to say that it was told, too.
         A handler, rather than an ignored or blocked signal: a program that the task starts meets SIGTERM as ever.
         """
-        until = monotonic_ms() + STOP_REACHES_ALL
+        until = monotonic_ms() + STOP_REACHES_ALL_MS
         while not (self._entry is not None and self._board.doomed(self._entry)):
             if self._board.stopping:
                 return

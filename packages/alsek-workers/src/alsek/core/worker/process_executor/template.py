@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from alsek.core.worker.forking import Handler, die_with, disown_forks, exit_with, flush
+from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
 from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 
@@ -143,10 +143,10 @@ class Template:
             disown_forks(self._terminated)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             os.setpgid(0, 0)  # so that what a task starts can be ended with it
-            die_with(parent)
+            die_with_parent(parent)
             return self._child_main(childs, *told)
 
-        exit_with(run)
+        run_and_exit(run)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alsek.core.clock import real_time as time
-from alsek.core.worker.forking import ChildProcess
+from alsek.core.worker.child_process import ChildProcess
 from alsek.core.worker.group.group import WorkerGroupOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.recovery import DeathReport
@@ -48,7 +48,7 @@ class GroupHandle:
 
     def is_over(self) -> bool:
         """Whether all that an ended group has started has ended too: what is given back earlier runs twice at once."""
-        if not self.options.isolated or self.child.silent:
+        if not self.options.isolated or self.child.at_eof:
             return True
         if self.over_at is None:
             self.over_at = time.monotonic() + _LAST_BREATH
@@ -96,7 +96,7 @@ class GroupHandle:
             strangers = self.board.strangers if shared else 0
         return DeathReport(
             worker=worker,
-            ending=self.child.ending,
+            ending=self.child.exit_description,
             overdue=self.wedged_tokens,
             live=live,
             finished=finished,

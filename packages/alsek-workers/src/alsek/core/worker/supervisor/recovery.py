@@ -20,8 +20,9 @@ from alsek.core.execution.lifecycle import report
 from alsek.core.execution.session import ReadOnlySession
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
+from alsek.core.worker.child_process import ParentPipes
 from alsek.core.worker.contexts import Contexts
-from alsek.core.worker.forking import ParentPipes, disown_forks
+from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (

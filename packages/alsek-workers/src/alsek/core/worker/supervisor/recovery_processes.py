@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.forking import ChildProcess, fork
+from alsek.core.worker.child_process import ChildProcess, fork_watched
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.supervisor.recovery import PATIENCE, DeathReport, Recovery
 
@@ -67,7 +67,7 @@ class RecoveryProcesses:
         """Have a death settled."""
         aftermath = Recovery(self._pool, death, with_hooks=with_hooks)
         try:
-            child = fork(aftermath.main, self._inherited())
+            child = fork_watched(aftermath.main, self._inherited())
         except OSError as error:
             log.error("What group %s held is left to its lease: %s", death.worker.id, error)
             return

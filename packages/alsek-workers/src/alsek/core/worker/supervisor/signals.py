@@ -18,6 +18,9 @@ from alsek.core.clock import real_time as time
 #: A second signal counts as one only this long after the first: terminals and process managers often send two at once.
 _APART = 1.0
 
+#: A signal that is sent to every process of a pool has reached all of them after this time.
+STOP_REACHES_ALL_MS = 500
+
 #: A terminal sends these to every process of a pool, and whoever starts a pool may have them ignored.
 _OF_TERMINALS: Final = (signal.SIGINT, signal.SIGHUP)
 #: None of these may be blocked in a process of a pool.

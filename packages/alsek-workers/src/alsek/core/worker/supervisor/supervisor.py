@@ -16,7 +16,7 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import exits_caught, guarded_logger
-from alsek.core.worker.forking import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork
+from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, fork_watched
 from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, board_for
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
@@ -100,7 +100,7 @@ class Supervisor:
     def _start_group(self, options: WorkerGroupOptions) -> None:
         board = board_for(options)
         try:
-            child = fork(self._kind(self._pool, options, board).main, self._descriptors())
+            child = fork_watched(self._kind(self._pool, options, board).main, self._descriptors())
         except OSError as error:
             board.close()
             self._start_at = time.monotonic() + 1.0
@@ -133,7 +133,7 @@ class Supervisor:
             self._mourn(member, board.worker_id)
         elif board.signed_off:
             say = log.info if child.status in (EXIT_DRAINED, EXIT_RECYCLED) else log.error
-            say("Group %d has ended: it %s.", child.pid, child.ending)
+            say("Group %d has ended: it %s.", child.pid, child.exit_description)
             self._failed_starts = self._young_deaths = 0
             if member.options.suspects_only:  # it found no more; who does from now on says so
                 for other in self._members:
@@ -143,7 +143,7 @@ class Supervisor:
             self._failed_to_start(f"Group {child.pid} did not start")
         else:
             hooks = "" if self._group.isolated else in_start_hooks(self._pool.hooks)
-            self._failed_to_start(f"Group {child.pid} {child.ending} before it had started{hooks}")
+            self._failed_to_start(f"Group {child.pid} {child.exit_description} before it had started{hooks}")
 
     def _failed_to_start(self, what: str) -> None:
         self._failed_starts += 1
@@ -276,13 +276,13 @@ class Supervisor:
         poll.register(self._signals.fileno(), select.POLLIN)
         children = [*(m.child for m in self._members), *self._settlements.children]
         for child in children:
-            if not child.silent:
-                poll.register(child.news, select.POLLIN)
+            if not child.at_eof:
+                poll.register(child.notifications, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(self._pause() * 1000)}
         self._signals.drain()
         for child in children:
-            if child.news in ready:
-                child.read_news()
+            if child.notifications in ready:
+                child.read_notifications()
 
     def _pause(self) -> float:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Children: forked, watched, and never outliving their parent."""
+"""Child processes: forked, watched, and ended with their parent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alsek.core.worker import forking as children
-from alsek.core.worker.forking import ChildProcess, ParentPipes, fork
+from alsek.core.worker import forking
+from alsek.core.worker.child_process import EXIT_UNKNOWN, ChildProcess, ParentPipes, fork_watched
 from tests.unit.workers.fakes import PATIENCE, eventually
 
 
@@ -40,7 +40,7 @@ def start() -> Iterator[Forker]:
     started: list[ChildProcess] = []
 
     def start(main: Callable[[ParentPipes], int], close: tuple[int, ...] = ()) -> ChildProcess:
-        started.append(fork(main, close))
+        started.append(fork_watched(main, close))
         return started[-1]
 
     yield start
@@ -61,8 +61,8 @@ def test_an_exit_code_that_other_code_has_fetched(start: Forker) -> None:
     """A thread of the user's that calls ``os.wait()`` takes the exit code away: the child has ended all the same."""
     child = start(lambda _: 7)
     os.waitpid(child.pid, 0)
-    assert ended(child) == children.EXIT_UNKNOWN
-    assert "in an unknown way" in child.ending
+    assert ended(child) == EXIT_UNKNOWN
+    assert "in an unknown way" in child.exit_description
 
 
 def test_a_stream_that_exits_when_it_is_flushed(start: Forker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseExcept
 
     child = start(main)
     assert ended(child) == 1
-    assert child.ending == "ended with exit code 1"
+    assert child.exit_description == "ended with exit code 1"
 
 
 def test_a_sigterm_right_after_the_fork_ends_the_child(
@@ -102,7 +102,7 @@ def test_a_sigterm_right_after_the_fork_ends_the_child(
             os.kill(os.getpid(), signal.SIGTERM)
         return pid
 
-    monkeypatch.setattr(children.os, "fork", fork_and_signal)
+    monkeypatch.setattr(forking.os, "fork", fork_and_signal)
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         assert ended(start(lambda _: 0)) == -signal.SIGTERM
@@ -116,7 +116,7 @@ def test_a_killed_child_is_told_by_its_signal(start: Forker) -> None:
     child = start(lambda _: time.sleep(PATIENCE) or 0)
     child.signal(signal.SIGKILL)
     assert ended(child) == -signal.SIGKILL
-    assert child.ending == "was killed by SIGKILL"
+    assert child.exit_description == "was killed by SIGKILL"
     child.signal(signal.SIGTERM)  # of one that has ended: nothing happens
 
 
@@ -143,19 +143,19 @@ def test_a_child_has_default_handlers(start: Forker) -> None:
     os.close(into)
 
 
-def test_news_arrive_and_end(start: Forker) -> None:
-    """What a child tells makes `news` readable; once it has closed its end, it is known to be silent."""
+def test_notifications_arrive_and_end(start: Forker) -> None:
+    """A notification makes `notifications` readable; `at_eof` is set once the child has closed its end."""
 
     def main(inherited: ParentPipes) -> int:
-        for _ in range(100_000):  # more than a pipe holds: telling never blocks
-            inherited.tell()
+        for _ in range(100_000):  # more than a pipe holds: it never blocks
+            inherited.notify()
         return 0
 
     child = start(main)
     eventually(child.reap)
-    assert os.read(child.news, 1) == b"!"
-    while not child.silent:
-        child.read_news()
+    assert os.read(child.notifications, 1) == b"!"
+    while not child.at_eof:
+        child.read_notifications()
     child.close()
 
 
@@ -181,8 +181,8 @@ def test_a_child_hears_of_its_parents_death() -> None:
     """Of a parent killed by SIGKILL no child is left, whatever it is doing."""
     program = (
         "import os, sys, time\n"
-        "from alsek.core.worker.forking import fork\n"
-        "child = fork(lambda inherited: time.sleep(60) or 0)\n"
+        "from alsek.core.worker.child_process import fork_watched\n"
+        "child = fork_watched(lambda inherited: time.sleep(60) or 0)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -204,7 +204,7 @@ def test_nothing_is_left_of_two_hundred_children() -> None:
     before = open_descriptors()
     pids = []
     for _ in range(200):
-        child = fork(lambda _: 0)
+        child = fork_watched(lambda _: 0)
         eventually(child.reap)
         child.close()
         pids.append(child.pid)
@@ -221,9 +221,9 @@ def test_a_fork_that_fails_leaves_no_pipe(monkeypatch: pytest.MonkeyPatch) -> No
         raise BlockingIOError("no more processes")
 
     before = open_descriptors()
-    monkeypatch.setattr(children.os, "fork", refuse)
+    monkeypatch.setattr(forking.os, "fork", refuse)
     with pytest.raises(BlockingIOError):
-        fork(lambda _: 0)
+        fork_watched(lambda _: 0)
     assert open_descriptors() == before
 
 

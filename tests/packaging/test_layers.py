@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -24,6 +25,19 @@ ARROWS = {
     "alsek-cli": {"alsek-core", "alsek-workers"},
     "alsek": {"alsek-core", "alsek-redis", "alsek-sqlite", "alsek-workers", "alsek-tools", "alsek-cli"},
 }
+
+#: Packages of Python whose rooms (folders, and files beside them) point one way.
+HOUSES = (
+    "alsek.cli",
+    "alsek.core",
+    "alsek.core.worker",
+    "alsek.storage",
+    "alsek.storage.backends",
+    "alsek.storage.backends.memory",
+    "alsek.storage.backends.redis",
+    "alsek.storage.backends.sqlite",
+    "alsek.tools",
+)
 
 each_package = pytest.mark.parametrize("package", CODE.values(), ids=CODE)
 
@@ -100,6 +114,29 @@ def test_nobody_enters_by_the_front_door(package: Package) -> None:
 
 def test_imports_have_no_cycle() -> None:
     """No module needs, while it is imported, one that needs it."""
+    _assert_no_circle(_arrows())
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_rooms_point_one_way(house: str) -> None:
+    """Of two rooms of a package only one imports the other, directly or by way of others."""
+
+    def room(module: str) -> str | None:
+        return module[len(house) + 1 :].partition(".")[0] if module.startswith(f"{house}.") else None
+
+    rooms: dict[str, set[str]] = {}
+    for module, needed in _arrows().items():
+        mine = room(module)
+        if mine is not None:
+            others = {room(other) for other in needed}
+            rooms.setdefault(mine, set()).update({other for other in others if other is not None} - {mine})
+    assert rooms
+    _assert_no_circle(rooms)
+
+
+@cache
+def _arrows() -> dict[str, set[str]]:
+    """For each module, those that it needs while it is imported."""
     modules = _module_names()
     graph: dict[str, set[str]] = {}
     for package in CODE.values():
@@ -109,6 +146,10 @@ def test_imports_have_no_cycle() -> None:
                 target for one in imports_of(file) if one.at_import for target in _targets(one, modules)
             }
             graph[module] = needed - {module}
+    return graph
+
+
+def _assert_no_circle(graph: Mapping[str, set[str]]) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

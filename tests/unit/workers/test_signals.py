@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from alsek.core.worker.supervisor import signals as module
-from alsek.core.worker.supervisor.signals import StopSignals, leave_stop_to_supervisor, reset_signals
+from alsek.core.worker import signals as module
+from alsek.core.worker.signals import StopSignals, leave_stop_to_supervisor, reset_signals
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 

@@ -15,7 +15,7 @@ from typing import Final, NoReturn, TypeAlias
 
 from alsek.core.execution import forks
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.supervisor.signals import reset_signals
+from alsek.core.worker.signals import reset_signals
 
 log = guarded_logger(__name__)
 

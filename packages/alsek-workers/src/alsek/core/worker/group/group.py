@@ -25,7 +25,7 @@ from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.supervisor.signals import leave_stop_to_supervisor
+from alsek.core.worker.signals import leave_stop_to_supervisor
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import BackendError

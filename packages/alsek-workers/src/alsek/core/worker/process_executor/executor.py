@@ -41,7 +41,7 @@ from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProc
 from alsek.core.worker.process_executor.task_runner import TOLD, begins, outcome_without_hooks
 from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.supervisor.signals import STOP_REACHES_ALL_MS
+from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Outcome, Released
 

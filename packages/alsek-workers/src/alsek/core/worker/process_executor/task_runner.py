@@ -60,7 +60,7 @@ from alsek.core.worker.process_executor.frames import outcome_to_wire, pack, soc
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.supervisor.signals import STOP_REACHES_ALL_MS
+from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import (
     CorruptMessageError,
     MessageRevokedError,

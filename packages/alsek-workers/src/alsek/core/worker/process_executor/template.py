@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
-from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
 KILL: Final = "kill"

@@ -24,7 +24,7 @@ from alsek.core.worker.child_process import ParentPipes
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.supervisor.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
     BackendError,
     CorruptMessageError,

@@ -20,9 +20,9 @@ from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT
 from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, board_for
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.signals import StopSignals
 from alsek.core.worker.supervisor.group_handle import GroupHandle
 from alsek.core.worker.supervisor.recovery_processes import RecoveryProcesses
-from alsek.core.worker.supervisor.signals import StopSignals
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
 from alsek.types import Wish

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from alsek import Broker, Message, ResultStore, StatusTracker, task
 from alsek.core.backoff import ConstantBackoff
-from alsek.core.execution.lifecycle import AnyTask
+from alsek.core.task import AnyTask
 from alsek.storage.backends.abstract import Backend
 from tests.chaos import execution_log as journal
 

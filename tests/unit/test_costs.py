@@ -16,10 +16,9 @@ import pytest
 import redis
 
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
 from alsek.core.status import StatusTracker
-from alsek.core.task import task
+from alsek.core.task import AnyTask, task
 from alsek.core.worker.engine import engine as engine_module
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.process_executor import dispatcher as dealer

@@ -13,14 +13,14 @@ import pytest
 from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
-from alsek.core.execution.lifecycle import dead_letter_unreadable
+from alsek.core.execution.conclusions import Conclusion, dead_letter
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Claimed, Died
+from alsek.storage.backends.records import Claimed
 from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
 
 
@@ -284,12 +284,12 @@ def test_a_lease_that_ends_before_a_burial_ends_no_stream(
     broker.revoke(Message("t", uuid="revoked"))
     with Consumer(broker) as consumer:
 
-        def too_late(*details: Any) -> Died:
+        def too_late(*details: Any) -> Conclusion:
             consumer._session.retire()
             monkeypatch.undo()
-            return dead_letter_unreadable(*details)
+            return dead_letter(*details)
 
-        monkeypatch.setattr("alsek.core.consumer.dead_letter_unreadable", too_late)
+        monkeypatch.setattr("alsek.core.consumer.dead_letter", too_late)
         assert next(consumer.stream()).uuid == "good"
     assert broker.in_dlq(Message("t", uuid="revoked"))
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.execution.attempts import attempt
+from alsek.core.execution.conclusions import Conclusion, conclude
 from alsek.core.execution.delivery import RESTORED, Delivery
-from alsek.core.execution.lifecycle import Conclusion, attempt, conclude, owed, report, tell
+from alsek.core.execution.status_reports import pending_reports, report_status, send_report
 from alsek.core.message import FIELDS, Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
@@ -142,10 +144,10 @@ class World:
         session = a_session(broker.backend)
         (claimed,) = session.step((), 1).claimed
         delivery = Delivery(claimed, session, broker.backend.serializer)
-        report(self.task, delivery, TaskStatus.RUNNING)
+        report_status(self.task, delivery, TaskStatus.RUNNING)
         conclusion = conclude(self.task, delivery, attempt(self.task, delivery))
-        for each in owed({self.task.name: self.task}, self.task, delivery, conclusion):
-            tell(each)
+        for each in pending_reports({self.task.name: self.task}, self.task, delivery, conclusion):
+            send_report(each)
         assert session.finish(conclusion.outcome)
         return conclusion
 
@@ -164,9 +166,10 @@ def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The outcome, the hooks, trackers and stores after it are those of a task that leaves its message alone."""
-    monkeypatch.setattr("alsek.core.execution.lifecycle.now_ms", lambda: 5)
+    for module in ("conclusions", "retries"):
+        monkeypatch.setattr(f"alsek.core.execution.{module}.now_ms", lambda: 5)
     monkeypatch.setattr(
-        "alsek.core.execution.lifecycle.describe_failure",
+        "alsek.core.execution.conclusions.describe_failure",
         lambda e: {"name": "E", "text": "t", "traceback": None},
     )
     heard = []

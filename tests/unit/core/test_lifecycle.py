@@ -11,16 +11,11 @@ import pytest
 
 from alsek.core.backoff import Backoff, ConstantBackoff
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import (
-    Conclusion,
-    attempt,
-    bury,
-    conclude,
-    dead_letter_unreadable,
-    rejection_of,
-    report,
-)
+from alsek.core.execution.attempts import attempt
+from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, dead_letter_unreadable
+from alsek.core.execution.opening import rejection_of
 from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.status_reports import report_status
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
@@ -303,7 +298,7 @@ def test_a_failing_hook_after_the_fact_changes_nothing(
     )
     if hook == "on_revocation":
         made.generate()
-        conclusion = bury(made, held(claim(broker)), MessageRevokedError("revoked"))
+        conclusion = dead_letter(made, held(claim(broker)), MessageRevokedError("revoked"))
     else:
         _, conclusion = run(made)
     expected = {"on_success": Succeeded, "on_retry": Retried}.get(hook, Died)
@@ -650,8 +645,8 @@ def test_report_tells_trackers_that_the_store_does_not_write(
     made = task(broker, status_tracker=Own(backend))(lambda: None)
     made.generate()
     delivery = held(claim(broker))
-    report(made, delivery, TaskStatus.RUNNING)
-    report(made, delivery, TaskStatus.FAILED)
+    report_status(made, delivery, TaskStatus.RUNNING)
+    report_status(made, delivery, TaskStatus.FAILED)
     assert told == [TaskStatus.SUBMITTED, TaskStatus.RUNNING, TaskStatus.FAILED]
     assert "ConnectionError" in caplog.text
     stock = StatusTracker(backend)
@@ -659,9 +654,9 @@ def test_report_tells_trackers_that_the_store_does_not_write(
     message = made.generate(queue="tracked")
     delivery = held(claim_in(broker, "tracked"))
     stock.delete(message)
-    report(made, delivery, TaskStatus.RUNNING)
+    report_status(made, delivery, TaskStatus.RUNNING)
     assert stock.get(message) is TaskStatus.UNKNOWN
-    report(task(broker)(lambda: None), delivery, TaskStatus.RUNNING)
+    report_status(task(broker)(lambda: None), delivery, TaskStatus.RUNNING)
 
 
 # ── what must not run ──────────────────────────────────────────────────────────────────────────
@@ -683,7 +678,10 @@ def test_a_revoked_message_is_buried(broker: Broker) -> None:
     made = task(broker, base_task=Recorder)(lambda: None)
     made.generate()
     message = claim(broker)
-    assert dead(bury(made, held(message), MessageRevokedError("revoked")))["name"] == "MessageRevokedError"
+    assert (
+        dead(dead_letter(made, held(message), MessageRevokedError("revoked")))["name"]
+        == "MessageRevokedError"
+    )
     assert made.calls == ["on_revocation"]
 
 
@@ -691,7 +689,7 @@ def test_an_unknown_task_is_buried(broker: Broker, caplog: pytest.LogCaptureFixt
     """Without a task, by the pool's broker; the log has the name."""
     broker.submit(Message("nobody_knows"))
     details = dead(
-        bury(None, held(claim(broker)), UnknownTaskError("no task is named 'nobody_knows'"), broker)
+        dead_letter(None, held(claim(broker)), UnknownTaskError("no task is named 'nobody_knows'"), broker)
     )
     assert details["name"] == "UnknownTaskError"
     assert "nobody_knows" in caplog.text

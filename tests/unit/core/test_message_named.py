@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import attempt, conclude
+from alsek.core.execution.attempts import attempt
+from alsek.core.execution.conclusions import conclude
 from alsek.core.message import Message
 from alsek.core.submission.calls import Call
 from alsek.core.task import task

@@ -11,7 +11,8 @@ import pytest
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import attempt, conclude
+from alsek.core.execution.attempts import attempt
+from alsek.core.execution.conclusions import conclude
 from alsek.core.message import Message
 from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task

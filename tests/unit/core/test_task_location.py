@@ -16,7 +16,7 @@ sys.path[:] = [folder for folder in sys.path if "site-packages" not in folder]
 before = set(sys.modules)
 import alsek
 from alsek import *
-import alsek.core.consumer, alsek.core.hooks, alsek.core.execution.lifecycle, alsek.core.trigger
+import alsek.core.consumer, alsek.core.hooks, alsek.core.execution.opening, alsek.core.trigger
 import alsek.storage.backends.memory, alsek.storage.backends.lazy
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(roots - set(sys.stdlib_module_names) - {"alsek"}))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
+from alsek.core.task import AnyTask
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
+from alsek.core.task import AnyTask
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.job import ThreadJob

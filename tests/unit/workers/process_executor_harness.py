@@ -15,9 +15,9 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
+from alsek.core.task import AnyTask
 from alsek.core.worker.forking import fork
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor

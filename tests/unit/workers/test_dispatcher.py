@@ -15,8 +15,8 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, task
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.message import Message
+from alsek.core.task import AnyTask
 from alsek.core.worker.process_executor import executor as processes
 from alsek.core.worker.process_executor import process_manager as nursery
 from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD

@@ -178,10 +178,11 @@ def test_what_cannot_be_judged_is_buried(scene: Scene, broken: bytes) -> None:
     pool = options_for(scene.broker, scene.task)
     claimed = scene.claims[0]._replace(payload=broken)
     assert isinstance(claimed, Claimed)
-    outcome = module.conclude_charged(
+    charged = module.conclude_charged(
         pool, scene.session.worker, claimed, module.WorkerLostError("it died"), with_hooks=True
     )
-    assert isinstance(outcome, Died)
+    assert isinstance(charged.outcome, Died)
+    assert charged.reports == []
 
 
 def test_a_store_that_is_away_is_waited_for(

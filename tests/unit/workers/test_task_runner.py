@@ -14,9 +14,9 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, Task, task
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
+from alsek.core.task import AnyTask
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.process_executor.frames import FrameReader, outcome_from_wire, pack, receive
 from alsek.core.worker.process_executor.task_runner import READY, TOLD, TaskRunner, outcome_without_hooks

@@ -12,17 +12,18 @@ from types import TracebackType
 from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
+from alsek.core.execution.conclusions import dead_letter
 from alsek.core.execution.lease_keeper import LeaseKeeper
-from alsek.core.execution.lifecycle import dead_letter_unreadable, rejection_of
+from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import WorkerSession
 from alsek.core.identifiers import check_queues
 from alsek.core.loggers import guarded_logger
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
-from alsek.exceptions import BackendUnavailableError, CorruptMessageError, ValidationError, WorkerUnknownError
+from alsek.exceptions import BackendUnavailableError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, Worker
+from alsek.storage.backends.records import Claimed, Died, Worker
 
 log = guarded_logger(__name__)
 
@@ -142,20 +143,16 @@ class Consumer:
         return None, 0 if step.claimed else step.next_due
 
     def _admit(self, claimed: Claimed) -> Message | None:
-        """The message, with its claim; None for one that must not be run, which is buried."""
-        error: Exception | None = rejection_of(claimed, DEFAULT_MAX_LOSSES)
-        if error is None:
-            try:
-                message = Message.unpack(
-                    claimed.uuid, claimed.queue, claimed.payload, self.broker.backend.serializer
-                )
-            except CorruptMessageError as corrupt:
-                error = corrupt
-            else:
-                message.claim = Claim(self._session, claimed)
-                return message
-        self._session.finish(dead_letter_unreadable(claimed, error, self.broker.dlq_ttl))
-        return None
+        """The message, with its claim; None if it must not run: then it becomes a dead letter."""
+        opened = open_claimed(claimed, self._session, self.broker, None, DEFAULT_MAX_LOSSES)
+        if isinstance(opened, Died):
+            self._session.finish(opened)
+            return None
+        if opened.rejection is not None:
+            conclusion = dead_letter(None, opened.delivery, opened.rejection, self.broker)
+            self._session.finish(conclusion.outcome)
+            return None
+        return opened.delivery.message
 
     def _sleep(self, waiter: Waiter | None, misses: int, next_due: int | None) -> bool:
         """Sleep until something may be claimable, or :meth:`close`; whether the waiter rang."""

@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeAlias, cast, overload
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
@@ -33,6 +33,10 @@ from alsek.types import Mechanism, Wish
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
+
+
+#: A task of any signature.
+AnyTask: TypeAlias = "Task[Any, Any]"
 
 
 class MakesTrigger(Protocol):
@@ -284,6 +288,21 @@ class TriggerTask(Task[[], R]):
     def shutdown(self) -> None:
         """Unschedule the task and end the scheduler's thread."""
         self._schedule.shutdown()
+
+
+def without_hooks(task: AnyTask) -> AnyTask:
+    """Return a copy of the task that ignores overridden hooks: `max_retries` alone decides about retries."""
+    return Task(
+        task.function,
+        task.broker,
+        name=task.name,
+        queue=task.queue,
+        timeout=task.timeout,
+        max_retries=task.max_retries,
+        backoff=task.backoff,
+        result_store=task.result_store,
+        status_tracker=task.status_tracker,
+    )
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:

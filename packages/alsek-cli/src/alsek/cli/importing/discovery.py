@@ -18,9 +18,8 @@ from alsek.cli.importing.module import (
 )
 from alsek.cli.importing.roots import is_package, place_of_file, place_of_folder
 from alsek.cli.importing.scanning import Scan, modules_below
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
-from alsek.core.task import Task
+from alsek.core.task import AnyTask, Task
 from alsek.exceptions import NoTasksFoundError
 
 

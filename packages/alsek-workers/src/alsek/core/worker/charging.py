@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.lifecycle import (
-    Attempt,
-    bury,
-    conclude,
-    dead_letter_unreadable,
-    unknown_task,
-    without_hooks,
-)
+from typing import NamedTuple
+
+from alsek.core.execution.attempts import Attempt
+from alsek.core.execution.conclusions import conclude, dead_letter
+from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import ReadOnlySession
+from alsek.core.execution.status_reports import StatusReport, pending_reports
+from alsek.core.task import without_hooks
 from alsek.core.worker.options import PoolOptions
-from alsek.exceptions import (
-    CorruptMessageError,
-    TaskError,
-)
-from alsek.storage.backends.records import Claimed, Outcome, Worker
+from alsek.exceptions import TaskError
+from alsek.storage.backends.records import Claimed, Died, Outcome, Worker
+
+
+class Charged(NamedTuple):
+    """The outcome of a charged message, and the status reports to send once the store has accepted it."""
+
+    outcome: Outcome
+    reports: list[StatusReport]
 
 
 def conclude_charged(
     pool: PoolOptions, worker: Worker, claimed: Claimed, error: TaskError, *, with_hooks: bool
-) -> Outcome:
-    """What becomes of a message that `error` ended, though it was not raised in its task.
+) -> Charged:
+    """Decide how a message ends that `error` ended, although its task did not raise it.
 
     Args:
         pool: The pool's options.
-        worker: Who holds the message.
+        worker: The worker that holds the message.
         claimed: The message.
         error: What it is charged with.
-        with_hooks: Let the task's own ``do_retry`` and hooks have their say; else `max_retries` alone decides.
+        with_hooks: Call the task's own ``do_retry`` and hooks; else `max_retries` alone decides, and nothing is
+            reported.
     """
-    broker = pool.broker
-    try:
-        delivery = Delivery(claimed, ReadOnlySession(broker.backend, worker), broker.backend.serializer)
-    except CorruptMessageError as corrupt:
-        return dead_letter_unreadable(claimed, corrupt, broker.dlq_ttl)
-    task = pool.tasks.get(delivery.task_name)
+    session = ReadOnlySession(pool.broker.backend, worker)
+    opened = open_claimed(claimed, session, pool.broker, pool.tasks, max_losses=None)
+    if isinstance(opened, Died):
+        return Charged(opened, [])
+    delivery, task, rejection = opened
     if task is None:
-        return bury(None, delivery, unknown_task(delivery, pool.tasks), broker).outcome
-    judge = task if with_hooks else without_hooks(task)
-    return conclude(judge, delivery, Attempt(exception=error)).outcome
+        assert rejection is not None
+        return Charged(dead_letter(None, delivery, rejection, pool.broker).outcome, [])
+    if not with_hooks:
+        return Charged(conclude(without_hooks(task), delivery, Attempt(exception=error)).outcome, [])
+    conclusion = conclude(task, delivery, Attempt(exception=error))
+    return Charged(conclusion.outcome, pending_reports(pool.tasks, task, delivery, conclusion))

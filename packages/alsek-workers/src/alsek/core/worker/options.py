@@ -10,11 +10,10 @@ from typing import Any
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
 from alsek.core.short_repr import shown
-from alsek.core.task import Task
+from alsek.core.task import AnyTask, Task
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.hooks import WorkerHook
+from alsek.core.task import AnyTask
 from alsek.core.worker.group.process_group import ProcessWorkerGroup, ProcessWorkerGroupOptions
 from alsek.core.worker.options import (
     at_least,

@@ -30,22 +30,16 @@ from typing import Final
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution import forks
-from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.lifecycle import (
-    Attempt,
-    Conclusion,
-    StatusReport,
-    attempt,
-    bury,
-    conclude,
-    dead_letter_unreadable,
-    owed,
-    rejection_of,
-    report,
-    tell,
-    unknown_task,
-)
+from alsek.core.execution.attempts import Attempt, attempt
+from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter
+from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import ReadOnlySession, WorkerSession
+from alsek.core.execution.status_reports import (
+    StatusReport,
+    pending_reports,
+    report_status,
+    send_report,
+)
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
@@ -62,14 +56,13 @@ from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import (
-    CorruptMessageError,
     MessageRevokedError,
     SerializationError,
     TaskError,
     TaskTimeoutError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Died, Outcome, Worker
 
 log = guarded_logger(__name__)
 
@@ -176,7 +169,7 @@ class TaskRunner:
                 if verdict is None:
                     break
                 for debt in debts if verdict else ():
-                    context.run(tell, debt)
+                    context.run(send_report, debt)
                 self._end_forks()
                 line.answer(pack((TOLD,)))
         line.end()
@@ -194,37 +187,31 @@ class TaskRunner:
         began, charge, claimed = monotonic_ms(), given.charge, Claimed(*given.claimed)
         self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
-        try:
-            delivery = Delivery(claimed, self._session(), broker.backend.serializer)
-        except CorruptMessageError as error:
-            return _answer(dead_letter_unreadable(claimed, error, broker.dlq_ttl), False), []
-        task = self._pool.tasks.get(delivery.task_name)
-        if task is None:
-            unknown = bury(None, delivery, unknown_task(delivery, self._pool.tasks), broker)
-            return _answer(unknown.outcome, False), []
+        max_losses = self._pool.max_losses if charge is None else None
+        opened = open_claimed(claimed, self._session(), broker, self._pool.tasks, max_losses)
+        if isinstance(opened, Died):
+            return _answer(opened, False), []
+        delivery, task, rejection = opened
         if charge is None:
             self._board.start(given.entry, began + delivery.timeout)
-            doom = rejection_of(claimed, self._pool.max_losses)
-        else:
-            doom = CHARGES[charge[0]](charge[1])
-        if doom is not None and (charge is None or isinstance(doom, MessageRevokedError)):
-            conclusion: Conclusion = bury(task, delivery, doom)
-        elif doom is not None:
-            conclusion = conclude(task, delivery, Attempt(exception=doom))
-        else:
-            report(task, delivery, TaskStatus.RUNNING)
+        if task is None or rejection is not None:
+            assert rejection is not None
+            conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
+        elif charge is None:
+            report_status(task, delivery, TaskStatus.RUNNING)
             made = attempt(task, delivery)
             self._end_forks()
             conclusion = conclude(task, delivery, made)
-        debts = owed(self._pool.tasks, task, delivery, conclusion)
+        else:
+            conclusion = conclude(task, delivery, Attempt(exception=CHARGES[charge[0]](charge[1])))
+        debts = pending_reports(self._pool.tasks, task, delivery, conclusion)
         try:
             frame = _answer(conclusion.outcome, bool(debts))
         except (TypeError, ValueError) as error:
-            # A callback's priority, say, that is no number: the function ran, but what follows can't be told.
-            conclusion = bury(
-                task, delivery, SerializationError(f"what becomes of {delivery.summary}: {error}")
-            )
-            debts = owed(self._pool.tasks, task, delivery, conclusion)
+            # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
+            unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
+            conclusion = dead_letter(task, delivery, unsendable, broker)
+            debts = pending_reports(self._pool.tasks, task, delivery, conclusion)
             frame = _answer(conclusion.outcome, bool(debts))
         return frame, debts
 
@@ -272,4 +259,4 @@ def outcome_without_hooks(
     pool: PoolOptions, worker: Worker, claimed: Claimed, name: str, text: str
 ) -> Outcome:
     """What becomes of a charged message when even the child that was to conclude it failed: `max_retries` decides."""
-    return conclude_charged(pool, worker, claimed, CHARGES[name](text), with_hooks=False)
+    return conclude_charged(pool, worker, claimed, CHARGES[name](text), with_hooks=False).outcome

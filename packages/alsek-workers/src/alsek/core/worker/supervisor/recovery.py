@@ -7,7 +7,6 @@ beside it when nobody can tell who it was come back as suspects; all others come
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import mmap
 import signal
@@ -15,9 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.clock import real_time as time
-from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.lifecycle import report
-from alsek.core.execution.session import ReadOnlySession
+from alsek.core.execution.status_reports import StatusReport, send_report
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import ParentPipes
@@ -27,12 +24,11 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
     BackendError,
-    CorruptMessageError,
     TaskError,
     TaskTimeoutError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Died, Lost, Outcome, TaskStatus, Worker
+from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
 
 log = guarded_logger(__name__)
 
@@ -98,10 +94,10 @@ class Recovery:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
-        self._charged: dict[str, Claimed] = {}
+        #: By the uuid of each charged message.
+        self._reports: dict[str, list[StatusReport]] = {}
         self._contexts = Contexts()
         self._settled = mmap.mmap(-1, 1)
-        self._session = ReadOnlySession(pool.broker.backend, death.worker)
 
     def main(self, inherited: ParentPipes) -> int:
         """In the child: settle, whatever signals come."""
@@ -142,21 +138,10 @@ class Recovery:
                 return 0
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
-        """Tell trackers that the store does not write itself; they are the user's code, like the hooks."""
-        if not self._with_hooks:
-            return
-        serializer = self._pool.broker.backend.serializer
+        """Send the status reports for these outcomes; trackers are the user's code, like the hooks."""
         for outcome in outcomes:
-            claimed = self._charged.get(outcome.uuid)
-            if claimed is None:
-                continue
-            with contextlib.suppress(CorruptMessageError):
-                delivery = Delivery(claimed, self._session, serializer)
-                task = self._pool.tasks.get(delivery.task_name)
-                if task is not None:
-                    died = isinstance(outcome, Died)
-                    tell = self._contexts.fresh().run
-                    tell(report, task, delivery, TaskStatus.FAILED if died else TaskStatus.RETRYING)
+            for report in self._reports.get(outcome.uuid, ()):
+                self._contexts.fresh().run(send_report, report)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -181,9 +166,10 @@ class Recovery:
         """What becomes of one message; None to give it back untouched, as :meth:`MessagePort.retire` does."""
         error = self._death.blame(claimed)
         if error is not None:
-            self._charged[claimed.uuid] = claimed
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
-            return self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
+            charged = self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
+            self._reports[claimed.uuid] = charged.reports
+            return charged.outcome
         if self._death.suspects(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
         if claimed.token in self._death.finished:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Set
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
-from alsek.core.execution.lifecycle import AnyTask
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
+from alsek.core.task import AnyTask
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.job import ThreadJob
@@ -44,7 +44,7 @@ class ThreadExecutor:
         broker: Whose messages they are.
         board: Where starts and ends are written.
         size: How many threads.
-        max_losses: See :func:`~alsek.core.execution.lifecycle.rejection_of`.
+        max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
         patient: Never abandon a thread: its slot is taken until it ends.
     """
 

@@ -8,30 +8,24 @@ from contextvars import Context
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution import forks
+from alsek.core.execution.attempts import Attempt, attempt
+from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, dead_letter_unreadable
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.lifecycle import (
-    AnyTask,
-    Attempt,
-    Conclusion,
-    StatusReport,
-    attempt,
-    bury,
-    conclude,
-    dead_letter_unreadable,
-    owed,
-    rejection_of,
-    report,
-    tell,
-    unknown_task,
-    without_hooks,
-)
+from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.status_reports import (
+    StatusReport,
+    pending_reports,
+    report_status,
+    send_report,
+)
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
+from alsek.core.task import AnyTask, without_hooks
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
-from alsek.exceptions import CorruptMessageError, MessageRevokedError, TaskTimeoutError
-from alsek.storage.backends.records import Claimed, Outcome
+from alsek.exceptions import MessageRevokedError, TaskTimeoutError
+from alsek.storage.backends.records import Claimed, Died, Outcome
 
 #: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
 #: whose store hangs says so within 7.5 s, and then the task runs without it.
@@ -121,11 +115,18 @@ class ThreadJob:
             board.conclude(self.entry)
 
     def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: SharedState) -> None:
-        delivery = self._open(broker, max_losses, tasks)
-        if delivery is None:
+        opened = open_claimed(self.claimed, self.session, broker, tasks, max_losses)
+        if isinstance(opened, Died):
+            self.outcome = opened
             return
-        assert self.task is not None
-        report(self.task, delivery, TaskStatus.RUNNING)
+        self._tasks = tasks
+        delivery, task, rejection = opened
+        self.delivery, self.task = delivery, task
+        if task is None or rejection is not None:
+            assert rejection is not None
+            self._settle(dead_letter(task, delivery, rejection, broker))
+            return
+        report_status(task, delivery, TaskStatus.RUNNING)
         with self._lock:
             if self._taken_from and self.was_taken:
                 return  # given up meanwhile: the message is another's to run
@@ -144,27 +145,9 @@ class ThreadJob:
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
         for each in self.owed:
-            tell(each)
+            send_report(each)
         with self._lock:
             self.conclude_by = 0
-
-    def _open(self, broker: Broker, max_losses: int, tasks: dict[str, AnyTask]) -> Delivery | None:
-        """The message, if it is to be run; else what becomes of it is settled."""
-        claimed = self.claimed
-        try:
-            delivery = Delivery(claimed, self.session, broker.backend.serializer)
-        except CorruptMessageError as error:
-            self.outcome = dead_letter_unreadable(claimed, error, broker.dlq_ttl)
-            return None
-        self.delivery, self._tasks = delivery, tasks
-        self.task = tasks.get(delivery.task_name)
-        error_found = rejection_of(claimed, max_losses)
-        if error_found is None and self.task is not None:
-            return delivery
-        if error_found is None:
-            error_found = unknown_task(delivery, tasks)
-        self._settle(bury(self.task, delivery, error_found, broker))
-        return None
 
     def _attempt(self, board: SharedState) -> Attempt:
         made: Attempt | None = None
@@ -229,8 +212,8 @@ class ThreadJob:
                 self._accept(conclusion)
 
     def _accept(self, conclusion: Conclusion) -> None:
-        if self.task is not None and self.delivery is not None:
-            self.owed = owed(self._tasks, self.task, self.delivery, conclusion)
+        if self.delivery is not None:
+            self.owed = pending_reports(self._tasks, self.task, self.delivery, conclusion)
         self.outcome = conclusion.outcome
 
     def _timeout(self) -> TaskTimeoutError:

@@ -1,9 +1,11 @@
 """Scripts: found, put together and called.
 
-A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers, and which
-parts of ``scripts/shared`` it needs: they are put before it, after the clock. A script keeps nothing between
-two calls, so all its functions are made anew each time, at some 2,000 instructions each; parts that it needs
-rarely are put into one function, which makes them when it is first asked: ``rarely().bury(…)``.
+A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers. It uses functions of
+the fragments in ``scripts/shared``. Each script and each fragment names in its head (``-- Needs: …``) the fragments
+whose names it uses itself; :func:`fragments` adds what those need in turn, and puts all of them before the script,
+after the clock and ``base.lua``. The server keeps nothing between two calls of a script, so all functions are made anew
+each time, at some 2,000 instructions each. Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
+are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``.
 
 A script is called by its digest; a server that does not know it (it restarted, say) is sent the text.
 ``flags=allow-oom`` lets what frees memory run at ``maxmemory``; servers before 7.0 don't know such flags, but
@@ -35,6 +37,7 @@ _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
 _RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
 _FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
+_BASE: Final = "base"
 _FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
 _COMMANDS = re.compile(r"(?:(?<!p)call|try|attempt|bulk)\('([A-Z]+)'")
 #: Each script is told of this many keys, and of one more if it is to ask for its user's rights first.
@@ -76,7 +79,8 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     """The script of this name, whole, for the database whose channels' names begin so after the namespace."""
     text = _FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
     flags = _FLAGS.search(text)
-    often, seldom = _parts(_NEEDS, text), _seldom(_parts(_RARELY, text))
+    always, rarely = fragments(text)
+    often, seldom = "".join(map(_fragment, always)), _seldom("".join(map(_fragment, rarely)))
     head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
     parts = "".join((clock, "\n", often, seldom, text))
     body = "".join((head, _rights(parts), parts))
@@ -98,10 +102,48 @@ def _rights(parts: str) -> str:
     return f"if KEYS[{_KEYS + 1}] then\nlocal COMMANDS = {{ {commands} }}\n{check}end\n"
 
 
-def _parts(which: re.Pattern[str], text: str) -> str:
+def fragments(text: str) -> tuple[list[str], list[str]]:
+    """The shared fragments that a script is put together from, each after those that it needs.
+
+    Returns:
+        Those that come before the script, and those that ``rarely()`` makes.
+
+    Raises:
+        ValueError: Two fragments need each other.
+    """
+    always = _in_order([_BASE, *_listed(_NEEDS, text)])
+    asked = _listed(_RARELY, text)
+    for name in always:
+        asked += _listed(_RARELY, _fragment(name))
+    return always, [name for name in _in_order(asked) if name not in always]
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """These fragments and all that they need, each once, after what it needs."""
+    found: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ValueError(f"fragments need each other: {' -> '.join((*path, name))}")
+        if name in found:
+            return
+        for needed in _listed(_NEEDS, _fragment(name)):
+            visit(needed, (*path, name))
+        found.append(name)
+
+    for name in names:
+        visit(name, ())
+    return found
+
+
+def _listed(which: re.Pattern[str], text: str) -> list[str]:
     found = which.search(text)
-    names = found.group(1).split() if found else []
-    return "".join(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8") for name in names)
+    return found.group(1).split() if found else []
+
+
+@cache
+def _fragment(name: str) -> str:
+    return _FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8")
 
 
 def _seldom(parts: str) -> str:

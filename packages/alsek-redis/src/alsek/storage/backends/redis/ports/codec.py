@@ -27,7 +27,7 @@ _WISH_NAMED: Final = {"any": b"A", "thread": b"T", "process": b"P"}
 
 
 def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
-    """As ``shared/submit.lua`` reads it."""
+    """As ``shared/submissions.lua`` reads it."""
     uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     return (
         uuid.encode(),
@@ -42,7 +42,7 @@ def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
 
 
 def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
-    """As ``shared/finish.lua`` reads it."""
+    """As ``shared/outcomes.lua`` reads it."""
     uuid, token = outcome.uuid.encode(), b"%d" % outcome.token
     # Nearly all; a match takes longer than the rest.
     if type(outcome) is Succeeded and outcome.result is None and outcome.callback is None:
@@ -73,7 +73,7 @@ def _split(record: bytes) -> tuple[list[bytes], bytes]:
 
 
 def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
-    """What ``claim()`` in ``shared/claim.lua`` answers: uuid, token, flags, record of each."""
+    """What ``claim()`` in ``shared/claims.lua`` answers: uuid, token, flags, record of each."""
     claimed = []
     fields = cast(Iterator[Any], iter(reply))
     for uuid, token, flags, record in zip(fields, fields, fields, fields, strict=True):
@@ -111,7 +111,7 @@ def taken_over_from(reply: Sequence[Any]) -> tuple[TakenOver, ...]:
 
 
 def dead_letter_from(uuid: str, queue: str, letter: bytes) -> DeadLetter:
-    """What ``bury()`` in ``shared/dead_letters.lua`` wrote."""
+    """What ``dead_letter()`` in ``shared/dead_letters.lua`` wrote."""
     died_at, length, rest = letter.split(b"|", 2)
     error, payload = rest[: int(length)], rest[int(length) :]
     return DeadLetter(uuid, queue, payload, error, int(died_at))

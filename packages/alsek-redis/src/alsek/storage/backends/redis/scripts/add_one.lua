@@ -5,7 +5,7 @@
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
 -- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl
 -- Returns: 1, or nil for what is left to add.lua
--- Needs: base dedup_window wakeup_tokens
+-- Needs: dedup_window wakeups
 local uuid, queue, wish, ttl, status_ttl = ARGV[3], ARGV[4], ARGV[7], ARGV[9], ARGV[10]
 if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
 for half = HALF - WINDOW / SPAN, HALF do

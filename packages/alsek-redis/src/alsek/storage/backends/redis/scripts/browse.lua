@@ -1,7 +1,7 @@
 -- One piece of the messages of a queue. A hash is scanned, never the keyspace.
 -- ARGV[2] queue, ARGV[3] cursor
 -- Returns: {cursor, uuid, state, record, …}
--- Needs: base header lookup
+-- Needs: header lookup
 local found = call('HSCAN', MESSAGES, ARGV[3], 'COUNT', 200)
 local answer, pairs_ = { found[1] }, found[2]
 for i = 1, #pairs_, 2 do

@@ -1,5 +1,5 @@
 -- The dead letter of this uuid.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: nil, or its bytes
--- Needs: base fading
-return lives(ARGV[3], ARGV[2]) and call('GET', P .. 'letters:' .. ARGV[3] .. '\n' .. ARGV[2])
+-- Needs: dead_letter_lookup
+return letter_exists(ARGV[3], ARGV[2]) and call('GET', P .. 'letters:' .. ARGV[3] .. '\n' .. ARGV[2])

@@ -1,7 +1,6 @@
 -- How many dead letters each queue has; what has expired does not count. A list that somebody has overwritten is empty.
 -- ARGV[2] a queue, or '' for all
 -- Returns: flat: queue, number
--- Needs: base
 local answer = {}
 for _, queue in ipairs(ARGV[2] ~= '' and { ARGV[2] } or call('SMEMBERS', P .. 'dead')) do
   local many = try('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')

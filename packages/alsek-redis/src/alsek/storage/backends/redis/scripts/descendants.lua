@@ -2,7 +2,6 @@
 -- dropped.
 -- ARGV[2] progenitor
 -- Returns: flat: uuid, bytes
--- Needs: base
 local index, answer = P .. 'descendants:' .. ARGV[2], {}
 local entries = call('ZRANGE', index, 0, -1, 'WITHSCORES')
 for i = 1, #entries, 2 do

@@ -1,8 +1,8 @@
 -- A message as it is stored now.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: nil, or {state, record}
--- Needs: base header lookup
-local h, record = look(ARGV[3], ARGV[2])
+-- Needs: lookup
+local h, record = lookup(ARGV[3], ARGV[2])
 if not h then return false end
 local state = state_of(ARGV[3], h)
 return { state, record }

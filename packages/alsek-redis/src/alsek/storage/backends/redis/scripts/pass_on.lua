@@ -1,7 +1,6 @@
 -- Wake another sleeper for what this worker might have taken, if anything waits.
 -- Returns: nothing
--- Needs: base wakeup_tokens effects ready_sets
--- Rarely: merge
+-- Needs: ready_sets
 commit()
-pass_on(ROOMS)
+pass_on(CLASSES)
 if POLICY ~= 'freely' then pass_on({ 'suspects:' }) end

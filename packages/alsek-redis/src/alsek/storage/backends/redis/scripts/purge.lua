@@ -1,15 +1,15 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
 -- Returns: how many it was, and how many names it looked at: none is left once that is 0
--- Needs: base wakeup_tokens effects status fading discard dead_letters
+-- Needs: dead_letter_lookup dead_letter_removal dead_letters
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
-check_lists(queue)
+check_dead_letter_lists(queue)
 commit()
-trim(queue)
+remove_expired_letters(queue)
 local doomed = ARGV[3] ~= '' and { ARGV[3] } or call('ZRANGE', P .. 'dead:' .. queue, 0, 999)
 for _, uuid in ipairs(doomed) do
-  if lives(uuid, queue) then count = count + 1 end
-  discard(uuid, queue)
+  if letter_exists(uuid, queue) then count = count + 1 end
+  delete_letter(uuid, queue)
 end
 return { count, #doomed }

@@ -2,10 +2,10 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease
 -- Returns: nothing
--- Needs: base heartbeat
+-- Needs: leases
 -- Flags: allow-oom
 local known = call('HEXISTS', KEYS[6], '') == 1
 call('ZSCORE', WORKERS, ARGV[2])
-beat(tonumber(ARGV[3]))
-extend(ARGV[2], ARGV[3])
+heartbeat(tonumber(ARGV[3]))
+extend_lease(ARGV[2], ARGV[3])
 if not known then call('HSET', KEYS[6], '', '0 \n') end

@@ -3,14 +3,14 @@
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens that it
 -- knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: base header wakeup_tokens effects enqueue status discard dead_letters give_back heartbeat
+-- Needs: dead_letters effects give_back header leases status
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
 local held = call('HGETALL', claims)
-look_at_delayed()
-beat(tonumber(ARGV[3]))
-extend(worker, ARGV[3])
+read_first_due()
+heartbeat(tonumber(ARGV[3]))
+extend_lease(worker, ARGV[3])
 
 local known, revoked = {}, {}
 for i = 6, #ARGV do known[tonumber(ARGV[i])] = true end
@@ -24,6 +24,6 @@ for i = 1, #held, 2 do
     revoked[#revoked + 1] = uuid
   end
 end
-settle()
-trim_some(5)
+apply_effects()
+remove_some_expired_letters(5)
 return revoked

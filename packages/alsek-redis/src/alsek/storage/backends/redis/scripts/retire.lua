@@ -4,8 +4,8 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: base dedup_window wakeup_tokens effects status finished_uuids result finish
--- Rarely: header enqueue discard dead_letters submit give_back outcomes
+-- Needs: dedup_window effects outcomes status
+-- Rarely: give_back
 -- Flags: allow-oom
 -- Of the outcomes from ARGV[4] on the uuids of those whose token is not among `accepted` (each between two blanks),
 -- or stood before it already.
@@ -29,13 +29,13 @@ if not known then
   local at, tokens = string.match(call('GET', answered) or '', '^(%d+)|(.*)$')
   return unaccepted(at and at + WINDOW > NOW and tokens or ' ')
 end
-local _, apply = finish(KEYS[6], 4, ARGV[3])
-look_at_delayed()
+local _, apply = prepare_outcomes(KEYS[6], 4, ARGV[3])
+read_first_due()
 commit()
 local refused, _, accepted = apply()
 if accepted[1] then
   call('SET', answered, int(NOW) .. '| ' .. table.concat(accepted, ' ') .. ' ', 'PX', WINDOW)
 end
-rarely().forget(worker, 0, SUBMITTED, ARGV[3])
-settle()
+rarely().forget_worker(worker, 0, SUBMITTED, ARGV[3])
+apply_effects()
 return refused

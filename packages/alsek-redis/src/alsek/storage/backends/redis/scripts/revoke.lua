@@ -1,9 +1,9 @@
 -- Mark a message as revoked where it is, and call its holder; if it has none, tell those who wait for the result.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: base header status lookup
+-- Needs: header lookup status
 local queue, uuid = ARGV[2], ARGV[3]
-local h, record = look(uuid, queue)
+local h, record = lookup(uuid, queue)
 if not h then return 0 end
 local worker = holder_of(uuid)
 commit()
@@ -18,6 +18,6 @@ if worker then
   end
   if call('EXISTS', calls) == 0 then call('RPUSH', calls, '1') end
 else
-  tell_result(uuid)
+  publish_result(uuid)
 end
 return 1

@@ -5,26 +5,26 @@
 -- suspect that it must hold alone, and what was refused, skipped and set aside: the answer to a repetition.
 -- KEYS[6] its claims
 -- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
--- queues; then its sequence number, the limit, and the outcomes as in shared/finish.lua
+-- queues; then its sequence number, the limit, and the outcomes as in shared/outcomes.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
 -- eighth, only if workers were lost, is flat (worker, how many messages it held)
--- Needs: base dedup_window wakeup_tokens effects status finished_uuids result finish heartbeat takeover promote_if_due ready_sets pick claim
--- Rarely: header enqueue discard dead_letters submit give_back outcomes promote merge repeated_step
+-- Needs: choice claims effects leases outcomes promote_if_due ready_sets takeover
+-- Rarely: repeated_step
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
 if not call('ZSCORE', WORKERS, worker) then return false end
 
-local line, apply = finish(claims, AFTER_QUEUES + 2, ARGV[5])
+local line, apply = prepare_outcomes(claims, AFTER_QUEUES + 2, ARGV[5])
 local last, alone, said = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
 if tonumber(seq) < tonumber(last) then
   return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 end
-look_at_delayed()
-beat(tonumber(ARGV[4]))
+read_first_due()
+heartbeat(tonumber(ARGV[4]))
 commit()
 if repeated then
   local kept = said ~= '' and cjson.decode(said) or {}
@@ -34,10 +34,10 @@ else
   refused, skipped = apply()
 end
 
-local next_due = see_to_delayed(ARGV[5], repeated)
+local next_due = promote_if_due(ARGV[5], repeated)
 if not repeated then
   take_over(worker, ARGV[5])
-  settle()
+  apply_effects()
 end
 
 local barred, found = false, false
@@ -62,11 +62,11 @@ if not repeated then
   entries[#entries + 1] = ''
   entries[#entries + 1] = seq .. ' ' .. alone .. '\n' .. said
   bulk('HSET', claims, entries)
-  settle()
+  apply_effects()
 end
 
 -- A worker that may take nothing now would be woken by the very token that it leaves, again and again.
-local waiting = not faults[COUNTERS] and (barred and waits(ROOMS) or not barred and pass_on(ROOMS))
+local waiting = not faults[COUNTERS] and (barred and any_waiting(CLASSES) or not barred and pass_on(CLASSES))
 if found and POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
-local suspects = POLICY ~= 'freely' and waits({ 'suspects:' })
-return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken }
+local suspects = POLICY ~= 'freely' and any_waiting({ 'suspects:' })
+return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken_over }

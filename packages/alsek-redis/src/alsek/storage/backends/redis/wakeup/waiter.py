@@ -1,6 +1,6 @@
 """Sleeping in the store until something may be claimable.
 
-Whatever makes a message ready leaves a token in short lists (``shared/effects.lua``): one for each kind of
+Whatever makes a message ready leaves a token in short lists (``shared/wakeups.lua``): one for each kind of
 pool and queue, one for each kind and all queues. A waiter blocks on those of its worker with ``BLPOP``, on a
 connection of its own, and the caller selects on that connection's socket. Nothing is missed: a token
 that was left before the waiter blocks ends the wait at once. Nor do all sleepers wake for one message:

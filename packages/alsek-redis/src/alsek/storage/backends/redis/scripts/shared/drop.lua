@@ -1,4 +1,5 @@
 -- Removal by hand.
+-- Needs: dedup_window effects
 
 -- Remove a message that stands nowhere any more. Its uuid is new again; its request is remembered for the window, marked
 -- by a '|' behind it, so that a repetition of that very submission does not store the message again.
@@ -7,5 +8,5 @@ local function drop(uuid, h)
   call('HDEL', MESSAGES, uuid)
   call('HSET', remembered, uuid, NOW % SPAN .. '|' .. h.request .. '|')
   call('PEXPIRE', remembered, REMEMBERED)
-  tally(h.queue, -1)
+  add_to_count(h.queue, -1)
 end

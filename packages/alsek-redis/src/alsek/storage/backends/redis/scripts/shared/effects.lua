@@ -1,5 +1,6 @@
--- What a step notes on its way, done at its end by settle() in few commands, and the waking of who sleeps.
+-- What a step notes on its way, done at its end by apply_effects() in few commands, and the waking of who sleeps.
 -- *Everything* that makes a message ready goes through here.
+-- Needs: wakeups
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts = {}, {}, {}, {}
 -- For the caller to hear of: queues (or indexes) that somebody overwrote, and records that can't be read (uuid, queue,
@@ -19,16 +20,16 @@ end
 
 -- When the first delayed message is due, nil if none is delayed. What may delay something looks before its first write.
 local first_due
-local function look_at_delayed()
+local function read_first_due()
   first_due = tonumber(call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')[2])
 end
 
-local function tally(queue, change)
+local function add_to_count(queue, change)
   counts[queue] = (counts[queue] or 0) + change
 end
 
 -- A set that some stranger overwrote must not hold up the other queues: what belongs there tries again later.
-local function settle()
+local function apply_effects()
   if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
     local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))

@@ -1,4 +1,5 @@
 -- Messages that are no more.
+-- Needs: dedup_window effects
 local OFFSET = NOW % SPAN .. '|'
 local finished, gone = {}, {}
 
@@ -7,7 +8,7 @@ local function leave(uuid, request, queue)
   gone[#gone + 1] = uuid
   finished[#finished + 1] = uuid
   finished[#finished + 1] = OFFSET .. request
-  tally(queue, -1)
+  add_to_count(queue, -1)
 end
 
 -- Do what leave() has noted.

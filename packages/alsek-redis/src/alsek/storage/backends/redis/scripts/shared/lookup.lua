@@ -1,7 +1,8 @@
 -- Where a message stands, for those who act on it without regard to its holder.
+-- Needs: header
 
 -- The header of a message of this queue, and its record; nil if there is none.
-local function look(uuid, queue)
+local function lookup(uuid, queue)
   local record = call('HGET', MESSAGES, uuid)
   local h = record and parse(record)
   if h and h.queue == queue then return h, record end
@@ -11,9 +12,9 @@ end
 local function state_of(uuid, h)
   local place = place_of(h, uuid)
   if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
-  for _, room in ipairs({ 'ready:', 'suspects:' }) do
-    local score = try('ZSCORE', P .. room .. h.wish .. ':' .. h.queue, place)
-    if type(score) == 'string' then return 'ready', room end
+  for _, class in ipairs({ 'ready:', 'suspects:' }) do
+    local score = try('ZSCORE', P .. class .. h.wish .. ':' .. h.queue, place)
+    if type(score) == 'string' then return 'ready', class end
   end
   return 'claimed'
 end
@@ -25,8 +26,8 @@ local function holder_of(uuid)
   end
 end
 
--- Where it waits, or who holds it, for take_away(): to be asked before the first write.
-local function whereabouts(uuid, h)
-  local state, room = state_of(uuid, h)
-  return { state = state, room = room, worker = state == 'claimed' and holder_of(uuid) }
+-- Where a message waits, or which worker holds it; reads only, so it is called before the first write.
+local function locate(uuid, h)
+  local state, class = state_of(uuid, h)
+  return { state = state, class = class, worker = state == 'claimed' and holder_of(uuid) }
 end

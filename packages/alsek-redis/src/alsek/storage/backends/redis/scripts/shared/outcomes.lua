@@ -1,27 +1,61 @@
--- What an outcome does to the message. Nothing is written under its claim's key here: finish() does that.
-local APPLY = {
-  T = function(uuid, h, i)
-    local pause = tonumber(ARGV[i + 3])
-    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1) or h.arrival, '0', '0'
-    write(uuid, format(h) .. ARGV[i + 4])
-    if pause > 0 then delay(h, uuid, NOW + pause) else ready(h, uuid) end
-    status(uuid, RETRYING, h.status_ttl)
-  end,
-  D = function(uuid, h, i)
-    local record = call('HGET', MESSAGES, uuid) or ''
-    leave(uuid, h.request, h.queue)
-    status(uuid, FAILED, h.status_ttl)
-    bury(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
-  end,
-  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
-  L = function(uuid, h, i, flags, dlq_ttl)
-    if flags % 2 == 0 and ARGV[i + 3] == '1' then flags = flags + 1 end
-    give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
-  end,
-}
+-- What becomes of the messages that a worker reports. An outcome begins with a letter and its width:
+--   F uuid token                                succeeded, with nothing to keep
+--   S uuid token result_ttl progenitor result   succeeded, with a result
+--   T uuid token delay payload                  to be run again
+--   D uuid token dlq_ttl error                  never to be run again
+--   R uuid token                                released
+--   L uuid token suspect                        lost
+--   C and a submission                          the callback of the outcome before it
+-- Needs: finished_uuids result status
+-- Rarely: rare_outcomes submissions
+local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
 
--- Apply an outcome of this kind to the message that the worker holds by `claim`; it begins at ARGV[i].
-local function settle_outcome(kind, uuid, claim, i, dlq_ttl)
-  local _, _, flags, h = parse_claim(claim)
-  APPLY[kind](uuid, h, i, flags, dlq_ttl)
+-- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers what the worker's line (its field '')
+-- says, and a function that applies them; that answers the uuids that were refused, those of callbacks that exist
+-- already, and the tokens that were accepted.
+local function prepare_outcomes(claims, first, dlq_ttl)
+  local fields, refused, skipped, ended, starts, tokens = { '' }, {}, {}, {}, {}, {}
+  local i = first
+  while i <= #ARGV do
+    if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
+    i = i + WIDTH[ARGV[i]]
+  end
+  local entries = fetch(claims, fields)
+  return entries[1], function()
+    local n, accepted = 1, false
+    i = first
+    while i <= #ARGV do
+      local kind, uuid = ARGV[i], ARGV[i + 1]
+      if kind == 'C' then
+        if accepted then starts[#starts + 1] = i + 1 end
+      else
+        n = n + 1
+        local token, status_ttl, request, queue = string.match(entries[n] or '', TO_FINISH)
+        accepted = token == ARGV[i + 2] and not ended[uuid]
+        if accepted then
+          ended[uuid] = true
+          ended[#ended + 1] = uuid
+          tokens[#tokens + 1] = token
+          if kind == 'F' or kind == 'S' then
+            leave(uuid, request, queue)
+            if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
+            write_status(uuid, SUCCEEDED, status_ttl)
+          else
+            rarely().apply_outcome(kind, uuid, entries[n], i, dlq_ttl)
+          end
+        else
+          refused[#refused + 1] = uuid
+        end
+      end
+      i = i + WIDTH[kind]
+    end
+    bulk('HDEL', claims, ended)
+    forget_gone()
+    if starts[1] then
+      for k, answer in ipairs(rarely().submit(starts)) do
+        if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
+      end
+    end
+    return refused, skipped, tokens
+  end
 end

@@ -1,34 +1,36 @@
 -- Which ready sets a worker takes from, and whether they hold anything.
 -- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy,
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
+-- Needs: effects
+-- Rarely: ready_set_order
 local WISHES = { 'a', string.sub(ARGV[3], 1, 1) }
 if ARGV[3] == 'any' then WISHES = { 'a', 't', 'p' } end
 local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
-local ROOMS = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
+local CLASSES = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
 
 -- The worker's next queue after its n-th, `last`; nil after the last one.
-local function next_queue(n, last, rooms)
+local function next_queue(n, last, classes)
   if N_QUEUES >= 0 then return n < N_QUEUES and ARGV[8 + n] or nil end
   local best
-  for _, room in ipairs(rooms) do
+  for _, class in ipairs(classes) do
     for _, wish in ipairs(WISHES) do
       local from = last and '(' .. last or '-'
-      local found = try('ZRANGEBYLEX', P .. room .. wish, from, '+', 'LIMIT', '0', '1')
-      if found.err then broken[P .. room .. wish] = found.err end
+      local found = try('ZRANGEBYLEX', P .. class .. wish, from, '+', 'LIMIT', '0', '1')
+      if found.err then broken[P .. class .. wish] = found.err end
       local queue = found[1]
-      if queue and (not best or queue ~= best and rarely().before(queue, best)) then best = queue end
+      if queue and (not best or queue ~= best and rarely().comes_before(queue, best)) then best = queue end
     end
   end
   return best
 end
 
 -- Whether anything waits in these rooms; each set that has something is given to `found`.
-local function waits(rooms, found)
+local function any_waiting(classes, found)
   local any = false
-  for _, room in ipairs(rooms) do
+  for _, class in ipairs(classes) do
     for _, wish in ipairs(WISHES) do
-      local set = P .. room .. wish
+      local set = P .. class .. wish
       for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
         local queue = N_QUEUES >= 0 and ARGV[n]
         if not broken[queue or set] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
@@ -44,6 +46,6 @@ local function waits(rooms, found)
 end
 
 -- Wake the next sleeper of every queue that has something left for this worker.
-local function pass_on(rooms)
-  return waits(rooms, wake)
+local function pass_on(classes)
+  return any_waiting(classes, wake)
 end

@@ -1,4 +1,5 @@
 -- Answering a step that was sent again.
+-- Needs: header
 
 -- What the step `seq` handed out and is still held, as claim() answered it.
 local function claims_of_step(claims, seq)

@@ -3,7 +3,7 @@ local STAMP = '|' .. int(NOW) .. '|'
 local SUBMITTED, RUNNING, RETRYING, FAILED, SUCCEEDED = 1, 2, 3, 4, 5
 
 -- Keep `value` for `ttl` ms (text): '-1' for ever.
-local function keep(key, value, ttl)
+local function set_for(key, value, ttl)
   if ttl == '-1' then
     call('SET', key, value)
   else
@@ -13,7 +13,7 @@ end
 
 -- An index lives as long as the longest-lived thing in it. `left` is its PTTL before something that lives for `ttl`
 -- (text) was put into it.
-local function prolong(index, left, ttl)
+local function extend_index(index, left, ttl)
   if ttl == '-1' then
     call('PERSIST', index)
   elseif left == -2 or (left >= 0 and left < tonumber(ttl)) then
@@ -22,14 +22,14 @@ local function prolong(index, left, ttl)
 end
 
 -- A ttl of '0' is that of a message that is not tracked.
-local function status(uuid, code, ttl)
+local function write_status(uuid, code, ttl)
   if ttl == '0' then return end
   local name, packed = P .. 'statuses:' .. uuid, code .. STAMP
-  keep(name, packed, ttl)
+  set_for(name, packed, ttl)
   try('PUBLISH', C .. 'statuses:' .. uuid, packed)
 end
 
 -- Whoever waits for the result of this message has it in the note, if it is small, or must look again.
-local function tell_result(uuid, record)
+local function publish_result(uuid, record)
   try('PUBLISH', C .. 'results:' .. uuid, record and #record <= 4096 and record or '')
 end

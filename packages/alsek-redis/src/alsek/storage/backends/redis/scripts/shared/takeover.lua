@@ -1,6 +1,8 @@
 -- Workers whose lease has ended.
+-- Needs: status
+-- Rarely: give_back
 
-local taken
+local taken_over
 
 -- What lost workers held; `self` is evidently alive. At most 20 workers a step.
 local function take_over(self, dlq_ttl)
@@ -8,8 +10,8 @@ local function take_over(self, dlq_ttl)
   if not first[1] or tonumber(first[2]) > NOW then return end
   for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW), 'LIMIT', 0, 20)) do
     if worker ~= self then
-      taken = taken or {}
-      taken[#taken + 1], taken[#taken + 2] = worker, rarely().forget(worker, 1, RETRYING, dlq_ttl)
+      taken_over = taken_over or {}
+      taken_over[#taken_over + 1], taken_over[#taken_over + 2] = worker, rarely().forget_worker(worker, 1, RETRYING, dlq_ttl)
     end
   end
 end

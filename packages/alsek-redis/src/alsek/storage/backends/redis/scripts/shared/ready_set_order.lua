@@ -1,7 +1,7 @@
 -- Choosing between several ready sets.
 
 -- The set whose head has the best (priority, arrival).
-local function best_of(sets)
+local function best_set(sets)
   local best, score, place
   for _, set in ipairs(sets) do
     local member = set.list[set.at]
@@ -16,7 +16,7 @@ local function best_of(sets)
 end
 
 -- In bytes, as ZRANGEBYLEX compares; "<" goes by the server's locale.
-local function before(a, b)
+local function comes_before(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
     if x ~= y then return x < y end

@@ -1,6 +1,6 @@
--- Deleting a dead letter; what it is is told in shared/fading.lua.
+-- Deletes dead letters; shared/dead_letter_lookup.lua describes their keys.
 
-local function discard(uuid, queue)
+local function delete_letter(uuid, queue)
   call('ZREM', P .. 'dead:' .. queue, uuid)
   call('ZREM', P .. 'fading:' .. queue, uuid)
   call('DEL', P .. 'letters:' .. uuid .. '\n' .. queue)

@@ -1,24 +1,26 @@
 -- Choosing what a worker is given next. It stands in its ready sets until claim() takes it.
+-- Needs: effects ready_sets
+-- Rarely: ready_set_order
 
 -- Up to `want` of what stands in these rooms of a queue, best first, added to `picked`.
-local function pick(queue, rooms, want, picked)
+local function pick(queue, classes, want, picked)
   local sets, last = {}, int(want - 1)
-  for _, room in ipairs(rooms) do
+  for _, class in ipairs(classes) do
     for _, wish in ipairs(WISHES) do
-      local key = P .. room .. wish .. ':' .. queue
+      local key = P .. class .. wish .. ':' .. queue
       local list = try('ZRANGE', key, '0', last, 'WITHSCORES')
       if list.err then
         broken[queue] = list.err
-        call('ZREM', P .. room .. wish, queue)
+        call('ZREM', P .. class .. wish, queue)
       elseif list[1] then
         sets[#sets + 1] =
-          { key = key, index = P .. room .. wish, queue = queue, list = list, at = 1, suspect = room == 'suspects:' }
+          { key = key, index = P .. class .. wish, queue = queue, list = list, at = 1, suspect = class == 'suspects:' }
       end
     end
   end
   local only, uuids = #sets == 1 and sets[1], picked.uuids
   for _ = 1, want do
-    local set = only or rarely().best_of(sets)
+    local set = only or rarely().best_set(sets)
     local member = set and set.list[set.at]
     if not member then break end
     set.at = set.at + 2
@@ -54,17 +56,17 @@ end
 local function choose(limit, holds_nothing)
   local picked, n = new_picked(), 0
   local careful = POLICY ~= 'freely' and holds_nothing and any_suspects()
-  local rooms = careful and { 'suspects:', ROOMS[1] } or ROOMS
-  local queue = next_queue(0, nil, rooms)
+  local classes = careful and { 'suspects:', CLASSES[1] } or CLASSES
+  local queue = next_queue(0, nil, classes)
   while queue and #picked.uuids < limit do
     if careful and not picked.uuids[1] then
-      pick(queue, rooms, 1, picked)
+      pick(queue, classes, 1, picked)
       if picked.suspect[1] then break end
       picked = new_picked() -- another comes before it: that is picked with what follows
     end
-    pick(queue, ROOMS, limit - #picked.uuids, picked)
+    pick(queue, CLASSES, limit - #picked.uuids, picked)
     n = n + 1
-    queue = #picked.uuids < limit and next_queue(n, queue, rooms)
+    queue = #picked.uuids < limit and next_queue(n, queue, classes)
   end
   return picked
 end

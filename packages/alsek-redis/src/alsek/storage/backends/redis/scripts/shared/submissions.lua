@@ -1,4 +1,5 @@
 -- Taking in new messages, and knowing which are.
+-- Needs: dead_letter_removal dedup_window effects enqueue header status
 
 -- For each uuid the request that it was taken in with, '' for a record that can't be read; nil if it was not. Second,
 -- those whose message was removed by hand: they are new to every other request.
@@ -25,7 +26,7 @@ end
 -- Remove what is left of an earlier message of this uuid; its letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
   call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
-  discard(uuid, queue)
+  delete_letter(uuid, queue)
 end
 
 -- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is
@@ -56,11 +57,11 @@ local function submit(starts, request, known)
       end
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
       local h = { wish = wish, priority = priority, arrival = arrival + n, queue = queue }
-      write(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..
+      write_record(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..
         status_ttl .. '|0|' .. (request or '-') .. '|' .. queue .. '\n' .. ARGV[i + 2])
-      tally(queue, 1)
-      if pause == '0' then ready(h, uuid) else delay(h, uuid, NOW + pause) end
-      status(uuid, SUBMITTED, status_ttl)
+      add_to_count(queue, 1)
+      if pause == '0' then enter_ready(h, uuid) else enter_delayed(h, uuid, NOW + pause) end
+      write_status(uuid, SUBMITTED, status_ttl)
     end
   end
   return answers

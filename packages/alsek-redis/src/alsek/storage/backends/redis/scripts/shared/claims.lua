@@ -1,5 +1,7 @@
 -- Handing out messages.
 -- ARGV[5] the worker's dlq_ttl
+-- Needs: choice status
+-- Rarely: dead_letters
 
 -- Claim what was picked. Answers uuid, token, flags, record of each, and the uuid of a suspect among them or
 -- false; notes the claims in `entries`.
@@ -19,12 +21,12 @@ local function claim(picked, seq, entries)
       local mine = int(token + n)
       entries[#entries + 1] = uuid
       entries[#entries + 1] = mine .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1)
-      status(uuid, RUNNING, status_ttl)
+      write_status(uuid, RUNNING, status_ttl)
       alone = alone or picked.suspect[n] and uuid
       answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, mine, flags, record
       at = at + 4
     elseif record then
-      rarely().set_aside(uuid, picked.queue[n], record, ARGV[5])
+      rarely().reject_unreadable(uuid, picked.queue[n], record, ARGV[5])
     end
   end
   return answer, alone

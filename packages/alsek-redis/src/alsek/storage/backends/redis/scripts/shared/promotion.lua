@@ -1,6 +1,7 @@
 -- Delayed messages that are due become ready, 500 at a time; each takes the arrival number of this moment, and its
 -- ttl counts from when it was due, however late this is.
 -- Answers the milliseconds until the next one is due, -1 if none is delayed.
+-- Needs: dead_letters enqueue header
 local function promote(dlq_ttl)
   local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, 500)
   if not due[1] then return -1 end
@@ -17,10 +18,10 @@ local function promote(dlq_ttl)
     if h then
       if arrival then h.arrival = int(arrival - #uuids + n) end
       h.expiry = h.ttl == '0' and '0' or int(since[n] + h.ttl)
-      write(uuids[n], format(h) .. string.sub(record, h.body))
-      ready(h, uuids[n])
+      write_record(uuids[n], format(h) .. string.sub(record, h.body))
+      enter_ready(h, uuids[n])
     elseif record then
-      set_aside(uuids[n], queues[n], record, dlq_ttl)
+      reject_unreadable(uuids[n], queues[n], record, dlq_ttl)
     end
   end
   local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')

@@ -2,7 +2,7 @@
 
 -- Some worker reached the store. Whose whole lease has passed without any worker doing so is given a new one: that was an
 -- outage. This is noted once a second at most, so an outage may seem longer than it was by so much.
-local function beat(lease)
+local function heartbeat(lease)
   local last = tonumber(call('HGET', COUNTERS, 'beat') or -1) or -1
   local silence = NOW - last
   commit()
@@ -16,7 +16,7 @@ local function beat(lease)
 end
 
 -- The lease of a worker begins anew.
-local function extend(worker, lease)
+local function extend_lease(worker, lease)
   call('ZADD', WORKERS, int(NOW + tonumber(lease)), worker)
   call('HSET', P .. 'leases', worker, lease)
 end

@@ -15,10 +15,13 @@ from tests.contract.workers import Actor, an_actor
 KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
 #: What takes long there, and is about what scripts do in one node.
-_NOT_ON_A_CLUSTER = ("test_many_at_once", "test_model", "test_long_waits", "test_bounds")
+_NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "test_numeric_bounds")
 
 #: What takes long in an imitation, and is about how a server takes very many arguments.
-_NOT_ON_AN_IMITATION = ("test_many_at_once",)
+_NOT_ON_AN_IMITATION = ("test_large_batches",)
+
+for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
+    assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Outcome, Step, Submission, Worker
+from alsek.storage.backends.records import Added, Outcome, Step, Submission, Worker
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class _Trap:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
-    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         return self._around(["add"], lambda: self._port.add(submissions, request))
 
     def register(self, worker: Worker) -> None:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.records import (
+    ACCEPTED,
+    Added,
     Claimed,
     Died,
     Lost,
@@ -96,16 +98,17 @@ class Model:
             self.now += 1
         return self.now - before
 
-    def add(self, submission: Submission, request: str) -> bool:
-        """Whether it is accepted."""
-        present = self.messages.get(submission.uuid)
+    def add(self, submission: Submission, request: str) -> Added:
+        """The answer to a submission."""
+        uuid = submission.uuid
+        present = self.messages.get(uuid)
         if present is not None:
-            return request != "" and present.request == request
-        known, end, finished = self.gone.get(submission.uuid, ("", 0, False))
+            return ACCEPTED if present.request == request != "" else Added(False, uuid, present.state)
+        known, end, finished = self.gone.get(uuid, ("", 0, False))
         if end > self.now and (finished or known == request != ""):
-            return known == request != ""
+            return ACCEPTED if known == request != "" else Added(False, uuid, "finished")
         self.admit(submission, request)
-        return True
+        return ACCEPTED
 
     def admit(self, submission: Submission, request: str) -> None:
         """A new message."""

@@ -12,6 +12,7 @@ from itertools import chain
 import pytest
 
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import ACCEPTED, Added
 from tests.contract import drain_process as processes
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -109,9 +110,9 @@ def test_producers_and_workers_at_once(backend: Backend, actor: Actors) -> None:
 def test_a_request_repeated_at_once_is_taken_once(backend: Backend, actor: Actors) -> None:
     """The same call from several threads adds each message once, and succeeds in each."""
     request, batch = a_request(), [a_message(f"m{n}") for n in range(20)]
-    answers: list[list[bool]] = []
+    answers: list[list[Added]] = []
     _together(*(lambda: answers.append(backend.messages.add(batch, request)) for _ in range(4)))
-    assert answers == [[True] * 20] * 4
+    assert answers == [[ACCEPTED] * 20] * 4
     assert uuids(actor().claim()) == [submission.uuid for submission in batch]
 
 

@@ -9,6 +9,7 @@ import pytest
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import ACCEPTED
 from tests.contract.stores import Store
 from tests.contract.workers import (
     DLQ_TTL,
@@ -39,7 +40,7 @@ def test_the_same_request_again_is_accepted_and_stores_nothing(
     """The request that brought a message is accepted again after its removal by hand; the message stays away."""
     request = a_request()
     for _ in range(2):
-        assert messages.add([a_message("a", delay=delay)], request) == [True]
+        assert messages.add([a_message("a", delay=delay)], request) == [ACCEPTED]
         if messages.exists("q", "a"):
             _remove(messages, how)
     assert state_of(backend, "a") is None
@@ -53,7 +54,7 @@ def test_the_same_request_again_in_a_batch(backend: Backend, messages: MessagePo
     request = a_request()
     messages.add([a_message("a")], request)
     _remove(messages, how)
-    assert messages.add([a_message("a"), a_message("b")], request) == [True, True]
+    assert messages.add([a_message("a"), a_message("b")], request) == [ACCEPTED, ACCEPTED]
     assert (state_of(backend, "a"), state_of(backend, "b")) == (None, "ready")
 
 
@@ -74,10 +75,10 @@ def test_the_removal_is_remembered_for_the_window(
     messages.add([a_message("a")], request)
     _remove(messages, "remove")
     store.advance(DEDUP_WINDOW - 1)
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     assert state_of(backend, "a") is None
     store.advance(1)
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     assert state_of(backend, "a") == "ready"
 
 

@@ -11,7 +11,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Step, TaskStatus
+from alsek.storage.backends.records import ACCEPTED, Added, Step, TaskStatus
 from tests.contract.stores import Store
 from tests.contract.workers import (
     DLQ_TTL,
@@ -229,7 +229,7 @@ def test_of_an_unreadable_record_no_request_is_remembered(
     messages.add([a_message("a")], request)
     store.spoil("q", "a", how)
     assert len(actor().step().corrupt) == 1
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     assert state_of(backend, "a") == "ready"
 
 
@@ -248,4 +248,4 @@ def test_an_unreadable_record_leaves_what_is_remembered_of_its_uuid(
     assert messages.replay(a_message("a"), letter.died_at)
     store.spoil("q", "a", "version")
     assert len(worker.step().corrupt) == 1
-    assert messages.add([a_message("a")], "third") == [False]
+    assert messages.add([a_message("a")], "third") == [Added(False, "a", "finished")]

@@ -9,7 +9,7 @@ import pytest
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Stored, TaskStatus
+from alsek.storage.backends.records import ACCEPTED, Added, Stored, TaskStatus
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     Actor,
@@ -68,8 +68,8 @@ def test_an_existing_uuid_is_refused_and_left_alone(backend: Backend, messages: 
 def test_the_same_request_again_is_accepted_and_adds_nothing(messages: MessagePort) -> None:
     """A call repeated after a lost reply is told of the same success."""
     request, batch = a_request(), [a_message("a"), a_message("b")]
-    assert messages.add(batch, request) == [True, True]
-    assert messages.add(batch, request) == [True, True]
+    assert messages.add(batch, request) == [ACCEPTED, ACCEPTED]
+    assert messages.add(batch, request) == [ACCEPTED, ACCEPTED]
     assert messages.count("q") == 2
 
 
@@ -78,7 +78,7 @@ def test_the_same_request_again_after_the_claim(messages: MessagePort, actor: Ca
     request, worker = a_request(), actor()
     messages.add([a_message("a")], request)
     worker.claim_one()
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     assert messages.count("q") == 1
     assert worker.claim() == []
 
@@ -91,7 +91,7 @@ def test_the_same_request_again_after_the_end(
     request, worker = a_request(), actor()
     messages.add([a_message("a")], request)
     worker.step(outcome(worker.claim_one()), limit=0)  # type: ignore[arg-type]
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     assert not messages.exists("q", "a")
     assert worker.claim() == []
 
@@ -101,7 +101,7 @@ def test_the_same_request_again_after_a_retry(messages: MessagePort, actor: Call
     request, worker = a_request(), actor()
     messages.add([a_message("a")], request)
     worker.step(retried(worker.claim_one(), b"second", delay=1_000), limit=0)
-    assert messages.add([a_message("a")], request) == [True]
+    assert messages.add([a_message("a")], request) == [ACCEPTED]
     stored = messages.get("q", "a")
     assert stored is not None
     assert (stored.payload, stored.state) == (b"second", "delayed")
@@ -134,7 +134,7 @@ def test_of_two_with_one_uuid_the_first_is_taken(backend: Backend, messages: Mes
     batch = [a_message("a", payload=b"first"), a_message("b"), a_message("a", payload=b"second")]
     request = a_request()
     for _ in range(2):
-        assert messages.add(batch, request) == [True, True, False]
+        assert messages.add(batch, request) == [ACCEPTED, ACCEPTED, Added(False, "a", "ready")]
         assert messages.count("q") == 2
         stored = messages.get("q", "a")
         assert stored is not None

@@ -14,7 +14,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import MessageAlreadyExistsError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import TaskStatus
+from alsek.storage.backends.records import ACCEPTED, TaskStatus
 from alsek.storage.result import ResultStore
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -97,11 +97,11 @@ def test_a_repeated_call_removes_nothing(backend: Backend, messages: MessagePort
     worker, request = actor(), a_request()
     for outcome in (succeeded, died):
         message = a_message(outcome.__name__, named=True)
-        assert messages.add([message], request) == [True]
+        assert messages.add([message], request) == [ACCEPTED]
         worker.step(outcome(worker.claim_one()), limit=0)  # type: ignore[operator]
     for _ in range(2):
-        assert messages.add([a_message("succeeded", named=True)], request) == [True]
-        assert messages.add([a_message("x"), a_message("died", named=True)], request) == [True, True]
+        assert messages.add([a_message("succeeded", named=True)], request) == [ACCEPTED]
+        assert messages.add([a_message("x"), a_message("died", named=True)], request) == [ACCEPTED, ACCEPTED]
     assert result_of(backend, "succeeded") == b"result"
     assert status_of(backend, "succeeded") is TaskStatus.SUCCEEDED
     assert messages.dead_letter("q", "died") is not None
@@ -115,7 +115,7 @@ def test_a_call_repeated_after_a_removal_by_hand_removes_nothing(
     request = a_request()
     messages.add([a_message("a", named=True)], request)
     messages.fail("q", "a", ERROR, DLQ_TTL)
-    assert messages.add([a_message("a", named=True)], request) == [True]
+    assert messages.add([a_message("a", named=True)], request) == [ACCEPTED]
     assert messages.dead_letter("q", "a") is not None
     assert status_of(backend, "a") is TaskStatus.FAILED
 

@@ -100,9 +100,9 @@ def a_message(uuid: str, queue: str = "q", **fields: Any) -> Submission:
 
 
 def add(backend: Backend, *items: Submission | str, **fields: Any) -> list[bool]:
-    """Add messages in one call of its own request."""
+    """Add messages in one call of its own request; returns whether each was accepted."""
     submissions = [a_message(item, **fields) if isinstance(item, str) else item for item in items]
-    return backend.messages.add(submissions, a_request())
+    return [added.accepted for added in backend.messages.add(submissions, a_request())]
 
 
 def replay(messages: MessagePort, submission: Submission) -> bool:

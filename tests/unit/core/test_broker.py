@@ -43,15 +43,18 @@ def test_submit_puts_the_message_into_its_queue(broker: Broker) -> None:
 
 
 def test_submit_refuses_a_uuid_that_exists(broker: Broker, clock: Clock) -> None:
-    """Also one that was finished a moment ago; after the window it is free again."""
+    """The error names the state of the existing message. After the window the uuid is new again."""
     message = Message("t")
     broker.submit(message)
-    with pytest.raises(MessageAlreadyExistsError):
+    with pytest.raises(MessageAlreadyExistsError, match=r"exists \(ready\): submit it under another uuid"):
         broker.submit(message)
     with pytest.raises(MessageAlreadyExistsError):
         broker.submit(Message("t", "another_queue", uuid=message.uuid))
-    broker.ack(claim(broker))
-    with pytest.raises(MessageAlreadyExistsError):
+    claimed = claim(broker)
+    with pytest.raises(MessageAlreadyExistsError, match=r"exists \(claimed\)"):
+        broker.submit(message)
+    broker.ack(claimed)
+    with pytest.raises(MessageAlreadyExistsError, match="was finished less than 60 s ago: submit it under"):
         broker.submit(message)
     clock.advance(DEDUP_WINDOW + 1)
     broker.submit(message)

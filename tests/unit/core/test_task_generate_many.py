@@ -14,7 +14,7 @@ from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
 from alsek.exceptions import BackendUnavailableError, SchedulingError, SerializationError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import ACCEPTED, Added, Submission
 
 
 def test_a_deferred_call_submits_nothing(broker: Broker) -> None:
@@ -152,7 +152,7 @@ def test_with_uuids_of_its_own_a_call_can_be_repeated(backend: MemoryBackend) ->
 
         pieces = 0
 
-        def submit_packed(self, submissions: Any) -> list[bool]:
+        def submit_packed(self, submissions: Any) -> list[Added]:
             self.pieces += 1
             if self.pieces == 2:
                 raise BackendUnavailableError("away")
@@ -177,9 +177,9 @@ def test_a_message_given_twice_is_submitted_once(broker: Broker) -> None:
 
 
 def test_packed_messages_are_answered_one_by_one(broker: Broker) -> None:
-    """`submit_packed` says of each whether it was taken."""
+    """`submit_packed` returns the answer to each message."""
     submissions: list[Submission] = [
         Message("t", uuid=uuid).submission(broker.backend.serializer) for uuid in "aba"
     ]
-    assert broker.submit_packed(submissions) == [True, True, False]
+    assert broker.submit_packed(submissions) == [ACCEPTED, ACCEPTED, Added(False, "a", "ready")]
     assert broker.submit_packed([]) == []

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from alsek.storage.backends.records import Submission, Succeeded, TaskStatus, Worker
+from alsek.storage.backends.records import ACCEPTED, Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 
@@ -31,8 +31,8 @@ def test_a_message_lives_its_whole_life_on_one_slot(
     messages = backend.messages
     messages.register(worker)
     assert messages.add([submission("a", status_ttl=60_000), submission("b", delay=60_000)], "r") == [
-        True,
-        True,
+        ACCEPTED,
+        ACCEPTED,
     ]
     (claimed,) = messages.step(worker, 1, [], 8).claimed
     step = messages.step(worker, 2, [Succeeded("a", "q", claimed.token, b"result", 60_000, "root")], 8)

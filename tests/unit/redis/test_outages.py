@@ -19,7 +19,7 @@ from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
 from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendError, BackendUnavailableError
-from alsek.storage.backends.records import Submission, Succeeded, Worker
+from alsek.storage.backends.records import ACCEPTED, Added, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.client.script import SERVER_CLOCK, load
 
@@ -30,9 +30,9 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(
     backend: RedisBackend, submission: Callable[..., Submission]
 ) -> None:
     """After SCRIPT FLUSH the same call works."""
-    assert backend.messages.add([submission("a")], "r1") == [True]
+    assert backend.messages.add([submission("a")], "r1") == [ACCEPTED]
     backend._link.call("SCRIPT", "FLUSH")
-    assert backend.messages.add([submission("b")], "r2") == [True]
+    assert backend.messages.add([submission("b")], "r2") == [ACCEPTED]
 
 
 def test_a_restart_is_not_noticed(
@@ -46,7 +46,7 @@ def test_a_restart_is_not_noticed(
     server.stop()
     server.start()
     with caplog.at_level(logging.WARNING):
-        assert backend.messages.add([submission("a")], "r1") == [True]
+        assert backend.messages.add([submission("a")], "r1") == [ACCEPTED]
         server.stop()
         server.start()
         assert backend.set("n", 2, nx=True)
@@ -61,7 +61,7 @@ def test_an_outage_is_outlived_and_logged_once(
     backend = RedisBackend(server.url, timeout=15_000)
     backend.ping()
     server.stop()
-    answers: list[list[bool]] = []
+    answers: list[list[Added]] = []
     callers = [
         threading.Thread(
             target=lambda n=n: answers.append(backend.messages.add([submission(f"u{n}")], f"r{n}"))
@@ -76,7 +76,7 @@ def test_an_outage_is_outlived_and_logged_once(
         server.start()
         for caller in callers:
             caller.join()
-    assert answers == [[True]] * 3
+    assert answers == [[ACCEPTED]] * 3
     assert [("back" in record.getMessage()) for record in caplog.records] == [False, True]
 
 
@@ -255,5 +255,5 @@ def test_a_replica_is_told_as_an_outage(redis_server: Any) -> None:
     replica.kill()
     replica._options.pop("replicaof")
     replica.start()
-    assert backend.messages.add([message], "r") == [True]
+    assert backend.messages.add([message], "r") == [ACCEPTED]
     backend.close()

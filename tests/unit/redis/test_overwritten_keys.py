@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alsek.storage.backends.records import Submission, Succeeded, Worker
+from alsek.storage.backends.records import ACCEPTED, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 
 pytestmark = pytest.mark.redis
@@ -37,7 +37,10 @@ def test_a_message_for_such_a_queue_is_not_lost(
 ) -> None:
     """It is accepted, and becomes ready once the foreign key is gone and a minute has passed."""
     backend._link.call("SET", f"{backend.namespace}:ready:a:bad", "foreign")
-    assert backend.messages.add([submission("a", "bad"), submission("b", "good")], "r") == [True, True]
+    assert backend.messages.add([submission("a", "bad"), submission("b", "good")], "r") == [
+        ACCEPTED,
+        ACCEPTED,
+    ]
     stored = backend.messages.get("bad", "a")
     assert stored is not None
     assert stored.state == "delayed"

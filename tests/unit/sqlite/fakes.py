@@ -46,7 +46,8 @@ class Player:
 def submit(backend: Backend, *uuids: str, queue: str = "q", **fields: Any) -> list[bool]:
     """Add messages under a request of their own."""
     batch = [Submission(uuid, queue, uuid.encode(), **fields) for uuid in uuids]
-    return backend.messages.add(batch, f"request of {','.join(uuids)}")
+    answers = backend.messages.add(batch, f"request of {','.join(uuids)}")
+    return [added.accepted for added in answers]
 
 
 def done(claimed: Claimed, result: bytes | None = b"result") -> Succeeded:

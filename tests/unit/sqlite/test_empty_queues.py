@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alsek.storage.backends.records import Died, Retried, Submission
+from alsek.storage.backends.records import Added, Died, Retried, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from tests.unit.sqlite.fakes import Clock, Player, Process, done, says, submit, tell
@@ -114,7 +114,9 @@ def test_an_uuid_that_has_finished_stays_refused(timed: SQLiteBackend, path: Pat
     player.step(done(claimed))
     sweep(timed)
     assert "q" not in queues(path)
-    assert timed.messages.add([Submission("a", "q", b"")], "another request") == [False]
+    assert timed.messages.add([Submission("a", "q", b"")], "another request") == [
+        Added(False, "a", "finished")
+    ]
 
 
 _PRODUCE = """
@@ -122,7 +124,7 @@ say('ready')
 sys.stdin.readline()
 for n in range(600):
     uuid = f'{sys.argv[2]}-{n}'
-    assert messages.add([Submission(uuid, f'q{n % 5}', b'')], uuid) == [True]
+    assert messages.add([Submission(uuid, f'q{n % 5}', b'')], uuid)[0].accepted
 say('done')
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import ACCEPTED, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection
 from tests.unit.sqlite.fakes import Player, done, submit
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert [stored.uuid for stored in backend.messages.browse("q")] == ["small"]
     monkeypatch.undo()
     backend.close()
-    assert backend.messages.add(batch, "request") == [True] * 150
+    assert backend.messages.add(batch, "request") == [ACCEPTED] * 150
 
 
 def test_a_full_disk_keeps_claims(open_backend: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ class CorruptMessageError(AlsekError, ValueError):
 
 
 class MessageAlreadyExistsError(AlsekError):
-    """A message of this uuid is in the store, or finished a moment ago."""
+    """A message of this uuid is in the store, or was finished within the last minute."""
 
 
 class MessageDoesNotExistsError(AlsekError):

@@ -12,7 +12,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
+from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
     CorruptMessageError,
@@ -24,7 +24,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
-from alsek.storage.backends.records import DeadLetter, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import Added, DeadLetter, Died, Outcome, Retried, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -68,7 +68,8 @@ class Broker:
             ttl: How long (ms) it may be ready before it expires and fails; by default without end.
 
         Raises:
-            MessageAlreadyExistsError: One of this uuid is there, or was finished a moment ago.
+            MessageAlreadyExistsError: A message of this uuid is in the store, or was finished within the last
+                minute.
             SerializationError: The message can't be serialized.
             BackendError: The store did not take it.
         """
@@ -77,10 +78,9 @@ class Broker:
             message.ttl = ttl
         submission = message.submission(self.backend.serializer)
         message.named = True  # from here on the store may know its uuid
-        if not self.backend.messages.add((submission,), new_request_id())[0]:
-            raise MessageAlreadyExistsError(
-                f"{message.summary} exists, or was finished a moment ago: submit it under another uuid"
-            )
+        (added,) = self.backend.messages.add((submission,), new_request_id())
+        if not added.accepted:
+            raise MessageAlreadyExistsError(_already_exists(message, added))
         if log.isEnabledFor(logging.DEBUG):
             log.debug("Submitted %s.", message.summary)
 
@@ -100,21 +100,21 @@ class Broker:
         submissions = [message.submission(self.backend.serializer) for message in distinct]
         for message in distinct:
             message.named = True  # from here on the store may know its uuid
-        accepted = self.submit_packed(submissions)
-        return [message for message, taken in zip(distinct, accepted, strict=True) if not taken]
+        answers = self.submit_packed(submissions)
+        return [message for message, added in zip(distinct, answers, strict=True) if not added.accepted]
 
-    def submit_packed(self, submissions: Sequence[Submission]) -> list[bool]:
+    def submit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
         """Put messages into their queues as :meth:`Message.submission` made them, up to 200 in one step of the store.
 
         Returns:
-            For each whether it was submitted; False if its uuid exists, in the store or earlier among these.
+            The answer to each: refused if its uuid exists, in the store or earlier among these.
 
         Raises:
             BackendError: The store failed half-way: those submitted so far stay.
         """
-        accepted = self.backend.messages.add(submissions, new_request_id())
-        log.debug("Submitted %d of %d messages.", sum(accepted), len(accepted))
-        return accepted
+        answers = self.backend.messages.add(submissions, new_request_id())
+        log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
+        return answers
 
     def retry(self, message: Message) -> None:
         """Count a retry and make the message wait for its backoff.
@@ -275,3 +275,10 @@ class Broker:
             raise lost from error
         if not accepted:
             raise lost
+
+
+def _already_exists(message: Message, added: Added) -> str:
+    """The text of a :class:`MessageAlreadyExistsError`."""
+    if added.state == "finished":
+        return f"{message.summary} was finished less than {DEDUP_WINDOW // 1000} s ago: submit it under another uuid"
+    return f"{message.summary} exists ({added.state or 'unreadable'}): submit it under another uuid"

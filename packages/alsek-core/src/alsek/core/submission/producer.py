@@ -303,9 +303,9 @@ class Producer(TaskHooks):
     def _submit_piece(self, piece: list[tuple[Message, Submission]], generated: Generated) -> None:
         for message, _ in piece:
             message.named = True  # from here on the store may know its uuid
-        accepted = self.broker.submit_packed([submission for _, submission in piece])
-        for (message, _), taken in zip(piece, accepted, strict=True):
-            if taken:
+        answers = self.broker.submit_packed([submission for _, submission in piece])
+        for (message, _), added in zip(piece, answers, strict=True):
+            if added.accepted:
                 generated.append(message)
                 self._submitted(message)
             else:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from alsek.storage.backends.states import MessageState, UuidState
 from alsek.types import Wish
 
 #: The version of what a store keeps of a message. A store that meets another one sets the
@@ -65,6 +66,24 @@ class Submission(NamedTuple):
     status_ttl: int = 0
     named: bool = False
 
+
+class Added(NamedTuple):
+    """The answer to one submission.
+
+    Attributes:
+        accepted: The message is stored, or was stored by the same request before.
+        existing: The uuid of the message because of which the submission was refused; empty if it was accepted.
+        state: The state of that message. It may be ``"finished"``: then the message is no longer stored. None if the
+            submission was accepted, or if the store can't read the record of that message.
+    """
+
+    accepted: bool
+    existing: str = ""
+    state: UuidState | None = None
+
+
+#: The answer to each submission that is accepted, so that no object is made for it.
+ACCEPTED: Final = Added(True)
 
 SuspectPolicy: TypeAlias = Literal["alone", "freely", "only"]
 
@@ -256,7 +275,7 @@ class Stored(NamedTuple):
     queue: str
     payload: bytes
     priority: int
-    state: Literal["delayed", "ready", "claimed"]
+    state: MessageState
     losses: int
     revoked: bool
 

@@ -15,7 +15,9 @@ from alsek.storage.backends.memory.queue import Holder, Lane, Queue, StoredMessa
 from alsek.storage.backends.memory.results import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.records import (
+    ACCEPTED,
     RECORD_VERSION,
+    Added,
     Corrupt,
     DeadLetter,
     Submission,
@@ -61,17 +63,19 @@ class MessageTable:
             return sorted(self.queues)
         return [name for name in worker.queues if name in self.queues]
 
-    def add(self, submission: Submission, request: str) -> bool:
-        """Take a message in if its uuid is new; True as well if it came in under the same request before."""
+    def add(self, submission: Submission, request: str) -> Added:
+        """Store a message if its uuid is new, or was submitted by the same request before."""
         present = self.records.get(submission.uuid) or self._gone.get(submission.uuid)
         if present is not None and request and present.request == request:
-            return True
-        if isinstance(present, StoredMessage) or (present is not None and present.finished):
-            return False
+            return ACCEPTED
+        if isinstance(present, StoredMessage):
+            return Added(False, present.uuid, present.state)
+        if present is not None and present.finished:
+            return Added(False, submission.uuid, "finished")
         if submission.named:
             self._clear_traces(submission)
         self.admit(submission, request)
-        return True
+        return ACCEPTED
 
     def _clear_traces(self, submission: Submission) -> None:
         """Remove what is left of an earlier message of this uuid."""

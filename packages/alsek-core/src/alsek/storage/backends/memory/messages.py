@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
+from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.memory.message_table import MessageTable
 from alsek.storage.backends.memory.queue import Due, Holder, Lane, StoredMessage
 from alsek.storage.backends.memory.results import MemoryResults
@@ -19,6 +20,7 @@ from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     RECORD_VERSION,
     REPLAYED,
+    Added,
     Claimed,
     Corrupt,
     DeadLetter,
@@ -50,16 +52,13 @@ class MemoryMessages(MessagePort):
         self._last_contact = store.clock()
         self._sleepers = Sleepers(store, self._serves, self._missed)
 
-    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         with self._store.lock:
-            accepted: list[bool] = []
-            named: set[str] = set()
-            for submission in submissions:
-                # Of two of one uuid in this call the second is not new, though it has the same request.
-                accepted.append(submission.uuid not in named and self.shelf.add(submission, request))
-                named.add(submission.uuid)
+            answers = add_in_batches(
+                submissions, lambda batch: [self.shelf.add(submission, request) for submission in batch]
+            )
             self._wake()
-            return accepted
+            return answers
 
     def register(self, worker: Worker) -> None:
         with self._store.lock:
@@ -149,7 +148,9 @@ class MemoryMessages(MessagePort):
             self._accept(record, outcome)
             if isinstance(outcome, Succeeded) and outcome.callback is not None:
                 callbacks.append(outcome.callback)
-        skipped += [callback.uuid for callback in callbacks if not self.shelf.add(callback, request="")]
+        skipped += [
+            callback.uuid for callback in callbacks if not self.shelf.add(callback, request="").accepted
+        ]
         return refused
 
     def _accept(self, record: StoredMessage, outcome: Outcome) -> None:

@@ -6,9 +6,10 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from alsek.storage.backends.records import RECORD_VERSION, Claimed, Step, Stored, Submission, Worker
+from alsek.storage.backends.states import MessageState
 from alsek.types import Wish
 
 #: Where a ready message waits among those of its lane: (priority, arrival, uuid).
@@ -55,7 +56,7 @@ class StoredMessage:
     submission: Submission
     request: str
     payload: bytes
-    state: Literal["delayed", "ready", "claimed"] = "delayed"
+    state: MessageState = "delayed"
     due: Due = (0, 0, "")
     arrival: int = 0
     ready_since: int = 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import Added, Submission
 
 
 class SubmissionPort(ABC):
     """Stores new messages."""
 
     @abstractmethod
-    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         """Store new messages: ready, or delayed by their `delay`; write SUBMITTED for tracked ones.
 
         A message is accepted if its uuid is new: no message of this uuid is stored in any queue, and none was finished
@@ -34,6 +34,8 @@ class SubmissionPort(ABC):
                 that was set aside as unreadable is not remembered.
 
         Returns:
-            For each submission whether it was accepted; False if its uuid exists. Of two submissions with one uuid in
-            one call, the second is refused.
+            The answer to each submission: :data:`~alsek.storage.backends.records.ACCEPTED`, or the message because of
+            which it was refused, and its state now. Of two submissions with one uuid in one call, the second is
+            refused, with the state in which the first is stored. A repeated call accepts what the first call accepted;
+            the state in a refusal is that of the repetition.
         """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from alsek.storage.backends.records import (
+    ACCEPTED,
+    Added,
     Claimed,
     Corrupt,
     DeadLetter,
@@ -19,6 +21,7 @@ from alsek.storage.backends.records import (
     Succeeded,
     TakenOver,
 )
+from alsek.storage.backends.states import MessageState, UuidState
 
 _WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
 
@@ -39,6 +42,13 @@ def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
         b"%d" % ttl,
         b"%d" % status_ttl,
     )
+
+
+def added_from(uuid: str, answer: bytes | int) -> Added:
+    """The answer of ``add.lua`` to one submission: 1, or the state of the existing message, 0 if that is unknown."""
+    if answer == 1:
+        return ACCEPTED
+    return Added(False, uuid, cast(UuidState, answer.decode()) if isinstance(answer, bytes) else None)
 
 
 def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
@@ -93,7 +103,7 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
     return claimed
 
 
-def stored_from(uuid: str, state: Literal["delayed", "ready", "claimed"], record: bytes) -> Stored:
+def stored_from(uuid: str, state: MessageState, record: bytes) -> Stored:
     """A record, for whoever looks on."""
     head, payload = _split(record)
     return Stored(uuid, head[10].decode(), payload, int(head[2]), state, int(head[4]), head[8] == b"1")

@@ -6,13 +6,15 @@ import base64
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from alsek.core.clock import real_time as time
-from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import WorkerUnknownError
+from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
+    ACCEPTED,
+    Added,
     Claimed,
     Corrupt,
     DeadLetter,
@@ -26,6 +28,7 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.script import ScriptCall
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import (
+    added_from,
     claimed_from,
     corrupt_from,
     dead_letter_from,
@@ -35,6 +38,7 @@ from alsek.storage.backends.redis.ports.codec import (
     taken_over_from,
 )
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
+from alsek.storage.backends.states import MessageState
 
 _LONGEST_REQUEST: Final = 16
 _KNOWN_WORKERS: Final = 64
@@ -85,29 +89,24 @@ class RedisMessages(MessagePort):
             self._workers[script, worker] = call
         return call
 
-    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         name = _short(request)
         if len(submissions) == 1:
             (submission,) = submissions
             arguments = (name, *submission_arguments(submission))
             if submission.delay == 0 and not submission.named and self._add_one.run(arguments) is not None:
-                return [True]
-            return [self._add.run(arguments)[0] == 1]
-        # Of two of one uuid in this call the second is not new, though it has the same request.
-        new: dict[str, Submission] = {}
-        for submission in submissions:
-            new.setdefault(submission.uuid, submission)
-        firsts = list(new.values())
-        accepted: list[bool] = []
-        for first in range(0, len(firsts), SUBMISSION_BATCH):
-            batch = [name]
-            for submission in firsts[first : first + SUBMISSION_BATCH]:
-                batch += submission_arguments(submission)
-            accepted += [answer == 1 for answer in self._add.run(batch)]
-        if len(firsts) == len(submissions):
-            return accepted
-        answers = {submission.uuid: answer for submission, answer in zip(firsts, accepted, strict=True)}
-        return [answers.pop(submission.uuid, False) for submission in submissions]
+                return [ACCEPTED]
+            return [added_from(submission.uuid, self._add.run(arguments)[0])]
+        return add_in_batches(submissions, lambda batch: self._add_batch(batch, name))
+
+    def _add_batch(self, batch: Sequence[Submission], request: bytes) -> list[Added]:
+        arguments = [request]
+        for submission in batch:
+            arguments += submission_arguments(submission)
+        answers = self._add.run(arguments)
+        return [
+            added_from(submission.uuid, answer) for submission, answer in zip(batch, answers, strict=True)
+        ]
 
     def register(self, worker: Worker) -> None:
         self._of_worker("register", worker)()
@@ -273,8 +272,8 @@ def _short(request: str) -> bytes:
     return base64.urlsafe_b64encode(hashlib.blake2b(name, digest_size=9).digest())
 
 
-def _state(state: bytes) -> Literal["delayed", "ready", "claimed"]:
-    return cast(Literal["delayed", "ready", "claimed"], state.decode())
+def _state(state: bytes) -> MessageState:
+    return cast(MessageState, state.decode())
 
 
 def _unknown(worker: Worker) -> WorkerUnknownError:

@@ -1,16 +1,28 @@
--- Store new messages, ready or delayed, and wake one sleeper of each kind that may take them.
+-- Store new messages, ready or delayed, and wake one sleeping worker of each kind that may take them.
 --
--- A uuid is new if no message of it is stored in any queue and none finished within the window. One that was
--- taken in under the same request is accepted again and nothing is written.
--- ARGV[2] request; from ARGV[3] on 8 a submission
--- Returns: 1 or 0 for each
--- Needs: effects submissions
-local starts = {}
-for i = 3, #ARGV, 8 do starts[#starts + 1] = i end
+-- A uuid is new if no message of it is stored in any queue and none finished within the window. A submission that was
+-- accepted under the same request before is accepted again, and nothing is written.
+-- ARGV[2] request; from ARGV[3] on 8 a submission, each with another uuid
+-- Returns: for each 1 if it was accepted, else the state of the existing message: 'delayed', 'ready', 'claimed',
+--   'finished' (it is no longer stored), or 0 if its record can't be read
+-- Needs: effects header submissions
+-- Rarely: lookup
+local starts, uuids = {}, {}
+for i = 3, #ARGV, 8 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
 for _, i in ipairs(starts) do
   if ARGV[i + 5] ~= '0' then read_first_due() break end
 end
-local answers = submit(starts, ARGV[2])
+local known, removed = requests_of(uuids)
+local states = {}
+for n, uuid in ipairs(uuids) do
+  if known[uuid] and known[uuid] ~= ARGV[2] and not removed[uuid] then
+    local record = call('HGET', MESSAGES, uuid)
+    local h = record and parse(record)
+    states[n] = h and rarely().state_of(uuid, h) or (record and 0 or 'finished')
+  end
+end
+local answers = submit(starts, ARGV[2], known, removed)
+for n, state in pairs(states) do answers[n] = state end
 apply_effects()
 for _, new in ipairs(unplaced) do
   call('HDEL', MESSAGES, new[1])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from alsek.defaults import SUBMISSION_BATCH
+from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
+    Added,
     Claimed,
     DeadLetter,
     Outcome,
@@ -43,26 +44,12 @@ class SQLiteMessages(MessagePort):
 
     # --- producers ---------------------------------------------------------------------------------
 
-    def add(self, submissions: Sequence[Submission], request: str) -> list[bool]:
-        if len(submissions) > 1 and len({submission.uuid for submission in submissions}) < len(submissions):
-            return self._add_first_of_each(submissions, request)
-        database = self._database
-        accepted: list[bool] = []
-        for start in range(0, len(submissions), SUBMISSION_BATCH):
-            batch = submissions[start : start + SUBMISSION_BATCH]
-            accepted += database.write(lambda tx: adding.add(tx, batch, request))  # noqa: B023 - runs at once
-        return accepted
-
-    def _add_first_of_each(self, submissions: Sequence[Submission], request: str) -> list[bool]:
-        """Of two of one uuid in this call the second is not new, though it has the same request."""
-        firsts: dict[str, int] = {}
-        for place, submission in enumerate(submissions):
-            firsts.setdefault(submission.uuid, place)
-        taken = self.add([submissions[place] for place in firsts.values()], request)
-        accepted = [False] * len(submissions)
-        for place, was_taken in zip(firsts.values(), taken, strict=True):
-            accepted[place] = was_taken
-        return accepted
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
+        if len(submissions) == 1:
+            return self._database.write(lambda tx: adding.add(tx, submissions, request))
+        return add_in_batches(
+            submissions, lambda batch: self._database.write(lambda tx: adding.add(tx, batch, request))
+        )
 
     # --- workers -----------------------------------------------------------------------------------
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from alsek.storage.backends.records import DeadLetter, Stored
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.states import MessageState
 
 #: Rows that one read looks at: a long one would keep the log from being written back.
 _PIECE: Final = 500
 
-_STATE: Final = """
+#: The state of the message in the row ``m``.
+STATE: Final = """
     CASE
     WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = m.queue * 8 + m.wish * 2 + m.suspect
                  AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
     WHEN m.due IS NOT NULL THEN 'delayed'
     ELSE 'claimed' END
 """
-_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {_STATE}, m.losses, m.revoked"
+_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked"
 _EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _NUMBER: Final = f"SELECT {QUEUE}"
 _GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
@@ -52,7 +54,7 @@ def _stored(queue: str, row: tuple[Any, ...]) -> Stored:
     uuid, payload, priority, state, losses, revoked = row
     if not isinstance(payload, bytes):
         payload = str(payload).encode()  # spoilt: whoever looks should see it all the same
-    known: Literal["delayed", "ready", "claimed"] = state
+    known: MessageState = state
     return Stored(uuid, queue, payload, priority, known, losses, bool(revoked))
 
 

@@ -7,11 +7,13 @@ from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.records import RECORD_VERSION, Submission, TaskStatus
+from alsek.storage.backends.records import ACCEPTED, RECORD_VERSION, Added, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import WISHES, Lane
+from alsek.storage.backends.sqlite.messages.queries import STATE
+from alsek.storage.backends.states import MessageState
 
 #: SQLite's integers end here.
 _LARGEST: Final = 2**63 - 1
@@ -32,24 +34,31 @@ _INSERT: Final = """
 
 _MAKE_QUEUE: Final = "INSERT INTO queues (ns, name) VALUES (?, ?) ON CONFLICT (ns, name) DO NOTHING"
 
-#: Of the message that is stored, else of the one that was gone last.
-_REQUEST: Final = """
+#: The request of the message that is stored, or of the one that was gone last; and the state of the former.
+_PRESENT: Final = f"""
     SELECT coalesce(
         (SELECT request FROM messages WHERE ns = :ns AND uuid = :uuid),
         (SELECT request FROM finished
          WHERE ns = :ns AND bucket IN (:bucket, :bucket - 1, :bucket - 2) AND uuid = :uuid AND at > :since
-         ORDER BY bucket DESC LIMIT 1))
-"""
+         ORDER BY bucket DESC LIMIT 1)),
+        (SELECT {STATE} FROM messages AS m WHERE m.ns = :ns AND m.uuid = :uuid)
+"""  # noqa: S608
 
 _SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
 
 
-def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[bool]:
-    """Take messages in; for each whether it was, now or under the same request before."""
+def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[Added]:
+    """Store messages whose uuid is new, or was submitted by the same request before."""
     return [
-        insert(tx, submission, request) or same_request(tx, submission.uuid, request)
+        ACCEPTED if insert(tx, submission, request) else _answer(tx, submission.uuid, request)
         for submission in submissions
     ]
+
+
+def _answer(tx: Transaction, uuid: str, request: str) -> Added:
+    """The answer to a submission whose uuid is not new."""
+    known, state = _present(tx, uuid)
+    return ACCEPTED if request and known == request else Added(False, uuid, state or "finished")
 
 
 def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool = False) -> bool:
@@ -120,14 +129,18 @@ def announce_due(tx: Transaction, message: int, queue: str, wish: int) -> None:
 
 
 def same_request(tx: Transaction, uuid: str, request: str) -> bool:
-    """Whether the message of this uuid, stored or just finished, was taken in under this request."""
-    if not request:
-        return False
+    """True if the message of this uuid, stored or just finished, was submitted by this request."""
+    known, _ = _present(tx, uuid)
+    return bool(request) and known == request
+
+
+def _present(tx: Transaction, uuid: str) -> tuple[str | None, MessageState | None]:
+    """The request of the message of this uuid, stored or just finished; and its state if it is stored."""
     values = {
         "ns": tx.ns,
         "uuid": uuid,
         "bucket": tx.now // BUCKET,
         "since": tx.now - DEDUP_WINDOW,
     }
-    (known,) = tx.execute(_REQUEST, values).fetchone()
-    return bool(known == request)
+    request, state = tx.execute(_PRESENT, values).fetchone()
+    return request, state

@@ -32,9 +32,10 @@ end
 -- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is
 -- a capital letter if the uuid may have been used before.
 -- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under this `request` counts as
--- accepted again; without a request (a callback, a replay) none does.
-local function submit(starts, request, known)
-  local removed = {}
+-- accepted again; without a request (a callback, a replay) none does. `known` and `removed` are as of requests_of(), if
+-- the caller has asked for them.
+local function submit(starts, request, known, removed)
+  removed = removed or {}
   if not known then
     local uuids = {}
     for n, i in ipairs(starts) do uuids[n] = ARGV[i] end

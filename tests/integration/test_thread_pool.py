@@ -321,11 +321,11 @@ def test_a_task_that_never_lets_go_costs_its_process(project: Project) -> None:
     worker = project.worker("--n_threads", "4", "--n_processes", "1")
     neighbours = [tasks.neighbour.generate() for _ in range(2)]
     eventually(lambda: all(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")))
-    with pytest.raises(TaskFailedError, match="did not let go after the timeout"):
+    with pytest.raises(TaskFailedError, match="did not end after the timeout"):
         tasks.result_store.get(tasks.hog.generate(), timeout=8_000)
     assert [tasks.result_store.get(each, timeout=20_000) for each in neighbours] == [0, 0]
     assert runs(project) == ["hog"]
-    worker.logged("does not let go")
+    worker.logged("can't end 1 overdue tasks")
 
 
 def test_a_task_that_blocks_the_interpreter_beyond_the_lease_keeps_its_message(project: Project) -> None:
@@ -485,12 +485,12 @@ def test_groups_come_and_go_with_the_load(project: Project) -> None:
 
 QUICK_TO_PRUNE = """
 import sys
-import alsek.core.worker.supervisor.supervisor as supervisor
+import alsek.core.worker.supervisor.scaling as scaling
 from alsek.core.worker.thread import ThreadWorkerPool
 import logging
 import tasks
 
-supervisor.PRUNE_AFTER = 2_500
+scaling.PRUNE_AFTER_MS = 2_500
 logging.basicConfig(level="INFO", stream=sys.stderr)
 pool = ThreadWorkerPool([tasks.where], n_threads=2, n_processes=2)
 pool.run()

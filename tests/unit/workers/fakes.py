@@ -35,6 +35,20 @@ def options_for(broker: Broker, *tasks: AnyTask, **further: Any) -> PoolOptions:
     return PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **further)
 
 
+class FakeClock:
+    """A clock of monotonic ms that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move on by this time."""
+        self.now += round(seconds * 1000)
+
+
 class Shift:
     """One registered worker, with a board: claims messages, and makes jobs of them."""
 

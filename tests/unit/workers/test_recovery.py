@@ -1,8 +1,7 @@
-"""What becomes of the messages of a process that died, and who is to blame."""
+"""The outcomes of the messages that a group held when it died: charged, suspected or given back."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
-from alsek.core.worker.supervisor import recovery as module
+from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
-from alsek.exceptions import BackendUnavailableError
+from alsek.exceptions import BackendUnavailableError, WorkerLostError
 from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.fakes import LossyBackend
-from tests.unit.workers.fakes import options_for
+from tests.unit.workers.fakes import FakeClock, options_for
 
 
 @pytest.fixture
@@ -55,14 +54,15 @@ class Scene:
         )
 
     def outcomes(self, death: DeathReport, **settings: Any) -> list[Any]:
-        """What the aftermath decides, by message; None for what is merely given back."""
-        aftermath = Recovery(options_for(self.broker, self.task), death, **{"with_hooks": True, **settings})
-        decided = {outcome.uuid: outcome for outcome in aftermath._outcomes()}
+        """The outcome of each message; None if it is given back unchanged."""
+        recovery = Recovery(options_for(self.broker, self.task), death, **{"with_hooks": True, **settings})
+        decided = {outcome.uuid: outcome for outcome in recovery._outcomes()}
         return [decided.get(message.uuid) for message in self.messages]
 
-    def settle(self, death: DeathReport) -> int:
+    def recover(self, death: DeathReport, clock: FakeClock | None = None) -> None:
         """Run it all, as the child would."""
-        return Recovery(options_for(self.broker, self.task), death, with_hooks=True).settle()
+        clock = clock or FakeClock()
+        Recovery(options_for(self.broker, self.task), death, with_hooks=True).recover(clock, clock.sleep)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def scene(backend: LossyBackend) -> Scene:
 
 
 def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
-    """A retry is spent, with the reason; what was not started goes back untouched."""
+    """A retry is spent, with the reason; messages that were not started are given back unchanged."""
     first, *others = scene.outcomes(scene.death(live=1))
     assert isinstance(first, Retried)
     assert b"WorkerLostError" in first.payload
@@ -89,14 +89,14 @@ def test_one_that_ran_alone_dies_without_retries(scene: Scene) -> None:
 
 
 def test_of_several_none_is_charged_and_all_are_suspect(scene: Scene) -> None:
-    """Nobody can tell who it was."""
+    """The cause of the death is unknown."""
     outcomes = scene.outcomes(scene.death(live=2))
     assert [isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes] == [True, True, False]
     assert outcomes[2] is None
 
 
 def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) -> None:
-    """A thread that was given up, or that told a tracker, may have ended the process: nobody can tell."""
+    """An abandoned thread, or one that called a tracker, may have ended the process instead."""
     first, *others = scene.outcomes(scene.death(live=1, strangers=1))
     assert isinstance(first, Lost)
     assert first.suspect
@@ -104,7 +104,7 @@ def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) 
 
 
 def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
-    """It wedged the process: a timeout for it, and its neighbours go back untouched."""
+    """The process was killed because of it: it has timed out, and the others are given back."""
     first, *others = scene.outcomes(scene.death(live=3, overdue=1))
     assert isinstance(first, Retried)
     assert b"TaskTimeoutError" in first.payload
@@ -112,7 +112,7 @@ def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
 
 
 def test_one_that_finished_unreported_is_lost_but_not_suspect(scene: Scene) -> None:
-    """It ran to its end, so it may have had effects: a loss counts, a retry does not."""
+    """It ran to its end, so it may have had effects: a loss is charged, a retry is not."""
     running, finished, waiting = scene.outcomes(scene.death(live=1, finished=1))
     assert isinstance(running, Retried)
     assert isinstance(finished, Lost)
@@ -120,13 +120,13 @@ def test_one_that_finished_unreported_is_lost_but_not_suspect(scene: Scene) -> N
     assert waiting is None
 
 
-def test_nobody_ran_nobody_is_charged(scene: Scene) -> None:
-    """All goes back."""
+def test_none_is_charged_if_none_ran(scene: Scene) -> None:
+    """All are given back."""
     assert scene.outcomes(scene.death()) == [None, None, None]
 
 
-def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """What a stop gives back is a warning that names it, and nobody is charged; any other death is an error."""
+def test_a_stop_charges_none_and_is_a_warning(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning names the messages that are given back; any other death is logged as an error."""
     assert scene.outcomes(scene.death()._replace(by_stop=True)) == [None, None, None]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -137,8 +137,8 @@ def test_a_stop_alarms_nobody(scene: Scene, caplog: pytest.LogCaptureFixture) ->
 
 
 def test_afterwards_nothing_is_held(scene: Scene) -> None:
-    """Settling forgets the worker: what was given back can be claimed at once, uncharged."""
-    assert scene.settle(scene.death(live=1)) == 0
+    """The store forgets the worker: what was given back can be claimed at once, uncharged."""
+    scene.recover(scene.death(live=1))
     other = WorkerSession(scene.backend, Worker("", "thread", None, 15_000, 0))
     other.register()
     again = other.step((), 9).claimed
@@ -146,7 +146,7 @@ def test_afterwards_nothing_is_held(scene: Scene) -> None:
     assert [claimed.losses for claimed in again] == [0, 0]
 
 
-def test_hooks_of_the_user_have_their_say(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_are_called(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """`do_retry` and `on_failure` are asked about the exception that is charged."""
     seen: list[BaseException] = []
 
@@ -161,7 +161,7 @@ def test_hooks_of_the_user_have_their_say(scene: Scene, monkeypatch: pytest.Monk
 
 
 def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the user's is called."""
+    """No hook is called."""
 
     def forbidden(*_: Any) -> bool:
         raise AssertionError("it must not be called")
@@ -173,13 +173,13 @@ def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("broken", [b"\xff\xfe", b'{"task_name": "stranger"}'], ids=["unreadable", "unknown"])
-def test_what_cannot_be_judged_is_buried(scene: Scene, broken: bytes) -> None:
-    """A message that can't be read, or whose task the pool does not have, ends among the dead letters."""
+def test_what_cannot_be_run_is_a_dead_letter(scene: Scene, broken: bytes) -> None:
+    """A message that can't be read, or whose task the pool does not have, becomes a dead letter."""
     pool = options_for(scene.broker, scene.task)
     claimed = scene.claims[0]._replace(payload=broken)
     assert isinstance(claimed, Claimed)
-    charged = module.conclude_charged(
-        pool, scene.session.worker, claimed, module.WorkerLostError("it died"), with_hooks=True
+    charged = conclude_charged(
+        pool, scene.session.worker, claimed, WorkerLostError("it died"), with_hooks=True
     )
     assert isinstance(charged.outcome, Died)
     assert charged.reports == []
@@ -188,8 +188,7 @@ def test_what_cannot_be_judged_is_buried(scene: Scene, broken: bytes) -> None:
 def test_a_store_that_is_away_is_waited_for(
     scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It asks again until the store answers; what was decided is decided once."""
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    """It tries again until the store answers; outcomes are decided once."""
     failures = iter(6 * [True])
     honest = backend.lossy._inner.retire
 
@@ -201,7 +200,7 @@ def test_a_store_that_is_away_is_waited_for(
     monkeypatch.setattr(backend.lossy, "retire", flaky, raising=False)
     calls: list[int] = []
     monkeypatch.setattr(scene.task, "do_retry", lambda *_: bool(calls.append(1)) or True)
-    assert scene.settle(scene.death(live=1)) == 0
+    scene.recover(scene.death(live=1))
     assert calls == [1]
     assert backend.messages.held(scene.session.worker) == []
 
@@ -209,18 +208,16 @@ def test_a_store_that_is_away_is_waited_for(
 def test_a_store_that_stays_away_is_given_up_after_two_leases(
     scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others have taken over by then: it ends, and says so."""
-    now = [time.monotonic()]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(module.time, "sleep", lambda _: now.__setitem__(0, now[0] + 1))
+    """Others have taken over by then: it ends, and logs that."""
+    clock = FakeClock()
 
     def away(*_: Any) -> None:
         raise BackendUnavailableError("it is away")
 
     monkeypatch.setattr(backend.lossy, "held", away, raising=False)
-    begun = now[0]
-    assert scene.settle(scene.death(live=1)) == 0
-    assert 30 <= now[0] - begun <= 33
+    begun = clock.now
+    scene.recover(scene.death(live=1), clock)
+    assert 30_000 <= clock.now - begun <= 30_400
 
 
 @pytest.mark.parametrize(("retries", "status"), [(0, TaskStatus.FAILED), (1, TaskStatus.RETRYING)])
@@ -236,5 +233,5 @@ def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
 
     scene.task.max_retries = retries
     scene.task.status_tracker = Own(scene.backend)
-    scene.settle(scene.death(live=1))
+    scene.recover(scene.death(live=1))
     assert told == [status]

@@ -1,4 +1,4 @@
-"""The two signals that end a pool."""
+"""Signals that stop a pool, and what its processes do with them."""
 
 from __future__ import annotations
 
@@ -9,40 +9,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from alsek.core.worker import signals as module
 from alsek.core.worker.signals import StopSignals, leave_stop_to_supervisor, reset_signals
+from tests.unit.workers.fakes import FakeClock
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-class Time:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        """Now."""
-        return self.now
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of the signals."""
+    return FakeClock()
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """The module's clock."""
-    clock = Time()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
-@pytest.fixture
-def signals() -> Iterator[StopSignals]:
+def signals(clock: FakeClock) -> Iterator[StopSignals]:
     """Handled for the length of a test."""
-    with StopSignals() as signals:
+    with StopSignals(clock) as signals:
         yield signals
 
 
 def readable(signals: StopSignals) -> bool:
-    """Whether a loop that sleeps on it would wake."""
+    """Return True if a loop that sleeps on it would wake."""
     return bool(select.select([signals], [], [], 0)[0])
 
 
@@ -54,7 +41,7 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_stops(signals: StopSignals, number: int) -> None:
-    """Either of them sets the flag, and wakes whoever sleeps on it, once."""
+    """Each of them sets the flag, and makes the descriptor readable once."""
     assert not readable(signals)
     send(number)
     assert signals.stopping
@@ -64,18 +51,18 @@ def test_the_first_signal_stops(signals: StopSignals, number: int) -> None:
     assert not readable(signals)
 
 
-def test_two_signals_in_one_breath_are_one(signals: StopSignals, time: Time) -> None:
+def test_two_signals_at_once_are_one(signals: StopSignals, clock: FakeClock) -> None:
     """Terminals and process managers send two at once: only one a second later is a second one."""
     send(signal.SIGINT)
-    time.now += 0.9
+    clock.now += 900
     send(signal.SIGTERM)
     assert not signals.at_once
-    time.now += 0.1
+    clock.now += 100
     send(signal.SIGTERM)
     assert signals.at_once
 
 
-def test_a_childs_death_wakes_and_stops_nothing(signals: StopSignals) -> None:
+def test_the_end_of_a_child_wakes_and_stops_nothing(signals: StopSignals) -> None:
     """SIGCHLD makes it readable; it is no reason to stop."""
     send(signal.SIGCHLD)
     assert readable(signals)
@@ -117,7 +104,7 @@ def test_what_is_ignored_at_the_start_stays_ignored(number: int) -> None:
 
 @pytest.mark.usefixtures("restored")
 def test_sigterm_stops_also_when_it_was_ignored_and_blocked() -> None:
-    """Whoever started the pool, or a module of the user's, may have done either: it must not be deaf."""
+    """The program that started the pool, or user code, may have done either."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

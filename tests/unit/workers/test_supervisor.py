@@ -1,291 +1,148 @@
-"""What the supervisor decides: whom it starts, replaces, dismisses, kills and mourns. Processes are played."""
+"""What the supervisor decides: which groups it starts, replaces, stops and kills. Processes are played."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TypeAlias
 
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.hooks import WorkerHook, on_worker_start
-from alsek.core.task import task
+from alsek.core.hooks import on_worker_start
 from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
-from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
-from alsek.core.worker.supervisor import group_handle as member
-from alsek.core.worker.supervisor import recovery_processes as settling
-from alsek.core.worker.supervisor import supervisor as module
-from alsek.core.worker.supervisor.group_handle import WEDGED_AFTER
-from alsek.core.worker.supervisor.recovery import Recovery
-from alsek.core.worker.supervisor.supervisor import PRUNE_AFTER, SCALE_AFTER, Supervisor
-from alsek.exceptions import BackendError, BackendUnavailableError
-from tests.unit.workers.fakes import options_for
+from alsek.core.worker.supervisor.group_handle import UNRESPONSIVE_AFTER_MS
+from alsek.core.worker.supervisor.scaling import PRUNE_AFTER_MS, SCALE_AFTER_MS
+from alsek.exceptions import BackendUnavailableError
+from tests.unit.workers.supervisor_harness import SupervisorHarness
 
 ID = "a" * 32
 
-
-class FakeChild:
-    """A child that lives until the test ends it."""
-
-    pids = iter(range(1_000, 10_000))
-
-    def __init__(self, main: Any) -> None:
-        self.pid = next(self.pids)
-        self.main = main
-        self.settles: Recovery | None = main.__self__ if isinstance(main.__self__, Recovery) else None
-        self.status: int | None = None
-        self.signals: list[int] = []
-        self.at_eof = False
-        self.closed = False
-        self.notifications = -1
-        self.descriptors = (self.pid, self.pid + 100_000)
-
-    @property
-    def exit_description(self) -> str:
-        return f"ended with {self.status}"
-
-    def settle(self) -> None:
-        """End, having settled a death."""
-        assert self.settles is not None
-        self.settles._settled[0] = 1
-        self.status = 0
-
-    def reap(self) -> bool:
-        return self.status is not None
-
-    def signal(self, number: int) -> None:
-        self.signals.append(number)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Signals:
-    """What has been signalled so far: nothing."""
-
-    stopping = at_once = False
-    descriptors = (8, 9)
+Harness: TypeAlias = Callable[..., SupervisorHarness]
 
 
 def connect() -> None:
     """A start hook."""
 
 
-class Clock:
-    """Both clocks of the module."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def ms(self) -> int:
-        return round(self.seconds * 1000)
-
-
-class Stage:
-    """A supervisor whose children are played."""
-
-    def __init__(
-        self,
-        broker: Broker,
-        monkeypatch: pytest.MonkeyPatch,
-        n_processes: int,
-        hooks: tuple[WorkerHook, ...] = (),
-        **settings: Any,
-    ) -> None:
-        @task(broker)
-        def work() -> None: ...
-
-        self.children: list[FakeChild] = []
-        self.kept: list[tuple[int, ...]] = []
-        self.refuse = False
-        self.clock = Clock()
-        for each in (module, member, settling):
-            monkeypatch.setattr(each, "time", self.clock)
-        for each in (module, settling):
-            monkeypatch.setattr(each, "fork_watched", self._fork)
-        monkeypatch.setattr(module, "monotonic_ms", self.clock.ms)
-        self.pool = Supervisor(
-            replace(options_for(broker, work), hooks=hooks),
-            WorkerGroupOptions(slots=4, **settings),
-            ThreadWorkerGroup,
-            n_processes,
-        )
-        self.signals = self.pool._signals = Signals()  # type: ignore[assignment]
-        self.turn()
-
-    def _fork(self, main: Any, close: tuple[int, ...] = ()) -> FakeChild:
-        if self.refuse:
-            raise BlockingIOError("no more processes")
-        self.children.append(FakeChild(main))
-        self.kept.append(close)
-        return self.children[-1]
-
-    def turn(self, seconds: float = 0.0) -> None:
-        """One turn of its loop, so much later."""
-        self.clock.seconds += seconds
-        self.pool._reap()
-        self.pool._scale()
-        self.pool._enforce_deadlines()
-        self.pool._stop()
-
-    @property
-    def groups(self) -> list[FakeChild]:
-        """The groups that live."""
-        return [child for child in self.children if child.settles is None and child.status is None]
-
-    @property
-    def settling(self) -> list[FakeChild]:
-        """The children that settle a death."""
-        return [child for child in self.children if child.settles is not None]
-
-    def board(self, number: int = 0) -> Any:
-        """The board of a living group."""
-        child = self.groups[number]
-        return next(m.board for m in self.pool._members if m.child is child)
-
-    def end(self, status: int, number: int = 0, *, signed_off: bool = False) -> FakeChild:
-        """A group ends."""
-        child = self.groups[number]
-        if signed_off:
-            self.board(number).sign_off()
-        child.status = status
-        return child
-
-    @property
-    def pause(self) -> float:
-        """How long it would sleep now, leases aside."""
-        self.pool._renew_at = self.clock.seconds + 5
-        return self.pool._pause()
-
-
 @pytest.fixture
-def stage(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
-    """Sets stages."""
-    return lambda n_processes=1, **settings: Stage(broker, monkeypatch, n_processes, **settings)
+def pool(broker: Broker) -> Harness:
+    """Makes supervisors."""
+    return lambda n_processes=1, **settings: SupervisorHarness(broker, n_processes, **settings)
 
 
-def test_one_group_at_first(stage: Callable[..., Stage]) -> None:
-    """Others come with the load."""
-    here = stage(4)
-    here.turn(60)
+def test_one_group_at_first(pool: Harness) -> None:
+    """Others are started only under load."""
+    here = pool(4)
+    here.turn(60_000)
     assert len(here.groups) == 1
 
 
-def test_another_group_while_all_are_saturated(stage: Callable[..., Stage]) -> None:
-    """Once each has been so for a while, and never more than allowed."""
-    here = stage(2)
-    here.board().saturated_since = here.clock.ms()
+def test_another_group_while_all_are_saturated(pool: Harness) -> None:
+    """Once each has been saturated for 50 ms, up to the most allowed."""
+    here = pool(2)
+    here.state().saturated_since = here.clock.now
     here.turn()
     assert len(here.groups) == 1
-    assert 0.001 < here.pause <= (SCALE_AFTER + 2) / 1000
-    here.turn(SCALE_AFTER / 1000 + 0.01)
+    assert 1 < here.pause <= SCALE_AFTER_MS
+    here.turn(SCALE_AFTER_MS + 10)
     assert len(here.groups) == 2
-    here.turn(1)
+    here.turn(1_000)
     assert len(here.groups) == 2
     for number in (0, 1):
-        here.board(number).saturated_since = here.clock.ms()
-    here.turn(10)
+        here.state(number).saturated_since = here.clock.now
+    here.turn(10_000)
     assert len(here.groups) == 2
 
 
-def test_no_turn_in_vain_while_one_is_saturated_and_another_is_not(stage: Callable[..., Stage]) -> None:
-    """It sleeps until something is due."""
-    here = stage(4)
-    here.board().saturated_since = here.clock.ms()
-    here.turn(1)
+def test_it_sleeps_while_one_is_saturated_and_another_is_not(pool: Harness) -> None:
+    """No component wakes the loop for a group that is not needed."""
+    here = pool(4)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
     assert len(here.groups) == 2
-    assert here.pause > 1
+    assert here.pause > 1_000
 
 
-def test_a_saturation_of_before_starts_nothing_while_one_is_idle(stage: Callable[..., Stage]) -> None:
-    """An idle group proves that nothing waits: no group comes and goes over what a full one saw long ago."""
-    here = stage(3)
-    here.board().saturated_since = here.clock.ms()
-    here.turn(1)
+def test_an_earlier_saturation_starts_nothing_while_one_is_idle(pool: Harness) -> None:
+    """An idle group shows that no message waits, whatever a saturated one saw at its last step."""
+    here = pool(3)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
     assert len(here.groups) == 2
-    here.board(1).idle_since = here.clock.ms()
-    here.turn(PRUNE_AFTER / 1000 + 1)
+    here.state(1).idle_since = here.clock.now
+    here.turn(PRUNE_AFTER_MS + 1_000)
     assert here.groups[1].signals == [15]
-    here.end(EXIT_DRAINED, 1, signed_off=True)
-    here.turn(1)
-    here.turn(60)
+    here.end(EXIT_DRAINED, 1, unregistered=True)
+    here.turn(1_000)
+    here.turn(60_000)
     assert len(here.groups) == 1
 
 
-def test_idle_groups_end_but_for_the_last(stage: Callable[..., Stage]) -> None:
+def test_idle_groups_are_stopped_except_the_last(pool: Harness) -> None:
     """Within 30 s of idleness, one after another."""
-    here = stage(2)
-    here.board().saturated_since = here.clock.ms()
-    here.turn(1)
+    here = pool(2)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
     for number in (0, 1):
-        here.board(number).idle_since = here.clock.ms()
-    here.turn(1)
-    assert 0.001 < here.pause <= PRUNE_AFTER / 1000  # it wakes for it, however rarely it renews leases
-    here.turn(24)
+        here.state(number).idle_since = here.clock.now
+    here.turn(1_000)
+    assert 1 < here.pause <= PRUNE_AFTER_MS  # it wakes for it, however rarely it renews leases
+    here.turn(24_000)
     assert sum(child.signals == [15] for child in here.groups) == 1
-    here.turn(60)
+    here.turn(60_000)
     assert sum(child.signals == [15] for child in here.groups) == 1
 
 
-def test_a_group_that_drains_is_replaced_at_once(stage: Callable[..., Stage]) -> None:
-    """What it still runs may take hours: another group serves meanwhile."""
-    here = stage(1)
-    here.board().draining = 1
+def test_a_group_that_drains_is_replaced_at_once(pool: Harness) -> None:
+    """Its running tasks may take hours: another group claims messages meanwhile."""
+    here = pool(1)
+    here.state().draining = 1
     here.turn()
     assert len(here.groups) == 2
-    here.end(EXIT_RECYCLED, signed_off=True)
+    here.end(EXIT_RECYCLED, unregistered=True)
     here.turn()
     assert len(here.groups) == 1
-    assert here.settling == []
+    assert here.recoveries == []
 
 
 @pytest.mark.parametrize("status", [EXIT_DRAINED, EXIT_RECYCLED, EXIT_NOT_STARTED, 1, -9])
-def test_an_end_without_signing_off_is_a_death(stage: Callable[..., Stage], status: int) -> None:
-    """Whatever it exits with, also when a task called `os._exit(0)`: it is settled, and replaced."""
-    here = stage(1)
-    here.board().sign(ID)
-    here.board().start(here.board().hold(7), here.clock.ms() + 100_000)
-    here.clock.seconds += 5
+def test_an_exit_without_unregistering_is_a_death(pool: Harness, status: int) -> None:
+    """Whatever the exit code, also if a task called `os._exit(0)`: its messages are recovered, and it is replaced."""
+    here = pool(1)
+    here.state().sign(ID)
+    here.state().start(here.state().hold(7), here.clock.now + 100_000)
+    here.clock.now += 5_000
     here.end(status)
     here.turn()
-    (settling,) = here.settling
-    assert settling.settles is not None
-    assert settling.settles._death.worker.id == ID
+    (recovery,) = here.recoveries
+    assert recovery.death.worker.id == ID
     assert len(here.groups) == 1
 
 
-def test_a_group_that_signed_off_needs_no_settling(stage: Callable[..., Stage]) -> None:
+def test_a_group_that_has_unregistered_needs_no_recovery(pool: Harness) -> None:
     """It ended in good order."""
-    here = stage(1)
-    here.board().sign(ID)
-    here.end(EXIT_DRAINED, signed_off=True)
+    here = pool(1)
+    here.state().sign(ID)
+    here.end(EXIT_DRAINED, unregistered=True)
     here.turn()
-    assert here.settling == []
+    assert here.recoveries == []
     assert len(here.groups) == 1
 
 
 @pytest.mark.parametrize("status", [EXIT_NOT_STARTED, 1, -11, EXIT_DRAINED, EXIT_RECYCLED])
-def test_groups_that_do_not_start_are_tried_again_ever_more_slowly(
-    stage: Callable[..., Stage], status: int
-) -> None:
-    """However they fail before they have registered: no storm of forks."""
-    here = stage(1)
+def test_groups_that_do_not_start_are_started_again_after_growing_pauses(pool: Harness, status: int) -> None:
+    """Whichever way they fail before they have registered."""
+    here = pool(1)
     for _ in range(3_000):
         if here.groups:
             here.end(status)
-        here.turn(0.02)
+        here.turn(20)
     assert 3 <= len(here.children) <= 10
 
 
-def test_a_group_that_ends_in_a_start_hook_names_it(
-    stage: Callable[..., Stage], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_start_hook_that_ends_its_group_is_named(pool: Harness, caplog: pytest.LogCaptureFixture) -> None:
     """Also with the exit code of a group that has ended in good order: it had not even registered."""
-    here = stage(1, hooks=(on_worker_start(connect),))
+    here = pool(1, hooks=(on_worker_start(connect),))
     here.end(EXIT_DRAINED)
     here.turn()
     assert here.groups == []
@@ -293,245 +150,235 @@ def test_a_group_that_ends_in_a_start_hook_names_it(
     assert "ended with 0 before it had started (on_worker_start: connect): trying again in" in line
 
 
-def test_groups_that_die_young_are_replaced_ever_more_slowly(stage: Callable[..., Stage]) -> None:
+def test_groups_that_die_early_are_replaced_after_growing_pauses(pool: Harness) -> None:
     """A group that registers and crashes, again and again, is started again a few times a second at most."""
-    here = stage(1)
+    here = pool(1)
     for _ in range(1_000):
         if here.groups:
-            here.board().sign(ID)
+            here.state().sign(ID)
             here.end(-11)
-        for child in here.settling:
-            child.settle()
-        here.turn(0.01)
-    assert 3 <= len([child for child in here.children if child.settles is None]) <= 12
+        for child in here.recoveries:
+            child.complete()
+        here.turn(10)
+    assert 3 <= len([child for child in here.children if child.recovery is None]) <= 12
 
 
-def test_a_fork_that_fails_is_tried_again(stage: Callable[..., Stage]) -> None:
-    """The pool goes on with what it has."""
-    here = stage(1)
-    here.end(EXIT_DRAINED, signed_off=True)
+def test_a_fork_that_fails_is_tried_again(pool: Harness) -> None:
+    """A second later; the groups that run go on."""
+    here = pool(1)
+    here.end(EXIT_DRAINED, unregistered=True)
     here.refuse = True
     here.turn()
     assert here.groups == []
     here.refuse = False
-    here.turn(0.1)
+    here.turn(100)
     assert here.groups == []
-    here.turn(1)
+    here.turn(1_000)
     assert len(here.groups) == 1
 
 
-def test_a_wedged_group_is_killed_and_the_culprit_named(stage: Callable[..., Stage]) -> None:
-    """Some seconds after the deadline, once; its neighbours are not overdue."""
-    here = stage(1)
-    board = here.board()
-    board.sign(ID)
-    for token, deadline in ((7, here.clock.ms() + 100), (8, here.clock.ms() + 900_000)):
-        board.start(board.hold(token), deadline)
-    here.turn(1)
+def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harness) -> None:
+    """Some seconds after the deadline, once; tasks within their deadline are not overdue."""
+    here = pool(1)
+    state = here.state()
+    state.sign(ID)
+    for token, deadline in ((7, here.clock.now + 100), (8, here.clock.now + 900_000)):
+        state.start(state.hold(token), deadline)
+    here.turn(1_000)
     child = here.groups[0]
     assert child.signals == []
-    assert here.pause <= WEDGED_AFTER / 1000
-    here.turn(WEDGED_AFTER / 1000)
-    here.turn(1)
+    assert here.pause <= UNRESPONSIVE_AFTER_MS
+    here.turn(UNRESPONSIVE_AFTER_MS)
+    here.turn(1_000)
     assert child.signals == [9]
     here.end(-9)
     here.turn()
-    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    death = here.recoveries[0].death
     assert death.overdue == {7}
     assert death.live == {7, 8}
 
 
-def test_whoever_may_run_code_is_told_apart(stage: Callable[..., Stage]) -> None:
-    """What hooks run for is as suspect as a running task; what is concluded, or not begun, is not."""
-    here = stage(1)
-    board = here.board()
-    board.sign(ID)
-    begun, running, ended, over, _ = (board.hold(token) for token in range(1, 6))
+def test_a_death_report_names_messages_whose_code_may_run(pool: Harness) -> None:
+    """A running hook counts like a running task; concluded messages, and those not begun, do not."""
+    here = pool(1)
+    state = here.state()
+    state.sign(ID)
+    begun, running, ended, over, _ = (state.hold(token) for token in range(1, 6))
     for each in (running, ended, over):
-        board.start(each, here.clock.ms() + 900_000)
-    board.begin(begun)
-    board.end(ended)  # and its hooks run
-    board.conclude(over)
-    here.clock.seconds += 5
+        state.start(each, here.clock.now + 900_000)
+    state.begin(begun)
+    state.end(ended)  # its hooks run
+    state.conclude(over)
+    here.clock.now += 5_000
     here.end(-11)
     here.turn()
-    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    death = here.recoveries[0].death
     assert death.live == {1, 2, 3}
     assert death.finished == {4}
     assert death.strangers == 0
     assert len(here.groups) == 2  # one of them for the suspects
 
 
-def test_what_is_held_no_more_may_have_ended_the_group(stage: Callable[..., Stage]) -> None:
-    """Code of messages that were reported already is counted; the only one that was running is suspected, then."""
-    here = stage(1)
-    board = here.board()
-    board.sign(ID)
-    reported, running = board.hold(1), board.hold(2)
-    board.begin(reported)
-    board.free(reported)
-    board.start(running, here.clock.ms() + 900_000)
+def test_code_of_a_reported_message_may_have_ended_the_group(pool: Harness) -> None:
+    """It is counted, so that the one running message is a suspect and not charged."""
+    here = pool(1)
+    state = here.state()
+    state.sign(ID)
+    reported, running = state.hold(1), state.hold(2)
+    state.begin(reported)
+    state.free(reported)
+    state.start(running, here.clock.now + 900_000)
     here.end(-11)
     here.turn()
-    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    death = here.recoveries[0].death
     assert (death.live, death.strangers) == ({2}, 1)
     assert death.leaves_suspects
 
 
-def test_a_patient_group_is_not_killed_for_its_tasks(stage: Callable[..., Stage]) -> None:
+def test_a_patient_group_is_not_killed_for_its_tasks(pool: Harness) -> None:
     """However long they take."""
-    here = stage(1, patient=True)
-    here.board().sign(ID)
-    here.board().start(here.board().hold(7), here.clock.ms() + 100)
-    here.turn(3_600)
+    here = pool(1, patient=True)
+    here.state().sign(ID)
+    here.state().start(here.state().hold(7), here.clock.now + 100)
+    here.turn(3_600_000)
     assert here.groups[0].signals == []
 
 
-def test_siblings_are_told_what_to_close(stage: Callable[..., Stage]) -> None:
-    """A new child keeps nothing of living ones, and what belonged to a dead one is closed before."""
-    here = stage(2)
-    here.board().saturated_since = here.clock.ms()
-    here.turn(1)
-    assert set(here.children[0].descriptors) <= set(here.kept[1])
+def test_children_close_descriptors_of_their_siblings(pool: Harness) -> None:
+    """A new child closes those of running children; those of ended ones were closed before the fork."""
+    here = pool(2)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
+    assert set(here.children[0].descriptors) <= set(here.closed[1])
     dead = here.groups[0]
-    here.board().sign(ID)
+    here.state().sign(ID)
     here.end(-9)
     here.turn()
     assert dead.closed
-    assert not set(dead.descriptors) & set(here.kept[2])
+    assert not set(dead.descriptors) & set(here.closed[2])
 
 
-def test_hooks_that_hang_are_cut_off_and_it_is_settled_without(stage: Callable[..., Stage]) -> None:
-    """After five seconds the settling child is killed; the next one asks no hook, and is not repeated."""
-    here = stage(1)
-    here.board().sign(ID)
+def test_hooks_that_hang_are_killed_and_recovery_goes_without(pool: Harness) -> None:
+    """After five seconds the recovery process is killed; the next calls no hook, and no third follows."""
+    here = pool(1)
+    here.state().sign(ID)
     here.end(-9)
     here.turn()
-    (first,) = here.settling
-    assert first.settles is not None
-    assert first.settles._with_hooks
-    here.turn(5.1)
+    (first,) = here.recoveries
+    assert first.with_hooks
+    here.turn(5_100)
     assert first.signals == [9]
     first.status = -9
     here.turn()
-    second = here.settling[1]
-    assert second.settles is not None
-    assert not second.settles._with_hooks
+    second = here.recoveries[1]
+    assert not second.with_hooks
     second.status = 1
     here.turn()
-    here.turn(1)
-    assert len(here.settling) == 2
+    here.turn(1_000)
+    assert len(here.recoveries) == 2
+
+
+def test_hooks_get_more_time_while_the_store_is_unreachable(
+    pool: Harness, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the store that the recovery process waits for."""
+    here = pool(2)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
+    for number, digit in enumerate("ab"):
+        here.state(number).sign(32 * digit)
+    here.end(-9)
+
+    def unreachable(*_: object) -> None:
+        raise BackendUnavailableError("unreachable")
+
+    monkeypatch.setattr(broker.backend.messages, "renew", unreachable)
+    here.turn(5_000)
+    (recovery,) = here.recoveries
+    for _ in range(3):
+        here.turn(5_001)
+        assert recovery.signals == []
+    monkeypatch.undo()
+    here.turn(5_000)
+    here.turn(5_001)
+    assert recovery.signals == [9]
 
 
 @pytest.mark.parametrize("status", [0, 1, EXIT_NOT_STARTED, -9])
-def test_a_hook_that_ends_the_settling_child_leaves_it_to_another(
-    stage: Callable[..., Stage], status: int
-) -> None:
-    """Whatever it exits with: what was not settled is settled without hooks, and what was is not settled again."""
-    here = stage(1)
-    here.board().sign(ID)
+def test_a_hook_that_ends_the_recovery_process_is_followed_by_another(pool: Harness, status: int) -> None:
+    """Whatever the exit code: the second calls no hooks, and once it has completed no other follows."""
+    here = pool(1)
+    here.state().sign(ID)
     here.end(-9)
     here.turn()
-    here.settling[0].status = status
+    here.recoveries[0].status = status
     here.turn()
-    second = here.settling[1]
-    assert second.settles is not None
-    assert not second.settles._with_hooks
-    second.settle()
-    here.turn(1)
-    assert len(here.settling) == 2
+    second = here.recoveries[1]
+    assert not second.with_hooks
+    second.complete()
+    here.turn(1_000)
+    assert len(here.recoveries) == 2
 
 
-def test_a_group_that_has_signed_off_has_ended_whatever_its_stop_hooks_do(
-    stage: Callable[..., Stage],
-) -> None:
-    """It holds nothing: nothing is settled, and it is replaced at once."""
+def test_stop_hooks_that_fail_cost_nothing(pool: Harness) -> None:
+    """The group has unregistered and holds nothing: it is replaced at once."""
     for status in (EXIT_NOT_STARTED, 1, -11):
-        here = stage(1)
-        here.board().sign(ID)
-        here.end(status, signed_off=True)
+        here = pool(1)
+        here.state().sign(ID)
+        here.end(status, unregistered=True)
         here.turn()
         here.turn()
-        assert here.settling == []
+        assert here.recoveries == []
         assert len(here.groups) == 1
 
 
-def test_suspects_get_a_group_of_their_own_one_at_a_time(stage: Callable[..., Stage]) -> None:
-    """When a group tells of them; and the flag does not keep the supervisor awake."""
-    here = stage(1)
-    here.board().suspects = 1
+def test_suspects_get_one_group_of_their_own(pool: Harness) -> None:
+    """Once a group has seen some; its flag does not keep the supervisor awake."""
+    here = pool(1)
+    here.state().suspects = 1
     here.turn()
     assert len(here.groups) == 2
-    here.board().suspects = 1
+    here.state().suspects = 1
     here.turn()
     assert len(here.groups) == 2
-    assert here.pause > 1
+    assert here.pause > 1_000
 
 
-def test_stopping_asks_then_kills_then_gives_up(stage: Callable[..., Stage]) -> None:
-    """SIGTERM; SIGKILL when the time is over; what can't be given back soon after is left to its lease."""
-    here = stage(1)
-    here.board().sign(ID)
-    here.board().start(here.board().hold(7), here.clock.ms() + 900_000)
+def test_stopping_tells_then_kills_then_ends(pool: Harness) -> None:
+    """SIGTERM; SIGKILL after the timeout; recovery that takes too long after that is killed as well."""
+    here = pool(1)
+    here.state().sign(ID)
+    here.state().start(here.state().hold(7), here.clock.now + 900_000)
     here.signals.stopping = True
     here.turn()
     group = here.groups[0]
     assert group.signals == [15]
-    here.turn(24.9)
+    here.turn(24_900)
     assert group.signals == [15]
-    here.turn(0.2)
+    here.turn(200)
     assert group.signals == [15, 9]
     here.end(-9)
-    here.turn(0.1)
-    death = here.settling[0].settles._death  # type: ignore[union-attr]
+    here.turn(100)
+    death = here.recoveries[0].death
     assert death.live == set()
     for _ in range(20):
-        here.turn(0.1)
-        for child in here.settling:
+        here.turn(100)
+        for child in here.recoveries:
             if 9 in child.signals:
                 child.status = -9
-    assert here.pool._finished()
+    assert here.supervisor.stopping.finished
 
 
-def test_a_second_signal_kills_at_once(stage: Callable[..., Stage]) -> None:
-    """And nothing is started any more."""
-    here = stage(1)
+def test_a_second_signal_kills_at_once(pool: Harness) -> None:
+    """No group is started afterwards."""
+    here = pool(1)
     here.signals.stopping = True
     here.turn()
     here.signals.at_once = True
     here.turn()
     assert here.groups[0].signals == [15, 9]
-    here.board().sign(ID)
+    here.state().sign(ID)
     here.end(-9)
-    here.turn(0.01)
+    here.turn(10)
     assert here.groups == []
-    assert here.pause > 0.01
-
-
-@pytest.mark.parametrize(
-    ("error", "asked"), [(BackendError("no"), [0, 1, 2]), (BackendUnavailableError("away"), [0])]
-)
-def test_a_renewal_that_fails_keeps_no_other_from_its_own(
-    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, error: BackendError, asked: list[int]
-) -> None:
-    """What the store refuses to one group it may grant to the next; only a store that is away is asked once."""
-    on = stage(3)
-    for _ in range(2):
-        for number in range(len(on.groups)):
-            on.board(number).saturated_since = on.clock.ms()
-        on.turn(SCALE_AFTER / 1000 + 0.001)
-    for number in range(3):
-        on.board(number).sign(str(number) * 32)
-    renewed: list[int] = []
-
-    class Refuses:
-        def renew(self, worker: Any, seq: int, tokens: Any) -> list[str]:
-            renewed.append(int(worker.id[0]))
-            if worker.id[0] == "0":
-                raise error
-            return []
-
-    monkeypatch.setattr(on.pool, "_messages", Refuses())
-    on.pool._renew_at = 0.0
-    on.pool._renew()
-    assert renewed == asked
+    assert here.pause > 10

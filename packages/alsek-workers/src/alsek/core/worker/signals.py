@@ -1,7 +1,7 @@
-"""What the processes of a pool do with signals, whatever their parent or the user's modules have set before.
+"""Signal handling in the processes of a pool, whatever their parent or user code has set before.
 
 A supervisor counts the signals that stop a pool: the first lets running tasks finish, the second does not. The
-processes below it leave SIGINT and SIGHUP to it. Some programs start others with SIGINT or SIGHUP ignored (``nohup``,
+processes below it leave SIGINT and SIGHUP to it. A program may be started with SIGINT or SIGHUP ignored (``nohup``,
 ``&`` in a script): then these stay ignored, in every process. SIGTERM always stops a pool.
 """
 
@@ -10,54 +10,59 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from alsek.core.clock import real_time as time
-
-#: A second signal counts as one only this long after the first: terminals and process managers often send two at once.
-_APART = 1.0
+from alsek.core.clock import monotonic_ms
 
 #: A signal that is sent to every process of a pool has reached all of them after this time.
 STOP_REACHES_ALL_MS = 500
+#: A second signal counts only this long after the first: terminals and process managers often send two at once.
+_APART_MS: Final = 1_000
 
-#: A terminal sends these to every process of a pool, and whoever starts a pool may have them ignored.
+#: A terminal sends these to every process of a pool. They may have been ignored before the pool was started.
 _OF_TERMINALS: Final = (signal.SIGINT, signal.SIGHUP)
 #: None of these may be blocked in a process of a pool.
-_SEEN: Final = (signal.SIGTERM, signal.SIGCHLD, *_OF_TERMINALS)
+_UNBLOCKED: Final = (signal.SIGTERM, signal.SIGCHLD, *_OF_TERMINALS)
 
 
 class StopSignals:
-    """SIGTERM, SIGINT and SIGHUP, counted, for a loop over ``select``. The handlers only set flags.
+    """Counts SIGTERM, SIGINT and SIGHUP for a loop over ``select``. The handlers only set flags.
+
+    Args:
+        clock: Returns monotonic ms.
 
     Attributes:
-        stopping: The first has come.
-        at_once: The second has come.
+        stopping: The first signal has come.
+        at_once: The second signal has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = monotonic_ms) -> None:
         self.stopping = False
         self.at_once = False
-        self._first_at = 0.0
-        self._out, self._in = os.pipe()
-        for descriptor in (self._out, self._in):
-            os.set_blocking(descriptor, False)
+        self._clock = clock
+        self._first_at = 0
+        self._out = self._in = -1
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
         self._mask_before: set[int | signal.Signals] = set()
 
     def __enter__(self) -> StopSignals:
+        self._out, self._in = os.pipe()
+        for descriptor in (self._out, self._in):
+            os.set_blocking(descriptor, False)
         self._wakeup_before = signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGCHLD, *filter(_is_heeded, _OF_TERMINALS)):
             self._before[number] = signal.signal(number, self._handle)
         self._before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SEEN)
+        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _UNBLOCKED)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before.items():
-            if handler is not None:  # else it was not set by Python, and can't be by Python
+            if handler is not None:  # else it was not set by Python, and can't be set by Python
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
         os.close(self._out)
@@ -65,50 +70,50 @@ class StopSignals:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGCHLD:
-            return  # the wake-up is all that is wanted
+            return  # it only has to wake the loop
         if not self.stopping:
             self.stopping = True
-            self._first_at = time.monotonic()
-        elif time.monotonic() - self._first_at >= _APART:
+            self._first_at = self._clock()
+        elif self._clock() - self._first_at >= _APART_MS:
             self.at_once = True
 
     def fileno(self) -> int:
-        """Readable when a signal has come, one of a child's death included."""
+        """Return a descriptor that is readable when a signal has come, SIGCHLD included."""
         return self._out
 
     @property
     def descriptors(self) -> tuple[int, int]:
-        """What a child must not keep."""
+        """The file descriptors that a child must close."""
         return self._out, self._in
 
     def drain(self) -> None:
-        """Take in what made :meth:`fileno` readable."""
+        """Read what made :meth:`fileno` readable."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self._out, 4096):
                 pass
 
 
 def reset_signals() -> None:
-    """In a process that was just forked: nothing that its parent handles is handled."""
+    """Restore default handlers in a process that was just forked."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD, *filter(_is_heeded, _OF_TERMINALS)):
         signal.signal(number, signal.SIG_DFL)
 
 
 def leave_stop_to_supervisor() -> None:
-    """In a process below a supervisor: survive what a terminal sends to all; a closed pipe or socket is an exception.
+    """Set up a process below a supervisor: it survives signals of a terminal, and a closed pipe is an exception.
 
-    Also after the user's hooks have run, which may have set handlers and masks of their own.
+    Called again after the user's hooks, which may have set handlers and masks.
     """
-    # Not SIG_IGN: the programs that a task starts would inherit it.
+    # Not SIG_IGN: programs that a task starts would inherit it.
     for number in filter(_is_heeded, _OF_TERMINALS):
         signal.signal(number, ignore_signal)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SEEN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _UNBLOCKED)
 
 
 def ignore_signal(number: int, frame: FrameType | None) -> None:
-    """A handler that does nothing. Unlike SIG_IGN it is not inherited by programs that a task starts."""
+    """Do nothing. Unlike SIG_IGN, a handler is not inherited by programs that a task starts."""
 
 
 def _is_heeded(number: int) -> bool:

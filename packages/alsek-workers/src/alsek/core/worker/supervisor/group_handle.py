@@ -1,103 +1,111 @@
-"""A group, as its supervisor sees it: a child, and the board that it writes."""
+"""One worker group, as the supervisor sees it: its process and its shared state."""
 
 from __future__ import annotations
 
-from alsek.core.clock import real_time as time
+from typing import Final
+
 from alsek.core.worker.child_process import ChildProcess
 from alsek.core.worker.group.group import WorkerGroupOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.recovery import DeathReport
 from alsek.storage.backends.records import Worker
 
-#: A task that its own group can't stop costs the group its life so long (ms) after the deadline.
-WEDGED_AFTER = 4_000
-#: But an engine that waits for the store may be kept so long (ms) by one that hangs, and then does its duty itself:
-#: `BackendUnavailableError` comes within 7.5 s.
-STORE_HANGS = 8_000
-
-#: What was started below an ended group gets so long (s) to end.
-_LAST_BREATH = 2.0
+#: A group is killed if it has not ended one of its tasks this long after the task's deadline.
+UNRESPONSIVE_AFTER_MS: Final = 4_000
+#: A group whose engine is waiting for the store gets this long from the start of the call. After the call it enforces
+#: deadlines itself; `BackendUnavailableError` ends a call within 7.5 s.
+_STORE_CALL_MS: Final = 8_000
+#: How long processes that an ended group has left behind get to end.
+_DESCENDANTS_MS: Final = 2_000
 
 
 class GroupHandle:
-    """A group.
+    """A worker group. All times are monotonic ms.
 
     Attributes:
         child: Its process.
-        board: What it writes.
-        options: What it was told.
-        born: When it was started (s, monotonic).
-        leaving: It was asked to end.
-        over_at: When it counts as over although something below it lives on; None while its process lives.
-        wedged_tokens: Of the tasks for which it was killed.
+        state: What it writes for the supervisor.
+        options: What it was started with.
+        started_at: When it was started.
+        stopping: It was told to stop.
+        descendants_until: When it counts as ended although processes below it still run; None while its own process
+            runs.
+        overdue_tokens: Claim tokens of the tasks for which it was killed.
     """
 
-    def __init__(self, child: ChildProcess, board: SharedState, options: WorkerGroupOptions) -> None:
+    def __init__(
+        self, child: ChildProcess, state: SharedState, options: WorkerGroupOptions, started_at: int
+    ) -> None:
         self.child = child
-        self.board = board
+        self.state = state
         self.options = options
-        self.born = time.monotonic()
-        self.leaving = False
-        self.over_at: float | None = None
-        self.wedged_tokens: frozenset[int] = frozenset()
+        self.started_at = started_at
+        self.stopping = False
+        self.descendants_until: int | None = None
+        self.overdue_tokens: frozenset[int] = frozenset()
 
     @property
-    def stays(self) -> bool:
-        """Whether it serves all messages, and was not asked to end."""
-        return not self.leaving and not self.options.suspects_only
+    def is_regular(self) -> bool:
+        """True if it serves all messages and was not told to stop."""
+        return not self.stopping and not self.options.suspects_only
 
-    def is_over(self) -> bool:
-        """Whether all that an ended group has started has ended too: what is given back earlier runs twice at once."""
+    def has_ended(self, now: int) -> bool:
+        """Return True once every process below an exited group has ended too, or was given time to.
+
+        Its messages are released after that: released earlier, they could run twice at once.
+        """
         if not self.options.isolated or self.child.at_eof:
             return True
-        if self.over_at is None:
-            self.over_at = time.monotonic() + _LAST_BREATH
-        return time.monotonic() >= self.over_at
+        if self.descendants_until is None:
+            self.descendants_until = now + _DESCENDANTS_MS
+        return now >= self.descendants_until
 
     @property
-    def wedged_at(self) -> int | None:
-        """When the group must have ended the first of its tasks, or be killed for it (monotonic ms)."""
-        if self.wedged_tokens or self.options.patient:
+    def unresponsive_at(self) -> int | None:
+        """When the group is to be killed unless it has ended its most overdue task by then; None for never."""
+        if self.overdue_tokens or self.options.patient:
             return None
-        deadlines = [entry.deadline for entry in self.board.held() if entry.running]
+        deadlines = [entry.deadline for entry in self.state.held() if entry.running]
         if not deadlines:
             return None
-        store_since = self.board.in_store_since
-        return max(min(deadlines) + WEDGED_AFTER, store_since + STORE_HANGS if store_since else 0)
+        store_since = self.state.in_store_since
+        return max(min(deadlines) + UNRESPONSIVE_AFTER_MS, store_since + _STORE_CALL_MS if store_since else 0)
 
-    def kill_wedged(self, now: int) -> int:
-        """Kill it for its tasks that are overdue `now` (monotonic ms); how many they are."""
-        overdue = [e.token for e in self.board.held() if e.running and now >= e.deadline + WEDGED_AFTER]
-        self.wedged_tokens = frozenset(overdue)
+    def kill_unresponsive(self, now: int) -> int:
+        """Kill the group because of its overdue tasks, and return their number."""
+        overdue = [
+            e.token for e in self.state.held() if e.running and now >= e.deadline + UNRESPONSIVE_AFTER_MS
+        ]
+        self.overdue_tokens = frozenset(overdue)
         self.child.signal(9)
         return len(overdue)
 
-    def dismiss(self) -> None:
-        """Ask it to end."""
-        self.leaving = True
-        self.board.stopping = 1
+    def stop(self) -> None:
+        """Tell it to stop once its running tasks have ended."""
+        self.stopping = True
+        self.state.stopping = 1
         self.child.signal(15)
 
-    def death(self, worker: Worker, *, by_stop: bool) -> DeathReport:
-        """What its death means for what it held as this worker.
+    def death_report(self, worker: Worker, *, by_stop: bool) -> DeathReport:
+        """Report what the group held when it died.
 
         Args:
-            worker: Under which id it held them.
-            by_stop: The pool's own stop has killed it: nobody is to blame, all is given back as if nothing had been.
+            worker: What it was registered as.
+            by_stop: The pool was stopping and killed it, so no message is to blame.
         """
         live = finished = frozenset[int]()
         strangers = 0
         if not by_stop:
-            entries = self.board.held()
-            # A group whose tasks have processes of their own was not ended by one of them.
+            entries = self.state.held()
+            # A task that runs in a process of its own can't have ended the group.
             shared = not self.options.isolated
             live = frozenset(entry.token for entry in entries if entry.live and shared)
             finished = frozenset(entry.token for entry in entries if entry.live or entry.over) - live
-            strangers = self.board.strangers if shared else 0
+            strangers = self.state.strangers if shared else 0
         return DeathReport(
             worker=worker,
-            ending=self.child.exit_description,
-            overdue=self.wedged_tokens,
+            exit_description=self.child.exit_description,
+            overdue=self.overdue_tokens,
             live=live,
             finished=finished,
             by_stop=by_stop,

@@ -1,8 +1,8 @@
-"""What becomes of the messages of a process that died.
+"""Recovering the messages of a group that died.
 
-Runs in a fresh child of the supervisor: deciding may take the user's ``do_retry`` and hooks, and the store may be away;
-the supervisor does neither. Whoever was to blame is *charged*, by the exception that it earned; those that ran
-beside it when nobody can tell who it was come back as suspects; all others come back as if nothing had been.
+Runs in a child of the supervisor, since it may call the user's ``do_retry`` and hooks, and the store may be
+unreachable. The message that caused the death is *charged*: it fails with an exception. If the cause is unknown, all
+running messages come back as suspects. All others are given back unchanged.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import mmap
 import signal
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
-from alsek.core.clock import real_time as time
+from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.execution.status_reports import StatusReport, send_report
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
@@ -32,90 +32,96 @@ from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
 
 log = guarded_logger(__name__)
 
-#: How long the user's hooks may take; then the message is settled without them.
-PATIENCE = 5.0
-
-#: So many messages are named in one line of the log.
-_MOST_NAMED = 20
+#: How many messages one log line names.
+_MOST_NAMED: Final = 20
+#: The pause before a call to an unreachable store is tried again.
+_AGAIN_S: Final = 0.2
 
 
 class DeathReport(NamedTuple):
-    """A process that has ended without handing back what it held.
+    """A group that ended without having unregistered from the store.
 
     Attributes:
-        worker: Under which id it worked.
-        ending: How it ended, in words.
-        overdue: Tokens of tasks that ran past their deadline, and cost the process its life.
-        live: Tokens of messages for which code of the user's may have run when it died: the task, or what comes before
-            and after it (serializer, trackers, hooks).
-        finished: Tokens of messages for which such code had run to its end, but whose outcome was not reported.
-        strangers: For how many messages that it did not hold any more such code may have run: in a thread that was
-            given up, or that told a tracker.
-        by_stop: It ended after the pool was told to stop: that is nobody's fault, and no news to alarm anyone.
+        worker: What it was registered as.
+        exit_description: How its process ended, in words.
+        overdue: Claim tokens of the tasks past their deadline for which it was killed.
+        live: Claim tokens of the messages for which user code may have been running: the task, or what comes before and
+            after it (serializer, trackers, hooks).
+        finished: Claim tokens of the messages for which user code had run to its end, unreported.
+        strangers: For how many messages that it no longer held user code may still have been running: in an abandoned
+            thread, or in a call to a tracker.
+        by_stop: The stopping pool killed it, so no message is to blame.
     """
 
     worker: Worker
-    ending: str
+    exit_description: str
     overdue: frozenset[int]
     live: frozenset[int]
     finished: frozenset[int]
     strangers: int = 0
     by_stop: bool = False
 
-    def blame(self, claimed: Claimed) -> TaskError | None:
-        """The exception that a message is charged with; None if it is not to blame, or not it alone."""
-        where = f"the process that ran message {claimed.uuid!r} {self.ending}"
+    def charge_for(self, claimed: Claimed) -> TaskError | None:
+        """Return the exception that a message fails with; None if it did not cause the death, or that is unknown."""
+        where = f"the process that ran message {claimed.uuid!r} {self.exit_description}"
         if claimed.token in self.overdue:
-            return TaskTimeoutError(f"{where}: its task did not let go after the timeout")
+            return TaskTimeoutError(f"{where}: its task did not end after the timeout")
         if claimed.token in self.live and not self.overdue and not self.leaves_suspects:
             return WorkerLostError(where)
         return None
 
-    def suspects(self, claimed: Claimed) -> bool:
-        """Whether a message may have killed the process, as others may."""
+    def is_suspect(self, claimed: Claimed) -> bool:
+        """Return True if this message, like others, may have caused the death."""
         return claimed.token in self.live and self.leaves_suspects
 
     @property
     def leaves_suspects(self) -> bool:
-        """Whether nobody can tell which code ended the process: there was more than one message's."""
+        """True if the cause is unknown: user code was running for more than one message."""
         return bool(self.live) and not self.overdue and len(self.live) + self.strangers > 1
 
 
 class Recovery:
-    """Settles one death.
+    """Decides the outcome of each message that a dead group held, and reports it to the store.
 
     Args:
         pool: The pool's options.
-        death: What happened.
-        with_hooks: Let the task's own ``do_retry`` and hooks have their say.
+        death: The death.
+        with_hooks: Call the task's own ``do_retry`` and hooks; else `max_retries` alone decides.
     """
 
     def __init__(self, pool: PoolOptions, death: DeathReport, *, with_hooks: bool) -> None:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
-        #: By the uuid of each charged message.
+        #: Of each charged message, by its uuid.
         self._reports: dict[str, list[StatusReport]] = {}
         self._contexts = Contexts()
-        self._settled = mmap.mmap(-1, 1)
+        self._completed = mmap.mmap(-1, 1)
 
     def main(self, inherited: ParentPipes) -> int:
-        """In the child: settle, whatever signals come."""
+        """Run in the child, whatever signals come."""
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
         disown_forks(ignore_signal)
-        status = self.settle()
-        self._settled[0] = 1
-        return status
+        self.recover()
+        self._completed[0] = 1
+        return 0
 
     @property
-    def settled(self) -> bool:
-        """Whether it has come to its end. A hook may end the process before, with any exit code."""
-        return bool(self._settled[0])
+    def completed(self) -> bool:
+        """True if the child has come to the end. The exit code does not show it: a hook may exit with any."""
+        return bool(self._completed[0])
 
-    def settle(self) -> int:
-        """Settle, however long the store is away (up to two leases: then others have taken over); the exit code."""
-        deadline = time.monotonic() + 2 * self._pool.lease / 1000
+    def recover(
+        self, clock: Callable[[], int] = monotonic_ms, sleep: Callable[[float], None] = real_time.sleep
+    ) -> None:
+        """Report all outcomes. Waits up to two leases for an unreachable store: others have taken over by then.
+
+        Args:
+            clock: Returns monotonic ms.
+            sleep: Sleeps for a number of seconds.
+        """
+        deadline = clock() + 2 * self._pool.lease
         outcomes: Sequence[Outcome] | None = None
         refused: Sequence[str] = ()
         sent = False
@@ -126,19 +132,24 @@ class Recovery:
                 again, sent = sent, True
                 refused = self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
             except BackendError as error:
-                if time.monotonic() > deadline:
+                if clock() > deadline:
                     log.error(
-                        "What a dead process held could not be given back; its lease has ended: %s", error
+                        "The messages of a process that died could not be given back; its lease has ended: %s",
+                        error,
                     )
-                    return 0
-                time.sleep(0.2)
+                    return
+                sleep(_AGAIN_S)
             else:
-                # After a lost reply all is refused, whether or not it was accepted: better told twice than never.
+                # If an earlier reply was lost, the store refuses every outcome, accepted or not. A status that is
+                # reported twice is better than one that is never reported.
                 self._report([outcome for outcome in outcomes if again or outcome.uuid not in refused])
-                return 0
+                return
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
-        """Send the status reports for these outcomes; trackers are the user's code, like the hooks."""
+        """Send the status reports of these outcomes to trackers that the store does not write itself.
+
+        Such a tracker is user code, like a hook.
+        """
         for outcome in outcomes:
             for report in self._reports.get(outcome.uuid, ()):
                 self._contexts.fresh().run(send_report, report)
@@ -149,13 +160,13 @@ class Recovery:
         if self._death.by_stop:
             log.warning(
                 "Stopping: a process %s. It gives back %s, with no retry and no loss charged.",
-                self._death.ending,
+                self._death.exit_description,
                 _named(held),
             )
             return outcomes
         log.error(
-            "A process %s while it held %d messages: %d are charged, %d suspected, the rest goes back.",
-            self._death.ending,
+            "A process %s while it held %d messages: %d are charged, %d suspected, the others given back.",
+            self._death.exit_description,
             len(held),
             sum(not isinstance(outcome, Lost) for outcome in outcomes),
             sum(isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes),
@@ -163,14 +174,14 @@ class Recovery:
         return outcomes
 
     def _outcome(self, claimed: Claimed) -> Outcome | None:
-        """What becomes of one message; None to give it back untouched, as :meth:`MessagePort.retire` does."""
-        error = self._death.blame(claimed)
+        """Return the outcome of one message; None to give it back unchanged, as :meth:`MessagePort.retire` does."""
+        error = self._death.charge_for(claimed)
         if error is not None:
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
             charged = self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
             self._reports[claimed.uuid] = charged.reports
             return charged.outcome
-        if self._death.suspects(claimed):
+        if self._death.is_suspect(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
         if claimed.token in self._death.finished:
             return Lost(claimed.uuid, claimed.queue, claimed.token)
@@ -178,7 +189,7 @@ class Recovery:
 
 
 def _named(held: Sequence[Claimed]) -> str:
-    """How many messages, and which; of very many the first."""
+    """Return how many messages these are, and the uuids and queues of the first."""
     names = ", ".join(f"{claimed.uuid} of queue {claimed.queue!r}" for claimed in held[:_MOST_NAMED])
     more = ", …" if len(held) > _MOST_NAMED else ""
     return f"{len(held)} messages ({names}{more})" if held else "nothing"

@@ -1,115 +1,140 @@
-"""Settling deaths: a child for each, that decides what becomes of what a dead group held, and how long it may take.
+"""Recovery processes: one child for each group that died, with a limit to the time that it may take.
 
-The supervisor's side of :mod:`~alsek.core.worker.supervisor.recovery`. The user's hooks have their say in the first
-child; if they hang, or kill it, a second one does without them, and then what is left is left to its lease.
+:mod:`~alsek.core.worker.supervisor.recovery` is what runs in them. The first child of a death calls the user's hooks.
+If they hang or end it, a second one goes without them; if that fails too, the messages wait for the end of the lease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.child_process import ChildProcess, fork_watched
+from alsek.core.worker.child_process import ChildProcess
 from alsek.core.worker.options import PoolOptions
-from alsek.core.worker.supervisor.recovery import PATIENCE, DeathReport, Recovery
+from alsek.core.worker.supervisor.groups import Fork
+from alsek.core.worker.supervisor.lease_renewal import LeaseRenewal
+from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 
 log = guarded_logger(__name__)
 
-#: After a kill (s): the user's hooks get no more time, and then what can't be given back is left to its lease.
-_LAST_HOOKS, _LAST_WORDS = 0.7, 1.5
+#: The longest that the user's hooks may take in a recovery process.
+HOOKS_MS: Final = 5_000
+#: The same, and the longest that a recovery process may run, from when a stopping pool has killed its groups.
+_HOOKS_AFTER_KILL_MS: Final = 700
+_LONGEST_AFTER_KILL_MS: Final = 1_500
 
 
 class _RecoveryProcess:
-    """A child that settles a death, until when it may use the user's hooks, and until when it may go on at all."""
+    """A running recovery process.
+
+    Attributes:
+        child: The process.
+        recovery: What runs in it.
+        death: What it handles.
+        hooks_until: It is killed then (monotonic ms), and another goes without hooks; None if it calls none.
+        until: It is killed then (monotonic ms), and no other follows.
+    """
 
     def __init__(
         self,
         child: ChildProcess,
-        aftermath: Recovery,
+        recovery: Recovery,
         death: DeathReport,
-        hooks_until: float | None,
-        until: float,
+        hooks_until: int | None,
+        until: int,
     ) -> None:
         self.child = child
-        self.aftermath = aftermath
+        self.recovery = recovery
         self.death = death
         self.hooks_until = hooks_until
         self.until = until
 
 
 class RecoveryProcesses:
-    """The deaths that are being settled.
+    """Starts a recovery process for each death, and limits its time.
 
     Args:
         pool: The pool's options.
-        inherited: The file descriptors of the supervisor that a child must not keep.
+        fork: Forks a child.
+        inherited: Returns the supervisor's file descriptors that a child must close.
+        leases: Knows whether the store can be reached.
     """
 
-    def __init__(self, pool: PoolOptions, inherited: Callable[[], tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        pool: PoolOptions,
+        fork: Fork,
+        inherited: Callable[[], Sequence[int]],
+        leases: LeaseRenewal,
+    ) -> None:
         self._pool = pool
+        self._fork = fork
         self._inherited = inherited
-        self._underway: list[_RecoveryProcess] = []
-        self._unhooked: set[str] = set()  # workers whose messages are settled without hooks
+        self._leases = leases
+        self._running: list[_RecoveryProcess] = []
+        self._without_hooks: set[str] = set()  # ids of the workers whose messages are recovered without hooks
+        self._killed_at: int | None = None
 
     @property
     def children(self) -> list[ChildProcess]:
-        """Those that settle now."""
-        return [settling.child for settling in self._underway]
+        """The processes that run now."""
+        return [process.child for process in self._running]
 
-    @property
-    def wakes(self) -> list[float]:
-        """When :meth:`reap` has something to do, whatever the children do."""
-        hooks = [settling.hooks_until for settling in self._underway if settling.hooks_until is not None]
-        return hooks + [settling.until for settling in self._underway]
+    def next_wake(self) -> int | None:
+        """When the time of a process is over."""
+        hooks = [process.hooks_until for process in self._running if process.hooks_until is not None]
+        return min((*hooks, *(process.until for process in self._running)), default=None)
 
-    def begin(self, death: DeathReport, *, with_hooks: bool = True) -> None:
-        """Have a death settled."""
-        aftermath = Recovery(self._pool, death, with_hooks=with_hooks)
+    def start(self, death: DeathReport, now: int, *, with_hooks: bool = True) -> None:
+        """Start a recovery process for a death."""
+        recovery = Recovery(self._pool, death, with_hooks=with_hooks)
         try:
-            child = fork_watched(aftermath.main, self._inherited())
+            child = self._fork(recovery.main, tuple(self._inherited()))
         except OSError as error:
-            log.error("What group %s held is left to its lease: %s", death.worker.id, error)
+            log.error("The messages of worker %s wait for the end of its lease: %s", death.worker.id, error)
             return
-        now = time.monotonic()
-        hooks_until = now + PATIENCE if with_hooks else None
-        # It gives up by itself after two leases; this is for one that hangs.
-        until = now + 2 * self._pool.lease / 1000 + 2 * PATIENCE
-        self._underway.append(_RecoveryProcess(child, aftermath, death, hooks_until, until))
+        # It gives up by itself after two leases; this limit is for one that hangs.
+        until = now + 2 * self._pool.lease + 2 * HOOKS_MS
+        process = _RecoveryProcess(child, recovery, death, now + HOOKS_MS if with_hooks else None, until)
+        self._running.append(process)
+        self._apply_kill(process)
 
-    def reap(self, *, patient: bool) -> None:
-        """See to those that have ended, and to those whose time is over.
-
-        Args:
-            patient: The store is away: it may be that, rather than the user's hooks, that a child waits for.
-        """
-        now = time.monotonic()
-        for settling in list(self._underway):
-            if settling.child.reap():
-                self._underway.remove(settling)
-                settling.child.close()
-                if not settling.aftermath.settled:
-                    self._settled_badly(settling)
-            elif now > settling.until:
-                settling.child.signal(9)
-            elif settling.hooks_until is not None and now > settling.hooks_until:
-                if patient:
-                    settling.hooks_until = now + PATIENCE
+    def run(self, now: int) -> None:
+        """Handle processes that have ended, and kill those whose time is over."""
+        for process in list(self._running):
+            if process.child.reap():
+                self._running.remove(process)
+                process.child.close()
+                if not process.recovery.completed:
+                    self._on_failure(process, now)
+            elif now > process.until:
+                process.child.signal(9)
+            elif process.hooks_until is not None and now > process.hooks_until:
+                if self._leases.store_unreachable and self._killed_at is None:
+                    process.hooks_until = now + HOOKS_MS  # it may be the store that it waits for
                 else:
-                    settling.hooks_until = None
-                    settling.child.signal(9)  # the user's hooks hang: it is settled without them
+                    process.hooks_until = None
+                    process.child.signal(9)
 
-    def hurry(self, killed_at: float) -> None:
-        """The pool was told to stop at once, then: there is no more than a moment left."""
-        for settling in self._underway:
-            settling.until = min(settling.until, killed_at + _LAST_WORDS)
-            if settling.hooks_until is not None:
-                settling.hooks_until = min(settling.hooks_until, killed_at + _LAST_HOOKS)
+    def shorten(self, killed_at: int) -> None:
+        """Limit all processes, running and future ones, to a moment after `killed_at`: the pool stops at once."""
+        self._killed_at = killed_at
+        for process in self._running:
+            self._apply_kill(process)
 
-    def _settled_badly(self, settling: _RecoveryProcess) -> None:
-        """A settling child was killed or has failed: once more, without the user's hooks, and then no more."""
-        if settling.death.worker.id not in self._unhooked and time.monotonic() <= settling.until:
-            self._unhooked.add(settling.death.worker.id)
-            self.begin(settling.death, with_hooks=False)
+    def _apply_kill(self, process: _RecoveryProcess) -> None:
+        if self._killed_at is None:
+            return
+        process.until = min(process.until, self._killed_at + _LONGEST_AFTER_KILL_MS)
+        if process.hooks_until is not None:
+            process.hooks_until = min(process.hooks_until, self._killed_at + _HOOKS_AFTER_KILL_MS)
+
+    def _on_failure(self, process: _RecoveryProcess, now: int) -> None:
+        """Start a second process without hooks after the first; after that, leave the messages to their lease."""
+        worker_id = process.death.worker.id
+        if worker_id not in self._without_hooks and now <= process.until:
+            self._without_hooks.add(worker_id)
+            self.start(process.death, now, with_hooks=False)
         else:
-            log.error("Worker %s: what it held is left to its lease.", settling.death.worker.id)
+            log.error("The messages of worker %s wait for the end of its lease.", worker_id)

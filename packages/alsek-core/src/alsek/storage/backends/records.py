@@ -15,10 +15,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from alsek.storage.backends.states import MessageState, UuidState
 from alsek.types import Wish
 
-#: The version of what a store keeps of a message. A store that meets another one sets the
-#: record aside among the dead letters, so that a rolling deploy can mix versions safely.
-RECORD_VERSION: Final = 1
-
 #: The request under which dead letters are taken back; no call of a producer has this name.
 REPLAYED: Final = "replay"
 

@@ -11,12 +11,12 @@ import json
 from typing import NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.header import unreadable
 from alsek.storage.backends.memory.queue import Holder, Lane, Queue, StoredMessage
 from alsek.storage.backends.memory.results import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.records import (
     ACCEPTED,
-    RECORD_VERSION,
     Added,
     Corrupt,
     DeadLetter,
@@ -167,7 +167,7 @@ class MessageTable:
 
     def reject(self, record: StoredMessage, dlq_ttl: int) -> Corrupt:
         """Move a record that can't be read to the dead letters."""
-        reason = f"record version {record.version}: this version of Alsek reads {RECORD_VERSION}"
+        reason = unreadable(record.version)
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
         self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=None)
         return Corrupt(record.uuid, record.queue, reason)

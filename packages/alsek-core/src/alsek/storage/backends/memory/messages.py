@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.batches import add_in_batches
+from alsek.storage.backends.header import READABLE_VERSIONS
 from alsek.storage.backends.memory.message_table import MessageTable
 from alsek.storage.backends.memory.queue import Due, Holder, Lane, StoredMessage
 from alsek.storage.backends.memory.results import MemoryResults
@@ -18,7 +19,6 @@ from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
-    RECORD_VERSION,
     REPLAYED,
     Added,
     Claimed,
@@ -212,7 +212,7 @@ class MemoryMessages(MessagePort):
         if limit <= 0:
             return chosen, unreadable
         for record in self._takeable(worker, holding):
-            if record.version != RECORD_VERSION:
+            if record.version not in READABLE_VERSIONS:
                 unreadable.append(record)
             elif record.suspect and worker.suspects != "freely":
                 if not chosen:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import NamedTuple, TypeAlias
 
-from alsek.storage.backends.records import RECORD_VERSION, Claimed, Step, Stored, Submission, Worker
+from alsek.storage.backends.header import RECORD_VERSION
+from alsek.storage.backends.records import Claimed, Step, Stored, Submission, Worker
 from alsek.storage.backends.states import MessageState
 from alsek.types import Wish
 

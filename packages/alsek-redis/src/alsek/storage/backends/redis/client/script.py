@@ -5,7 +5,9 @@ the fragments in ``scripts/shared``. Each script and each fragment names in its 
 whose names it uses itself; :func:`fragments` adds what those need in turn, and puts all of them before the script,
 after the clock and ``base.lua``. The server keeps nothing between two calls of a script, so all functions are made anew
 each time, at some 2,000 instructions each. Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
-are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``.
+are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``. What Python and Lua
+both know (the form of a header, the constants) stands in the texts as ``@name@``: the loader puts in the value that
+:mod:`~alsek.storage.backends.redis.client.lua_values` has for it.
 
 A script is called by its digest; a server that does not know it (it restarted, say) is sent the text.
 ``flags=allow-oom`` lets what frees memory run at ``maxmemory``; servers before 7.0 don't know such flags, but
@@ -30,6 +32,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from alsek.exceptions import BackendError
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.lua_values import with_values
 from alsek.storage.backends.redis.client.resp import encode_all
 
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
@@ -77,7 +80,7 @@ class Source(NamedTuple):
 @cache
 def load(name: str, clock: str, channels: str = "") -> Source:
     """The script of this name, whole, for the database whose channels' names begin so after the namespace."""
-    text = _FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
+    text = with_values(_FOLDER.joinpath(f"{name}.lua").read_text("utf-8"))
     flags = _FLAGS.search(text)
     always, rarely = fragments(text)
     often, seldom = "".join(map(_fragment, always)), _seldom("".join(map(_fragment, rarely)))
@@ -143,7 +146,7 @@ def _listed(which: re.Pattern[str], text: str) -> list[str]:
 
 @cache
 def _fragment(name: str) -> str:
-    return _FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8")
+    return with_values(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8"))
 
 
 def _seldom(parts: str) -> str:

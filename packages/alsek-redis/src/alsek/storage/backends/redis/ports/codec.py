@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, cast
 
+from alsek.storage.backends.header import LINE, submission_tail, tail_values
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -28,6 +30,18 @@ _WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
 #: The same in capitals, of a message whose uuid may have been used before: so the others pay no byte for it.
 _WISH_NAMED: Final = {"any": b"A", "thread": b"T", "process": b"P"}
 
+#: The fields of a record's line, the version before them.
+_LINE: Final = ("version", *(field.name for field in LINE))
+
+
+def _picker(*names: str) -> Callable[[list[bytes]], tuple[bytes, ...]]:
+    """Takes these fields out of a line that has been split."""
+    return itemgetter(*(_LINE.index(name) for name in names))
+
+
+_FOR_CLAIMED: Final = _picker("queue", "losses", "revoked", "request")
+_FOR_STORED: Final = _picker("queue", "priority", "losses", "revoked", "request")
+
 
 def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
     """As ``shared/submissions.lua`` reads it."""
@@ -41,6 +55,7 @@ def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
         b"%d" % delay,
         b"%d" % ttl,
         b"%d" % status_ttl,
+        b"" if submission_tail is None else submission_tail(submission).encode(),
     )
 
 
@@ -77,9 +92,14 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
 
 
 def _split(record: bytes) -> tuple[list[bytes], bytes]:
-    """The fields of a record's head (``shared/base.lua``), and its payload."""
-    head, _, payload = record.partition(b"\n")
-    return head.split(b"|", 10), payload
+    """The fields of a record's line (``shared/base.lua``), and its payload."""
+    line, _, payload = record.partition(b"\n")
+    return line.split(b"|", len(LINE)), payload
+
+
+def _tail(request: bytes) -> str:
+    """The tail that stands behind the request in a record's line."""
+    return request[request.index(b";") :].decode()
 
 
 def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
@@ -87,26 +107,28 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
     claimed = []
     fields = cast(Iterator[Any], iter(reply))
     for uuid, token, flags, record in zip(fields, fields, fields, fields, strict=True):
-        head, payload = _split(record)
-        claimed.append(
-            Claimed(
-                uuid.decode(),
-                head[10].decode(),
-                payload,
-                int(token),
-                int(head[4]),
-                head[8] == b"1",
-                flags & 2 != 0,
-                flags & 1 != 0,
-            )
+        line, payload = _split(record)
+        queue, losses, revoked, request = _FOR_CLAIMED(line)
+        one = Claimed(
+            uuid.decode(),
+            queue.decode(),
+            payload,
+            int(token),
+            int(losses),
+            revoked == b"1",
+            flags & 2 != 0,
+            flags & 1 != 0,
         )
+        claimed.append(one._replace(**tail_values(Claimed, _tail(request))) if b";" in request else one)
     return claimed
 
 
 def stored_from(uuid: str, state: MessageState, record: bytes) -> Stored:
     """A record, for whoever looks on."""
-    head, payload = _split(record)
-    return Stored(uuid, head[10].decode(), payload, int(head[2]), state, int(head[4]), head[8] == b"1")
+    line, payload = _split(record)
+    queue, priority, losses, revoked, request = _FOR_STORED(line)
+    stored = Stored(uuid, queue.decode(), payload, int(priority), state, int(losses), revoked == b"1")
+    return stored._replace(**tail_values(Stored, _tail(request))) if b";" in request else stored
 
 
 def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:

@@ -2,13 +2,13 @@
 --
 -- A uuid is new if no message of it is stored in any queue and none finished within the window. A submission that was
 -- accepted under the same request before is accepted again, and nothing is written.
--- ARGV[2] request; from ARGV[3] on 8 a submission, each with another uuid
+-- ARGV[2] request; from ARGV[3] on 9 a submission, each with another uuid
 -- Returns: for each 1 if it was accepted, else the state of the existing message: 'delayed', 'ready', 'claimed',
 --   'finished' (it is no longer stored), or 0 if its record can't be read
 -- Needs: effects header submissions
 -- Rarely: lookup
 local starts, uuids = {}, {}
-for i = 3, #ARGV, 8 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
+for i = 3, #ARGV, 9 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
 for _, i in ipairs(starts) do
   if ARGV[i + 5] ~= '0' then read_first_due() break end
 end

@@ -3,10 +3,11 @@
 -- Nearly all submissions are of this kind. Whatever is not plain is left to add.lua, before anything is written: a uuid
 -- that may not be new, and a ready set or index that somebody has overwritten.
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
--- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl
+-- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl, ARGV[11] tail
 -- Returns: 1, or nil for what is left to add.lua
 -- Needs: dedup_window wakeups
-local uuid, queue, wish, ttl, status_ttl = ARGV[3], ARGV[4], ARGV[7], ARGV[9], ARGV[10]
+local request, uuid, queue, priority, wish = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
+local ttl, status_ttl, tail = ARGV[9], ARGV[10], ARGV[11]
 if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
 for half = HALF - WINDOW / SPAN, HALF do
   if call('HEXISTS', P .. 'finished:' .. half, uuid) == 1 then return false end
@@ -14,18 +15,17 @@ end
 local set = P .. 'ready:' .. wish .. ':' .. queue
 local lists = token_lists(wish, queue)
 local there = call('EXISTS', set, unpack(lists))
-local arrival = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
+local place = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
 commit()
 -- The set into the index, and a token for one sleeper of each kind that may take it, where they are missing.
 local new = there <= #lists
 if new and not call('ZADD', P .. 'ready:' .. wish, '0', queue) then return false end
-if not call('ZADD', set, ARGV[6], arrival .. uuid) then return false end
-local expiry = ttl == '0' and '0' or int(NOW + ttl)
-call('HSET', MESSAGES, uuid, '1|' .. wish .. '|' .. ARGV[6] .. '|' .. string.match(arrival, '^0*(%d+)') .. '|0|' .. expiry ..
-  '|' .. ttl .. '|' .. status_ttl .. '|0|' .. ARGV[2] .. '|' .. queue .. '\n' .. ARGV[5])
+if not call('ZADD', set, priority, place .. uuid) then return false end
+local arrival, expiry = string.match(place, '^0*(%d+)'), ttl == '0' and '0' or int(NOW + ttl)
+call('HSET', MESSAGES, uuid, @new_header@ .. ARGV[5])
 call('HINCRBY', QUEUES, queue, '1')
 if status_ttl ~= '0' then
-  local name, status = P .. 'statuses:' .. uuid, '1|' .. int(NOW) .. '|'
+  local name, status = P .. 'statuses:' .. uuid, '@SUBMITTED@|' .. int(NOW) .. '|'
   if status_ttl == '-1' then call('SET', name, status) else call('SET', name, status, 'PX', status_ttl) end
   try('PUBLISH', C .. 'statuses:' .. uuid, status)
 end

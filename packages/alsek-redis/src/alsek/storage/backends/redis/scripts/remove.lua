@@ -12,8 +12,8 @@ commit()
 take_away(uuid, h, place)
 drop(uuid, h)
 apply_effects()
-if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[45]|') then
-  write_status(uuid, 0, h.status_ttl)
+if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[@FAILED@@SUCCEEDED@]|') then
+  write_status(uuid, @UNKNOWN@, h.status_ttl)
 end
 publish_result(uuid)
 return 1

@@ -1,18 +1,18 @@
 -- Take a dead letter back among the messages, in place of its letter. That its uuid finished is no hindrance.
--- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[9]; ARGV[10] when the letter was written
+-- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[10]; ARGV[11] when the letter was written
 -- Returns: 1, also if that letter was taken back before; 0 if there is none, or such a message is stored
 -- Needs: dead_letter_lookup dead_letter_removal dead_letters effects submissions
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and
   string.match(call('GETRANGE', P .. 'letters:' .. uuid .. '\n' .. queue, '0', '20'), '^%d+')
-if died_at ~= ARGV[10] then
+if died_at ~= ARGV[11] then
   local known = requests_of({ uuid })
-  return known[uuid] == 'replay' and 1 or 0
+  return known[uuid] == @replayed@ and 1 or 0
 end
 if call('HEXISTS', MESSAGES, uuid) == 1 then return 0 end
 check_dead_letter_lists(queue)
 read_first_due()
-submit({ 2 }, 'replay', {})
+submit({ 2 }, @replayed@, {})
 delete_letter(uuid, queue)
 apply_effects()
 return 1

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
-from alsek.storage.backends.records import RECORD_VERSION, Claimed, Corrupt, TaskStatus, Worker
+from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
+from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_status, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -137,7 +138,7 @@ class Claiming:
         tracked = []
         for row in rows:
             _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version = row
-            if version != RECORD_VERSION or type(payload) is not bytes or uuid is None:
+            if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
                 self._set_aside(_Ready._make(row), name)
                 continue
             token += 1
@@ -160,8 +161,8 @@ class Claiming:
         if row.uuid is None:
             log.error("%s: a ready entry of queue %r had no message; dropped", self._database.where, name)
             return
-        if row.version != RECORD_VERSION:
-            reason = f"record version {row.version}: this version of Alsek reads {RECORD_VERSION}"
+        if row.version not in READABLE_VERSIONS:
+            reason = unreadable(row.version)
         else:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
         details = {"name": "CorruptMessageError", "text": reason, "traceback": None}

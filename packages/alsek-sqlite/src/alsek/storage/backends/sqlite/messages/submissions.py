@@ -7,7 +7,8 @@ from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.records import ACCEPTED, RECORD_VERSION, Added, Submission, TaskStatus
+from alsek.storage.backends.header import RECORD_VERSION
+from alsek.storage.backends.records import ACCEPTED, Added, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction

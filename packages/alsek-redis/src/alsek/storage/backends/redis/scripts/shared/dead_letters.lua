@@ -45,8 +45,8 @@ end
 
 -- A record that can't be read: its bytes go to the dead letters, and the caller hears of it.
 local function reject_unreadable(uuid, queue, record, dlq_ttl)
-  local version = string.match(record, '^(%d+)|')
-  local reason = version and version ~= '1' and 'record version ' .. version .. ': this version of Alsek reads 1'
+  local version = not string.find(record, @readable_versions@) and string.match(record, '^(%d+)|')
+  local reason = version and @unreadable@
     or 'its header is damaged'
   call('HDEL', MESSAGES, uuid)
   add_to_count(queue, -1)

@@ -1,14 +1,12 @@
 -- The header of a record, read and written; its form is told in shared/base.lua.
-local HEAD = '^1|([atp])|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%-?%d+)|([01])|([^|]*)|([^\n]+)\n()'
+local HEAD = @header_pattern@
 local CLAIM = '^(%d+)|(%d+)|(%d)|()'
 
 -- The header at `from` in a record or claim as a table (its numbers are text), or nil if it is none.
 local function parse(text, from)
-  local wish, priority, arrival, losses, expiry, ttl, status_ttl, revoked, request, queue, body =
-    string.match(text, HEAD, from)
-  if not wish then return nil end
-  return { wish = wish, priority = priority, arrival = arrival, losses = losses, expiry = expiry, ttl = ttl,
-    status_ttl = status_ttl, revoked = revoked, request = request, queue = queue, body = body }
+  local @header_names@, body = string.match(text, HEAD, from)
+  if not version then return nil end
+  return { @header_table@, body = body }
 end
 
 -- Of a claim: token, seq, flags (numbers) and header; nil if these bytes are none.
@@ -19,8 +17,7 @@ local function parse_claim(claim)
 end
 
 local function format(h)
-  return '1|' .. h.wish .. '|' .. h.priority .. '|' .. h.arrival .. '|' .. h.losses .. '|' .. h.expiry .. '|' ..
-    h.ttl .. '|' .. h.status_ttl .. '|' .. h.revoked .. '|' .. h.request .. '|' .. h.queue .. '\n'
+  return @header_text@
 end
 
 -- The member of a ready set: first in, first out within a priority.

@@ -8,7 +8,7 @@
 --   C and a submission                          the callback of the outcome before it
 -- Needs: finished_uuids result status
 -- Rarely: rare_outcomes submissions
-local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 9 }
+local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 10 }
 
 -- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers what the worker's line (its field '')
 -- says, and a function that applies them; that answers the uuids that were refused, those of callbacks that exist

@@ -1,9 +1,9 @@
--- Delayed messages that are due become ready, 500 at a time; each takes the arrival number of this moment, and its
+-- Delayed messages that are due become ready, some at a time; each takes the arrival number of this moment, and its
 -- ttl counts from when it was due, however late this is.
 -- Answers the milliseconds until the next one is due, -1 if none is delayed.
 -- Needs: dead_letters enqueue header
 local function promote(dlq_ttl)
-  local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, 500)
+  local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, @promotion_batch@)
   if not due[1] then return -1 end
   call('ZREMRANGEBYRANK', DELAYED, '0', int(#due / 2 - 1))
   local uuids, queues, since = {}, {}, {}

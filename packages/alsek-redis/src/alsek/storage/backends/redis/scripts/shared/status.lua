@@ -1,6 +1,6 @@
 -- Writing and publishing statuses. Who may not publish writes all the same: a note is only a hint.
 local STAMP = '|' .. int(NOW) .. '|'
-local SUBMITTED, RUNNING, RETRYING, FAILED, SUCCEEDED = 1, 2, 3, 4, 5
+local SUBMITTED, RUNNING, RETRYING, FAILED, SUCCEEDED = @SUBMITTED@, @RUNNING@, @RETRYING@, @FAILED@, @SUCCEEDED@
 
 -- Keep `value` for `ttl` ms (text): '-1' for ever.
 local function set_for(key, value, ttl)
@@ -31,5 +31,5 @@ end
 
 -- Whoever waits for the result of this message has it in the note, if it is small, or must look again.
 local function publish_result(uuid, record)
-  try('PUBLISH', C .. 'results:' .. uuid, record and #record <= 4096 and record or '')
+  try('PUBLISH', C .. 'results:' .. uuid, record and #record <= @max_published_result@ and record or '')
 end

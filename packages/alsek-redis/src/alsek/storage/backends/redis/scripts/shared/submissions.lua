@@ -10,7 +10,7 @@ local function requests_of(uuids)
   for half = HALF - WINDOW / SPAN, HALF do
     for n, entry in ipairs(fetch(P .. 'finished:' .. half, uuids)) do
       if entry then
-        local offset, request, by_hand = string.match(entry, '^(%d+)|([^|]*)(|?)$')
+        local offset, request, by_hand = string.match(entry, '^(%d+)|([^|;]*)[^|]*(|?)$')
         if offset and half * SPAN + offset + WINDOW > NOW then
           found[uuids[n]], removed[uuids[n]] = request, by_hand == '|' or nil
         end
@@ -29,12 +29,13 @@ local function clear_traces(uuid, queue)
   delete_letter(uuid, queue)
 end
 
--- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl; the wish is
--- a capital letter if the uuid may have been used before.
--- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under this `request` counts as
--- accepted again; without a request (a callback, a replay) none does. `known` and `removed` are as of requests_of(), if
--- the caller has asked for them.
-local function submit(starts, request, known, removed)
+-- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl, tail;
+-- the wish is a capital letter if the uuid may have been used before.
+-- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under the request `by` counts as
+-- accepted again; without a request (`by` is nil: a callback) none does. `known` and `removed` are as of requests_of(),
+-- if the caller has asked for them.
+local function submit(starts, by, known, removed)
+  local request = by or '-'
   removed = removed or {}
   if not known then
     local uuids = {}
@@ -42,24 +43,24 @@ local function submit(starts, request, known, removed)
     known, removed = requests_of(uuids)
   end
   local answers = {}
-  local arrival = (call('HINCRBY', COUNTERS, 'arrival', int(#starts)) or NOW) - #starts
+  local last_arrival = (call('HINCRBY', COUNTERS, 'arrival', int(#starts)) or NOW) - #starts
   commit()
   for n, i in ipairs(starts) do
     local uuid, queue, priority, wish = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
-    local pause, ttl, status_ttl = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
-    if known[uuid] and (known[uuid] == request or not removed[uuid]) then
-      answers[n] = known[uuid] == request and 1 or 0
+    local pause, ttl, status_ttl, tail = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
+    if known[uuid] and (known[uuid] == by or not removed[uuid]) then
+      answers[n] = known[uuid] == by and 1 or 0
     else
       answers[n] = 1
-      known[uuid], removed[uuid] = request or '-', nil
+      known[uuid], removed[uuid] = request, nil
       if string.byte(wish) < 97 then
         wish = string.lower(wish)
         clear_traces(uuid, queue)
       end
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
-      local h = { wish = wish, priority = priority, arrival = arrival + n, queue = queue }
-      write_record(uuid, '1|' .. wish .. '|' .. priority .. '|' .. h.arrival .. '|0|' .. expiry .. '|' .. ttl .. '|' ..
-        status_ttl .. '|0|' .. (request or '-') .. '|' .. queue .. '\n' .. ARGV[i + 2])
+      local arrival = last_arrival + n
+      local h = { wish = wish, priority = priority, arrival = arrival, queue = queue }
+      write_record(uuid, @new_header@ .. ARGV[i + 2])
       add_to_count(queue, 1)
       if pause == '0' then enter_ready(h, uuid) else enter_delayed(h, uuid, NOW + pause) end
       write_status(uuid, SUBMITTED, status_ttl)

@@ -1,0 +1,201 @@
+"""The header of a stored message: what a store keeps of it beside the payload, each field declared once.
+
+Records, stores and ``docs/keys.md`` follow these declarations, and tests hold them to it:
+
+* :data:`LINE` are the fields that every store reads and changes itself. Redis keeps them as a line of text, in this
+  order; SQLite as columns; memory as attributes.
+* :data:`TAIL` are the other fields. A store keeps them as one text, the *tail*, and knows none of them: ``;`` and
+  ``key=value`` for each field that is not at its default. A field that is added here needs no change of any store, and
+  no new record version. A field that this version does not know stays in the tail when the record is rewritten.
+
+Which form old records have, and what versions that run side by side do, is told in
+``docs/decisions/0011-one-rule-book.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+#: The versions of a record that this version of Alsek reads. A store sets a record of another one aside among the
+#: dead letters.
+READABLE_VERSIONS: Final = (1, 2)
+
+#: The version that is written: the lowest that can handle the record. Version 1 carries a tail through unread.
+RECORD_VERSION: Final = 1
+
+#: Who changes a field after the message was made: nobody but the producer that submits it, the store by itself, or a
+#: worker's step.
+Writer: TypeAlias = Literal["producer", "store", "step"]
+
+
+class Kind(Enum):
+    """What the values of a field are."""
+
+    NUMBER = "a whole number >= 0"
+    DURATION = "milliseconds; 0 for none, -1 for ever"
+    FLAG = "0 or 1"
+    WISH = "the kind of pool: any, thread or process"
+    WORD = "text without separators"
+    NAME = "the name of a queue"
+    TEXT = "text"
+    BYTES = "UTF-8 text, as bytes"
+
+
+class Field(NamedTuple):
+    """One field of the header.
+
+    Attributes:
+        name: As in the records, or as the stores call it.
+        kind: What its values are.
+        default: The value of a new message for which nothing else was said.
+        writer: Who may change it.
+        meaning: For ``docs/keys.md``.
+        key: Its name in the tail: letters and digits. Empty for a field of the line.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    writer: Writer
+    meaning: str
+    key: str = ""
+
+
+#: What every store reads, in the order of the wire. The record version stands before them.
+LINE: Final = (
+    Field("wish", Kind.WISH, "any", "producer", "the kind of pool that may take it"),
+    Field("priority", Kind.NUMBER, 0, "producer", "lower goes first"),
+    Field("arrival", Kind.NUMBER, 0, "store", "its place among equal priorities"),
+    Field(
+        "losses",
+        Kind.NUMBER,
+        0,
+        "step",
+        "how often a worker died or lost its lease while it held the message",
+    ),
+    Field("expiry", Kind.NUMBER, 0, "store", "until when it may be ready: Unix milliseconds; 0 for no end"),
+    Field("ttl", Kind.NUMBER, 0, "store", "how long it may be ready; 0 for no end, and after a retry"),
+    Field(
+        "status_ttl", Kind.DURATION, 0, "producer", "how long its statuses are kept; 0 if it is not tracked"
+    ),
+    Field("revoked", Kind.FLAG, 0, "store", "whether it was revoked"),
+    Field("request", Kind.WORD, "-", "store", "the call that submitted it"),
+    Field("queue", Kind.NAME, "", "producer", "where it waits"),
+)
+
+#: What stores keep and don't know. The attempt state (all that a step writes) is that of the last retry.
+TAIL: Final = (
+    Field("retries", Kind.NUMBER, 0, "step", "how often it was retried", "r"),
+    Field("retry_delay", Kind.NUMBER, None, "step", "the delay that the last retry asked for", "d"),
+    Field("updated_at", Kind.NUMBER, 0, "step", "when it was last retried: Unix milliseconds", "u"),
+    Field("error", Kind.BYTES, b"", "step", "what ended the last attempt, as JSON", "e"),
+)
+
+_BY_KEY: Final = {field.key: field for field in TAIL}
+_STEP_FIELDS: Final = tuple(field for field in TAIL if field.writer == "step")
+_PRODUCER_FIELDS: Final = tuple(field for field in TAIL if field.writer == "producer")
+
+
+def _escaped(text: str) -> str:
+    """`text` without what ends a field, a tail or a line."""
+    return text.replace("%", "%25").replace("|", "%7C").replace(";", "%3B").replace("\n", "%0A")
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("%0A", "\n").replace("%3B", ";").replace("%7C", "|").replace("%25", "%")
+
+
+def _to_text(field: Field, value: Any) -> str:
+    if field.kind is Kind.BYTES:
+        return _escaped(bytes(value).decode("utf-8", "backslashreplace"))
+    return _escaped(str(value))
+
+
+def _from_text(field: Field, text: str) -> Any:
+    match field.kind:
+        case Kind.BYTES:
+            return _unescaped(text).encode()
+        case Kind.TEXT | Kind.WORD | Kind.NAME | Kind.WISH:
+            return _unescaped(text)
+        case Kind.FLAG:
+            return text == "1"
+        case _:
+            return int(text)
+
+
+def _as_changes(fields: tuple[Field, ...], record: Any) -> str:
+    parts = []
+    for field in fields:
+        value = getattr(record, field.name)
+        parts.append(f";{field.key}" if value == field.default else f";{field.key}={_to_text(field, value)}")
+    return "".join(parts)
+
+
+def step_changes(record: Any) -> str:
+    """What a retry changes of a tail, for :func:`merged`: all fields that a step writes, of this record."""
+    return _as_changes(_STEP_FIELDS, record)
+
+
+def _write_submission_tail(submission: Any) -> str:
+    return merged("", _as_changes(_PRODUCER_FIELDS, submission))
+
+
+def _submission_tail(fields: tuple[Field, ...]) -> Callable[[Any], str] | None:
+    """Made once, as one expression: it runs for each message that is submitted."""
+    if not fields:
+        return None
+    usual = " and ".join(f"record.{field.name} == {field.default!r}" for field in fields)
+    made: Callable[[Any], str] = eval(  # noqa: S307  of the declarations above
+        f"lambda record: '' if {usual} else write(record)", {"write": _write_submission_tail}
+    )
+    return made
+
+
+#: Makes the tail of a submission; None as long as no field of the tail is the producer's.
+submission_tail: Final = _submission_tail(_PRODUCER_FIELDS)
+
+
+def merged(tail: str, changes: str) -> str:
+    """`tail` with `changes`: ``;key=value`` sets a field, ``;key`` alone sets it to its default."""
+    changed = [part for part in changes.split(";") if part]
+    keys = {part.partition("=")[0] for part in changed}
+    kept = [part for part in tail.split(";") if part and part.partition("=")[0] not in keys]
+    kept += [part for part in changed if "=" in part]
+    return "".join(f";{part}" for part in kept)
+
+
+def tail_values(kind: type, tail: str) -> Mapping[str, Any]:
+    """The fields of a tail that records of this class have, by name. Those at their default are left out.
+
+    Raises:
+        ValueError: A number is none.
+    """
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    values = {}
+    for part in tail.split(";"):
+        key, _, text = part.partition("=")
+        field = _BY_KEY.get(key)
+        if field is not None and field.name in names:
+            values[field.name] = _from_text(field, text)
+    return values
+
+
+def unreadable(version: object) -> str:
+    """Why a record of this version is set aside."""
+    return f"record version {version}: this version of Alsek reads up to {max(READABLE_VERSIONS)}"
+
+
+def table() -> str:
+    """The table of all fields, as it stands in ``docs/keys.md``."""
+    rows = ["| field | what | kind | default | changed by |", "|---|---|---|---|---|"]
+    for field in (*LINE, *TAIL):
+        name = f"`{field.name}`" + (f" (`{field.key}` in the tail)" if field.key else "")
+        default = "none" if field.default is None else f"`{_shown(field)}`" if _shown(field) else "empty"
+        rows.append(f"| {name} | {field.meaning} | {field.kind.value} | {default} | {field.writer} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(field: Field) -> str:
+    return field.default.decode() if isinstance(field.default, bytes) else str(field.default)

@@ -1,0 +1,106 @@
+"""What Python and Lua both know, as text for the scripts: ``@name@`` in a script stands for one of these.
+
+The loader puts them in, so a constant and the form of a record's header are declared in Python alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
+from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
+from alsek.storage.backends.records import REPLAYED, TaskStatus
+
+#: A larger result is not published with its note: whoever waits for it reads it.
+MAX_PUBLISHED_RESULT: Final = 4096
+
+#: The hash of the uuids that ended in one half of the window is kept until nothing in it counts any more.
+REMEMBERED_MS: Final = DEDUP_WINDOW + DEDUP_WINDOW // 2
+
+_NAME: Final = re.compile(r"@(\w+)@")
+
+_VERSIONS: Final = f"[{''.join(map(str, READABLE_VERSIONS))}]"
+
+_PATTERNS: Final = {
+    Kind.NUMBER: "%d+",
+    Kind.DURATION: "%-?%d+",
+    Kind.FLAG: "[01]",
+    Kind.WISH: "[atp]",
+    Kind.WORD: "[^|;]*",
+    Kind.NAME: r"[^\n]+",
+}
+
+
+def _pattern(captured: Collection[str]) -> str:
+    """The Lua pattern of the header's line, which captures these of its fields, and ``tail``."""
+    parts = [_VERSIONS if "version" not in captured else f"({_VERSIONS})"]
+    for field in LINE:
+        pattern = _PATTERNS[field.kind]
+        part = f"({pattern})" if field.name in captured else pattern
+        if field.name == "request":  # the tail is in its place too, where version 1 keeps it unread
+            rest = "(;?[^|]*)" if "tail" in captured else "[^|]*"
+            part = part + rest if "request" in captured else rest
+        parts.append(part)
+    return "|".join(parts) + r"\n"
+
+
+def _names() -> list[str]:
+    """The fields as a pattern captures them, the tail behind the request."""
+    names = ["version", *(field.name for field in LINE)]
+    names.insert(names.index("request") + 1, "tail")
+    return names
+
+
+_ALL: Final = _names()
+
+
+def _formatted(value_of: Mapping[str, str]) -> str:
+    """The Lua expression that joins these values (Lua expressions, or literals in quotes) to a header."""
+    parts = []
+    for name in _ALL:
+        if name not in ("version", "tail"):
+            parts.append("'|'")
+        parts.append(value_of[name])
+    text = " .. ".join([*parts, r"'\n'"])
+    return text.replace("' .. '", "")  # neighbouring literals are one
+
+
+def _new_header() -> str:
+    """The header of a new message: of local variables, named as the fields; what is the same for all is a literal."""
+    values = {name: name for name in _ALL}
+    values["version"] = f"'{RECORD_VERSION}'"
+    for field in LINE:
+        if field.name in ("losses", "revoked"):
+            values[field.name] = f"'{field.default}'"
+    return _formatted(values)
+
+
+VALUES: Final[Mapping[str, str]] = {
+    "readable_versions": f"'^{_VERSIONS}|'",
+    "unreadable": "'" + unreadable("' .. version .. '") + "'",
+    "header_pattern": f"'^{_pattern(_ALL)}()'",
+    "header_names": ", ".join(_ALL),
+    "header_table": ", ".join(f"{name} = {name}" for name in _ALL),
+    "header_text": _formatted({name: f"h.{name}" for name in _ALL}),
+    "new_header": _new_header(),
+    "pattern_to_claim": f"'^{_pattern(('expiry', 'status_ttl'))}()'",
+    "pattern_to_finish": f"'^(%d+)|%d+|%d|{_pattern(('status_ttl', 'request', 'queue'))}$'",
+    "dedup_window": str(DEDUP_WINDOW),
+    "dedup_span": str(DEDUP_WINDOW // 2),
+    "remembered": str(REMEMBERED_MS),
+    "promotion_batch": str(PROMOTION_BATCH),
+    "max_published_result": str(MAX_PUBLISHED_RESULT),
+    "replayed": f"'{REPLAYED}'",
+    **{status.name: str(int(status)) for status in TaskStatus},
+}
+
+
+def with_values(text: str) -> str:
+    """A script with its values put in.
+
+    Raises:
+        KeyError: It names one that there is not.
+    """
+    return _NAME.sub(lambda found: VALUES[found.group(1)], text)

@@ -113,8 +113,8 @@ def test_lost_requests_and_replies_lose_and_double_nothing(
     backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """However calls fail: each message runs exactly once, each outcome is accepted, and the board ends empty."""
-    monkeypatch.setattr("alsek.core.worker.engine.engine._FIRST_PAUSE", 2)
-    monkeypatch.setattr("alsek.core.worker.engine.engine._LONGEST_PAUSE", 5)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._FIRST_PAUSE_MS", 2)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._LONGEST_PAUSE_MS", 5)
     chance = random.Random(seed)
     submit(runs.note, 150)
     running = Running(backend, runs.note, size=3)

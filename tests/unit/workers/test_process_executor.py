@@ -641,7 +641,7 @@ def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """No job is given to such a process: forking pauses, what waits is given back, and the crew has no room."""
-    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 50)
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE_MS", 50)
 
     @on_worker_start
     def fails() -> None:
@@ -750,8 +750,8 @@ def test_no_job_is_lost_however_processes_die(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, seed: int, tasks_per_process: int
 ) -> None:
     """Processes are killed and stopped at random, whatever they do: each job ends exactly once, and room comes back."""
-    monkeypatch.setattr(nursery, "_FIRST_PAUSE", 5)
-    monkeypatch.setattr(nursery, "_LONGEST_PAUSE", 20)
+    monkeypatch.setattr(nursery, "_FIRST_PAUSE_MS", 5)
+    monkeypatch.setattr(nursery, "_LONGEST_PAUSE_MS", 20)
     monkeypatch.setattr(processes, "KILL_AFTER", 50)
     monkeypatch.setattr(nursery, "PATIENCE", 500)
     for each in (offspring, processes):

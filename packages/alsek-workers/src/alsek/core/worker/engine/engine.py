@@ -18,7 +18,6 @@ while tasks are short, some milliseconds' worth ahead.
 from __future__ import annotations
 
 import os
-import random
 import select
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -26,6 +25,7 @@ from typing import Generic, TypeVar
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
+from alsek.core.pauses import Pauses
 from alsek.core.worker.engine.executor import Executor, Job
 from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.options import PoolOptions
@@ -38,7 +38,7 @@ log = guarded_logger(__name__)
 
 J = TypeVar("J", bound=Job)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 100, 5_000
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 100, 5_000
 
 #: An idle engine looks at least this often (ms), whatever it hears: nobody tells of a worker whose lease has ended, and
 #: what such a worker held must not wait for long. Less than one command a second.
@@ -94,7 +94,7 @@ class Engine(Generic[J]):
         self._look_at = 0
         self._stepped_at = 0
         self._due_at: int | None = None
-        self._pause = 0
+        self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         self._resume_at = 0
         self._unreported: list[J] = []  # finished, and not given to the session yet
         self._underway: list[J] = []  # given to it, and not answered yet
@@ -192,9 +192,10 @@ class Engine(Generic[J]):
             return
         finally:
             self._board.in_store_since = 0
-        if self._pause:
+        if self._resume_at:
             log.info("The store answers again.")
-            self._pause = self._resume_at = 0
+            self._pauses.reset()
+            self._resume_at = 0
         reported, self._underway = self._underway, []
         self._settle(reported, step)
         self._start(step)
@@ -301,13 +302,12 @@ class Engine(Generic[J]):
         self._worth_claiming = True
 
     def _back_off(self, error: BackendError) -> None:
-        if not self._pause:
+        if not self._resume_at:
             log.warning("%s Working on with what runs; trying again until it answers.", _sentence(error))
         elif not isinstance(error, BackendUnavailableError):
             log.error("%s", error)
         self._close_waiter()
-        self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._resume_at = monotonic_ms() + int(self._pause * random.uniform(0.5, 1.0))
+        self._resume_at = monotonic_ms() + int(self._pauses.next())
 
     # ── sleeping ───────────────────────────────────────────────────────────────────────────────
 

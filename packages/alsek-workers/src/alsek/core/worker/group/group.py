@@ -18,6 +18,8 @@ from alsek.core.clock import real_time as time
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import run_hooks
 from alsek.core.loggers import guarded_logger
+from alsek.core.pauses import Pauses
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, ParentPipes
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.executor import Executor, J
@@ -32,6 +34,9 @@ from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
 log = guarded_logger(__name__)
+
+#: Pauses between attempts to register, while the store is away.
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 100, 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,18 +145,15 @@ class WorkerGroup(ABC, Generic[J]):
 
     def _listen(self, inherited: ParentPipes) -> int:
         """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
-        control, self._wakeup = os.pipe()
-        for descriptor in (control, self._wakeup):
-            os.set_blocking(descriptor, False)
+        self._wakeup = WakeupPipe()
         self._handle_signals()
-        self._control = control
         threading.Thread(
             target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True
         ).start()
-        return control
+        return self._wakeup.fileno()
 
     def _handle_signals(self) -> None:
-        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
         leave_stop_to_supervisor()
 
@@ -166,7 +168,7 @@ class WorkerGroup(ABC, Generic[J]):
 
     def _register(self, session: WorkerSession) -> bool:
         """Register, however long the store is away; False if told to stop meanwhile."""
-        pause = 0.1
+        pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         while not self._told_to_stop:
             try:
                 session.register()
@@ -175,12 +177,9 @@ class WorkerGroup(ABC, Generic[J]):
             else:
                 return True
             poll = select.poll()
-            poll.register(self._control, select.POLLIN)
-            if poll.poll(pause * 1000):
-                os.read(
-                    self._control, 4096
-                )  # a signal of whatever kind; unread, it would end each pause at once
-            pause = min(pause * 2, 5.0)
+            poll.register(self._wakeup, select.POLLIN)
+            if poll.poll(pauses.next()):
+                self._wakeup.read()  # any signal; unread, it would end each pause at once
         return False
 
     def _retire(self, session: WorkerSession) -> None:

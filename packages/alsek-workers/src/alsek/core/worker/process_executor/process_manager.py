@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
+from alsek.core.pauses import Pauses
 from alsek.core.worker.child_process import EXIT_NOT_STARTED, describe_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_of
 from alsek.core.worker.process_executor.start_permits import StartPermits
@@ -37,7 +38,7 @@ SPARES = 2
 _MOST_ORDERED = 16
 #: A template that says nothing for so long (ms), though asked, has been stopped, or hangs.
 _TEMPLATE_HANGS = 30_000
-_FIRST_PAUSE, _LONGEST_PAUSE = 500, 30_000
+_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 500, 30_000
 
 
 class TaskProcessManager:
@@ -78,7 +79,7 @@ class TaskProcessManager:
         self._frames = FrameReader()
         self._descriptors: deque[int] = deque()
         self._heard_at = 0
-        self._pause = 0
+        self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         self._closing = False
 
     @property
@@ -94,12 +95,12 @@ class TaskProcessManager:
     @property
     def barren(self) -> bool:
         """Whether the last that were forked did not start, and none is left that did."""
-        return self._pause > 0 and not self.spares
+        return self._pauses.count > 0 and not self.spares
 
     @property
     def failing(self) -> bool:
         """Whether none started, time after time."""
-        return self._pause > _FIRST_PAUSE
+        return self._pauses.count > 1
 
     def fileno(self) -> int:
         """Readable when there is something to hear."""
@@ -178,7 +179,7 @@ class TaskProcessManager:
 
     def served(self, child: TaskProcess) -> None:
         """A child has run a job: whatever failed before, they do start."""
-        self._pause = 0
+        self._pauses.reset()
 
     def bury(self, child: TaskProcess, status: int, *, had_jobs: bool) -> None:
         """A child has ended, and what it had in hand has been taken from it."""
@@ -202,9 +203,9 @@ class TaskProcessManager:
     def _wait_to_fork(self, why: str) -> None:
         if self.pause_until:  # of several that failed together, one counts
             return
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self.pause_until = monotonic_ms() + self._pause
-        log.error("%s: trying again in %.1f s.", why, self._pause / 1000)
+        pause = int(self._pauses.next())
+        self.pause_until = monotonic_ms() + pause
+        log.error("%s: trying again in %.1f s.", why, pause / 1000)
 
     # ── what goes out ──────────────────────────────────────────────────────────────────────────
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from typing import Final
+
+from alsek.core.pauses import Pauses
 
 #: A fork that fails is tried again after this time.
 _FORK_AGAIN_MS: Final = 1_000
-#: The pause after groups that failed to start begins at twice this, and doubles up to the longest.
-_FAILED_START_MS: Final = 1_000
+#: The first and the longest pause after groups that failed to start.
+_FAILED_START_MS: Final = 2_000
 LONGEST_FAILED_START_MS: Final = 30_000
 #: A group that died earlier than this after its start died early.
 _EARLY_DEATH_MS: Final = 1_000
-#: The pause after early deaths begins at twice this, and doubles up to the longest.
-_FIRST_EARLY_DEATH_MS: Final = 50
+#: The first and the longest pause after early deaths.
+_FIRST_EARLY_DEATH_MS: Final = 100
 _LONGEST_EARLY_DEATH_MS: Final = 5_000
 
 
@@ -26,8 +27,8 @@ class RestartDelay:
 
     def __init__(self) -> None:
         self.until = 0
-        self._failed_starts = 0
-        self._early_deaths = 0
+        self._failed_starts = Pauses(_FAILED_START_MS, LONGEST_FAILED_START_MS)
+        self._early_deaths = Pauses(_FIRST_EARLY_DEATH_MS, _LONGEST_EARLY_DEATH_MS)
 
     def on_fork_failed(self, now: int) -> None:
         """No process could be forked."""
@@ -35,22 +36,19 @@ class RestartDelay:
 
     def on_failed_start(self, now: int) -> int:
         """A group ended before it had registered. Returns the pause (ms)."""
-        self._failed_starts += 1
-        longest = min(_FAILED_START_MS * 2.0**self._failed_starts, LONGEST_FAILED_START_MS)
-        pause = round(longest * random.uniform(0.5, 1.0))
+        pause = round(self._failed_starts.next())
         self.until = now + pause
         return pause
 
     def on_death(self, now: int, started_at: int) -> None:
         """A group died after it had registered."""
-        self._failed_starts = 0
+        self._failed_starts.reset()
         if now - started_at < _EARLY_DEATH_MS:
-            self._early_deaths += 1
-            pause = min(_FIRST_EARLY_DEATH_MS * 2.0**self._early_deaths, _LONGEST_EARLY_DEATH_MS)
-            self.until = now + round(pause)
+            self.until = now + round(self._early_deaths.next())
         else:
-            self._early_deaths = 0
+            self._early_deaths.reset()
 
     def on_orderly_exit(self) -> None:
         """A group ended in good order: pauses begin short again."""
-        self._failed_starts = self._early_deaths = 0
+        self._failed_starts.reset()
+        self._early_deaths.reset()

@@ -15,7 +15,6 @@ in all. An outage is logged once, and once more when it is over.
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from redis.retry import Retry
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
+from alsek.core.pauses import Pauses
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
     Client,
@@ -54,7 +54,7 @@ from alsek.storage.backends.redis.client.resp import Argument, encode
 
 log = guarded_logger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class Link:
@@ -262,7 +262,7 @@ class Link:
     def _persist(self, ask: Callable[[float], Any]) -> Any:
         """Ask until there is an answer, or the time is up."""
         begun = time.monotonic()
-        pause = _FIRST_PAUSE
+        pauses: Pauses | None = None
         while True:
             left = self.timeout / 1000 - (time.monotonic() - begun)
             try:
@@ -270,12 +270,12 @@ class Link:
             except CLIENT_ERRORS as error:
                 self._tell(error)
                 self._begin_outage(error)
-                nap = pause * random.uniform(0.5, 1.0)
+                pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+                nap = pauses.next()
                 waited = time.monotonic() - begun
                 if waited + nap >= self.timeout / 1000:
                     raise unavailable(self.where, int(waited * 1000), error) from error
                 time.sleep(nap)
-                pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if self._outage_since is not None:
                 self._end_outage()

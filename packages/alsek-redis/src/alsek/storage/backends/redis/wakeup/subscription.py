@@ -9,6 +9,7 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from alsek.core.clock import real_time as time
+from alsek.core.pauses import Pauses
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_passing
@@ -18,7 +19,7 @@ from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners, Listener
 
 _PING_AFTER_SECONDS: Final = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _MULTI, _EXEC, _PING = encode(["MULTI"]), encode(["EXEC"]), encode(["PING"])
 
 
@@ -177,7 +178,8 @@ class SocketSubscription(Subscription):
     def _subscribe(self, read: bytes | None = None) -> list[bytes | None] | None:
         """Subscribe, if need be connect for it, again and again until the link's timeout; what was read along."""
         self._drop()
-        begun, pause = time.monotonic(), _FIRST_PAUSE
+        begun = time.monotonic()
+        pauses: Pauses | None = None
         kept = self._ears.take()
         while True:
             left = self._link.timeout / 1000 - (time.monotonic() - begun)
@@ -191,6 +193,8 @@ class SocketSubscription(Subscription):
                     self._ears.read_along = False
                     kept = read = None
                     continue
+                pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+                pause = 0.0 if kept else pauses.next()
                 if not is_passing(error) or (
                     not kept and time.monotonic() - begun + pause > self._link.timeout / 1000
                 ):
@@ -203,7 +207,6 @@ class SocketSubscription(Subscription):
                 self._ears.close()  # what has ended one connection has most likely ended all
                 continue
             time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _tune_in(self, ear: Listener, read: bytes | None) -> list[bytes | None] | None:
         self._pinged = False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
+from alsek.core.pauses import Pauses
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.sqlite.database import errors as faults
 from alsek.storage.backends.sqlite.database import location
@@ -40,7 +40,7 @@ PAGE_SIZE: Final = 2_048
 CHECKPOINT_PAGES: Final = 8_000
 
 #: A first pause of a writer that met another one, and the longest (s). A transaction takes about 0.2 ms.
-_PAUSE, _LONGEST_PAUSE = 0.000_1, 0.01
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_1, 0.01
 
 _SETTINGS: Final = (
     "PRAGMA temp_store = MEMORY",
@@ -61,19 +61,18 @@ class BusyRetry:
         timeout: In milliseconds.
     """
 
-    __slots__ = ("_deadline", "_pause")
+    __slots__ = ("_deadline", "_pauses")
 
     def __init__(self, timeout: int) -> None:
         self._deadline = time.monotonic() + timeout / 1000
-        self._pause = _PAUSE
+        self._pauses = Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, factor=1.5, jitter=(0.5, 1.5))
 
     def wait(self) -> bool:
         """Pause; False if the time is over."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             return False
-        time.sleep(min(left, self._pause * (0.5 + random.random())))
-        self._pause = min(self._pause * 1.5, _LONGEST_PAUSE)
+        time.sleep(min(left, self._pauses.next()))
         return True
 
 

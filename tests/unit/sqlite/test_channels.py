@@ -94,7 +94,7 @@ def test_a_change_nobody_told_of_ends_the_wait(
     """A write whose process died before it could tell is noticed within a second: the subscriber looks again."""
     program = """
     from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
-    Notifier.tell = lambda *args: os.kill(os.getpid(), 9)
+    Notifier.notify = lambda *args: os.kill(os.getpid(), 9)
     backend.results.put('a', b'1')
     """
     with backend.subscribe("results:a") as subscription:

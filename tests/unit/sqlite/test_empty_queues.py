@@ -157,7 +157,7 @@ def test_names_that_a_process_remembers_are_bounded(
     timed: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that has seen very many queues forgets the names of some, and finds them again."""
-    monkeypatch.setattr("alsek.storage.backends.sqlite.database.database._MOST_NAMES", 10)
+    monkeypatch.setattr("alsek.storage.backends.sqlite.database.queue_names._MOST_KEPT", 10)
     player = Player(timed, queues=None)
     for start in range(0, 100, 5):
         uuids = [f"m{n}" for n in range(start, start + 5)]

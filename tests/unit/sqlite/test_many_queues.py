@@ -15,7 +15,7 @@ from alsek.storage.backends.records import Lost, Outcome, Released, Retried, Sub
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
-from alsek.storage.backends.sqlite.messages import submissions as adding
+from alsek.storage.backends.sqlite.messages.submissions import add
 from tests.unit.sqlite.fakes import Clock, Player, done, is_quiet, submit
 
 FEW, MANY = 20, 2_000
@@ -189,7 +189,7 @@ def test_what_is_left_in_named_queues_wakes_the_next_beside_very_many(
     busy = Player(timed, "busy", queues=("vip",))
     sleeper = asleep("sleeper", queues=("vip",))
     timed._database.write(  # a message that wakes nobody, as if the one woken had died
-        lambda tx: (submit_within(tx, "a", "b"), tx.wakes.clear())
+        lambda tx: (submit_within(tx, "a", "b"), tx.woken_lanes.clear())
     )
     assert is_quiet(sleeper)
     assert len(busy.step(limit=1).claimed) == 1
@@ -198,4 +198,4 @@ def test_what_is_left_in_named_queues_wakes_the_next_beside_very_many(
 
 def submit_within(tx: Any, *uuids: str) -> None:
     """Add messages in a transaction that is under way."""
-    adding.add(tx, [Submission(uuid, "vip", b"") for uuid in uuids], "")
+    add(tx, [Submission(uuid, "vip", b"") for uuid in uuids], "")

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import expiry as sweeping
-from alsek.storage.backends.sqlite.messages import claims as claiming
-from alsek.storage.backends.sqlite.messages import leases
-from alsek.storage.backends.sqlite.messages import ready_queues as surveying
-from alsek.storage.backends.sqlite.messages import submissions as adding
+from alsek.storage.backends.sqlite.database import expiry
+from alsek.storage.backends.sqlite.messages import (
+    claims,
+    leases,
+    promotion,
+    ready_queues,
+    submissions,
+    takeover,
+    transitions,
+    wakeups,
+)
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def plan(backend: SQLiteBackend, path: Path) -> Callable[[str], list[str]]:
 @pytest.mark.parametrize("lanes", range(1, 7))
 def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list[str]], lanes: int) -> None:
     """The claim query goes through keys in order: no sorting, no scan of what is ready or stored."""
-    steps = plan(claiming._BEST[lanes])
+    steps = plan(claims._BEST[lanes])
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
     scans = [step for step in steps if step.startswith("SCAN")]
     assert all("ready" not in scan and "messages" not in scan for scan in scans), steps
@@ -48,23 +54,22 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
 @pytest.mark.parametrize(
     "statement",
     [
-        claiming._TAKE,
-        claiming._TAKE_ONE,
-        adding._INSERT,
-        adding._REQUEST,
-        adding._SOONEST,
-        leases._GLANCE,
-        leases._LOST,
-        *surveying._FIRST.values(),
-        surveying._NAMED.format("?,?", "?,?"),
-        surveying._ANY.format("?,?"),
-        surveying._ANY_NAMED.format("?,?", "?,?"),
-        surveying._FIRST_LANES,
-        surveying._OWN_LANES.format("?,?"),
-        sweeping._QUEUES,
-        sweeping._QUEUE_GONE,
-        surveying._DUE,
-        surveying._NEXT_DUE,
+        *[statement.format("?,?") for statement in transitions._LEAVE.values()],
+        submissions._INSERT,
+        submissions._REQUEST,
+        transitions._FIRST_DUE,
+        leases._WORKER_STATE,
+        takeover._LOST,
+        *ready_queues._FIRST.values(),
+        ready_queues._NAMED.format("?,?", "?,?"),
+        ready_queues._ANY.format("?,?"),
+        ready_queues._ANY_NAMED.format("?,?", "?,?"),
+        wakeups._FIRST_LANES,
+        wakeups._OWN_LANES.format("?,?"),
+        expiry._QUEUES,
+        expiry._QUEUE_GONE,
+        promotion._DUE,
+        promotion._NEXT_DUE,
     ],
 )
 def test_other_hot_statements_search(plan: Callable[[str], list[str]], statement: str) -> None:
@@ -78,9 +83,9 @@ def test_other_hot_statements_search(plan: Callable[[str], list[str]], statement
 @pytest.mark.parametrize(
     "statement",
     [
-        surveying._NAMED.format("?,?", ",".join("?" * 100)),
-        surveying._ANY_NAMED.format("?,?", ",".join("?" * 100)),
-        surveying._OWN_LANES.format(",".join("?" * 100)),
+        ready_queues._NAMED.format("?,?", ",".join("?" * 100)),
+        ready_queues._ANY_NAMED.format("?,?", ",".join("?" * 100)),
+        wakeups._OWN_LANES.format(",".join("?" * 100)),
     ],
 )
 def test_named_queues_are_looked_up_by_name(plan: Callable[[str], list[str]], statement: str) -> None:
@@ -91,11 +96,11 @@ def test_named_queues_are_looked_up_by_name(plan: Callable[[str], list[str]], st
 
 def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]]) -> None:
     """What a claim takes out of a lane is one range of its key."""
-    (step,) = plan(claiming._TAKE)
+    (step,) = plan(transitions._LEAVE["ready"])
     assert "lane=? AND (priority,arrival)<(?,?)" in step
 
 
 def test_no_placeholder_has_a_number() -> None:
     """Values are given in order or by name: Python 3.14 refuses sequences for numbered placeholders."""
-    for module in Path(claiming.__file__).parent.glob("*.py"):
+    for module in Path(claims.__file__).parent.glob("*.py"):
         assert not re.search(r"\?\d", module.read_text()), module.name

@@ -1,4 +1,4 @@
-"""Deleting all that a namespace holds."""
+"""Deletes everything that a namespace holds."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from typing import Final
 
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.transitions import erase, erase_claims
 
-#: Rows that one transaction deletes: others get their turn in between.
+#: How many rows one transaction deletes: other transactions get their turn in between.
 _PIECE: Final = 2_000
 
 _MESSAGES: Final = "SELECT id FROM messages WHERE ns = ? LIMIT ?"
-_STANDINGS: Final = (
-    """DELETE FROM ready WHERE (lane, priority, arrival) IN (
-        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?)""",
-    "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
-    "DELETE FROM messages WHERE id = ?",
-)
 
-#: What counts as an entry, and what is only kept beside the entries. Counters stay, so that no number repeats.
+#: The tables whose rows are counted as entries. Counters stay, so that no number is given out twice.
 _ENTRIES: Final = (
     "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE ns = ? LIMIT ?)",
     "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE ns = ? LIMIT ?)",
@@ -32,9 +27,9 @@ _FINISHED: Final = """
 
 
 def clear(database: Database) -> int:
-    """Delete everything in the namespace, in pieces; how many entries that was."""
+    """Delete everything in the namespace, in pieces; return how many entries that were."""
     deleted = 0
-    # Workers first: whoever still reports or claims is refused, and must register anew.
+    # Workers first: one that still reports or claims is refused, and must register again.
     database.write(_forget_workers)
     while piece := database.write(_delete_messages):
         deleted += piece
@@ -45,14 +40,13 @@ def clear(database: Database) -> int:
 
 
 def _forget_workers(tx: Transaction) -> None:
-    tx.execute("DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)", (tx.ns,))
+    erase_claims(tx)
     tx.execute("DELETE FROM workers WHERE ns = ?", (tx.ns,))
 
 
 def _delete_messages(tx: Transaction) -> int:
     rows = tx.execute(_MESSAGES, (tx.ns, _PIECE)).fetchall()
-    for statement in _STANDINGS:
-        tx.executemany(statement, rows)
+    erase(tx, rows)
     return len(rows)
 
 

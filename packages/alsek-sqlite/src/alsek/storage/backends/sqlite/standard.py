@@ -17,7 +17,7 @@ from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
 from alsek.storage.backends.sqlite.database.database import Database, wall_clock
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
-from alsek.storage.backends.sqlite.messages import queries as browsing
+from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
 from alsek.storage.backends.sqlite.results import SQLiteResults
@@ -151,7 +151,7 @@ class SQLiteBackend(Backend):
         if queue and collection == "queues":
             return self._messages.count(queue)
         if queue and collection == "dead":
-            return database.read(lambda tx: browsing.count_dead(tx, queue))
+            return database.read(lambda tx: dead_letters.count(tx, queue))
         return int(self.exists(name))
 
     def clear_namespace(self) -> int:

@@ -20,15 +20,13 @@ from alsek.storage.backends.sqlite.database import errors as faults
 from alsek.storage.backends.sqlite.database.connection import BusyRetry, Synchronous, connect
 from alsek.storage.backends.sqlite.database.connection_pool import Pool
 from alsek.storage.backends.sqlite.database.expiry import Sweeper
+from alsek.storage.backends.sqlite.database.queue_names import keep_names
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
 
 log = guarded_logger(__name__)
 
 T = TypeVar("T")
-
-#: How many names of queues a process remembers.
-_MOST_NAMES: Final = 10_000
 
 #: How often to look whether the file is still the one that was opened (s).
 _LOOK_EVERY: Final = 1.0
@@ -105,8 +103,8 @@ class Database:
                     f"{self.where}: it stayed locked within this process; try again"
                 )
             value, tx = self._run(work, writing=True)
-        if tx.wakes or tx.notes or tx.calls:
-            self.notifier.tell(tx.wakes, tx.notes, tx.calls)
+        if tx.woken_lanes or tx.notes or tx.revocations:
+            self.notifier.notify(tx.woken_lanes, tx.notes, tx.revocations)
         return value
 
     def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> tuple[T, Transaction]:
@@ -121,15 +119,13 @@ class Database:
                 ns = self._ns or self._settle(connection)
                 if writing:
                     connection.execute("BEGIN IMMEDIATE")
-                tx = Transaction(connection, ns, self.clock())
+                tx = Transaction(connection, ns, self.clock(), names)
                 value = work(tx)
                 if writing:
                     self._sweeper.pass_by(tx)
                     connection.execute("COMMIT")
-                if tx.names:
-                    if len(names) > _MOST_NAMES:
-                        names.clear()
-                    names.update(tx.names)
+                if tx.read_names:
+                    keep_names(names, tx.read_names)
                 return value, tx
             except sqlite3.Error as error:
                 broken = faults.is_fatal(error)
@@ -194,16 +190,6 @@ class Database:
         self._file = _identity(self.path)
         self._ns = int(row[0])
         return self._ns
-
-    # --- queues by number --------------------------------------------------------------------------
-
-    def queue_name(self, tx: Transaction, number: int) -> str:
-        """The name of the queue of this number, of which something is stored. No number is given out twice."""
-        known = self._names.get(number) or tx.names.get(number)
-        if known is None:
-            (known,) = tx.execute("SELECT name FROM queues WHERE id = ?", (number,)).fetchone()
-            tx.names[number] = known
-        return known
 
 
 def _ping(tx: Transaction) -> None:

@@ -68,7 +68,7 @@ class Sweeper:
     def pass_by(self, tx: Transaction) -> None:
         """Called at the end of each writing transaction, within it."""
         self._passed += 1
-        self._finished += tx.gone
+        self._finished += tx.finished_count
         if self._passed >= _EVERY:
             self._passed = 0
             more = self._sweep_finished(tx)

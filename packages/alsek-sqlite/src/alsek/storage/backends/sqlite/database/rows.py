@@ -28,11 +28,6 @@ _SET_RESULT: Final = """
         WHERE ns = ? AND uuid = ? AND token > ? AND (expiry IS NULL OR expiry > ?))
 """
 
-_ENTOMB: Final = """
-    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload)
-    SELECT ns, queue, uuid, ?, ?, ?, CAST(payload AS BLOB) FROM messages WHERE id = ?
-"""
-
 _UNBURY: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ?"  # noqa: S608
 
 
@@ -87,12 +82,6 @@ def _result_row(
     tx: Transaction, uuid: str, payload: bytes | None, ttl: int, token: int, progenitor: str | None
 ) -> tuple[int | str | bytes | None, ...]:
     return tx.ns, uuid, progenitor, tx.now, token, end_of(tx.now, ttl), payload
-
-
-def add_dead_letter(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
-    """Copy a message to the dead letters, unless `dlq_ttl` is 0."""
-    if dlq_ttl:
-        tx.execute(_ENTOMB, (error, tx.now, end_of(tx.now, dlq_ttl), message))
 
 
 def clear_traces(tx: Transaction, uuid: str, queue: str) -> None:

@@ -1,4 +1,4 @@
-"""What one operation works with: the connection's cursor, the time, and what to tell others once it is committed."""
+"""What one transaction works with: a cursor, the time, and whom to notify once it is committed."""
 
 from __future__ import annotations
 
@@ -7,35 +7,53 @@ from typing import Final
 
 from alsek.storage.backends.sqlite.lanes import Lane
 
-#: In a statement, the number of a queue; takes `ns` and its name. It is not remembered: an empty queue's row may go.
+#: In a statement, the id of a queue; takes `ns` and its name. It is not kept: the row of an empty queue may be deleted.
 QUEUE: Final = "(SELECT id FROM queues WHERE ns = ? AND name = ?)"
 
 
 class Transaction:
-    """One transaction (or one read).
+    """One transaction, or one read.
 
     Attributes:
         execute: Runs a statement.
         executemany: Runs a statement for each of many rows.
-        ns: The number of the namespace.
+        ns: The id of the namespace.
         now: The store's time, in milliseconds.
-        wakes: Where something has become ready, or due sooner than anything else: sleepers to wake.
-        calls: Workers to wake, each by its name.
-        notes: What to publish: channel and data.
-        gone: How many rows went to `finished`, so that as many can be purged.
-        names: Of queues by number, that it came across: remembered only once it is committed.
+        kept_names: The names of queues by id that this process knew before.
+        read_names: Those that this transaction has read; they are kept once it is committed.
+        wake: Notes a lane whose sleeping workers are to be woken after the commit: something has become ready in it,
+            or one of its messages is now the first of all that are delayed.
+        woken_lanes: What was noted so.
+        revocations: The workers that hold a message revoked in this transaction. They are woken after the commit.
+        notes: What is published after the commit: channel and data.
+        finished_count: How many rows were added to `finished`, so that as many can be deleted.
     """
 
-    __slots__ = ("calls", "cursor", "execute", "executemany", "gone", "names", "notes", "now", "ns", "wakes")
+    __slots__ = (
+        "cursor",
+        "execute",
+        "executemany",
+        "finished_count",
+        "kept_names",
+        "notes",
+        "now",
+        "ns",
+        "read_names",
+        "revocations",
+        "wake",
+        "woken_lanes",
+    )
 
-    def __init__(self, connection: sqlite3.Connection, ns: int, now: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, ns: int, now: int, kept_names: dict[int, str]) -> None:
         self.cursor = cursor = connection.cursor()
         self.execute = cursor.execute
         self.executemany = cursor.executemany
         self.ns = ns
         self.now = now
-        self.wakes: set[Lane] = set()
+        self.kept_names = kept_names
+        self.read_names: dict[int, str] = {}
+        self.woken_lanes: set[Lane] = set()
+        self.wake = self.woken_lanes.add
         self.notes: list[tuple[str, bytes]] = []
-        self.calls: list[str] = []
-        self.gone = 0
-        self.names: dict[int, str] = {}
+        self.revocations: list[str] = []
+        self.finished_count = 0

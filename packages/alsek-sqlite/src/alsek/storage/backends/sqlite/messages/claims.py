@@ -1,18 +1,18 @@
-"""Handing messages out: which a worker may take, in which order, and what it is told of each."""
+"""Claims messages for a worker: which ones it may take, in which order, and what it holds."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
-from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_status, set_statuses
+from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES
+from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
+from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
 log = guarded_logger(__name__)
 
@@ -29,17 +29,40 @@ _BEST: Final = {
     for lanes in range(1, 7)
 }
 
-_TAKE: Final = "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)"
-_TAKE_ONE: Final = "DELETE FROM ready WHERE lane = ? AND priority = ? AND arrival = ?"
-_CLAIM: Final = """
-    INSERT INTO claims (worker, token, seq, message, queue, uuid, expired, status_ttl) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+_HOLDING: Final = """
+    SELECT count(*), coalesce(sum(m.suspect), 0) FROM claims AS c JOIN messages AS m ON m.id = c.message
+    WHERE c.worker = ?
 """
-
 _HELD: Final = """
     SELECT c.uuid, q.name, m.payload, c.token, m.losses, m.revoked, c.expired, m.suspect
     FROM claims AS c JOIN messages AS m ON m.id = c.message JOIN queues AS q ON q.id = c.queue
     WHERE c.worker = ? AND c.seq BETWEEN ? AND ? ORDER BY c.token
 """
+
+
+class Allowed(NamedTuple):
+    """The lanes that a worker may take from, given what it holds.
+
+    Attributes:
+        plain: The numbers of the lanes that it freely takes from.
+        suspects: It may take a suspect, if that comes first, and then nothing else.
+    """
+
+    plain: tuple[int, ...]
+    suspects: bool
+
+
+def allowed_lanes(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowed:
+    """Return the lanes that a worker, by its id, may take from now; `suspects` is 0 if there are none at all."""
+    plain = PLAIN_LANES[worker.kind]
+    if worker.suspects == "freely":
+        return Allowed(plain + SUSPECT_LANES[worker.kind] if suspects else plain, suspects=False)
+    if suspects:
+        holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
+        if held_suspects:
+            return Allowed((), suspects=False)
+        return Allowed(plain if worker.suspects == "alone" else (), suspects=not holding)
+    return Allowed(plain if worker.suspects == "alone" else (), suspects=False)
 
 
 class _Ready(NamedTuple):
@@ -60,22 +83,27 @@ class _Ready(NamedTuple):
 
 
 class Claiming:
-    """One step's claiming.
+    """The claims of one step.
 
     Args:
-        database: Knows the queues by number.
-        tx: Within this transaction.
-        worker: Who claims.
-        number: Its number.
-        seq: Of the step.
+        tx: The transaction.
+        where: Names the store in the log.
+        worker: The worker that claims.
+        number: The worker's id.
+        seq: The step's number.
         token: The last token given out so far.
+
+    Attributes:
+        token: The last token given out now.
+        claimed: The messages that were claimed.
+        corrupt: The records that could not be read, and became dead letters.
     """
 
     def __init__(
-        self, database: Database, tx: Transaction, worker: Worker, number: int, seq: int, token: int
+        self, tx: Transaction, where: str, worker: Worker, number: int, seq: int, token: int
     ) -> None:
-        self._database = database
         self._tx = tx
+        self._where = where
         self._worker = worker
         self._number = number
         self._seq = seq
@@ -86,25 +114,25 @@ class Claiming:
     def run(
         self, queues: Iterable[tuple[int, str]], limit: int, plain: Sequence[int], suspects: bool
     ) -> None:
-        """Claim up to `limit` messages of these queues (number and name), in this order.
+        """Claim up to `limit` messages of these queues (id and name), in this order.
 
         Args:
-            queues: Those with something ready in these lanes, or with a suspect if one may be taken.
-            limit: How many at most.
-            plain: The lanes it may freely take from.
-            suspects: A suspect may be taken, if it comes first; then only that one.
+            queues: The queues with something ready in these lanes, or with a suspect if one may be taken.
+            limit: The highest number of messages.
+            plain: The numbers of the lanes that the worker freely takes from.
+            suspects: A suspect may be taken if it comes first; then only that one.
         """
-        for number, name in queues:
-            base = number * 8
-            self._tx.names[number] = name
+        for queue, name in queues:
+            base = queue * 8
+            self._tx.read_names[queue] = name
             if suspects and not self.claimed and self._claim_suspect(base, name, plain):
                 return
             lanes = [base + lane for lane in plain]
             while lanes and (wanted := limit - len(self.claimed)) > 0:
                 rows = self._best(lanes, wanted)
-                self._take(rows)
-                if self._hand_out(rows, number, name) == len(rows):
-                    break  # nothing was set aside, so there is nothing to make up for
+                self._leave_ready(rows)
+                if self._enter_claimed(rows, queue, name) == len(rows):
+                    break  # nothing was rejected, so there is nothing to make up for
             if len(self.claimed) >= limit:
                 return
 
@@ -120,26 +148,23 @@ class Claiming:
             rows = self._best(candidates, 1)
             if not rows or rows[0][0] not in suspect:
                 return False
-            lane, priority, arrival = rows[0][:3]
-            self._tx.execute(_TAKE_ONE, (lane, priority, arrival))
-            if self._hand_out(rows, base // 8, name):
+            self._leave_ready(rows)
+            if self._enter_claimed(rows, base // 8, name):
                 return True
 
-    def _take(self, rows: Sequence[_Ready]) -> None:
-        """Take the rows out of `ready`: of each lane they are the first, so one range of it."""
-        last = {row[0]: row for row in rows}
-        for lane, row in last.items():
-            self._tx.execute(_TAKE, (lane, row[1], row[2]))
+    def _leave_ready(self, rows: Sequence[_Ready]) -> None:
+        last = {row[0]: row[:3] for row in rows}  # the rows are the first ones of each lane
+        leave(self._tx, "ready", list(last.values()))
 
-    def _hand_out(self, rows: Sequence[_Ready], queue: int, name: str) -> int:
-        """Give the rows to the worker, but for those that can't be read; how many it was."""
+    def _enter_claimed(self, rows: Sequence[_Ready], queue: int, name: str) -> int:
+        """Claim the rows, reject those that can't be read, and return how many were claimed."""
         tx, now, number, seq, token = self._tx, self._tx.now, self._number, self._seq, self.token
         claims = []
         tracked = []
         for row in rows:
             _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version = row
             if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
-                self._set_aside(_Ready._make(row), name)
+                self._reject(_Ready._make(row), name)
                 continue
             token += 1
             expired = expiry is not None and now > expiry
@@ -150,29 +175,22 @@ class Claiming:
             if status_ttl:
                 tracked.append((uuid, status_ttl))
         self.token = token
-        tx.executemany(_CLAIM, claims)
+        enter(tx, "claimed", claims)
         if tracked:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
         return len(claims)
 
-    def _set_aside(self, row: _Ready, name: str) -> None:
-        """Move a record that can't be read to the dead letters."""
-        tx = self._tx
+    def _reject(self, row: _Ready, name: str) -> None:
         if row.uuid is None:
-            log.error("%s: a ready entry of queue %r had no message; dropped", self._database.where, name)
+            log.error("%s: a ready entry of queue %r had no message; dropped", self._where, name)
             return
         if row.version not in READABLE_VERSIONS:
             reason = unreadable(row.version)
         else:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
-        details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
-        add_dead_letter(tx, row.message, json.dumps(details).encode(), self._worker.dlq_ttl)
-        # Not remembered in `finished`: of a record that can't be read the request can't be trusted.
-        tx.execute("DELETE FROM messages WHERE id = ?", (row.message,))
-        if row.status_ttl:
-            set_status(tx, row.uuid, TaskStatus.FAILED, row.status_ttl)
-        tx.notes.append((f"results:{row.uuid}", b""))
-        self.corrupt.append(Corrupt(row.uuid, name, reason))
+        corrupt = Corrupt(row.uuid, name, reason)
+        dead_letters.reject(self._tx, row.message, row.status_ttl, corrupt, self._worker.dlq_ttl)
+        self.corrupt.append(corrupt)
 
 
 def _place(row: tuple[Any, ...]) -> tuple[int, int]:
@@ -180,7 +198,7 @@ def _place(row: tuple[Any, ...]) -> tuple[int, int]:
 
 
 def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
-    """What a worker holds, oldest claim first; with `seq` only what that step brought."""
+    """Return what a worker, by its id, holds, oldest claim first; with `seq` only what that step claimed."""
     first, last = (-_ANY_SEQ, _ANY_SEQ) if seq is None else (seq, seq)
     return [
         Claimed(uuid, queue, payload, token, losses, bool(revoked), bool(expired), bool(suspect))
@@ -191,7 +209,7 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
 
 
 def tokens_of(tx: Transaction, number: int) -> set[int]:
-    """The tokens of all claims of a worker."""
+    """Return the tokens of all claims of a worker, by its id."""
     return {
         token for (token,) in tx.execute("SELECT token FROM claims WHERE worker = ?", (number,)).fetchall()
     }

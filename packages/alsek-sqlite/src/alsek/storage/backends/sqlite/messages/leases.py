@@ -1,4 +1,4 @@
-"""Workers as the store knows them: their leases, and what becomes of what a lost one held."""
+"""Workers as the store knows them: registration, leases, and the state that a step begins with."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from typing import Final, NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import WorkerUnknownError
-from alsek.storage.backends.records import TakenOver, TaskStatus, Worker
-from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.records import TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages.transitions import give_back_all
+from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
 
 _REGISTER: Final = """
     INSERT INTO workers (ns, name, lease, lease_end) VALUES (?, ?, ?, ?)
     ON CONFLICT (ns, name) DO UPDATE SET lease = excluded.lease, lease_end = excluded.lease_end
 """
+_RENEW: Final = "UPDATE workers SET lease = ?, lease_end = ? WHERE id = ?"
+_FORGET: Final = "DELETE FROM workers WHERE id = ?"
 _CONTACT: Final = "UPDATE namespaces SET contact = ? WHERE id = ?"
 _LAST_CONTACT: Final = "SELECT contact FROM namespaces WHERE id = ?"
-_SPARE: Final = """
+_EXTEND_ALL: Final = """
     UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
 """
-_LOST: Final = "SELECT lease_end, name, id FROM workers WHERE ns = ? AND lease_end <= ? AND id <> ?"
-_FORGET: Final = "DELETE FROM workers WHERE id = ?"
+_CLAIMS: Final = """
+    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, c.expired, m.revoked
+    FROM claims AS c JOIN messages AS m ON m.id = c.message WHERE c.worker = ? ORDER BY c.token
+"""
 
 _REMEMBER: Final = """
     INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done) VALUES (?, ?, ?, ?, ?, 0)
@@ -33,8 +37,8 @@ _REMEMBERED: Final = """
     ORDER BY bucket DESC LIMIT 1
 """
 
-#: All that a step must know before it begins. The worker itself is never lost to itself: it is here.
-_GLANCE: Final = """
+#: All that a step needs to know before it begins.
+_WORKER_STATE: Final = """
     SELECT w.id, w.seq, n.contact, n.token, (SELECT d.due FROM delayed AS d WHERE d.ns = n.id ORDER BY d.due LIMIT 1),
         (SELECT l.lease_end FROM workers AS l WHERE l.ns = n.id AND l.id <> w.id ORDER BY l.lease_end LIMIT 1),
         EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1)
@@ -43,19 +47,19 @@ _GLANCE: Final = """
 
 
 class WorkerState(NamedTuple):
-    """What the store knows of a worker, and whether there is anything unusual to do.
+    """A worker as the store knows it, and whether there is anything unusual to do.
 
     Attributes:
-        number: Of the worker.
+        id: The worker's id.
         seq: Its last step that wrote anything; None before the first.
         contact: When a worker last reached the store.
         token: The last token given out.
         next_due: When the next delayed message is due; None if none is delayed.
         next_lost: When the next lease of another worker ends; None if there is no other.
-        suspects: Whether there are suspects, in whatever state.
+        suspects: 1 if there are suspects, in any state; else 0.
     """
 
-    number: int
+    id: int
     seq: int | None
     contact: int
     token: int
@@ -64,13 +68,13 @@ class WorkerState(NamedTuple):
     suspects: int
 
 
-def glance(tx: Transaction, worker: Worker) -> WorkerState:
-    """What a step must know.
+def worker_state(tx: Transaction, worker: Worker) -> WorkerState:
+    """Return what a step needs to know.
 
     Raises:
         WorkerUnknownError: The worker is not registered.
     """
-    row = tx.execute(_GLANCE, (tx.ns, worker.id)).fetchone()
+    row = tx.execute(_WORKER_STATE, (tx.ns, worker.id)).fetchone()
     if row is None:
         raise WorkerUnknownError(
             f"worker {worker.id} is not registered, or its lease ran out; it must register anew"
@@ -78,55 +82,79 @@ def glance(tx: Transaction, worker: Worker) -> WorkerState:
     return WorkerState._make(row)
 
 
-def number_of(tx: Transaction, worker: Worker) -> int | None:
-    """The number of a worker; None if it is not registered."""
+def find_worker(tx: Transaction, worker: Worker) -> int | None:
+    """Return the id of a worker; None if it is not registered."""
     row = tx.execute("SELECT id FROM workers WHERE ns = ? AND name = ?", (tx.ns, worker.id)).fetchone()
     return None if row is None else row[0]
 
 
 def note_contact(tx: Transaction, contact: int | None = None) -> None:
-    """A worker has reached the store. If none had for a whole lease, all get a new one: it was an outage."""
+    """Write that a worker has reached the store now.
+
+    If none had for a whole lease, that was an outage: every worker gets a new lease.
+
+    Args:
+        tx: The transaction.
+        contact: When a worker last reached the store, if that is known.
+    """
     last: int = tx.execute(_LAST_CONTACT, (tx.ns,)).fetchone()[0] if contact is None else contact
-    tx.execute(_SPARE, (tx.now, tx.ns, tx.now - last))
+    tx.execute(_EXTEND_ALL, (tx.now, tx.ns, tx.now - last))
     tx.execute(_CONTACT, (tx.now, tx.ns))
 
 
 def register(tx: Transaction, worker: Worker) -> None:
-    """Make a worker known, or renew its lease."""
+    """Add a worker, or renew its lease."""
     note_contact(tx)
     tx.execute(_REGISTER, (tx.ns, worker.id, worker.lease, tx.now + worker.lease))
 
 
-def forget(tx: Transaction, number: int) -> None:
-    """Know a worker no more."""
-    tx.execute(_FORGET, (number,))
+def renew(tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -> list[str]:
+    """Renew a worker's lease, and give back the claims that it never received.
+
+    Args:
+        tx: The transaction.
+        worker: The worker.
+        seq: Its last step of which it has the answer.
+        received: The tokens that it holds.
+
+    Returns:
+        The uuids of the messages that it holds and that are revoked.
+    """
+    state = worker_state(tx, worker)
+    note_contact(tx, state.contact)
+    tx.execute(_RENEW, (worker.lease, tx.now + worker.lease, state.id))
+    revoked: list[str] = []
+    for token, claimed_by, message, queue, uuid, status_ttl, expired, is_revoked in tx.execute(
+        _CLAIMS, (state.id,)
+    ).fetchall():
+        if claimed_by <= seq and token not in received:
+            leave(tx, "claimed", [(state.id, token)])
+            give_back(tx, message, queue, expired=bool(expired))
+            set_statuses(tx, [(uuid, status_ttl)], TaskStatus.SUBMITTED)
+        elif is_revoked:
+            revoked.append(uuid)
+    return revoked
+
+
+def forget(tx: Transaction, worker: int) -> None:
+    """Delete a worker, by its id. It holds nothing."""
+    tx.execute(_FORGET, (worker,))
 
 
 def remember_accepted(tx: Transaction, worker: Worker, tokens: Iterable[int]) -> None:
-    """Keep for the window what a worker's retirement accepted, so that it can be sent again after a lost reply."""
+    """Keep for the dedup window which tokens a worker's retirement accepted: its reply may be lost."""
     text = " ".join(map(str, sorted(tokens)))
-    tx.execute(_REMEMBER, (tx.ns, tx.now // BUCKET, _memento(worker), text, tx.now))
-    tx.gone += 1
+    tx.execute(_REMEMBER, (tx.ns, tx.now // BUCKET, _name_in_finished(worker), text, tx.now))
+    tx.finished_count += 1
 
 
 def last_accepted(tx: Transaction, worker: Worker) -> list[int]:
-    """The tokens that the retirement of this worker accepted, if that was within the window."""
+    """Return the tokens that the retirement of this worker accepted, if that was within the dedup window."""
     bucket = tx.now // BUCKET
-    values = (tx.ns, bucket, bucket - 1, bucket - 2, _memento(worker), tx.now - DEDUP_WINDOW)
+    values = (tx.ns, bucket, bucket - 1, bucket - 2, _name_in_finished(worker), tx.now - DEDUP_WINDOW)
     row = tx.execute(_REMEMBERED, values).fetchone()
     return [] if row is None else [int(token) for token in row[0].split()]
 
 
-def _memento(worker: Worker) -> str:
-    # Its name in `finished`; no uuid has a line feed in it.
-    return f"\n{worker.id}"
-
-
-def take_over(database: Database, tx: Transaction, asking: int) -> list[TakenOver]:
-    """Give back what workers hold whose lease has ended, with one loss more, and forget those workers."""
-    taken_over: list[TakenOver] = []
-    for _, name, number in sorted(tx.execute(_LOST, (tx.ns, tx.now, asking)).fetchall()):
-        messages = give_back_all(database, tx, number, TaskStatus.RETRYING, losses=1)
-        forget(tx, number)
-        taken_over.append(TakenOver(name, messages))
-    return taken_over
+def _name_in_finished(worker: Worker) -> str:
+    return f"\n{worker.id}"  # no uuid begins with a line feed

@@ -1,122 +1,115 @@
-"""Accepting outcomes: what becomes of a message when its holder is done with it."""
+"""Accepts or refuses what a worker reports of the messages that it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from alsek.storage.backends.records import (
-    Died,
-    Lost,
-    Outcome,
-    Released,
-    Retried,
-    Submission,
-    Succeeded,
-    TaskStatus,
-)
-from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.rows import add_dead_letter, set_results, set_statuses
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.records import Died, Lost, Outcome, Released, Retried, Succeeded, TaskStatus
+from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import drop, give_back, requeue
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, give_back, leave, requeue
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
 )
-_UNCLAIM: Final = "DELETE FROM claims WHERE worker = ? AND token IN ({})"
 
-#: At most so many values in one statement; SQLite takes 32,766.
+#: How many outcomes are looked up in one statement; SQLite takes 32,766 values.
 _PIECE: Final = 500
 
+#: An outcome, and the row of :data:`_CLAIMS` that it belongs to.
+_Accepted: TypeAlias = tuple[Outcome, tuple[Any, ...]]
 
-def finish(
-    database: Database, tx: Transaction, worker: int, outcomes: Sequence[Outcome]
-) -> tuple[list[str], list[str]]:
-    """Accept outcomes whose token is that of a current claim of this worker; the uuids refused, and the callbacks
-    skipped since they exist."""
+
+def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> tuple[list[str], list[str]]:
+    """Accept the outcomes whose token is that of a current claim of this worker.
+
+    Returns:
+        The uuids of the outcomes that were refused, and those of the callbacks that were not added because a message
+        of their uuid exists.
+    """
     refused: list[str] = []
     skipped: list[str] = []
     for start in range(0, len(outcomes), _PIECE):
-        _finish(database, tx, worker, outcomes[start : start + _PIECE], refused, skipped)
+        accepted = _current(tx, worker, outcomes[start : start + _PIECE], refused)
+        if accepted:
+            leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
+            _end(tx, accepted)
+            _keep(tx, accepted)
+            skipped += _add_callbacks(tx, accepted)
     return refused, skipped
 
 
-def _finish(
-    database: Database,
-    tx: Transaction,
-    worker: int,
-    outcomes: Sequence[Outcome],
-    refused: list[str],
-    skipped: list[str],
-) -> None:
+def _current(
+    tx: Transaction, worker: int, outcomes: Sequence[Outcome], refused: list[str]
+) -> list[_Accepted]:
+    """Return the outcomes of current claims with these; add the uuids of the others to `refused`."""
     tokens = [outcome.token for outcome in outcomes]
-    marks = ",".join("?" * len(tokens))
-    rows = tx.execute(_CLAIMS.format(marks), (worker, *tokens)).fetchall()
+    rows = tx.execute(_CLAIMS.format(",".join("?" * len(tokens))), (worker, *tokens)).fetchall()
     claims = {row[0]: row for row in rows}
-    gone: list[int] = []
-    kept: list[tuple[Retried | Released | Lost, int, int, bool]] = []
-    results: list[Succeeded] = []
-    callbacks: list[Submission] = []
-    statuses: dict[TaskStatus, list[tuple[str, int]]] = {}
+    accepted: list[_Accepted] = []
     for outcome in outcomes:
         claim = claims.get(outcome.token)
         if claim is None or claim[3] != outcome.uuid:
             refused.append(outcome.uuid)
-            continue
-        token, message, queue, uuid, status_ttl, expired = claim
-        del claims[token]
-        if status_ttl:
-            statuses.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
+        else:
+            del claims[outcome.token]  # a second outcome of the same claim is refused
+            accepted.append((outcome, claim))
+    return accepted
+
+
+def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
+    """End the messages that succeeded or died."""
+    ended: list[Ended] = []
+    results: list[Succeeded] = []
+    for outcome, (_, message, _, uuid, status_ttl, _) in accepted:
         if isinstance(outcome, Succeeded):
-            gone.append(message)
+            ended.append((message, uuid, status_ttl, End.SUCCEEDED))
             if outcome.result is not None:
                 results.append(outcome)
-            if outcome.callback is not None:
-                callbacks.append(outcome.callback)
         elif isinstance(outcome, Died):
-            gone.append(message)
-            add_dead_letter(tx, message, outcome.error, outcome.dlq_ttl)
-            tx.notes.append((f"results:{uuid}", b""))
-        else:
-            kept.append((outcome, message, queue, bool(expired)))
-    if claims:
-        tokens = [row[0] for row in rows if row[0] not in claims]
-        marks = ",".join("?" * len(tokens))
-    tx.execute(_UNCLAIM.format(marks), (worker, *tokens))
-    if gone:
-        drop(tx, gone, done=True)
+            ended.append((message, uuid, status_ttl, End.DIED))
+            dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
+    if ended:
+        end(tx, ended)
     if results:
         set_results(tx, results)
-    for outcome, message, queue, expired in kept:
-        _keep(database, tx, outcome, message, queue, expired)
-    for status, tracked in statuses.items():
-        set_statuses(tx, tracked, status)
-    skipped.extend(callback.uuid for callback in callbacks if not insert(tx, callback, request=""))
 
 
-def _keep(
-    database: Database,
-    tx: Transaction,
-    outcome: Retried | Released | Lost,
-    message: int,
-    queue: int,
-    expired: bool,
-) -> None:
-    """What becomes of a message that is not gone."""
-    match outcome:
-        case Retried():
-            requeue(database, tx, message, queue, outcome.payload, outcome.delay)
-        case Lost():
-            give_back(database, tx, message, queue, expired=expired, losses=1, suspect=outcome.suspect)
-        case Released():
-            give_back(database, tx, message, queue, expired=expired)
+def _keep(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
+    """Put the messages that did not end into their next state."""
+    tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
+    for outcome, (_, message, queue, uuid, status_ttl, expired) in accepted:
+        if isinstance(outcome, (Succeeded, Died)):
+            continue
+        if isinstance(outcome, Retried):
+            requeue(tx, message, queue, outcome.payload, outcome.delay)
+        elif isinstance(outcome, Lost):
+            give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
+        else:
+            give_back(tx, message, queue, expired=bool(expired))
+        if status_ttl:
+            tracked.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
+    for status, group in tracked.items():
+        set_statuses(tx, group, status)
 
 
+def _add_callbacks(tx: Transaction, accepted: Sequence[_Accepted]) -> list[str]:
+    """Add the callbacks of the messages that succeeded; return the uuids of those that exist."""
+    callbacks = [
+        outcome.callback
+        for outcome, _ in accepted
+        if isinstance(outcome, Succeeded) and outcome.callback is not None
+    ]
+    return [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
+
+
+#: The status of a message that a worker no longer holds, and that did not end.
 _STATUS: Final[dict[type, TaskStatus]] = {
-    Succeeded: TaskStatus.SUCCEEDED,
     Retried: TaskStatus.RETRYING,
-    Died: TaskStatus.FAILED,
-    Released: TaskStatus.SUBMITTED,
     Lost: TaskStatus.RETRYING,
+    Released: TaskStatus.SUBMITTED,
 }

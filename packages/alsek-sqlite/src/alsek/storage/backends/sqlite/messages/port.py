@@ -1,4 +1,4 @@
-"""The message port: each method is one transaction, whose parts are in the modules it calls."""
+"""The message port: each method is one transaction, made of the functions of the modules beside it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from alsek.storage.backends.records import (
 )
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages import claims as claiming
-from alsek.storage.backends.sqlite.messages import interventions as handling
-from alsek.storage.backends.sqlite.messages import leases
-from alsek.storage.backends.sqlite.messages import queries as browsing
-from alsek.storage.backends.sqlite.messages import submissions as adding
-from alsek.storage.backends.sqlite.messages.outcomes import finish
+from alsek.storage.backends.sqlite.messages import (
+    claims,
+    dead_letters,
+    interventions,
+    leases,
+    queries,
+    wakeups,
+)
+from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.steps import StepRunner
+from alsek.storage.backends.sqlite.messages.submissions import add
 from alsek.storage.backends.sqlite.messages.transitions import give_back_all
-from alsek.storage.backends.sqlite.wakeup.waiter import SQLiteWaiter
+from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo, SQLiteWaiter
 
 
 class SQLiteMessages(MessagePort):
@@ -40,41 +44,38 @@ class SQLiteMessages(MessagePort):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._stepping = StepRunner(database)
-
-    # --- producers ---------------------------------------------------------------------------------
+        self._steps = StepRunner(database)
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         if len(submissions) == 1:
-            return self._database.write(lambda tx: adding.add(tx, submissions, request))
+            return self._database.write(lambda tx: add(tx, submissions, request))
         return add_in_batches(
-            submissions, lambda batch: self._database.write(lambda tx: adding.add(tx, batch, request))
+            submissions, lambda batch: self._database.write(lambda tx: add(tx, batch, request))
         )
-
-    # --- workers -----------------------------------------------------------------------------------
 
     def register(self, worker: Worker) -> None:
         self._database.write(lambda tx: leases.register(tx, worker))
 
     def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
-        return self._stepping.step(worker, seq, outcomes, limit)
+        return self._steps.step(worker, seq, outcomes, limit)
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
-        return self._stepping.renew(worker, seq, tokens)
+        received = frozenset(tokens)
+        return self._database.write(lambda tx: leases.renew(tx, worker, seq, received))
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
         return self._database.write(lambda tx: self._retire(tx, worker, outcomes))
 
     def _retire(self, tx: Transaction, worker: Worker, outcomes: Sequence[Outcome]) -> list[str]:
-        number = leases.number_of(tx, worker)
+        number = leases.find_worker(tx, worker)
         if number is None:
             return refused_again(outcomes, leases.last_accepted(tx, worker)) if outcomes else []
         refused: list[str] = []
         if outcomes:
-            held = claiming.tokens_of(tx, number)
-            refused, _ = finish(self._database, tx, number, outcomes)
-            leases.remember_accepted(tx, worker, held - claiming.tokens_of(tx, number))
-        give_back_all(self._database, tx, number, TaskStatus.SUBMITTED)
+            held = claims.tokens_of(tx, number)
+            refused, _ = accept(tx, number, outcomes)
+            leases.remember_accepted(tx, worker, held - claims.tokens_of(tx, number))
+        give_back_all(tx, number, TaskStatus.SUBMITTED)
         leases.forget(tx, number)
         return refused
 
@@ -82,61 +83,61 @@ class SQLiteMessages(MessagePort):
         return self._database.read(lambda tx: self._held(tx, worker))
 
     def _held(self, tx: Transaction, worker: Worker) -> list[Claimed]:
-        number = leases.number_of(tx, worker)
-        return [] if number is None else claiming.held(tx, number)
+        number = leases.find_worker(tx, worker)
+        return [] if number is None else claims.held(tx, number)
 
     def waiter(self, worker: Worker) -> Waiter:
-        stepping = self._stepping
-        self._database.ping()  # the board lies beside the file, so that must be there
-        return SQLiteWaiter(self._database.notifier, worker, stepping.prospect, stepping.pass_on)
+        self._database.ping()  # the registry of sleepers lies beside the file, so that must exist
+        return SQLiteWaiter(self._database.notifier, worker, self._sleep_info, self._pass_on)
 
-    # --- anyone ------------------------------------------------------------------------------------
+    def _sleep_info(self, worker: Worker) -> SleepInfo:
+        expected = self._steps.expected_due(worker)
+        return self._database.read(lambda tx: wakeups.sleep_info(tx, worker, expected))
+
+    def _pass_on(self, worker: Worker, slot: int) -> None:
+        wakeups.pass_on(self._database, worker, slot)
 
     def remove(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: handling.remove(tx, queue, uuid))
+        return self._database.write(lambda tx: interventions.remove(tx, queue, uuid))
 
     def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-        return self._database.write(
-            lambda tx: handling.reschedule(self._database, tx, queue, uuid, payload, delay)
-        )
+        return self._database.write(lambda tx: interventions.reschedule(tx, queue, uuid, payload, delay))
 
     def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return self._database.write(lambda tx: handling.fail(tx, queue, uuid, error, dlq_ttl))
+        return self._database.write(lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl))
 
     def revoke(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: handling.revoke(tx, queue, uuid))
+        return self._database.write(lambda tx: interventions.revoke(tx, queue, uuid))
 
     def get(self, queue: str, uuid: str) -> Stored | None:
-        return self._database.read(lambda tx: browsing.get(tx, queue, uuid))
+        return self._database.read(lambda tx: queries.get(tx, queue, uuid))
 
     def exists(self, queue: str, uuid: str) -> bool:
-        return self._database.read(lambda tx: browsing.exists(tx, queue, uuid))
+        return self._database.read(lambda tx: queries.exists(tx, queue, uuid))
 
     def queues(self) -> list[str]:
-        return self._database.read(browsing.queues)
+        return self._database.read(queries.queues)
 
     def count(self, queue: str) -> int:
-        return self._database.read(lambda tx: browsing.count(tx, queue))
+        return self._database.read(lambda tx: queries.count(tx, queue))
 
     def browse(self, queue: str) -> Iterator[Stored]:
-        return browsing.browse(self._database, queue)
+        return queries.browse(self._database, queue)
 
     def uuids(self) -> Iterator[str]:
-        return browsing.uuids(self._database)
-
-    # --- dead letters ------------------------------------------------------------------------------
+        return queries.uuids(self._database)
 
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
-        return self._database.read(lambda tx: browsing.dead_letter(tx, queue, uuid))
+        return self._database.read(lambda tx: dead_letters.get(tx, queue, uuid))
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        return browsing.dead_letters(self._database, queue)
+        return dead_letters.browse(self._database, queue)
 
     def dead_queues(self) -> list[str]:
-        return self._database.read(browsing.dead_queues)
+        return self._database.read(dead_letters.queues)
 
     def replay(self, submission: Submission, died_at: int) -> bool:
-        return self._database.write(lambda tx: handling.replay(tx, submission, died_at))
+        return self._database.write(lambda tx: dead_letters.replay(tx, submission, died_at))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
-        return self._database.write(lambda tx: handling.purge(tx, queue, uuid))
+        return self._database.write(lambda tx: dead_letters.purge(tx, queue, uuid))

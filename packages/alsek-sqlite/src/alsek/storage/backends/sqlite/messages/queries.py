@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from alsek.storage.backends.records import DeadLetter, Stored
+from alsek.storage.backends.records import Stored
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.messages.transitions import STATE
 from alsek.storage.backends.states import MessageState
 
 #: Rows that one read looks at: a long one would keep the log from being written back.
 _PIECE: Final = 500
 
 #: The state of the message in the row ``m``.
-STATE: Final = """
-    CASE
-    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = m.queue * 8 + m.wish * 2 + m.suspect
-                 AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
-    WHEN m.due IS NOT NULL THEN 'delayed'
-    ELSE 'claimed' END
-"""
 _COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked"
 _EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _NUMBER: Final = f"SELECT {QUEUE}"
@@ -32,22 +26,6 @@ _BROWSE: Final = f"""
 """  # noqa: S608
 
 _UUIDS: Final = f"SELECT uuid FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT {_PIECE}"  # noqa: S608
-
-_NOT_OVER: Final = "(expiry IS NULL OR expiry > ?)"
-_DEAD: Final = (
-    f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_OVER}"  # noqa: S608
-)
-_COUNT_DEAD: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_OVER}"  # noqa: S608
-#: The last ones that there are. An id may be given out again once the letter is gone, so the time counts as well.
-_DEAD_LAST: Final = "SELECT max(id), max(died_at) FROM dead WHERE queue = ?"
-_DEAD_PIECE: Final = f"""
-    SELECT id, uuid, payload, error, died_at FROM dead
-    WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_OVER} ORDER BY id LIMIT {_PIECE}
-"""  # noqa: S608
-_DEAD_QUEUES: Final = f"""
-    SELECT q.name FROM queues AS q
-    WHERE q.ns = ? AND EXISTS (SELECT 1 FROM dead WHERE queue = q.id AND {_NOT_OVER})
-"""  # noqa: S608
 
 
 def _stored(queue: str, row: tuple[Any, ...]) -> Stored:
@@ -112,35 +90,3 @@ def uuids(database: Database) -> Iterator[str]:
             return
         last = rows[-1][0]
         yield from (uuid for (uuid,) in rows)
-
-
-def dead_letter(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
-    """A dead letter, or None."""
-    row = tx.execute(_DEAD, (tx.ns, queue, uuid, tx.now)).fetchone()
-    return None if row is None else DeadLetter(row[0], queue, row[1], row[2], row[3])
-
-
-def dead_letters(database: Database, queue: str) -> Iterator[DeadLetter]:
-    """The dead letters that a queue has when the walk begins, oldest first."""
-    number = database.read(lambda tx: _number(tx, queue))
-    bounds = database.read(lambda tx: tx.execute(_DEAD_LAST, (number,)).fetchone())
-    last = -1
-    while number is not None:
-        row = (number, last, *bounds)
-        rows = database.read(lambda tx: tx.execute(_DEAD_PIECE, (*row, tx.now)).fetchall())  # noqa: B023
-        if not rows:
-            return
-        last = rows[-1][0]
-        for _, uuid, payload, error, died_at in rows:
-            yield DeadLetter(uuid, queue, payload, error, died_at)
-
-
-def dead_queues(tx: Transaction) -> list[str]:
-    """The queues that have dead letters, in alphabetical order."""
-    return sorted(name for (name,) in tx.execute(_DEAD_QUEUES, (tx.ns, tx.now)).fetchall())
-
-
-def count_dead(tx: Transaction, queue: str) -> int:
-    """How many dead letters a queue has."""
-    (found,) = tx.execute(_COUNT_DEAD, (tx.ns, queue, tx.now)).fetchone()
-    return int(found)

@@ -13,7 +13,7 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import WISHES, Lane
-from alsek.storage.backends.sqlite.messages.queries import STATE
+from alsek.storage.backends.sqlite.messages.transitions import STATE, wake_for_due
 from alsek.storage.backends.states import MessageState
 
 #: SQLite's integers end here.
@@ -44,8 +44,6 @@ _PRESENT: Final = f"""
          ORDER BY bucket DESC LIMIT 1)),
         (SELECT {STATE} FROM messages AS m WHERE m.ns = :ns AND m.uuid = :uuid)
 """  # noqa: S608
-
-_SOONEST: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
 
 
 def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> list[Added]:
@@ -116,17 +114,10 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:
-        tx.wakes.add(Lane(queue, code))
+        tx.wake(Lane(queue, code))
     else:
-        announce_due(tx, message, queue, code)
+        wake_for_due(tx, message, Lane(queue, code))
     return True
-
-
-def announce_due(tx: Transaction, message: int, queue: str, wish: int) -> None:
-    """Wake a sleeper if a delayed message is the first of all now: all have set their timers by a later one."""
-    (first,) = tx.execute(_SOONEST, (tx.ns,)).fetchone()
-    if first == message:
-        tx.wakes.add(Lane(queue, wish))
 
 
 def same_request(tx: Transaction, uuid: str, request: str) -> bool:

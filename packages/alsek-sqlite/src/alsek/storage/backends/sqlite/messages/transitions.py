@@ -1,139 +1,236 @@
-"""The moves of a message between ready, delayed and claimed, and out of the store."""
+"""The states of a message: the only statements that put one into a state, take it out, or end it.
+
+A message is one row of `messages`, and one small row in `ready`, `delayed` or `claims`, which is its state. Everything
+that moves a message goes through :func:`enter` and one of the functions called leave, and everything that ends one
+through :func:`end`. (A new message enters its first state by a trigger of schema.sql.)
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
+from alsek.storage.backends.endings import End
 from alsek.storage.backends.records import TaskStatus
-from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane
-from alsek.storage.backends.sqlite.messages.submissions import announce_due
+from alsek.storage.backends.states import MessageState
 
-#: Back to its old place; its lifetime begins anew, unless it was over.
-_PUT_BACK: Final = """
-    INSERT INTO ready (lane, priority, arrival, message)
-    SELECT queue * 8 + wish * 2 + suspect, priority, arrival, id FROM messages WHERE id = ?
-"""
-_RESUMED: Final = """
-    UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
-        expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END
-    WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
-"""
-_PLACE: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
+#: A message that has ended: its id, its uuid, the lifetime of its statuses, and what ended it.
+Ended: TypeAlias = tuple[int, str, int, End]
 
-_UNREADY: Final = """
+#: In a statement, the state of the message in the row `m` of `messages`.
+STATE: Final = """
+    CASE
+    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = m.queue * 8 + m.wish * 2 + m.suspect
+                 AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
+    WHEN m.due IS NOT NULL THEN 'delayed'
+    ELSE 'claimed' END
+"""
+_ENTER: Final[dict[MessageState, str]] = {
+    "ready": """
+        INSERT INTO ready (lane, priority, arrival, message)
+        SELECT queue * 8 + wish * 2 + suspect, priority, arrival, id FROM messages WHERE id = ?
+    """,
+    "delayed": "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)",
+    "claimed": """
+        INSERT INTO claims (worker, token, seq, message, queue, uuid, expired, status_ttl)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    """,
+}
+_LEAVE: Final[dict[MessageState, str]] = {
+    "ready": "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)",
+    "delayed": "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?",
+    "claimed": "DELETE FROM claims WHERE worker = ? AND token IN ({})",
+}
+
+_LEAVE_READY: Final = """
     DELETE FROM ready WHERE (lane, priority, arrival) = (
         SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = :message)
     AND message = :message
 """
-_UNDELAY: Final = """
+_LEAVE_DELAYED: Final = """
     DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
 """
-_UNCLAIM: Final = "DELETE FROM claims WHERE message = ?"
+_LEAVE_CLAIMED: Final = "DELETE FROM claims WHERE message = ?"
+_LEAVE_CLAIMS_OF: Final = (
+    "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired"
+)
 
-_REPLACE: Final = """
+#: The lifetime begins anew, unless it was over.
+_GIVEN_BACK: Final = """
+    UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
+        expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END
+    WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
+"""
+#: The delayed message that is due first.
+_FIRST_DUE: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
+_WISH_AND_SUSPECT: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
+
+_REQUEUED: Final = """
     UPDATE messages SET payload = ?, due = ?, suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish
 """
-_DELAYED: Final = "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)"
-
-_ARRIVE: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
-_NEW_PLACE: Final = """
+_ARRIVALS: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
+_ARRIVED: Final = "UPDATE messages SET arrival = ? WHERE id = ?"
+_MADE_READY: Final = """
     UPDATE messages SET arrival = ?, due = NULL, expiry = CASE WHEN ttl > 0 THEN ? + ttl END WHERE id = ?
 """
 
+_REMEMBER: Final = """
+    INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done)
+    SELECT ns, ?, uuid, request, ?, ? FROM messages WHERE id IN ({})
+"""
+_DELETE: Final = "DELETE FROM messages WHERE id IN ({})"
+_ERASE: Final = (
+    """DELETE FROM ready WHERE (lane, priority, arrival) IN (
+        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?)""",
+    "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
+    "DELETE FROM messages WHERE id = ?",
+)
+_ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
+_TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
+
+
+def enter(tx: Transaction, state: MessageState, rows: Sequence[tuple[int | str, ...]]) -> None:
+    """Put messages that are in no state into this one.
+
+    Args:
+        tx: The transaction.
+        state: The state.
+        rows: For "ready" the message's id; for "delayed" the namespace, when it is due, and its id; for "claimed" the
+            columns of `claims`.
+    """
+    tx.executemany(_ENTER[state], rows)
+
+
+def leave(tx: Transaction, state: MessageState, keys: Sequence[tuple[int, ...]]) -> None:
+    """Take messages out of a state.
+
+    Args:
+        tx: The transaction.
+        state: The state that they are in.
+        keys: For "ready" lane, priority and arrival: of that lane all messages up to that place. For "delayed" the
+            namespace, when it is due, and the message's id. For "claimed" the worker and tokens of it. All of the same
+            length.
+    """
+    if keys:
+        tx.executemany(_LEAVE[state].format(_marks(len(keys[0]) - 1)), keys)
+
+
+def leave_any(tx: Transaction, message: int) -> None:
+    """Take one message out of the state that it is in."""
+    if tx.execute(_LEAVE_READY, {"message": message}).rowcount == 1:
+        return
+    if tx.execute(_LEAVE_DELAYED, (message,)).rowcount == 1:
+        return
+    tx.execute(_LEAVE_CLAIMED, (message,))
+
+
+def end(tx: Transaction, ended: Iterable[Ended]) -> None:
+    """Delete messages that are in no state, write their last status, and publish that they have ended.
+
+    A dead letter or a result must be written before and after this: see dead_letters.py and outcomes.py.
+    """
+    messages: list[int] = []
+    remembered: dict[bool, list[int]] = {}
+    tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
+    for message, uuid, status_ttl, how in ended:
+        messages.append(message)
+        if how.uuid_taken is not None:
+            remembered.setdefault(how.uuid_taken, []).append(message)
+        if status_ttl and not (how is End.REMOVED and _tells_of_an_end(tx, uuid)):
+            tracked.setdefault(how.status, []).append((uuid, status_ttl))
+        if how is not End.SUCCEEDED:
+            tx.notes.append((f"results:{uuid}", b""))
+    for taken, group in remembered.items():
+        tx.execute(_REMEMBER.format(_marks(len(group))), (tx.now // BUCKET, tx.now, taken, *group))
+        tx.finished_count += len(group)
+    tx.execute(_DELETE.format(_marks(len(messages))), messages)
+    for status, group_of_status in tracked.items():
+        set_statuses(tx, group_of_status, status)
+
+
+def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:
+    values = (tx.ns, uuid, TaskStatus.FAILED, TaskStatus.SUCCEEDED)
+    return tx.execute(_TELLS_OF_AN_END, values).fetchone() is not None
+
 
 def give_back(
-    database: Database,
-    tx: Transaction,
-    message: int,
-    queue: int,
-    *,
-    expired: bool,
-    losses: int = 0,
-    suspect: bool = False,
+    tx: Transaction, message: int, queue: int, *, expired: bool, losses: int = 0, suspect: bool = False
 ) -> None:
-    """Make a message ready that is in no table but `messages`: at its old place, for a new lifetime.
+    """Make a message that is in no state ready at its old place, for a new lifetime.
 
     One that had `expired` when it was claimed remains so.
     """
     values = {"losses": losses, "suspect": int(suspect), "expired": int(expired), "now": tx.now}
-    tx.execute(_RESUMED, {**values, "message": message})
-    tx.execute(_PUT_BACK, (message,))
-    wish, is_suspect = tx.execute(_PLACE, (message,)).fetchone()
-    tx.wakes.add(Lane(database.queue_name(tx, queue), wish, is_suspect))
+    tx.execute(_GIVEN_BACK, {**values, "message": message})
+    enter(tx, "ready", [(message,)])
+    wish, is_suspect = tx.execute(_WISH_AND_SUSPECT, (message,)).fetchone()
+    tx.wake(Lane(queue_name(tx, queue), wish, is_suspect))
 
 
-def requeue(
-    database: Database, tx: Transaction, message: int, queue: int, payload: bytes, delay: int
-) -> None:
-    """Delay a message that is in no table but `messages`, with another payload; without a delay it is ready."""
+def give_back_all(tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0) -> int:
+    """Make all messages that a worker holds ready at their old places; return how many they are."""
+    rows = tx.execute(_LEAVE_CLAIMS_OF, (worker,)).fetchall()
+    for message, queue, _, _, expired in rows:
+        give_back(tx, message, queue, expired=bool(expired), losses=losses)
+    set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)
+    return len(rows)
+
+
+def requeue(tx: Transaction, message: int, queue: int, payload: bytes, delay: int) -> None:
+    """Give a message that is in no state another payload, and delay it; without a delay it becomes ready."""
     due = tx.now + delay if delay > 0 else None
-    ((wish,),) = tx.execute(_REPLACE, (payload, due, message)).fetchall()
-    name = database.queue_name(tx, queue)
+    ((wish,),) = tx.execute(_REQUEUED, (payload, due, message)).fetchall()
+    lane = Lane(queue_name(tx, queue), wish)
     if due is None:
         make_ready(tx, queue, [(message, tx.now)])
-        tx.wakes.add(Lane(name, wish))
+        tx.wake(lane)
     else:
-        # Of those due at the same moment, whichever was delayed first has the lower arrival number.
-        ((arrival,),) = tx.execute(_ARRIVE, (1, queue)).fetchall()
-        tx.execute("UPDATE messages SET arrival = ? WHERE id = ?", (arrival, message))
-        tx.execute(_DELAYED, (tx.ns, due, message))
-        announce_due(tx, message, name, wish)
+        # Of those due at the same moment, the one that was delayed first has the lower arrival number.
+        ((arrival,),) = tx.execute(_ARRIVALS, (1, queue)).fetchall()
+        tx.execute(_ARRIVED, (arrival, message))
+        enter(tx, "delayed", [(tx.ns, due, message)])
+        wake_for_due(tx, message, lane)
 
 
 def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> None:
-    """Make messages of one queue ready that are in no table but `messages`, behind all that are.
+    """Make messages of one queue that are in no state ready, behind all that are.
 
     Args:
-        tx: Within this transaction.
-        queue: Its number.
-        messages: The number of each, and since when it counts as ready.
+        tx: The transaction.
+        queue: The queue's id.
+        messages: The id of each, and since when it counts as ready.
     """
-    ((last,),) = tx.execute(_ARRIVE, (len(messages), queue)).fetchall()
+    ((last,),) = tx.execute(_ARRIVALS, (len(messages), queue)).fetchall()
     first = last - len(messages) + 1
-    tx.executemany(_NEW_PLACE, [(first + n, since, message) for n, (message, since) in enumerate(messages)])
-    tx.executemany(_PUT_BACK, [(message,) for message, _ in messages])
+    tx.executemany(_MADE_READY, [(first + n, since, message) for n, (message, since) in enumerate(messages)])
+    enter(tx, "ready", [(message,) for message, _ in messages])
 
 
-def set_aside(tx: Transaction, message: int) -> str:
-    """Take a message from wherever it stands, a claim on it included; where it stood."""
-    if tx.execute(_UNREADY, {"message": message}).rowcount == 1:
-        return "ready"
-    if tx.execute(_UNDELAY, (message,)).rowcount == 1:
-        return "delayed"
-    tx.execute(_UNCLAIM, (message,))
-    return "claimed"
+def wake_for_due(tx: Transaction, message: int, lane: Lane) -> None:
+    """Wake a worker of this lane if this message is now the first of all that are delayed.
 
-
-def drop(tx: Transaction, messages: list[int], *, done: bool) -> None:
-    """Delete messages that are in no table but `messages`, remembering their uuids.
-
-    Args:
-        tx: Within this transaction.
-        messages: Their numbers.
-        done: Their uuids may not be submitted anew for a while: their holders finished them.
+    All sleeping workers have set their timers by a later one.
     """
-    marks = ",".join("?" * len(messages))
-    tx.execute(
-        "INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done) "  # noqa: S608 - only question marks
-        f"SELECT ns, ?, uuid, request, ?, ? FROM messages WHERE id IN ({marks})",
-        (tx.now // BUCKET, tx.now, int(done), *messages),
-    )
-    tx.execute(f"DELETE FROM messages WHERE id IN ({marks})", messages)  # noqa: S608
-    tx.gone += len(messages)
+    (first,) = tx.execute(_FIRST_DUE, (tx.ns,)).fetchone()
+    if first == message:
+        tx.wake(lane)
 
 
-def give_back_all(
-    database: Database, tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0
-) -> int:
-    """Give back all that a worker holds; how many messages that is."""
-    rows = tx.execute(
-        "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired", (worker,)
-    ).fetchall()
-    for message, queue, _, _, expired in rows:
-        give_back(database, tx, message, queue, expired=bool(expired), losses=losses)
-    set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)
-    return len(rows)
+def erase(tx: Transaction, messages: Sequence[tuple[int]]) -> None:
+    """Delete messages that are not claimed, by their ids, as if they had never been: to clear a namespace."""
+    for statement in _ERASE:
+        tx.executemany(statement, messages)
+
+
+def erase_claims(tx: Transaction) -> None:
+    """Delete all claims of the namespace: to clear it."""
+    tx.execute(_ERASE_CLAIMS, (tx.ns,))
+
+
+def _marks(values: int) -> str:
+    return ",".join("?" * values)

@@ -84,7 +84,7 @@ class Notifier:
             known = self._marks[name] = mark(self._prefix + name)
         return known
 
-    def tell(
+    def notify(
         self, lanes: Iterable[Lane], notes: Iterable[tuple[str, bytes]], calls: Iterable[str] = ()
     ) -> None:
         """Wake for these lanes, publish these notes, call these workers. Never blocks, never fails."""

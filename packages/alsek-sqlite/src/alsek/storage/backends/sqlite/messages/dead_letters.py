@@ -1,0 +1,119 @@
+"""Dead letters: moves messages to them, reads them, and takes them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from alsek.storage.backends.corrupt_records import error_details
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.records import REPLAYED, Corrupt, DeadLetter, Submission
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.rows import end_of
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
+from alsek.storage.backends.sqlite.messages.transitions import end
+
+#: How many rows one read looks at: while a read lasts, the log can't be written back.
+_PIECE: Final = 500
+
+_NOT_EXPIRED: Final = "(expiry IS NULL OR expiry > ?)"
+_INSERT: Final = """
+    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload)
+    SELECT ns, queue, uuid, ?, ?, ?, CAST(payload AS BLOB) FROM messages WHERE id = ?
+"""
+_FIND: Final = f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
+_GET: Final = (
+    f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
+)
+_COUNT: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_EXPIRED}"  # noqa: S608
+_QUEUES: Final = f"""
+    SELECT q.name FROM queues AS q
+    WHERE q.ns = ? AND EXISTS (SELECT 1 FROM dead WHERE queue = q.id AND {_NOT_EXPIRED})
+"""  # noqa: S608
+#: The last of a queue. An id may be given out again once the letter is deleted, so the time counts as well.
+_LAST: Final = f"SELECT queue, max(id), max(died_at) FROM dead WHERE queue = {QUEUE}"  # noqa: S608
+_BROWSE: Final = f"""
+    SELECT id, uuid, payload, error, died_at FROM dead
+    WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_EXPIRED} ORDER BY id LIMIT {_PIECE}
+"""  # noqa: S608
+_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry"  # noqa: S608
+_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry"  # noqa: S608
+
+
+class _Found(NamedTuple):
+    id: int
+    died_at: int
+
+
+def add(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
+    """Copy a stored message to the dead letters, unless `dlq_ttl` is 0."""
+    if dlq_ttl:
+        tx.execute(_INSERT, (error, tx.now, end_of(tx.now, dlq_ttl), message))
+
+
+def reject(tx: Transaction, message: int, status_ttl: int, corrupt: Corrupt, dlq_ttl: int) -> None:
+    """Move a message that can't be read, and that is in no state, to the dead letters."""
+    add(tx, message, error_details(corrupt), dlq_ttl)
+    end(tx, [(message, corrupt.uuid, status_ttl, End.CORRUPT)])
+
+
+def get(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
+    """Return a dead letter, or None."""
+    row = tx.execute(_GET, (tx.ns, queue, uuid, tx.now)).fetchone()
+    return None if row is None else DeadLetter(row[0], queue, row[1], row[2], row[3])
+
+
+def browse(database: Database, queue: str) -> Iterator[DeadLetter]:
+    """Iterate over the dead letters that a queue has when the iteration begins, oldest first."""
+    number, *bounds = database.read(lambda tx: tx.execute(_LAST, (tx.ns, queue)).fetchone())
+    last = -1
+    while number is not None:
+        values = (number, last, *bounds)
+        rows = database.read(lambda tx: tx.execute(_BROWSE, (*values, tx.now)).fetchall())  # noqa: B023 - runs at once
+        if not rows:
+            return
+        last = rows[-1][0]
+        for _, uuid, payload, error, died_at in rows:
+            yield DeadLetter(uuid, queue, payload, error, died_at)
+
+
+def queues(tx: Transaction) -> list[str]:
+    """Return the queues that have dead letters, in alphabetical order."""
+    return sorted(name for (name,) in tx.execute(_QUEUES, (tx.ns, tx.now)).fetchall())
+
+
+def count(tx: Transaction, queue: str) -> int:
+    """Return how many dead letters a queue has."""
+    (found,) = tx.execute(_COUNT, (tx.ns, queue, tx.now)).fetchone()
+    return int(found)
+
+
+def exists(tx: Transaction, queue: str, uuid: str) -> bool:
+    """Return True if there is this dead letter."""
+    return _find(tx, queue, uuid) is not None
+
+
+def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
+    row = tx.execute(_FIND, (tx.ns, queue, uuid, tx.now)).fetchone()
+    return None if row is None else _Found._make(row)
+
+
+def replay(tx: Transaction, submission: Submission, died_at: int) -> bool:
+    """Store this message in place of its dead letter of that time; return True if this was done, now or before."""
+    found = _find(tx, submission.queue, submission.uuid)
+    if found is None or found.died_at != died_at:
+        return same_request(tx, submission.uuid, REPLAYED)
+    if not insert(tx, submission, request=REPLAYED, anew=True):
+        return False
+    tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
+    return True
+
+
+def purge(tx: Transaction, queue: str, uuid: str | None) -> int:
+    """Delete one dead letter of a queue, or all; return how many of them had not expired."""
+    if uuid is None:
+        rows = tx.execute(_PURGE, (tx.ns, queue)).fetchall()
+    else:
+        rows = tx.execute(_PURGE_ONE, (tx.ns, queue, uuid)).fetchall()
+    return sum(expiry is None or expiry > tx.now for (expiry,) in rows)

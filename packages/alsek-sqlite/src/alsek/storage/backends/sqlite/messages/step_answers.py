@@ -1,0 +1,61 @@
+"""The answer of a step, and its text in the store, from which a repeated step is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from alsek.storage.backends.records import Corrupt, Step, Worker
+
+#: What :func:`pack` makes of most answers.
+_NOTHING: Final = "[[],[],[],null,0,0]"
+
+
+def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: int) -> Step:
+    """Return the answer of a step that changed nothing.
+
+    Args:
+        worker: The worker.
+        plain: Messages that are no suspects are left ready in the worker's queues.
+        suspects: Suspects are left ready in them.
+        due: When the next delayed message is due; None if none is delayed.
+        now: The store's time.
+    """
+    freely = worker.suspects == "freely"
+    return Step(
+        refused=[],
+        claimed=[],
+        next_due=None if due is None else max(due - now, 0),
+        waiting=(plain or suspects) if freely else plain and worker.suspects == "alone",
+        suspects=suspects and not freely,
+        skipped=[],
+        corrupt=[],
+    )
+
+
+def pack(step: Step, due: int | None) -> str:
+    """Return an answer without its claims as text."""
+    if due is None and not (step.refused or step.skipped or step.corrupt or step.waiting or step.suspects):
+        return _NOTHING
+    fields = [step.refused, step.skipped, step.corrupt, due, int(step.waiting), int(step.suspects)]
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def unpack(text: str, now: int) -> Step:
+    """Return the answer that :func:`pack` made this text of, without claims."""
+    fields: list[Any] = json.loads(text)
+    refused, skipped, corrupt, due, waiting, suspects = fields
+    return Step(
+        refused=refused,
+        claimed=[],
+        next_due=None if due is None else max(due - now, 0),
+        waiting=bool(waiting),
+        suspects=bool(suspects),
+        skipped=skipped,
+        corrupt=[Corrupt(*each) for each in corrupt],
+    )
+
+
+def copy(step: Step) -> Step:
+    """Return an answer that changed nothing with new lists: its caller may change them."""
+    return step._replace(refused=[], claimed=[], skipped=[], corrupt=[])

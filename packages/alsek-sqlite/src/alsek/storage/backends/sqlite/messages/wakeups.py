@@ -1,0 +1,91 @@
+"""What workers should know before they sleep, and which sleeping workers to wake for what a step has left.
+
+What becomes ready notes its lane itself, by ``tx.wake``; those workers are woken after the commit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.storage.backends.records import Worker
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES, Lane
+from alsek.storage.backends.sqlite.messages.claims import allowed_lanes
+from alsek.storage.backends.sqlite.messages.leases import find_worker
+from alsek.storage.backends.sqlite.messages.promotion import next_due
+from alsek.storage.backends.sqlite.messages.ready_queues import in_pieces, is_any_ready, marks
+from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo
+
+#: How many lanes to wake for: of each number, and of a worker's own queues.
+_MOST_FIRST: Final = 16
+_MOST_OWN: Final = 100
+
+#: The numbers of a queue's lanes, those of suspects included.
+CODES: Final = range(6)
+
+_FIRST_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT name, code FROM lanes WHERE ns = ? AND code = {code} ORDER BY name LIMIT {_MOST_FIRST})"  # noqa: S608
+    for code in CODES
+)
+_OWN_LANES: Final = (
+    "SELECT name, code FROM lanes WHERE ns = ? AND code IN (0, 1, 2, 3, 4, 5) AND name IN ({}) LIMIT 100"
+)
+
+
+def sleep_info(tx: Transaction, worker: Worker, expected: int | None) -> SleepInfo:
+    """Return what a worker needs to know before it sleeps.
+
+    Args:
+        tx: A read.
+        worker: The worker.
+        expected: When the next delayed message was due, as far as the worker knows; None if none was delayed.
+    """
+    number = find_worker(tx, worker)
+    if number is None:
+        return SleepInfo(missed=False, alarm=expected, lanes=3)
+    plain, suspects = allowed_lanes(tx, worker, number, suspects=1)
+    freely = worker.suspects == "freely"
+    ready = is_any_ready(tx, worker, plain + SUSPECT_LANES[worker.kind] if suspects else plain)
+    due = next_due(tx)
+    sooner = due is not None and (expected is None or due < expected or due <= tx.now)
+    return SleepInfo(missed=ready or sooner, alarm=expected, lanes=bool(plain) + 2 * (suspects or freely))
+
+
+def wake_for_leftovers(database: Database, worker: Worker, due: int | None) -> None:
+    """Wake the next sleeping workers if a step, which is committed, has left something ready.
+
+    Args:
+        database: The database.
+        worker: The worker that made the step.
+        due: When the next delayed message is due, if this worker may be too busy from now on to promote it.
+    """
+    notifier = database.notifier
+    if notifier.anyone_asleep():
+        notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker)))
+        if due is not None:
+            notifier.set_alarm(due)
+
+
+def pass_on(database: Database, worker: Worker, slot: int) -> None:
+    """Wake other workers in place of this one, which sleeps in this slot: for what is ready and what is delayed."""
+    notifier = database.notifier
+    notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker)), besides=slot)
+    due = database.read(next_due)
+    if due is not None:
+        notifier.set_alarm(due, besides=slot)
+
+
+def _leftover_lanes(tx: Transaction, worker: Worker) -> list[Lane]:
+    """Return lanes with something in them, for which to wake other workers in place of this one.
+
+    A few of each number, for workers that take from all queues: any of these lanes wakes them. And those of the
+    worker's own queues, for workers that name queues too: one that names a queue is woken first when something comes
+    there, so only another one that names it can have left it.
+    """
+    rows = tx.execute(_FIRST_LANES, (tx.ns,) * len(CODES)).fetchall()
+    for names in in_pieces(worker.queues or ()):
+        rows += tx.execute(_OWN_LANES.format(marks(names)), (tx.ns, *names)).fetchall()
+        if len(rows) >= _MOST_OWN:
+            break
+    return [Lane(name, code // 2, code % 2) for name, code in rows]

@@ -56,7 +56,7 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
     [
         *[statement.format("?,?") for statement in transitions._LEAVE.values()],
         submissions._INSERT,
-        submissions._REQUEST,
+        submissions._PRESENT,
         transitions._FIRST_DUE,
         leases._WORKER_STATE,
         takeover._LOST,

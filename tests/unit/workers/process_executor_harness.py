@@ -18,6 +18,7 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.core.task import AnyTask
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import fork
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor
@@ -25,7 +26,6 @@ from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
 from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
-from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Claimed, Worker
 from tests.unit.workers.fakes import PATIENCE

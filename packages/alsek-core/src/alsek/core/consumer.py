@@ -20,6 +20,7 @@ from alsek.core.identifiers import check_queues
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
 from alsek.exceptions import BackendUnavailableError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
@@ -72,8 +73,7 @@ class Consumer:
         """Belong to this process, and hold nothing."""
         self._pid = os.getpid()
         self._session = WorkerSession(self.broker.backend, self._worker)
-        self._stop, self._stopper = os.pipe()
-        weakref.finalize(self, _close_both, self._stop, self._stopper)
+        self._stop = WakeupPipe()
         self._closed = threading.Event()
         self._keeper: LeaseKeeper | None = None
 
@@ -181,7 +181,7 @@ class Consumer:
             self._closed.set()
             return
         self._closed.set()
-        os.write(self._stopper, b"x")
+        self._stop.notify()
         if self._keeper is not None:
             self._keeper.stop()
             self._keeper.join()
@@ -196,8 +196,3 @@ class Consumer:
         tb: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _close_both(stop: int, stopper: int) -> None:
-    os.close(stop)
-    os.close(stopper)

@@ -7,14 +7,13 @@ processes below it leave SIGINT and SIGHUP to it. A program may be started with 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
 from alsek.core.clock import monotonic_ms
+from alsek.core.wakeup_pipe import WakeupPipe
 
 #: A signal that is sent to every process of a pool has reached all of them after this time.
 STOP_REACHES_ALL_MS = 500
@@ -49,10 +48,8 @@ class StopSignals:
         self._mask_before: set[int | signal.Signals] = set()
 
     def __enter__(self) -> StopSignals:
-        self._out, self._in = os.pipe()
-        for descriptor in (self._out, self._in):
-            os.set_blocking(descriptor, False)
-        self._wakeup_before = signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
+        self._wakeup = WakeupPipe()
+        self._wakeup_before = signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGCHLD, *filter(_is_heeded, _OF_TERMINALS)):
             self._before[number] = signal.signal(number, self._handle)
         self._before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -65,8 +62,7 @@ class StopSignals:
             if handler is not None:  # else it was not set by Python, and can't be set by Python
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
-        os.close(self._out)
-        os.close(self._in)
+        self._wakeup.close()
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGCHLD:
@@ -79,18 +75,16 @@ class StopSignals:
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when a signal has come, SIGCHLD included."""
-        return self._out
+        return self._wakeup.fileno()
 
     @property
     def descriptors(self) -> tuple[int, int]:
         """The file descriptors that a child must close."""
-        return self._out, self._in
+        return self._wakeup.reader, self._wakeup.writer
 
     def drain(self) -> None:
         """Read what made :meth:`fileno` readable."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._out, 4096):
-                pass
+        self._wakeup.drain()
 
 
 def reset_signals() -> None:

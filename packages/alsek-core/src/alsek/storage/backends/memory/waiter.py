@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.storage.backends.memory.queue import Lane
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
@@ -79,45 +78,33 @@ class Sleepers:
 
 
 class MemoryWaiter(Waiter):
-    """A socket pair: the store writes a byte, the worker's ``select`` sees it."""
+    """A pipe: the store writes a byte, the worker's ``poll`` sees it."""
 
     def __init__(self, sleepers: Sleepers, worker: Worker) -> None:
         self.worker = worker
         self._sleepers = sleepers
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._wakeup = WakeupPipe()
 
     @property
     def interval(self) -> int:
         return 5_000
 
     def fileno(self) -> int:
-        return self._ear.fileno()
+        return self._wakeup.fileno()
 
     def arm(self) -> None:
         self._sleepers.arm(self)
 
     def drain(self) -> bool:
-        rung = False
-        while True:
-            try:
-                heard = self._ear.recv(4096)
-            except BlockingIOError:
-                return rung
-            if not heard:
-                return True
-            rung = True
+        return self._wakeup.drain()
 
     def ring(self) -> None:
         """Called by the store, under its lock."""
-        with suppress(BlockingIOError):  # thousands of rings wait unread: one more would tell nothing new
-            self._bell.send(b"!")
+        self._wakeup.notify()
 
     def pass_on(self) -> None:
         self._sleepers.wake_instead(self)
 
     def close(self) -> None:
         self._sleepers.disarm(self)
-        self._ear.close()
-        self._bell.close()
+        self._wakeup.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import ParentPipes
 from alsek.core.worker.forking import fork, wake_with_parent
 from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions
@@ -16,7 +17,6 @@ from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob
 from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
-from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Worker
 
@@ -50,7 +50,7 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
 
     def _fork_first(self, inherited: ParentPipes) -> None:
         ours, theirs = socket_pair()
-        self._bell = WakeupPipe()
+        self._bell = WakeupPipe(lossless=True)
         reused = self._processes.tasks_per_process > 1
         self._permits = [StartPermits() for _ in range(self._processes.slots if reused else 0)]
         offspring = TaskRunner(

@@ -6,15 +6,16 @@ each: the bell is rung before this process waits for anything, and else once a m
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections import deque
 from typing import Any, NamedTuple
 
 from alsek.core.clock import real_time as time
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
 from alsek.core.worker.process_executor.start_permits import StartPermits
-from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 
 #: How long (s) an answer may lie there while further jobs are run.
 _RING_EVERY = 0.001
@@ -129,4 +130,4 @@ class EngineConnection:
     def _ring(self) -> None:
         self._unheard = False
         self._ring_at = time.monotonic() + _RING_EVERY
-        self._bell.ring()
+        self._bell.notify(bytes((os.getpid() & 0xFF,)))

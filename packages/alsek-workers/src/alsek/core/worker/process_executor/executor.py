@@ -30,6 +30,7 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import describe_exit
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor import process_manager as nursery
@@ -39,7 +40,6 @@ from alsek.core.worker.process_executor.process_manager import TaskProcessManage
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
 from alsek.core.worker.process_executor.task_runner import TOLD, begins, outcome_without_hooks
-from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import CorruptMessageError
@@ -183,7 +183,7 @@ class ProcessExecutor:
         if self._nursery.fileno() in ready:
             self._hear_template()
         if self._bell.fileno() in ready:
-            rung = self._bell.heard()
+            rung = self._bell.read()  # the lowest byte of each pid
             for child in list(self._nursery.children.values()):
                 if child.pid & 0xFF in rung:
                     self._drain(child)

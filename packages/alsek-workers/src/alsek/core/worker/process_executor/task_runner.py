@@ -45,6 +45,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import Task
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.contexts import Contexts
@@ -52,7 +53,6 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.engine_connection import EngineConnection, JobRequest
 from alsek.core.worker.process_executor.frames import outcome_to_wire, pack, socket_pair
 from alsek.core.worker.process_executor.start_permits import StartPermits
-from alsek.core.worker.process_executor.wakeup_pipe import WakeupPipe
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import (

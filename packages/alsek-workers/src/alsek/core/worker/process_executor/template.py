@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
@@ -62,11 +63,8 @@ class Template:
 
     def main(self) -> int:
         """Serve until the engine closes the socket; then end all children."""
-        wakeup, self._wakeup_in = os.pipe()
-        for descriptor in (wakeup, self._wakeup_in):
-            os.set_blocking(descriptor, False)
-        self._wakeup_out = wakeup
-        signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
+        self._wakeup = WakeupPipe()
+        signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
         # First of all: a stop that reaches every process of the pool must not end the template under its children.
         leave_stop_to_supervisor()
         for number in (signal.SIGCHLD, signal.SIGTERM):
@@ -78,7 +76,7 @@ class Template:
         gc.freeze()
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)
-        poll.register(wakeup, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
         while True:
             poll.poll()
             self._reap()
@@ -136,8 +134,7 @@ class Template:
             ours.close()
             self._engine.close()
             signal.set_wakeup_fd(-1)
-            os.close(self._wakeup_out)
-            os.close(self._wakeup_in)
+            self._wakeup.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, self._terminated)
             disown_forks(self._terminated)
@@ -149,8 +146,7 @@ class Template:
         run_and_exit(run)
 
     def _reap(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wakeup_out, 4096)
+        self._wakeup.read()
         while self._children:
             pid, status = self._next_ended()
             if not pid:

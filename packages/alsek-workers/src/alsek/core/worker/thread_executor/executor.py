@@ -14,6 +14,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.job import ThreadJob
@@ -79,9 +80,7 @@ class ThreadExecutor:
         self._hired: set[threading.Thread] = set()
         #: Threads that were given up and have not ended, with what they ran.
         self._strays: dict[threading.Thread, ThreadJob] = {}
-        self._bell, self._ringer = os.pipe()
-        os.set_blocking(self._ringer, False)
-        os.set_blocking(self._bell, False)
+        self._wakeup = WakeupPipe()
         self._engine_sleeps = False
 
     @property
@@ -204,7 +203,7 @@ class ThreadExecutor:
 
     def listen(self, poll: select.poll) -> bool:
         """Let the bell ring, and `poll` hear it, when something finishes; False if something has already."""
-        poll.register(self._bell, select.POLLIN)
+        poll.register(self._wakeup.reader, select.POLLIN)
         self._engine_sleeps = True
         if self._ripe:
             self._engine_sleeps = False
@@ -214,8 +213,8 @@ class ThreadExecutor:
     def awake(self, ready: Set[int]) -> None:
         """The bell need not ring any more."""
         self._engine_sleeps = False
-        if self._bell in ready:
-            os.read(self._bell, 4096)
+        if self._wakeup.reader in ready:
+            self._wakeup.read()
 
     def next_deadline(self) -> int | None:
         """When :meth:`enforce` is next needed (monotonic ms)."""
@@ -355,13 +354,7 @@ class ThreadExecutor:
             self._finished.append(job)
             if self._engine_sleeps and self._ripe:
                 self._engine_sleeps = False
-                self._ring()
-
-    def _ring(self) -> None:
-        try:
-            os.write(self._ringer, b"x")
-        except BlockingIOError:
-            return  # it rings already
+                self._wakeup.notify()
 
     def dismiss(self) -> None:
         """Let the threads end once they are done: a tracker of the user's may have something to hear yet."""

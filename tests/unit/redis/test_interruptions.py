@@ -165,7 +165,7 @@ def test_an_interruption_comes_out_as_itself_at_whatever_moment(
     assert caplog.text == ""
     assert swallowed == []
     assert len(link._idle) <= 2
-    assert len(backend._ears) <= 2
+    assert len(backend._listeners) <= 2
 
 
 def test_nothing_is_repeated(redis_server: Any) -> None:

@@ -90,7 +90,7 @@ def test_many_waits_need_one_connection(alone: RedisBackend) -> None:
     for _ in range(30):
         wait_for_all()
     assert received(alone) == before
-    assert len(alone._ears) == 1
+    assert len(alone._listeners) == 1
     assert listeners(alone, "x") == 0
 
 
@@ -140,7 +140,7 @@ def test_the_next_hears_nothing_of_the_one_before(backend: RedisBackend) -> None
         backend.pub("x", number)
     before.close()
     with backend.subscribe("y", "x") as subscription:
-        assert len(backend._ears) == 0, "this is not the same connection"
+        assert len(backend._listeners) == 0, "this is not the same connection"
         backend.pub("y", "new")
         assert subscription.wait(20_000) == Note("y", b'"new"')
         assert subscription.wait(0) is None
@@ -164,7 +164,7 @@ def test_only_so_many_are_kept(alone: RedisBackend) -> None:
     for subscription in subscriptions:
         subscription.close()
         subscription.close()
-    assert len(alone._ears) == MOST_KEPT
+    assert len(alone._listeners) == MOST_KEPT
     until(lambda: len(numbers(alone)) == MOST_KEPT)
     assert listeners(alone, "x") == 0
 
@@ -177,13 +177,13 @@ def test_nothing_is_kept_for_ever(alone: RedisBackend, monkeypatch: pytest.Monke
     monkeypatch.setattr("alsek.storage.backends.redis.wakeup.listeners.time.monotonic", lambda: now + 61)
     alone.subscribe("x").close()
     monkeypatch.undo()
-    assert len(alone._ears) == 1
+    assert len(alone._listeners) == 1
     until(lambda: len(numbers(alone)) == 1)
     alone.close()
-    assert len(alone._ears) == 0
+    assert len(alone._listeners) == 0
     until(lambda: numbers(alone) == [])
     alone.subscribe("x").close()
-    assert len(alone._ears) == 1
+    assert len(alone._listeners) == 1
 
 
 def test_a_connection_that_died_unused_is_not_noticed(alone: RedisBackend) -> None:
@@ -194,7 +194,7 @@ def test_a_connection_that_died_unused_is_not_noticed(alone: RedisBackend) -> No
     results, message = ResultStore(alone), Message("t")
     results.set(message, 5)
     assert results.get(message, timeout=20_000) == 5
-    assert len(alone._ears) == 1
+    assert len(alone._listeners) == 1
 
 
 def test_a_connection_that_dies_while_one_waits(alone: RedisBackend) -> None:
@@ -218,7 +218,7 @@ def test_a_result_received_is_deleted_though_the_connection_died(alone: RedisBac
     cut(alone)
     alone.take_watched(watch.news, "a")
     assert alone.results.get(["a"]) == [None]
-    assert len(alone._ears) == 0
+    assert len(alone._listeners) == 0
 
 
 def test_a_server_that_hangs_does_not_hang_who_waits(redis_server: Any) -> None:
@@ -249,7 +249,7 @@ def test_users_without_transactions(alone: RedisBackend, redis_server: Any) -> N
         until(lambda: listeners(alone, f"results:{message.uuid}") == 1)
         results.set(message, 5)
         assert waiting.value() == 5
-    assert not backend._ears.read_along
+    assert not backend._listeners.read_along
 
 
 @pytest.mark.parametrize("channels", [100, 101])
@@ -257,7 +257,7 @@ def test_who_has_listened_to_very_much_leaves_no_connection(backend: RedisBacken
     """A connection is kept while reading what is left on it takes less than to connect; the next one hears anyway."""
     names = [f"c{n}" for n in range(channels)]
     backend.subscribe(*names).close()
-    assert len(backend._ears) == (channels <= 100)
+    assert len(backend._listeners) == (channels <= 100)
     news, record, _ = backend.watch_result("q", "a")
     with news:
         assert record is None
@@ -281,7 +281,7 @@ def test_what_is_not_certain_is_not_kept(backend: RedisBackend, spoil: str) -> N
         until(subscription._waiting.locked)
         subscription.close()
         assert waiting.value() is None
-    assert len(backend._ears) == 0
+    assert len(backend._listeners) == 0
 
 
 def test_who_waits_on_what_is_closed_is_told(backend: RedisBackend) -> None:
@@ -309,7 +309,7 @@ def test_threads_wait_at_once(backend: RedisBackend) -> None:
     waiting = [Elsewhere(lambda n=n: wait_and_set(n)) for n in range(6)]  # type: ignore[misc]
     for n, each in enumerate(waiting):
         assert each.value() == [[n, turn] for turn in range(20)]
-    assert 1 <= len(backend._ears) <= 6
+    assert 1 <= len(backend._listeners) <= 6
 
 
 def test_a_child_listens_on_connections_of_its_own(backend: RedisBackend) -> None:
@@ -329,11 +329,11 @@ def test_a_child_listens_on_connections_of_its_own(backend: RedisBackend) -> Non
     heard = [listening.wait(20_000) for _ in range(2)]
     assert heard == [Note("x", b'"c"'), Note("parent", b'"p"')]
     with backend.subscribe("y") as subscription:
-        assert len(backend._ears) == 0, "this is not the kept one"
+        assert len(backend._listeners) == 0, "this is not the kept one"
         backend.pub("y", 2)
         assert subscription.wait(20_000) == Note("y", b"2")
     listening.close()
-    assert len(backend._ears) == 2
+    assert len(backend._listeners) == 2
 
 
 def _in_the_child(backend: RedisBackend, inherited: Subscription) -> bool:
@@ -342,4 +342,4 @@ def _in_the_child(backend: RedisBackend, inherited: Subscription) -> bool:
         good = subscription.wait(20_000) == Note("x", b'"c"')
     good = good and inherited.wait(20_000) is None  # something may have been missed
     inherited.close()
-    return good and len(backend._ears) == 1
+    return good and len(backend._listeners) == 1

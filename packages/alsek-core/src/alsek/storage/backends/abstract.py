@@ -1,7 +1,7 @@
-"""What a store must hold to stand behind Alsek.
+"""The base class of all backends.
 
-A backend is a namespace, a serializer, a small key/value store with channels, and the four ports of
-:mod:`alsek.storage.backends.ports`. To write a new one, fill these in and pass ``tests/contract``.
+A backend is one namespace of one store: a serializer, channels, and the ports of :mod:`alsek.storage.backends.ports`.
+A new backend implements the abstract methods here and the ports, and passes ``tests/contract``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
-from alsek.storage.backends.records import ResultRecord, StatusRecord
-from alsek.storage.serialization import JsonSerializer, Serializer
+from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.backends.records import FOR_EVER, ResultRecord, StatusRecord
+from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 __all__ = ["Backend", "LazyClient", "Note", "ResultWatch", "StatusWatch", "Subscription"]
 
@@ -161,6 +161,11 @@ class Backend(ABC):
     def locks(self) -> LockPort:
         """The port for locks."""
 
+    @property
+    @abstractmethod
+    def values(self) -> ValuePort:
+        """The port for values by name."""
+
     def __copy__(self) -> Backend:
         return self
 
@@ -184,39 +189,52 @@ class Backend(ABC):
             BackendUnavailableError: It can't; the text says what was tried, where, and what to do.
         """
 
-    @abstractmethod
     def exists(self, name: str) -> bool:
-        """Whether there is a value of this name."""
+        """True if there is a value of this name."""
+        return self.values.exists(self.short_name(name))
 
-    @abstractmethod
     def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
-        """Store a value, serialized, for `ttl` ms (None: for ever); with `nx` only if there is none.
+        """Store a value, serialized, for `ttl` ms (None: without end); with `nx` only if there is none.
 
         Returns:
             Whether it was stored.
         """
+        data = dump(self.serializer, value)
+        return self.values.put(self.short_name(name), data, FOR_EVER if ttl is None else ttl, nx)
 
-    @abstractmethod
     def get(self, name: str, default: Any = None) -> Any:
         """The value of this name, or `default`."""
+        data = self.values.get(self.short_name(name))
+        return default if data is None else self.serializer.reverse(data)
 
-    @abstractmethod
     def delete(self, name: str, missing_ok: bool = False) -> bool:
-        """Delete a value; whether there was one.
+        """Delete a value; returns whether there was one.
 
         Raises:
             KeyError: There was none, and `missing_ok` is False.
         """
+        found = self.values.delete(self.short_name(name))
+        if not found and not missing_ok:
+            raise KeyError(name)
+        return found
 
-    @abstractmethod
     def scan(self, pattern: str = "*") -> Iterator[str]:
-        """The names (without the namespace) that match a glob pattern, each once, of values stored with :meth:`set`."""
+        """The names (without the namespace) of values that match a glob pattern, each once."""
+        return self.values.scan(self.short_name(pattern))
 
-    @abstractmethod
     def count(self, name: str) -> int:
-        """How many entries a collection has. ``count("queues:<queue>")`` is the number of messages of that
-        queue, waiting or held; ``count("dead:<queue>")`` that of its dead letters; any other name 0 or 1.
+        """The number of entries of a collection.
+
+        ``count("queues:<queue>")`` is the number of messages of that queue, waiting or held; ``count("dead:<queue>")``
+        the number of its dead letters. Any other name counts as a value: 1 if it exists, else 0.
         """
+        name = self.short_name(name)
+        collection, _, queue = name.partition(":")
+        if queue and collection == "queues":
+            return self.messages.count(queue)
+        if queue and collection == "dead":
+            return self.messages.dead_count(queue)
+        return int(self.values.exists(name))
 
     @abstractmethod
     def clear_namespace(self) -> int:
@@ -226,13 +244,21 @@ class Backend(ABC):
             How many entries were deleted, as the store counts them.
         """
 
-    @abstractmethod
     def pub(self, channel: str, value: Any = None) -> None:
-        """Tell `value` (serialized) to whoever is subscribed to `channel` in this namespace now."""
+        """Publish `value`, serialized, to all present subscribers of `channel` in this namespace."""
+        self.publish(self.short_name(channel), dump(self.serializer, value))
+
+    def subscribe(self, *channels: str) -> Subscription:
+        """A subscription to what is published on `channels` from now on."""
+        return self.subscribe_to(tuple(map(self.short_name, channels)))
 
     @abstractmethod
-    def subscribe(self, *channels: str) -> Subscription:
-        """Hear what is published on `channels` from now on."""
+    def publish(self, channel: str, data: bytes) -> None:
+        """Publish bytes on a channel. The name of the channel is without the namespace."""
+
+    @abstractmethod
+    def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
+        """A subscription to channels. Their names are without the namespace."""
 
     def watch_result(self, queue: str, uuid: str) -> ResultWatch:
         """Subscribe to the result of a message, then read it: nothing that is written can be missed.

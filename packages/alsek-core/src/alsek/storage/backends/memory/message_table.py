@@ -7,10 +7,10 @@ it is called under the store's lock.
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.corrupt_records import error_details
 from alsek.storage.backends.header import unreadable
 from alsek.storage.backends.memory.queue import Holder, Lane, Queue, StoredMessage
 from alsek.storage.backends.memory.results import MemoryStatuses
@@ -167,10 +167,9 @@ class MessageTable:
 
     def reject(self, record: StoredMessage, dlq_ttl: int) -> Corrupt:
         """Move a record that can't be read to the dead letters."""
-        reason = unreadable(record.version)
-        details = {"name": "CorruptMessageError", "text": reason, "traceback": None}
-        self.bury(record, json.dumps(details).encode(), dlq_ttl, finished=None)
-        return Corrupt(record.uuid, record.queue, reason)
+        corrupt = Corrupt(record.uuid, record.queue, unreadable(record.version))
+        self.bury(record, error_details(corrupt), dlq_ttl, finished=None)
+        return corrupt
 
     def take(self, record: StoredMessage) -> None:
         """Take a record from its place, to be put elsewhere at once; a claim on it ends."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
-from alsek.exceptions import BackendError, WorkerUnknownError
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.header import READABLE_VERSIONS
 from alsek.storage.backends.memory.message_table import MessageTable
@@ -38,6 +37,7 @@ from alsek.storage.backends.records import (
     Worker,
     refused_again,
 )
+from alsek.storage.backends.refusals import late_step, unknown_worker
 
 
 class MemoryMessages(MessagePort):
@@ -70,7 +70,7 @@ class MemoryMessages(MessagePort):
         with self._store.lock:
             holder = self._known(worker)
             if holder.seq is not None and seq < holder.seq:
-                raise BackendError(f"step {seq} of worker {worker.id} came after its step {holder.seq}")
+                raise late_step(worker, seq, holder.seq)
             self._note_contact()
             if seq != holder.seq:
                 step = self._step(holder, worker, seq, outcomes, limit)
@@ -242,7 +242,7 @@ class MemoryMessages(MessagePort):
     def _known(self, worker: Worker) -> Holder:
         holder = self._holders.get(worker.id)
         if holder is None:
-            raise WorkerUnknownError(f"worker {worker.id} is unknown: not registered, or given up as lost")
+            raise unknown_worker(worker)
         return holder
 
     def _note_contact(self) -> None:

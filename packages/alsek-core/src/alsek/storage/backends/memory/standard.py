@@ -7,9 +7,8 @@ object, another process sees nothing of it. Where the promise leaves room, this 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator
-from fnmatch import fnmatchcase
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Callable, Hashable
+from typing import ClassVar, NoReturn
 
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
@@ -17,8 +16,9 @@ from alsek.storage.backends.abstract import Backend, Subscription
 from alsek.storage.backends.memory.messages import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryLocks, MemoryResults, MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
-from alsek.storage.serialization import Serializer, dump
+from alsek.storage.backends.memory.values import MemoryValues
+from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.serialization import Serializer
 
 __all__ = ["MemoryBackend"]
 
@@ -55,6 +55,7 @@ class MemoryBackend(Backend):
         self._results = MemoryResults(self._store)
         self._statuses = MemoryStatuses(self._store)
         self._locks = MemoryLocks(self._store)
+        self._values = MemoryValues(self._store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(namespace={self.namespace!r})"
@@ -89,46 +90,12 @@ class MemoryBackend(Backend):
     def locks(self) -> LockPort:
         return self._locks
 
+    @property
+    def values(self) -> ValuePort:
+        return self._values
+
     def ping(self) -> None:
         """Return: this process's memory can always be reached."""
-
-    def exists(self, name: str) -> bool:
-        with self._store.lock:
-            return self._store.values.get(self.short_name(name)) is not None
-
-    def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
-        data = dump(self.serializer, value)
-        with self._store.lock:
-            if nx and self.exists(name):
-                return False
-            self._store.values.put(self.short_name(name), data, ttl)
-            return True
-
-    def get(self, name: str, default: Any = None) -> Any:
-        with self._store.lock:
-            data = self._store.values.get(self.short_name(name))
-        return default if data is None else self.serializer.reverse(data)
-
-    def delete(self, name: str, missing_ok: bool = False) -> bool:
-        with self._store.lock:
-            found = self._store.values.pop(self.short_name(name)) is not None
-        if not found and not missing_ok:
-            raise KeyError(name)
-        return found
-
-    def scan(self, pattern: str = "*") -> Iterator[str]:
-        with self._store.lock:
-            names = [name for name, _ in self._store.values.items()]
-        pattern = self.short_name(pattern)
-        yield from (name for name in names if fnmatchcase(name, pattern))
-
-    def count(self, name: str) -> int:
-        collection, _, queue = self.short_name(name).partition(":")
-        if queue and collection == "queues":
-            return self._messages.count(queue)
-        if queue and collection == "dead":
-            return sum(1 for _ in self._messages.dead_letters(queue))
-        return int(self.exists(name))
 
     def clear_namespace(self) -> int:
         store = self._store
@@ -136,13 +103,12 @@ class MemoryBackend(Backend):
             tables = (store.values, store.results, store.statuses, store.locks)
             return self._messages.clear() + sum(table.clear() for table in tables)
 
-    def pub(self, channel: str, value: Any = None) -> None:
-        data = dump(self.serializer, value)
+    def publish(self, channel: str, data: bytes) -> None:
         with self._store.lock:
-            self._store.publish(self.short_name(channel), data)
+            self._store.publish(channel, data)
 
-    def subscribe(self, *channels: str) -> Subscription:
-        return self._store.subscribe(tuple(self.short_name(channel) for channel in channels))
+    def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
+        return self._store.subscribe(channels)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -9,6 +9,7 @@
 | :class:`ResultPort` | ``results`` | results of tasks |
 | :class:`StatusPort` | ``statuses`` | statuses of messages |
 | :class:`LockPort` | ``locks`` | locks |
+| :class:`ValuePort` | ``values`` | values by name |
 
 :class:`MessagePort` is the sum of the first four.
 
@@ -35,6 +36,7 @@ from alsek.storage.backends.ports.messages import MessagePort
 from alsek.storage.backends.ports.results import ResultPort
 from alsek.storage.backends.ports.statuses import StatusPort
 from alsek.storage.backends.ports.submission import SubmissionPort
+from alsek.storage.backends.ports.values import ValuePort
 from alsek.storage.backends.ports.waiter import Waiter
 from alsek.storage.backends.ports.work import WorkPort
 
@@ -46,6 +48,7 @@ __all__ = [
     "ResultPort",
     "StatusPort",
     "SubmissionPort",
+    "ValuePort",
     "Waiter",
     "WorkPort",
 ]

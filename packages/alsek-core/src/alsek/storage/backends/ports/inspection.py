@@ -54,6 +54,10 @@ class InspectionPort(ABC):
         iteration is not yielded, even if it was replayed and failed again.
         """
 
+    def dead_count(self, queue: str) -> int:
+        """The number of dead letters of a queue. A store overrides this method if it can do better than read them."""
+        return sum(1 for _ in self.dead_letters(queue))
+
     @abstractmethod
     def dead_queues(self) -> list[str]:
         """The queues that have dead letters, in alphabetical order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,7 +13,6 @@ from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatu
 from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.portable import portable
-from alsek.storage.backends.redis.client.resp import Argument
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import SERVER_CLOCK, ScriptCall, load
 from alsek.storage.backends.redis.keys import Keys
@@ -21,15 +20,14 @@ from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
 from alsek.storage.backends.redis.ports.results import RedisResults
 from alsek.storage.backends.redis.ports.statuses import RedisStatuses
+from alsek.storage.backends.redis.ports.values import RedisValues
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners
 from alsek.storage.backends.redis.wakeup.subscription import (
     SocketSubscription,
     new_subscription,
     subscribe_and_read,
 )
-from alsek.storage.serialization import Serializer, dump
-
-_PIECE = 500
+from alsek.storage.serialization import Serializer
 
 
 class RedisBackend(Backend):
@@ -63,15 +61,15 @@ class RedisBackend(Backend):
         super().__init__(namespace=namespace, serializer=serializer)
         check_number("timeout", timeout, 1, type(self).__name__)
         self._link = Link(connection, timeout, home=Keys(namespace, hash_tag=True).messages())
-        self._ears = IdleListeners(self._link)
-        self._rooms: _Rooms | None = None
+        self._listeners = IdleListeners(self._link)
+        self._opened: _Ports | None = None
 
     @property
-    def _open(self) -> _Rooms:
+    def _ports(self) -> _Ports:
         """The ports. Made late, because only the client tells whether keys need a hash tag."""
-        if self._rooms is None:
-            self._rooms = _Rooms(self._link, self.namespace, self._clock_lua)
-        return self._rooms
+        if self._opened is None:
+            self._opened = _Ports(self._link, self.namespace, self._clock_lua)
+        return self._opened
 
     @property
     def identity(self) -> Hashable:
@@ -102,81 +100,45 @@ class RedisBackend(Backend):
 
     @property
     def messages(self) -> RedisMessages:
-        return self._open.messages
+        return self._ports.messages
 
     @property
     def results(self) -> RedisResults:
-        return self._open.results
+        return self._ports.results
 
     @property
     def statuses(self) -> RedisStatuses:
-        return self._open.statuses
+        return self._ports.statuses
 
     @property
     def locks(self) -> RedisLocks:
-        return self._open.locks
+        return self._ports.locks
+
+    @property
+    def values(self) -> RedisValues:
+        return self._ports.values
 
     def ping(self) -> None:
         # PING goes to every node of a cluster, and tells nothing of the one that holds this namespace.
-        self._link.call("EXISTS", self._open.keys.messages())
-
-    def exists(self, name: str) -> bool:
-        return bool(self._link.call("EXISTS", self._value(name)))
-
-    def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
-        command: list[Argument] = ["SET", self._value(name), dump(self.serializer, value)]
-        if ttl is not None:
-            command += ["PX", ttl]
-        if nx:
-            command.append("NX")
-        # Sent twice, "only if there is none" would meet what was stored the first time.
-        return self._link.call(*command, repeat=not nx) is not None
-
-    def get(self, name: str, default: Any = None) -> Any:
-        data = self._link.call("GET", self._value(name))
-        return default if data is None else self.serializer.reverse(data)
-
-    def delete(self, name: str, missing_ok: bool = False) -> bool:
-        if self._link.call("DEL", self._value(name)):
-            return True
-        if missing_ok:
-            return False
-        raise KeyError(name)
-
-    def scan(self, pattern: str = "*") -> Iterator[str]:
-        prefix = self._open.keys.value("")
-        for names in scan_keys(self._link, prefix + self.short_name(pattern), _PIECE):
-            yield from (name.removeprefix(prefix) for name in names)
-
-    def count(self, name: str) -> int:
-        name = self.short_name(name)
-        room, _, queue = name.partition(":")
-        if room == "queues" and queue:
-            return self.messages.count(queue)
-        if room == "dead" and queue:
-            return self.messages.dead_count(queue)
-        return int(self.exists(name))
+        self._link.call("EXISTS", self._ports.keys.messages())
 
     def clear_namespace(self) -> int:
         deleted = 0
-        for names in scan_keys(self._link, f"{self._open.keys.prefix}*", _PIECE):
+        for names in scan_keys(self._link, f"{self._ports.keys.prefix}*"):
             deleted += int(self._link.call("UNLINK", *names))
         return deleted
 
-    def pub(self, channel: str, value: Any = None) -> None:
-        self._link.call(
-            "PUBLISH", self._open.keys.channel(self.short_name(channel)), dump(self.serializer, value)
-        )
+    def publish(self, channel: str, data: bytes) -> None:
+        self._link.call("PUBLISH", self._ports.keys.channel(channel), data)
 
-    def subscribe(self, *channels: str) -> Subscription:
-        names = tuple(map(self.short_name, channels))
-        return new_subscription(self._link, self._ears, self._open.keys, names)
+    def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
+        return new_subscription(self._link, self._listeners, self._ports.keys, channels)
 
     def watch_result(self, queue: str, uuid: str) -> ResultWatch:
-        keys = self._open.keys
+        keys = self._ports.keys
         reads = (keys.result(uuid), keys.letter(queue, uuid), keys.status(uuid))
         news, (result, letter, status) = subscribe_and_read(
-            self._link, self._ears, keys, f"results:{uuid}", reads
+            self._link, self._listeners, keys, f"results:{uuid}", reads
         )
         record = None if result is None else ResultRecord.unpack(uuid, result)
         present = None if status is None else StatusRecord.unpack(uuid, status).status
@@ -185,26 +147,23 @@ class RedisBackend(Backend):
 
     def take_watched(self, news: Subscription, uuid: str) -> None:
         if isinstance(news, SocketSubscription):
-            news.close_and_ask("DEL", self._open.keys.result(uuid))
+            news.close_and_ask("DEL", self._ports.keys.result(uuid))
         else:
             super().take_watched(news, uuid)
 
     def watch_status(self, uuid: str) -> StatusWatch:
-        keys = self._open.keys
+        keys = self._ports.keys
         news, (status,) = subscribe_and_read(
-            self._link, self._ears, keys, f"statuses:{uuid}", (keys.status(uuid),)
+            self._link, self._listeners, keys, f"statuses:{uuid}", (keys.status(uuid),)
         )
         return StatusWatch(news, None if status is None else StatusRecord.unpack(uuid, status))
 
     def close(self) -> None:
-        self._ears.close()
+        self._listeners.close()
         self._link.close()
 
-    def _value(self, name: str) -> str:
-        return self._open.keys.value(self.short_name(name))
 
-
-class _Rooms:
+class _Ports:
     """The ports of one namespace on one server, and what they share.
 
     Args:
@@ -224,6 +183,7 @@ class _Rooms:
         self.results = RedisResults(link, keys, self._call)
         self.statuses = RedisStatuses(link, keys, self._call)
         self.locks = RedisLocks(self._call)
+        self.values = RedisValues(link, keys)
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
         source = load(script, self._clock, self.keys.channels)

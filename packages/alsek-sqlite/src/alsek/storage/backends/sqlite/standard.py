@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,20 +11,19 @@ from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort
+from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
 from alsek.storage.backends.sqlite import channels as spooling
 from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
 from alsek.storage.backends.sqlite.database.database import Database, wall_clock
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
-from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
 from alsek.storage.backends.sqlite.results import SQLiteResults
 from alsek.storage.backends.sqlite.statuses import SQLiteStatuses
-from alsek.storage.backends.sqlite.values import Values
+from alsek.storage.backends.sqlite.values import SQLiteValues
 from alsek.storage.backends.sqlite.wakeup.subscription import SQLiteSubscription
-from alsek.storage.serialization import Serializer, dump
+from alsek.storage.serialization import Serializer
 
 __all__ = ["SQLiteBackend"]
 
@@ -74,7 +73,7 @@ class SQLiteBackend(Backend):
         self._results = SQLiteResults(self._database)
         self._statuses = SQLiteStatuses(self._database)
         self._locks = SQLiteLocks(self._database)
-        self._values = Values(self._database)
+        self._values = SQLiteValues(self._database)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r}, namespace={self.namespace!r})"
@@ -121,56 +120,26 @@ class SQLiteBackend(Backend):
     def locks(self) -> LockPort:
         return self._locks
 
+    @property
+    def values(self) -> ValuePort:
+        return self._values
+
     def ping(self) -> None:
         self._database.ping()
-
-    # --- values ------------------------------------------------------------------------------------
-
-    def exists(self, name: str) -> bool:
-        return self._values.get(self.short_name(name)) is not None
-
-    def set(self, name: str, value: Any, *, nx: bool = False, ttl: int | None = None) -> bool:
-        return self._values.set(self.short_name(name), dump(self.serializer, value), nx, ttl)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        data = self._values.get(self.short_name(name))
-        return default if data is None else self.serializer.reverse(data)
-
-    def delete(self, name: str, missing_ok: bool = False) -> bool:
-        found = self._values.delete(self.short_name(name))
-        if not found and not missing_ok:
-            raise KeyError(name)
-        return found
-
-    def scan(self, pattern: str = "*") -> Iterator[str]:
-        return self._values.scan(self.short_name(pattern))
-
-    def count(self, name: str) -> int:
-        database = self._database
-        collection, _, queue = self.short_name(name).partition(":")
-        if queue and collection == "queues":
-            return self._messages.count(queue)
-        if queue and collection == "dead":
-            return database.read(lambda tx: dead_letters.count(tx, queue))
-        return int(self.exists(name))
 
     def clear_namespace(self) -> int:
         return clear(self._database)
 
-    # --- channels ----------------------------------------------------------------------------------
-
-    def pub(self, channel: str, value: Any = None) -> None:
-        data = dump(self.serializer, value)
+    def publish(self, channel: str, data: bytes) -> None:
         self._database.ping()
-        spooling.publish(self._database, self.short_name(channel), data)
+        spooling.publish(self._database, channel, data)
 
-    def subscribe(self, *channels: str) -> Subscription:
+    def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
         database = self._database
         database.ping()
-        names = tuple(self.short_name(channel) for channel in channels)
         return SQLiteSubscription(
             database.notifier,
-            names,
+            channels,
             database.version,
             lambda number: spooling.fetch(database, number),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
+from alsek.storage.backends.ports import ValuePort
 from alsek.storage.backends.records import FOR_EVER
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
@@ -20,7 +21,7 @@ _SCAN: Final = """
 """
 
 
-class Values:
+class SQLiteValues(ValuePort):
     """Serialized values in a table.
 
     Args:
@@ -31,20 +32,16 @@ class Values:
         self._database = database
 
     def get(self, name: str) -> bytes | None:
-        """A value, or None."""
         row = self._database.read(lambda tx: tx.execute(_GET, (tx.ns, name, tx.now)).fetchone())
         return None if row is None else row[0]
 
-    def set(self, name: str, value: bytes, nx: bool, ttl: int | None) -> bool:
-        """Store a value for `ttl` ms (None: for ever), with `nx` only if there is none; whether it was stored."""
-        return self._database.write(lambda tx: _set(tx, name, value, nx, ttl))
+    def put(self, name: str, value: bytes, ttl: int = FOR_EVER, only_new: bool = False) -> bool:
+        return self._database.write(lambda tx: _put(tx, name, value, ttl, only_new))
 
     def delete(self, name: str) -> bool:
-        """Delete a value; whether there was one."""
         return self._database.write(lambda tx: delete_each(tx, _DELETE, [name])) > 0
 
     def scan(self, pattern: str) -> Iterator[str]:
-        """The names that match a glob pattern, in alphabetical order, fetched in small pieces."""
         last = ""
         while True:
             after = last
@@ -57,8 +54,8 @@ class Values:
             yield from (name for (name,) in rows if fnmatchcase(name, pattern))
 
 
-def _set(tx: Transaction, name: str, value: bytes, nx: bool, ttl: int | None) -> bool:
-    if nx and tx.execute(_GET, (tx.ns, name, tx.now)).fetchone() is not None:
+def _put(tx: Transaction, name: str, value: bytes, ttl: int, only_new: bool) -> bool:
+    if only_new and tx.execute(_GET, (tx.ns, name, tx.now)).fetchone() is not None:
         return False
-    tx.execute(_SET, (tx.ns, name, end_of(tx.now, FOR_EVER if ttl is None else ttl), value))
+    tx.execute(_SET, (tx.ns, name, end_of(tx.now, ttl), value))
     return True

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, cast
 
 from alsek.core.clock import real_time as time
-from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -38,6 +37,7 @@ from alsek.storage.backends.redis.ports.codec import (
     taken_over_from,
 )
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
+from alsek.storage.backends.refusals import unknown_worker
 from alsek.storage.backends.states import MessageState
 
 _LONGEST_REQUEST: Final = 16
@@ -117,7 +117,7 @@ class RedisMessages(MessagePort):
             arguments += outcome_arguments(outcome)
         reply = self._of_worker("step", worker).run(arguments)
         if reply is None:
-            raise _unknown(worker)
+            raise unknown_worker(worker)
         due, waiting, suspects, refused, skipped, corrupt, claimed, *lost = reply
         return Step(
             [uuid.decode() for uuid in refused],
@@ -146,7 +146,7 @@ class RedisMessages(MessagePort):
         known = [b"%d" % token for token in tokens]
         reply = self._of_worker("renew", worker)(b"%d" % seq, b"%d" % worker.dlq_ttl, *known)
         if reply is None:
-            raise _unknown(worker)
+            raise unknown_worker(worker)
         return [uuid.decode() for uuid in reply]
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
@@ -217,7 +217,6 @@ class RedisMessages(MessagePort):
         return sorted(reply[i].decode() for i in range(0, len(reply), 2) if reply[i + 1])
 
     def dead_count(self, queue: str) -> int:
-        """How many dead letters a queue has; expired ones don't count. O(log n)."""
         return int(self._dead_queues(queue.encode())[1])
 
     def replay(self, submission: Submission, died_at: int) -> bool:
@@ -274,10 +273,3 @@ def _short(request: str) -> bytes:
 
 def _state(state: bytes) -> MessageState:
     return cast(MessageState, state.decode())
-
-
-def _unknown(worker: Worker) -> WorkerUnknownError:
-    return WorkerUnknownError(
-        f"worker {worker.id}: the store does not know it (any more): it was retired, or its lease of "
-        f"{worker.lease} ms ran out and what it held was given to others. It must register anew, under a new id."
-    )

@@ -11,8 +11,6 @@ from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.messages import CallMaker
 
-_PIECE = 500
-
 
 class RedisStatuses(StatusPort):
     """Statuses by uuid.
@@ -57,6 +55,6 @@ class RedisStatuses(StatusPort):
 
     def scan(self) -> Iterator[StatusRecord]:
         prefix = self._keys.status("")
-        for names in scan_keys(self._link, f"{prefix}*", _PIECE):
+        for names in scan_keys(self._link, f"{prefix}*"):
             uuids = [name.removeprefix(prefix) for name in names]
             yield from (record for record in self.get(uuids) if record is not None)

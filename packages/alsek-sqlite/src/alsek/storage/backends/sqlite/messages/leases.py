@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.records import TaskStatus, Worker
+from alsek.storage.backends.refusals import unknown_worker
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -76,9 +76,7 @@ def worker_state(tx: Transaction, worker: Worker) -> WorkerState:
     """
     row = tx.execute(_WORKER_STATE, (tx.ns, worker.id)).fetchone()
     if row is None:
-        raise WorkerUnknownError(
-            f"worker {worker.id} is not registered, or its lease ran out; it must register anew"
-        )
+        raise unknown_worker(worker)
     return WorkerState._make(row)
 
 

@@ -133,6 +133,9 @@ class SQLiteMessages(MessagePort):
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         return dead_letters.browse(self._database, queue)
 
+    def dead_count(self, queue: str) -> int:
+        return self._database.read(lambda tx: dead_letters.count(tx, queue))
+
     def dead_queues(self) -> list[str]:
         return self._database.read(dead_letters.queues)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Lost, Outcome, Step, TakenOver, Worker
+from alsek.storage.backends.refusals import late_step
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
@@ -65,7 +65,7 @@ class StepRunner:
             # The store may not know of that last step: it wrote nothing.
             state = self._database.read(lambda tx: worker_state(tx, worker))
             if seq < last.seq:
-                raise _too_old(worker, seq, last.seq)
+                raise late_step(worker, seq, last.seq)
             if last.idle is not None:
                 if _is_contact_due(state, worker, self._database.clock()):
                     self._database.write(note_contact)
@@ -151,7 +151,7 @@ class StepRunner:
 
 def _repeated(tx: Transaction, worker: Worker, state: WorkerState, seq: int) -> Step:
     if seq != state.seq:
-        raise _too_old(worker, seq, state.seq)
+        raise late_step(worker, seq, state.seq)
     note_contact(tx, state.contact)
     (text,) = tx.execute(_LAST_ANSWER, (state.id,)).fetchone()
     return step_answers.unpack(text, tx.now)._replace(claimed=claims.held(tx, state.id, seq))
@@ -173,7 +173,3 @@ def _is_contact_due(state: WorkerState, worker: Worker, now: int) -> bool:
 
 def _has_passed(time: int | None, now: int) -> bool:
     return time is not None and time <= now
-
-
-def _too_old(worker: Worker, seq: int, last: int | None) -> BackendError:
-    return BackendError(f"step {seq} of worker {worker.id} came after its step {last}")

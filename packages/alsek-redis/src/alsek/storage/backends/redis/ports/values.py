@@ -1,0 +1,49 @@
+"""Values by name, each a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alsek.storage.backends.ports import ValuePort
+from alsek.storage.backends.records import FOR_EVER
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.resp import Argument
+from alsek.storage.backends.redis.client.scan import scan_keys
+from alsek.storage.backends.redis.keys import Keys
+
+
+class RedisValues(ValuePort):
+    """Values as strings.
+
+    Args:
+        link: The connection to the server.
+        keys: The names of the keys.
+    """
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    def exists(self, name: str) -> bool:
+        return bool(self._link.call("EXISTS", self._keys.value(name)))
+
+    def put(self, name: str, value: bytes, ttl: int = FOR_EVER, only_new: bool = False) -> bool:
+        command: list[Argument] = ["SET", self._keys.value(name), value]
+        if ttl != FOR_EVER:
+            command += ["PX", ttl]
+        if only_new:
+            command.append("NX")
+        # A repeated SET NX would find the value that the first one stored.
+        return self._link.call(*command, repeat=not only_new) is not None
+
+    def get(self, name: str) -> bytes | None:
+        value: bytes | None = self._link.call("GET", self._keys.value(name))
+        return value
+
+    def delete(self, name: str) -> bool:
+        return bool(self._link.call("DEL", self._keys.value(name)))
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        prefix = self._keys.value("")
+        for names in scan_keys(self._link, prefix + pattern):
+            yield from (name.removeprefix(prefix) for name in names)

@@ -205,7 +205,7 @@ def test_a_connection_that_dies_while_one_waits(alone: RedisBackend) -> None:
     until(lambda: listeners(alone, channel) == 1)
     # Written without a note, as if it had been published while the connection was down.
     results.set(other, 5)
-    alone._link.call("RENAME", *(alone._open.keys.result(each.uuid) for each in (other, message)))
+    alone._link.call("RENAME", *(alone._ports.keys.result(each.uuid) for each in (other, message)))
     cut(alone)
     assert waiting.value() == 5
     assert not results.exists(message)

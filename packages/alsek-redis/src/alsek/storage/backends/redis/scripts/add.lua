@@ -5,8 +5,8 @@
 -- ARGV[2] request; from ARGV[3] on 9 a submission, each with another uuid
 -- Returns: for each 1 if it was accepted, else the state of the existing message: 'delayed', 'ready', 'claimed',
 --   'finished' (it is no longer stored), or 0 if its record can't be read
--- Needs: effects header submissions
--- Rarely: lookup
+-- Needs: effects first_due header submissions
+-- Rarely: end_message lookup
 local starts, uuids = {}, {}
 for i = 3, #ARGV, 9 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
 for _, i in ipairs(starts) do
@@ -24,11 +24,11 @@ end
 local answers = submit(starts, ARGV[2], known, removed)
 for n, state in pairs(states) do answers[n] = state end
 apply_effects()
-for _, new in ipairs(unplaced) do
-  call('HDEL', MESSAGES, new[1])
-  add_to_count(new[2], -1)
+if unplaced[1] then
+  for _, new in ipairs(unplaced) do rarely().end_message(new[1], new[2], 'unplaced') end
+  rarely().write_ends()
+  apply_effects()
+  return redis.error_reply('ALSEK WRONGTYPE: ' .. DELAYED .. ' and the ready messages of ' .. unplaced[1][2] ..
+    ' were both overwritten by somebody')
 end
-apply_effects()
-if unplaced[1] then return redis.error_reply('ALSEK WRONGTYPE: ' .. DELAYED .. ' and the ready messages of ' ..
-  unplaced[1][2] .. ' were both overwritten by somebody') end
 return answers

@@ -29,9 +29,5 @@ if status_ttl ~= '0' then
   if status_ttl == '-1' then call('SET', name, status) else call('SET', name, status, 'PX', status_ttl) end
   try('PUBLISH', C .. 'statuses:' .. uuid, status)
 end
-if new then
-  for _, list in ipairs(lists) do
-    if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
-  end
-end
+if new then wake(lists, true) end
 return 1

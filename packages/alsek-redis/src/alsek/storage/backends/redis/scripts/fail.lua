@@ -1,7 +1,7 @@
 -- Move a message to the dead letters, whoever holds it; a claim on it ends.
 -- ARGV[2] queue, ARGV[3] uuid, ARGV[4] dlq_ttl, ARGV[5] error
 -- Returns: 1, also if it is a dead letter already; 0 if it is in neither place
--- Needs: dead_letter_lookup dead_letters drop effects lookup status withdraw
+-- Needs: dead_letter_check dead_letter_lookup dead_letters detach effects end_message lookup status
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = lookup(uuid, queue)
@@ -9,8 +9,9 @@ if not h then return letter_exists(uuid, queue) and 1 or 0 end
 local place = locate(uuid, h)
 check_dead_letter_lists(queue)
 commit()
-take_away(uuid, h, place)
-drop(uuid, h)
+detach(uuid, h, place)
+end_message(uuid, queue, 'failed', h.request)
+write_ends()
 apply_effects()
 write_status(uuid, FAILED, h.status_ttl)
 dead_letter(uuid, queue, string.sub(record, h.body), ARGV[5], ARGV[4])

@@ -1,7 +1,7 @@
 -- What a worker holds now.
 -- KEYS[6] its claims
 -- Returns: flat, in no order: uuid, token, flags, record
--- Needs: header
+-- Needs: claim_header
 local answer, held = {}, call('HGETALL', KEYS[6])
 for i = 1, #held, 2 do
   local token, _, flags = parse_claim(held[i + 1])

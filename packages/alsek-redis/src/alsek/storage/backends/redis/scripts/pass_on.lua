@@ -2,5 +2,5 @@
 -- Returns: nothing
 -- Needs: ready_sets
 commit()
-pass_on(CLASSES)
-if POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
+any_waiting(CLASSES, true)
+if POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end

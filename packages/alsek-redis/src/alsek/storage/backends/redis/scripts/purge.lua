@@ -1,7 +1,7 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
 -- Returns: how many it was, and how many names it looked at: none is left once that is 0
--- Needs: dead_letter_lookup dead_letter_removal dead_letters
+-- Needs: dead_letter_check dead_letter_expiry dead_letter_lookup dead_letter_removal
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0
 check_dead_letter_lists(queue)

@@ -2,7 +2,7 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease
 -- Returns: nothing
--- Needs: leases
+-- Needs: heartbeat leases
 -- Flags: allow-oom
 local known = call('HEXISTS', KEYS[6], '') == 1
 call('ZSCORE', WORKERS, ARGV[2])

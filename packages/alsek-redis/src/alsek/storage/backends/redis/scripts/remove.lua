@@ -2,15 +2,16 @@
 -- tells of an end.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: drop effects lookup status withdraw
+-- Needs: detach effects end_message lookup result_channel status
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]
 local h = lookup(uuid, queue)
 if not h then return 0 end
 local place = locate(uuid, h)
 commit()
-take_away(uuid, h, place)
-drop(uuid, h)
+detach(uuid, h, place)
+end_message(uuid, queue, 'removed', h.request)
+write_ends()
 apply_effects()
 if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[@FAILED@@SUCCEEDED@]|') then
   write_status(uuid, @UNKNOWN@, h.status_ttl)

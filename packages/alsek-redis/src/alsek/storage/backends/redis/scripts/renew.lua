@@ -3,7 +3,8 @@
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens that it
 -- knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: dead_letters effects give_back header leases status
+-- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed status
+-- Rarely: end_message give_back
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
@@ -12,17 +13,21 @@ read_first_due()
 heartbeat(tonumber(ARGV[3]))
 extend_lease(worker, ARGV[3])
 
-local known, revoked = {}, {}
+local known, given_back, revoked = {}, {}, {}
 for i = 6, #ARGV do known[tonumber(ARGV[i])] = true end
 for i = 1, #held, 2 do
   local uuid = held[i]
   local token, seq, flags, h = parse_claim(held[i + 1])
   if h and seq <= last and not known[token] then
-    call('HDEL', claims, uuid)
-    give_back(uuid, h, flags, 0, SUBMITTED, ARGV[5])
+    given_back[#given_back + 1] = uuid
+    rarely().give_back(uuid, h, flags, 0, SUBMITTED, ARGV[5])
   elseif h and h.revoked == '1' then
     revoked[#revoked + 1] = uuid
   end
+end
+if given_back[1] then
+  leave_claimed(claims, given_back)
+  rarely().write_ends()
 end
 apply_effects()
 remove_some_expired_letters(5)

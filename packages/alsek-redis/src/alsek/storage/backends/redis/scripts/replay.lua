@@ -1,7 +1,7 @@
 -- Take a dead letter back among the messages, in place of its letter. That its uuid finished is no hindrance.
 -- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[10]; ARGV[11] when the letter was written
 -- Returns: 1, also if that letter was taken back before; 0 if there is none, or such a message is stored
--- Needs: dead_letter_lookup dead_letter_removal dead_letters effects submissions
+-- Needs: dead_letter_check dead_letter_lookup dead_letter_removal effects first_due submissions
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and
   string.match(call('GETRANGE', P .. 'letters:' .. uuid .. '\n' .. queue, '0', '20'), '^%d+')

@@ -4,30 +4,15 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: dedup_window effects outcomes status
--- Rarely: give_back
+-- Needs: dedup_window effects end_message first_due outcomes status
+-- Rarely: forget_worker repeated_retirement
 -- Flags: allow-oom
--- Of the outcomes from ARGV[4] on the uuids of those whose token is not among `accepted` (each between two blanks),
--- or stood before it already.
-local function unaccepted(accepted)
-  local refused, seen, i = {}, {}, 4
-  while i <= #ARGV do
-    local uuid, token = ARGV[i + 1], ARGV[i + 2]
-    if ARGV[i] ~= 'C' then
-      if seen[token] or not string.find(accepted, ' ' .. token .. ' ', 1, true) then refused[#refused + 1] = uuid end
-      seen[token] = true
-    end
-    i = i + WIDTH[ARGV[i]]
-  end
-  return refused
-end
-
 local worker = ARGV[2]
 local answered = P .. 'retired:' .. worker
 local known = call('ZSCORE', WORKERS, worker)
 if not known then
   local at, tokens = string.match(call('GET', answered) or '', '^(%d+)|(.*)$')
-  return unaccepted(at and at + WINDOW > NOW and tokens or ' ')
+  return rarely().unaccepted(at and at + WINDOW > NOW and tokens or ' ')
 end
 local _, apply = prepare_outcomes(KEYS[6], 4, ARGV[3])
 read_first_due()
@@ -37,5 +22,6 @@ if accepted[1] then
   call('SET', answered, int(NOW) .. '| ' .. table.concat(accepted, ' ') .. ' ', 'PX', WINDOW)
 end
 rarely().forget_worker(worker, 0, SUBMITTED, ARGV[3])
+write_ends()
 apply_effects()
 return refused

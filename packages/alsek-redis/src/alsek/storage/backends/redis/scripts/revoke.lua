@@ -1,7 +1,7 @@
 -- Mark a message as revoked where it is, and call its holder; if it has none, tell those who wait for the result.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: header lookup status
+-- Needs: claim_header header lookup result_channel wakeups
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = lookup(uuid, queue)
 if not h then return 0 end
@@ -10,13 +10,13 @@ commit()
 h.revoked = '1'
 call('HSET', MESSAGES, uuid, format(h) .. string.sub(record, h.body))
 if worker then
-  local claims, calls = P .. 'claims:' .. worker, P .. 'calls:' .. worker
+  local claims = P .. 'claims:' .. worker
   local token, seq, flags, held = parse_claim(call('HGET', claims, uuid) or '')
   if held then
     held.revoked = '1'
     call('HSET', claims, uuid, int(token) .. '|' .. int(seq) .. '|' .. flags .. '|' .. format(held))
   end
-  if call('EXISTS', calls) == 0 then call('RPUSH', calls, '1') end
+  wake({ P .. 'calls:' .. worker }, true)
 else
   publish_result(uuid)
 end

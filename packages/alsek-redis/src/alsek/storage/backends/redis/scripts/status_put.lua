@@ -2,7 +2,7 @@
 -- ARGV[2] uuid, ARGV[3] status, ARGV[4] details, ARGV[5] ttl, ARGV[6] '1' for only if there is none,
 -- ARGV[7] what the stored one must begin with (status|timestamp|), or ''
 -- Returns: whether it was stored
--- Needs: status
+-- Needs: status ttl
 local key = P .. 'statuses:' .. ARGV[2]
 if ARGV[6] == '1' and call('EXISTS', key) == 1 then return 0 end
 if ARGV[7] ~= '' and string.sub(call('GET', key) or '', 1, #ARGV[7]) ~= ARGV[7] then return 0 end

@@ -9,8 +9,8 @@
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
 -- eighth, only if workers were lost, is flat (worker, how many messages it held)
--- Needs: choice claims effects leases outcomes promote_if_due ready_sets takeover
--- Rarely: repeated_step
+-- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
+-- Rarely: faults repeated_step
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
@@ -35,26 +35,19 @@ else
 end
 
 local next_due = promote_if_due(ARGV[5], repeated)
-if not repeated then
-  take_over(worker, ARGV[5])
-  apply_effects()
-end
-
 local barred, found = false, false
 if not repeated then
+  take_over(worker, ARGV[5])
+  write_ends()
+  apply_effects()
   local entries = {}
   if alone ~= '' and call('HEXISTS', claims, alone) == 0 then alone = '' end
   barred = limit > 0 and alone ~= ''
   if limit > 0 and not barred then
-    local holds_nothing = POLICY ~= 'freely' and call('HLEN', claims) <= 1
-    claimed, found = claim(choose(limit, holds_nothing), seq, entries)
+    claimed, found = claim(choose(limit, POLICY ~= 'freely' and call('HLEN', claims) <= 1), seq, entries)
     if found and POLICY ~= 'freely' then alone = found end
   end
-  for _, found_out in ipairs({ broken, faults }) do
-    for name, fault in pairs(found_out) do
-      corrupt[#corrupt + 1], corrupt[#corrupt + 2], corrupt[#corrupt + 3] = '', name, fault
-    end
-  end
+  if next(broken) or next(faults) then rarely().report_faults() end
   said = ''
   if refused[1] or skipped[1] or corrupt[1] then
     said = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt })
@@ -62,11 +55,12 @@ if not repeated then
   entries[#entries + 1] = ''
   entries[#entries + 1] = seq .. ' ' .. alone .. '\n' .. said
   bulk('HSET', claims, entries)
+  write_ends()
   apply_effects()
 end
 
 -- A worker that may take nothing now would be woken by the very token that it leaves, again and again.
-local waiting = not faults[COUNTERS] and (barred and any_waiting(CLASSES) or not barred and pass_on(CLASSES))
-if found and POLICY ~= 'freely' then pass_on({ 'suspects:' }) end
+local waiting = not faults[COUNTERS] and any_waiting(CLASSES, not barred)
+if found and POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end
 local suspects = POLICY ~= 'freely' and any_waiting({ 'suspects:' })
 return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken_over }

@@ -40,22 +40,3 @@ end
 local function int(number)
   return string.format('%d', number)
 end
-
--- A command of any number of arguments, in pieces that Lua's stack can take (an even number each).
-local function bulk(command, key, list)
-  for i = 1, #list, 1000 do
-    call(command, key, unpack(list, i, math.min(i + 999, #list)))
-  end
-end
-
--- HMGET of any number of fields.
-local function fetch(key, fields)
-  if #fields <= 1000 then return call('HMGET', key, unpack(fields)) end
-  local values = {}
-  for i = 1, #fields, 1000 do
-    for n, value in ipairs(call('HMGET', key, unpack(fields, i, math.min(i + 999, #fields)))) do
-      values[i + n - 1] = value
-    end
-  end
-  return values
-end

@@ -1,8 +1,9 @@
--- Choosing what a worker is given next. It stands in its ready sets until claim() takes it.
+-- Chooses the messages that a worker is given next. They stay in their ready sets until claim() in shared/claims.lua.
 -- Needs: effects ready_sets
 -- Rarely: ready_set_order
 
--- Up to `want` of what stands in these rooms of a queue, best first, added to `picked`.
+-- Add up to `want` messages from the ready sets of a queue to `picked`, best first. `classes` are among 'ready:' and
+-- 'suspects:'.
 local function pick(queue, classes, want, picked)
   local sets, last = {}, int(want - 1)
   for _, class in ipairs(classes) do
@@ -32,37 +33,28 @@ local function pick(queue, classes, want, picked)
   end
 end
 
--- Out of their ready sets.
-local function take(sets)
-  for _, set in ipairs(sets) do
-    call('ZREMRANGEBYRANK', set.key, '0', int((set.at - 1) / 2 - 1))
-    if not set.list[set.at] and call('EXISTS', set.key) == 0 then call('ZREM', set.index, set.queue) end
-  end
-end
-
--- Nearly always there is none: one look at their indexes saves four into the sets.
-local function any_suspects()
-  local indexes = {}
-  for n, wish in ipairs(WISHES) do indexes[n] = P .. 'suspects:' .. wish end
-  return call('EXISTS', unpack(indexes)) > 0
-end
-
 local function new_picked()
   return { uuids = {}, queue = {}, suspect = {}, sets = {} }
 end
 
--- What this worker is given now, by its queues in order, then by place: a suspect alone, if it comes first, and only
--- to one that holds nothing.
-local function choose(limit, holds_nothing)
+-- What this worker is given now: by its queues in order, then by priority and arrival. A suspect is given alone, if it
+-- comes first, and only to a worker that may take one now (`with_suspect`), because it holds nothing.
+local function choose(limit, with_suspect)
   local picked, n = new_picked(), 0
-  local careful = POLICY ~= 'freely' and holds_nothing and any_suspects()
+  local careful = false
+  if with_suspect then
+    -- Nearly always there is no suspect: one look at the indexes saves four at the sets.
+    local indexes = {}
+    for k, wish in ipairs(WISHES) do indexes[k] = P .. 'suspects:' .. wish end
+    careful = call('EXISTS', unpack(indexes)) > 0
+  end
   local classes = careful and { 'suspects:', CLASSES[1] } or CLASSES
   local queue = next_queue(0, nil, classes)
   while queue and #picked.uuids < limit do
     if careful and not picked.uuids[1] then
       pick(queue, classes, 1, picked)
       if picked.suspect[1] then break end
-      picked = new_picked() -- another comes before it: that is picked with what follows
+      picked = new_picked() -- another message comes before the suspect: it is picked below, with those after it
     end
     pick(queue, CLASSES, limit - #picked.uuids, picked)
     n = n + 1

@@ -1,17 +1,23 @@
--- Handing out messages.
+-- Hands out messages.
 -- ARGV[5] the worker's dlq_ttl
--- Needs: choice status
--- Rarely: dead_letters
+-- Needs: fetch leave_ready status
+-- Rarely: unreadable_records
 
--- Claim what was picked. Answers uuid, token, flags, record of each, and the uuid of a suspect among them or
--- false; notes the claims in `entries`.
+-- Transition: a message becomes claimed. Only this function does that; step.lua writes the entries into the worker's claims.
+local function enter_claimed(entries, uuid, claim_text)
+  entries[#entries + 1] = uuid
+  entries[#entries + 1] = claim_text
+end
+
+-- Claim what choose() has picked, and note the claims in `entries`.
+-- Answers a flat list: uuid, token, flags, record of each; and the uuid of a suspect among them, or false.
 local function claim(picked, seq, entries)
   local uuids, answer, at, alone = picked.uuids, {}, 0, false
   if not uuids[1] then return answer, alone end
   local token = call('HINCRBY', COUNTERS, 'token', int(#uuids))
   if not token then return answer, alone end
   token = token - #uuids
-  take(picked.sets)
+  for _, set in ipairs(picked.sets) do leave_ready(set) end
   for n, record in ipairs(fetch(MESSAGES, uuids)) do
     local expiry, status_ttl, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]
@@ -19,8 +25,7 @@ local function claim(picked, seq, entries)
       local flags = picked.suspect[n] and 1 or 0
       if expiry ~= '0' and tonumber(expiry) < NOW then flags = flags + 2 end
       local mine = int(token + n)
-      entries[#entries + 1] = uuid
-      entries[#entries + 1] = mine .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1)
+      enter_claimed(entries, uuid, mine .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1))
       write_status(uuid, RUNNING, status_ttl)
       alone = alone or picked.suspect[n] and uuid
       answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, mine, flags, record

@@ -1,4 +1,4 @@
--- Deletes dead letters; shared/dead_letter_lookup.lua describes their keys.
+-- Deletes single dead letters; shared/dead_letter_lookup.lua describes their keys.
 
 local function delete_letter(uuid, queue)
   call('ZREM', P .. 'dead:' .. queue, uuid)

@@ -1,34 +1,21 @@
--- What a step notes on its way, done at its end by apply_effects() in few commands, and the waking of who sleeps.
--- *Everything* that makes a message ready goes through here.
--- Needs: wakeups
+-- Collects the writes of a step; apply_effects() does them at its end in few commands.
+-- Needs: bulk wakeups
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts = {}, {}, {}, {}
--- For the caller to hear of: queues (or indexes) that somebody overwrote, and records that can't be read (uuid, queue,
--- reason).
+-- For the answer of a step: ready sets and indexes that are overwritten (queue or key -> error), and unreadable records
+-- (uuid, queue, reason).
 local broken, corrupt = {}, {}
--- Messages for which there is no place, since the delayed ones were overwritten too: only where nobody looked before.
+-- Messages (uuid, queue) that could be stored neither in their ready set nor among the delayed messages, because both are
+-- overwritten. Empty if the caller read DELAYED before its first write.
 local unplaced = {}
 
--- Leave one token on each list that a sleeper who may take it waits on, where there is none.
-local function wake(wish, queue)
-  local lists = token_lists(wish, queue)
-  if call('EXISTS', unpack(lists)) == #lists then return end
-  for _, list in ipairs(lists) do
-    if call('EXISTS', list) == 0 then call('RPUSH', list, '1') end
-  end
-end
-
--- When the first delayed message is due, nil if none is delayed. What may delay something looks before its first write.
-local first_due
-local function read_first_due()
-  first_due = tonumber(call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')[2])
-end
-
+-- Change the number of messages of a queue.
 local function add_to_count(queue, change)
   counts[queue] = (counts[queue] or 0) + change
 end
 
--- A set that some stranger overwrote must not hold up the other queues: what belongs there tries again later.
+-- Write records, counts and ready sets, and wake workers for each ready set that something was added to. A ready set that
+-- is overwritten does not stop the others: its messages are delayed and tried again later.
 local function apply_effects()
   if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
@@ -45,7 +32,7 @@ local function apply_effects()
       done = try('ZADD', set, unpack(members, i, math.min(i + 999, #members)))
     end
     if type(done) == 'number' then
-      wake(group.wish, queue)
+      wake(token_lists(group.wish, queue))
     else
       broken[queue] = done.err
       for i = 2, #members, 2 do

@@ -1,5 +1,5 @@
--- Where a message stands, for those who act on it without regard to its holder.
--- Needs: header
+-- Finds a message and its state, whichever worker holds it.
+-- Needs: header member
 
 -- The header of a message of this queue, and its record; nil if there is none.
 local function lookup(uuid, queue)
@@ -8,9 +8,9 @@ local function lookup(uuid, queue)
   if h and h.queue == queue then return h, record end
 end
 
--- 'delayed', 'ready' or 'claimed'; of a ready one the room that it stands in too.
+-- 'delayed', 'ready' or 'claimed'; of a ready one also the class of its ready set.
 local function state_of(uuid, h)
-  local place = place_of(h, uuid)
+  local place = member_of(h, uuid)
   if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
   for _, class in ipairs({ 'ready:', 'suspects:' }) do
     local score = try('ZSCORE', P .. class .. h.wish .. ':' .. h.queue, place)
@@ -19,14 +19,14 @@ local function state_of(uuid, h)
   return 'claimed'
 end
 
--- The workers are few, so that no step has to keep who holds what.
+-- The worker that holds a message; nil if none does. There are few workers, so all are asked and no step has to keep this.
 local function holder_of(uuid)
   for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
     if try('HEXISTS', P .. 'claims:' .. worker, uuid) == 1 then return worker end
   end
 end
 
--- Where a message waits, or which worker holds it; reads only, so it is called before the first write.
+-- Where a message waits, or which worker holds it, for detach(). Called before the first write.
 local function locate(uuid, h)
   local state, class = state_of(uuid, h)
   return { state = state, class = class, worker = state == 'claimed' and holder_of(uuid) }

@@ -1,20 +1,20 @@
--- What becomes of the messages that a worker reports. An outcome begins with a letter and its width:
+-- Accepts or refuses the outcomes that a worker reports. An outcome begins with a letter and its width:
 --   F uuid token                                succeeded, with nothing to keep
 --   S uuid token result_ttl progenitor result   succeeded, with a result
---   T uuid token delay payload                  to be run again
---   D uuid token dlq_ttl error                  never to be run again
+--   T uuid token delay payload                  to be retried
+--   D uuid token dlq_ttl error                  failed for good
 --   R uuid token                                released
 --   L uuid token suspect                        lost
 --   C and a submission                          the callback of the outcome before it
--- Needs: finished_uuids result status
+-- Needs: end_message fetch leave_claimed result status
 -- Rarely: rare_outcomes submissions
 local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 10 }
 
--- The outcomes from ARGV[first] on, of the worker whose claims these are. Answers what the worker's line (its field '')
--- says, and a function that applies them; that answers the uuids that were refused, those of callbacks that exist
--- already, and the tokens that were accepted.
+-- Read the claims for the outcomes from ARGV[first] on; nothing is written yet. Answers the worker's line (field '' of its
+-- claims), and a function that applies the outcomes. That function answers the uuids that were refused, those of
+-- callbacks that exist already, and the tokens that were accepted.
 local function prepare_outcomes(claims, first, dlq_ttl)
-  local fields, refused, skipped, ended, starts, tokens = { '' }, {}, {}, {}, {}, {}
+  local fields, refused, skipped, accepted_uuids, starts, tokens = { '' }, {}, {}, {}, {}, {}
   local i = first
   while i <= #ARGV do
     if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
@@ -31,13 +31,13 @@ local function prepare_outcomes(claims, first, dlq_ttl)
       else
         n = n + 1
         local token, status_ttl, request, queue = string.match(entries[n] or '', TO_FINISH)
-        accepted = token == ARGV[i + 2] and not ended[uuid]
+        accepted = token == ARGV[i + 2] and not accepted_uuids[uuid]
         if accepted then
-          ended[uuid] = true
-          ended[#ended + 1] = uuid
+          accepted_uuids[uuid] = true
+          accepted_uuids[#accepted_uuids + 1] = uuid
           tokens[#tokens + 1] = token
           if kind == 'F' or kind == 'S' then
-            leave(uuid, request, queue)
+            end_message(uuid, queue, 'succeeded', request)
             if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
             write_status(uuid, SUCCEEDED, status_ttl)
           else
@@ -49,8 +49,8 @@ local function prepare_outcomes(claims, first, dlq_ttl)
       end
       i = i + WIDTH[kind]
     end
-    bulk('HDEL', claims, ended)
-    forget_gone()
+    leave_claimed(claims, accepted_uuids)
+    write_ends()
     if starts[1] then
       for k, answer in ipairs(rarely().submit(starts)) do
         if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end

@@ -1,9 +1,8 @@
--- Delayed messages: whether any is due.
--- Needs: effects
+-- Promotes delayed messages if any is due.
+-- Needs: first_due
 -- Rarely: promotion
 
--- Make what is due ready, unless the caller only looks. Answers the milliseconds until the next one is, -1 if none is
--- delayed.
+-- With `only_look` nothing changes. Answers the milliseconds until the next message is due, -1 if none is delayed.
 local function promote_if_due(dlq_ttl, only_look)
   if not first_due then return -1 end
   local left = first_due - NOW

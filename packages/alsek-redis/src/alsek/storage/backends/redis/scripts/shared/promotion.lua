@@ -1,17 +1,18 @@
--- Delayed messages that are due become ready, some at a time; each takes the arrival number of this moment, and its
--- ttl counts from when it was due, however late this is.
--- Answers the milliseconds until the next one is due, -1 if none is delayed.
--- Needs: dead_letters enqueue header
+-- Delayed messages that are due become ready.
+-- Needs: enter header leave_delayed unreadable_records
+
+-- At most a batch at a time. Each takes the arrival number of this moment; its ttl counts from when it was due, however late
+-- this is. Answers the milliseconds until the next one is due, -1 if none is delayed.
 local function promote(dlq_ttl)
   local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, @promotion_batch@)
   if not due[1] then return -1 end
-  call('ZREMRANGEBYRANK', DELAYED, '0', int(#due / 2 - 1))
-  local uuids, queues, since = {}, {}, {}
+  local members, uuids, queues, since = {}, {}, {}, {}
   for i = 1, #due, 2 do
     local n = #uuids + 1
     uuids[n], queues[n] = string.match(due[i], '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
-    since[n] = tonumber(due[i + 1])
+    members[#members + 1], since[n] = due[i], tonumber(due[i + 1])
   end
+  leave_delayed(members)
   local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids))
   for n, record in ipairs(uuids[1] and call('HMGET', MESSAGES, unpack(uuids)) or {}) do
     local h = record and parse(record)

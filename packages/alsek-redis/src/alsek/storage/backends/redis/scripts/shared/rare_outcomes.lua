@@ -1,5 +1,5 @@
--- What an outcome does to the message. Nothing is written under its claim's key here: the caller, prepare_outcomes(), does that.
--- Needs: dead_letters enqueue finished_uuids give_back header status
+-- Applies the outcomes that are less frequent than success. The caller, prepare_outcomes(), ends the claims.
+-- Needs: claim_header dead_letters end_message enter give_back header status
 local APPLY = {
   T = function(uuid, h, i)
     local pause = tonumber(ARGV[i + 3])
@@ -10,7 +10,7 @@ local APPLY = {
   end,
   D = function(uuid, h, i)
     local record = call('HGET', MESSAGES, uuid) or ''
-    leave(uuid, h.request, h.queue)
+    end_message(uuid, h.queue, 'died', h.request)
     write_status(uuid, FAILED, h.status_ttl)
     dead_letter(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
   end,
@@ -21,7 +21,7 @@ local APPLY = {
   end,
 }
 
--- Apply an outcome of this kind to the message that the worker holds by `claim`; it begins at ARGV[i].
+-- Apply an outcome of this kind, which begins at ARGV[i], to the message of this claim.
 local function apply_outcome(kind, uuid, claim, i, dlq_ttl)
   local _, _, flags, h = parse_claim(claim)
   APPLY[kind](uuid, h, i, flags, dlq_ttl)

@@ -1,6 +1,6 @@
--- Choosing between several ready sets.
+-- Compares ready sets and queues.
 
--- The set whose head has the best (priority, arrival).
+-- The set whose next message has the lowest (priority, arrival).
 local function best_set(sets)
   local best, score, place
   for _, set in ipairs(sets) do
@@ -15,7 +15,7 @@ local function best_set(sets)
   return best
 end
 
--- In bytes, as ZRANGEBYLEX compares; "<" goes by the server's locale.
+-- Whether a comes before b in bytes, which is the order of ZRANGEBYLEX; Lua's "<" depends on the server's locale.
 local function comes_before(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)

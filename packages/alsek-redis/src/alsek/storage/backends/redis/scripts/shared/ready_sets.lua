@@ -1,7 +1,7 @@
--- Which ready sets a worker takes from, and whether they hold anything.
+-- Which ready sets a worker takes from, and whether they hold anything. A ready set has a class: 'ready:' or 'suspects:'.
 -- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy,
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
--- Needs: effects
+-- Needs: effects wakeups
 -- Rarely: ready_set_order
 local WISHES = { 'a', string.sub(ARGV[3], 1, 1) }
 if ARGV[3] == 'any' then WISHES = { 'a', 't', 'p' } end
@@ -9,7 +9,7 @@ local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
 local CLASSES = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
 
--- The worker's next queue after its n-th, `last`; nil after the last one.
+-- The queue after `last`, which is the worker's n-th; nil after the last one.
 local function next_queue(n, last, classes)
   if N_QUEUES >= 0 then return n < N_QUEUES and ARGV[8 + n] or nil end
   local best
@@ -25,8 +25,8 @@ local function next_queue(n, last, classes)
   return best
 end
 
--- Whether anything waits in these rooms; each set that has something is given to `found`.
-local function any_waiting(classes, found)
+-- Whether any ready set of these classes holds a message for this worker; with `wake_workers` every such set wakes one more.
+local function any_waiting(classes, wake_workers)
   local any = false
   for _, class in ipairs(classes) do
     for _, wish in ipairs(WISHES) do
@@ -34,18 +34,13 @@ local function any_waiting(classes, found)
       for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
         local queue = N_QUEUES >= 0 and ARGV[n]
         if not broken[queue or set] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
-          if not found then return true end
+          if not wake_workers then return true end
           any = true
           queue = queue or call('ZRANGE', set, '0', '0')[1]
-          if queue then found(wish, queue) end
+          if queue then wake(token_lists(wish, queue)) end
         end
       end
     end
   end
   return any
-end
-
--- Wake the next sleeper of every queue that has something left for this worker.
-local function pass_on(classes)
-  return any_waiting(classes, wake)
 end

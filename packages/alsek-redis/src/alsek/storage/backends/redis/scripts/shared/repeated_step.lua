@@ -1,7 +1,7 @@
--- Answering a step that was sent again.
--- Needs: header
+-- Answers a step that was sent again.
+-- Needs: claim_header
 
--- What the step `seq` handed out and is still held, as claim() answered it.
+-- The messages that step `seq` handed out and that the worker still holds, in the form of claim()'s answer.
 local function claims_of_step(claims, seq)
   local mine, answer, held = {}, {}, call('HGETALL', claims)
   for i = 1, #held, 2 do

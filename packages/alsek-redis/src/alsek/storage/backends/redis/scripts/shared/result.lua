@@ -1,9 +1,10 @@
--- Writing and publishing a result: timestamp|token|payload; one with a progenitor is timestamp|token^write|payload, where
--- `write` is its score in the index of that progenitor. An entry of the index with another score is out of date.
--- Needs: status
+-- Writes and publishes results. A result is timestamp|token|payload; one with a progenitor is
+-- timestamp|token^write|payload, where `write` is its score in the progenitor's index. An entry of the index with another
+-- score is out of date.
+-- Needs: index_ttl result_channel status ttl
 
--- The index lives as long as the longest-lived result in it; each write looks at two others, so that what is gone
--- makes up no more than about half of it, however long the chain goes on.
+-- Store a result for `ttl` ms (text). The index lives as long as its longest-lived result. Each write looks at two other
+-- entries and removes those whose result has expired, so that these stay below about half of the index.
 local function write_result(uuid, payload, ttl, token, progenitor)
   local index, left, others = progenitor ~= '' and P .. 'descendants:' .. progenitor, -2, {}
   local write

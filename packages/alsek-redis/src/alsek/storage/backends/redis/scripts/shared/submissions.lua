@@ -1,10 +1,10 @@
--- Taking in new messages, and knowing which are.
--- Needs: dead_letter_removal dedup_window effects enqueue header status
+-- Stores new messages, and finds out which ones are new.
+-- Needs: dead_letter_removal dedup_window effects enter fetch header status
 
--- For each uuid the request that it was taken in with, '' for a record that can't be read; nil if it was not. Second,
--- those whose message was removed by hand: they are new to every other request.
--- Uuids that are gone stand in one hash for each half of the window: uuid -> offset in it|request, and a '|' if removed
--- by hand. The newest entry counts, and before it a message that is stored.
+-- By uuid: the request that submitted its message ('' if the record can't be read); nil if there was no message within
+-- the window. Second: the uuids whose message was ended by hand; they are new to every other request.
+-- Uuids of ended messages are in one hash for each half of the window: uuid -> offset in it|request, and a '|' if ended
+-- by hand. A stored message counts before these entries, and a newer entry before an older one.
 local function requests_of(uuids)
   local found, removed = {}, {}
   for half = HALF - WINDOW / SPAN, HALF do
@@ -23,17 +23,17 @@ local function requests_of(uuids)
   return found, removed
 end
 
--- Remove what is left of an earlier message of this uuid; its letter only if that is in the same queue.
+-- Delete what is left of an earlier message of this uuid; its dead letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
   call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
   delete_letter(uuid, queue)
 end
 
--- Each of `starts` is where one begins in ARGV: uuid, queue, payload, priority, wish, delay, ttl, status_ttl, tail;
--- the wish is a capital letter if the uuid may have been used before.
--- Answers 1 for accepted, 0 for a uuid that is not new. One that was taken in under the request `by` counts as
--- accepted again; without a request (`by` is nil: a callback) none does. `known` and `removed` are as of requests_of(),
--- if the caller has asked for them.
+-- Store the messages that are new. Each of `starts` is where a submission begins in ARGV: uuid, queue, payload, priority,
+-- wish, delay, ttl, status_ttl, tail; the wish is a capital letter if the uuid may have been used before.
+-- Answers 1 for an accepted one, 0 for a uuid that is not new. A submission that was accepted under the request `by` before
+-- is accepted again; without a request (a callback, a replay) none is. `known` and `removed` are requests_of()'s answers,
+-- if the caller has them.
 local function submit(starts, by, known, removed)
   local request = by or '-'
   removed = removed or {}

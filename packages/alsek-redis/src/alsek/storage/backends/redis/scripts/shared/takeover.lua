@@ -1,10 +1,11 @@
--- Workers whose lease has ended.
+-- Takes over what workers hold whose lease has ended.
 -- Needs: status
--- Rarely: give_back
+-- Rarely: forget_worker
 
+-- For the answer of a step, flat: worker, how many messages it held. nil if there was none.
 local taken_over
 
--- What lost workers held; `self` is evidently alive. At most 20 workers a step.
+-- Give back what such workers hold, with one loss more; at most 20 workers a step. `self` calls, so it is alive.
 local function take_over(self, dlq_ttl)
   local first = call('ZRANGE', WORKERS, '0', '0', 'WITHSCORES')
   if not first[1] or tonumber(first[2]) > NOW then return end

@@ -1,11 +1,14 @@
--- Notes in which state a message is to be; apply_effects() in shared/effects.lua writes it.
--- Needs: effects header
+-- Transitions: a message becomes ready or delayed. Only these functions do that, and add_one.lua for a new message that is
+-- ready at once; enter_claimed() in shared/claims.lua is the third.
+-- Needs: effects first_due member wakeups
 
+-- Store a record; apply_effects() writes it.
 local function write_record(uuid, record)
   records[#records + 1] = uuid
   records[#records + 1] = record
 end
 
+-- Make a message ready; apply_effects() adds it to its ready set and wakes a worker.
 local function enter_ready(h, uuid, suspect)
   local class = suspect and 'suspects:' or 'ready:'
   local name = class .. h.wish .. ':' .. h.queue
@@ -17,14 +20,14 @@ local function enter_ready(h, uuid, suspect)
   end
   local members = group.members
   members[#members + 1] = h.priority
-  members[#members + 1] = place_of(h, uuid)
+  members[#members + 1] = member_of(h, uuid)
 end
 
--- Whoever sleeps keeps a timer for the first due time, so one must hear of a new first.
+-- Delay a message until `due`. Workers sleep until the first due time that they know of, so an earlier one wakes them.
 local function enter_delayed(h, uuid, due)
-  call('ZADD', DELAYED, int(due), place_of(h, uuid) .. '\n' .. h.queue)
+  call('ZADD', DELAYED, int(due), member_of(h, uuid) .. '\n' .. h.queue)
   if not first_due or due < first_due then
     first_due = due
-    wake(h.wish, h.queue)
+    wake(token_lists(h.wish, h.queue))
   end
 end

@@ -1,0 +1,76 @@
+"""Each transition of a message is written by one function, so that a feature that belongs to it has one place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
+
+#: Every command that moves a message between states, ends one or wakes a worker: what it is given, and where it stands.
+#: ``add_one.lua`` does in few commands what ``enter_ready()`` does, for a new message that is ready at once.
+WRITES: Final = {
+    # Records.
+    ("HSET", "MESSAGES"): {"effects", "add_one", "revoke"},
+    ("HDEL", "MESSAGES"): {"end_message"},
+    ("HINCRBY", "QUEUES"): {"effects", "add_one"},
+    ("HDEL", "QUEUES"): {"effects"},
+    # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
+    ("ZADD", "set"): {"effects", "add_one"},
+    ("ZADD", "P .. group.index"): {"effects"},
+    ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
+    ("ZREM", "set.key"): {"leave_ready"},
+    ("ZREMRANGEBYRANK", "set.key"): {"leave_ready"},
+    ("ZREM", "set.index"): {"leave_ready"},
+    ("ZREM", "P .. group.index"): {"effects"},
+    ("ZREM", "P .. class .. wish"): {"choice"},
+    # Delayed messages.
+    ("ZADD", "DELAYED"): {"enter", "effects"},
+    ("ZREM", "DELAYED"): {"leave_delayed"},
+    # Claims. The field '' is the worker's line; revoke writes the mark into a claim that there is.
+    ("HSET", "claims"): {"step", "revoke"},
+    ("HSET", "KEYS[6]"): {"register"},
+    ("HDEL", "claims"): {"leave_claimed"},
+    ("DEL", "P .. 'claims:' .. worker"): {"forget_worker"},
+    # Tokens that wake workers. Those of an empty queue are deleted.
+    ("RPUSH", "list"): {"wakeups"},
+    ("DEL", "P .. 'wake:thread:' .. queue"): {"effects"},
+    # Uuids of ended messages.
+    ("HSET", "finished"): {"end_message"},
+    ("PEXPIRE", "finished"): {"end_message"},
+}
+
+#: Writes to other keys: what a key expression of theirs looks like.
+_OTHERS: Final = re.compile(
+    r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|name$"
+    r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks)"
+)
+_WRITE: Final = re.compile(
+    r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"
+    r"|[RL]PUSH|[RL]POP|S(?:ADD|REM)|DEL|UNLINK|RENAME|P?EXPIRE|PERSIST)', ([^,()]+)"
+)
+
+
+def _writes(path: Path) -> set[tuple[str, str]]:
+    code = re.sub(r"--.*", "", path.read_text("utf-8"))
+    return {(command, key.strip()) for command, key in _WRITE.findall(code)}
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *FRAGMENTS], ids=lambda path: path.stem)
+def test_each_transition_is_written_in_one_place(path: Path) -> None:
+    """No file writes to where messages stand, but those that are listed here for that command."""
+    for write in _writes(path):
+        if write in WRITES:
+            assert path.stem in WRITES[write], write
+        else:
+            assert _OTHERS.match(write[1]), write
+
+
+def test_every_place_that_is_listed_is_there() -> None:
+    """The list above is not longer than it must be."""
+    found = {path.stem: _writes(path) for path in (*SCRIPTS, *FRAGMENTS)}
+    for write, places in WRITES.items():
+        assert places == {stem for stem, writes in found.items() if write in writes}, write

@@ -99,19 +99,19 @@ def _work(case: str, where: str, messages: int) -> None:
 def _execute(task: Any, messages: int) -> None:
     from alsek.core.execution.session import WorkerSession
     from alsek.core.worker.engine.engine import Engine
-    from alsek.core.worker.group.group import ThreadWorkerGroup, board_for
+    from alsek.core.worker.group.group import ThreadWorkerGroup, new_shared_state
     from alsek.core.worker.thread import ThreadWorkerPool
 
     pool = ThreadWorkerPool([task], n_threads=8)
-    board = board_for(pool._group)
-    group = ThreadWorkerGroup(pool._options, pool._group, board)
+    state = new_shared_state(pool._group)
+    group = ThreadWorkerGroup(pool._options, pool._group, state)
     session = WorkerSession(task.broker.backend, group._worker())
     session.register()
-    board.sign(session.worker.id)
-    crew = group._crew()
+    state.set_worker(session.worker.id)
+    executor = group._make_executor()
     control, _ = os.pipe()
-    Engine(session, crew, board, pool._options, control, lambda: None, most_tasks=messages).run()
-    crew.dismiss()
+    Engine(session, executor, state, pool._options, control, lambda: None, most_tasks=messages).run()
+    executor.shut_down()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from alsek.storage.backends.sqlite.database import connection as sqlite_connecti
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
 from tests.unit.workers.engine_harness import Running
-from tests.unit.workers.process_executor_harness import Crewing
+from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
 N_MESSAGES = 2_000
 N_THREADS = 8
@@ -126,15 +126,15 @@ def test_reused_processes_take_few_round_trips(
     monkeypatch.setattr(dealer, "_BUSY_AFTER", 60_000)
     monkeypatch.setattr(processes, "TAKE_BACK_AFTER", 60_000)
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])
-    crewing = Crewing(noop.broker, noop, size=2, tasks_per_process=N_MESSAGES)
+    harness = ProcessExecutorHarness(noop.broker, noop, size=2, tasks_per_process=N_MESSAGES)
     try:
-        crewing.crew._dealer.pace.ahead = MOST_AHEAD
+        harness.executor._dealer.pace.ahead = MOST_AHEAD
         session = WorkerSession(backend, Worker("", "process", None, 15_000, 0, "freely"))
         session.register()
-        crewing.board.sign(session.worker.id)
-        crewing.board.limit = 2 * (1 + MOST_AHEAD)
+        harness.state.set_worker(session.worker.id)
+        harness.state.limit = 2 * (1 + MOST_AHEAD)
         control, signal_ = os.pipe()
-        engine = Engine(session, crewing.crew, crewing.board, crewing.pool, control, lambda: None)
+        engine = Engine(session, harness.executor, harness.state, harness.pool, control, lambda: None)
         before = _calls(server)
         ended = threading.Thread(target=engine.run)
         ended.start()
@@ -147,7 +147,7 @@ def test_reused_processes_take_few_round_trips(
         os.close(control)
         os.close(signal_)
     finally:
-        crewing.close()
+        harness.close()
     assert backend.count("queues:alsek_queue") == 0
     assert spent["evalsha"] <= 0.2 * N_MESSAGES, spent
 

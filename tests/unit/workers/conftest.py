@@ -29,4 +29,4 @@ def shift(broker: Broker) -> Iterator[Shift]:
     """A registered worker."""
     shift = Shift(broker)
     yield shift
-    shift.board.close()
+    shift.state.close()

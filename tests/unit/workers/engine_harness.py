@@ -39,13 +39,13 @@ class CountingEngine(Engine[ThreadJob]):
 class TalkativeSession(WorkerSession):
     """A session that notes how many messages it asked for while how many were under way."""
 
-    crew: ThreadExecutor
+    executor: ThreadExecutor
     most = 0
     waiter_made: Any = None
 
     def step(self, outcomes: Any, limit: int) -> Step:
         """As a session's; what is held with it never exceeds the slots."""
-        self.most = max(self.most, limit + self.crew.busy)
+        self.most = max(self.most, limit + self.executor.in_flight)
         return super().step(outcomes, limit)
 
     def waiter(self) -> Waiter:
@@ -74,15 +74,15 @@ class Running:
         self.options = PoolOptions(tasks=self.named, broker=self.broker, slot_wait_interval=200)
         self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
         self.session.register()
-        self.board = SharedState(4 * size + 16)
-        self.board.limit = size
-        self.board.sign(self.session.worker.id)
-        self.crew = ThreadExecutor(self.named, self.broker, self.board, size, 5, patient)
-        self.session.crew = self.crew
+        self.state = SharedState(4 * size + 16)
+        self.state.limit = size
+        self.state.set_worker(self.session.worker.id)
+        self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, patient)
+        self.session.executor = self.executor
         self._control, self._signal = os.pipe()
         self.told = 0
         self.engine = CountingEngine(
-            self.session, self.crew, self.board, self.options, self._control, self._tell, **settings
+            self.session, self.executor, self.state, self.options, self._control, self._tell, **settings
         )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -116,7 +116,7 @@ class Running:
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
             pytest.fail("the engine does not end")
-        self.crew.dismiss()
+        self.executor.shut_down()
         os.close(self._control)
         os.close(self._signal)
         if self.error is not None:

@@ -50,18 +50,18 @@ class FakeClock:
 
 
 class Shift:
-    """One registered worker, with a board: claims messages, and makes jobs of them."""
+    """One registered worker, with a shared state: claims messages, and makes jobs of them."""
 
     def __init__(self, broker: Broker, entries: int = 64, queues: tuple[str, ...] | None = None) -> None:
         self.broker = broker
         self.session = WorkerSession(broker.backend, Worker("", "thread", queues, 15_000, 60_000))
         self.session.register()
-        self.board = SharedState(entries)
-        self.board.sign(self.session.worker.id)
+        self.state = SharedState(entries)
+        self.state.set_worker(self.session.worker.id)
 
     def job(self, message: Message | None = None) -> ThreadJob:
         """A job of the next message, or of this one, just submitted."""
         if message is not None:
             self.broker.submit(message)
         (claimed,) = self.session.step((), 1).claimed
-        return ThreadJob(claimed, self.session, self.board.hold(claimed.token), self.session.worker.id)
+        return ThreadJob(claimed, self.session, self.state.add_claim(claimed.token), self.session.worker.id)

@@ -1,4 +1,4 @@
-"""A crew of processes at work, with a real template and real children, at the test's word."""
+"""An executor of processes at work, with a real template and real children, at the test's word."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from alsek.storage.backends.records import Claimed, Worker
 from tests.unit.workers.fakes import PATIENCE
 
 
-class Crewing:
-    """What an engine does with a crew, step by step, without a store."""
+class ProcessExecutorHarness:
+    """What an engine does with an executor, step by step, without a store."""
 
     def __init__(
         self, broker: Broker, *tasks: AnyTask, size: int = 2, tasks_per_process: int = 1, **options: Any
     ) -> None:
         self.pool = PoolOptions(tasks={task.name: task for task in tasks}, broker=broker, **options)
-        self.board = SharedState(256)
-        self.board.sign("0" * 32)
+        self.state = SharedState(256)
+        self.state.set_worker("0" * 32)
         self.session = WorkerSession(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
         self._bell = bell = WakeupPipe()
         self._permits = permits = [StartPermits() for _ in range(size if tasks_per_process > 1 else 0)]
-        offspring = TaskRunner(self.pool, self.board, tasks_per_process, bell, permits)
+        offspring = TaskRunner(self.pool, self.state, tasks_per_process, bell, permits)
         self.socket, theirs = socket.socketpair()
 
         def main() -> int:
@@ -52,8 +52,8 @@ class Crewing:
 
         self.template = fork(main)
         theirs.close()
-        self.crew = ProcessExecutor(
-            self.pool, self.board, size, tasks_per_process, 20, self.socket, bell, permits
+        self.executor = ProcessExecutor(
+            self.pool, self.state, size, tasks_per_process, 20, self.socket, bell, permits
         )
         self.finished: list[ProcessJob] = []
         self._tokens = 0
@@ -65,7 +65,7 @@ class Crewing:
         self._tokens += 1
         payload = claim.pop("payload", None) or message.pack(self.pool.broker.backend.serializer)
         claimed = Claimed(message.uuid, message.queue, payload, self._tokens, **claim)
-        return self.crew.job(claimed, self.board.hold(claimed.token), self.session)
+        return self.executor.job(claimed, self.state.add_claim(claimed.token), self.session)
 
     def start(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
         """A job of this task, started, and handed to a process if one is there."""
@@ -76,8 +76,8 @@ class Crewing:
         """Jobs of these calls, each a task and its arguments, as if they had been claimed together."""
         jobs = [self.job(task.generate(args=args, submit=False, **kwargs)) for task, *args in calls]
         for job in jobs:
-            self.crew.start(job)
-        self.crew.enforce()
+            self.executor.start(job)
+        self.executor.enforce_deadlines()
         return jobs
 
     def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
@@ -88,32 +88,32 @@ class Crewing:
 
     def hear(self) -> None:
         """Take in what has been answered, and nothing else."""
-        self.crew.awake({self.crew._bell.fileno()})
+        self.executor.on_ready({self.executor._bell.fileno()})
 
     def prove_short(self) -> None:
         """As if many tasks had been run that take no time."""
-        self.crew._dealer.pace.note(1_000, 1.0)
+        self.executor._dealer.pace.note(1_000, 1.0)
 
     # ── time ───────────────────────────────────────────────────────────────────────────────────
 
     def turn(self, longest: int = 50) -> None:
         """One turn of the engine's loop; what has finished is settled as accepted."""
-        self.crew.enforce()
+        self.executor.enforce_deadlines()
         self.settle()
         poll = select.poll()
-        if self.crew.listen(poll):
-            due = self.crew.next_deadline()
+        if self.executor.register_with(poll):
+            due = self.executor.next_deadline()
             wait = longest if due is None else min(longest, max(0, due - monotonic_ms()))
-            self.crew.awake(frozenset(descriptor for descriptor, _ in poll.poll(wait)))
+            self.executor.on_ready(frozenset(descriptor for descriptor, _ in poll.poll(wait)))
         self.settle()
 
     def settle(self) -> None:
         """Take what has finished; the store accepts it."""
-        for job in self.crew.collect():
+        for job in self.executor.collect():
             assert job not in self.finished
             self.finished.append(job)
-            self.board.free(job.entry)
-            self.crew.settled(job, True)
+            self.state.remove_claim(job.entry)
+            self.executor.on_outcome(job, True)
 
     def until(self, holds: Callable[[], Any], patience: float = PATIENCE) -> None:
         """Let the loop turn until `holds()`."""
@@ -127,13 +127,13 @@ class Crewing:
 
     @property
     def processes(self) -> dict[int, TaskProcess]:
-        """Those that the crew knows, by pid."""
-        return self.crew._nursery.children
+        """Those that the executor knows, by pid."""
+        return self.executor._nursery.children
 
     @property
     def spares(self) -> list[TaskProcess]:
         """Those that wait for a job."""
-        return list(self.crew._nursery.spares)
+        return list(self.executor._nursery.spares)
 
     def until_spares(self, number: int) -> list[TaskProcess]:
         """Let the loop turn until so many processes wait for a job."""
@@ -148,9 +148,9 @@ class Crewing:
         ]
 
     def close(self) -> None:
-        """End the crew and its template."""
+        """End the executor and its template."""
         try:
-            self.crew.dismiss()
+            self.executor.shut_down()
         finally:
             self.socket.close()
             for each in (*self._permits, self._bell):
@@ -161,4 +161,4 @@ class Crewing:
                 if time.monotonic() > deadline:
                     os.kill(self.template, signal.SIGKILL)
                 time.sleep(0.002)
-            self.board.close()
+            self.state.close()

@@ -125,7 +125,7 @@ class SupervisorHarness:
         """End a group."""
         child = self.groups[number]
         if unregistered:
-            self.state(number).sign_off()
+            self.state(number).clear_worker()
         child.status = status
         return child
 

@@ -19,7 +19,7 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Succeeded
 from alsek.storage.result import ResultStore
 from tests.unit.workers.fakes import Shift, eventually
-from tests.unit.workers.process_executor_harness import Crewing
+from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -92,24 +92,24 @@ def _followed(outcome: Any) -> bool:
 def test_messages_in_one_thread_share_nothing(shift: Shift) -> None:
     """Each of three in a row, in the same thread, finds what no other has set; its own hooks share one context."""
     work = _work(shift.broker)
-    crew = ThreadExecutor({work.name: work}, shift.broker, shift.board, 1, 5)
+    executor = ThreadExecutor({work.name: work}, shift.broker, shift.state, 1, 5)
     for _ in range(3):
         job = shift.job(work.generate(callback=work.generate(submit=False), submit=False))
-        crew.start(job)
-        eventually(lambda: job in crew.collect())  # noqa: B023
+        executor.start(job)
+        eventually(lambda: job in executor.collect())  # noqa: B023
         assert _followed(job.outcome)
-    crew.dismiss()
+    executor.shut_down()
 
 
 def test_messages_in_one_process_share_nothing(broker: Broker) -> None:
     """Each of three in a row, in the same process, finds what no other has set."""
     work = _work(broker)
-    crewing = Crewing(broker, work, size=1, tasks_per_process=3)
+    harness = ProcessExecutorHarness(broker, work, size=1, tasks_per_process=3)
     try:
         for _ in range(3):
-            assert _followed(crewing.run(work, callback=work.generate(submit=False)).outcome)
+            assert _followed(harness.run(work, callback=work.generate(submit=False)).outcome)
     finally:
-        crewing.close()
+        harness.close()
 
 
 def test_tasks_see_what_a_start_hook_has_set() -> None:
@@ -124,10 +124,10 @@ def test_tasks_see_what_a_start_hook_has_set() -> None:
     def look() -> str:
         return VARIABLE.get()
 
-    crewing = Crewing(broker, look, size=1, hooks=(begin,))
+    harness = ProcessExecutorHarness(broker, look, size=1, hooks=(begin,))
     try:
-        outcome = crewing.run(look).outcome
+        outcome = harness.run(look).outcome
         assert isinstance(outcome, Succeeded)
         assert outcome.result == b'"begun"'
     finally:
-        crewing.close()
+        harness.close()

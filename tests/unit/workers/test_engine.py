@@ -90,7 +90,7 @@ def test_each_message_runs_once_and_is_reported_once(backend: LossyBackend, runs
     ended = Counter(outcome.uuid for outcome in outcomes if not isinstance(outcome, Released))
     assert len(ended) == 200
     assert set(ended.values()) == {1}
-    assert running.board.held() == []
+    assert running.state.claims() == []
     assert running.session.held == set()
 
 
@@ -100,7 +100,7 @@ def test_no_more_is_claimed_than_can_start_at_once(backend: LossyBackend, runs: 
     running = Running(backend, runs.hold, size=3).start()
     runs.wait_for(3)
     assert runs.now == 3
-    assert len(running.board.held()) == 3
+    assert len(running.state.claims()) == 3
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -112,7 +112,7 @@ def test_no_more_is_claimed_than_can_start_at_once(backend: LossyBackend, runs: 
 def test_lost_requests_and_replies_lose_and_double_nothing(
     backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """However calls fail: each message runs exactly once, each outcome is accepted, and the board ends empty."""
+    """However calls fail: each message runs exactly once, each outcome is accepted, and the shared state ends empty."""
     monkeypatch.setattr("alsek.core.worker.engine.engine._FIRST_PAUSE_MS", 2)
     monkeypatch.setattr("alsek.core.worker.engine.engine._LONGEST_PAUSE_MS", 5)
     chance = random.Random(seed)
@@ -124,7 +124,7 @@ def test_lost_requests_and_replies_lose_and_double_nothing(
     backend.plan.clear()
     running.stop()
     assert runs.of == Counter(range(150))
-    assert running.board.held() == []
+    assert running.state.claims() == []
 
 
 def test_an_outage_is_waited_out_with_growing_pauses(backend: LossyBackend, runs: Runs) -> None:
@@ -200,7 +200,7 @@ def test_a_waiter_that_fails_costs_no_task_its_life(backend: LossyBackend, runs:
 
 
 def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ran under the old id is dropped when it ends, its message runs again, and the board has only the new id."""
+    """The outcome of the old id is dropped, its message runs again, and the shared state has only the new id."""
     # Asking renews the lease, by a timer of real time: here nobody renews.
     monkeypatch.setattr("alsek.core.worker.engine.engine._ASK_ABOUT_REVOKED", 10**9)
     clock = Clock()
@@ -220,12 +220,12 @@ def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch
     submit(runs.note, 1, first=7)
     eventually(lambda: runs.of[7] == 1)
     assert running.session.worker.id != before
-    assert running.board.worker_id == running.session.worker.id
+    assert running.state.worker_id == running.session.worker.id
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
     assert runs.of[0] == 2
-    assert running.board.held() == []
+    assert running.state.claims() == []
 
 
 def test_what_is_claimed_ahead_is_bounded(backend: LossyBackend, runs: Runs) -> None:
@@ -240,13 +240,13 @@ def test_what_is_claimed_ahead_is_bounded(backend: LossyBackend, runs: Runs) -> 
 
 
 def test_most_tasks_are_kept_to(backend: LossyBackend, runs: Runs) -> None:
-    """After so many starts it drains by itself, has told so on the board, and leaves the rest."""
+    """After so many starts it drains by itself, has told so in the shared state, and leaves the rest."""
     submit(runs.note, 12)
     running = Running(backend, runs.note, size=4, most_tasks=7).start()
     running.ended()
     assert sum(runs.of.values()) == 7
     assert running.left == 5
-    assert running.board.draining == 1
+    assert running.state.draining == 1
     assert running.told
 
 
@@ -256,7 +256,7 @@ def test_draining_takes_no_more_and_finishes_what_runs(backend: LossyBackend, ru
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
     running.drain()
-    eventually(lambda: running.board.draining)
+    eventually(lambda: running.state.draining)
     assert running.alive
     runs.go_on.set()
     running.ended()
@@ -286,7 +286,7 @@ def test_suspects_only_runs_them_one_at_a_time_and_ends(backend: LossyBackend, r
 
 
 def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBackend, runs: Runs) -> None:
-    """A group that holds something marks the board when suspects wait, and does not turn in circles over them."""
+    """A group with claims writes down that suspects wait, and does not loop over them."""
     submit(runs.note, 2)
     dead = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     dead.register()
@@ -297,7 +297,7 @@ def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBacken
     dead.retire(suspects)
     submit(runs.hold, 1, first=10)
     runs.wait_for(1)
-    eventually(lambda: running.board.suspects)
+    eventually(lambda: running.state.suspects)
     told, steps, sleeps = running.told, running.engine.steps, running.engine.sleeps
     time.sleep(0.4)
     assert running.told == told
@@ -313,9 +313,9 @@ def test_a_full_engine_hears_that_more_waits(backend: LossyBackend, runs: Runs) 
     submit(runs.hold, 2)
     running = Running(backend, runs.hold, size=2).start()
     runs.wait_for(2)
-    assert running.board.saturated_since == 0
+    assert running.state.saturated_since == 0
     submit(runs.hold, 1, first=5)
-    eventually(lambda: running.board.saturated_since and running.told)
+    eventually(lambda: running.state.saturated_since and running.told)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -329,8 +329,8 @@ def test_a_full_engine_sees_that_another_worker_is_lost(backend: LossyBackend, r
     assert len(lost.step((), 1).claimed) == 1
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
-    assert running.board.saturated_since == 0
-    eventually(lambda: running.board.saturated_since and running.told)
+    assert running.state.saturated_since == 0
+    eventually(lambda: running.state.saturated_since and running.told)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -342,7 +342,7 @@ def test_a_full_engine_sees_that_a_message_is_due(backend: LossyBackend, runs: R
     submit(runs.hold, 1, first=5, delay=400)
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
-    eventually(lambda: running.board.saturated_since and running.told)
+    eventually(lambda: running.state.saturated_since and running.told)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -371,7 +371,7 @@ def test_an_idle_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
     """With nothing to do there are no steps, and it says since when it has been idle."""
     running = Running(backend, runs.note).start()
     quiet(running)
-    assert running.board.idle_since
+    assert running.state.idle_since
     running.stop()
 
 
@@ -379,12 +379,12 @@ def test_looking_is_no_work(backend: LossyBackend, runs: Runs, monkeypatch: pyte
     """An engine that looks at the store and finds nothing has been idle all the while; one message ends that."""
     monkeypatch.setattr("alsek.core.worker.engine.engine._LOOK_EVERY", 20)
     running = Running(backend, runs.note).start()
-    eventually(lambda: running.board.idle_since)
-    since, steps = running.board.idle_since, running.engine.steps
+    eventually(lambda: running.state.idle_since)
+    since, steps = running.state.idle_since, running.engine.steps
     eventually(lambda: running.engine.steps >= steps + 5)
-    assert running.board.idle_since == since
+    assert running.state.idle_since == since
     submit(runs.note, 1)
-    eventually(lambda: running.board.idle_since > since)
+    eventually(lambda: running.state.idle_since > since)
     running.stop()
 
 
@@ -394,7 +394,7 @@ def test_a_full_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
     running = Running(backend, runs.hold, size=2).start()
     runs.wait_for(2)
     quiet(running)
-    assert running.board.idle_since == 0
+    assert running.state.idle_since == 0
     runs.go_on.set()
     running.stop()
 

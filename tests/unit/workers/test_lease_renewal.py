@@ -63,7 +63,7 @@ class Scene:
         self.groups.start(self.clock())
         state = self.groups.handles[-1].state
         if digit is not None:
-            state.sign(32 * digit)
+            state.set_worker(32 * digit)
         return state
 
     def run(self, ms: int = 0) -> None:
@@ -94,9 +94,9 @@ def test_leases_are_renewed_every_third_of_the_lease(scene: Scene) -> None:
 def test_a_renewal_names_the_worker_its_last_step_and_its_claims(scene: Scene) -> None:
     """As the group has registered; claims that it no longer holds are left out."""
     state = scene.group("1")
-    first, _ = state.hold(7), state.hold(8)
-    state.count_step(5)
-    state.free(first)
+    first, _ = state.add_claim(7), state.add_claim(8)
+    state.set_seq(5)
+    state.remove_claim(first)
     scene.run()
     worker = Worker("1" * 32, "thread", ("a", "b"), LEASE, scene.pool.broker.dlq_ttl or 0)
     assert scene.messages.renewed == [(worker, 5, [8])]
@@ -105,7 +105,7 @@ def test_a_renewal_names_the_worker_its_last_step_and_its_claims(scene: Scene) -
 def test_a_group_that_is_not_registered_has_no_lease(scene: Scene) -> None:
     """It has not registered yet, or has unregistered."""
     scene.group()
-    scene.group("2").sign_off()
+    scene.group("2").clear_worker()
     scene.group("3")
     scene.run()
     assert scene.messages.ids == "3"
@@ -116,13 +116,13 @@ def test_a_group_that_registers_again_meanwhile_is_left_out(
 ) -> None:
     """What was read may belong to two ids: the next round renews the new one."""
     state = scene.group("1")
-    held = state.held
+    held = state.claims
 
     def held_while_it_registers() -> Any:
-        state.sign("2" * 32)
+        state.set_worker("2" * 32)
         return held()
 
-    monkeypatch.setattr(state, "held", held_while_it_registers)
+    monkeypatch.setattr(state, "claims", held_while_it_registers)
     scene.run()
     assert scene.messages.ids == ""
     scene.run(LEASE // 3)
@@ -188,10 +188,10 @@ def test_a_renewed_lease_keeps_its_messages(broker: Broker, clock: Clock) -> Non
     session.register()
     other.register()
     state = scene.group()
-    state.sign(session.worker.id)
+    state.set_worker(session.worker.id)
     (claimed,) = session.step((), 1).claimed
-    state.hold(claimed.token)
-    state.count_step(session.seq)
+    state.add_claim(claimed.token)
+    state.set_seq(session.seq)
     for _ in range(9):
         clock.advance(LEASE // 3)
         scene.clock.now += LEASE // 3

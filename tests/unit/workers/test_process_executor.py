@@ -1,4 +1,4 @@
-"""A crew of processes: each job ends exactly once, however its process ends; and who is to blame is told."""
+"""An executor of processes: each job ends exactly once, however its process ends; and who is to blame is told."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE
-from tests.unit.workers.process_executor_harness import Crewing
+from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
-Start = Callable[..., Crewing]
+Start = Callable[..., ProcessExecutorHarness]
 
 
 @pytest.fixture
 def start(broker: Broker) -> Iterator[Start]:
-    """Starts crews, and ends them."""
-    started: list[Crewing] = []
+    """Starts executors, and ends them."""
+    started: list[ProcessExecutorHarness] = []
 
-    def start(*tasks: Any, **options: Any) -> Crewing:
-        started.append(Crewing(broker, *tasks, **options))
+    def start(*tasks: Any, **options: Any) -> ProcessExecutorHarness:
+        started.append(ProcessExecutorHarness(broker, *tasks, **options))
         return started[-1]
 
     yield start
-    for crewing in reversed(started):  # a later one's template holds the earlier one's sockets
-        crewing.close()
+    for harness in reversed(started):  # a later one's template holds the earlier one's sockets
+        harness.close()
 
 
 def error_of(job: ProcessJob) -> str:
@@ -59,7 +59,7 @@ def error_of(job: ProcessJob) -> str:
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
-    """Signal a process of the crew."""
+    """Signal a process of the executor."""
     os.kill(pid, number)
 
 
@@ -73,8 +73,8 @@ def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None
     def pid(n: int) -> list[int]:
         return [n, os.getpid()]
 
-    crewing = start(pid, size=2)
-    jobs = [crewing.run(pid, n) for n in range(4)]
+    harness = start(pid, size=2)
+    jobs = [harness.run(pid, n) for n in range(4)]
     results = [json.loads(job.outcome.result) for job in jobs if isinstance(job.outcome, Succeeded)]
     assert [n for n, _ in results] == [0, 1, 2, 3]
     assert len({pid for _, pid in results}) == 4
@@ -82,17 +82,17 @@ def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None
 
 
 def test_spares_are_forked_ahead_and_no_more(broker: Broker, start: Start) -> None:
-    """An idle crew has two processes waiting, or one if it runs one job at a time."""
+    """An idle executor has two processes waiting, or one if it runs one job at a time."""
 
     @task(broker)
     def nothing() -> None: ...
 
     for size, spares in ((1, 1), (2, 2), (8, 2)):
-        crewing = start(nothing, size=size)
-        crewing.until_spares(spares)
+        harness = start(nothing, size=size)
+        harness.until_spares(spares)
         for _ in range(5):
-            crewing.turn(5)
-        assert len(crewing.processes) == len(crewing.spares) == spares
+            harness.turn(5)
+        assert len(harness.processes) == len(harness.spares) == spares
 
 
 def test_a_process_serves_so_many_jobs_and_no_more(broker: Broker, start: Start) -> None:
@@ -102,8 +102,8 @@ def test_a_process_serves_so_many_jobs_and_no_more(broker: Broker, start: Start)
     def pid() -> int:
         return os.getpid()
 
-    crewing = start(pid, size=1, tasks_per_process=3)
-    pids = [json.loads(crewing.run(pid).outcome.result) for _ in range(6)]  # type: ignore[union-attr]
+    harness = start(pid, size=1, tasks_per_process=3)
+    pids = [json.loads(harness.run(pid).outcome.result) for _ in range(6)]  # type: ignore[union-attr]
     assert pids[0] == pids[1] == pids[2] != pids[3] == pids[4] == pids[5]
 
 
@@ -118,17 +118,17 @@ def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start
     @task(broker, status_tracker=Elsewhere(MemoryBackend()))
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=1)
-    (spare,) = crewing.until_spares(1)
-    refused = crewing.start(nothing)
+    harness = start(nothing, size=1)
+    (spare,) = harness.until_spares(1)
+    refused = harness.start(nothing)
     while refused.outcome is None:
-        crewing.hear()
-    assert crewing.crew.collect() == [refused]
-    crewing.crew.settled(refused, False)
-    crewing.until(lambda: not spare.alive)
+        harness.hear()
+    assert harness.executor.collect() == [refused]
+    harness.executor.on_outcome(refused, False)
+    harness.until(lambda: not spare.alive)
     assert (tmp_path / "said").read_text() == "RUNNING\n"
-    accepted = crewing.run(nothing)
-    crewing.until(lambda: (tmp_path / "said").read_text() == "RUNNING\nRUNNING\nSUCCEEDED\n")
+    accepted = harness.run(nothing)
+    harness.until(lambda: (tmp_path / "said").read_text() == "RUNNING\nRUNNING\nSUCCEEDED\n")
     assert accepted.verdict_wanted
 
 
@@ -148,11 +148,11 @@ def test_a_tracker_that_hangs_costs_the_next_job_nothing(
     def told() -> int:
         return os.getpid()
 
-    crewing = start(told, size=1, tasks_per_process=5)
-    assert isinstance(crewing.run(told).outcome, Succeeded)
-    crewing.until((tmp_path / "hung").exists)
-    assert isinstance(crewing.run(told).outcome, Succeeded)
-    assert isinstance(crewing.run(told).outcome, Succeeded)
+    harness = start(told, size=1, tasks_per_process=5)
+    assert isinstance(harness.run(told).outcome, Succeeded)
+    harness.until((tmp_path / "hung").exists)
+    assert isinstance(harness.run(told).outcome, Succeeded)
+    assert isinstance(harness.run(told).outcome, Succeeded)
 
 
 def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None:
@@ -179,15 +179,15 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     def odd(message: Message) -> None:
         message.callback_message_data = {**Message("next").data, "status_ttl": Odd(a=1)}
 
-    crewing = start(lifetime, queue, odd)
-    outcome = crewing.run(lifetime).outcome
+    harness = start(lifetime, queue, odd)
+    outcome = harness.run(lifetime).outcome
     assert isinstance(outcome, Succeeded)
     assert outcome.result_ttl == Day.ONE
-    outcome = crewing.run(queue).outcome
+    outcome = harness.run(queue).outcome
     assert isinstance(outcome, Succeeded)
     assert outcome.callback is not None
     assert (outcome.callback.queue, type(outcome.callback.queue)) == ("high", str)
-    assert "can't be sent to another process" in error_of(crewing.run(odd))
+    assert "can't be sent to another process" in error_of(harness.run(odd))
 
 
 def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Broker, start: Start) -> None:
@@ -217,9 +217,9 @@ def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
     return sleepy
 
 
-def _begun(crewing: Crewing, folder: Path, job: ProcessJob) -> int:
+def _begun(harness: ProcessExecutorHarness, folder: Path, job: ProcessJob) -> int:
     """Wait until it has begun; its process."""
-    crewing.until((folder / "begun").exists)
+    harness.until((folder / "begun").exists)
     assert job.child is not None
     return job.child.pid
 
@@ -230,15 +230,15 @@ def test_what_runs_finishes_when_every_process_is_told_to_stop(
 ) -> None:
     """Whoever is told first: the process goes on when the engine was told, too, a moment before or after it."""
     sleepy = _sleepy(broker, tmp_path)
-    crewing = start(sleepy, size=1)
-    job = crewing.start(sleepy)
-    pid = _begun(crewing, tmp_path, job)
+    harness = start(sleepy, size=1)
+    job = harness.start(sleepy)
+    pid = _begun(harness, tmp_path, job)
     if first == "the engine":
-        crewing.board.stopping = 1
+        harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
     time.sleep(0.05)
-    crewing.board.stopping = 1
-    crewing.until(lambda: job in crewing.finished)
+    harness.state.stopping = 1
+    harness.until(lambda: job in harness.finished)
     assert isinstance(job.outcome, Succeeded)
 
 
@@ -248,15 +248,15 @@ def test_what_dies_of_the_stop_is_given_back(
 ) -> None:
     """A task that has put back the default handler ends by the signal; its message is not charged."""
     sleepy = _sleepy(broker, tmp_path)
-    crewing = start(sleepy, size=1)
-    job = crewing.start(sleepy, True)
-    pid = _begun(crewing, tmp_path, job)
+    harness = start(sleepy, size=1)
+    job = harness.start(sleepy, True)
+    pid = _begun(harness, tmp_path, job)
     if first == "the engine":
-        crewing.board.stopping = 1
+        harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
-    crewing.until(lambda: pid not in crewing.processes)
-    crewing.board.stopping = 1
-    crewing.until(lambda: job in crewing.finished)
+    harness.until(lambda: pid not in harness.processes)
+    harness.state.stopping = 1
+    harness.until(lambda: job in harness.finished)
     assert isinstance(job.outcome, Released)
 
 
@@ -266,11 +266,11 @@ def test_a_sigterm_to_one_process_alone_is_charged(
 ) -> None:
     """It ends the task, and its message fails with that, within about a second."""
     sleepy = _sleepy(broker, tmp_path)
-    crewing = start(sleepy, size=1)
-    job = crewing.start(sleepy, resets)
+    harness = start(sleepy, size=1)
+    job = harness.start(sleepy, resets)
     began = time.monotonic()
-    kill(_begun(crewing, tmp_path, job), signal.SIGTERM)
-    crewing.until(lambda: job in crewing.finished)
+    kill(_begun(harness, tmp_path, job), signal.SIGTERM)
+    harness.until(lambda: job in harness.finished)
     assert "was killed by SIGTERM" in error_of(job)
     assert time.monotonic() - began < 10
 
@@ -279,12 +279,12 @@ def test_a_timeout_ends_a_task_also_while_the_pool_stops(
     broker: Broker, start: Start, tmp_path: Path
 ) -> None:
     """The engine's own SIGTERM is told apart from the stop's."""
-    crewing = start(sleepy := _sleepy(broker, tmp_path, timeout=300), size=1)
-    job = crewing.start(sleepy)
-    pid = _begun(crewing, tmp_path, job)
-    crewing.board.stopping = 1
+    harness = start(sleepy := _sleepy(broker, tmp_path, timeout=300), size=1)
+    job = harness.start(sleepy)
+    pid = _begun(harness, tmp_path, job)
+    harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
-    crewing.until(lambda: job in crewing.finished)
+    harness.until(lambda: job in harness.finished)
     assert error_of(job).startswith("TaskTimeoutError")
 
 
@@ -307,9 +307,9 @@ def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) 
         statuses = [program.wait(), worker.exitcode, os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])]
         return [status or 0 for status in statuses]
 
-    crewing = start(starts)
-    crewing.board.stopping = 1
-    outcome = crewing.run(starts).outcome
+    harness = start(starts)
+    harness.state.stopping = 1
+    outcome = harness.run(starts).outcome
     assert isinstance(outcome, Succeeded)
     assert outcome.result == b"[-15,-15,-15]"
 
@@ -337,14 +337,14 @@ def test_a_death_is_charged_with_its_reason(
     def dies() -> None:
         ending()
 
-    crewing = start(dies)
-    retried = crewing.run(dies)
+    harness = start(dies)
+    retried = harness.run(dies)
     assert isinstance(retried.outcome, Retried)
     message = Message.unpack("u", "q", retried.outcome.payload, broker.backend.serializer)
     assert message.retries == 1
-    last = crewing.job(message)
-    crewing.crew.start(last)
-    crewing.until(lambda: last in crewing.finished)
+    last = harness.job(message)
+    harness.executor.start(last)
+    harness.until(lambda: last in harness.finished)
     assert error_of(last).startswith("WorkerLostError")
     assert reason in error_of(last)
 
@@ -365,9 +365,9 @@ def test_the_hooks_decide_after_a_death(broker: Broker, start: Start) -> None:
 
     never = task(broker, name="never", base_task=Never)(dies)
     deadly = task(broker, name="deadly", base_task=Deadly, backoff=None)(dies)
-    crewing = start(never, deadly)
-    assert "exit code 1" in error_of(crewing.run(never))
-    assert isinstance(crewing.run(deadly).outcome, Retried)
+    harness = start(never, deadly)
+    assert "exit code 1" in error_of(harness.run(never))
+    assert isinstance(harness.run(deadly).outcome, Retried)
 
 
 def test_hooks_that_hang_are_not_waited_for(
@@ -404,16 +404,16 @@ def test_an_answer_counts_also_of_a_process_that_died_at_once(
     @task(broker, base_task=Parting)
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=1, tasks_per_process=tasks_per_process)
-    (spare,) = crewing.until_spares(1)
-    job = crewing.start(nothing)
+    harness = start(nothing, size=1, tasks_per_process=tasks_per_process)
+    (spare,) = harness.until_spares(1)
+    job = harness.start(nothing)
     time.sleep(0.3)  # both wait to be heard
     while spare.alive:
-        crewing.crew.awake({crewing.socket.fileno()})  # the death first
-    crewing.settle()
-    assert job in crewing.finished
+        harness.executor.on_ready({harness.socket.fileno()})  # the death first
+    harness.settle()
+    assert job in harness.finished
     assert isinstance(job.outcome, Succeeded)
-    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+    assert isinstance(harness.run(nothing).outcome, Succeeded)
 
 
 def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
@@ -427,19 +427,19 @@ def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
     @task(broker, status_tracker=Elsewhere(MemoryBackend()))
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=1, tasks_per_process=5)
-    job = crewing.start(nothing)
-    crewing.until(lambda: job.child is not None)
+    harness = start(nothing, size=1, tasks_per_process=5)
+    job = harness.start(nothing)
+    harness.until(lambda: job.child is not None)
     assert job.child is not None
     child = job.child
     while job.outcome is None:
-        crewing.hear()
+        harness.hear()
     kill(child.pid)
     while child.alive:
-        crewing.crew.awake({crewing.socket.fileno()})
-    crewing.settle()
-    assert child not in crewing.spares
-    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+        harness.executor.on_ready({harness.socket.fileno()})
+    harness.settle()
+    assert child not in harness.spares
+    assert isinstance(harness.run(nothing).outcome, Succeeded)
 
 
 def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Broker, start: Start) -> None:
@@ -457,17 +457,17 @@ def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Bro
     @task(broker, max_retries=0)
     def innocent() -> None: ...
 
-    crewing = start(kills, innocent, size=1, tasks_per_process=9)
-    crewing.until_spares(1)
-    killer = crewing.start(kills)
+    harness = start(kills, innocent, size=1, tasks_per_process=9)
+    harness.until_spares(1)
+    killer = harness.start(kills)
     child = killer.child
     assert child is not None
-    crewing.until(lambda: killer in crewing.finished)
-    victim = crewing.start(innocent)
+    harness.until(lambda: killer in harness.finished)
+    victim = harness.start(innocent)
     assert victim.child is child
-    crewing.until(lambda: not child.alive)
+    harness.until(lambda: not child.alive)
     assert not victim.repeated
-    crewing.until(lambda: victim in crewing.finished)
+    harness.until(lambda: victim in harness.finished)
     assert isinstance(victim.outcome, Succeeded)
 
 
@@ -477,19 +477,19 @@ def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, star
     @task(broker, max_retries=0)
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=1)
+    harness = start(nothing, size=1)
     for how in ("dead", "stopped"):
-        (spare,) = crewing.until_spares(1)
+        (spare,) = harness.until_spares(1)
         if how == "stopped":  # alive when it is sent the job, and killed before it reads that
             kill(spare.pid, signal.SIGSTOP)
-            job = crewing.start(nothing)
+            job = harness.start(nothing)
             kill(spare.pid)
         else:
             kill(spare.pid)
             time.sleep(0.1)
-            job = crewing.start(nothing)
+            job = harness.start(nothing)
         assert job.child is spare
-        crewing.until(lambda job=job: job in crewing.finished)  # type: ignore[misc]
+        harness.until(lambda job=job: job in harness.finished)  # type: ignore[misc]
         assert isinstance(job.outcome, Succeeded)
 
 
@@ -499,15 +499,15 @@ def test_a_message_that_kills_whoever_reads_it_is_charged(broker: Broker, start:
     @task(broker, max_retries=0)
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=1)
-    (spare,) = crewing.until_spares(1)
+    harness = start(nothing, size=1)
+    (spare,) = harness.until_spares(1)
     kill(spare.pid, signal.SIGSTOP)
-    job = crewing.job(nothing.generate(submit=False))
+    job = harness.job(nothing.generate(submit=False))
     job.repeated = True
-    crewing.crew.start(job)
-    crewing.crew.enforce()
+    harness.executor.start(job)
+    harness.executor.enforce_deadlines()
     kill(spare.pid)
-    crewing.until(lambda: job in crewing.finished)
+    harness.until(lambda: job in harness.finished)
     assert "killed by SIGKILL" in error_of(job)
 
 
@@ -525,9 +525,9 @@ def test_a_deadline_ends_the_process(broker: Broker, start: Start) -> None:
     @task(broker)
     def nothing() -> None: ...
 
-    crewing = start(spin, nothing, size=1)
-    assert "TaskTimeoutError" in error_of(crewing.run(spin))
-    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+    harness = start(spin, nothing, size=1)
+    assert "TaskTimeoutError" in error_of(harness.run(spin))
+    assert isinstance(harness.run(nothing).outcome, Succeeded)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -544,8 +544,8 @@ def test_what_ignores_sigterm_is_killed(
             os.kill(os.getpid(), signal.SIGSTOP)
         time.sleep(60)
 
-    crewing = start(stubborn)
-    assert "TaskTimeoutError" in error_of(crewing.run(stubborn))
+    harness = start(stubborn)
+    assert "TaskTimeoutError" in error_of(harness.run(stubborn))
 
 
 def test_an_answer_after_the_deadline_counts_no_more(broker: Broker, start: Start) -> None:
@@ -560,8 +560,8 @@ def test_an_answer_after_the_deadline_counts_no_more(broker: Broker, start: Star
         return "in vain"
 
     for tasks_per_process in (1, 3):
-        crewing = start(catches, tasks_per_process=tasks_per_process)
-        assert "TaskTimeoutError" in error_of(crewing.run(catches))
+        harness = start(catches, tasks_per_process=tasks_per_process)
+        assert "TaskTimeoutError" in error_of(harness.run(catches))
 
 
 def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Start) -> None:
@@ -570,12 +570,12 @@ def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Star
     @task(broker, timeout=200)
     def quick() -> None: ...
 
-    crewing = start(quick)
-    crewing.until_spares(1)
-    job = crewing.start(quick)
+    harness = start(quick)
+    harness.until_spares(1)
+    job = harness.start(quick)
     time.sleep(0.4)
-    crewing.crew.enforce()
-    crewing.until(lambda: job in crewing.finished)
+    harness.executor.enforce_deadlines()
+    harness.until(lambda: job in harness.finished)
     assert isinstance(job.outcome, Succeeded)
 
 
@@ -590,22 +590,22 @@ def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start:
     def nothing() -> None:
         time.sleep(0.02)
 
-    crewing = start(nothing, size=2, hooks=(slow,))
-    jobs = [crewing.start(nothing) for _ in range(2)]
-    assert all(crewing.board.deadline(job.entry) == 0 for job in jobs)
-    crewing.until(lambda: len(crewing.finished) == 2)
+    harness = start(nothing, size=2, hooks=(slow,))
+    jobs = [harness.start(nothing) for _ in range(2)]
+    assert all(harness.state.deadline(job.entry) == 0 for job in jobs)
+    harness.until(lambda: len(harness.finished) == 2)
     assert all(isinstance(job.outcome, Succeeded) for job in jobs)
 
 
 @pytest.mark.parametrize("timeout", [1, 2**31, MAX_DURATION])
 def test_any_timeout_will_do(broker: Broker, start: Start, timeout: int) -> None:
-    """From a millisecond to three centuries: the job ends, one way or the other, and the crew goes on."""
+    """From a millisecond to three centuries: the job ends, one way or the other, and the executor goes on."""
 
     @task(broker, timeout=timeout, max_retries=0)
     def nothing() -> None: ...
 
-    crewing = start(nothing)
-    job = crewing.run(nothing)
+    harness = start(nothing)
+    job = harness.run(nothing)
     assert isinstance(job.outcome, Succeeded if timeout > 1 else Succeeded | Died)
 
 
@@ -621,15 +621,15 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
         (tmp_path / "ready").touch()
         time.sleep(60)
 
-    crewing = start(stubborn)
-    job = crewing.start(stubborn)
-    crewing.until((tmp_path / "ready").exists)
+    harness = start(stubborn)
+    job = harness.start(stubborn)
+    harness.until((tmp_path / "ready").exists)
 
     def told() -> bool:
-        crewing.crew.revoke(job.claimed.uuid)
-        return job in crewing.finished
+        harness.executor.revoke(job.claimed.uuid)
+        return job in harness.finished
 
-    crewing.until(told)
+    harness.until(told)
     assert "MessageRevokedError" in error_of(job)
 
 
@@ -640,7 +640,7 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
 def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """No job is given to such a process: forking pauses, what waits is given back, and the crew has no room."""
+    """No job is given to such a process: forking pauses, what waits is given back, and the executor has no room."""
     monkeypatch.setattr(nursery, "_FIRST_PAUSE_MS", 50)
 
     @on_worker_start
@@ -655,13 +655,13 @@ def test_a_start_hook_that_fails_costs_no_message_anything(
     @task(broker, max_retries=0)
     def nothing() -> None: ...
 
-    crewing = start(nothing, hooks=(fails,))
-    job = crewing.run(nothing)
+    harness = start(nothing, hooks=(fails,))
+    job = harness.run(nothing)
     assert isinstance(job.outcome, Released)
-    assert crewing.crew.free == 0
-    crewing.until(lambda: crewing.crew.free > 0)
-    assert crewing.spares
-    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+    assert harness.executor.free_slots == 0
+    harness.until(lambda: harness.executor.free_slots > 0)
+    assert harness.spares
+    assert isinstance(harness.run(nothing).outcome, Succeeded)
 
 
 def test_processes_that_do_not_end_are_killed(
@@ -678,12 +678,12 @@ def test_processes_that_do_not_end_are_killed(
     def nothing() -> None: ...
 
     for tasks_per_process in (1, 2):
-        crewing = start(nothing, size=1, tasks_per_process=tasks_per_process, hooks=(hangs,))
+        harness = start(nothing, size=1, tasks_per_process=tasks_per_process, hooks=(hangs,))
         for _ in range(6):
-            crewing.until(lambda crewing=crewing: crewing.crew.free > 0)  # type: ignore[misc]
-            crewing.run(nothing)
-        assert len(crewing.processes) <= 3 + processes._MOST_ENDING + 2
-        crewing.until(lambda crewing=crewing: len(crewing.living()) <= 2)  # type: ignore[misc]
+            harness.until(lambda harness=harness: harness.executor.free_slots > 0)  # type: ignore[misc]
+            harness.run(nothing)
+        assert len(harness.processes) <= 3 + processes._MOST_ENDING + 2
+        harness.until(lambda harness=harness: len(harness.living()) <= 2)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("tasks_per_process", [1, 4])
@@ -701,14 +701,14 @@ def test_what_a_task_forks_and_comes_back_from_it_ends(
     def forks() -> None:
         os.fork()
 
-    crewing = start(forks, size=1, tasks_per_process=tasks_per_process)
-    jobs = [crewing.run(forks) for _ in range(8)]
+    harness = start(forks, size=1, tasks_per_process=tasks_per_process)
+    jobs = [harness.run(forks) for _ in range(8)]
     assert all(isinstance(job.outcome, Succeeded) for job in jobs)
     assert (tmp_path / "told").read_text() == "x" * 8
 
 
-def test_a_task_that_writes_to_the_crews_socket_fails_alone(broker: Broker, start: Start) -> None:
-    """What can't be understood costs that process its life, and its message an attempt; the crew goes on."""
+def test_a_task_that_writes_to_the_engines_socket_fails_alone(broker: Broker, start: Start) -> None:
+    """What can't be understood costs that process its life, and its message an attempt; the executor goes on."""
 
     @task(broker, max_retries=0)
     def meddles() -> None:
@@ -720,23 +720,23 @@ def test_a_task_that_writes_to_the_crews_socket_fails_alone(broker: Broker, star
     @task(broker)
     def nothing() -> None: ...
 
-    crewing = start(meddles, nothing)
-    assert "did not answer for it" in error_of(crewing.run(meddles))
-    assert isinstance(crewing.run(nothing).outcome, Succeeded)
+    harness = start(meddles, nothing)
+    assert "did not answer for it" in error_of(harness.run(meddles))
+    assert isinstance(harness.run(nothing).outcome, Succeeded)
 
 
-def test_a_dismissed_crew_leaves_no_process(broker: Broker, start: Start) -> None:
+def test_an_executor_that_has_shut_down_leaves_no_process(broker: Broker, start: Start) -> None:
     """All children have ended when `dismiss` returns."""
 
     @task(broker)
     def nothing() -> None: ...
 
-    crewing = start(nothing, size=4)
-    crewing.until_spares(2)
-    crewing.run(nothing)
-    pids = list(crewing.processes)
-    crewing.crew.dismiss()
-    assert crewing.processes == {}
+    harness = start(nothing, size=4)
+    harness.until_spares(2)
+    harness.run(nothing)
+    pids = list(harness.processes)
+    harness.executor.shut_down()
+    assert harness.processes == {}
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
@@ -773,23 +773,23 @@ def test_no_job_is_lost_however_processes_die(
         time.sleep(seconds)
 
     hooks = (begins,) if seed else ()
-    crewing = start(some, tracked, size=4, tasks_per_process=tasks_per_process, hooks=hooks)
+    harness = start(some, tracked, size=4, tasks_per_process=tasks_per_process, hooks=hooks)
     jobs: list[ProcessJob] = []
     began = time.monotonic()
     # On a busy machine it may take longer until one is hit while it runs.
     while (age := time.monotonic() - began) < 2.0 or (age < PATIENCE and not _any_died(jobs)):
-        while crewing.crew.free > 0 and rng.random() < 0.9:
-            jobs.append(crewing.start(rng.choice([some, tracked]), rng.choice([0.0, 0.002, 0.02])))
-        for pid in list(crewing.processes):
+        while harness.executor.free_slots > 0 and rng.random() < 0.9:
+            jobs.append(harness.start(rng.choice([some, tracked]), rng.choice([0.0, 0.002, 0.02])))
+        for pid in list(harness.processes):
             if rng.random() < 0.1:
                 number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
-                if pid in crewing.living():
+                if pid in harness.living():
                     with contextlib.suppress(ProcessLookupError):  # it has ended since
                         os.kill(pid, number)
-        crewing.turn(rng.choice([0, 1, 5]))
-    crewing.until(lambda: len(crewing.finished) == len(jobs))
-    assert {job.claimed.token for job in crewing.finished} == {job.claimed.token for job in jobs}
+        harness.turn(rng.choice([0, 1, 5]))
+    harness.until(lambda: len(harness.finished) == len(jobs))
+    assert {job.claimed.token for job in harness.finished} == {job.claimed.token for job in jobs}
     assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
     assert _any_died(jobs)
-    crewing.until(lambda: crewing.crew.free >= 4)
-    assert crewing.crew.busy == 0
+    harness.until(lambda: harness.executor.free_slots >= 4)
+    assert harness.executor.in_flight == 0

@@ -1,4 +1,4 @@
-"""How fast the tasks of a crew end."""
+"""How fast the tasks of an executor end."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ def test_a_group_that_drains_is_replaced_at_once(pool: Harness) -> None:
 def test_an_exit_without_unregistering_is_a_death(pool: Harness, status: int) -> None:
     """Whatever the exit code, also if a task called `os._exit(0)`: its messages are recovered, and it is replaced."""
     here = pool(1)
-    here.state().sign(ID)
-    here.state().start(here.state().hold(7), here.clock.now + 100_000)
+    here.state().set_worker(ID)
+    here.state().start_task(here.state().add_claim(7), here.clock.now + 100_000)
     here.clock.now += 5_000
     here.end(status)
     here.turn()
@@ -122,7 +122,7 @@ def test_an_exit_without_unregistering_is_a_death(pool: Harness, status: int) ->
 def test_a_group_that_has_unregistered_needs_no_recovery(pool: Harness) -> None:
     """It ended in good order."""
     here = pool(1)
-    here.state().sign(ID)
+    here.state().set_worker(ID)
     here.end(EXIT_DRAINED, unregistered=True)
     here.turn()
     assert here.recoveries == []
@@ -155,7 +155,7 @@ def test_groups_that_die_early_are_replaced_after_growing_pauses(pool: Harness) 
     here = pool(1)
     for _ in range(1_000):
         if here.groups:
-            here.state().sign(ID)
+            here.state().set_worker(ID)
             here.end(-11)
         for child in here.recoveries:
             child.complete()
@@ -181,9 +181,9 @@ def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harnes
     """Some seconds after the deadline, once; tasks within their deadline are not overdue."""
     here = pool(1)
     state = here.state()
-    state.sign(ID)
+    state.set_worker(ID)
     for token, deadline in ((7, here.clock.now + 100), (8, here.clock.now + 900_000)):
-        state.start(state.hold(token), deadline)
+        state.start_task(state.add_claim(token), deadline)
     here.turn(1_000)
     child = here.groups[0]
     assert child.signals == []
@@ -202,13 +202,13 @@ def test_a_death_report_names_messages_whose_code_may_run(pool: Harness) -> None
     """A running hook counts like a running task; concluded messages, and those not begun, do not."""
     here = pool(1)
     state = here.state()
-    state.sign(ID)
-    begun, running, ended, over, _ = (state.hold(token) for token in range(1, 6))
+    state.set_worker(ID)
+    begun, running, ended, over, _ = (state.add_claim(token) for token in range(1, 6))
     for each in (running, ended, over):
-        state.start(each, here.clock.now + 900_000)
-    state.begin(begun)
-    state.end(ended)  # its hooks run
-    state.conclude(over)
+        state.start_task(each, here.clock.now + 900_000)
+    state.enter_user_code(begun)
+    state.end_task(ended)  # its hooks run
+    state.leave_user_code(over)
     here.clock.now += 5_000
     here.end(-11)
     here.turn()
@@ -223,11 +223,11 @@ def test_code_of_a_reported_message_may_have_ended_the_group(pool: Harness) -> N
     """It is counted, so that the one running message is a suspect and not charged."""
     here = pool(1)
     state = here.state()
-    state.sign(ID)
-    reported, running = state.hold(1), state.hold(2)
-    state.begin(reported)
-    state.free(reported)
-    state.start(running, here.clock.now + 900_000)
+    state.set_worker(ID)
+    reported, running = state.add_claim(1), state.add_claim(2)
+    state.enter_user_code(reported)
+    state.remove_claim(reported)
+    state.start_task(running, here.clock.now + 900_000)
     here.end(-11)
     here.turn()
     death = here.recoveries[0].death
@@ -238,8 +238,8 @@ def test_code_of_a_reported_message_may_have_ended_the_group(pool: Harness) -> N
 def test_a_patient_group_is_not_killed_for_its_tasks(pool: Harness) -> None:
     """However long they take."""
     here = pool(1, patient=True)
-    here.state().sign(ID)
-    here.state().start(here.state().hold(7), here.clock.now + 100)
+    here.state().set_worker(ID)
+    here.state().start_task(here.state().add_claim(7), here.clock.now + 100)
     here.turn(3_600_000)
     assert here.groups[0].signals == []
 
@@ -251,7 +251,7 @@ def test_children_close_descriptors_of_their_siblings(pool: Harness) -> None:
     here.turn(1_000)
     assert set(here.children[0].descriptors) <= set(here.closed[1])
     dead = here.groups[0]
-    here.state().sign(ID)
+    here.state().set_worker(ID)
     here.end(-9)
     here.turn()
     assert dead.closed
@@ -261,7 +261,7 @@ def test_children_close_descriptors_of_their_siblings(pool: Harness) -> None:
 def test_hooks_that_hang_are_killed_and_recovery_goes_without(pool: Harness) -> None:
     """After five seconds the recovery process is killed; the next calls no hook, and no third follows."""
     here = pool(1)
-    here.state().sign(ID)
+    here.state().set_worker(ID)
     here.end(-9)
     here.turn()
     (first,) = here.recoveries
@@ -286,7 +286,7 @@ def test_hooks_get_more_time_while_the_store_is_unreachable(
     here.state().saturated_since = here.clock.now
     here.turn(1_000)
     for number, digit in enumerate("ab"):
-        here.state(number).sign(32 * digit)
+        here.state(number).set_worker(32 * digit)
     here.end(-9)
 
     def unreachable(*_: object) -> None:
@@ -308,7 +308,7 @@ def test_hooks_get_more_time_while_the_store_is_unreachable(
 def test_a_hook_that_ends_the_recovery_process_is_followed_by_another(pool: Harness, status: int) -> None:
     """Whatever the exit code: the second calls no hooks, and once it has completed no other follows."""
     here = pool(1)
-    here.state().sign(ID)
+    here.state().set_worker(ID)
     here.end(-9)
     here.turn()
     here.recoveries[0].status = status
@@ -324,7 +324,7 @@ def test_stop_hooks_that_fail_cost_nothing(pool: Harness) -> None:
     """The group has unregistered and holds nothing: it is replaced at once."""
     for status in (EXIT_NOT_STARTED, 1, -11):
         here = pool(1)
-        here.state().sign(ID)
+        here.state().set_worker(ID)
         here.end(status, unregistered=True)
         here.turn()
         here.turn()
@@ -347,8 +347,8 @@ def test_suspects_get_one_group_of_their_own(pool: Harness) -> None:
 def test_stopping_tells_then_kills_then_ends(pool: Harness) -> None:
     """SIGTERM; SIGKILL after the timeout; recovery that takes too long after that is killed as well."""
     here = pool(1)
-    here.state().sign(ID)
-    here.state().start(here.state().hold(7), here.clock.now + 900_000)
+    here.state().set_worker(ID)
+    here.state().start_task(here.state().add_claim(7), here.clock.now + 900_000)
     here.signals.stopping = True
     here.turn()
     group = here.groups[0]
@@ -377,7 +377,7 @@ def test_a_second_signal_kills_at_once(pool: Harness) -> None:
     here.signals.at_once = True
     here.turn()
     assert here.groups[0].signals == [15, 9]
-    here.state().sign(ID)
+    here.state().set_worker(ID)
     here.end(-9)
     here.turn(10)
     assert here.groups == []

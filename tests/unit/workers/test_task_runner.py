@@ -31,11 +31,11 @@ class EngineConnection:
     """The engine's end of a conversation with an offspring, which runs in a thread of the test's process."""
 
     def __init__(self, broker: Broker, *tasks: AnyTask, most_tasks: int = 1, **options: Any) -> None:
-        self._board = SharedState(4)
-        self._board.sign("0" * 32)
-        self._entry = self._board.hold(7)
+        self._state = SharedState(4)
+        self._state.set_worker("0" * 32)
+        self._entry = self._state.add_claim(7)
         self.options = options_for(broker, *tasks, **options)
-        self._offspring = TaskRunner(self.options, self._board, most_tasks, WakeupPipe())
+        self._offspring = TaskRunner(self.options, self._state, most_tasks, WakeupPipe())
         self.socket, self._theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
         self._frames = FrameReader()
@@ -70,7 +70,7 @@ class EngineConnection:
         """Close, and wait for its end; its exit code."""
         self.socket.close()
         self._thread.join(PATIENCE)
-        self._board.close()
+        self._state.close()
         return self.code
 
 
@@ -317,7 +317,7 @@ def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., Engi
 def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither tasks nor hooks; the board and the bell are left alone, and logging is as it was."""
+    """Neither tasks nor hooks; the shared state and the bell are left alone, and logging is as it was."""
     ran: list[str] = []
     hook = on_worker_start(lambda: ran.append("hook"))
 
@@ -325,17 +325,17 @@ def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
     def runs() -> None:
         ran.append("task")
 
-    board, bell = SharedState(1), WakeupPipe()
+    state, bell = SharedState(1), WakeupPipe()
     caplog.set_level("DEBUG")
-    TaskRunner(options_for(broker, runs, hooks=(hook,)), board, 1, bell).rehearse()
+    TaskRunner(options_for(broker, runs, hooks=(hook,)), state, 1, bell).rehearse()
     assert ran == []
     assert caplog.text == ""
-    assert board.words.tolist() == SharedState(1).words.tolist()
+    assert state.words.tolist() == SharedState(1).words.tolist()
     assert bell.read() == b""
     logging.getLogger("alsek").debug("heard")
     assert "heard" in caplog.text
     bell.close()
-    board.close()
+    state.close()
 
 
 def test_a_rehearsal_that_fails_is_not_the_end(

@@ -28,27 +28,27 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def crew(shift: Shift) -> Iterator[Callable[..., ThreadExecutor]]:
-    """Makes crews, and dismisses them."""
+def make_executor(shift: Shift) -> Iterator[Callable[..., ThreadExecutor]]:
+    """Makes executors, and dismisses them."""
     made: list[ThreadExecutor] = []
 
     def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadExecutor:
         named = {each.name: each for each in tasks}
-        made.append(ThreadExecutor(named, shift.broker, shift.board, size, 5, patient))
+        made.append(ThreadExecutor(named, shift.broker, shift.state, size, 5, patient))
         return made[-1]
 
     yield make
     for each in made:
-        each.dismiss()
+        each.shut_down()
 
 
-def collected(crew: ThreadExecutor, many: int) -> list[ThreadJob]:
+def collected(executor: ThreadExecutor, many: int) -> list[ThreadJob]:
     """Wait for so many finished jobs, enforcing deadlines as the engine does."""
     finished: list[ThreadJob] = []
 
     def enough() -> bool:
-        crew.enforce()
-        finished.extend(crew.collect())
+        executor.enforce_deadlines()
+        finished.extend(executor.collect())
         return len(finished) >= many
 
     eventually(enough)
@@ -56,50 +56,58 @@ def collected(crew: ThreadExecutor, many: int) -> list[ThreadJob]:
 
 
 def alive(prefix: str = "alsek-task-") -> int:
-    """How many threads of crews there are."""
+    """How many threads of executors there are."""
     return sum(thread.name.startswith(prefix) for thread in threading.enumerate())
 
 
-def test_no_bell_is_missed(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_no_finished_job_is_missed_while_asleep(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """Three thousand times to sleep until something finishes: it never sleeps on while something has."""
 
     @task(shift.broker)
     def quick() -> None: ...
 
     shift.broker.submit_many([quick.generate(submit=False) for _ in range(3_000)])
-    hands = crew(quick, size=3)
+    executor = make_executor(quick, size=3)
     left, slept = 3_000, 0
     while left:
-        while hands.free and (step := shift.session.step((), 1)).claimed:
-            hands.start(hands.job(step.claimed[0], shift.board.hold(step.claimed[0].token), shift.session))
+        while executor.free_slots and (step := shift.session.step((), 1)).claimed:
+            executor.start(
+                executor.job(step.claimed[0], shift.state.add_claim(step.claimed[0].token), shift.session)
+            )
         poll = select.poll()
-        if hands.listen(poll):
+        if executor.register_with(poll):
             events = poll.poll(PATIENCE * 1000)
             assert events, "it was not woken"
             slept += 1
-            hands.awake(frozenset(descriptor for descriptor, _ in events))
-        for job in hands.collect():
-            shift.board.free(job.entry)
+            executor.on_ready(frozenset(descriptor for descriptor, _ in events))
+        for job in executor.collect():
+            shift.state.remove_claim(job.entry)
             assert isinstance(job.outcome, Succeeded)
             left -= 1
     assert slept
 
 
-def test_threads_are_started_as_they_are_needed(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_threads_are_started_as_they_are_needed(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """One after another job needs one thread, however many it might have."""
 
     @task(shift.broker)
     def quick() -> None: ...
 
-    hands = crew(quick, size=8)
-    assert hands._threads == 0
+    executor = make_executor(quick, size=8)
+    assert executor._threads == 0
     for _ in range(20):
-        hands.start(shift.job(quick.generate(submit=False)))
-        collected(hands, 1)
-    assert hands._threads == 1
+        executor.start(shift.job(quick.generate(submit=False)))
+        collected(executor, 1)
+    assert executor._threads == 1
 
 
-def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_a_task_that_listens_keeps_its_thread(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """A timeout that is obeyed ends the task, and nothing is abandoned."""
 
     @task(shift.broker, timeout=30, max_retries=0)
@@ -107,15 +115,15 @@ def test_a_task_that_listens_keeps_its_thread(shift: Shift, crew: Callable[..., 
         while True:
             time.sleep(0.001)
 
-    hands = crew(spins)
-    hands.start(shift.job(spins.generate(submit=False)))
-    (job,) = collected(hands, 1)
+    executor = make_executor(spins)
+    executor.start(shift.job(spins.generate(submit=False)))
+    (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Died)
-    assert shift.board.abandoned == 0
-    assert hands.free == 2
+    assert shift.state.abandoned == 0
+    assert executor.free_slots == 2
 
 
-def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_a_task_that_does_not_is_replaced(shift: Shift, make_executor: Callable[..., ThreadExecutor]) -> None:
     """Its message is concluded, its slot serves others at once, and once it has ended it is counted no more."""
     go_on = threading.Event()
 
@@ -126,24 +134,24 @@ def test_a_task_that_does_not_is_replaced(shift: Shift, crew: Callable[..., Thre
     @task(shift.broker)
     def quick() -> None: ...
 
-    hands = crew(deaf, quick, size=1)
-    hands.start(shift.job(deaf.generate(submit=False)))
-    (job,) = collected(hands, 1)
+    executor = make_executor(deaf, quick, size=1)
+    executor.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Died)
     assert b"TaskTimeoutError" in job.outcome.error
-    assert shift.board.abandoned == 1
-    assert hands.spent
-    assert not any(entry.running for entry in shift.board.held())
-    hands.start(shift.job(quick.generate(submit=False)))
-    assert isinstance(collected(hands, 1)[0].outcome, Succeeded)
+    assert shift.state.abandoned == 1
+    assert executor.exhausted
+    assert not any(entry.running for entry in shift.state.claims())
+    executor.start(shift.job(quick.generate(submit=False)))
+    assert isinstance(collected(executor, 1)[0].outcome, Succeeded)
     go_on.set()
-    eventually(lambda: hands.enforce() or shift.board.abandoned == 0)
-    assert not hands.spent
-    assert hands.collect() == []
+    eventually(lambda: executor.enforce_deadlines() or shift.state.abandoned == 0)
+    assert not executor.exhausted
+    assert executor.collect() == []
 
 
-def test_a_thread_that_was_given_up_stays_on_the_board(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+def test_a_thread_that_was_given_up_stays_in_the_shared_state(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """Its message is concluded and reported, but its code may run, and end the process, until the thread has ended."""
     go_on = threading.Event()
@@ -152,19 +160,21 @@ def test_a_thread_that_was_given_up_stays_on_the_board(
     def deaf() -> None:
         go_on.wait(PATIENCE)
 
-    hands = crew(deaf, size=1)
-    hands.start(shift.job(deaf.generate(submit=False)))
-    (job,) = collected(hands, 1)
-    assert shift.board.held()[0].live
-    hands.settled(job, True)
-    shift.board.free(job.entry)
-    hands.enforce()
-    assert shift.board.strangers == 1
+    executor = make_executor(deaf, size=1)
+    executor.start(shift.job(deaf.generate(submit=False)))
+    (job,) = collected(executor, 1)
+    assert shift.state.claims()[0].in_user_code
+    executor.on_outcome(job, True)
+    shift.state.remove_claim(job.entry)
+    executor.enforce_deadlines()
+    assert shift.state.unclaimed_in_user_code == 1
     go_on.set()
-    eventually(lambda: hands.enforce() or shift.board.strangers == 0)
+    eventually(lambda: executor.enforce_deadlines() or shift.state.unclaimed_in_user_code == 0)
 
 
-def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_what_tells_a_tracker_stays_in_the_shared_state(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """The message is reported and no longer held; the tracker is code that may end the process."""
     seen: list[int] = []
 
@@ -172,25 +182,25 @@ def test_what_tells_a_tracker_stays_on_the_board(shift: Shift, crew: Callable[..
         def set(self, message: Any, status: TaskStatus, **details: Any) -> None:
             if status is TaskStatus.SUCCEEDED:
                 freed.wait(PATIENCE)
-                seen.append(shift.board.strangers)
+                seen.append(shift.state.unclaimed_in_user_code)
 
     @task(shift.broker, status_tracker=Own(MemoryBackend()))
     def quick() -> None: ...
 
     freed = threading.Event()
-    hands = crew(quick)
-    hands.start(shift.job(quick.generate(submit=False)))
-    (job,) = collected(hands, 1)
-    hands.settled(job, True)
-    shift.board.free(job.entry)
+    executor = make_executor(quick)
+    executor.start(shift.job(quick.generate(submit=False)))
+    (job,) = collected(executor, 1)
+    executor.on_outcome(job, True)
+    shift.state.remove_claim(job.entry)
     freed.set()
     eventually(lambda: seen)
     assert seen == [1]
-    eventually(lambda: shift.board.strangers == 0)
+    eventually(lambda: shift.state.unclaimed_in_user_code == 0)
 
 
 def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """It ends just when it is abandoned, and the next thread may get its ident: no slot is lost."""
 
@@ -203,18 +213,18 @@ def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
             except TimeoutError:
                 pass
 
-    hands = crew(stubborn, size=2)
+    executor = make_executor(stubborn, size=2)
     for _ in range(8):
         for _ in range(2):
-            hands.start(shift.job(stubborn.generate(submit=False)))
-        for job in collected(hands, 2):
+            executor.start(shift.job(stubborn.generate(submit=False)))
+        for job in collected(executor, 2):
             assert isinstance(job.outcome, Died)
-            shift.board.free(job.entry)
-        assert hands.free == 2
+            shift.state.remove_claim(job.entry)
+        assert executor.free_slots == 2
 
 
-def test_a_patient_crew_abandons_nobody(
-    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
+def test_no_thread_is_abandoned_if_told_to_wait(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slot is taken until the thread ends, and then its timeout is the outcome."""
     go_on = threading.Event()
@@ -223,23 +233,25 @@ def test_a_patient_crew_abandons_nobody(
     def deaf() -> None:
         go_on.wait(PATIENCE)
 
-    hands = crew(deaf, size=1, patient=True)
+    executor = make_executor(deaf, size=1, patient=True)
     job = shift.job(deaf.generate(submit=False))
-    hands.start(job)
+    executor.start(job)
     eventually(lambda: job.deadline)
     now = [module.monotonic_ms()]
     monkeypatch.setattr(module, "monotonic_ms", lambda: now[0])
     for _ in range(10):
         now[0] += 1_500
-        hands.enforce()
-        assert hands.collect() == []
-        assert hands.free == 0
-    assert shift.board.abandoned == 0
+        executor.enforce_deadlines()
+        assert executor.collect() == []
+        assert executor.free_slots == 0
+    assert shift.state.abandoned == 0
     go_on.set()
-    assert isinstance(collected(hands, 1)[0].outcome, Died)
+    assert isinstance(collected(executor, 1)[0].outcome, Died)
 
 
-def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_the_next_deadline_is_the_earliest(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """None while nothing runs; of two tasks that of the shorter timeout."""
     go_on = threading.Event()
 
@@ -251,20 +263,20 @@ def test_the_next_deadline_is_the_earliest(shift: Shift, crew: Callable[..., Thr
     def long() -> None:
         go_on.wait(PATIENCE)
 
-    hands = crew(short, long)
-    assert hands.next_deadline() is None
+    executor = make_executor(short, long)
+    assert executor.next_deadline() is None
     both = [shift.job(each.generate(submit=False)) for each in (long, short)]
     for job in both:
-        hands.start(job)
+        executor.start(job)
     eventually(lambda: all(job.deadline for job in both))
-    assert hands.next_deadline() == min(job.deadline for job in both)
+    assert executor.next_deadline() == min(job.deadline for job in both)
     go_on.set()
-    collected(hands, 2)
-    assert hands.next_deadline() is None
+    collected(executor, 2)
+    assert executor.next_deadline() is None
 
 
 def test_a_tracker_of_its_own_is_told_after_acceptance(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """In a thread, with the status that the accepted outcome means; of a refused one it hears nothing."""
     told: list[TaskStatus] = []
@@ -276,19 +288,19 @@ def test_a_tracker_of_its_own_is_told_after_acceptance(
     @task(shift.broker, status_tracker=Own(MemoryBackend()))
     def quick() -> None: ...
 
-    hands = crew(quick)
+    executor = make_executor(quick)
     for _ in range(2):
-        hands.start(shift.job(quick.generate(submit=False)))
-    accepted, refused = collected(hands, 2)
+        executor.start(shift.job(quick.generate(submit=False)))
+    accepted, refused = collected(executor, 2)
     told.clear()
-    hands.settled(accepted, True)
-    hands.settled(refused, False)
+    executor.on_outcome(accepted, True)
+    executor.on_outcome(refused, False)
     eventually(lambda: told)
     assert told == [TaskStatus.SUCCEEDED]
 
 
 def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
-    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -303,20 +315,20 @@ def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
     def told() -> None: ...
 
     before = alive()
-    hands = crew(told, size=1)
+    executor = make_executor(told, size=1)
     for _ in range(3):
-        hands.start(shift.job(told.generate(submit=False)))
-        (job,) = collected(hands, 1)
+        executor.start(shift.job(told.generate(submit=False)))
+        (job,) = collected(executor, 1)
         assert isinstance(job.outcome, Succeeded)
-        shift.board.free(job.entry)
-        hands.settled(job, True)
+        shift.state.remove_claim(job.entry)
+        executor.on_outcome(job, True)
     go_on.set()
-    eventually(lambda: hands.enforce() or alive() <= before + 1)
-    assert shift.board.abandoned == 0
+    eventually(lambda: executor.enforce_deadlines() or alive() <= before + 1)
+    assert shift.state.abandoned == 0
 
 
 def test_a_job_that_was_given_up_never_starts_its_task(
-    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -333,22 +345,22 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     def late() -> None:
         ran.append("late")
 
-    hands = crew(late, size=1)
-    hands.start(shift.job(late.generate(submit=False)))
-    (job,) = collected(hands, 1)
+    executor = make_executor(late, size=1)
+    executor.start(shift.job(late.generate(submit=False)))
+    (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Retried)
     thread = job._taken_from[0]
     assert thread is not None
-    shift.board.free(job.entry)
+    shift.state.remove_claim(job.entry)
     go_on.set()
     thread.join(PATIENCE)
     assert gone_on.is_set()
     assert ran == []
-    assert all(not entry.running for entry in shift.board.held())
+    assert all(not entry.running for entry in shift.state.claims())
 
 
 def test_an_exception_whose_text_hangs_keeps_nobody(
-    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
     monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
@@ -366,21 +378,21 @@ def test_an_exception_whose_text_hangs_keeps_nobody(
     @task(shift.broker)
     def innocent() -> None: ...
 
-    hands = crew(hang, innocent, size=1)
-    hands.start(shift.job(hang.generate(submit=False)))
-    (job,) = collected(hands, 1)
+    executor = make_executor(hang, innocent, size=1)
+    executor.start(shift.job(hang.generate(submit=False)))
+    (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Died)
     assert b"the text of its exception" in job.outcome.error
-    shift.board.free(job.entry)
-    hands.start(shift.job(innocent.generate(submit=False)))
-    (job,) = collected(hands, 1)
+    shift.state.remove_claim(job.entry)
+    executor.start(shift.job(innocent.generate(submit=False)))
+    (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Succeeded)
-    shift.board.free(job.entry)
+    shift.state.remove_claim(job.entry)
     go_on.set()
 
 
 def test_a_thread_that_can_not_be_started_is_tried_again(
-    shift: Shift, crew: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
+    shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a limit on threads: what those that run can't take is given back, no more is claimed, and later it is."""
     monkeypatch.setattr(module, "_HIRE_AFTER", 50)
@@ -400,53 +412,55 @@ def test_a_thread_that_can_not_be_started_is_tried_again(
 
     before = threading.active_count()
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    hands = crew(wait, size=3)
+    executor = make_executor(wait, size=3)
     first, second = shift.job(wait.generate(submit=False)), shift.job(wait.generate(submit=False))
-    hands.start(first)
-    hands.start(second)
-    assert collected(hands, 1) == [second]
+    executor.start(first)
+    executor.start(second)
+    assert collected(executor, 1) == [second]
     assert isinstance(second.outcome, Released)
-    assert hands.free == 0
-    assert hands.ahead == 0
-    assert hands.next_deadline() is not None
-    eventually(lambda: hands.enforce() or hands.free == 2)
+    assert executor.free_slots == 0
+    assert executor.prefetch == 0
+    assert executor.next_deadline() is not None
+    eventually(lambda: executor.enforce_deadlines() or executor.free_slots == 2)
     refusals.clear()
     third = shift.job(wait.generate(submit=False))
-    hands.start(third)
+    executor.start(third)
     eventually(lambda: third.runner is not None)
     go_on.set()
-    assert {job.claimed.token for job in collected(hands, 2)} == {first.claimed.token, third.claimed.token}
+    assert {job.claimed.token for job in collected(executor, 2)} == {first.claimed.token, third.claimed.token}
     for job in (first, second, third):
-        shift.board.free(job.entry)
+        shift.state.remove_claim(job.entry)
 
 
-def test_a_dismissed_crew_leaves_no_thread(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_an_executor_that_has_shut_down_leaves_no_thread(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """Once all is done its threads end."""
 
     @task(shift.broker)
     def quick() -> None: ...
 
     before = alive()
-    hands = crew(quick, size=4)
+    executor = make_executor(quick, size=4)
     for _ in range(8):
-        while not hands.free:
-            hands.collect()
-        hands.start(shift.job(quick.generate(submit=False)))
-    eventually(lambda: hands.collect() or hands.busy == 0)
-    hands.dismiss()
+        while not executor.free_slots:
+            executor.collect()
+        executor.start(shift.job(quick.generate(submit=False)))
+    eventually(lambda: executor.collect() or executor.in_flight == 0)
+    executor.shut_down()
     eventually(lambda: alive() <= before)
 
 
-def hurry(shift: Shift, hands: ThreadExecutor, quick: Any) -> None:
-    """Let a crew run short tasks until it knows that they are."""
-    while not hands.ahead:
-        hands.start(shift.job(quick.generate(submit=False)))
-        for job in collected(hands, 1):
-            shift.board.free(job.entry)
+def hurry(shift: Shift, executor: ThreadExecutor, quick: Any) -> None:
+    """Let an executor run short tasks until it knows that they are."""
+    while not executor.prefetch:
+        executor.start(shift.job(quick.generate(submit=False)))
+        for job in collected(executor, 1):
+            shift.state.remove_claim(job.entry)
 
 
 def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """Then as many again as there are threads; and none any more once a task has taken longer."""
 
@@ -457,17 +471,17 @@ def test_nothing_is_claimed_ahead_until_tasks_are_known_to_be_short(
     def slow() -> None:
         time.sleep(0.001)
 
-    hands = crew(quick, slow, size=3)
-    assert hands.ahead == 0
-    hurry(shift, hands, quick)
-    assert hands.ahead == 3
-    hands.start(shift.job(slow.generate(submit=False)))
-    collected(hands, 1)
-    assert hands.ahead == 0
+    executor = make_executor(quick, slow, size=3)
+    assert executor.prefetch == 0
+    hurry(shift, executor, quick)
+    assert executor.prefetch == 3
+    executor.start(shift.job(slow.generate(submit=False)))
+    collected(executor, 1)
+    assert executor.prefetch == 0
 
 
 def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """Threads are called for as many as there are threads; what is left is given back, neither run nor charged."""
     go_on = threading.Event()
@@ -479,24 +493,26 @@ def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
     def long() -> None:
         go_on.wait(PATIENCE)
 
-    hands = crew(quick, long, size=2)
-    hurry(shift, hands, quick)
+    executor = make_executor(quick, long, size=2)
+    hurry(shift, executor, quick)
     jobs = [shift.job(long.generate(submit=False)) for _ in range(4)]
     for job in jobs:
-        hands.start(job)
-    given_back = collected(hands, 2)
+        executor.start(job)
+    given_back = collected(executor, 2)
     assert given_back == jobs[2:]
     for job in given_back:
         assert job.outcome == Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
         assert job.runner is None
-    assert hands.busy == 2
-    assert hands.free == 0
-    assert hands.ahead == 0
+    assert executor.in_flight == 2
+    assert executor.free_slots == 0
+    assert executor.prefetch == 0
     go_on.set()
-    assert {job.claimed.uuid for job in collected(hands, 2)} == {job.claimed.uuid for job in jobs[:2]}
+    assert {job.claimed.uuid for job in collected(executor, 2)} == {job.claimed.uuid for job in jobs[:2]}
 
 
-def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., ThreadExecutor]) -> None:
+def test_short_tasks_beside_a_long_one_go_on(
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
+) -> None:
     """A thread that is taken for long is not what short ones wait for."""
     go_on = threading.Event()
 
@@ -507,33 +523,33 @@ def test_short_tasks_beside_a_long_one_go_on(shift: Shift, crew: Callable[..., T
     def long() -> None:
         go_on.wait(PATIENCE)
 
-    hands = crew(quick, long, size=2)
-    hands.start(shift.job(long.generate(submit=False)))
-    hurry(shift, hands, quick)
+    executor = make_executor(quick, long, size=2)
+    executor.start(shift.job(long.generate(submit=False)))
+    hurry(shift, executor, quick)
     for _ in range(20):
-        hands.start(shift.job(quick.generate(submit=False)))
-        (job,) = collected(hands, 1)
+        executor.start(shift.job(quick.generate(submit=False)))
+        (job,) = collected(executor, 1)
         assert isinstance(job.outcome, Succeeded)
     go_on.set()
-    collected(hands, 1)
+    collected(executor, 1)
 
 
 def test_what_has_finished_travels_together_while_tasks_are_short(
-    shift: Shift, crew: Callable[..., ThreadExecutor]
+    shift: Shift, make_executor: Callable[..., ThreadExecutor]
 ) -> None:
     """One awake thread runs a whole batch, and the engine is told of it once."""
 
     @task(shift.broker)
     def quick() -> None: ...
 
-    hands = crew(quick, size=4)
-    hurry(shift, hands, quick)
-    hired = hands._threads
+    executor = make_executor(quick, size=4)
+    hurry(shift, executor, quick)
+    hired = executor._threads
     for _ in range(4):
-        hands.start(shift.job(quick.generate(submit=False)))
+        executor.start(shift.job(quick.generate(submit=False)))
     poll = select.poll()
-    if hands.listen(poll):
+    if executor.register_with(poll):
         assert poll.poll(PATIENCE * 1000)
-        hands.awake(frozenset())
-    assert len(collected(hands, 4)) == 4
-    assert hands._threads <= hired + 1
+        executor.on_ready(frozenset())
+    assert len(collected(executor, 4)) == 4
+    assert executor._threads <= hired + 1

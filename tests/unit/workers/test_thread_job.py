@@ -30,7 +30,7 @@ from tests.unit.workers.fakes import PATIENCE, Shift, eventually
 
 def run(job: ThreadJob, shift: Shift, *tasks: Any, max_losses: int = 5) -> Any:
     """Run a job here; its outcome."""
-    job.run({each.name: each for each in tasks}, shift.broker, max_losses, shift.board)
+    job.run({each.name: each for each in tasks}, shift.broker, max_losses, shift.state)
     return job.outcome
 
 
@@ -41,30 +41,30 @@ def with_claim(job: ThreadJob, **changes: Any) -> ThreadJob:
 
 
 def test_a_task_that_returns_succeeds(shift: Shift) -> None:
-    """Its outcome is `Succeeded` under the claim's token, and the board says that it has been started and ended."""
+    """Its outcome is `Succeeded` under the claim's token, and the shared state shows its start and its end."""
 
     @task(shift.broker)
     def fine() -> int:
-        assert shift.board.held()[0].running
+        assert shift.state.claims()[0].running
         return 1
 
     job = shift.job(fine.generate(submit=False))
     outcome = run(job, shift, fine)
     assert isinstance(outcome, Succeeded)
     assert outcome.token == job.claimed.token
-    (entry,) = shift.board.held()
-    assert entry.over
+    (entry,) = shift.state.claims()
+    assert entry.past_user_code
     assert not entry.running
 
 
-def test_the_board_says_that_code_may_run_from_the_first_to_the_last(shift: Shift) -> None:
+def test_the_shared_state_says_that_code_may_run_from_the_first_to_the_last(shift: Shift) -> None:
     """The tracker before the task, each hook and the result store after it: all of it may end the process."""
     seen: list[str] = []
 
     def look(what: str) -> None:
-        (entry,) = shift.board.held()
+        (entry,) = shift.state.claims()
         seen.append(what)
-        assert entry.live, what
+        assert entry.in_user_code, what
         assert entry.running == (what in ("pre_op", "task", "post_op")), what
 
     class Looks(Task[Any, Any]):
@@ -103,8 +103,8 @@ def test_the_board_says_that_code_may_run_from_the_first_to_the_last(shift: Shif
     for fails in (False, True):
         job = shift.job(work.generate(args=(fails,), submit=False))
         run(job, shift, work)
-        assert shift.board.held()[0].over
-        shift.board.free(job.entry)
+        assert shift.state.claims()[0].past_user_code
+        shift.state.remove_claim(job.entry)
     before = ["tracker", "pre_op", "task"]
     assert seen == [*before, "post_op", "store", "on_success", *before, "do_retry", "on_failure"]
 
@@ -156,7 +156,7 @@ def test_what_must_not_run_does_not(shift: Shift, changes: dict[str, Any], name:
     assert isinstance(outcome, Died)
     assert name.encode() in outcome.error
     assert ran == []
-    assert not shift.board.held()[0].running
+    assert not shift.state.claims()[0].running
 
 
 def test_an_unknown_task_dies_with_its_name(shift: Shift) -> None:
@@ -320,7 +320,7 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
             shift.job(innocent.generate(submit=False)),
         ]
         for job in jobs:
-            thread.inbox.put(lambda job=job: (job.run(tasks, broker, 5, shift.board), job)[1])
+            thread.inbox.put(lambda job=job: (job.run(tasks, broker, 5, shift.state), job)[1])
         guilty, bystander = jobs
         eventually(lambda job=guilty: job.deadline)
         go.append(True)
@@ -337,15 +337,15 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
         assert guilty.timed_out == isinstance(guilty.outcome, Died)
         assert isinstance(bystander.outcome, Succeeded)
         for job in jobs:
-            shift.board.free(job.entry)
+            shift.state.remove_claim(job.entry)
     thread.end()
     assert hit
     assert missed
-    shift.board.close()
+    shift.state.close()
 
 
 def test_a_child_that_returns_from_its_task_ends(shift: Shift) -> None:
-    """A task that forks and lets the child return makes no second worker, and the child writes nothing to the board."""
+    """A task that forks and lets the child return makes no second worker; the child writes no shared state."""
 
     @task(shift.broker)
     def forgetful() -> None:
@@ -354,7 +354,7 @@ def test_a_child_that_returns_from_its_task_ends(shift: Shift) -> None:
             forks.forked = True  # as the group has it set after each fork
             return
         assert os.waitpid(pid, 0)[1] == 0
-        assert shift.board.held()[0].running
+        assert shift.state.claims()[0].running
 
     assert isinstance(run(shift.job(forgetful.generate(submit=False)), shift, forgetful), Succeeded)
 

@@ -1,30 +1,30 @@
-"""What a group of threads tells its supervisor, in memory that both see.
+"""State that a worker group shares with its supervisor, in memory that both map.
 
-The supervisor renews the group's lease, enforces deadlines that the group can't (a task that never lets go of
-the GIL), and knows after a death who was running. So what it needs stands in shared memory *before* a task
-starts, written by plain stores that no lock guards: each field has one writer at a time, and each is one aligned word.
-(Of an entry in a process pool that is the process which runs it, from when it is given the job until it has answered.)
+The supervisor renews the group's lease, enforces deadlines that the group itself can't (a task may never release the
+GIL), and knows after a death which tasks were running. What it needs for this is written *before* a task starts, by
+plain stores without a lock: each field has one writer at a time, and is one aligned word. (In a process pool, the
+writer of an entry is the process that runs its job, from when it is sent the job until it has answered.)
 
-Two things are told of each entry, since they differ: until when its *task* must have ended, and whether *code of the
-user's may run* for it. The serializer, trackers and hooks run before and after the task, without a deadline here; a
-thread that was given up may run long after its message has been reported. Any of them may end the process.
+For each claim, two things are recorded apart from each other: the deadline of its *task*, and whether *user code* may
+run for it. The serializer, trackers and hooks run before and after the task, without a deadline here, and an abandoned
+thread may run long after the outcome of its message has been reported. All of these may end the process.
 
 ::
 
-    word 0      version of the worker id: odd while it is being written; 0 before, and a number of its own after
+    word 0      version of the worker id: odd while it is being written, 0 before the first, `_CLEARED` after the last
     words 1-4   the worker id, 32 hexadecimal digits
     word 5      number of the last step whose claims are all listed below
     word 6      since when the group has been saturated (monotonic ms), 0 if it is not
     word 7      since when the group has been idle (monotonic ms), 0 if it is not
-    word 8      suspects wait in the store: 1
-    word 9      how many messages the supervisor lets the group have under way
-    word 10     abandoned threads
-    word 11     the group takes no more, and ends when what it runs has ended: 1
+    word 8      1 if suspects wait in the store
+    word 9      limit: how many messages the supervisor lets the group have in flight
+    word 10     number of abandoned threads
+    word 11     1 if the group claims no more, and ends when the running tasks have ended
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
-    word 13     the group was told to stop: 1
-    then, for each entry: token (0: not held), deadline of the task (monotonic ms; 0: it is not running), code
-                (0: none has run, 1: code of the user's may run for it, 2: none runs any more, 3: as 1, and the engine
-                ends the process that runs it)
+    word 13     1 if the group was told to stop
+    then, for each entry: token (0: no claim), deadline of the task (monotonic ms; 0: it is not running), user code
+                (0: none has run, 1: it may run, 2: it has run and does not any longer, 3: as 1, and the engine ends
+                the process that runs it)
 """
 
 from __future__ import annotations
@@ -37,61 +37,63 @@ from typing import NamedTuple
 _ID = slice(8, 40)
 _FIXED = 14
 _WORDS = 3
-#: What an entry's third word says. The odd ones are live.
-_UNTOUCHED, _LIVE, _OVER, _DOOMED = 0, 1, 2, 3
+#: The values of an entry's third word. The odd ones mean that user code may run.
+_BEFORE, _INSIDE, _PAST, _TERMINATING = 0, 1, 2, 3
 #: Later than any clock goes, and within a word: a timeout may be any number.
 _NEVER = 2**63
-#: Stands for the version once the group has signed off.
-_SIGNED_OFF = 2**63
+#: The version after :meth:`SharedState.clear_worker`.
+_CLEARED = 2**63
 
 
 class ClaimEntry(NamedTuple):
-    """A message that the group holds.
+    """One claim of the group.
 
     Attributes:
-        token: Of its claim.
+        token: Of the claim.
         deadline: When its task must have ended (monotonic ms); 0 if it is not running.
-        code: Whether code of the user's has run for it, and may still.
+        user_code: The entry's third word.
     """
 
     token: int
     deadline: int
-    code: int
+    user_code: int
 
     @property
     def running(self) -> bool:
-        """Its task is running now."""
+        """Whether its task is running now."""
         return self.deadline > 0
 
     @property
-    def live(self) -> bool:
-        """Code of the user's may run for it now: serializer, tracker, hooks or the task."""
-        return bool(self.code & _LIVE)
+    def in_user_code(self) -> bool:
+        """Whether user code may run for it now: serializer, trackers, hooks or the task."""
+        return bool(self.user_code & _INSIDE)
 
     @property
-    def over(self) -> bool:
-        """Such code has run for it, and does so no more."""
-        return self.code == _OVER
+    def past_user_code(self) -> bool:
+        """Whether user code has run for it, and does not any longer."""
+        return self.user_code == _PAST
 
 
 class _Word:
-    """One word of a board, as an attribute."""
+    """One word of the memory, as an attribute."""
 
     def __init__(self, position: int) -> None:
         self._position = position
 
-    def __get__(self, board: SharedState, owner: type[SharedState] | None = None) -> int:
-        return board.words[self._position]
+    def __get__(self, state: SharedState, owner: type[SharedState] | None = None) -> int:
+        return state.words[self._position]
 
-    def __set__(self, board: SharedState, value: int) -> None:
-        board.words[self._position] = value
+    def __set__(self, state: SharedState, value: int) -> None:
+        state.words[self._position] = value
 
 
 class SharedState:
-    """Shared between a supervisor and one group; made before the fork.
+    """Memory that a supervisor and one worker group share; created before the fork.
+
+    The first methods are for the group, those after `stopping` for the supervisor.
 
     Args:
-        entries: How many messages the group may hold at once, finished but unreported ones included.
+        entries: How many claims can be listed at once, including those that have finished and were not reported yet.
     """
 
     def __init__(self, entries: int) -> None:
@@ -100,20 +102,18 @@ class SharedState:
         #: The memory, word by word.
         self.words = memoryview(self._memory).cast("Q")
         self._free = list(self._positions())[::-1]
-        #: No longer held, but code may still run for them.
-        self._lingering: list[int] = []
+        #: Entries without a claim for which user code may still run.
+        self._unclaimed: list[int] = []
 
     def _positions(self) -> range:
-        """Where the entries are: each is named by the number of its first word."""
+        """The entries: each is named by the number of its first word."""
         return range(_FIXED, _FIXED + _WORDS * self.entries, _WORDS)
 
-    # ── the group writes ───────────────────────────────────────────────────────────────────────
+    def set_worker(self, worker_id: str) -> None:
+        """Set the worker id; no claims are listed under it yet.
 
-    def sign(self, worker_id: str) -> None:
-        """Say under which id the group now works; nothing is held under it yet.
-
-        What was held under an earlier id is listed no more, but its entries are taken until they are freed: its tasks
-        may still run, and write there when they end.
+        Claims of an earlier id are no longer listed, but their entries stay in use until :meth:`remove_claim`: their
+        tasks may still run, and write to their entries when they end.
         """
         self.words[0] += 1
         for entry in self._positions():
@@ -122,75 +122,76 @@ class SharedState:
         self._memory[_ID] = worker_id.encode("ascii")
         self.words[0] += 1
 
-    def sign_off(self) -> None:
-        """The store has forgotten the group, or never knew it: whatever becomes of its process, nothing is held."""
-        self.words[0] = _SIGNED_OFF
+    def clear_worker(self) -> None:
+        """Remove the worker id, because the store no longer knows the worker, or never knew it: it holds no claims."""
+        self.words[0] = _CLEARED
 
-    def hold(self, token: int) -> int:
-        """List a claim; the entry, for the methods below."""
-        if self._lingering:
+    def add_claim(self, token: int) -> int:
+        """List a claim. Returns its entry, for the methods below."""
+        if self._unclaimed:
             self._reclaim()
         entry = self._free.pop()
         self.words[entry + 1] = 0
-        self.words[entry + 2] = _UNTOUCHED
+        self.words[entry + 2] = _BEFORE
         self.words[entry] = token
         return entry
 
-    def count_step(self, seq: int) -> None:
-        """All claims of the steps up to `seq` are listed."""
+    def set_seq(self, seq: int) -> None:
+        """Record that all claims of the steps up to `seq` are listed."""
         self.words[5] = seq
 
-    def begin(self, entry: int) -> None:
-        """From now on code of the user's may run for the entry, until :meth:`conclude`."""
-        self.words[entry + 2] = _LIVE
+    def enter_user_code(self, entry: int) -> None:
+        """Record that user code may run for the entry from now on, until :meth:`leave_user_code`."""
+        self.words[entry + 2] = _INSIDE
 
-    def start(self, entry: int, deadline: int) -> None:
-        """The entry's task starts now. In a process pool, the process that runs it says so."""
-        self.words[entry + 2] = _LIVE
+    def start_task(self, entry: int, deadline: int) -> None:
+        """Record that the entry's task starts now. In a process pool, the process that runs it calls this."""
+        self.words[entry + 2] = _INSIDE
         self.words[entry + 1] = deadline if deadline < _NEVER else _NEVER
 
     def deadline(self, entry: int) -> int:
         """When the entry's task must have ended (monotonic ms); 0 if it is not running."""
         return self.words[entry + 1]
 
-    def end(self, entry: int) -> None:
-        """The entry's task runs no longer; what concludes it may."""
+    def end_task(self, entry: int) -> None:
+        """Record that the entry's task has ended. Other user code may still run for it."""
         self.words[entry + 1] = 0
 
-    def conclude(self, entry: int) -> None:
-        """No code of the user's runs for the entry any more."""
+    def leave_user_code(self, entry: int) -> None:
+        """Record that no user code runs for the entry any longer."""
         self.words[entry + 1] = 0
-        self.words[entry + 2] = _OVER
+        self.words[entry + 2] = _PAST
 
-    def doom(self, entry: int) -> None:
-        """The process that runs the entry's code is ended for it, by signals from now on."""
-        self.words[entry + 2] = _DOOMED
+    def mark_terminating(self, entry: int) -> None:
+        """Record that the engine ends the process that runs the entry's job, by signals from now on."""
+        self.words[entry + 2] = _TERMINATING
 
-    def doomed(self, entry: int) -> bool:
-        """Whether :meth:`doom` was called, and its code has not been concluded since."""
-        return self.words[entry + 2] == _DOOMED
+    def is_terminating(self, entry: int) -> bool:
+        """Whether :meth:`mark_terminating` was called, and :meth:`leave_user_code` was not since."""
+        return self.words[entry + 2] == _TERMINATING
 
-    def free(self, entry: int) -> None:
-        """The entry's message is no longer held. To be called once for each :meth:`hold`.
+    def remove_claim(self, entry: int) -> None:
+        """Stop listing the entry's claim. To be called once for each :meth:`add_claim`.
 
-        While code may still run for it, the entry is kept: that code may be what ends the process.
+        While user code may run for it, the entry is not used again: that code may be what ends the process.
         """
         self.words[entry] = 0
-        if self.words[entry + 2] & _LIVE:
-            self._lingering.append(entry)
+        if self.words[entry + 2] & _INSIDE:
+            self._unclaimed.append(entry)
         else:
             self._free.append(entry)
 
     def _reclaim(self) -> None:
-        over = [entry for entry in self._lingering if not self.words[entry + 2] & _LIVE]
-        if over:
-            self._free += over
-            self._lingering = [entry for entry in self._lingering if entry not in over]
+        """Make those entries free again whose user code has ended since their claims were removed."""
+        past = [entry for entry in self._unclaimed if not self.words[entry + 2] & _INSIDE]
+        if past:
+            self._free += past
+            self._unclaimed = [entry for entry in self._unclaimed if entry not in past]
 
     @property
-    def room(self) -> int:
+    def free_entries(self) -> int:
         """How many more claims can be listed."""
-        if self._lingering:
+        if self._unclaimed:
             self._reclaim()
         return len(self._free)
 
@@ -203,40 +204,38 @@ class SharedState:
     in_store_since = _Word(12)
     stopping = _Word(13)
 
-    # ── the supervisor reads ───────────────────────────────────────────────────────────────────
-
     @property
     def worker_id(self) -> str | None:
-        """Under which id the group works; None before it has registered and after it has signed off."""
+        """The worker id; None before the group has registered, and after :meth:`clear_worker`."""
         version = self.words[0]
-        if version in (0, _SIGNED_OFF) or version % 2:
+        if version in (0, _CLEARED) or version % 2:
             return None
         worker_id = self._memory[_ID].decode("ascii")
         return worker_id if self.words[0] == version else None
 
     @property
-    def signed_off(self) -> bool:
-        """The group has come to its end in good order: it had registered, and holds nothing any more."""
-        return self.words[0] == _SIGNED_OFF
+    def cleared(self) -> bool:
+        """Whether :meth:`clear_worker` was called: the group has ended in good order, and holds no claims."""
+        return self.words[0] == _CLEARED
 
     @property
     def seq(self) -> int:
-        """Number of the last step whose claims are all listed. Read it before :meth:`held`."""
+        """Number of the last step whose claims are all listed. Read it before :meth:`claims`."""
         return int(self.words[5])
 
-    def held(self) -> list[ClaimEntry]:
-        """What the group holds now."""
+    def claims(self) -> list[ClaimEntry]:
+        """The group's claims now."""
         return [ClaimEntry(*words) for words in self._entries() if words[0]]
 
     @property
-    def strangers(self) -> int:
-        """For how many messages that the group does not hold (any more) code of the user's may run."""
-        return sum(code & _LIVE for token, _, code in self._entries() if not token)
+    def unclaimed_in_user_code(self) -> int:
+        """For how many messages whose claims are not listed any longer user code may run."""
+        return sum(code & _INSIDE for token, _, code in self._entries() if not token)
 
     def _entries(self) -> Iterator[tuple[int, int, int]]:
         return struct.iter_unpack("QQQ", self._memory[8 * _FIXED :])
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Unmap the memory."""
         self.words.release()
         self._memory.close()

@@ -2,15 +2,15 @@
 
 Everything that has finished since the last trip to the store travels with the next claim, in one step. Under load the
 trips are therefore few and full; an idle engine sleeps on file descriptors until the store, a finished task, a due
-message, a deadline or its supervisor wakes it. It never claims more than its crew takes: what can be started at once;
-while tasks are short, some milliseconds' worth ahead.
+message, a deadline or its supervisor wakes it. It never claims more than its executor
+takes: what can be started at once; while tasks are short, some milliseconds' worth ahead.
 
 ::
 
         ┌────────────► collect what has finished
         │                     │ nothing, and nothing to claim          something
         │                     ▼                                            ▼
-        │   sleep on: the store's waiter, the crew's bell,      step: report outcomes, claim
+        │   sleep on: the store's waiter, the executor,         step: report outcomes, claim
         │   the next due message, the next deadline, signals               │
         └─────────────────────┴─────────────── start what was claimed ◄────┘
 """
@@ -53,11 +53,11 @@ class Engine(Generic[J]):
 
     Args:
         session: The worker's standing with the store.
-        crew: Runs the jobs.
-        board: What the supervisor sees.
+        executor: Runs the jobs.
+        state: What the supervisor sees.
         options: The pool's.
         control: A file descriptor that becomes readable when a signal has arrived.
-        tell: Makes the supervisor look at the board.
+        tell: Makes the supervisor look at the shared state.
         most_tasks: Drain after starting this many; None for no limit.
         over_limit: Asked about once a second whether the process has grown too large.
         suspects_only: Drain when no suspects are left.
@@ -66,8 +66,8 @@ class Engine(Generic[J]):
     def __init__(
         self,
         session: WorkerSession,
-        crew: Executor[J],
-        board: SharedState,
+        executor: Executor[J],
+        state: SharedState,
         options: PoolOptions,
         control: int,
         tell: Callable[[], None],
@@ -78,8 +78,8 @@ class Engine(Generic[J]):
     ) -> None:
         self.draining = False
         self._session = session
-        self._crew = crew
-        self._board = board
+        self._executor = executor
+        self._state = state
         self._options = options
         self._control = control
         self._tell = tell
@@ -110,10 +110,10 @@ class Engine(Generic[J]):
         """Serve until drained. All outcomes have been reported, or can't be, when it returns."""
         try:
             while not self._done():
-                if self.draining and not self._board.draining:
-                    self._board.draining = 1
+                if self.draining and not self._state.draining:
+                    self._state.draining = 1
                     self._tell()  # what runs may take long: another group is needed meanwhile
-                self._crew.enforce()
+                self._executor.enforce_deadlines()
                 self._hear_of_revoked()
                 self._collect()
                 if self._may_step():
@@ -124,13 +124,13 @@ class Engine(Generic[J]):
             self._close_waiter()
 
     def _done(self) -> bool:
-        return self.draining and not self._crew.busy and not self._unreported and not self._underway
+        return self.draining and not self._executor.in_flight and not self._unreported and not self._underway
 
     # ── claiming and reporting ─────────────────────────────────────────────────────────────────
 
     def _collect(self) -> None:
         current = self._session.worker.id
-        for job in self._crew.collect():
+        for job in self._executor.collect():
             if job.claimed.suspect:
                 self._alone = False
             if job.worker_id == current:
@@ -138,8 +138,8 @@ class Engine(Generic[J]):
                     job.outcome = validate_outcome(job.outcome, self._options.broker.dlq_ttl)
                 self._unreported.append(job)
             else:
-                self._crew.settled(job, False)
-                self._board.free(job.entry)
+                self._executor.on_outcome(job, False)
+                self._state.remove_claim(job.entry)
                 log.error(
                     "The outcome of message %s comes after the lease of its claim: it is dropped.",
                     job.claimed.uuid,
@@ -151,7 +151,7 @@ class Engine(Generic[J]):
         """How many messages may be claimed now."""
         if self.draining or self._alone or not self._worth_claiming:
             return 0
-        room = min(self._balance + self._crew.ahead, self._board.room)
+        room = min(self._balance + self._executor.prefetch, self._state.free_entries)
         if self._most_tasks is not None:
             room = min(room, self._most_tasks - self._started)
         return max(0, room)
@@ -164,7 +164,7 @@ class Engine(Generic[J]):
     @property
     def _balance(self) -> int:
         """As `_free`; less than none if some were claimed ahead."""
-        return min(self._crew.free, self._board.limit - self._crew.busy)
+        return min(self._executor.free_slots, self._state.limit - self._executor.in_flight)
 
     def _may_step(self) -> bool:
         if monotonic_ms() < self._resume_at:
@@ -181,7 +181,7 @@ class Engine(Generic[J]):
         self._worth_looking = False
         self._stepped_at = monotonic_ms()
         limit = self._room
-        self._board.in_store_since = monotonic_ms()
+        self._state.in_store_since = monotonic_ms()
         try:
             step = self._session.step(outcomes, limit)
         except WorkerUnknownError:
@@ -191,7 +191,7 @@ class Engine(Generic[J]):
             self._back_off(error)
             return
         finally:
-            self._board.in_store_since = 0
+            self._state.in_store_since = 0
         if self._resume_at:
             log.info("The store answers again.")
             self._pauses.reset()
@@ -212,8 +212,10 @@ class Engine(Generic[J]):
                     job.claimed.uuid,
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
-            self._crew.settled(job, accepted)
-            self._board.free(job.entry)  # after that: what still tells a tracker stays on the board
+            self._executor.on_outcome(job, accepted)
+            self._state.remove_claim(
+                job.entry
+            )  # after that: what still tells a tracker stays in the shared state
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
@@ -221,13 +223,13 @@ class Engine(Generic[J]):
 
     def _start(self, step: Step) -> None:
         jobs = [
-            self._crew.job(claimed, self._board.hold(claimed.token), self._session)
+            self._executor.job(claimed, self._state.add_claim(claimed.token), self._session)
             for claimed in step.claimed
         ]
-        self._board.count_step(self._session.seq)
+        self._state.set_seq(self._session.seq)
         alone = self._session.worker.suspects != "freely"
         if jobs:
-            self._board.idle_since = 0
+            self._state.idle_since = 0
         if self.draining:
             # Of a step whose answer came late: it had been sent before the signal.
             for job in jobs:
@@ -236,7 +238,7 @@ class Engine(Generic[J]):
             return
         for job in jobs:
             self._alone = self._alone or (alone and job.claimed.suspect)
-            self._crew.start(job)
+            self._executor.start(job)
         self._started += len(jobs)
 
     def _look_ahead(self, step: Step, limit: int) -> None:
@@ -246,18 +248,18 @@ class Engine(Generic[J]):
         self._due_at = None if step.next_due is None else now + max(1, step.next_due)
         full = self._free == 0
         if not (full and step.waiting):
-            self._board.saturated_since = 0
-        elif not self._board.saturated_since:
-            self._board.saturated_since = now
+            self._state.saturated_since = 0
+        elif not self._state.saturated_since:
+            self._state.saturated_since = now
             self._tell()
-        if step.suspects and not self._suspects_only and not self._board.suspects:
-            self._board.suspects = 1
+        if step.suspects and not self._suspects_only and not self._state.suspects:
+            self._state.suspects = 1
             self._tell()
-        if self._suspects_only and not step.claimed and not self._crew.busy and not step.suspects:
+        if self._suspects_only and not step.claimed and not self._executor.in_flight and not step.suspects:
             self.draining = True
         if self._most_tasks is not None and self._started >= self._most_tasks:
             self.draining = True
-        if self._crew.spent:
+        if self._executor.exhausted:
             self.draining = True
         if now - self._checked_at >= 1_000:
             self._checked_at = now
@@ -266,13 +268,13 @@ class Engine(Generic[J]):
     def _hear_of_revoked(self) -> None:
         """End what was revoked while it runs, within a second. (The supervisor's renewals are for when this can't.)"""
         now = monotonic_ms()
-        if now < self._ask_at or now < self._resume_at or not self._crew.busy:
+        if now < self._ask_at or now < self._resume_at or not self._executor.in_flight:
             return
         if not self._ask_at:  # it has just begun to be busy
             self._ask_at = now + _ASK_ABOUT_REVOKED
             return
         self._ask_at = now + _ASK_ABOUT_REVOKED
-        self._board.in_store_since = now
+        self._state.in_store_since = now
         try:
             revoked = self._session.renew()
         except WorkerUnknownError:
@@ -281,23 +283,23 @@ class Engine(Generic[J]):
             self._back_off(error)
             return
         finally:
-            self._board.in_store_since = 0
+            self._state.in_store_since = 0
         for uuid in revoked:
-            self._crew.revoke(uuid)
+            self._executor.revoke(uuid)
 
     def _start_over(self) -> None:
         """The lease ran out: what is held is another's now; what runs can't be reported."""
         log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
         for job in (*self._unreported, *self._underway):
-            self._crew.settled(job, False)
-            self._board.free(job.entry)
+            self._executor.on_outcome(job, False)
+            self._state.remove_claim(job.entry)
         self._unreported, self._underway = [], []
         try:
             self._session.register()
         except BackendError as error:
             self._back_off(error)
             return
-        self._board.sign(self._session.worker.id)
+        self._state.set_worker(self._session.worker.id)
         self._close_waiter()
         self._worth_claiming = True
 
@@ -316,13 +318,13 @@ class Engine(Generic[J]):
         try:
             self._sleep()
         except BackendError as error:
-            self._crew.awake(frozenset())
+            self._executor.on_ready(frozenset())
             self._back_off(error)
 
     def _sleep(self) -> None:
         now = monotonic_ms()
-        wakes: list[int | None] = [self._crew.next_deadline()]
-        if self._crew.busy:
+        wakes: list[int | None] = [self._executor.next_deadline()]
+        if self._executor.in_flight:
             wakes.append(self._ask_at)
         else:
             self._ask_at = 0
@@ -343,14 +345,14 @@ class Engine(Generic[J]):
         if waiter is not None:
             poll.register(waiter.fileno(), select.POLLIN)
         self._note_idleness(now)
-        if not self._crew.listen(poll):
+        if not self._executor.register_with(poll):
             return
         wake = min((each for each in wakes if each is not None), default=None)
         events = poll.poll(None if wake is None else max(0, wake - now))
         ready = frozenset(descriptor for descriptor, _ in events)
         if self._control in ready:
             os.read(self._control, 4096)  # the handler has run
-        self._crew.awake(ready)
+        self._executor.on_ready(ready)
         if waiter is not None and waiter.fileno() in ready:
             self._hear(waiter)
         elif not events and self._free > 0:
@@ -367,7 +369,7 @@ class Engine(Generic[J]):
             return None
         if self.draining:
             return self._waiter
-        if self._free > 0 or (now >= self._look_at and not self._board.saturated_since):
+        if self._free > 0 or (now >= self._look_at and not self._state.saturated_since):
             if self._waiter is None:
                 self._waiter = self._session.waiter()
             self._waiter.arm()
@@ -378,7 +380,7 @@ class Engine(Generic[J]):
             return
         if self._free > 0 and not self.draining:
             self._worth_claiming = True
-        elif self.draining or self._board.saturated_since:
+        elif self.draining or self._state.saturated_since:
             waiter.pass_on()
         else:
             self._worth_looking = True  # the step wakes another worker if there is something for it
@@ -390,10 +392,10 @@ class Engine(Generic[J]):
             waiter.close()
 
     def _note_idleness(self, now: int) -> None:
-        if self._crew.busy:
-            self._board.idle_since = 0
-        elif not self._board.idle_since:
-            self._board.idle_since = now
+        if self._executor.in_flight:
+            self._state.idle_since = 0
+        elif not self._state.idle_since:
+            self._state.idle_since = now
 
 
 def _sentence(error: BackendError) -> str:

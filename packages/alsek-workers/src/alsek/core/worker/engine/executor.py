@@ -15,7 +15,7 @@ class Job(Protocol):
 
     Attributes:
         claimed: What was handed out.
-        entry: Its number on the board.
+        entry: Its number in the shared state.
         worker_id: Under which it was claimed.
         outcome: What becomes of it, once it has finished.
     """
@@ -33,12 +33,12 @@ class Executor(Protocol[J]):
     """Runs jobs, and hands them back finished."""
 
     @property
-    def busy(self) -> int:
+    def in_flight(self) -> int:
         """How many jobs are under way."""
         ...
 
     @property
-    def free(self) -> int:
+    def free_slots(self) -> int:
         """How many more jobs it takes now: those that could start at once, or (processes) within milliseconds.
 
         Less than none if threads have some ahead.
@@ -46,12 +46,12 @@ class Executor(Protocol[J]):
         ...
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """How many more threads take than could start at once, since what runs will end within a moment."""
         ...
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         """The process had better be replaced."""
         ...
 
@@ -67,7 +67,7 @@ class Executor(Protocol[J]):
         """What has finished since the last time."""
         ...
 
-    def settled(self, job: J, accepted: bool) -> None:
+    def on_outcome(self, job: J, accepted: bool) -> None:
         """The store has accepted the job's outcome, or refused it."""
         ...
 
@@ -75,22 +75,22 @@ class Executor(Protocol[J]):
         """End the task of a message that was revoked while it runs."""
         ...
 
-    def enforce(self) -> None:
+    def enforce_deadlines(self) -> None:
         """End what runs past its deadline."""
         ...
 
     def next_deadline(self) -> int | None:
-        """When :meth:`enforce` is next needed (monotonic ms)."""
+        """When :meth:`enforce_deadlines` is next needed (monotonic ms)."""
         ...
 
-    def listen(self, poll: select.poll) -> bool:
+    def register_with(self, poll: select.poll) -> bool:
         """Add to `poll` what tells that something has finished; False if something has already."""
         ...
 
-    def awake(self, ready: Set[int]) -> None:
+    def on_ready(self, ready: Set[int]) -> None:
         """The engine sleeps no longer; these descriptors were ready."""
         ...
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """End what runs the jobs; none is under way."""
         ...

@@ -65,12 +65,15 @@ class WorkerGroupOptions:
         return self.slots
 
 
-def board_for(options: WorkerGroupOptions) -> SharedState:
-    """A board with room for what a group may hold (running, claimed ahead, finished, just claimed), and for what is no
-    longer held but may still run code: given up, or telling a tracker."""
-    board = SharedState(12 * options.most_held + 16)
-    board.limit = options.most_held
-    return board
+def new_shared_state(options: WorkerGroupOptions) -> SharedState:
+    """Create the shared state of a group.
+
+    It has entries for all claims (running, prefetched, finished, just claimed), and for those that are no longer claims
+    while user code may still run for them: in abandoned threads, or telling a tracker.
+    """
+    state = SharedState(12 * options.most_held + 16)
+    state.limit = options.most_held
+    return state
 
 
 class WorkerGroup(ABC, Generic[J]):
@@ -79,13 +82,13 @@ class WorkerGroup(ABC, Generic[J]):
     Args:
         pool: The pool's options.
         options: What a group is told beyond them.
-        board: What the supervisor sees.
+        state: What the supervisor sees.
     """
 
-    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, board: SharedState) -> None:
+    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, state: SharedState) -> None:
         self._pool = pool
         self._options = options
-        self._board = board
+        self._state = state
         self._told_to_stop = False
         self._engine: Engine[J] | None = None
 
@@ -105,7 +108,7 @@ class WorkerGroup(ABC, Generic[J]):
         """What to register as."""
 
     @abstractmethod
-    def _crew(self) -> Executor[J]:
+    def _make_executor(self) -> Executor[J]:
         """What runs the jobs."""
 
     def main(self, inherited: ParentPipes) -> int:
@@ -118,15 +121,15 @@ class WorkerGroup(ABC, Generic[J]):
         self._handle_signals()  # again: the user's start hooks may have set some of their own
         session = WorkerSession(self._pool.broker.backend, self._worker())
         if not self._register(session):
-            self._board.sign_off()
+            self._state.clear_worker()
             self._finish()
             return EXIT_DRAINED
-        self._board.sign(session.worker.id)
-        crew = self._crew()
+        self._state.set_worker(session.worker.id)
+        executor = self._make_executor()
         self._engine = Engine(
             session,
-            crew,
-            self._board,
+            executor,
+            self._state,
             self._pool,
             control,
             inherited.notify,
@@ -136,7 +139,7 @@ class WorkerGroup(ABC, Generic[J]):
         )
         if not self._told_to_stop:
             self._engine.run()
-        crew.dismiss()
+        executor.shut_down()
         self._retire(session)
         self._finish()
         return EXIT_DRAINED if self._told_to_stop or self._options.suspects_only else EXIT_RECYCLED
@@ -160,7 +163,7 @@ class WorkerGroup(ABC, Generic[J]):
     def _stop(self, *_: object) -> None:
         self._told_to_stop = True
         # At once, whatever the engine waits for: its processes may have the same signal.
-        self._board.stopping = 1
+        self._state.stopping = 1
         if self._engine is not None:
             self._engine.drain()
 
@@ -185,7 +188,7 @@ class WorkerGroup(ABC, Generic[J]):
     def _retire(self, session: WorkerSession) -> None:
         try:
             session.retire()
-            self._board.sign_off()
+            self._state.clear_worker()
         except BackendError as error:
             log.warning("A group could not sign off: its supervisor does. %s", error)
         with contextlib.suppress(BackendError):
@@ -219,11 +222,11 @@ class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
             suspects="only" if self._options.suspects_only else "alone",
         )
 
-    def _crew(self) -> ThreadExecutor:
+    def _make_executor(self) -> ThreadExecutor:
         return ThreadExecutor(
             self._pool.tasks,
             self._pool.broker,
-            self._board,
+            self._state,
             self._options.slots,
             self._pool.max_losses,
             self._options.patient,

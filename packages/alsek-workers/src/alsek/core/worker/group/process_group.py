@@ -43,8 +43,8 @@ class ProcessWorkerGroupOptions(WorkerGroupOptions):
 class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
     """A group that runs each job in a process of its own."""
 
-    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, board: SharedState) -> None:
-        super().__init__(pool, options, board)
+    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, state: SharedState) -> None:
+        super().__init__(pool, options, state)
         assert isinstance(options, ProcessWorkerGroupOptions)
         self._processes = options
 
@@ -54,7 +54,7 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
         reused = self._processes.tasks_per_process > 1
         self._permits = [StartPermits() for _ in range(self._processes.slots if reused else 0)]
         offspring = TaskRunner(
-            self._pool, self._board, self._processes.tasks_per_process, self._bell, self._permits
+            self._pool, self._state, self._processes.tasks_per_process, self._bell, self._permits
         )
 
         def main() -> int:
@@ -84,10 +84,10 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
             suspects="freely",
         )
 
-    def _crew(self) -> ProcessExecutor:
+    def _make_executor(self) -> ProcessExecutor:
         return ProcessExecutor(
             self._pool,
-            self._board,
+            self._state,
             self._processes.slots,
             self._processes.tasks_per_process,
             self._processes.prune_interval,

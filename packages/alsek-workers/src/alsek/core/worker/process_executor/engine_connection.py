@@ -26,7 +26,7 @@ class JobRequest(NamedTuple):
 
     Attributes:
         number: Names it among those that this process was sent of late.
-        entry: Its number on the board.
+        entry: Its number in the shared state.
         claimed: The fields of the claim.
         charge: The exception that it is to be concluded by, name and text, and how long that may take (ms); None to
             run it.

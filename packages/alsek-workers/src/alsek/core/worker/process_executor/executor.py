@@ -1,4 +1,4 @@
-"""The processes of a process pool, as its engine sees them: a crew that runs its jobs.
+"""The processes of a process pool, as its engine sees them: an executor that runs its jobs.
 
 Children that wait for work (*spares*) are forked ahead, so that a message need not wait for a fork.
 A child that dies before it has answered has lost its message: a fresh child then decides what becomes of it, with
@@ -13,8 +13,8 @@ Children that serve many jobs are given some *ahead*, while tasks prove to be sh
                   │
                   └─► given back to the store: no other child can begin it at once
 
-No job must be lost with a child, nor be charged with what it can't have done: that is why a child says on the board
-which one it has begun, and begins none that was taken back (see ``start_permits.py``).
+No job must be lost with a child, nor be charged with what it can't have done: that is why a child writes in the
+shared state which one it has begun, and begins none that was taken back (see ``start_permits.py``).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ProcessExecutor:
 
     Args:
         pool: The pool's options.
-        board: Where it is seen which jobs were begun, and ends are written.
+        state: Where it is seen which jobs were begun, and ends are written.
         size: How many jobs at once.
         tasks_per_process: How many jobs each process serves.
         prune_interval: The longest sleep (ms) while jobs run.
@@ -75,7 +75,7 @@ class ProcessExecutor:
     def __init__(
         self,
         pool: PoolOptions,
-        board: SharedState,
+        state: SharedState,
         size: int,
         tasks_per_process: int,
         prune_interval: int,
@@ -84,7 +84,7 @@ class ProcessExecutor:
         permits: Sequence[StartPermits],
     ) -> None:
         self._pool = pool
-        self._board = board
+        self._state = state
         self._size = size
         self._tasks_per_process = tasks_per_process
         self._prune_interval = prune_interval
@@ -101,12 +101,12 @@ class ProcessExecutor:
     # ── what the engine asks ───────────────────────────────────────────────────────────────────
 
     @property
-    def busy(self) -> int:
+    def in_flight(self) -> int:
         """How many jobs are under way."""
         return len(self._running)
 
     @property
-    def free(self) -> int:
+    def free_slots(self) -> int:
         """How many jobs may be claimed now: those that could start at once, and those ahead.
 
         None while processes don't start, or don't end.
@@ -118,12 +118,12 @@ class ProcessExecutor:
         return self._dealer.room(len(self._running))
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """None beside those that `free` counts."""
         return 0
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         """Never: its processes are replaced one by one."""
         return False
 
@@ -132,7 +132,7 @@ class ProcessExecutor:
         return ProcessJob(claimed, entry, session.worker)
 
     def start(self, job: ProcessJob) -> None:
-        """Run a job in a process. What was claimed together is handed out together, by the next :meth:`enforce`."""
+        """Queue a job. Jobs claimed together are dispatched together, by the next :meth:`enforce_deadlines`."""
         self._running[job.claimed.token] = job
         self._dealer.waiting.append(job)
 
@@ -143,7 +143,7 @@ class ProcessExecutor:
             del self._running[job.claimed.token]
         return finished
 
-    def settled(self, job: ProcessJob, accepted: bool) -> None:
+    def on_outcome(self, job: ProcessJob, accepted: bool) -> None:
         """The store has accepted the job's outcome, or refused it."""
         child = job.child
         if job.verdict_wanted and child is not None and child.owing is job:
@@ -164,7 +164,7 @@ class ProcessExecutor:
                 and job.child is not None
                 and job.outcome is None
                 and job.charge is None
-                and self._board.deadline(job.entry)
+                and self._state.deadline(job.entry)
             ):
                 self._doom(
                     job.child, job, "MessageRevokedError", f"message {uuid!r} was revoked while it ran"
@@ -172,13 +172,13 @@ class ProcessExecutor:
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
-    def listen(self, poll: select.poll) -> bool:
+    def register_with(self, poll: select.poll) -> bool:
         """Add what wakes the engine to `poll`; False if something has finished already."""
         poll.register(self._nursery, select.POLLIN)
         poll.register(self._bell, select.POLLIN)
         return not self._finished
 
-    def awake(self, ready: Set[int]) -> None:
+    def on_ready(self, ready: Set[int]) -> None:
         """Take in what has come on these descriptors."""
         if self._nursery.fileno() in ready:
             self._hear_template()
@@ -189,7 +189,7 @@ class ProcessExecutor:
                     self._drain(child)
 
     def next_deadline(self) -> int | None:
-        """When :meth:`enforce` is next needed (monotonic ms)."""
+        """When :meth:`enforce_deadlines` is next needed (monotonic ms)."""
         wakes = self._nursery.wakes()
         if self._running:
             wakes.append(monotonic_ms() + self._prune_interval)
@@ -205,9 +205,9 @@ class ProcessExecutor:
         if len(child.in_hand) > 1 and (due := int(child.heard_at) + TAKE_BACK_AFTER + 1) > now:
             return due
         # One that has not begun has no deadline yet.
-        return self._board.deadline(child.in_hand[0].entry) or now + TAKE_BACK_AFTER
+        return self._state.deadline(child.in_hand[0].entry) or now + TAKE_BACK_AFTER
 
-    def enforce(self) -> None:
+    def enforce_deadlines(self) -> None:
         """Hand out what waits; take back what waits in vain; end what runs past its deadline."""
         now = monotonic_ms()
         for child in self._nursery.children.values():
@@ -216,7 +216,7 @@ class ProcessExecutor:
         self._nursery.enforce(now)
         if self._terminated:
             self._judge_terminated(now)
-        if self._board.draining:
+        if self._state.draining:
             self._dealer.take_all_back()
             self._give_back(none=True)
         if self._dealer.waiting:
@@ -237,7 +237,7 @@ class ProcessExecutor:
         if not child.in_hand:
             return
         head, silent = child.in_hand[0], now - child.heard_at
-        deadline = self._board.deadline(head.entry)
+        deadline = self._state.deadline(head.entry)
         if child.owing is not None:
             if silent >= TAKE_BACK_AFTER:  # it is the store that it waits for
                 self._dealer.take_back(child)
@@ -273,7 +273,7 @@ class ProcessExecutor:
             child.doom = head.charge  # hooks that hang
             self._nursery.kill(child.pid, signal.SIGKILL)
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Let the children end, and the template after them."""
         self._nursery.close()
         deadline = monotonic_ms() + nursery.PATIENCE
@@ -306,9 +306,9 @@ class ProcessExecutor:
             self._lost(jobs[0], child, status)
 
     def _lost(self, job: ProcessJob, child: TaskProcess, status: int) -> None:
-        begun = self._board.deadline(job.entry) > 0
+        begun = self._state.deadline(job.entry) > 0
         if begun:
-            self._board.conclude(job.entry)
+            self._state.leave_user_code(job.entry)
         if job.charge is not None:  # the one that was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             self._done(job, outcome_without_hooks(self._pool, job.worker, job.claimed, *job.charge))
@@ -337,7 +337,7 @@ class ProcessExecutor:
         """Give back what was ended by the stop itself, which reached a process before the engine; charge the rest."""
         undecided, self._terminated = self._terminated, []
         for until, job, where in undecided:
-            if self._board.stopping:
+            if self._state.stopping:
                 log.warning("The pool is being stopped: %s. The message is given back.", where)
                 self._done(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
             elif now >= until:
@@ -354,7 +354,7 @@ class ProcessExecutor:
         if child.doom is None and child.in_hand and child.in_hand[0] is job:
             child.doom = (name, text)
             child.kill_at = monotonic_ms() + KILL_AFTER
-            self._board.doom(job.entry)
+            self._state.mark_terminating(job.entry)
             self._nursery.kill(child.pid, signal.SIGTERM)
 
     def _distrust(self, child: TaskProcess) -> None:
@@ -404,7 +404,7 @@ class ProcessExecutor:
             self._distrust(child)
             return
         child.answered()
-        self._board.conclude(job.entry)
+        self._state.leave_user_code(job.entry)
         self._done(job, outcome)
         if verdict_wanted:
             job.verdict_wanted, child.owing = True, job

@@ -9,7 +9,7 @@
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted that
            ◄── (TOLD,) ────────────────────────────           then trackers were told, and the next is begun
 
-When a job is begun, and until when it must have ended, the child writes on the board, before any code of the user's.
+When a job is begun, and until when it must have ended, the child writes in the shared state, before any user code.
 
 SIGTERM ends the child if the engine sends it, because its job is overdue or revoked, or if somebody else sends it to
 this process. But a service manager that stops the pool may send it to every process of it at once, and what runs is to
@@ -85,7 +85,7 @@ class TaskRunner:
 
     Args:
         pool: The pool's options.
-        board: Of the engine: it tells under which id the claims are held, and is told which job is run.
+        state: Of the engine: it tells under which id the claims are held, and is told which job is run.
         most_tasks: End after so many.
         bell: Wakes the engine.
         permits: For each process that may be sent jobs ahead, what tells whether it may begin them.
@@ -94,13 +94,13 @@ class TaskRunner:
     def __init__(
         self,
         pool: PoolOptions,
-        board: SharedState,
+        state: SharedState,
         most_tasks: int,
         bell: WakeupPipe,
         permits: Sequence[StartPermits] = (),
     ) -> None:
         self._pool = pool
-        self._board = board
+        self._state = state
         self._most_tasks = most_tasks
         self._bell = bell
         self._permits = permits
@@ -127,16 +127,16 @@ class TaskRunner:
         """Serve messages of a task that does nothing, in a line that leads nowhere."""
         task = Task(_nothing, self._pool.broker, name="rehearsal")
         pool = replace(self._pool, tasks={task.name: task}, hooks=())
-        board, bell = SharedState(1), WakeupPipe()
+        state, bell = SharedState(1), WakeupPipe()
         engine, process = socket_pair()
         heard = logging.root.manager.disable
         logging.disable(logging.CRITICAL)  # it would tell of messages that there are not
         try:
             engine.sendall(pack(tuple((n, 0, tuple(claimed), None) for n in range(_REHEARSALS))))
-            TaskRunner(pool, board, _REHEARSALS, bell).main(process)
+            TaskRunner(pool, state, _REHEARSALS, bell).main(process)
         finally:
             logging.disable(heard)
-            for each in (engine, process, board, bell):
+            for each in (engine, process, state, bell):
                 each.close()
 
     def main(self, engine: socket.socket, lane: int | None = None) -> int:
@@ -185,7 +185,7 @@ class TaskRunner:
     def _serve(self, given: JobRequest) -> tuple[bytes, list[StatusReport]]:
         """The answer, and what trackers are to be told that the store does not write itself."""
         began, charge, claimed = monotonic_ms(), given.charge, Claimed(*given.claimed)
-        self._board.start(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
+        self._state.start_task(given.entry, began + (_OPEN_WITHIN if charge is None else charge[2]))
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
         opened = open_claimed(claimed, self._session(), broker, self._pool.tasks, max_losses)
@@ -193,7 +193,7 @@ class TaskRunner:
             return _answer(opened, False), []
         delivery, task, rejection = opened
         if charge is None:
-            self._board.start(given.entry, began + delivery.timeout)
+            self._state.start_task(given.entry, began + delivery.timeout)
         if task is None or rejection is not None:
             assert rejection is not None
             conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
@@ -222,8 +222,8 @@ class TaskRunner:
         A handler, rather than an ignored or blocked signal: a program that the task starts meets SIGTERM as ever.
         """
         until = monotonic_ms() + STOP_REACHES_ALL_MS
-        while not (self._entry is not None and self._board.doomed(self._entry)):
-            if self._board.stopping:
+        while not (self._entry is not None and self._state.is_terminating(self._entry)):
+            if self._state.stopping:
                 return
             if monotonic_ms() >= until:
                 break
@@ -237,7 +237,7 @@ class TaskRunner:
             forks.leave()
 
     def _session(self) -> WorkerSession:
-        worker_id = self._board.worker_id or ""
+        worker_id = self._state.worker_id or ""
         return ReadOnlySession(
             self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0)
         )

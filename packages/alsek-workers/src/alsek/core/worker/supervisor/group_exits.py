@@ -48,7 +48,7 @@ class GroupExits:
         child = group.child
         if group.state.worker_id is not None:
             self._on_death(group, group.state.worker_id, now)
-        elif group.state.signed_off:
+        elif group.state.cleared:
             level = log.info if child.status in (EXIT_DRAINED, EXIT_RECYCLED) else log.error
             level("Group %d has ended: it %s.", child.pid, child.exit_description)
             self._groups.restart_delay.on_orderly_exit()

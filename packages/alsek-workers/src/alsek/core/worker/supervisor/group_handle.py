@@ -65,7 +65,7 @@ class GroupHandle:
         """When the group is to be killed unless it has ended its most overdue task by then; None for never."""
         if self.overdue_tokens or self.options.patient:
             return None
-        deadlines = [entry.deadline for entry in self.state.held() if entry.running]
+        deadlines = [entry.deadline for entry in self.state.claims() if entry.running]
         if not deadlines:
             return None
         store_since = self.state.in_store_since
@@ -74,7 +74,7 @@ class GroupHandle:
     def kill_unresponsive(self, now: int) -> int:
         """Kill the group because of its overdue tasks, and return their number."""
         overdue = [
-            e.token for e in self.state.held() if e.running and now >= e.deadline + UNRESPONSIVE_AFTER_MS
+            e.token for e in self.state.claims() if e.running and now >= e.deadline + UNRESPONSIVE_AFTER_MS
         ]
         self.overdue_tokens = frozenset(overdue)
         self.child.signal(9)
@@ -96,12 +96,15 @@ class GroupHandle:
         live = finished = frozenset[int]()
         strangers = 0
         if not by_stop:
-            entries = self.state.held()
+            entries = self.state.claims()
             # A task that runs in a process of its own can't have ended the group.
             shared = not self.options.isolated
-            live = frozenset(entry.token for entry in entries if entry.live and shared)
-            finished = frozenset(entry.token for entry in entries if entry.live or entry.over) - live
-            strangers = self.state.strangers if shared else 0
+            live = frozenset(entry.token for entry in entries if entry.in_user_code and shared)
+            finished = (
+                frozenset(entry.token for entry in entries if entry.in_user_code or entry.past_user_code)
+                - live
+            )
+            strangers = self.state.unclaimed_in_user_code if shared else 0
         return DeathReport(
             worker=worker,
             exit_description=self.child.exit_description,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.child_process import ChildProcess, ParentPipes
-from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, board_for
+from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, new_shared_state
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.group_handle import GroupHandle
@@ -85,7 +85,7 @@ class Groups:
         self._start(WorkerGroupOptions(slots=1, suspects_only=True), now)
 
     def _start(self, options: WorkerGroupOptions, now: int) -> None:
-        state = board_for(options)
+        state = new_shared_state(options)
         try:
             child = self._fork(self._factory(self.pool, options, state).main, tuple(self._inherited()))
         except OSError as error:

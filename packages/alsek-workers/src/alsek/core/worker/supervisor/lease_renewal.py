@@ -58,7 +58,7 @@ class LeaseRenewal:
             if worker_id is None:
                 continue
             seq = group.state.seq
-            tokens = [entry.token for entry in group.state.held()]
+            tokens = [entry.token for entry in group.state.claims()]
             if group.state.worker_id != worker_id:
                 continue  # it is registering again just now
             try:

@@ -43,7 +43,7 @@ class ThreadExecutor:
     Args:
         tasks: What can be run.
         broker: Whose messages they are.
-        board: Where starts and ends are written.
+        state: Where starts and ends are written.
         size: How many threads.
         max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
         patient: Never abandon a thread: its slot is taken until it ends.
@@ -53,21 +53,21 @@ class ThreadExecutor:
         self,
         tasks: dict[str, AnyTask],
         broker: Broker,
-        board: SharedState,
+        state: SharedState,
         size: int,
         max_losses: int,
         patient: bool = False,
     ) -> None:
         self._tasks = tasks
         self._broker = broker
-        self._board = board
+        self._state = state
         self._size = size
         self._max_losses = max_losses
         self._patient = patient
         self._contexts = Contexts()
         self._inbox: WorkQueue[ThreadJob | Callable[[], ThreadJob | None] | None] = WorkQueue()
         self._rhythm = RecentDurations()
-        #: When something was last begun by an idle crew, or handed back (monotonic ms).
+        #: When something was last begun by an idle executor, or handed back (monotonic ms).
         self._moved_at = 0
         self._finished: deque[ThreadJob] = deque()
         self._running: dict[int, ThreadJob] = {}
@@ -84,22 +84,22 @@ class ThreadExecutor:
         self._engine_sleeps = False
 
     @property
-    def busy(self) -> int:
+    def in_flight(self) -> int:
         """How many jobs are under way."""
         return len(self._running)
 
     @property
-    def free(self) -> int:
+    def free_slots(self) -> int:
         """How many jobs could start at once now; less than none if some were claimed ahead."""
         return (self._threads if self._hire_at else self._size) - len(self._running)
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """How many jobs more may be claimed: while tasks are very short, as many again as there are threads."""
         return self._size if self._rhythm.brisk and not self._hire_at else 0
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         """So many threads have been abandoned that the process had better be replaced."""
         return len(self._strays) >= self._size
 
@@ -122,13 +122,13 @@ class ThreadExecutor:
         if not self._inbox.wake() and self._threads < min(self._size, max(1, len(self._running))):
             self._hire()
 
-    def settled(self, job: ThreadJob, accepted: bool) -> None:
+    def on_outcome(self, job: ThreadJob, accepted: bool) -> None:
         """If the store has accepted it, tell the trackers that it does not write itself; in a thread."""
         if not accepted or not job.owed:
             return
         job.conclude_by = 0  # until a thread begins
         self._reporting.add(job)
-        self._board.begin(job.entry)  # a tracker is code of the user's
+        self._state.enter_user_code(job.entry)  # a tracker is code of the user's
 
         def report() -> ThreadJob | None:
             job.context.copy().run(job.report)  # a copy: a thread that was given up may still be in it
@@ -136,7 +136,7 @@ class ThreadExecutor:
             if job.was_taken:
                 return job
             if not job.has_strays:
-                self._board.conclude(job.entry)
+                self._state.leave_user_code(job.entry)
             return None
 
         self._inbox.put(report)
@@ -181,7 +181,7 @@ class ThreadExecutor:
     @property
     def _stalls_at(self) -> int | None:
         """When what waits has waited for too long (monotonic ms); None if each has a thread of its own."""
-        if self._inbox and (self._rhythm.brisk or self.free < 0):
+        if self._inbox and (self._rhythm.brisk or self.free_slots < 0):
             return self._moved_at + _BRISK_WAIT
         return None
 
@@ -194,14 +194,14 @@ class ThreadExecutor:
     def _give_back_surplus(self) -> None:
         """Give back what waits and can't be started soon."""
         waiting = [job for job in self._running.values() if job.runner is None]
-        for job in waiting[max(0, len(waiting) + self.free) :] if self.free < 0 else ():
+        for job in waiting[max(0, len(waiting) + self.free_slots) :] if self.free_slots < 0 else ():
             if self._inbox.withdraw(job):
                 job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
                 self._finished.append(job)
 
     # ── sleeping and waking ────────────────────────────────────────────────────────────────────
 
-    def listen(self, poll: select.poll) -> bool:
+    def register_with(self, poll: select.poll) -> bool:
         """Let the bell ring, and `poll` hear it, when something finishes; False if something has already."""
         poll.register(self._wakeup.reader, select.POLLIN)
         self._engine_sleeps = True
@@ -210,14 +210,14 @@ class ThreadExecutor:
             return False
         return True
 
-    def awake(self, ready: Set[int]) -> None:
+    def on_ready(self, ready: Set[int]) -> None:
         """The bell need not ring any more."""
         self._engine_sleeps = False
         if self._wakeup.reader in ready:
             self._wakeup.read()
 
     def next_deadline(self) -> int | None:
-        """When :meth:`enforce` is next needed (monotonic ms)."""
+        """When :meth:`enforce_deadlines` is next needed (monotonic ms)."""
         jobs = (*self._running.values(), *self._strays.values()) if self._strays else self._running.values()
         wakes = [job.next_interrupt for job in jobs if job.deadline]
         if not self._patient:
@@ -229,7 +229,7 @@ class ThreadExecutor:
             wakes.append(self._hire_at)
         return min(wakes, default=None)
 
-    def enforce(self) -> None:
+    def enforce_deadlines(self) -> None:
         """Interrupt what runs past its deadline; abandon what does not listen."""
         now = monotonic_ms()
         if self._hire_at and now >= self._hire_at:
@@ -263,16 +263,16 @@ class ThreadExecutor:
         if stray.claimed.token in self._running or stray in self._reporting:
             return  # another thread concludes it, or tells its tracker
         del self._strays[thread]
-        self._board.abandoned = len(self._strays)
+        self._state.abandoned = len(self._strays)
         if stray not in self._strays.values():
-            self._board.conclude(stray.entry)
+            self._state.leave_user_code(stray.entry)
 
     def _abandon(self, job: ThreadJob) -> None:
         thread = job.runner
         if not job.abandon():
             return
         job.interrupt(monotonic_ms())
-        self._board.end(job.entry)
+        self._state.end_task(job.entry)
         self._rhythm.lose()
         self._replace(thread, job, "did not end after the timeout")
 
@@ -298,7 +298,7 @@ class ThreadExecutor:
     def _replace(self, thread: threading.Thread | None, job: ThreadJob, why: str) -> None:
         assert thread is not None
         self._strays[thread] = job
-        self._board.abandoned = len(self._strays)
+        self._state.abandoned = len(self._strays)
         self._threads -= 1
         log.error(
             "The thread of %s %s: it is abandoned, and another takes its place.",
@@ -330,7 +330,7 @@ class ThreadExecutor:
         """In a thread: run what comes, until told to end or abandoned."""
         bed = threading.Lock()
         bed.acquire()
-        tasks, broker, max_losses, board = self._tasks, self._broker, self._max_losses, self._board
+        tasks, broker, max_losses, state = self._tasks, self._broker, self._max_losses, self._state
         contexts = self._contexts
         while (work := self._inbox.get(bed)) is not None:
             job: ThreadJob | None
@@ -339,7 +339,7 @@ class ThreadExecutor:
                     job = work
                     began = time.monotonic_ns()
                     job.context = contexts.fresh()
-                    job.context.run(job.run, tasks, broker, max_losses, board)
+                    job.context.run(job.run, tasks, broker, max_losses, state)
                     job.took_ns = time.monotonic_ns() - began
                 else:
                     job = work()
@@ -356,7 +356,7 @@ class ThreadExecutor:
                 self._engine_sleeps = False
                 self._wakeup.notify()
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Let the threads end once they are done: a tracker of the user's may have something to hear yet."""
         for _ in range(self._threads):
             self._inbox.put(None)

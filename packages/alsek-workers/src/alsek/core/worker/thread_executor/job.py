@@ -105,16 +105,16 @@ class ThreadJob:
 
     # ── in the thread that runs it ─────────────────────────────────────────────────────────────
 
-    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: SharedState) -> None:
+    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
         """Open the message, run its task, and leave what becomes of it in `outcome`."""
         self.runner = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
-        board.begin(self.entry)
-        self._run(tasks, broker, max_losses, board)
+        state.enter_user_code(self.entry)
+        self._run(tasks, broker, max_losses, state)
         if not self._taken_from:
-            board.conclude(self.entry)
+            state.leave_user_code(self.entry)
 
-    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, board: SharedState) -> None:
+    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
         opened = open_claimed(self.claimed, self.session, broker, tasks, max_losses)
         if isinstance(opened, Died):
             self.outcome = opened
@@ -131,7 +131,7 @@ class ThreadJob:
             if self._taken_from and self.was_taken:
                 return  # given up meanwhile: the message is another's to run
             self.conclude_by = 0
-        made = self._attempt(board)
+        made = self._attempt(state)
         if not (self._taken_from and self.was_taken):
             self._conclude(made)
 
@@ -149,12 +149,12 @@ class ThreadJob:
         with self._lock:
             self.conclude_by = 0
 
-    def _attempt(self, board: SharedState) -> Attempt:
+    def _attempt(self, state: SharedState) -> Attempt:
         made: Attempt | None = None
         assert self.task is not None
         assert self.delivery is not None
         try:
-            self._arm(board)
+            self._arm(state)
             made = attempt(self.task, self.delivery)
         except _INTERRUPTIONS:  # raised outside of what attempt() guards
             pass
@@ -164,7 +164,7 @@ class ThreadJob:
             forks.leave()
         while True:
             try:
-                self._disarm(board)
+                self._disarm(state)
                 break
             except _INTERRUPTIONS:
                 continue
@@ -177,24 +177,24 @@ class ThreadJob:
             return Attempt(exception=MessageRevokedError(f"{self.delivery.summary} was revoked while it ran"))
         return made
 
-    def _arm(self, board: SharedState) -> None:
+    def _arm(self, state: SharedState) -> None:
         assert self.delivery is not None
         deadline = monotonic_ms() + self.delivery.timeout
-        board.start(self.entry, deadline)
+        state.start_task(self.entry, deadline)
         with self._lock:
             self._thread = threading.get_ident()
             self._armed = True
             self.next_interrupt = deadline
             self.deadline = deadline
 
-    def _disarm(self, board: SharedState) -> None:
+    def _disarm(self, state: SharedState) -> None:
         with self._lock:
             self._armed = False
             self.deadline = 0
         if self.timed_out or self.revoked:
             clear_pending()
         if not self.abandoned:
-            board.end(self.entry)
+            state.end_task(self.entry)
 
     def _conclude(self, made: Attempt) -> None:
         assert self.task is not None

@@ -1,4 +1,4 @@
-"""How fast the tasks of a crew end, and so how its work is best handed out.
+"""How fast the tasks of an executor end, and so how its work is best handed out.
 
 A task that ends within some microseconds ends before a second thread could be woken to run another beside it.
 While all tasks are like that, one thread had better run them one after the other, with the next ones already

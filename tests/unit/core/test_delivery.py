@@ -12,7 +12,8 @@ from alsek.core.execution.attempts import attempt
 from alsek.core.execution.conclusions import Conclusion, conclude
 from alsek.core.execution.delivery import RESTORED, Delivery
 from alsek.core.execution.status_reports import pending_reports, report_status, send_report
-from alsek.core.message import FIELDS, Message
+from alsek.core.message import Message
+from alsek.core.message_fields import FIELDS
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.defaults import MAX_DURATION

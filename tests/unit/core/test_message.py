@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pytest
 
 from alsek.core import message as message_module
 from alsek.core.backoff import ExponentialBackoff
-from alsek.core.message import FIELDS, Message
+from alsek.core.message import Message
+from alsek.core.message_fields import DEFAULTS, FIELDS, REQUIRED
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
 
@@ -116,6 +118,16 @@ def test_data_makes_an_equal_message() -> None:
     assert None not in message.data.values()
     assert Message(**message.data) == message
     assert message.args == (1, "two")
+
+
+def test_a_payload_leaves_out_what_the_constructor_fills_in() -> None:
+    """The defaults of the two are the same: a field that a payload leaves out comes back as it was."""
+    plain = Message("t", uuid="u", created_at=5)
+    parameters = signature(Message).parameters
+    for name, default in DEFAULTS.items():
+        if default is not REQUIRED:
+            assert parameters[name].default in (default, None)
+            assert getattr(plain, name) == default
 
 
 def test_mechanism_by_hand_is_a_wish() -> None:

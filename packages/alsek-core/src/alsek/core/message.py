@@ -1,4 +1,4 @@
-"""The message: what a producer asks a worker to do, and all that is known of it."""
+"""The message: one call of a task that a producer submits and a worker runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
-from alsek.core.message_fields import MECHANISMS, WISHES, check_call, check_fields, timestamp
-from alsek.core.payload import explain_unserializable
+from alsek.core.message_fields import (
+    FIELDS,
+    MECHANISMS,
+    OWN_FIELDS,
+    WISHES,
+    check_call,
+    check_fields,
+    timestamp,
+)
+from alsek.core.payload import (
+    NAMED,
+    PAYLOAD_FIELDS,
+    explain_unserializable,
+    marked,
+    without_defaults,
+    without_equal_times,
+)
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -39,8 +54,8 @@ class Claim(NamedTuple):
     """Proof that a worker holds a message now.
 
     Attributes:
-        session: The standing of the worker with the store.
-        claimed: What the store handed out: the token was issued for this uuid, in this queue.
+        session: The worker's session with the store.
+        claimed: What the store handed out, with the token that it issued for this uuid in this queue.
     """
 
     session: WorkerSession
@@ -52,107 +67,46 @@ class Claim(NamedTuple):
         return self.claimed.token
 
 
-#: The fields, in the order in which they are shown, with what a missing one stands for on the wire.
-#: `uuid` and `queue` are names in the store, so the payload has no copy of them.
-_WIRE_DEFAULTS: dict[str, Any] = {
-    "args": (),
-    "kwargs": {},
-    "metadata": None,
-    "exception_details": None,
-    "result_ttl": None,
-    "progenitor_uuid": None,
-    "retries": 0,
-    "timeout": DEFAULT_TASK_TIMEOUT,
-    "delay": 0,
-    "previous_result": None,
-    "previous_message_uuid": None,
-    "callback_message_data": None,
-    "backoff_settings": DEFAULT_BACKOFF_SETTINGS,
-    "mechanism": DEFAULT_MECHANISM,
-    "priority": 0,
-    "mechanism_wish": "any",
-    "retry_delay": None,
-    "ttl": None,
-    "status_ttl": 0,
-}
-
-_ALWAYS = object()
-
-FIELDS = (
-    "task_name",
-    "queue",
-    "args",
-    "kwargs",
-    "metadata",
-    "exception_details",
-    "result_ttl",
-    "uuid",
-    "progenitor_uuid",
-    "retries",
-    "timeout",
-    "created_at",
-    "updated_at",
-    "delay",
-    "previous_result",
-    "previous_message_uuid",
-    "callback_message_data",
-    "backoff_settings",
-    "mechanism",
-    "priority",
-    "mechanism_wish",
-    "retry_delay",
-    "ttl",
-    "status_ttl",
-)
-
-_ALONE = tuple(name for name in FIELDS if name != "callback_message_data")
-
-#: In the data of a callback: its uuid was chosen by the caller. A message of its own does not say so on the wire.
-_NAMED = "named"
-
-#: What the wire has of a message itself, with the defaults that it leaves out.
-_OWN = tuple((name, _WIRE_DEFAULTS.get(name, _ALWAYS)) for name in _ALONE if name not in ("uuid", "queue"))
-
-
 class Message:
-    """What a producer asks a worker to do. All times and durations are milliseconds; no duration may be longer than
-    :data:`~alsek.defaults.MAX_DURATION` (more than 300 years).
+    """One call of a task, for a worker to run.
+
+    All times and durations are milliseconds; no duration may be longer than :data:`~alsek.defaults.MAX_DURATION` (more
+    than 300 years).
 
     Args:
-        task_name: The task that is to run.
+        task_name: The task to run.
         queue: Where the message waits.
         args: Positional arguments for the task.
         kwargs: Keyword arguments for the task.
-        metadata: Anything serializable that the producer wants to travel along.
+        metadata: Anything serializable that the producer adds.
         exception_details: ``name``, ``text`` and ``traceback`` of the last failure.
         result_ttl: How long the result is kept; None for the result store's own.
-        uuid: Names the message; a new one by default.
-        progenitor_uuid: The message from which this one descends.
+        uuid: The name of the message; a new one by default.
+        progenitor_uuid: The first message of the chain to which this one belongs.
         retries: How often it has been retried.
         timeout: How long the task may run.
-        created_at: UTC, as Unix milliseconds or as text (``2021-04-08 05:59:16.424000``). It informs: the store
-            counts a delay from submission, on its own clock.
+        created_at: UTC, as Unix milliseconds or as text (``2021-04-08 05:59:16.424000``). For display only: the
+            store counts a delay from submission, on its own clock.
         updated_at: Likewise; `created_at` by default.
         delay: How long to wait before the first attempt.
         previous_result: For a callback, what the message before it returned.
         previous_message_uuid: For a callback, the message before it.
         callback_message_data: The ``data`` of the message to submit once this one has succeeded.
         backoff_settings: How long to wait before each retry, as data.
-        mechanism: How the task is to be executed. By hand, it is also the wish.
+        mechanism: How the task is to be executed; also the default of `mechanism_wish`.
         priority: Lower goes first; any integer from 0 to :data:`~alsek.defaults.MAX_PRIORITY` (2**53 - 1).
         mechanism_wish: Which kind of pool may take it: ``"any"`` for a task that names no mechanism.
-        retry_delay: What the last retry asked for in place of the backoff.
+        retry_delay: The delay that the last retry asked for in place of the backoff.
         ttl: How long it may be ready before it expires; None for no end.
-        status_ttl: How long the store keeps its statuses; 0 if it is not tracked by the store itself,
-            -1 for ever.
-        named: Whether a message of this uuid may have been submitted before: what is left of that one is then
-            removed with the submission of this one. By default, if `uuid` is given.
+        status_ttl: How long the store keeps its statuses; 0 if the store does not write them itself, -1 for ever.
+        named: True if a message of this uuid may have been submitted before: what the store still has of it is then
+            removed when this one is submitted. By default, True if `uuid` is given.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*_ALONE, "chain", "claim", "named", "read")
+    __slots__ = (*OWN_FIELDS, "chain", "claim", "named", "read")
 
     def __init__(
         self,
@@ -213,14 +167,14 @@ class Message:
         self.status_ttl = status_ttl
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
-        #: It came from a store, so it has all that is stored of it.
+        #: True if it was read from a store, so that it has all that is stored of it.
         self.read = False
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
             check_call(self, args)
         for name in self.kwargs:
             if type(name) is not str:
                 check_call(self, args)
-        # Written out, since it is done for each message twice: nearly all pass here.
+        # The checks of check_fields(), written out for speed: nearly all messages pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int
             and 0 < timeout <= MAX_DURATION
@@ -237,7 +191,7 @@ class Message:
 
     @property
     def callback_message_data(self) -> dict[str, Any] | None:
-        """The ``data`` of the message to submit once this one has succeeded. A change in it counts."""
+        """The ``data`` of the message to submit once this one has succeeded. Changes made in it take effect."""
         return None if self.chain is None else self.chain.data
 
     @callback_message_data.setter
@@ -246,12 +200,12 @@ class Message:
 
     @property
     def data(self) -> dict[str, Any]:
-        """All that is, or can be, kept of the message; ``Message(**data)`` is an equal one."""
+        """All fields by name; ``Message(**data)`` is an equal message."""
         return {name: getattr(self, name) for name in FIELDS}
 
-    def _alone(self) -> Data:
-        """The data without the callbacks."""
-        return {name: getattr(self, name) for name in _ALONE}
+    def _own_data(self) -> Data:
+        """All fields but the callbacks."""
+        return {name: getattr(self, name) for name in OWN_FIELDS}
 
     @property
     def summary(self) -> str:
@@ -260,16 +214,16 @@ class Message:
 
     @property
     def backoff(self) -> Backoff:
-        """The backoff that the settings describe.
+        """The backoff that `backoff_settings` describe.
 
         Raises:
-            ValidationError: It is not defined in this process.
+            ValidationError: Its class is not defined in this process.
         """
         return backoff_from(self.backoff_settings)
 
     @property
     def ready_at(self) -> int:
-        """When the message is next ready for processing: Unix milliseconds, UTC, as far as its own data can tell."""
+        """When the message is next ready for processing, computed from its own fields: Unix milliseconds, UTC."""
         if not self.retries:
             return self.created_at + self.delay
         if self.retry_delay is not None:
@@ -278,12 +232,12 @@ class Message:
 
     @property
     def ttr(self) -> int:
-        """How long until the message is ready (time to ready); 0 if it is."""
+        """How long until the message is ready (time to ready); 0 if it is ready."""
         return max(0, self.ready_at - now_ms())
 
     @property
     def ready(self) -> bool:
-        """Whether the message is ready for processing."""
+        """True if the message is ready for processing."""
         return self.ttr == 0
 
     @property
@@ -292,70 +246,70 @@ class Message:
         return [link["uuid"] for link in links(self.callback_message_data)] or None
 
     def callback(self) -> Message | None:
-        """The message to submit once this one has succeeded; None if there is none."""
+        """Return the message to submit once this one has succeeded; None if there is none."""
         if self.chain is None:
             return None
         data, rest = self.chain.split()
-        fields: Data = {_NAMED: False, **data}
+        fields: Data = {NAMED: False, **data}
         callback = Message(**fields)
         callback.chain = rest
         return callback
 
     @property
     def token(self) -> int | None:
-        """The token of the claim under which a consumer or a pool handed it out."""
+        """The token of the claim under which a consumer or a pool handed out the message; None without a claim."""
         return self.claim.token if self.claim is not None else None
 
     def clone(self) -> Message:
-        """An equal message that shares nothing with this one, without the claim."""
-        cloned = Message(**deepcopy(self._alone()))
+        """Return an equal message that shares nothing with this one and has no claim."""
+        cloned = Message(**deepcopy(self._own_data()))
         cloned.chain = None if self.chain is None else self.chain.copy()
         return cloned
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied and pickled as its data, without the claim: whoever gets it does not hold the message."""
-        return (_of_data, (type(self), self._alone(), self.chain))
+        """Copy and pickle the fields without the claim: the receiver does not hold the message."""
+        return (_of_data, (type(self), self._own_data(), self.chain))
 
     def append_callback(self, callback: Message) -> None:
-        """Make `callback` follow this message, after the callbacks that it has already."""
-        marked = _marked(callback.data, callback.named)
-        self.callback_message_data = nested(links(self.callback_message_data), marked)
+        """Add `callback` after the callbacks that follow this message already."""
+        data = marked(callback.data, callback.named)
+        self.callback_message_data = nested(links(self.callback_message_data), data)
 
     def pack(self, serializer: Serializer, *, callbacks: bool = True) -> bytes:
-        """The message as bytes, without `uuid` and `queue`, defaults left out.
+        """Return the payload: the message as bytes, without `uuid`, `queue` and fields at their default.
 
         Args:
-            serializer: Makes the bytes.
-            callbacks: False to leave out the callbacks, for a check of the message alone.
+            serializer: The store's.
+            callbacks: False to leave out the callbacks, to check the message alone.
 
         Raises:
-            SerializationError: The serializer can't take a value, and the text names the task and the value; or the
-                chain of callbacks is too long.
+            SerializationError: The serializer can't take a value: the text names the task and the value. Or the chain
+                of callbacks is too long.
         """
         wire: dict[str, Any] = {}
         try:
-            # As _sparse() does it, without the dict of all fields: this is done for each message.
+            # As without_defaults() does it, without the dict of all fields: this is done for each message.
             wire = {
                 name: value
-                for name, default in _OWN
+                for name, default in PAYLOAD_FIELDS
                 if (value := getattr(self, name)) is not default and (default is None or value != default)
             }
             if self.chain is not None and callbacks:
-                wire.update(self.chain.wire(serializer, _sparse))
-            return dump(serializer, _with_one_time(wire))
+                wire.update(self.chain.wire(serializer, without_defaults))
+            return dump(serializer, without_equal_times(wire))
         except Exception as error:
             if isinstance(error, SerializationError) and error.__cause__ is None:
                 raise  # the chain is too long
             if isinstance(error, AlsekError) and not isinstance(error, SerializationError | ValidationError):
-                raise  # a task's timeout, say, that strikes just here
+                raise  # a task's timeout that is raised just here, for example
             reason = error.__cause__ or error if isinstance(error, SerializationError) else error
-            raise SerializationError(self._refused(wire, serializer, reason)) from reason
+            raise SerializationError(self._explain_refusal(wire, serializer, reason)) from reason
 
-    def _refused(self, wire: Data, serializer: Serializer, reason: BaseException) -> str:
-        """What the serializer can't take: a value of one of the callbacks, or of this message."""
+    def _explain_refusal(self, wire: Data, serializer: Serializer, reason: BaseException) -> str:
+        """Name the value that the serializer can't take: one of a callback, or of this message."""
         if not isinstance(reason, ValidationError):
             for number, link in enumerate(links(self.callback_message_data)):
-                callback = _sparse(own(link))
+                callback = without_defaults(own(link))
                 try:
                     dump(serializer, callback)
                 except SerializationError as refusal:
@@ -369,10 +323,10 @@ class Message:
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:
-        """The message that :meth:`pack` made into `payload`.
+        """Return the message of which :meth:`pack` made `payload`.
 
         Raises:
-            CorruptMessageError: These bytes are no such message.
+            CorruptMessageError: The bytes can't be read as a message.
         """
         try:
             wire = serializer.reverse(payload)
@@ -382,19 +336,19 @@ class Message:
                 callback, blocks = wire.pop("callback_message_data"), wire.pop("callback_blocks", ())
                 message = cls(**wire, uuid=uuid, queue=queue)
                 if callback is not None:
-                    message.chain = Chain.read(callback, blocks, serializer, _complete)
+                    message.chain = Chain.read(callback, blocks, serializer, _with_defaults)
             message.read = True
             return message
         except (TaskTimeoutError, MessageRevokedError):
-            raise  # set in this thread from outside: it says nothing of the bytes
-        except Exception as error:  # whatever a serializer raises on bytes that are not its own
+            raise  # raised in this thread from outside; the bytes may be fine
+        except Exception as error:  # a serializer may raise anything on bytes that it did not write
             raise CorruptMessageError(
                 f"message {uuid!r} in queue {queue!r} can't be read by {serializer!r}: "
                 f"{type(error).__name__}: {error} (first bytes: {payload[:60]!r})"
             ) from error
 
     def submission(self, serializer: Serializer) -> Submission:
-        """The message as a store takes it.
+        """Return the message as a store takes it.
 
         Raises:
             SerializationError: As :meth:`pack`.
@@ -414,7 +368,7 @@ class Message:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
             return False
-        if any(getattr(self, name) != getattr(other, name) for name in _ALONE):
+        if any(getattr(self, name) != getattr(other, name) for name in OWN_FIELDS):
             return False
         mine, others = links(self.callback_message_data), links(other.callback_message_data)
         return all(a is not None and b is not None and own(a) == own(b) for a, b in zip_longest(mine, others))
@@ -436,28 +390,6 @@ def _of_data(kind: type[Message], data: Data, chain: Chain | None) -> Message:
     return message
 
 
-def _sparse(data: Data) -> Data:
-    """The data of one callback without what :data:`_WIRE_DEFAULTS` restores."""
-    sparse = {}
-    for name, value in data.items():
-        default = _WIRE_DEFAULTS.get(name, _ALWAYS)
-        # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
-        if value is not default and (default is None or value != default):
-            sparse[name] = value
-    return _with_one_time(sparse)
-
-
-def _with_one_time(sparse: Data) -> Data:
-    """Without a time that is the other one."""
-    if "updated_at" in sparse and sparse["updated_at"] == sparse.get("created_at"):
-        del sparse["updated_at"]
-    return sparse
-
-
-def _complete(sparse: Data) -> Data:
-    return _marked(Message(**sparse).data, sparse.get(_NAMED, False))
-
-
-def _marked(data: Data, named: bool) -> Data:
-    """The data of a callback, which say if its uuid was chosen by the caller."""
-    return {**data, _NAMED: True} if named else data
+def _with_defaults(sparse: Data) -> Data:
+    """Return the data of one callback with all its fields, checked."""
+    return marked(Message(**sparse).data, sparse.get(NAMED, False))

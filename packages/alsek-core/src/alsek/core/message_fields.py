@@ -1,24 +1,62 @@
-"""What the fields of a message may be."""
+"""The fields of a message: their order, their defaults, and what they may be."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS
 from alsek.core.bounds import check_number
 from alsek.core.clock import from_text
 from alsek.core.short_repr import shown
+from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
 
-# Tuples: what is not hashable can be looked for in them.
+#: The default of a field that has none: a payload always has it.
+REQUIRED: Final = object()
+
+#: Each field, in the order in which they are shown, with the default that a payload leaves out.
+DEFAULTS: Final[dict[str, Any]] = {
+    "task_name": REQUIRED,
+    "queue": REQUIRED,
+    "args": (),
+    "kwargs": {},
+    "metadata": None,
+    "exception_details": None,
+    "result_ttl": None,
+    "uuid": REQUIRED,
+    "progenitor_uuid": None,
+    "retries": 0,
+    "timeout": DEFAULT_TASK_TIMEOUT,
+    "created_at": REQUIRED,
+    "updated_at": REQUIRED,
+    "delay": 0,
+    "previous_result": None,
+    "previous_message_uuid": None,
+    "callback_message_data": None,
+    "backoff_settings": DEFAULT_BACKOFF_SETTINGS,
+    "mechanism": DEFAULT_MECHANISM,
+    "priority": 0,
+    "mechanism_wish": "any",
+    "retry_delay": None,
+    "ttl": None,
+    "status_ttl": 0,
+}
+
+FIELDS: Final = tuple(DEFAULTS)
+
+#: The fields of a message without the callbacks that follow it.
+OWN_FIELDS: Final = tuple(name for name in FIELDS if name != "callback_message_data")
+
+# Tuples, not sets: a value that is not hashable can be looked for in them.
 MECHANISMS = ("thread", "process")
 WISHES = ("any", "thread", "process")
 
 
 def check_call(message: Message, args: Any) -> None:
-    """Check that the positional arguments are a sequence, and the keyword arguments a dict with texts as keys.
+    """Check that the positional arguments are a list or tuple, and the keyword arguments a dict with str keys.
 
     Raises:
         ValidationError: They are not.
@@ -36,7 +74,7 @@ def check_call(message: Message, args: Any) -> None:
 
 
 def check_fields(message: Message) -> None:
-    """Check the numbers, and the mechanism.
+    """Check the numbers and the mechanism.
 
     Raises:
         ValidationError: One is out of range or of the wrong kind.
@@ -54,10 +92,10 @@ def check_fields(message: Message) -> None:
 
 
 def timestamp(value: int | str) -> int:
-    """A time as Unix milliseconds.
+    """Return a time as Unix milliseconds.
 
     Raises:
-        ValidationError: It is neither an integer nor UTC text.
+        ValidationError: `value` is neither an integer nor UTC text.
     """
     if isinstance(value, int):
         return value

@@ -20,8 +20,31 @@ import pytest
 
 from tests.clusters import ClusterOfServers
 
-_READY_WITHIN = 15.0
+_READY_WITHIN_S = 15.0
 _LOW = range(20_000, 32_000)
+
+
+#: A test that asks for one of these starts a real server.
+_SERVERS = {"redis_url", "redis_server", "redis_cluster"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server; in a process of pytest-xdist, spread what mostly waits among what computes."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not _SERVERS.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.redis)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        chaos = [item for item in items if item.path.is_relative_to(Path(__file__).parent / "chaos")]
+        if chaos and len(chaos) < len(items):
+            items[:] = _spread(chaos, [item for item in items if item not in set(chaos)])
+
+
+def _spread(some: list[pytest.Item], others: list[pytest.Item]) -> list[pytest.Item]:
+    """All of them, with `some` at equal distances over the first three quarters, so that none of them ends last."""
+    distance = 0.75 * len(others) / len(some)
+    places = [(round(number * distance), 0, number) for number in range(len(some))]
+    places += [(number, 1, number) for number in range(len(others))]
+    return [others[number] if which else some[number] for _, which, number in sorted(places)]
 
 
 class RedisServer:
@@ -66,7 +89,7 @@ class RedisServer:
         log = self.folder / "server.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + _READY_WITHIN
+        deadline = time.monotonic() + _READY_WITHIN_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()

@@ -14,6 +14,12 @@ from tests.contract.workers import Actor, an_actor
 
 KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
+_MARKS = {
+    "redis": [pytest.mark.redis],
+    "cluster": [pytest.mark.redis, pytest.mark.slow],
+    "fakeredis": [pytest.mark.slow],
+}
+
 #: What takes long there, and is about what scripts do in one node.
 _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "test_numeric_bounds")
 
@@ -27,7 +33,6 @@ for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks of this suite."""
     config.addinivalue_line("markers", "stores(*kinds): run on these stores only, since others can't have it")
-    config.addinivalue_line("markers", "quick: a quick form of a test whose proof is another")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -41,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
-    params = [pytest.param(k, id=k, marks=[pytest.mark.quick] if k == "fakeredis" else []) for k in kinds]
+    params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 
 

@@ -17,6 +17,9 @@ import pytest
 
 from tests.packaging.monorepo import CODE, HOMES, PACKAGES, ROOT
 
+#: In one process of pytest-xdist, so that all is built once.
+pytestmark = [pytest.mark.xdist_group("distributions"), pytest.mark.slow]
+
 #: The four folders that several packages share; only alsek-core makes packages of them.
 SHARED = ("alsek", "alsek/core", "alsek/storage", "alsek/storage/backends")
 
@@ -29,12 +32,11 @@ class Built(NamedTuple):
     wheel_of_sdist: Mapping[str, bytes]
 
 
-def _build(target: str, source: Path, to: Path) -> Path:
-    to.mkdir(parents=True)
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(to)]
+def _build(source: Path, to: Path, *targets: str) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(to)]
+    for target in targets:
+        command += ["-t", target]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
-    (made,) = to.iterdir()
-    return made
 
 
 def _contents(wheel: Path) -> dict[str, bytes]:
@@ -43,13 +45,15 @@ def _contents(wheel: Path) -> dict[str, bytes]:
 
 
 def _distributions(source: Path, to: Path) -> Built:
-    wheel = _build("wheel", source, to / "direct")
-    sdist = _build("sdist", source, to / "sdist")
+    _build(source, to / "direct", "sdist", "wheel")
+    (wheel,) = (to / "direct").glob("*.whl")
+    (sdist,) = (to / "direct").glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         top = archive.getnames()[0].partition("/")[0]
         files = frozenset(name.partition("/")[2] for name in archive.getnames())
         archive.extractall(to / "unpacked", filter="data")
-    again = _build("wheel", to / "unpacked" / top, to / "again")
+    _build(to / "unpacked" / top, to / "again", "wheel")
+    (again,) = (to / "again").glob("*.whl")
     return Built(_contents(wheel), files, _contents(again))
 
 

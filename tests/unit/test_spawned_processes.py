@@ -17,6 +17,9 @@ from alsek.storage.backends import LazyClient
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
 
+#: It starts many processes.
+pytestmark = pytest.mark.slow
+
 
 def again(value: Any) -> Any:
     """As another process has it."""

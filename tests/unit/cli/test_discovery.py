@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+#: It starts many processes.
+pytestmark = pytest.mark.slow
+
 #: Prints what it finds as `module:task`, or why it finds nothing.
 PROGRAM = """
 import sys

@@ -6,7 +6,12 @@ import multiprocessing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import pytest
+
 from alsek.storage.backends.sqlite import SQLiteBackend
+
+#: It starts many processes.
+pytestmark = pytest.mark.slow
 
 _PROCESSES, _ROUNDS = 4, 25
 

@@ -14,6 +14,9 @@ import pytest
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
+#: It starts many processes.
+pytestmark = pytest.mark.slow
+
 Python = Callable[..., Process]
 
 _DRAIN = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import os
 import socket
 import threading
@@ -93,15 +94,14 @@ class Index:
         return 7
 
 
-@given(st.lists(PLAIN.filter(lambda value: value is not None), max_size=5), st.data())
-def test_whatever_the_pieces_all_arrives_in_order(values: list[Any], data: st.DataObject) -> None:
+@given(st.lists(PLAIN.filter(lambda value: value is not None), max_size=5), st.lists(st.floats(0, 1)))
+def test_whatever_the_pieces_all_arrives_in_order(values: list[Any], cuts: list[float]) -> None:
     """Several frames, cut anywhere, come out whole and in order, and nothing is left."""
     stream = b"".join(pack(value) for value in values)
+    places = [0, *sorted(int(cut * len(stream)) for cut in cuts), len(stream)]
     frames, taken = FrameReader(), []
-    while stream:
-        size = data.draw(st.integers(1, len(stream)))
-        frames.feed(stream[:size])
-        stream = stream[size:]
+    for begin, end in itertools.pairwise(places):
+        frames.feed(stream[begin:end])
         while (value := frames.take()) is not None:
             taken.append(value)
     assert taken == values

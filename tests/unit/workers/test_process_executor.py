@@ -34,6 +34,9 @@ from alsek.storage.backends.records import Died, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
+#: It starts many processes.
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., ProcessExecutorHarness]
 
 

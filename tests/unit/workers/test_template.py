@@ -23,6 +23,9 @@ from alsek.core.worker.process_executor.frames import FrameReader, pack
 from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
 from tests.unit.workers.fakes import PATIENCE, eventually
 
+#: It starts many processes.
+pytestmark = pytest.mark.slow
+
 ChildMain = Callable[[socket.socket], int]
 
 

@@ -126,7 +126,7 @@ class InMemory(Store):
     def spoil(self, queue: str, uuid: str, how: str, backend: Backend | None = None) -> None:
         # It has no bytes to spoil: a record is an object.
         messages: Any = (backend or self.backend).messages
-        messages.shelf.records[uuid].version = 99
+        messages.table.messages[uuid].version = 99
 
 
 class InSQLite(Store):

@@ -170,6 +170,6 @@ def test_finished_messages_leave_nothing_behind() -> None:
         messages.step(worker, 2 * n + 1, [Succeeded(claimed.uuid, claimed.queue, claimed.token)], 0)
     clock.now += 100_000
     assert messages.queues() == []
-    assert not messages.shelf.records
-    assert not messages.shelf._gone.items()
+    assert not messages.table.messages
+    assert not messages.table.remembered.items()
     assert not backend._store.statuses.items()

@@ -13,7 +13,7 @@ from typing import ClassVar, NoReturn
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend, Subscription
-from alsek.storage.backends.memory.messages import MemoryMessages
+from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryLocks, MemoryResults, MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.values import MemoryValues

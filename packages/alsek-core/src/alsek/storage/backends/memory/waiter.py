@@ -1,11 +1,11 @@
-"""How workers sleep on a :class:`~alsek.storage.backends.memory.MemoryBackend`, and who is woken."""
+"""Sleeping workers of a :class:`~alsek.storage.backends.memory.MemoryBackend`: how they wait, and which is woken."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from alsek.core.wakeup_pipe import WakeupPipe
-from alsek.storage.backends.memory.queue import Lane
+from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
@@ -15,66 +15,66 @@ _KINDS: tuple[Wish, ...] = ("thread", "process", "any")
 
 
 class Sleepers:
-    """The armed waiters, longest asleep first.
+    """The armed waiters, the one that has slept longest first.
 
     Args:
-        store: Whose lock guards this.
-        serves: Whether something out of a lane may go to a worker now.
-        missed: Whether something that a worker has not heard of is claimable for it now.
+        store: Its lock guards this.
+        can_use: Returns True if a worker may take something of a lane now.
+        would_miss: Returns True if something is claimable for a worker now that it does not know of.
     """
 
     def __init__(
         self,
         store: MemoryStore,
-        serves: Callable[[Lane, Worker], bool],
-        missed: Callable[[Worker], bool],
+        can_use: Callable[[Lane, Worker], bool],
+        would_miss: Callable[[Worker], bool],
     ) -> None:
         self._store = store
-        self._serves = serves
-        self._missed = missed
+        self._can_use = can_use
+        self._would_miss = would_miss
         self._armed: list[MemoryWaiter] = []
 
     def wake(self, lanes: Iterable[Lane]) -> None:
-        """Wake for each of these lanes one sleeper of each kind; one that serves two counts for both."""
+        """Wake one sleeper of each kind for each of these lanes; one that can use two lanes counts for both."""
         woken: list[MemoryWaiter] = []
         for lane in lanes:
             for kind in _KINDS:
-                if not self._any_serves(woken, kind, lane):
+                if not self._any_can_use(woken, kind, lane):
                     sleepers = (w for w in self._armed if w.worker.kind == kind)
-                    waiter = next((w for w in sleepers if self._serves(lane, w.worker)), None)
+                    waiter = next((w for w in sleepers if self._can_use(lane, w.worker)), None)
                     if waiter is not None:
-                        self._ring(waiter)
+                        self._wake(waiter)
                         woken.append(waiter)
 
     def wake_instead(self, waiter: MemoryWaiter) -> None:
-        """Wake another one: at best one that has something to take."""
+        """Wake another sleeper, if possible one that has something to take."""
         with self._store.lock:
             others = [other for other in self._armed if other is not waiter]
-            useful = (other for other in others if self._missed(other.worker))
+            useful = (other for other in others if self._would_miss(other.worker))
             chosen = next(useful, others[0] if others else None)
             if chosen is not None:
-                self._ring(chosen)
+                self._wake(chosen)
 
     def arm(self, waiter: MemoryWaiter) -> None:
-        """Count a waiter among the sleepers; ring at once if it would oversleep something."""
+        """Add a waiter to the sleepers; wake it at once if it would miss something."""
         with self._store.lock:
             if waiter not in self._armed:
                 self._armed.append(waiter)
-            if self._missed(waiter.worker):
-                self._ring(waiter)
+            if self._would_miss(waiter.worker):
+                self._wake(waiter)
 
     def disarm(self, waiter: MemoryWaiter) -> None:
-        """Let a waiter hear no more."""
+        """Remove a waiter from the sleepers."""
         with self._store.lock:
             if waiter in self._armed:
                 self._armed.remove(waiter)
 
-    def _any_serves(self, waiters: list[MemoryWaiter], kind: Wish, lane: Lane) -> bool:
-        return any(w.worker.kind == kind and self._serves(lane, w.worker) for w in waiters)
+    def _any_can_use(self, waiters: list[MemoryWaiter], kind: Wish, lane: Lane) -> bool:
+        return any(w.worker.kind == kind and self._can_use(lane, w.worker) for w in waiters)
 
-    def _ring(self, waiter: MemoryWaiter) -> None:
+    def _wake(self, waiter: MemoryWaiter) -> None:
         self._armed.remove(waiter)
-        waiter.ring()
+        waiter.notify()
 
 
 class MemoryWaiter(Waiter):
@@ -98,8 +98,8 @@ class MemoryWaiter(Waiter):
     def drain(self) -> bool:
         return self._wakeup.drain()
 
-    def ring(self) -> None:
-        """Called by the store, under its lock."""
+    def notify(self) -> None:
+        """Wake the worker. The store calls this, under its lock."""
         self._wakeup.notify()
 
     def pass_on(self) -> None:

@@ -1,0 +1,1 @@
+"""The message port of a :class:`~alsek.storage.backends.memory.MemoryBackend`."""

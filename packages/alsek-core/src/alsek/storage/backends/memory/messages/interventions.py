@@ -1,0 +1,52 @@
+"""What anyone may do to a message, in whatever state it is: remove, reschedule, fail, revoke."""
+
+from __future__ import annotations
+
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.memory.messages import dead_letters
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.transitions import end, leave, requeue
+
+
+def remove(table: MessageTable, queue: str, uuid: str) -> bool:
+    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it tells of an end."""
+    message = table.find(queue, uuid)
+    if message is None:
+        return False
+    leave(table, message)
+    end(table, message, End.REMOVED)
+    return True
+
+
+def reschedule(table: MessageTable, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
+    """Give a message another payload and delay it; return True if it was stored."""
+    message = table.find(queue, uuid)
+    if message is None:
+        return False
+    requeue(table, message, payload, delay)
+    return True
+
+
+def fail(table: MessageTable, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    """Move a message to the dead letters; return True if it was stored, or is a dead letter already."""
+    message = table.find(queue, uuid)
+    if message is None:
+        return table.dead.get((queue, uuid)) is not None
+    leave(table, message)
+    dead_letters.add(table, message, error, dlq_ttl)
+    end(table, message, End.FAILED_BY_HAND)
+    return True
+
+
+def revoke(table: MessageTable, queue: str, uuid: str) -> bool:
+    """Mark a message as revoked; return True if it was stored.
+
+    Its holder learns of it when it renews its lease. If it is not held, those who wait for its result are notified.
+    """
+    message = table.find(queue, uuid)
+    if message is None:
+        return False
+    message.revoked = True
+    if message.holder is None:
+        table.store.publish(f"results:{uuid}")
+    return True

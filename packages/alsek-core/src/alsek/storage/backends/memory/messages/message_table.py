@@ -1,0 +1,101 @@
+"""Everything that a :class:`~alsek.storage.backends.memory.MemoryBackend` keeps of messages and workers.
+
+The modules beside this one are the phases of a step and the other operations. They are functions of the table, and
+are called under the store's lock.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.memory.messages.queue import Queue
+from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.results import MemoryResults, MemoryStatuses
+from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
+from alsek.storage.backends.records import DeadLetter, TaskStatus, Worker
+
+
+class RememberedUuid(NamedTuple):
+    """A message that has ended.
+
+    Attributes:
+        request: The request that submitted it.
+        taken: True if its uuid is refused for now.
+    """
+
+    request: str
+    taken: bool
+
+
+class MessageTable:
+    """All messages, dead letters and workers of a store.
+
+    Args:
+        store: The store.
+
+    Attributes:
+        store: Its lock guards this, and its clock and numbers are used.
+        results: The results.
+        statuses: The statuses.
+        messages: The messages by uuid.
+        queues: The same messages by queue; a queue without messages is not there.
+        dead: The dead letters by queue and uuid, oldest first.
+        remembered: The uuids of messages that have ended, for the dedup window.
+        workers: The registered workers by id.
+        accepted: By the id of a retired worker the tokens that its retirement accepted, for the dedup window.
+        last_contact: When a worker last reached the store.
+        woken_lanes: The lanes whose sleeping workers are to be woken at the end of this operation.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.results = MemoryResults(store)
+        self.statuses = MemoryStatuses(store)
+        self.messages: dict[str, StoredMessage] = {}
+        self.queues: dict[str, Queue] = {}
+        self.dead: ExpiringDict[tuple[str, str], DeadLetter] = ExpiringDict(store.clock)
+        self.remembered: ExpiringDict[str, RememberedUuid] = ExpiringDict(store.clock)
+        self.workers: dict[str, RegisteredWorker] = {}
+        self.accepted: ExpiringDict[str, frozenset[int]] = ExpiringDict(store.clock)
+        self.last_contact = store.clock()
+        self.woken_lanes: dict[Lane, None] = {}
+
+    def wake(self, lane: Lane) -> None:
+        """Note a lane whose sleeping workers are to be woken.
+
+        Something has become ready in it, or one of its messages is now the first of all that are delayed.
+        """
+        self.woken_lanes[lane] = None
+
+    def find(self, queue: str, uuid: str) -> StoredMessage | None:
+        """Return the message of this uuid, if it is in this queue."""
+        message = self.messages.get(uuid)
+        return message if message is not None and message.queue == queue else None
+
+    def queues_of(self, worker: Worker) -> list[Queue]:
+        """Return the queues that have messages and that a worker takes from, in its order."""
+        names = sorted(self.queues) if worker.queues is None else worker.queues
+        return [self.queues[name] for name in names if name in self.queues]
+
+    def held_by(self, worker: Worker) -> list[StoredMessage]:
+        """Return the messages that a worker holds, oldest claim first."""
+        registered = self.workers.get(worker.id)
+        return [] if registered is None else list(registered.claims.values())
+
+    def set_status(self, message: StoredMessage, status: TaskStatus) -> None:
+        """Write and publish a message's status, if it is tracked."""
+        if message.submission.status_ttl:
+            self.statuses.put(message.uuid, status, ttl=message.submission.status_ttl)
+
+    def clear(self) -> int:
+        """Delete everything; return how many messages and dead letters that were."""
+        deleted = len(self.messages) + self.dead.clear()
+        self.messages.clear()
+        self.queues.clear()
+        self.remembered.clear()
+        self.workers.clear()
+        self.accepted.clear()
+        self.woken_lanes.clear()
+        return deleted

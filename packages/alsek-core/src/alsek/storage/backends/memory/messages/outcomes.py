@@ -1,0 +1,67 @@
+"""Accepts or refuses what a worker reports of the messages that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.memory.messages import dead_letters
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.submissions import add_one
+from alsek.storage.backends.memory.messages.transitions import end, give_back, leave, requeue
+from alsek.storage.backends.records import (
+    Died,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    Submission,
+    Succeeded,
+    TaskStatus,
+)
+
+
+def accept(
+    table: MessageTable, registered: RegisteredWorker, outcomes: Sequence[Outcome]
+) -> tuple[list[str], list[str]]:
+    """Accept the outcomes whose token is that of a current claim of this worker.
+
+    Returns:
+        The uuids of the outcomes that were refused, and those of the callbacks that were not added because a message
+        of their uuid exists.
+    """
+    refused: list[str] = []
+    callbacks: list[Submission] = []
+    for outcome in outcomes:
+        message = registered.claims.get(outcome.uuid)
+        if message is None or message.token != outcome.token:
+            refused.append(outcome.uuid)
+            continue
+        _accept(table, message, outcome)
+        if isinstance(outcome, Succeeded) and outcome.callback is not None:
+            callbacks.append(outcome.callback)
+    skipped = [callback.uuid for callback in callbacks if not add_one(table, callback, request="").accepted]
+    return refused, skipped
+
+
+def _accept(table: MessageTable, message: StoredMessage, outcome: Outcome) -> None:
+    match outcome:
+        case Succeeded():
+            leave(table, message)
+            end(table, message, End.SUCCEEDED)
+            if outcome.result is not None:
+                table.results.write(
+                    message.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
+                )
+        case Died():
+            leave(table, message)
+            dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
+            end(table, message, End.DIED)
+        case Retried():
+            requeue(table, message, outcome.payload, outcome.delay)
+        case Released():
+            give_back(table, message, TaskStatus.SUBMITTED)
+        case Lost():
+            give_back(table, message, TaskStatus.RETRYING, losses=1, suspect=outcome.suspect)

@@ -1,0 +1,159 @@
+"""The message port: each method runs under the store's lock, which makes it one step of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from alsek.storage.backends.batches import add_in_batches
+from alsek.storage.backends.memory.messages import (
+    dead_letters,
+    interventions,
+    leases,
+    queries,
+    steps,
+    wakeups,
+)
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.submissions import add_one
+from alsek.storage.backends.memory.store import MemoryStore
+from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
+from alsek.storage.backends.ports import MessagePort, Waiter
+from alsek.storage.backends.records import (
+    Added,
+    Claimed,
+    DeadLetter,
+    Outcome,
+    Step,
+    Stored,
+    Submission,
+    Worker,
+)
+
+
+class MemoryMessages(MessagePort):
+    """Messages in plain dicts.
+
+    Args:
+        store: What the ports of the backend share.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._lock = store.lock
+        self.table = table = MessageTable(store)
+        self._sleepers = Sleepers(
+            store,
+            lambda lane, worker: wakeups.can_use(table, lane, worker),
+            lambda worker: wakeups.would_miss(table, worker),
+        )
+
+    def _wake(self) -> None:
+        """Wake sleeping workers of the lanes that were noted in this operation."""
+        self._sleepers.wake(self.table.woken_lanes)
+        self.table.woken_lanes.clear()
+
+    def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
+        with self._lock:
+            answers = add_in_batches(
+                submissions, lambda batch: [add_one(self.table, each, request) for each in batch]
+            )
+            self._wake()
+            return answers
+
+    def register(self, worker: Worker) -> None:
+        with self._lock:
+            leases.register(self.table, worker)
+
+    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+        with self._lock:
+            answer = steps.step(self.table, worker, seq, outcomes, limit)
+            self._wake()
+            return answer
+
+    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+        with self._lock:
+            revoked = leases.renew(self.table, worker, seq, frozenset(tokens))
+            self._wake()
+            return revoked
+
+    def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
+        with self._lock:
+            refused = leases.retire(self.table, worker, outcomes)
+            self._wake()
+            return refused
+
+    def held(self, worker: Worker) -> list[Claimed]:
+        with self._lock:
+            return [message.as_claimed() for message in self.table.held_by(worker)]
+
+    def waiter(self, worker: Worker) -> Waiter:
+        return MemoryWaiter(self._sleepers, worker)
+
+    def remove(self, queue: str, uuid: str) -> bool:
+        with self._lock:
+            return interventions.remove(self.table, queue, uuid)
+
+    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
+        with self._lock:
+            was_stored = interventions.reschedule(self.table, queue, uuid, payload, delay)
+            self._wake()
+            return was_stored
+
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+        with self._lock:
+            return interventions.fail(self.table, queue, uuid, error, dlq_ttl)
+
+    def revoke(self, queue: str, uuid: str) -> bool:
+        with self._lock:
+            return interventions.revoke(self.table, queue, uuid)
+
+    def get(self, queue: str, uuid: str) -> Stored | None:
+        with self._lock:
+            return queries.get(self.table, queue, uuid)
+
+    def exists(self, queue: str, uuid: str) -> bool:
+        with self._lock:
+            return self.table.find(queue, uuid) is not None
+
+    def queues(self) -> list[str]:
+        with self._lock:
+            return sorted(self.table.queues)
+
+    def count(self, queue: str) -> int:
+        with self._lock:
+            return queries.count(self.table, queue)
+
+    def browse(self, queue: str) -> Iterator[Stored]:
+        with self._lock:
+            uuids = queries.uuids(self.table, queue)
+        for uuid in uuids:
+            stored = self.get(queue, uuid)
+            if stored is not None:
+                yield stored
+
+    def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
+        with self._lock:
+            return self.table.dead.get((queue, uuid))
+
+    def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
+        with self._lock:
+            letters = dead_letters.of_queue(self.table, queue)
+        yield from letters
+
+    def dead_queues(self) -> list[str]:
+        with self._lock:
+            return dead_letters.queues(self.table)
+
+    def replay(self, submission: Submission, died_at: int) -> bool:
+        with self._lock:
+            replayed = dead_letters.replay(self.table, submission, died_at)
+            self._wake()
+            return replayed
+
+    def purge(self, queue: str, uuid: str | None = None) -> int:
+        with self._lock:
+            return dead_letters.purge(self.table, queue, uuid)
+
+    def clear(self) -> int:
+        """Delete messages, dead letters and workers; return how many messages and dead letters that were."""
+        with self._lock:
+            return self.table.clear()

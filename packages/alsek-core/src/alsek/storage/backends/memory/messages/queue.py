@@ -1,0 +1,57 @@
+"""One queue of a :class:`~alsek.storage.backends.memory.MemoryBackend`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator
+from heapq import merge
+
+from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.memory.messages.stored_message import Due, Place, StoredMessage
+
+
+class Queue:
+    """The messages of one queue: all by uuid, ready ones by lane and place, delayed ones by due time.
+
+    Attributes:
+        messages: All messages, by uuid.
+    """
+
+    def __init__(self) -> None:
+        self.messages: dict[str, StoredMessage] = {}
+        self._ready: dict[Lane, list[Place]] = {}
+        self._delayed: list[Due] = []
+
+    def insert(self, message: StoredMessage) -> None:
+        """Add a message, at the place that its state says."""
+        self.messages[message.uuid] = message
+        if message.state == "ready":
+            insort(self._ready.setdefault(message.lane, []), message.place)
+        elif message.state == "delayed":
+            insort(self._delayed, message.due)
+
+    def remove(self, message: StoredMessage) -> None:
+        """Remove a message, from the place that its state says."""
+        del self.messages[message.uuid]
+        if message.state == "ready":
+            places = self._ready[message.lane]
+            del places[bisect_left(places, message.place)]
+            if not places:
+                del self._ready[message.lane]
+        elif message.state == "delayed":
+            del self._delayed[bisect_left(self._delayed, message.due)]
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """The lanes with something in them."""
+        return self._ready.keys()
+
+    @property
+    def next_due(self) -> Due | None:
+        """The place of the delayed message that is due first; None if none is delayed."""
+        return self._delayed[0] if self._delayed else None
+
+    def ready(self, lanes: Collection[Lane]) -> Iterator[StoredMessage]:
+        """Iterate over the ready messages of some lanes, by (priority, arrival)."""
+        for *_, uuid in merge(*(self._ready[lane] for lane in lanes)):
+            yield self.messages[uuid]

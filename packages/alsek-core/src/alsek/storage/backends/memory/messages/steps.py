@@ -1,0 +1,75 @@
+"""A worker's step: accept outcomes, promote, take over, claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alsek.storage.backends.memory.messages.claims import claim, left_lanes
+from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.outcomes import accept
+from alsek.storage.backends.memory.messages.promotion import next_due, promote
+from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
+from alsek.storage.backends.memory.messages.takeover import take_over
+from alsek.storage.backends.memory.messages.wakeups import wake_for_leftovers
+from alsek.storage.backends.records import Outcome, Step, Worker
+from alsek.storage.backends.refusals import late_step
+
+
+def step(table: MessageTable, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+    """Make a worker's step, or repeat the answer of its last one.
+
+    Raises:
+        BackendError: The step is older than the worker's last one.
+        WorkerUnknownError: The worker is not registered.
+    """
+    registered = registered_worker(table, worker)
+    if registered.seq is not None and seq < registered.seq:
+        raise late_step(worker, seq, registered.seq)
+    note_contact(table)
+    if seq != registered.seq:
+        answer = _step(table, registered, worker, seq, outcomes, limit)
+        registered.answer = answer._replace(taken_over=())
+        registered.seq = seq
+        return _copy(answer, registered)
+    assert registered.answer is not None
+    return _copy(registered.answer, registered)
+
+
+def _step(
+    table: MessageTable,
+    registered: RegisteredWorker,
+    worker: Worker,
+    seq: int,
+    outcomes: Sequence[Outcome],
+    limit: int,
+) -> Step:
+    refused, skipped = accept(table, registered, outcomes)
+    promote(table)
+    taken_over = take_over(table, registered)
+    claimed, corrupt = claim(table, registered, worker, seq, limit)
+    wake_for_leftovers(table)
+    due = next_due(table)
+    registered.next_due_at = None if due is None else due[0]
+    left, freely = left_lanes(table, worker), worker.suspects == "freely"
+    return Step(
+        refused=refused,
+        claimed=claimed,
+        next_due=None if due is None else max(due[0] - table.store.clock(), 0),
+        waiting=any(not lane.suspect or freely for lane in left),
+        suspects=any(lane.suspect and not freely for lane in left),
+        skipped=skipped,
+        corrupt=corrupt,
+        taken_over=tuple(taken_over),
+    )
+
+
+def _copy(answer: Step, registered: RegisteredWorker) -> Step:
+    """Return an answer with new lists, and with those of its claims that are still held, as they are now."""
+    current = {message.token: message for message in registered.claims.values()}
+    return answer._replace(
+        refused=list(answer.refused),
+        claimed=[current[claim.token].as_claimed() for claim in answer.claimed if claim.token in current],
+        skipped=list(answer.skipped),
+        corrupt=list(answer.corrupt),
+    )

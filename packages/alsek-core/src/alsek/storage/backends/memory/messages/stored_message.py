@@ -1,0 +1,97 @@
+"""A message as a :class:`~alsek.storage.backends.memory.MemoryBackend` keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from alsek.storage.backends.header import RECORD_VERSION
+from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.records import Claimed, Stored, Submission
+from alsek.storage.backends.states import MessageState
+
+#: The place of a ready message in its lane: (priority, arrival, uuid).
+Place: TypeAlias = tuple[int, int, str]
+
+#: The place of a delayed message: (when it is due, in which order it was delayed, uuid).
+Due: TypeAlias = tuple[int, int, str]
+
+
+@dataclass(eq=False, slots=True)
+class StoredMessage:
+    """A stored message: what was submitted, and its state.
+
+    Attributes:
+        submission: What was submitted.
+        request: The request that submitted it; empty for a callback, which the store submits itself.
+        payload: The serialized message, as it was submitted or as the last retry left it.
+        state: Its state.
+        due: Its place while it is delayed.
+        arrival: A number that grows with each message that becomes ready. It is kept when the message is given back.
+        ready_since: When its lifetime began.
+        losses: How many workers were lost that held it.
+        revoked: It was revoked.
+        suspect: It was in a process that died with several messages in it.
+        expired: Its lifetime was over when it was claimed.
+        token: The token of the current claim; 0 if it is not claimed.
+        holder: The id of the worker that has this claim.
+        seq: The step of the holder that claimed it.
+        version: The version of this record. A version that is not known can't be read.
+    """
+
+    submission: Submission
+    request: str
+    payload: bytes
+    state: MessageState = "delayed"
+    due: Due = (0, 0, "")
+    arrival: int = 0
+    ready_since: int = 0
+    losses: int = 0
+    revoked: bool = False
+    suspect: bool = False
+    expired: bool = False
+    token: int = 0
+    holder: str | None = None
+    seq: int = 0
+    version: int = RECORD_VERSION
+
+    @property
+    def uuid(self) -> str:
+        return self.submission.uuid
+
+    @property
+    def queue(self) -> str:
+        return self.submission.queue
+
+    @property
+    def lane(self) -> Lane:
+        return Lane(self.queue, self.submission.wish, self.suspect)
+
+    @property
+    def place(self) -> Place:
+        return (self.submission.priority, self.arrival, self.uuid)
+
+    def as_claimed(self) -> Claimed:
+        """Return what its worker gets."""
+        return Claimed(
+            self.uuid,
+            self.queue,
+            self.payload,
+            self.token,
+            self.losses,
+            self.revoked,
+            self.expired,
+            self.suspect,
+        )
+
+    def as_stored(self) -> Stored:
+        """Return what an inspection shows."""
+        return Stored(
+            self.uuid,
+            self.queue,
+            self.payload,
+            self.submission.priority,
+            self.state,
+            self.losses,
+            self.revoked,
+        )

@@ -1,0 +1,33 @@
+"""Which sleeping workers are woken for what, and what a worker that is about to sleep would miss."""
+
+from __future__ import annotations
+
+from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.memory.messages.claims import claimable, may_take
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.promotion import next_due
+from alsek.storage.backends.records import Worker
+
+
+def wake_for_leftovers(table: MessageTable) -> None:
+    """Wake sleeping workers for everything that is ready."""
+    for queue in table.queues.values():
+        for lane in queue.lanes:
+            table.wake(lane)
+
+
+def can_use(table: MessageTable, lane: Lane, worker: Worker) -> bool:
+    """Return True if a worker may take something of this lane now."""
+    return may_take(worker, lane, table.held_by(worker))
+
+
+def would_miss(table: MessageTable, worker: Worker) -> bool:
+    """Return True if a worker must not sleep: something is ready for it, due, or due before it expects it."""
+    if any(True for _ in claimable(table, worker)):
+        return True
+    due = next_due(table)
+    registered = table.workers.get(worker.id)
+    if due is None or registered is None:
+        return due is not None
+    expected = registered.next_due_at
+    return expected is None or due[0] < expected or due[0] <= table.store.clock()

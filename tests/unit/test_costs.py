@@ -21,9 +21,8 @@ from alsek.core.status import StatusTracker
 from alsek.core.task import AnyTask, task
 from alsek.core.worker.engine import engine as engine_module
 from alsek.core.worker.engine.engine import Engine
-from alsek.core.worker.process_executor import dispatcher as dealer
-from alsek.core.worker.process_executor import executor as processes
-from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, PrefetchLimit
+from alsek.core.worker.process_executor import dispatcher, process_watch
+from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED, PrefetchLimit
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
@@ -123,16 +122,16 @@ def test_reused_processes_take_few_round_trips(
         pass
 
     monkeypatch.setattr(PrefetchLimit, "note", lambda *_: None)
-    monkeypatch.setattr(dealer, "_BUSY_AFTER", 60_000)
-    monkeypatch.setattr(processes, "TAKE_BACK_AFTER", 60_000)
+    monkeypatch.setattr(dispatcher, "BUSY_AFTER_MS", 60_000)
+    monkeypatch.setattr(process_watch, "TAKE_BACK_AFTER_MS", 60_000)
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])
     harness = ProcessExecutorHarness(noop.broker, noop, size=2, tasks_per_process=N_MESSAGES)
     try:
-        harness.executor._dealer.pace.ahead = MOST_AHEAD
+        harness.executor.dispatcher.prefetch.limit = MOST_PREFETCHED
         session = WorkerSession(backend, Worker("", "process", None, 15_000, 0, "freely"))
         session.register()
         harness.state.set_worker(session.worker.id)
-        harness.state.limit = 2 * (1 + MOST_AHEAD)
+        harness.state.limit = 2 * (1 + MOST_PREFETCHED)
         control, signal_ = os.pipe()
         engine = Engine(session, harness.executor, harness.state, harness.pool, control, lambda: None)
         before = _calls(server)

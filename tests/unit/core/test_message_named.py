@@ -13,7 +13,7 @@ from alsek.core.message import Message
 from alsek.core.submission.calls import Call
 from alsek.core.task import task
 from alsek.core.trigger import ticks
-from alsek.core.worker.process_executor.frames import outcome_from_wire, outcome_to_wire
+from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, outcome_to_wire
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Submission, Succeeded
 from alsek.storage.serialization import JsonSerializer

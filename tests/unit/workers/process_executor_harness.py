@@ -1,4 +1,4 @@
-"""An executor of processes at work, with a real template and real children, at the test's word."""
+"""A process executor with a real template and real task processes, whose engine is played by the test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,19 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import fork
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor
+from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.start_permits import StartPermits
-from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
+from alsek.core.worker.process_executor.warm_up import warm_up
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Claimed, Worker
 from tests.unit.workers.fakes import PATIENCE
 
 
 class ProcessExecutorHarness:
-    """What an engine does with an executor, step by step, without a store."""
+    """Does with an executor what the engine does, step by step, without a store."""
 
     def __init__(
         self, broker: Broker, *tasks: AnyTask, size: int = 2, tasks_per_process: int = 1, **options: Any
@@ -41,24 +44,22 @@ class ProcessExecutorHarness:
         self.state = SharedState(256)
         self.state.set_worker("0" * 32)
         self.session = WorkerSession(broker.backend, Worker("0" * 32, "process", None, 15_000, 60_000))
-        self._bell = bell = WakeupPipe()
+        self._wakeup = wakeup = WakeupPipe(lossless=True)
         self._permits = permits = [StartPermits() for _ in range(size if tasks_per_process > 1 else 0)]
-        offspring = TaskRunner(self.pool, self.state, tasks_per_process, bell, permits)
+        runner = TaskRunner(self.pool, self.state, tasks_per_process, wakeup, permits)
         self.socket, theirs = socket.socketpair()
 
         def main() -> int:
             self.socket.close()
-            return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
+            return Template(theirs, partial(warm_up, self.pool), runner.main, runner.terminated).main()
 
         self.template = fork(main)
         theirs.close()
         self.executor = ProcessExecutor(
-            self.pool, self.state, size, tasks_per_process, 20, self.socket, bell, permits
+            self.pool, self.state, size, tasks_per_process, 20, self.socket, wakeup, permits
         )
         self.finished: list[ProcessJob] = []
         self._tokens = 0
-
-    # ── jobs ───────────────────────────────────────────────────────────────────────────────────
 
     def job(self, message: Message, **claim: Any) -> ProcessJob:
         """A job of a message, as if it had been claimed."""
@@ -81,23 +82,21 @@ class ProcessExecutorHarness:
         return jobs
 
     def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
-        """A job of this task, run to its end and settled."""
+        """A job of this task, run to its end and accepted."""
         job = self.start(task, *args, **kwargs)
         self.until(lambda: job in self.finished)
         return job
 
-    def hear(self) -> None:
-        """Take in what has been answered, and nothing else."""
-        self.executor.on_ready({self.executor._bell.fileno()})
+    def read_answers(self) -> None:
+        """Read what has been answered, and nothing else."""
+        self.executor.on_ready({self._wakeup.fileno()})
 
     def prove_short(self) -> None:
-        """As if many tasks had been run that take no time."""
-        self.executor._dealer.pace.note(1_000, 1.0)
-
-    # ── time ───────────────────────────────────────────────────────────────────────────────────
+        """Record many tasks that took no time."""
+        self.executor.dispatcher.prefetch.record(1_000, 1.0)
 
     def turn(self, longest: int = 50) -> None:
-        """One turn of the engine's loop; what has finished is settled as accepted."""
+        """One turn of the engine's loop; outcomes are accepted."""
         self.executor.enforce_deadlines()
         self.settle()
         poll = select.poll()
@@ -108,7 +107,7 @@ class ProcessExecutorHarness:
         self.settle()
 
     def settle(self) -> None:
-        """Take what has finished; the store accepts it."""
+        """Collect what has finished, and accept its outcomes."""
         for job in self.executor.collect():
             assert job not in self.finished
             self.finished.append(job)
@@ -116,27 +115,25 @@ class ProcessExecutorHarness:
             self.executor.on_outcome(job, True)
 
     def until(self, holds: Callable[[], Any], patience: float = PATIENCE) -> None:
-        """Let the loop turn until `holds()`."""
+        """Run the loop until `holds()`."""
         deadline = time.monotonic() + patience
         while not holds():
             if time.monotonic() > deadline:
                 pytest.fail("it never came true")
             self.turn()
 
-    # ── processes ──────────────────────────────────────────────────────────────────────────────
-
     @property
     def processes(self) -> dict[int, TaskProcess]:
-        """Those that the executor knows, by pid."""
-        return self.executor._nursery.children
+        """Those that have not exited, by pid."""
+        return self.executor.manager.processes
 
     @property
     def spares(self) -> list[TaskProcess]:
         """Those that wait for a job."""
-        return list(self.executor._nursery.spares)
+        return list(self.executor.manager.spares)
 
     def until_spares(self, number: int) -> list[TaskProcess]:
-        """Let the loop turn until so many processes wait for a job."""
+        """Run the loop until so many processes wait for a job."""
         self.until(lambda: len(self.spares) >= number)
         return self.spares
 
@@ -153,7 +150,7 @@ class ProcessExecutorHarness:
             self.executor.shut_down()
         finally:
             self.socket.close()
-            for each in (*self._permits, self._bell):
+            for each in (*self._permits, self._wakeup):
                 each.close()
             os.kill(self.template, signal.SIGCONT)
             deadline = time.monotonic() + PATIENCE

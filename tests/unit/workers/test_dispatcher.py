@@ -17,10 +17,9 @@ from alsek import ResultStore, StatusTracker, task
 from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.task import AnyTask
-from alsek.core.worker.process_executor import executor as processes
-from alsek.core.worker.process_executor import process_manager as nursery
-from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD
-from alsek.core.worker.process_executor.task_process import ProcessJob
+from alsek.core.worker.process_executor import process_manager, process_watch
+from alsek.core.worker.process_executor.job import ProcessJob
+from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Succeeded
 from tests.unit.workers.fakes import PATIENCE
@@ -40,7 +39,7 @@ def start(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def start(
         *tasks: Any, size: int = 1, tasks_per_process: int = 1_000, take_back_after: int = 60_000
     ) -> ProcessExecutorHarness:
-        monkeypatch.setattr(processes, "TAKE_BACK_AFTER", take_back_after)
+        monkeypatch.setattr(process_watch, "TAKE_BACK_AFTER_MS", take_back_after)
         harness = ProcessExecutorHarness(broker, *tasks, size=size, tasks_per_process=tasks_per_process)
         started.append(harness)
         harness.until_spares(min(size, 2))
@@ -89,10 +88,10 @@ def pid_of(job: ProcessJob) -> int:
 def test_room_grows_while_tasks_are_short(start: Start, quick: AnyTask) -> None:
     """First as many as there are processes; then a few more for each, up to the most; they share processes."""
     harness = start(quick, size=2)
-    assert harness.executor.free_slots == 2 * (1 + MOST_AHEAD)
+    assert harness.executor.free_slots == 2 * (1 + MOST_PREFETCHED)
     jobs = harness.start_all([(quick, n) for n in range(20)])
     assert harness.executor.in_flight == 20
-    assert all(1 < len(child.in_hand) <= 1 + MOST_AHEAD for child in harness.processes.values())
+    assert all(1 < len(child.jobs) <= 1 + MOST_PREFETCHED for child in harness.processes.values())
     harness.until(lambda: len(harness.finished) == 20)
     assert len({pid_of(job) for job in jobs}) == 2
 
@@ -132,14 +131,14 @@ def test_nothing_waits_behind_a_long_task_while_another_process_is_free(
     can't begin at once goes back to the store."""
     harness = start(quick, blocks, size=2, take_back_after=30)
     long, *short = harness.start_all([(blocks,), *((quick, n) for n in range(9))])
-    assert sum(job.child is long.child for job in short) == 4
+    assert sum(job.process is long.process for job in short) == 4
     harness.until(lambda: all(job in harness.finished for job in short))
     assert long.outcome is None
-    assert long.child is not None
-    assert long.child.in_hand == deque([long])
+    assert long.process is not None
+    assert long.process.jobs == deque([long])
     back = [job for job in short if isinstance(job.outcome, Released)]
     pids = {pid_of(job) for job in short if job not in back}
-    assert pids == set(harness.processes) - {long.child.pid}
+    assert pids == set(harness.processes) - {long.process.pid}
     assert len((tmp_path / "ran").read_text().split()) == 9 - len(back) >= 1
     assert harness.executor.free_slots == 1  # tasks may be long after all
     (tmp_path / "go").touch()
@@ -235,7 +234,7 @@ def test_a_process_that_is_killed_with_several_in_hand(
     if not begun:
         os.kill(child.pid, signal.SIGSTOP)
     first, *others = harness.start_all([(blocks,) if begun else (quick, 0), (quick, 1), (quick, 2)])
-    assert len(child.in_hand) == 3
+    assert len(child.jobs) == 3
     if begun:
         harness.until((tmp_path / "begun").exists)
     os.kill(child.pid, signal.SIGKILL)
@@ -253,7 +252,7 @@ def test_a_process_that_begins_nothing_is_replaced(
     start: Start, quick: AnyTask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One that was stopped before it has begun: its jobs are taken back and run, uncharged, and it is killed."""
-    monkeypatch.setattr(nursery, "PATIENCE", 300)
+    monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
     harness = start(quick, size=1)
     (child,) = harness.processes.values()
     os.kill(child.pid, signal.SIGSTOP)
@@ -262,7 +261,7 @@ def test_a_process_that_begins_nothing_is_replaced(
     assert all(isinstance(job.outcome, Succeeded | Released) for job in jobs)
     assert isinstance(harness.run(quick, 3).outcome, Succeeded)
     assert not child.alive
-    assert f"Process {child.pid} does not begin what it was given" in caplog.text
+    assert f"Process {child.pid} does not start the jobs that it was sent" in caplog.text
 
 
 def test_each_timeout_counts_from_when_its_task_begins(start: Start, broker: Broker) -> None:
@@ -302,8 +301,8 @@ def test_one_that_was_revoked_in_hand_hurts_no_other(
     long, behind = harness.start_all([(blocks,), (quick, 1)])
     harness.until((tmp_path / "begun").exists)
     harness.executor.revoke(behind.claimed.uuid)
-    assert long.child is not None
-    assert long.child.doom is None
+    assert long.process is not None
+    assert long.process.charge is None
     harness.executor.revoke(long.claimed.uuid)
     harness.until(lambda: len(harness.finished) == 2)
     assert isinstance(long.outcome, Died)
@@ -320,7 +319,7 @@ def test_large_messages_are_not_given_ahead(start: Start, broker: Broker) -> Non
     harness = start(takes)
     jobs = harness.start_all([(takes, "x" * 60_000) for _ in range(4)])
     (child,) = harness.processes.values()
-    assert len(child.in_hand) == 1
+    assert len(child.jobs) == 1
     assert harness.executor.free_slots == 0
     harness.until(lambda: len(harness.finished) == 4)
     assert isinstance(jobs[0].outcome, Succeeded)
@@ -361,7 +360,7 @@ def test_jobs_behind_a_verdict_that_is_late(
     start: Start, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store is away: what waits behind goes back, and the process that can do nothing for it is kept."""
-    monkeypatch.setattr(processes, "_BEGINS_WITHIN", 60)
+    monkeypatch.setattr(process_watch, "START_WITHIN_MS", 60)
 
     class Elsewhere(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None: ...
@@ -375,12 +374,12 @@ def test_jobs_behind_a_verdict_that_is_late(
     deadline = time.monotonic() + PATIENCE
     while first.outcome is None or any(job.outcome is None for job in behind):
         assert time.monotonic() < deadline
-        harness.hear()
+        harness.read_answers()
         harness.executor.enforce_deadlines()
     assert all(isinstance(job.outcome, Released) for job in behind)
     time.sleep(0.1)
     harness.executor.enforce_deadlines()
-    assert child.owing is first
+    assert child.awaiting_verdict is first
     harness.until(lambda: child in harness.spares)
     assert isinstance(harness.run(tracked).outcome, Succeeded)
     assert list(harness.processes) == [child.pid]

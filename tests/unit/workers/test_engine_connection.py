@@ -1,4 +1,4 @@
-"""A process's line to its engine: jobs in, as far as they are permitted; answers out, and few rings."""
+"""A task process's connection to its engine: permitted jobs come in, answers go out, and wake-ups are few."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from tests.unit.workers.fakes import PATIENCE
 
-RUNG = frozenset({os.getpid() & 0xFF})
+WOKEN = frozenset({os.getpid() & 0xFF})
 
 
 class Ends:
-    """Both ends of a line, in one process."""
+    """Both ends of a connection, in one process."""
 
     def __init__(self) -> None:
         self.engine, self.process = socket.socketpair()
         self.engine.settimeout(PATIENCE)
-        self.bell, self.permits, self.frames = WakeupPipe(), StartPermits(), FrameReader()
-        self.line = EngineConnection(self.process, self.bell, self.permits)
+        self.wakeup, self.permits, self.frames = WakeupPipe(), StartPermits(), FrameReader()
+        self.connection = EngineConnection(self.process, self.wakeup, self.permits)
 
     def give(self, *numbers: int, permit: bool = True) -> None:
         """Send jobs of these numbers."""
         if permit:
-            self.permits.give(numbers)
+            self.permits.grant(numbers)
         self.engine.sendall(pack(tuple((number, 10 + number, ("u",), None) for number in numbers)))
 
     def next(self) -> int | None:
         """The number of the next job that the process is to begin."""
-        given = self.line.next()
+        given = self.connection.next_job()
         return None if given is None else given.number
 
     def close(self) -> None:
         """Close all."""
-        for each in (self.engine, self.process, self.bell, self.permits):
+        for each in (self.engine, self.process, self.wakeup, self.permits):
             each.close()
 
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    """A line."""
+    """A connection."""
     ends = Ends()
     yield ends
     with contextlib.suppress(OSError):
@@ -62,10 +62,10 @@ def test_an_engine_that_has_closed_wants_nothing(ends: Ends, unread: bytes) -> N
     if unread:
         ends.process.sendall(unread)
     ends.engine.close()
-    ends.line.say(("ready",))
-    ends.line.answer(pack(("x" * 1_000_000,)))
-    assert ends.line.next() is None
-    assert ends.line.verdict() is None
+    ends.connection.send_now(("ready",))
+    ends.connection.send_answer(pack(("x" * 1_000_000,)))
+    assert ends.connection.next_job() is None
+    assert ends.connection.receive_verdict() is None
 
 
 def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
@@ -73,11 +73,11 @@ def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
     ends.give(1, 2, 3, 4)
     assert ends.next() == 1
     assert ends.next() == 2
-    assert ends.permits.take_back() == bytes((3, 4))
-    assert ends.permits.take_back() == b""
+    assert ends.permits.revoke() == bytes((3, 4))
+    assert ends.permits.revoke() == b""
     ends.give(5, 6)
     assert ends.next() == 5
-    assert ends.permits.take_back() == bytes((6,))
+    assert ends.permits.revoke() == bytes((6,))
     ends.give(7)
     assert ends.next() == 7
 
@@ -86,8 +86,8 @@ def test_a_permit_may_be_there_before_its_job(ends: Ends) -> None:
     """A job that was taken back is passed over also when the permit of one that is still under way is read first."""
     ends.give(1, 2)
     assert ends.next() == 1
-    assert ends.permits.take_back() == bytes((2,))
-    ends.permits.give((3,))
+    assert ends.permits.revoke() == bytes((2,))
+    ends.permits.grant((3,))
 
     def later() -> None:
         ends.give(3, permit=False)
@@ -101,17 +101,17 @@ def test_a_permit_may_be_there_before_its_job(ends: Ends) -> None:
 def test_the_engine_going_is_the_end(ends: Ends) -> None:
     """Whether or not jobs were taken back before."""
     ends.give(1)
-    assert ends.permits.take_back() == bytes((1,))
+    assert ends.permits.revoke() == bytes((1,))
     ends.engine.close()
     assert ends.next() is None
-    assert ends.line.verdict() is None
+    assert ends.connection.receive_verdict() is None
 
 
 def test_without_permits_all_may_be_begun(ends: Ends) -> None:
     """A process that is sent one job at a time needs none."""
-    line = EngineConnection(ends.process, ends.bell, None)
+    connection = EngineConnection(ends.process, ends.wakeup, None)
     ends.give(1, permit=False)
-    given = line.next()
+    given = connection.next_job()
     assert given is not None
     assert (given.number, given.entry, given.charge) == (1, 11, None)
 
@@ -120,7 +120,7 @@ def test_a_verdict_may_come_behind_jobs(ends: Ends) -> None:
     """Jobs that come while it waits for the verdict are kept."""
     ends.give(1)
     ends.engine.sendall(pack(True))
-    assert ends.line.verdict() is True
+    assert ends.connection.receive_verdict() is True
     assert ends.next() == 1
 
 
@@ -128,17 +128,17 @@ def test_the_bell_is_rung_before_it_waits_and_not_for_each_answer(ends: Ends) ->
     """Answers are there at once; the engine is woken for several, and always before the process waits."""
     ends.give(1, 2, 3)
     ends.next()
-    ends.line.answer(pack(("a",)))
-    assert frozenset(ends.bell.read()) == RUNG  # the first after a while
-    ends.line._ring_at = float("inf")
+    ends.connection.send_answer(pack(("a",)))
+    assert frozenset(ends.wakeup.read()) == WOKEN  # the first after a while
+    ends.connection._notify_at = float("inf")
     for answer in ("b", "c"):
         ends.next()
-        ends.line.answer(pack((answer,)))
-        assert ends.bell.read() == b""
+        ends.connection.send_answer(pack((answer,)))
+        assert ends.wakeup.read() == b""
     assert [receive(ends.engine, ends.frames) for _ in "abc"] == [("a",), ("b",), ("c",)]
     ends.engine.shutdown(socket.SHUT_WR)
     assert ends.next() is None
-    assert frozenset(ends.bell.read()) == RUNG
+    assert frozenset(ends.wakeup.read()) == WOKEN
 
 
 def test_an_answer_that_does_not_fit_wakes_the_engine(ends: Ends) -> None:
@@ -146,16 +146,16 @@ def test_an_answer_that_does_not_fit_wakes_the_engine(ends: Ends) -> None:
     text = "x" * 3_000_000
 
     def send() -> None:
-        ends.line.answer(pack((text,)))
-        ends.line.end()
+        ends.connection.send_answer(pack((text,)))
+        ends.connection.flush()
 
     sender = threading.Thread(target=send)
     sender.start()
     ends.engine.setblocking(False)
     value: Any = None
     while value is None:
-        assert select.select([ends.bell], [], [], PATIENCE)[0]
-        ends.bell.read()
+        assert select.select([ends.wakeup], [], [], PATIENCE)[0]
+        ends.wakeup.read()
         with contextlib.suppress(BlockingIOError):
             while True:
                 ends.frames.feed(ends.engine.recv(65536, socket.MSG_DONTWAIT))

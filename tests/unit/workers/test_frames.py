@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 
 from alsek.core.worker.process_executor.frames import (
     FrameReader,
-    outcome_from_wire,
-    outcome_to_wire,
     pack,
     receive,
     socket_of,
     socket_pair,
 )
+from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, outcome_to_wire
 from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
 
 PLAIN = st.recursive(

@@ -1,44 +1,44 @@
-"""The pace: how many messages may be claimed ahead follows from how long tasks take."""
+"""The limit of prefetching follows from how long tasks take."""
 
 from __future__ import annotations
 
 import pytest
 
-from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD, PrefetchLimit
+from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED, PrefetchLimit
 
 
-def test_nothing_is_claimed_ahead_before_tasks_have_proved_short() -> None:
-    """It takes several short ones; then as many are claimed ahead as are allowed."""
-    pace = PrefetchLimit()
-    assert pace.ahead == 0
-    pace.note(1, 0.05)
-    assert pace.ahead == 0
+def test_nothing_is_prefetched_before_tasks_were_short() -> None:
+    """It takes several short tasks; then as many are prefetched as are allowed."""
+    limit = PrefetchLimit()
+    assert limit.limit == 0
+    limit.record(1, 0.05)
+    assert limit.limit == 0
     for _ in range(200):
-        pace.note(1, 0.05)
-    assert pace.ahead == MOST_AHEAD
+        limit.record(1, 0.05)
+    assert limit.limit == MOST_PREFETCHED
 
 
 @pytest.mark.parametrize(
-    ("each", "ahead"),
-    [(0.01, MOST_AHEAD), (0.5, 8), (1.0, 4), (3.0, 1), (5.0, 1), (9.0, 1), (11.0, 0), (1000.0, 0)],
+    ("each", "prefetched"),
+    [(0.01, MOST_PREFETCHED), (0.5, 8), (1.0, 4), (3.0, 1), (5.0, 1), (9.0, 1), (11.0, 0), (1000.0, 0)],
 )
-def test_what_is_claimed_ahead_is_bounded_by_time(each: float, ahead: int) -> None:
+def test_prefetching_is_bounded_by_time(each: float, prefetched: int) -> None:
     """As many as run in four milliseconds; one for tasks up to ten; none for longer ones."""
-    pace = PrefetchLimit()
+    limit = PrefetchLimit()
     for _ in range(50):
-        pace.note(16, 16 * each)
-    assert pace.ahead == ahead
+        limit.record(16, 16 * each)
+    assert limit.limit == prefetched
 
 
-def test_one_long_task_ends_it_and_many_short_ones_begin_it_anew() -> None:
+def test_one_long_task_ends_prefetching_until_tasks_are_short_again() -> None:
     """A task of a second among many short ones, or one that kept others waiting: none ahead for a while."""
-    for trouble in (lambda pace: pace.note(1, 1000.0), PrefetchLimit.stumble):
-        pace = PrefetchLimit()
-        pace.note(1_000, 1.0)
-        assert pace.ahead == MOST_AHEAD
-        trouble(pace)
-        pace.note(4, 0.1)
-        assert pace.ahead == 0
+    for trouble in (lambda limit: limit.record(1, 1000.0), PrefetchLimit.reset):
+        limit = PrefetchLimit()
+        limit.record(1_000, 1.0)
+        assert limit.limit == MOST_PREFETCHED
+        trouble(limit)
+        limit.record(4, 0.1)
+        assert limit.limit == 0
         for _ in range(500):
-            pace.note(1, 0.05)
-        assert pace.ahead == MOST_AHEAD
+            limit.record(1, 0.05)
+        assert limit.limit == MOST_PREFETCHED

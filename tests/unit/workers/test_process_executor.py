@@ -1,4 +1,4 @@
-"""An executor of processes: each job ends exactly once, however its process ends; and who is to blame is told."""
+"""The process executor: each job ends exactly once, however its process ends; and who is to blame is told."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ from alsek.core.broker import Broker
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
-from alsek.core.worker.process_executor import executor as processes
-from alsek.core.worker.process_executor import process_manager as nursery
-from alsek.core.worker.process_executor import task_runner as offspring
-from alsek.core.worker.process_executor.task_process import ProcessJob
+from alsek.core.worker.process_executor import lost_jobs, process_manager, process_watch, task_runner
+from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Died, Released, Retried, Succeeded
@@ -64,9 +62,6 @@ def error_of(job: ProcessJob) -> str:
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
     """Signal a process of the executor."""
     os.kill(pid, number)
-
-
-# ── the ordinary course ────────────────────────────────────────────────────────────────────────
 
 
 def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None:
@@ -125,7 +120,7 @@ def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start
     (spare,) = harness.until_spares(1)
     refused = harness.start(nothing)
     while refused.outcome is None:
-        harness.hear()
+        harness.read_answers()
     assert harness.executor.collect() == [refused]
     harness.executor.on_outcome(refused, False)
     harness.until(lambda: not spare.alive)
@@ -139,7 +134,8 @@ def test_a_tracker_that_hangs_costs_the_next_job_nothing(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a process does not begin, since it still tells its tracker of an earlier job, is begun by another."""
-    monkeypatch.setattr(nursery, "PATIENCE", 300)
+    monkeypatch.setattr(process_watch, "START_ONLY_WITHIN_MS", 300)
+    monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
 
     class Hangs(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None:
@@ -205,9 +201,6 @@ def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Bro
     assert job.outcome[:3] == (job.claimed.uuid, job.claimed.queue, job.claimed.token)
 
 
-# ── SIGTERM ────────────────────────────────────────────────────────────────────────────────────
-
-
 def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
     @task(broker, max_retries=0, **options)
     def sleepy(resets: bool = False) -> str:
@@ -223,8 +216,8 @@ def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
 def _begun(harness: ProcessExecutorHarness, folder: Path, job: ProcessJob) -> int:
     """Wait until it has begun; its process."""
     harness.until((folder / "begun").exists)
-    assert job.child is not None
-    return job.child.pid
+    assert job.process is not None
+    return job.process.pid
 
 
 @pytest.mark.parametrize("first", ["the process", "the engine"])
@@ -317,9 +310,6 @@ def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) 
     assert outcome.result == b"[-15,-15,-15]"
 
 
-# ── deaths ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
@@ -377,7 +367,7 @@ def test_hooks_that_hang_are_not_waited_for(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a death the hooks have a bounded time; then `max_retries` decides."""
-    monkeypatch.setattr(nursery, "PATIENCE", 100)
+    monkeypatch.setattr(task_runner, "CONCLUDE_WITHIN_MS", 100)
 
     class Hanging(Task):
         def on_failure(self, message: Message, exception: BaseException) -> None:
@@ -432,11 +422,11 @@ def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
 
     harness = start(nothing, size=1, tasks_per_process=5)
     job = harness.start(nothing)
-    harness.until(lambda: job.child is not None)
-    assert job.child is not None
-    child = job.child
+    harness.until(lambda: job.process is not None)
+    assert job.process is not None
+    child = job.process
     while job.outcome is None:
-        harness.hear()
+        harness.read_answers()
     kill(child.pid)
     while child.alive:
         harness.executor.on_ready({harness.socket.fileno()})
@@ -463,11 +453,11 @@ def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Bro
     harness = start(kills, innocent, size=1, tasks_per_process=9)
     harness.until_spares(1)
     killer = harness.start(kills)
-    child = killer.child
+    child = killer.process
     assert child is not None
     harness.until(lambda: killer in harness.finished)
     victim = harness.start(innocent)
-    assert victim.child is child
+    assert victim.process is child
     harness.until(lambda: not child.alive)
     assert not victim.repeated
     harness.until(lambda: victim in harness.finished)
@@ -491,7 +481,7 @@ def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, star
             kill(spare.pid)
             time.sleep(0.1)
             job = harness.start(nothing)
-        assert job.child is spare
+        assert job.process is spare
         harness.until(lambda job=job: job in harness.finished)  # type: ignore[misc]
         assert isinstance(job.outcome, Succeeded)
 
@@ -512,9 +502,6 @@ def test_a_message_that_kills_whoever_reads_it_is_charged(broker: Broker, start:
     kill(spare.pid)
     harness.until(lambda: job in harness.finished)
     assert "killed by SIGKILL" in error_of(job)
-
-
-# ── deadlines and revocations ──────────────────────────────────────────────────────────────────
 
 
 def test_a_deadline_ends_the_process(broker: Broker, start: Start) -> None:
@@ -538,7 +525,7 @@ def test_what_ignores_sigterm_is_killed(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, stopped: bool
 ) -> None:
     """SIGKILL follows, also for a process that was stopped."""
-    monkeypatch.setattr(processes, "KILL_AFTER", 100)
+    monkeypatch.setattr(process_watch, "KILL_AFTER_MS", 100)
 
     @task(broker, timeout=100, max_retries=0)
     def stubborn() -> None:
@@ -616,7 +603,7 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The store tells of it again and again: SIGKILL comes nevertheless; and the message is not retried."""
-    monkeypatch.setattr(processes, "KILL_AFTER", 300)
+    monkeypatch.setattr(process_watch, "KILL_AFTER_MS", 300)
 
     @task(broker)
     def stubborn() -> None:
@@ -636,15 +623,12 @@ def test_a_revoked_job_is_ended_however_often_it_is_told(
     assert "MessageRevokedError" in error_of(job)
 
 
-# ── hooks ──────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("how", ["raises", "dies"])
 def test_a_start_hook_that_fails_costs_no_message_anything(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """No job is given to such a process: forking pauses, what waits is given back, and the executor has no room."""
-    monkeypatch.setattr(nursery, "_FIRST_PAUSE_MS", 50)
+    """Such a process gets no job: forking pauses, waiting jobs are released, and the executor has no free slot."""
+    monkeypatch.setattr(process_manager, "_FIRST_PAUSE_MS", 50)
 
     @on_worker_start
     def fails() -> None:
@@ -671,7 +655,7 @@ def test_processes_that_do_not_end_are_killed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     """A stop hook that hangs has a bounded time: processes don't pile up, and jobs go on being served."""
-    monkeypatch.setattr(nursery, "PATIENCE", 300)
+    monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
 
     @on_worker_stop
     def hangs() -> None:
@@ -685,7 +669,7 @@ def test_processes_that_do_not_end_are_killed(
         for _ in range(6):
             harness.until(lambda harness=harness: harness.executor.free_slots > 0)  # type: ignore[misc]
             harness.run(nothing)
-        assert len(harness.processes) <= 3 + processes._MOST_ENDING + 2
+        assert len(harness.processes) <= 3 + process_manager.MOST_EXITING + 2
         harness.until(lambda harness=harness: len(harness.living()) <= 2)  # type: ignore[misc]
 
 
@@ -729,7 +713,7 @@ def test_a_task_that_writes_to_the_engines_socket_fails_alone(broker: Broker, st
 
 
 def test_an_executor_that_has_shut_down_leaves_no_process(broker: Broker, start: Start) -> None:
-    """All children have ended when `dismiss` returns."""
+    """All children have ended when `shut_down` returns."""
 
     @task(broker)
     def nothing() -> None: ...
@@ -753,11 +737,13 @@ def test_no_job_is_lost_however_processes_die(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, seed: int, tasks_per_process: int
 ) -> None:
     """Processes are killed and stopped at random, whatever they do: each job ends exactly once, and room comes back."""
-    monkeypatch.setattr(nursery, "_FIRST_PAUSE_MS", 5)
-    monkeypatch.setattr(nursery, "_LONGEST_PAUSE_MS", 20)
-    monkeypatch.setattr(processes, "KILL_AFTER", 50)
-    monkeypatch.setattr(nursery, "PATIENCE", 500)
-    for each in (offspring, processes):
+    monkeypatch.setattr(process_manager, "_FIRST_PAUSE_MS", 5)
+    monkeypatch.setattr(process_manager, "LONGEST_PAUSE_MS", 20)
+    monkeypatch.setattr(process_watch, "KILL_AFTER_MS", 50)
+    monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 500)
+    monkeypatch.setattr(process_watch, "START_ONLY_WITHIN_MS", 500)
+    monkeypatch.setattr(task_runner, "CONCLUDE_WITHIN_MS", 500)
+    for each in (task_runner, lost_jobs):
         monkeypatch.setattr(each, "STOP_REACHES_ALL_MS", 20)
     rng = random.Random(seed)
 

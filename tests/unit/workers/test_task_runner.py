@@ -1,4 +1,4 @@
-"""A task's process: what it does with each kind of request, and what it answers."""
+"""A task process: what it does with each kind of job, and what it answers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,29 @@ from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
-from alsek.core.worker.process_executor.frames import FrameReader, outcome_from_wire, pack, receive
-from alsek.core.worker.process_executor.task_runner import READY, TOLD, TaskRunner, outcome_without_hooks
+from alsek.core.worker.process_executor.charge import Charge
+from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
+from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire
+from alsek.core.worker.process_executor.task_runner import READY, REPORTED, TaskRunner
+from alsek.core.worker.process_executor.warm_up import warm_up
 from alsek.core.worker.shared_state import SharedState
+from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError, WorkerLostError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.fakes import PATIENCE, options_for
 
 
-class EngineConnection:
-    """The engine's end of a conversation with an offspring, which runs in a thread of the test's process."""
+class FakeEngine:
+    """The engine's end of a connection to a task runner, which runs in a thread of the test's process."""
 
-    def __init__(self, broker: Broker, *tasks: AnyTask, most_tasks: int = 1, **options: Any) -> None:
+    def __init__(self, broker: Broker, *tasks: AnyTask, max_tasks: int = 1, **options: Any) -> None:
         self._state = SharedState(4)
         self._state.set_worker("0" * 32)
         self._entry = self._state.add_claim(7)
         self.options = options_for(broker, *tasks, **options)
-        self._offspring = TaskRunner(self.options, self._state, most_tasks, WakeupPipe())
+        self._runner = TaskRunner(self.options, self._state, max_tasks, WakeupPipe())
         self.socket, self._theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
         self._frames = FrameReader()
@@ -46,23 +51,23 @@ class EngineConnection:
 
     def _main(self) -> None:
         with self._theirs:
-            self.code = self._offspring.main(self._theirs)
+            self.code = self._runner.main(self._theirs)
 
     def send(self, message: Message, *charge: str, **claim: Any) -> Claimed:
         """Send a message, as if it had been claimed; with a charge, it is to be concluded."""
         payload = claim.pop("payload", None) or message.pack(self._serializer)
         claimed = Claimed(message.uuid, message.queue, payload, 7, **claim)
-        self.socket.sendall(pack(((1, self._entry, tuple(claimed), (*charge, 5_000) if charge else None),)))
+        self.socket.sendall(pack(((1, self._entry, tuple(claimed), charge or None),)))
         return claimed
 
-    def said(self) -> Any:
-        """The next that it says; None when it has ended."""
+    def receive(self) -> Any:
+        """The next frame that it sends; None when it has ended."""
         return receive(self.socket, self._frames)
 
     def answer(self, message: Message, *charge: str, **claim: Any) -> Outcome:
         """Its answer to a message."""
         self.send(message, *charge, **claim)
-        outcome = outcome_from_wire(self.said()[0])
+        outcome = outcome_from_wire(self.receive()[0])
         assert (outcome.uuid, outcome.queue, outcome.token) == (message.uuid, message.queue, 7)
         return outcome
 
@@ -75,16 +80,16 @@ class EngineConnection:
 
 
 @pytest.fixture
-def line(broker: Broker) -> Iterator[Callable[..., EngineConnection]]:
-    """Opens lines, and closes them."""
-    lines: list[EngineConnection] = []
+def connect(broker: Broker) -> Iterator[Callable[..., FakeEngine]]:
+    """Opens connections, and closes them."""
+    engines: list[FakeEngine] = []
 
-    def line(*tasks: AnyTask, **options: Any) -> EngineConnection:
-        lines.append(EngineConnection(broker, *tasks, **options))
-        return lines[-1]
+    def connect(*tasks: AnyTask, **options: Any) -> FakeEngine:
+        engines.append(FakeEngine(broker, *tasks, **options))
+        return engines[-1]
 
-    yield line
-    for each in lines:
+    yield connect
+    for each in engines:
         if each.socket.fileno() >= 0:
             each.end()
 
@@ -112,55 +117,55 @@ def new(task: AnyTask, *args: Any, **further: Any) -> Message:
     return task.generate(args=args, submit=False, **further)
 
 
-def test_a_task_is_run_and_its_outcome_sent(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_a_task_is_run_and_its_outcome_sent(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """The result comes serialized; with one task a process, it then ends with 0."""
-    open_line = line(add)
-    outcome = open_line.answer(new(add, 1, 2))
+    engine = connect(add)
+    outcome = engine.answer(new(add, 1, 2))
     assert isinstance(outcome, Succeeded)
     assert outcome.result == b"3"
-    assert open_line.said() is None
-    assert open_line.end() == 0
+    assert engine.receive() is None
+    assert engine.end() == 0
 
 
-def test_it_serves_so_many_and_no_more(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_it_serves_so_many_and_no_more(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """With three tasks a process, it ends after the third."""
-    open_line = line(add, most_tasks=3)
+    engine = connect(add, max_tasks=3)
     for n in range(3):
-        open_line.answer(new(add, n, 0))
-    assert open_line.said() is None
-    assert open_line.end() == 0
+        engine.answer(new(add, n, 0))
+    assert engine.receive() is None
+    assert engine.end() == 0
 
 
-def test_it_ends_when_the_engine_has_closed(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_it_ends_when_the_engine_has_closed(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """Before any task as well; that is a good end."""
-    assert line(add).end() == 0
+    assert connect(add).end() == 0
 
 
-def test_an_exception_is_a_retry_or_a_death(broker: Broker, line: Callable[..., EngineConnection]) -> None:
+def test_an_exception_is_a_retry_or_a_death(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
     """As the task's `max_retries` says; SystemExit ends the task, not the process."""
 
     @task(broker, max_retries=1, backoff=None)
     def leaves() -> None:
         raise SystemExit(3)
 
-    open_line = line(leaves, most_tasks=2)
-    retried = open_line.answer(new(leaves))
+    engine = connect(leaves, max_tasks=2)
+    retried = engine.answer(new(leaves))
     assert isinstance(retried, Retried)
     again = Message.unpack("u", "q", retried.payload, broker.backend.serializer)
-    assert details_of(open_line.answer(again)) == ("SystemExit", "3")
+    assert details_of(engine.answer(again)) == ("SystemExit", "3")
 
 
-def test_a_corrupt_payload_is_buried(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_a_corrupt_payload_is_buried(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """Bytes that are no message become a dead letter, whether they were to be run or charged."""
-    open_line = line(add, most_tasks=2)
+    engine = connect(add, max_tasks=2)
     for charge in ((), ("WorkerLostError", "x")):
-        name, _ = details_of(open_line.answer(new(add, 1, 2), *charge, payload=b"\xff{"))
+        name, _ = details_of(engine.answer(new(add, 1, 2), *charge, payload=b"\xff{"))
         assert name == "CorruptMessageError"
 
 
-def test_an_unknown_task_is_buried(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_an_unknown_task_is_buried(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """The dead letter names it, and the tasks that there are."""
-    name, text = details_of(line(add).answer(Message("stranger")))
+    name, text = details_of(connect(add).answer(Message("stranger")))
     assert name == "UnknownTaskError"
     assert "stranger" in text
     assert "add" in text
@@ -175,7 +180,7 @@ def test_an_unknown_task_is_buried(line: Callable[..., EngineConnection], add: A
     ],
 )
 def test_what_is_condemned_is_not_run(
-    broker: Broker, line: Callable[..., EngineConnection], claim: dict[str, Any], name: str
+    broker: Broker, connect: Callable[..., FakeEngine], claim: dict[str, Any], name: str
 ) -> None:
     """A revoked or expired message, and one that has cost too many workers, are buried without a retry."""
     ran = []
@@ -184,13 +189,13 @@ def test_what_is_condemned_is_not_run(
     def runs() -> None:
         ran.append(1)
 
-    assert details_of(line(runs).answer(new(runs), **claim))[0] == name
+    assert details_of(connect(runs).answer(new(runs), **claim))[0] == name
     assert ran == []
 
 
 @pytest.mark.parametrize("name", ["TaskTimeoutError", "WorkerLostError", "MessageRevokedError"])
 def test_a_charge_asks_the_hooks_and_runs_nothing(
-    broker: Broker, line: Callable[..., EngineConnection], name: str
+    broker: Broker, connect: Callable[..., FakeEngine], name: str
 ) -> None:
     """`do_retry` decides over a timeout or a lost worker; what was revoked is never retried."""
     calls: list[str] = []
@@ -207,7 +212,7 @@ def test_a_charge_asks_the_hooks_and_runs_nothing(
     def runs() -> None:
         calls.append("ran")
 
-    outcome = line(runs).answer(new(runs), name, "why")
+    outcome = connect(runs).answer(new(runs), name, "why")
     if name == "MessageRevokedError":
         assert details_of(outcome) == (name, "why")
         assert calls == ["on_revocation"]
@@ -231,11 +236,13 @@ def test_a_charged_message_without_hooks(broker: Broker) -> None:
         message = new(dies)
         message.retries = retries
         claimed = Claimed(message.uuid, message.queue, message.pack(broker.backend.serializer), 3)
-        outcome = outcome_without_hooks(options_for(broker, dies), worker, claimed, "TaskTimeoutError", "why")
+        outcome = conclude_charged(
+            options_for(broker, dies), worker, claimed, TaskTimeoutError("why"), with_hooks=False
+        ).outcome
         assert isinstance(outcome, kind)
 
 
-def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..., EngineConnection]) -> None:
+def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
     """RUNNING at once; the end once the store has accepted it; nothing if it has refused it."""
     told: list[str] = []
 
@@ -246,18 +253,18 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, line: Callable[..
     @task(broker, status_tracker=Elsewhere(MemoryBackend()))
     def nothing() -> None: ...
 
-    open_line = line(nothing, most_tasks=2)
+    engine = connect(nothing, max_tasks=2)
     for accepted in (False, True):
-        open_line.send(new(nothing))
-        assert open_line.said()[1] is True
-        open_line.socket.sendall(pack(accepted))
-        assert open_line.said() == (TOLD,)
-    assert open_line.said() is None
+        engine.send(new(nothing))
+        assert engine.receive()[1] is True
+        engine.socket.sendall(pack(accepted))
+        assert engine.receive() == (REPORTED,)
+    assert engine.receive() is None
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
 
 def test_an_engine_that_goes_before_its_verdict_is_an_end(
-    broker: Broker, line: Callable[..., EngineConnection]
+    broker: Broker, connect: Callable[..., FakeEngine]
 ) -> None:
     """Nobody knows what the store said: nothing is told, and the process ends."""
     told: list[str] = []
@@ -269,55 +276,55 @@ def test_an_engine_that_goes_before_its_verdict_is_an_end(
     @task(broker, status_tracker=Elsewhere(MemoryBackend()))
     def nothing() -> None: ...
 
-    open_line = line(nothing)
-    open_line.send(new(nothing))
-    open_line.said()
-    assert open_line.end() == 0
+    engine = connect(nothing)
+    engine.send(new(nothing))
+    engine.receive()
+    assert engine.end() == 0
     assert told == ["RUNNING"]
 
 
-def test_start_hooks_come_before_it_is_ready(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_start_hooks_come_before_it_is_ready(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """It says that it is ready after its start hooks, and only where there are any; stop hooks come last."""
     calls: list[str] = []
     start = on_worker_start(lambda: calls.append("start"))
     stop = on_worker_stop(lambda: calls.append("stop"))
-    open_line = line(add, hooks=(start, stop))
-    assert open_line.said() == (READY,)
+    engine = connect(add, hooks=(start, stop))
+    assert engine.receive() == (READY,)
     assert calls == ["start"]
-    open_line.answer(new(add, 1, 2))
-    assert open_line.said() is None
-    assert open_line.end() == 0
+    engine.answer(new(add, 1, 2))
+    assert engine.receive() is None
+    assert engine.end() == 0
     assert calls == ["start", "stop"]
 
 
-def test_a_start_hook_that_fails_is_an_exit_code(line: Callable[..., EngineConnection], add: AnyTask) -> None:
+def test_a_start_hook_that_fails_is_an_exit_code(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """It takes no message and says nothing."""
 
     @on_worker_start
     def fails() -> None:
         raise RuntimeError
 
-    open_line = line(add, hooks=(fails,))
-    assert open_line.said() is None
-    assert open_line.end() == EXIT_NOT_STARTED
+    engine = connect(add, hooks=(fails,))
+    assert engine.receive() is None
+    assert engine.end() == EXIT_NOT_STARTED
 
 
-def test_what_can_not_be_sent_is_buried(broker: Broker, line: Callable[..., EngineConnection]) -> None:
+def test_what_can_not_be_sent_is_buried(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
     """An outcome with something in it that is no plain value fails its message, with the reason, at once."""
 
     @task(broker, max_retries=5)
     def odd(message: Message) -> None:
         message.callback_message_data = {**Message("next").data, "status_ttl": object()}
 
-    name, text = details_of(line(odd).answer(new(odd)))
+    name, text = details_of(connect(odd).answer(new(odd)))
     assert name == "SerializationError"
     assert "object" in text
 
 
-def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
+def test_warming_up_runs_no_user_code_and_logs_nothing(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither tasks nor hooks; the shared state and the bell are left alone, and logging is as it was."""
+    """It runs neither tasks nor hooks, and logging is as before."""
     ran: list[str] = []
     hook = on_worker_start(lambda: ran.append("hook"))
 
@@ -325,27 +332,30 @@ def test_a_rehearsal_runs_none_of_the_users_code_and_says_nothing(
     def runs() -> None:
         ran.append("task")
 
-    state, bell = SharedState(1), WakeupPipe()
     caplog.set_level("DEBUG")
-    TaskRunner(options_for(broker, runs, hooks=(hook,)), state, 1, bell).rehearse()
+    warm_up(options_for(broker, runs, hooks=(hook,)))
     assert ran == []
     assert caplog.text == ""
-    assert state.words.tolist() == SharedState(1).words.tolist()
-    assert bell.read() == b""
     logging.getLogger("alsek").debug("heard")
     assert "heard" in caplog.text
-    bell.close()
-    state.close()
 
 
-def test_a_rehearsal_that_fails_is_not_the_end(
+def test_warming_up_may_fail(
     broker: Broker, add: AnyTask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a serializer or a type hint raises is logged: each message will tell whether it matters."""
+    """What a serializer or a type hint raises is logged: if it matters, each message fails with it."""
 
     def fails(_: object) -> bytes:
         raise RuntimeError("no key yet")
 
     monkeypatch.setattr(broker.backend.serializer, "forward", fails)
-    TaskRunner(options_for(broker, add), SharedState(1), 1, WakeupPipe()).rehearse()
+    warm_up(options_for(broker, add))
     assert "no key yet" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [TaskTimeoutError, WorkerLostError, MessageRevokedError])
+def test_a_charge_is_its_exception_by_name_and_text(kind: type[TaskError]) -> None:
+    """Each exception that a message can be charged with."""
+    error = Charge.of(kind("why")).to_exception()
+    assert type(error) is kind
+    assert str(error) == "why"

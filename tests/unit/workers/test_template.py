@@ -20,7 +20,7 @@ import pytest
 
 from alsek.core.worker.forking import fork, wake_with_parent
 from alsek.core.worker.process_executor.frames import FrameReader, pack
-from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL, UNBORN, Template
+from alsek.core.worker.process_executor.template import EXITED, FORK, FORK_FAILED, SIGNAL, STARTED, Template
 from tests.unit.workers.fakes import PATIENCE, eventually
 
 #: It starts many processes.
@@ -32,7 +32,7 @@ ChildMain = Callable[[socket.socket], int]
 class Engine:
     """The engine's end of a template that runs in a process of its own."""
 
-    def __init__(self, child_main: ChildMain, rehearse: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, child_main: ChildMain, warm_up: Callable[[], None] = lambda: None) -> None:
         self.connection, theirs = socket.socketpair()
         self.connection.settimeout(PATIENCE)
         self._frames = FrameReader()
@@ -41,16 +41,16 @@ class Engine:
         def main() -> int:
             self.connection.close()
             wake_with_parent()
-            return Template(theirs, rehearse, child_main).main()
+            return Template(theirs, warm_up, child_main).main()
 
         self.pid = fork(main)
         theirs.close()
 
-    def ask(self, *request: Any) -> None:
+    def send(self, *request: Any) -> None:
         """Send a request."""
         self.connection.sendall(pack(request))
 
-    def heard(self) -> tuple[Any, ...]:
+    def receive(self) -> tuple[Any, ...]:
         """The next thing that the template says."""
         while (event := self._frames.take()) is None:
             data, descriptors, _, _ = socket.recv_fds(self.connection, 65536, 8)
@@ -60,11 +60,11 @@ class Engine:
         said: tuple[Any, ...] = event
         return said
 
-    def born(self) -> tuple[int, socket.socket]:
+    def start(self) -> tuple[int, socket.socket]:
         """Have a child forked; its pid, and the socket to it."""
-        self.ask(FORK)
-        what, pid = self.heard()
-        assert what == BORN
+        self.send(FORK)
+        what, pid = self.receive()
+        assert what == STARTED
         return pid, socket.socket(fileno=self._descriptors.pop(0))
 
     def end(self) -> int:
@@ -84,8 +84,8 @@ def engine() -> Iterator[Callable[..., Engine]]:
     """Starts templates, and ends those that are left."""
     started: list[Engine] = []
 
-    def start(child_main: ChildMain, rehearse: Callable[[], None] = lambda: None) -> Engine:
-        started.append(Engine(child_main, rehearse))
+    def start(child_main: ChildMain, warm_up: Callable[[], None] = lambda: None) -> Engine:
+        started.append(Engine(child_main, warm_up))
         return started[-1]
 
     yield start
@@ -144,12 +144,12 @@ def wanderer(connection: socket.socket) -> int:
 
 @pytest.mark.parametrize("code", [0, 1, 78, 255])
 def test_a_child_is_told_of_with_its_socket_and_its_end(engine: Callable[..., Engine], code: int) -> None:
-    """BORN comes with the child's own socket; DIED with its exit code."""
+    """STARTED comes with the child's own socket; EXITED with its exit code."""
     template = engine(until_told)
-    pid, connection = template.born()
+    pid, connection = template.start()
     with connection:
         connection.sendall(bytes([code]))
-        assert template.heard() == (DIED, pid, code)
+        assert template.receive() == (EXITED, pid, code)
     assert gone(pid)
     assert template.end() == 0
 
@@ -157,10 +157,10 @@ def test_a_child_is_told_of_with_its_socket_and_its_end(engine: Callable[..., En
 def test_a_killed_child_is_told_by_its_signal(engine: Callable[..., Engine]) -> None:
     """The status is minus the signal."""
     template = engine(until_told)
-    pid, connection = template.born()
+    pid, connection = template.start()
     with connection:
-        template.ask(KILL, pid, int(signal.SIGTERM))
-        assert template.heard() == (DIED, pid, -signal.SIGTERM)
+        template.send(SIGNAL, pid, int(signal.SIGTERM))
+        assert template.receive() == (EXITED, pid, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("raised", [ValueError("x"), SystemExit(0), KeyboardInterrupt()])
@@ -174,9 +174,9 @@ def test_a_child_that_raises_ends_with_1_and_says_why(
         raise raised
 
     template = engine(child)
-    pid, connection = template.born()
+    pid, connection = template.start()
     connection.close()
-    assert template.heard() == (DIED, pid, 1)
+    assert template.receive() == (EXITED, pid, 1)
     assert template.end() == 0
     assert type(raised).__name__ in (tmp_path / "log").read_text()
 
@@ -191,9 +191,9 @@ def test_what_a_child_prints_is_written(engine: Callable[..., Engine], tmp_path:
             return 0
 
         template = engine(child)
-        pid, connection = template.born()
+        pid, connection = template.start()
         connection.close()
-        assert template.heard() == (DIED, pid, 0)
+        assert template.receive() == (EXITED, pid, 0)
     assert (tmp_path / "out").read_text() == "by the child\n"
 
 
@@ -207,21 +207,21 @@ def test_a_child_is_no_part_of_the_templates_signals(engine: Callable[..., Engin
         return 42 if own and plain else 1
 
     template = engine(child)
-    pid, connection = template.born()
+    pid, connection = template.start()
     connection.close()
-    assert template.heard() == (DIED, pid, 42)
+    assert template.receive() == (EXITED, pid, 42)
 
 
 def test_a_pid_that_has_been_reaped_is_not_signalled(engine: Callable[..., Engine]) -> None:
     """Nobody is hit who is no child: KILL of one that has ended, or never was, does nothing."""
     template = engine(until_told)
-    pid, connection = template.born()
+    pid, connection = template.start()
     connection.close()
-    assert template.heard() == (DIED, pid, 0)
+    assert template.receive() == (EXITED, pid, 0)
     bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    template.ask(KILL, pid, int(signal.SIGKILL))
-    template.ask(KILL, bystander.pid, int(signal.SIGKILL))
-    template.born()[1].close()
+    template.send(SIGNAL, pid, int(signal.SIGKILL))
+    template.send(SIGNAL, bystander.pid, int(signal.SIGKILL))
+    template.start()[1].close()
     bystander.communicate(b"\n")
     assert bystander.returncode == 0
 
@@ -230,24 +230,24 @@ def test_a_pid_that_has_been_reaped_is_not_signalled(engine: Callable[..., Engin
 def test_what_a_killed_child_has_started_ends_with_it(engine: Callable[..., Engine], kind: ChildMain) -> None:
     """Also what ignores the signal that ended the child, and also when the child has gone to another group."""
     template = engine(kind)
-    pid, connection = template.born()
+    pid, connection = template.start()
     with connection:
         other = int(connection.recv(64))
-        template.ask(KILL, pid, int(signal.SIGTERM))
+        template.send(SIGNAL, pid, int(signal.SIGTERM))
         if kind is wanderer:
-            template.ask(KILL, pid, int(signal.SIGKILL))
-        assert template.heard()[:2] == (DIED, pid)
+            template.send(SIGNAL, pid, int(signal.SIGKILL))
+        assert template.receive()[:2] == (EXITED, pid)
     eventually(lambda: gone(other))
 
 
 def test_what_a_crashed_child_has_started_ends_with_it(engine: Callable[..., Engine]) -> None:
     """Its message is given to another process: nothing of the first attempt is to go on beside that."""
     template = engine(sleeper)
-    pid, connection = template.born()
+    pid, connection = template.start()
     with connection:
         other = int(connection.recv(64))
         os.kill(pid, signal.SIGUSR1)
-        assert template.heard() == (DIED, pid, -signal.SIGUSR1)
+        assert template.receive() == (EXITED, pid, -signal.SIGUSR1)
     eventually(lambda: gone(other))
 
 
@@ -256,7 +256,7 @@ def test_when_the_engine_has_gone_all_end(engine: Callable[..., Engine]) -> None
     template = engine(sleeper)
     pids = []
     for _ in range(3):
-        pid, connection = template.born()
+        pid, connection = template.start()
         with connection:
             pids += [pid, int(connection.recv(64))]
     assert template.end() == 0
@@ -266,7 +266,7 @@ def test_when_the_engine_has_gone_all_end(engine: Callable[..., Engine]) -> None
 def test_children_end_with_a_template_that_is_killed(engine: Callable[..., Engine]) -> None:
     """The kernel sees to it: nothing goes on that nobody could stop or reap."""
     template = engine(sleeper)
-    pid, connection = template.born()
+    pid, connection = template.start()
     with connection:
         connection.recv(64)
         os.kill(template.pid, signal.SIGKILL)
@@ -280,7 +280,7 @@ def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
 
     def main() -> int:
         template = Engine(sleeper)
-        pid, _ = template.born()
+        pid, _ = template.start()
         os.kill(template.pid, signal.SIGSTOP)
         os.write(tell, f"{template.pid} {pid}".encode())
         return 0
@@ -293,9 +293,9 @@ def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
 
 
 def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
-    """With no file left to open, or no process, there is an UNBORN with the reason, and the template goes on."""
+    """With no file left to open, or no process, there is an FORK_FAILED with the reason, and the template goes on."""
 
-    def rehearse() -> None:
+    def warm_up() -> None:
         gc.collect()
         gc.disable()  # what is collected later might close a file
         highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -304,11 +304,11 @@ def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
         # Of a pair of sockets there is but one left.
         resource.setrlimit(resource.RLIMIT_NOFILE, (filled + 2, 4096))
 
-    template = engine(until_told, rehearse)
+    template = engine(until_told, warm_up)
     for _ in range(2):
-        template.ask(FORK)
-        what, why = template.heard()
-        assert what == UNBORN
+        template.send(FORK)
+        what, why = template.receive()
+        assert what == FORK_FAILED
         assert "Too many open files" in why
     assert template.end() == 0
 
@@ -316,17 +316,17 @@ def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
 def test_three_hundred_children_leave_nothing_behind(engine: Callable[..., Engine]) -> None:
     """The template has as many open files as before, no child and no zombie."""
     template = engine(until_told)
-    template.born()[1].close()
-    assert template.heard()[0] == DIED
+    template.start()[1].close()
+    assert template.receive()[0] == EXITED
     files = len(list(Path(f"/proc/{template.pid}/fd").iterdir()))
     for _ in range(300):
-        template.ask(FORK)
+        template.send(FORK)
     events = []
     while len(events) < 600:
-        events.append(template.heard()[0])
+        events.append(template.receive()[0])
         while template._descriptors:
             os.close(template._descriptors.pop())  # the child reads the end
-    assert (events.count(BORN), events.count(DIED)) == (300, 300)
+    assert (events.count(STARTED), events.count(EXITED)) == (300, 300)
     assert len(list(Path(f"/proc/{template.pid}/fd").iterdir())) == files
     assert Path(f"/proc/{template.pid}/task/{template.pid}/children").read_text() == ""
     assert not select.select([template.connection], [], [], 0)[0]

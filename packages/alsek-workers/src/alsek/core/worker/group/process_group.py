@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import ParentPipes
@@ -12,11 +13,12 @@ from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.executor import ProcessExecutor
 from alsek.core.worker.process_executor.frames import socket_pair
-from alsek.core.worker.process_executor.prefetch_limit import MOST_AHEAD
+from alsek.core.worker.process_executor.job import ProcessJob
+from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED
 from alsek.core.worker.process_executor.start_permits import StartPermits
-from alsek.core.worker.process_executor.task_process import ProcessJob
 from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.process_executor.template import Template
+from alsek.core.worker.process_executor.warm_up import warm_up
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Worker
 
@@ -37,7 +39,7 @@ class ProcessWorkerGroupOptions(WorkerGroupOptions):
     @property
     def most_held(self) -> int:
         """How many messages it may have under way: processes that serve many are given some ahead."""
-        return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_AHEAD)
+        return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_PREFETCHED)
 
 
 class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
@@ -50,18 +52,18 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
 
     def _fork_first(self, inherited: ParentPipes) -> None:
         ours, theirs = socket_pair()
-        self._bell = WakeupPipe(lossless=True)
+        self._executor_wakeup = WakeupPipe(lossless=True)
         reused = self._processes.tasks_per_process > 1
         self._permits = [StartPermits() for _ in range(self._processes.slots if reused else 0)]
-        offspring = TaskRunner(
-            self._pool, self._state, self._processes.tasks_per_process, self._bell, self._permits
+        runner = TaskRunner(
+            self._pool, self._state, self._processes.tasks_per_process, self._executor_wakeup, self._permits
         )
 
         def main() -> int:
             ours.close()
             os.close(inherited.lifeline)
             wake_with_parent()
-            return Template(theirs, offspring.rehearse, offspring.main, offspring.terminated).main()
+            return Template(theirs, partial(warm_up, self._pool), runner.main, runner.terminated).main()
 
         # It ends when the engine does: it reads the end of the socket then, and first ends what it has started.
         fork(main)
@@ -92,6 +94,6 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
             self._processes.tasks_per_process,
             self._processes.prune_interval,
             self._template,
-            self._bell,
+            self._executor_wakeup,
             self._permits,
         )

@@ -1,153 +1,176 @@
-"""Which process gets which job: idle ones first; then, ahead, those that serve many, while tasks prove to be short.
+"""Assigning jobs to processes: to idle ones first; while tasks are short, also to busy ones, ahead of need.
 
-Nothing that was dealt ahead waits for long (see :mod:`~alsek.core.worker.process_executor.prefetch_limit`): it is
-taken back from a process whose task turns out to be long, for another that can begin it, or for the store.
+No prefetched job waits long (see :mod:`~alsek.core.worker.process_executor.prefetch_limit`): it is taken back from a
+process whose task proves to be long, and is run by another process or released to the store.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from alsek.core.clock import real_time as time
-from alsek.core.worker.process_executor import process_manager as nursery
+from alsek.core.clock import real_time
+from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.prefetch_limit import PrefetchLimit
 from alsek.core.worker.process_executor.process_manager import TaskProcessManager
-from alsek.core.worker.process_executor.task_process import ProcessJob, TaskProcess
+from alsek.core.worker.process_executor.task_process import TaskProcess
 
-#: A child that has not answered for so long (ms) is given none ahead.
-_BUSY_AFTER = 20
-#: No more than this are claimed in one trip, if there are not as many processes: it must not hold up the store.
-_MOST_A_TRIP = 64
+#: A process that has not answered for this time gets no prefetched jobs.
+BUSY_AFTER_MS = 20
+#: The most messages claimed in one round trip, unless there are more processes: larger steps hold up the store.
+_MOST_A_TRIP: Final = 64
 
 
 class Dispatcher:
-    """Holds the jobs that no process has in hand.
+    """Holds the jobs that no process was sent, and assigns them to processes.
 
     Args:
-        children: The processes.
-        size: How many are to run jobs at once.
+        manager: The processes.
+        size: How many processes are to run jobs at once.
         tasks_per_process: How many jobs each process serves.
-        ahead: Give jobs ahead.
+        prefetches: Assign jobs to busy processes too, while tasks are short.
 
     Attributes:
-        waiting: The jobs, first come first served.
-        pace: How short tasks are.
+        waiting: The jobs, in the order in which they are to be run.
+        add: Appends a job to them. (The method of the deque itself: it is called for each message.)
+        prefetch: How many jobs may be assigned ahead of need.
     """
 
     def __init__(
-        self, children: TaskProcessManager, size: int, tasks_per_process: int, *, ahead: bool
+        self, manager: TaskProcessManager, size: int, tasks_per_process: int, *, prefetches: bool
     ) -> None:
         self.waiting: deque[ProcessJob] = deque()
-        self.pace = PrefetchLimit()
-        self._nursery = children
+        self.add: Callable[[ProcessJob], None] = self.waiting.append
+        self.prefetch = PrefetchLimit()
+        self._manager = manager
         self._size = size
         self._tasks_per_process = tasks_per_process
-        self._ahead = ahead
+        self._prefetches = prefetches
 
-    def room(self, running: int) -> int:
-        """How many more jobs may be claimed while so many are under way."""
-        room = self._size - running
-        if self._ahead:
-            now = time.monotonic() * 1000
-            for child in self._nursery.children.values():
-                held = len(child.in_hand)
+    def requeue(self, jobs: Sequence[ProcessJob]) -> None:
+        """Put jobs before all others, in this order."""
+        self.waiting.extendleft(reversed(jobs))
+
+    def capacity(self, running: int) -> int:
+        """Return how many more messages may be claimed while this many jobs are in flight."""
+        capacity = self._size - running
+        if self._prefetches:
+            now = real_time.monotonic() * 1000
+            for process in self._manager.processes.values():
+                held = len(process.jobs)
                 if held > 1:
-                    room += held - 1  # they take no other's place
-                # In lots: a trip for each that has ended would be what this is to spare.
-                if not child.let_go and 2 * held <= self.pace.ahead + 1 and self._is_quick(child, now):
-                    room += self._most_in_hand(child) - max(1, held)
-        return max(0, min(room, max(self._size, _MOST_A_TRIP)))
+                    capacity += held - 1  # prefetched jobs take no slot
+                # In batches: with one round trip for each answered job, prefetching would save nothing.
+                if (
+                    not process.released
+                    and 2 * held <= self.prefetch.limit + 1
+                    and self._is_quick(process, now)
+                ):
+                    capacity += self._most_jobs(process) - max(1, held)
+        return max(0, min(capacity, max(self._size, _MOST_A_TRIP)))
 
-    def hand_out(self) -> list[TaskProcess]:
-        """Give what waits to those that can take it; the processes that take nothing in."""
-        given: dict[TaskProcess, None] = {}
-        while self.waiting and self._nursery.spares:
-            child = self._nursery.spares.popleft()
-            child.give(self.waiting.popleft())
-            given[child] = None
-        if self.waiting and self.pace.ahead:
-            self._deal_ahead(given)
-        deaf = []
-        for child in given:
+    def dispatch(self) -> list[TaskProcess]:
+        """Send the waiting jobs to processes that can take them. Returns the processes that do not read."""
+        assigned: dict[TaskProcess, None] = {}
+        while self.waiting and self._manager.spares:
+            process = self._manager.take_spare()
+            process.assign(self.waiting.popleft())
+            assigned[process] = None
+        if self.waiting and self.prefetch.limit:
+            self._prefetch(assigned)
+        unresponsive = []
+        for process in assigned:
             try:
-                child.send_jobs(nursery.PATIENCE)
+                process.send_jobs()
             except BlockingIOError:
-                deaf.append(child)
-        return deaf
+                unresponsive.append(process)
+        return unresponsive
 
-    def _deal_ahead(self, given: dict[TaskProcess, None]) -> None:
-        """One to each in turn, those that have least first."""
-        now = time.monotonic() * 1000
-        takers = [child for child in self._nursery.children.values() if self._takes_more(child, now)]
-        takers.sort(key=lambda child: len(child.in_hand))
-        while takers:
-            for child in list(takers):
+    def _prefetch(self, assigned: dict[TaskProcess, None]) -> None:
+        """Assign waiting jobs to busy processes, one to each in turn, those with the fewest jobs first."""
+        now = real_time.monotonic() * 1000
+        processes = [
+            process for process in self._manager.processes.values() if self._takes_more(process, now)
+        ]
+        processes.sort(key=lambda process: len(process.jobs))
+        while processes:
+            for process in list(processes):
                 if not self.waiting:
                     return
-                if not child.takes(
-                    self.waiting[0]
-                ):  # too large to wait in a socket: short tasks are not like that
-                    self.pace.stumble()
+                if not process.fits(self.waiting[0]):  # messages of short tasks are not this large
+                    self.prefetch.reset()
                     return
-                child.give(self.waiting.popleft())
-                given[child] = None
-                if len(child.in_hand) >= self._most_in_hand(child):
-                    takers.remove(child)
+                process.assign(self.waiting.popleft())
+                assigned[process] = None
+                if len(process.jobs) >= self._most_jobs(process):
+                    processes.remove(process)
 
-    def _takes_more(self, child: TaskProcess, now: float) -> bool:
+    def _takes_more(self, process: TaskProcess, now: float) -> bool:
         return bool(
-            child.in_hand
-            and child.doom is None
-            and child.owing is None
-            and self._is_quick(child, now)
-            and len(child.in_hand) < self._most_in_hand(child)
+            process.jobs
+            and process.charge is None
+            and process.awaiting_verdict is None
+            and self._is_quick(process, now)
+            and len(process.jobs) < self._most_jobs(process)
         )
 
-    def _is_quick(self, child: TaskProcess, now: float) -> bool:
-        return not child.in_hand or now - child.heard_at < _BUSY_AFTER
+    def _is_quick(self, process: TaskProcess, now: float) -> bool:
+        return not process.jobs or now - process.last_answer_at < BUSY_AFTER_MS
 
-    def _most_in_hand(self, child: TaskProcess) -> int:
-        return max(1, min(self.pace.ahead + 1, self._tasks_per_process - child.served))
+    def _most_jobs(self, process: TaskProcess) -> int:
+        return max(1, min(self.prefetch.limit + 1, self._tasks_per_process - process.served))
 
-    def take_back(self, child: TaskProcess) -> None:
-        """What a process has not begun waits again, before all else."""
-        taken = child.take_back()
-        self.waiting.extendleft(reversed(taken))
-        if taken and not child.in_hand and child.owing is None and child.alive and child.doom is None:
-            self._nursery.spares.append(child)
+    def take_back(self, process: TaskProcess) -> None:
+        """Put the jobs that a process has not started before all others that wait."""
+        taken = process.take_unstarted()
+        self.requeue(taken)
+        if (
+            taken
+            and not process.jobs
+            and process.awaiting_verdict is None
+            and process.alive
+            and process.charge is None
+        ):
+            self._manager.return_spare(process)
 
     def take_all_back(self) -> None:
-        """What no process has begun waits again."""
-        for child in self._nursery.children.values():
-            # One that is charged has begun before: it is not given back, and may stay where it is.
-            if child.in_hand and child.doom is None and child.in_hand[-1].charge is None:
-                self.take_back(child)
+        """Take back the jobs that no process has started."""
+        for process in self._manager.processes.values():
+            # A charged job was started before, so it is not released, and may stay where it is.
+            if process.jobs and process.charge is None and process.jobs[-1].charge is None:
+                self.take_back(process)
 
-    def surplus(self, *, none: bool) -> list[ProcessJob]:
-        """What is to be given back to the store: all that no process is about to be idle for; with `none`, all.
+    def excess(self, *, keep_none: bool) -> list[ProcessJob]:
+        """Remove and return the waiting jobs to be released to the store: those that no process will soon be idle for.
 
-        What is charged stays: it has begun before.
+        Charged jobs stay, since they were started before.
+
+        Args:
+            keep_none: Return all.
         """
         keep = 0
-        if not none:
-            if not self._ahead:
+        if not keep_none:
+            if not self._prefetches:
                 return []
-            busy = sum(bool(child.in_hand or child.owing) for child in self._nursery.children.values())
+            busy = sum(
+                bool(process.jobs or process.awaiting_verdict) for process in self._manager.processes.values()
+            )
             keep = max(0, self._size - busy)
-        back: list[ProcessJob] = []
+        excess: list[ProcessJob] = []
         for job in reversed(list(self.waiting)):
             if len(self.waiting) <= keep:
                 break
             if job.charge is None:
                 self.waiting.remove(job)
-                back.append(job)
-        return back
+                excess.append(job)
+        return excess
 
-    def order(self) -> None:
-        """Have processes forked for what waits, and for what waits behind other jobs."""
-        if self._nursery.full:
+    def request_processes(self) -> None:
+        """Have processes forked for the jobs that wait, here or behind others in a process."""
+        if self._manager.at_capacity:
             return
         jobs = len(self.waiting)
-        if self._ahead:
-            jobs += sum(max(0, len(child.in_hand) - 1) for child in self._nursery.children.values())
-        self._nursery.order(jobs)
+        if self._prefetches:
+            jobs += sum(max(0, len(process.jobs) - 1) for process in self._manager.processes.values())
+        self._manager.request(jobs)

@@ -1,7 +1,7 @@
-"""A task process's line to its engine: in come jobs and verdicts, out go answers.
+"""A task process's connection to its engine: it receives jobs and verdicts, and sends answers.
 
-An answer is on its way before the next job is begun, so that it outlives the process. But the engine is not woken for
-each: the bell is rung before this process waits for anything, and else once a millisecond.
+An answer is sent before the next job is started, so that it outlives the process. The engine is not woken for each
+answer, but before this process waits for anything, and otherwise at most once a millisecond.
 """
 
 from __future__ import annotations
@@ -10,124 +10,121 @@ import os
 import select
 import socket
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from alsek.core.clock import real_time as time
+from alsek.core.clock import real_time
 from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
 from alsek.core.worker.process_executor.start_permits import StartPermits
 
-#: How long (s) an answer may lie there while further jobs are run.
-_RING_EVERY = 0.001
+#: How long an answer may wait for the engine's next wake-up while further jobs run.
+_NOTIFY_EVERY_S: Final = 0.001
 
 
 class JobRequest(NamedTuple):
     """A job, as it is sent.
 
     Attributes:
-        number: Names it among those that this process was sent of late.
+        number: Which of the jobs that this process was sent recently it is.
         entry: Its number in the shared state.
         claimed: The fields of the claim.
-        charge: The exception that it is to be concluded by, name and text, and how long that may take (ms); None to
-            run it.
+        charge: The exception that the message ends with; None if the task is to be run.
     """
 
     number: int
     entry: int
     claimed: tuple[Any, ...]
-    charge: tuple[str, str, int] | None
+    charge: Charge | None
 
 
 class EngineConnection:
-    """The process's end.
+    """The process's end of the connection.
 
     Args:
         engine: The socket.
-        bell: Makes the engine look at it.
-        permits: What tells which jobs may still be begun; None where nothing is ever taken back.
+        wakeup: Wakes the engine. The byte that is written is the lowest of the pid.
+        permits: Which jobs may still be started; None if jobs are never revoked.
     """
 
-    def __init__(self, engine: socket.socket, bell: WakeupPipe, permits: StartPermits | None) -> None:
+    def __init__(self, engine: socket.socket, wakeup: WakeupPipe, permits: StartPermits | None) -> None:
         self._engine = engine
-        self._bell = bell
+        self._wakeup = wakeup
         self._permits = permits
         self._frames = FrameReader()
-        self._given: deque[tuple[Any, ...]] = deque()
+        self._received: deque[tuple[Any, ...]] = deque()
         self._permit: int | None = None
-        self._unheard = False
-        self._ring_at = 0.0
+        self._unnotified = False
+        self._notify_at = 0.0
 
-    # ── in ─────────────────────────────────────────────────────────────────────────────────────
-
-    def next(self) -> JobRequest | None:
-        """Wait for the next job, which has to be begun now; None when the engine has closed."""
-        while (given := self._permitted()) is None:
+    def next_job(self) -> JobRequest | None:
+        """Wait for the next job and return it; None when the engine has closed. The job must be started now."""
+        while (job := self._permitted()) is None:
             request = self._receive()
             if request is None:
                 return None
-            self._given.extend(request)
-        return JobRequest(*given)
+            self._received.extend(request)
+        number, entry, claimed, charge = job
+        return JobRequest(number, entry, claimed, None if charge is None else Charge(*charge))
 
     def _permitted(self) -> tuple[Any, ...] | None:
-        """The next job of those that have come; those that were taken back are passed over."""
-        if not self._given:
+        """Return the next job that may be started, and skip those that were revoked."""
+        if not self._received:
             return None
         if self._permits is None:
-            return self._given.popleft()
+            return self._received.popleft()
         if self._permit is None:
             self._permit = self._permits.take()
-        if self._permit is None:  # all were taken back, or are just being given anew
+        if self._permit is None:  # all were revoked, or are being sent again
             return None
-        while self._given:
-            given = self._given.popleft()
-            if given[0] == self._permit:
+        while self._received:
+            job = self._received.popleft()
+            if job[0] == self._permit:
                 self._permit = None
-                return given
+                return job
         return None
 
-    def verdict(self) -> bool | None:
-        """Wait for the store's verdict on the last answer; None when the engine has closed."""
+    def receive_verdict(self) -> bool | None:
+        """Wait until the engine says if the store has accepted the last answer; None when the engine has closed."""
         while True:
             request = self._receive()
             if request is None or isinstance(request, bool):
                 return request
-            self._given.extend(request)
+            self._received.extend(request)
 
     def _receive(self) -> Any:
-        if self._unheard:
-            self._ring()
+        if self._unnotified:
+            self._notify()
         return receive(self._engine, self._frames)
 
-    # ── out ────────────────────────────────────────────────────────────────────────────────────
+    def send_now(self, value: tuple[Any, ...]) -> None:
+        """Send a value and wake the engine at once."""
+        self.send_answer(pack(value))
+        self._notify()
 
-    def say(self, value: tuple[Any, ...]) -> None:
-        """Send something that the engine is to hear at once."""
-        self.answer(pack(value))
-        self._ring()
-
-    def answer(self, frame: bytes) -> None:
-        """Send an answer. If the engine has closed, nobody wants it: then there is nothing next either."""
+    def send_answer(self, frame: bytes) -> None:
+        """Send an answer. Does nothing if the engine has closed; there is no next job then either."""
         unsent = memoryview(frame)
         while unsent:
             try:
                 unsent = unsent[self._engine.send(unsent, socket.MSG_DONTWAIT) :]
             except (BrokenPipeError, ConnectionResetError):
                 return
-            except BlockingIOError:  # it is large: the engine has to make room
-                self._ring()
+            except BlockingIOError:  # the socket is full until the engine reads
+                self._notify()
                 poll = select.poll()
                 poll.register(self._engine, select.POLLOUT)
                 poll.poll()
-        self._unheard = True  # what came after the last ring, too
-        if time.monotonic() >= self._ring_at:
-            self._ring()
+        self._unnotified = True  # also of what was sent since the last wake-up
+        if real_time.monotonic() >= self._notify_at:
+            self._notify()
 
-    def end(self) -> None:
-        """Nothing more will be said."""
-        if self._unheard:
-            self._ring()
+    def flush(self) -> None:
+        """Wake the engine for answers that it was not woken for yet: the process exits."""
+        if self._unnotified:
+            self._notify()
 
-    def _ring(self) -> None:
-        self._unheard = False
-        self._ring_at = time.monotonic() + _RING_EVERY
-        self._bell.notify(bytes((os.getpid() & 0xFF,)))
+    def _notify(self) -> None:
+        self._unnotified = False
+        self._notify_at = real_time.monotonic() + _NOTIFY_EVERY_S
+        self._wakeup.notify(bytes((os.getpid() & 0xFF,)))

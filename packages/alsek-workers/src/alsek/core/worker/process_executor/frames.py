@@ -1,7 +1,7 @@
-"""What a pool's processes say to each other over their sockets: length, then plain values as marshal writes them.
+"""Frames: how the processes of a pool exchange values over their sockets. A length, then the value in marshal's format.
 
 Both ends are processes of one pool on one machine, forked from one program. Only tuples of text, bytes, numbers and
-None are sent; exceptions cross as text.
+None are sent; exceptions are sent as text.
 """
 
 from __future__ import annotations
@@ -12,24 +12,19 @@ import socket
 import struct
 from typing import Any, SupportsIndex
 
-from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
-
 _LENGTH = struct.Struct("!I")
-_KINDS: tuple[type[Outcome], ...] = (Succeeded, Retried, Died)
 
 
 def pack(value: Any) -> bytes:
-    """One frame.
+    """Return a value as one frame.
 
     Raises:
-        TypeError: There is something in `value` that is neither text, bytes, a number, None nor a tuple of these.
-        ValueError: It is too large for a frame: some gigabytes.
+        TypeError: Something in `value` is neither text, bytes, a number, None nor a tuple of these.
+        ValueError: It is larger than a frame can be: some gigabytes.
     """
     try:
         body = marshal.dumps(value)
-    except (
-        ValueError
-    ):  # what users hand over may be a kind of text or number of their own: an enum's member, say
+    except ValueError:  # it may contain subclasses of text or numbers, such as a member of an enum
         body = marshal.dumps(_plain(value))
     if len(body) > 0xFFFF_FFFF:
         raise ValueError(f"{len(body)} bytes are too many for one frame")
@@ -37,20 +32,20 @@ def pack(value: Any) -> bytes:
 
 
 class FrameReader:
-    """Takes frames out of a stream of bytes."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """More bytes have come."""
+        """Append bytes that were received."""
         self._buffer += data
 
     def take(self) -> Any:
-        """The next frame's value; None if it has not come whole yet.
+        """Return the next frame's value; None if it is not complete yet.
 
         Raises:
-            ValueError, EOFError, TypeError: It is no frame: someone else has written to the socket.
+            ValueError, EOFError, TypeError: The bytes are no frame: other code has written to the socket.
         """
         if len(self._buffer) < _LENGTH.size:
             return None
@@ -64,10 +59,10 @@ class FrameReader:
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected sockets that block, whatever ``socket.setdefaulttimeout`` says.
+    """Return two connected sockets that block, whatever ``socket.setdefaulttimeout`` was set to.
 
     Raises:
-        OSError: There can't be more files now.
+        OSError: No further files can be opened now.
     """
     pair = socket.socketpair()
     for end in pair:
@@ -76,18 +71,18 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def socket_of(descriptor: int) -> socket.socket:
-    """The socket of a file descriptor. It blocks, whatever ``socket.setdefaulttimeout`` says."""
+    """Return the socket of a file descriptor. It blocks, whatever ``socket.setdefaulttimeout`` was set to."""
     connection = socket.socket(fileno=descriptor)
     connection.settimeout(None)
     return connection
 
 
 def receive(connection: socket.socket, frames: FrameReader) -> Any:
-    """Wait for the next frame; None when the other end has closed."""
+    """Wait for the next frame and return its value; None when the other end has closed."""
     while (value := frames.take()) is None:
         try:
             data = connection.recv(65536)
-        except ConnectionResetError:  # it has closed without reading all that it was sent
+        except ConnectionResetError:  # it has closed without reading everything that it was sent
             return None
         if not data:
             return None
@@ -95,27 +90,12 @@ def receive(connection: socket.socket, frames: FrameReader) -> Any:
     return value
 
 
-def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:
-    """An outcome as a plain tuple."""
-    fields = [tuple(field) if isinstance(field, Submission) else field for field in outcome]
-    return (_KINDS.index(type(outcome)), *fields)
-
-
-def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
-    """What :func:`outcome_to_wire` made."""
-    kind, fields = _KINDS[wire[0]], list(wire[1:])
-    if kind is Succeeded and fields[-1] is not None:
-        fields[-1] = Submission(*fields[-1])
-    outcome: Outcome = kind(*fields)
-    return outcome
-
-
 def _plain(value: Any) -> Any:
-    """`value` of just the types that marshal takes, as whatever is derived from them stands for."""
+    """Return `value` with subclasses of text, bytes, numbers and tuples replaced by these types themselves."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # not str(): that of an enum's member is its name
+        return str.__str__(value)  # not str(), which returns the name of an enum's member
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, SupportsIndex):

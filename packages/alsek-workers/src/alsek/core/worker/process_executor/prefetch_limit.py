@@ -1,54 +1,56 @@
-"""How many messages may be claimed ahead of a process that is busy: a few, and only while tasks prove to be short.
+"""How many messages may be prefetched for a busy process: a few, and only while tasks are short.
 
-A trip to the store costs as much as several short tasks. With one message at a time each would wait for a trip of its
-own, and a process would idle meanwhile. With some in its hand it goes on at once, and their trips are one.
-What is claimed ahead is withheld from other pools, though, so it is bounded by time: as many as run in about four
-milliseconds; one, while tasks take up to ten; none, for longer ones.
+A round trip to the store costs as much as several short tasks. Without prefetching each message would take a round trip
+of its own, while a process idles. With some jobs queued the process goes on at once, and one round trip serves several.
+Prefetched messages are withheld from other pools, so their number is bounded by time: as many as run in about four
+milliseconds; one, while tasks take up to ten milliseconds; none for longer tasks.
 """
 
 from __future__ import annotations
 
-#: The most that a process may be given ahead.
-MOST_AHEAD = 15
-#: What is claimed ahead is to run within about this (ms) ...
-_WITHIN = 4.0
-#: ... but one more is, as long as tasks take no longer than this (ms).
-_ONE_AHEAD = 10.0
-#: What a task is taken to last (ms) before any has run, and after one that kept others waiting.
-_LONG = 20.0
-#: The mean is over about so many tasks; one that is longer counts for four.
-_MEMORY = 16
+from typing import Final
+
+#: The most that are prefetched for one process.
+MOST_PREFETCHED: Final = 15
+#: Prefetched messages are to run within about this time ...
+WITHIN_MS: Final = 4.0
+#: ... but one is prefetched while tasks take no longer than this.
+ONE_UP_TO_MS: Final = 10.0
+#: The assumed duration of a task before any has run, and after one that made others wait.
+_ASSUMED_MS: Final = 20.0
+#: The mean is taken over about this many tasks. One that takes longer than the mean has four times the weight.
+_TASKS: Final = 16
 
 
 class PrefetchLimit:
-    """The running mean of what a task takes, from the engine's point of view.
+    """Derives the limit from a running mean of what tasks take, as the engine sees it.
 
     Attributes:
-        ahead: How many may be claimed ahead for each process now.
+        limit: How many messages may be prefetched for each process now.
     """
 
     def __init__(self) -> None:
-        self._mean = _LONG
-        self.ahead = 0
+        self._mean = _ASSUMED_MS
+        self.limit = 0
 
-    def note(self, tasks: int, took: float) -> None:
-        """So many tasks took so long (ms) together, one after the other."""
-        each = took / tasks
-        share = min(1.0, tasks / _MEMORY)
+    def record(self, tasks: int, took_ms: float) -> None:
+        """Record that this many tasks took this time together, one after the other."""
+        each = took_ms / tasks
+        share = min(1.0, tasks / _TASKS)
         if each > self._mean:
-            share = max(share, 4 / _MEMORY)
+            share = max(share, 4 / _TASKS)
         self._mean += (each - self._mean) * share
-        self._reckon()
+        self._update()
 
-    def stumble(self) -> None:
-        """Some were kept waiting: claim none ahead until tasks have proved short again."""
-        self._mean = max(self._mean, _LONG)
-        self._reckon()
+    def reset(self) -> None:
+        """Prefetch none until tasks are short again: some messages had to wait."""
+        self._mean = max(self._mean, _ASSUMED_MS)
+        self._update()
 
-    def _reckon(self) -> None:
-        if self._mean > _ONE_AHEAD:
-            self.ahead = 0
-        elif self._mean > _WITHIN / MOST_AHEAD:
-            self.ahead = max(1, int(_WITHIN / self._mean))
+    def _update(self) -> None:
+        if self._mean > ONE_UP_TO_MS:
+            self.limit = 0
+        elif self._mean > WITHIN_MS / MOST_PREFETCHED:
+            self.limit = max(1, int(WITHIN_MS / self._mean))
         else:
-            self.ahead = MOST_AHEAD
+            self.limit = MOST_PREFETCHED

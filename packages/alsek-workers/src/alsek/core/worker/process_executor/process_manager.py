@@ -1,12 +1,12 @@
-"""The children of a template, as their engine sees them: ordered ahead of need, let go, and buried.
+"""The task processes of an engine: forked ahead of need, released, signalled and reaped through the template.
 
-A child's life, as seen from here::
+The states of a process::
 
-    ordered ─► born ─► (its start hooks) ─► spare ─► has jobs ─► answered ─► let go ─► died
-                                              ▲                     │
-                                              └─────────────────────┘ up to `tasks_per_process` times
+    requested ─► started ─► (its start hooks) ─► spare ─► has jobs ─► answered ─► released ─► exited
+                                                   ▲                     │
+                                                   └─────────────────────┘ up to `tasks_per_process` times
 
-It may die at any point of it.
+It may die in any of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
@@ -25,36 +25,37 @@ from alsek.core.worker.child_process import EXIT_NOT_STARTED, describe_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_of
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import TaskProcess
-from alsek.core.worker.process_executor.template import BORN, DIED, FORK, KILL
+from alsek.core.worker.process_executor.template import EXITED, FORK, SIGNAL, STARTED
 
 log = guarded_logger(__name__)
 
-#: How long (ms) the hooks of a charged message may take, and what comes after a process's last task.
-PATIENCE = 5_000
-#: Spares are forked ahead up to this many: while a task runs, the next one's process is made.
-SPARES = 2
+#: How long a released process may take to exit: its stop hooks run then.
+EXIT_WITHIN_MS = 5_000
+#: The most processes that wait for a job. They are forked ahead, while tasks run.
+SPARES: Final = 2
+#: A template that has sent nothing for this time, although asked, was stopped or hangs.
+TEMPLATE_HANGS_MS: Final = 30_000
 
-#: So many forks may be under way at once: neither the template nor this side can then wait for the other to read.
-_MOST_ORDERED = 16
-#: A template that says nothing for so long (ms), though asked, has been stopped, or hangs.
-_TEMPLATE_HANGS = 30_000
-_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 500, 30_000
+#: The most forks requested at once: with more, the engine and the template could each wait for the other to read.
+_MOST_REQUESTED: Final = 16
+#: No more messages are claimed while this many processes do not exit, besides two for each that may run a job.
+MOST_EXITING: Final = 8
+_FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 500, 30_000
 
 
 class TaskProcessManager:
-    """Has children forked, and keeps account of them.
+    """Has processes forked, and tracks them until they have exited.
 
     Args:
         template: The socket to the template.
-        size: How many are to run jobs at once.
-        permits: For each child that may live at once, if they are given jobs ahead; else empty.
-        begins: They say when they are ready.
-        hooks: What they run before, for a sentence about one that ends there.
+        size: How many processes are to run jobs at once.
+        permits: For each process that may exist at once, if jobs are prefetched; else empty.
+        has_start_hooks: Processes run start hooks, and send when they are ready.
+        hooks: The names of the start hooks, for the log.
 
     Attributes:
-        children: All that live, by pid.
+        processes: Those that have not exited, by pid.
         spares: Those that wait for a job.
-        pause_until: No child is forked before (monotonic ms), since the last ones failed; 0 while all is well.
     """
 
     def __init__(
@@ -62,201 +63,219 @@ class TaskProcessManager:
         template: socket.socket,
         size: int,
         permits: Sequence[StartPermits],
-        begins: bool,
+        has_start_hooks: bool,
         hooks: str = "",
     ) -> None:
-        self.children: dict[int, TaskProcess] = {}
+        self.processes: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
-        self.pause_until = 0
         self._template = template
-        self._spares_wanted = min(SPARES, size)
+        self._size = size
         self._permits = permits
-        self._begins = begins
+        self._has_start_hooks = has_start_hooks
         self._hooks = hooks
-        self._lanes = list(range(len(permits)))
-        self._ordered: deque[int | None] = deque()  # the lane of each, oldest first
+        self._free_permits = list(range(len(permits)))
+        self._requested: deque[int | None] = deque()  # the index of the permits of each, oldest first
         self._starting: set[TaskProcess] = set()
         self._frames = FrameReader()
         self._descriptors: deque[int] = deque()
-        self._heard_at = 0
-        self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
+        self._last_event_at = 0
+        self._pauses = Pauses(_FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
+        self._pause_until = 0
         self._closing = False
 
     @property
-    def full(self) -> bool:
-        """As many live, or are about to, as may."""
-        return bool(self._permits) and not self._lanes
+    def at_capacity(self) -> bool:
+        """True if as many processes as may exist have been requested."""
+        return bool(self._permits) and not self._free_permits
 
     @property
-    def expected(self) -> bool:
-        """Whether any lives, or is about to."""
-        return bool(self.children or self._ordered)
+    def any_left(self) -> bool:
+        """True while a process exists or is about to."""
+        return bool(self.processes or self._requested)
 
     @property
-    def barren(self) -> bool:
-        """Whether the last that were forked did not start, and none is left that did."""
-        return self._pauses.count > 0 and not self.spares
+    def can_serve(self) -> bool:
+        """False while processes do not start and none waits for a job, or while too many do not exit."""
+        if self._pause_until or (self._pauses.count > 0 and not self.spares):
+            return False
+        return len(self.processes) <= 3 * self._size + MOST_EXITING
 
     @property
-    def failing(self) -> bool:
-        """Whether none started, time after time."""
+    def starts_fail(self) -> bool:
+        """True if processes have failed to start several times in a row."""
         return self._pauses.count > 1
 
     def fileno(self) -> int:
-        """Readable when there is something to hear."""
+        """Return a descriptor that is readable when the template has sent events."""
         return self._template.fileno()
 
-    def order(self, jobs: int) -> None:
-        """Have as many forked as are missing when so many jobs wait for a process, and some are to be spare."""
-        if self._closing or self.pause_until or self.full:
+    def request(self, jobs: int) -> None:
+        """Request as many forks as are missing for this many waiting jobs and some spares."""
+        if self._closing or self._pause_until or self.at_capacity:
             return
-        coming = len(self._ordered) + len(self._starting)
+        coming = len(self._requested) + len(self._starting)
         missing = min(
-            jobs + self._spares_wanted - len(self.spares) - coming, _MOST_ORDERED - len(self._ordered)
+            jobs + min(SPARES, self._size) - len(self.spares) - coming, _MOST_REQUESTED - len(self._requested)
         )
         if self._permits:
-            missing = min(missing, len(self._lanes))
+            missing = min(missing, len(self._free_permits))
         for _ in range(missing):
-            if not self._ordered:
-                self._heard_at = monotonic_ms()
-            lane = self._lanes.pop() if self._permits else None
-            self._ordered.append(lane)
-            self._ask(FORK, lane)
+            if not self._requested:
+                self._last_event_at = monotonic_ms()
+            index = self._free_permits.pop() if self._permits else None
+            self._requested.append(index)
+            self._send(FORK, index)
 
-    # ── what comes in ──────────────────────────────────────────────────────────────────────────
-
-    def hear(self) -> tuple[list[TaskProcess], list[tuple[TaskProcess, int]]]:
-        """Take in what the template says: the children that were born; those that have ended, and how."""
+    def receive_events(self) -> tuple[list[TaskProcess], list[tuple[TaskProcess, int]]]:
+        """Read the template's events, and return the processes that have started, and those that exited with how."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._template, 65536, 64)
         except ConnectionResetError:
             data, descriptors = b"", []
         if not data:
-            _end_with_template("has died")
-        self._heard_at = monotonic_ms()
+            _exit_with_template("has died")
+        self._last_event_at = monotonic_ms()
         self._descriptors.extend(descriptors)
         self._frames.feed(data)
-        born: list[TaskProcess] = []
-        ended: list[tuple[TaskProcess, int]] = []
+        started: list[TaskProcess] = []
+        exited: list[tuple[TaskProcess, int]] = []
         while (event := self._frames.take()) is not None:
-            if event[0] == BORN:
-                born += self._welcome(event[1])
-            elif event[0] == DIED:
-                child = self.children.pop(event[1], None)
-                if child is not None:
-                    child.alive = False
-                    ended.append((child, event[2]))
+            if event[0] == STARTED:
+                started += self._on_started(event[1])
+            elif event[0] == EXITED:
+                process = self.processes.pop(event[1], None)
+                if process is not None:
+                    process.alive = False
+                    exited.append((process, event[2]))
             else:
-                self._free(self._ordered.popleft())
-                self._wait_to_fork(f"No process can be forked ({event[1]})")
-        return born, ended
+                self._return_permits(self._requested.popleft())
+                self._delay_forks(f"No process can be forked ({event[1]})")
+        return started, exited
 
-    def _welcome(self, pid: int) -> list[TaskProcess]:
-        lane = self._ordered.popleft()
-        if not self._descriptors:  # the kernel had none left for this process, and threw the socket away
-            self._free(lane)
-            self.kill(pid, signal.SIGKILL)
-            self._wait_to_fork("No file descriptor is left for another process's socket")
+    def _on_started(self, pid: int) -> list[TaskProcess]:
+        index = self._requested.popleft()
+        if not self._descriptors:  # this process had no descriptor left, and the kernel dropped the socket
+            self._return_permits(index)
+            self.signal(pid, signal.SIGKILL)
+            self._delay_forks("No file descriptor is left for another process's socket")
             return []
         connection = socket_of(self._descriptors.popleft())
-        permits = None if lane is None else self._permits[lane]
-        child = TaskProcess(pid, connection, not self._begins, permits, lane)
-        self.children[pid] = child
+        permits = None if index is None else self._permits[index]
+        process = TaskProcess(pid, connection, not self._has_start_hooks, permits, index)
+        self.processes[pid] = process
         if self._closing:
-            self.let_go(child)
-        elif child.ready:
-            self.spares.append(child)
+            self.release(process)
+        elif process.ready:
+            self.spares.append(process)
         else:
-            self._starting.add(child)
-        return [child]
+            self._starting.add(process)
+        return [process]
 
-    def ready(self, child: TaskProcess) -> None:
-        """A child's start hooks have run."""
-        child.ready = True
-        self._starting.discard(child)
-        if child.alive:
-            self.spares.append(child)
+    def on_ready(self, process: TaskProcess) -> None:
+        """A process's start hooks have run."""
+        process.ready = True
+        self._starting.discard(process)
+        if process.alive:
+            self.spares.append(process)
 
-    def served(self, child: TaskProcess) -> None:
-        """A child has run a job: whatever failed before, they do start."""
-        self._pauses.reset()
+    def on_served(self, process: TaskProcess, *, more: bool) -> None:
+        """A process has answered all its jobs, and may serve `more` or not."""
+        self._pauses.reset()  # whatever failed before, processes do start
+        if more:
+            self.spares.append(process)
+        else:
+            self.release(process)
 
-    def bury(self, child: TaskProcess, status: int, *, had_jobs: bool) -> None:
-        """A child has ended, and what it had in hand has been taken from it."""
-        told_to_end = child.let_go
-        self.let_go(child)
-        if child in self.spares:
-            self.spares.remove(child)
-        self._starting.discard(child)
-        self._free(child.lane)
-        if status == EXIT_NOT_STARTED and not child.ready:
-            self._wait_to_fork("A task process did not start")
-        elif not told_to_end and not had_jobs and not child.served:
-            hooks = "" if child.ready else self._hooks
-            self._wait_to_fork(f"A task process {describe_exit(status)} before it had a task{hooks}")
+    def on_exit(self, process: TaskProcess, status: int, *, had_jobs: bool) -> None:
+        """A process has exited, and its jobs were taken from it."""
+        was_released = process.released
+        self.release(process)
+        if process in self.spares:
+            self.spares.remove(process)
+        self._starting.discard(process)
+        self._return_permits(process.permits_index)
+        if status == EXIT_NOT_STARTED and not process.ready:
+            self._delay_forks("A task process did not start")
+        elif not was_released and not had_jobs and not process.served:
+            hooks = "" if process.ready else self._hooks
+            self._delay_forks(f"A task process {describe_exit(status)} before it had a task{hooks}")
 
-    def _free(self, lane: int | None) -> None:
-        if lane is not None:
-            self._permits[lane].take_back()
-            self._lanes.append(lane)
+    def _return_permits(self, index: int | None) -> None:
+        if index is not None:
+            self._permits[index].revoke()
+            self._free_permits.append(index)
 
-    def _wait_to_fork(self, why: str) -> None:
-        if self.pause_until:  # of several that failed together, one counts
+    def _delay_forks(self, why: str) -> None:
+        if self._pause_until:  # of several that failed together, one counts
             return
         pause = int(self._pauses.next())
-        self.pause_until = monotonic_ms() + pause
+        self._pause_until = monotonic_ms() + pause
         log.error("%s: trying again in %.1f s.", why, pause / 1000)
 
-    # ── what goes out ──────────────────────────────────────────────────────────────────────────
+    def take_spare(self) -> TaskProcess:
+        """Remove and return the process that has waited longest for a job."""
+        return self.spares.popleft()
 
-    def let_go(self, child: TaskProcess) -> None:
-        """No more is expected of a child but its end, soon: what closes tells an idle one to end too."""
-        child.connection.close()
-        child.let_go = True
-        if child.alive and not child.kill_at:
-            child.kill_at = monotonic_ms() + PATIENCE
+    def return_spare(self, process: TaskProcess) -> None:
+        """Keep a process for further jobs."""
+        self.spares.append(process)
 
-    def kill(self, pid: int, number: int) -> None:
-        """Signal a child, if it still is one."""
-        self._ask(KILL, pid, int(number))
+    def replace(self, process: TaskProcess) -> None:
+        """Release a spare process that does not start jobs."""
+        self.spares.remove(process)
+        self.release(process)
 
-    def _ask(self, *request: Any) -> None:
+    def release(self, process: TaskProcess) -> None:
+        """Let a process exit: closing its socket ends an idle one. It is killed if that takes too long."""
+        process.connection.close()
+        process.released = True
+        if process.alive and not process.kill_at:
+            process.kill_at = monotonic_ms() + EXIT_WITHIN_MS
+
+    def kill_blocked(self, process: TaskProcess) -> None:
+        """Kill a process that does not read its socket."""
+        log.error("Process %d does not read its socket: it is killed.", process.pid)
+        self.signal(process.pid, signal.SIGKILL)
+
+    def signal(self, pid: int, number: int) -> None:
+        """Signal a process, if it has not exited."""
+        self._send(SIGNAL, pid, int(number))
+
+    def _send(self, *request: Any) -> None:
         try:
             self._template.sendall(pack(request))
         except (BrokenPipeError, ConnectionResetError):
-            _end_with_template("has died")
+            _exit_with_template("has died")
 
-    # ── time ───────────────────────────────────────────────────────────────────────────────────
-
-    def enforce(self, now: int) -> None:
-        """Kill what was to end and has not; end with a template that hangs."""
-        for child in self.children.values():
-            if child.kill_at and now >= child.kill_at:
-                child.kill_at = 0
-                if child.let_go:
-                    log.error("Process %d does not end after its last task: it is killed.", child.pid)
-                self.kill(child.pid, signal.SIGKILL)
-        if self._ordered and now >= self._heard_at + _TEMPLATE_HANGS:
-            _end_with_template("does not answer")
-        if self.pause_until and now >= self.pause_until:
-            self.pause_until = 0
+    def run(self, now: int) -> None:
+        """Kill processes that have not exited in time; exit if the template hangs."""
+        for process in self.processes.values():
+            if process.kill_at and now >= process.kill_at:
+                process.kill_at = 0
+                if process.released:
+                    log.error("Process %d does not end after its last task: it is killed.", process.pid)
+                self.signal(process.pid, signal.SIGKILL)
+        if self._requested and now >= self._last_event_at + TEMPLATE_HANGS_MS:
+            _exit_with_template("does not answer")
+        if self._pause_until and now >= self._pause_until:
+            self._pause_until = 0
 
     def wakes(self) -> list[int]:
-        """When :meth:`enforce` is needed (monotonic ms)."""
-        wakes = [child.kill_at for child in self.children.values() if child.kill_at]
-        if self.pause_until:
-            wakes.append(self.pause_until)
-        if self._ordered:
-            wakes.append(self._heard_at + _TEMPLATE_HANGS)
+        """Return the times at which :meth:`run` is needed (monotonic ms)."""
+        wakes = [process.kill_at for process in self.processes.values() if process.kill_at]
+        if self._pause_until:
+            wakes.append(self._pause_until)
+        if self._requested:
+            wakes.append(self._last_event_at + TEMPLATE_HANGS_MS)
         return wakes
 
     def close(self) -> None:
-        """Fork no more, and let all children end."""
+        """Fork no more processes, and release all."""
         self._closing = True
-        for child in list(self.children.values()):
-            self.let_go(child)
+        for process in list(self.processes.values()):
+            self.release(process)
 
 
-def _end_with_template(how: str) -> NoReturn:
+def _exit_with_template(how: str) -> NoReturn:
     log.critical("The template process %s: the engine ends with it, and both are started anew.", how)
     os._exit(70)

@@ -1,4 +1,4 @@
-"""One process that runs tasks, and one job for it, as their engine sees them."""
+"""A task process as its engine sees it: the jobs that it was sent, and the socket to it."""
 
 from __future__ import annotations
 
@@ -6,48 +6,18 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from alsek.core.clock import real_time as time
+from alsek.core.clock import real_time
+from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.frames import FrameReader, pack
+from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.start_permits import NUMBERS, StartPermits
-from alsek.storage.backends.records import Claimed, Outcome, Worker
 
-_SEND_TIMEOUT = struct.pack("ll", 10, 0)  # a struct timeval
-#: The most bytes that a busy process may have been sent: they have to fit into its socket, for it does not read.
-_MOST_BYTES = 65_536
-
-
-class ProcessJob:
-    """One claim, from when it was handed out until the store has accepted what became of it."""
-
-    __slots__ = (
-        "charge",
-        "child",
-        "claimed",
-        "entry",
-        "number",
-        "outcome",
-        "repeated",
-        "verdict_wanted",
-        "worker",
-        "worker_id",
-    )
-
-    def __init__(self, claimed: Claimed, entry: int, worker: Worker) -> None:
-        self.claimed = claimed
-        self.entry = entry
-        self.worker = worker
-        self.worker_id = worker.id
-        self.outcome: Outcome | None = None
-        self.child: TaskProcess | None = None
-        #: Names it among those that its process was sent.
-        self.number = 0
-        #: The exception that it is charged with: name and text.
-        self.charge: tuple[str, str] | None = None
-        self.verdict_wanted = False
-        #: It was given to a second process, since the first died before it had begun it.
-        self.repeated = False
+#: The most bytes of messages that a process may have been sent: a busy one does not read, so they must fit its socket.
+_MOST_BYTES: Final = 65_536
+#: Sending to a process that does not read fails after ten seconds. (A struct timeval.)
+_SEND_TIMEOUT: Final = struct.pack("ll", 10, 0)
 
 
 class TaskProcess:
@@ -55,105 +25,110 @@ class TaskProcess:
 
     Attributes:
         pid: Its process id.
-        connection: To it.
+        connection: The socket to it.
         ready: Its start hooks have run.
-        permits: For what it is sent ahead; None if it is sent one job at a time.
-        lane: Which permits these are.
-        in_hand: What it was given and has not answered, in order. It has begun the first, at most.
-        owing: What it has answered, and waits to be told the store's verdict of.
-        served: How many jobs it has run.
-        alive: The template has not told of its end.
-        let_go: Nothing more is expected of it but its end.
-        excused: Should it die now, it is not for the job that it has been sent and has not begun: it tells a tracker of
-            the one before, or is killed because it begins nothing.
-        doom: What its job is charged with once it has died: name and text of the exception.
-        kill_at: When SIGKILL follows (monotonic ms); 0 for never.
-        heard_at: When it has last answered, or was given a job while it had none (monotonic ms).
+        permits: Which of its jobs it may still start; None if it is sent one job at a time.
+        permits_index: The index of these permits.
+        jobs: The jobs that it was sent and has not answered, in order. It has started the first at most.
+        awaiting_verdict: The answered job whose verdict it waits for.
+        served: How many jobs it has answered.
+        alive: The template has not reported its exit.
+        released: It is to exit: it gets no further job.
+        excused: If it died now, that would have another cause than the job which it was sent and has not started. It is
+            still calling a tracker for the job before, or is killed because it starts nothing.
+        charge: The exception that its first job is charged with once it has died.
+        kill_at: When it is killed (monotonic ms); 0 for never.
+        last_answer_at: When it answered last, or was sent a job while it had none (monotonic ms).
     """
 
     def __init__(
-        self, pid: int, connection: socket.socket, ready: bool, permits: StartPermits | None, lane: int | None
+        self,
+        pid: int,
+        connection: socket.socket,
+        ready: bool,
+        permits: StartPermits | None,
+        permits_index: int | None,
     ) -> None:
         self.pid = pid
         self.connection = connection
         self.ready = ready
         self.permits = permits
-        self.lane = lane
-        self.in_hand: deque[ProcessJob] = deque()
-        self.owing: ProcessJob | None = None
+        self.permits_index = permits_index
+        self.jobs: deque[ProcessJob] = deque()
+        self.awaiting_verdict: ProcessJob | None = None
         self.served = 0
         self.alive = True
-        self.let_go = False
+        self.released = False
         self.excused = False
-        self.doom: tuple[str, str] | None = None
+        self.charge: Charge | None = None
         self.kill_at = 0
-        self.heard_at = 0.0
+        self.last_answer_at = 0.0
         self._frames = FrameReader()
         self._unsent: list[ProcessJob] = []
         self._bytes = 0
-        self._given = 0
-        # One that was stopped from outside takes nothing in: the engine must not wait for it for ever.
+        self._assigned = 0
+        # A stopped process does not read: the engine must not wait for it without limit.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
 
-    def takes(self, job: ProcessJob) -> bool:
-        """Whether a job may be sent to it although it is busy, and does not read."""
+    def fits(self, job: ProcessJob) -> bool:
+        """Return True if a job may be sent although the process is busy and does not read."""
         return self._bytes + len(job.claimed.payload) <= _MOST_BYTES
 
-    def give(self, job: ProcessJob) -> None:
-        """Put a job into its hand, to be sent with the next :meth:`send_jobs`."""
-        if not self.in_hand:
-            self.heard_at = time.monotonic() * 1000
-        self._given += 1
-        job.child, job.number = self, self._given % NUMBERS
-        self.in_hand.append(job)
+    def assign(self, job: ProcessJob) -> None:
+        """Assign a job, which the next :meth:`send_jobs` sends."""
+        if not self.jobs:
+            self.last_answer_at = real_time.monotonic() * 1000
+        self._assigned += 1
+        job.process, job.number = self, self._assigned % NUMBERS
+        self.jobs.append(job)
         self._bytes += len(job.claimed.payload)
         self._unsent.append(job)
 
-    def answered(self) -> ProcessJob:
-        """The first job in its hand has been answered."""
-        job = self.in_hand.popleft()
+    def pop_answered(self) -> ProcessJob:
+        """Remove and return the first job, which the process has answered."""
+        job = self.jobs.popleft()
         self._bytes -= len(job.claimed.payload)
         self.served += 1
         return job
 
-    def take_back(self) -> list[ProcessJob]:
-        """The jobs in its hand that it has not begun, and now can't begin any more; in order."""
-        number = len(self.permits.take_back()) if self.permits is not None else 0
-        taken = [self.in_hand.pop() for _ in range(min(number, len(self.in_hand)))]
+    def take_unstarted(self) -> list[ProcessJob]:
+        """Remove and return the jobs that the process has not started, in order. It can't start them any more."""
+        number = len(self.permits.revoke()) if self.permits is not None else 0
+        taken = [self.jobs.pop() for _ in range(min(number, len(self.jobs)))]
         for job in taken:
-            job.child = None
+            job.process = None
             self._bytes -= len(job.claimed.payload)
         return taken[::-1]
 
-    def send_jobs(self, patience: int) -> None:
-        """Send what was put into its hand.
+    def take_all(self) -> list[ProcessJob]:
+        """Remove and return all jobs of a process that has exited."""
+        jobs = list(self.jobs)
+        self.jobs.clear()
+        for job in jobs:
+            job.process = None
+        return jobs
 
-        Args:
-            patience: How long (ms) a charge may take.
+    def send_jobs(self) -> None:
+        """Send the jobs that were assigned since the last time.
 
         Raises:
-            BlockingIOError: It takes nothing in.
+            BlockingIOError: It does not read.
         """
         jobs, self._unsent = self._unsent, []
         if self.permits is not None:
-            self.permits.give(job.number for job in jobs)
+            self.permits.grant(job.number for job in jobs)
         self.send(
             tuple(
-                (
-                    job.number,
-                    job.entry,
-                    tuple(job.claimed),
-                    None if job.charge is None else (*job.charge, patience),
-                )
+                (job.number, job.entry, tuple(job.claimed), None if job.charge is None else tuple(job.charge))
                 for job in jobs
             )
         )
 
     def send(self, value: Any) -> None:
-        """Send a frame. Nothing happens if it has died: the template tells of that.
+        """Send a frame. Does nothing if the process has died: the template reports that.
 
         Raises:
-            BlockingIOError: It takes nothing in.
+            BlockingIOError: It does not read.
         """
         try:
             self.connection.sendall(pack(value))
@@ -163,21 +138,21 @@ class TaskProcess:
             pass
 
     def read(self) -> None:
-        """Take in what has come, without waiting."""
+        """Read what has come, without waiting."""
         while True:
             try:
                 data = self.connection.recv(65536, socket.MSG_DONTWAIT)
-            except OSError:  # there is no more now, or never
+            except OSError:  # there is nothing more, now or for ever
                 return
             self._frames.feed(data)
             if len(data) < 65536:
                 return
 
-    def said(self) -> Iterator[tuple[Any, ...]]:
-        """What it has said, frame by frame.
+    def answers(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the frames that were read.
 
         Raises:
-            ValueError, EOFError, TypeError: Someone else has written to its socket.
+            ValueError, EOFError, TypeError: Other code has written to its socket.
         """
         while (value := self._frames.take()) is not None:
             yield value

@@ -1,13 +1,13 @@
-"""The template: a process with the tasks imported, from which each task's process is forked.
+"""The template: a process that has the tasks imported, and forks a process for each task.
 
-It runs no task and no thread, and opens no connection, so that what is forked from it is clean and small. It
-serves one engine, over a socket::
+It runs no task and no thread, and opens no connection, so that what is forked from it is clean and small. It serves
+one engine, over a socket::
 
-    engine ── (FORK, …) ────────────► template        a child is forked, and told what else is in the request; it waits
-           ◄── (BORN, pid) + socket ──                 for work on a socket, whose other end goes to the engine
-           ◄── (UNBORN, why) ──                        or it could not be
-           ── (KILL, pid, signal) ──►                  only the parent can tell that a pid is still the child's
-           ◄── (DIED, pid, status) ──                  the exit code, or minus the signal
+    engine ── (FORK, …) ──────────────► template     fork a child, and pass it the rest of the request
+           ◄── (STARTED, pid) + socket ──            the child; it waits for jobs at the other end of the socket
+           ◄── (FORK_FAILED, reason) ──              no child could be forked
+           ── (SIGNAL, pid, signal) ──►              only the parent knows that the pid is still the child's
+           ◄── (EXITED, pid, status) ──              the exit code, or minus the number of the signal
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 
 FORK: Final = "fork"
-KILL: Final = "kill"
-BORN: Final = "born"
-DIED: Final = "died"
-UNBORN: Final = "unborn"
+SIGNAL: Final = "signal"
+STARTED: Final = "started"
+EXITED: Final = "exited"
+FORK_FAILED: Final = "fork failed"
 
 
 class Template:
@@ -40,21 +40,20 @@ class Template:
 
     Args:
         engine: The socket to the engine.
-        rehearse: Done once, before the first fork.
-        child_main: What a child runs, given its own socket, and what the engine has added to its request; returns its
-            exit code.
-        terminated: How a child handles SIGTERM.
+        warm_up: Called once, before the first fork.
+        child_main: What a child runs, given its socket and the rest of the engine's request. Returns its exit code.
+        terminated: A child's handler of SIGTERM.
     """
 
     def __init__(
         self,
         engine: socket.socket,
-        rehearse: Callable[[], None],
+        warm_up: Callable[[], None],
         child_main: Callable[..., int],
         terminated: Handler = signal.SIG_DFL,
     ) -> None:
         self._engine = engine
-        self._rehearse = rehearse
+        self._warm_up = warm_up
         self._child_main = child_main
         self._terminated = terminated
         self._children: set[int] = set()
@@ -62,16 +61,17 @@ class Template:
         self._frames = FrameReader()
 
     def main(self) -> int:
-        """Serve until the engine closes the socket; then end all children."""
+        """Serve until the engine closes the socket; then kill all children."""
         self._wakeup = WakeupPipe()
         signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
-        # First of all: a stop that reaches every process of the pool must not end the template under its children.
+        # Before all else: a stop that is sent to every process of the pool must not end the template before its
+        # children.
         leave_stop_to_supervisor()
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, ignore_signal)
-        self._rehearse()
-        flush()  # what it may have printed is not to be printed by each child
-        # What is there now is never looked at by a collector again: its memory stays shared with the children.
+        self._warm_up()
+        flush()  # else each child would print what is buffered
+        # Objects that exist now are exempt from garbage collection: their memory stays shared with the children.
         gc.collect()
         gc.freeze()
         poll = select.poll()
@@ -80,14 +80,14 @@ class Template:
         while True:
             poll.poll()
             self._reap()
-            if not self._obey():
+            if not self._serve_requests():
                 break
         for pid in self._children:
             _signal_group(pid, signal.SIGKILL)
         return 0
 
-    def _obey(self) -> bool:
-        """Do what the engine has asked for; False when it has gone."""
+    def _serve_requests(self) -> bool:
+        """Serve what the engine has requested. Returns False when it has closed the socket."""
         try:
             data = self._engine.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -105,19 +105,19 @@ class Template:
                 _signal_group(request[1], request[2])
         return True
 
-    def _fork(self, told: tuple[Any, ...]) -> None:
+    def _fork(self, arguments: tuple[Any, ...]) -> None:
         parent = os.getpid()
         pair: tuple[socket.socket, ...] = ()
         try:
             pair = socket_pair()
-            # Until the child has handlers of its own, it would meet a SIGTERM as the template does: by doing nothing.
+            # Until the child has its own handlers, it would handle a SIGTERM as the template does, and ignore it.
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
             pid = os.fork()
-        except OSError as error:  # too many processes or files, too little memory
+        except OSError as error:  # too many processes or files, or too little memory
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             for end in pair:
                 end.close()
-            self._tell((UNBORN, str(error)))
+            self._send((FORK_FAILED, str(error)))
             return
         ours, childs = pair
         if pid:
@@ -125,8 +125,8 @@ class Template:
             self._children.add(pid)
             childs.close()
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.setpgid(pid, pid)  # in both: whoever comes first
-            self._tell((BORN, pid), ours)
+                os.setpgid(pid, pid)  # in both processes: either may run first
+            self._send((STARTED, pid), ours)
             ours.close()
             return
 
@@ -139,38 +139,38 @@ class Template:
             signal.signal(signal.SIGTERM, self._terminated)
             disown_forks(self._terminated)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
-            os.setpgid(0, 0)  # so that what a task starts can be ended with it
+            os.setpgid(0, 0)  # so that processes which a task starts can be killed with it
             die_with_parent(parent)
-            return self._child_main(childs, *told)
+            return self._child_main(childs, *arguments)
 
         run_and_exit(run)
 
     def _reap(self) -> None:
         self._wakeup.read()
         while self._children:
-            pid, status = self._next_ended()
+            pid, status = self._next_exited()
             if not pid:
                 return
             self._signalled.discard(pid)
             if pid in self._children:
                 self._children.discard(pid)
-                self._tell((DIED, pid, os.waitstatus_to_exitcode(status)))
+                self._send((EXITED, pid, os.waitstatus_to_exitcode(status)))
 
-    def _next_ended(self) -> tuple[int, int]:
-        """The pid and wait status of a child that has ended; the pid is 0 if none has."""
+    def _next_exited(self) -> tuple[int, int]:
+        """Reap a child that has exited, and return its pid and wait status; the pid is 0 if none has."""
         if sys.platform != "linux":
             return os.waitpid(-1, os.WNOHANG)
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
+        exited = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if exited is None:
             return 0, 0
-        pid = ended.si_pid
-        # One that did not end by itself leaves behind what it has started. While it is not reaped, its pid, which is
-        # that of its group, can be nobody else's.
-        if pid in self._signalled or (pid in self._children and ended.si_code != os.CLD_EXITED):
+        pid = exited.si_pid
+        # A killed child may leave processes behind. Until it is reaped its pid, which is also the id of its process
+        # group, can't be used again, so the group is killed now.
+        if pid in self._signalled or (pid in self._children and exited.si_code != os.CLD_EXITED):
             _signal_group(pid, signal.SIGKILL)
         return os.waitpid(pid, 0)
 
-    def _tell(self, value: tuple[Any, ...], connection: socket.socket | None = None) -> None:
+    def _send(self, value: tuple[Any, ...], connection: socket.socket | None = None) -> None:
         frame = pack(value)
         rights = []
         if connection is not None:
@@ -178,15 +178,15 @@ class Template:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
         with contextlib.suppress(
             BrokenPipeError, ConnectionResetError
-        ):  # the engine has gone: the loop will see it
+        ):  # closed: the loop in main() will notice
             sent = self._engine.sendmsg([frame], rights)
             self._engine.sendall(frame[sent:])
 
 
 def _signal_group(pid: int, number: int) -> None:
-    """Signal a child, which is not reaped yet, and what it has started."""
+    """Signal a child that is not reaped yet, and the processes that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if os.getpgid(pid) != pid:  # it has gone to another group
+        if os.getpgid(pid) != pid:  # it has moved to another process group
             os.kill(pid, number)

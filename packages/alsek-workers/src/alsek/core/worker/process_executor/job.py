@@ -1,0 +1,53 @@
+"""A job of a process pool: one claim, from when the store handed it out until the store has accepted its outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alsek.core.worker.process_executor.charge import Charge
+from alsek.storage.backends.records import Claimed, Outcome, Worker
+
+if TYPE_CHECKING:
+    from alsek.core.worker.process_executor.task_process import TaskProcess
+
+
+class ProcessJob:
+    """A job.
+
+    Attributes:
+        claimed: The claim.
+        entry: Its number in the shared state.
+        worker: What the claim's worker is registered as.
+        worker_id: The worker's id.
+        outcome: How the message ends, once that is known.
+        process: The process that it was sent to; None while it waits.
+        number: Which of the jobs that its process was sent it is.
+        charge: The exception that the message ends with; None if its task is to be run.
+        verdict_wanted: Its process waits to be told if the store has accepted the outcome.
+        repeated: It was sent to a second process, since the first died before it had started the job.
+    """
+
+    __slots__ = (
+        "charge",
+        "claimed",
+        "entry",
+        "number",
+        "outcome",
+        "process",
+        "repeated",
+        "verdict_wanted",
+        "worker",
+        "worker_id",
+    )
+
+    def __init__(self, claimed: Claimed, entry: int, worker: Worker) -> None:
+        self.claimed = claimed
+        self.entry = entry
+        self.worker = worker
+        self.worker_id = worker.id
+        self.outcome: Outcome | None = None
+        self.process: TaskProcess | None = None
+        self.number = 0
+        self.charge: Charge | None = None
+        self.verdict_wanted = False
+        self.repeated = False

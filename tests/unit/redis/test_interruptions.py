@@ -18,7 +18,7 @@ from redis.retry import Retry
 from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 from alsek.storage.backends.records import Submission
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.client.errors import is_passing
+from alsek.storage.backends.redis.client.errors import is_transient
 from alsek.storage.backends.redis.client.interruptions import interruption_behind
 from tests.clusters import ClusterOfServers
 
@@ -201,6 +201,6 @@ def test_what_the_caller_handles_is_no_interruption(backend: RedisBackend) -> No
         with pytest.raises(redis_errors.ConnectionError) as caught:
             redis.Redis(port=1, retry=Retry(NoBackoff(), 0)).ping()
         assert interruption_behind(caught.value) is None
-        assert is_passing(caught.value)
+        assert is_transient(caught.value)
         assert caught.value.__context__ is not None
         assert backend.get("none") is None

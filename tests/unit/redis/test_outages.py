@@ -21,7 +21,7 @@ from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import ACCEPTED, Added, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, load
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
 
 pytestmark = pytest.mark.redis
 

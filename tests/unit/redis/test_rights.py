@@ -17,8 +17,8 @@ from alsek.core.status import StatusTracker
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.redis import RedisBackend
-from alsek.storage.backends.redis.client import script
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, commands_of, load
+from alsek.storage.backends.redis.client import script_text
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, commands_of, load
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
 from tests.unit.redis.situations import MINE, OPERATIONS, Situation
@@ -143,7 +143,7 @@ def test_a_message_is_not_lost_without_rights_on_channels(users: _Users) -> None
 
 def test_the_check_knows_every_command() -> None:
     """Before Redis 7, `scripts/rights/check.lua` tries a harmless form of each command that a script uses."""
-    folder = script._FOLDER
+    folder = script_text._FOLDER
     check = folder.joinpath("rights", "check.lua").read_text("utf-8")
     for path in folder.iterdir():
         if path.name.endswith(".lua"):

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from alsek.storage.backends.redis.client.lua_values import with_values
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, fragments, load
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, fragments, load
 from tests.unit.redis.lua_names import names_of, tokens
 from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from alsek.storage.backends.redis.client import script
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, fragments, load
+from alsek.storage.backends.redis.client import script_text
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, fragments, load
 
-FOLDER = Path(script.__file__).parents[1] / "scripts"
+FOLDER = Path(script_text.__file__).parents[1] / "scripts"
 SCRIPTS = sorted(FOLDER.glob("*.lua"))
 FRAGMENTS = sorted(FOLDER.glob("shared/*.lua"))
 pytestmark = pytest.mark.redis

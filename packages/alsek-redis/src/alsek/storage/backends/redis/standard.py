@@ -14,7 +14,8 @@ from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.portable import portable
 from alsek.storage.backends.redis.client.scan import scan_keys
-from alsek.storage.backends.redis.client.script import SERVER_CLOCK, ScriptCall, load
+from alsek.storage.backends.redis.client.script import ScriptCall
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
@@ -76,7 +77,7 @@ class RedisBackend(Backend):
         return ("redis", self._link.identity(), self.namespace)
 
     def within(self, timeout: int) -> RedisBackend:
-        return self._again(self._link.origin, timeout)()
+        return self._again(self._link.source, timeout)()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as the address and the options: it makes connections of its own. The address may have a password.
@@ -84,7 +85,7 @@ class RedisBackend(Backend):
         Raises:
             SerializationError: It was given a client that can't be made again elsewhere.
         """
-        return (self._again(portable(self._link.origin), self._link.timeout), ())
+        return (self._again(portable(self._link.source), self._link.timeout), ())
 
     def _again(self, connection: Any, timeout: int) -> Callable[[], RedisBackend]:
         """Makes another one of the same store."""
@@ -96,7 +97,7 @@ class RedisBackend(Backend):
         return f"{self._link.where} (namespace {self.namespace!r})"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._link.given}, namespace={self.namespace!r})"
+        return f"{type(self).__name__}({self._link.description}, namespace={self.namespace!r})"
 
     @property
     def messages(self) -> RedisMessages:

@@ -15,7 +15,6 @@ in all. An outage is logged once, and once more when it is over.
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,36 +28,29 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
-    Client,
-    check,
     connection_options,
-    database_of,
-    describe,
-    identity_of,
-    is_cluster,
     look_again,
     node_pool,
-    open_client,
-    speaks_plainly,
 )
 from alsek.storage.backends.redis.client.errors import (
     CLIENT_ERRORS,
-    is_lost,
-    is_passing,
-    refused_answer,
+    is_connection_lost,
+    is_transient,
+    server_error,
     unavailable,
 )
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.readiness import comes
 from alsek.storage.backends.redis.client.resp import Argument, encode
+from alsek.storage.backends.redis.client.server import Server
 
 log = guarded_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
-class Link:
-    """One server, for all threads of a process and, after a fork, for its children.
+class Link(Server):
+    """Calls to one server, over connections that are kept between calls.
 
     Args:
         connection: As the backend's.
@@ -67,78 +59,13 @@ class Link:
     """
 
     def __init__(self, connection: Any, timeout: int, home: str = "") -> None:
-        check(connection)
         self._home = home
-        self._given = connection
-        self._client: Client | None = None
-        self._where: str | None = None
-        self.timeout = timeout
-        #: Whether the server knows ``#!lua flags=…``; None until it was tried.
-        self.knows_flags: bool | None = None
-        #: Digests of the scripts that this user is known to have all rights for.
-        self.permitted: set[bytes] = set()
-        self._direct = False
-        self._reset()
+        super().__init__(connection, timeout)
 
     def _reset(self) -> None:
-        """Start anew in this process: sockets and locks of a parent are not ours."""
-        self._lock = threading.Lock()
         self._idle: deque[Any] = deque()
         self._outage_since: float | None = None
-        self._pid = os.getpid()  # last: until then another thread must not take what is here for its own
-
-    @property
-    def client(self) -> Client:
-        """The client, made when it is first needed."""
-        if self._pid != os.getpid():
-            self._reset()
-        if self._client is None:
-            with self._lock:
-                if self._client is None:
-                    client = open_client(self._given, self.timeout)
-                    self._direct = is_cluster(client) or speaks_plainly(client.connection_pool)
-                    self._client = client
-        return self._client
-
-    @property
-    def direct(self) -> bool:
-        """Whether connections are used directly."""
-        return self.client is not None and self._direct
-
-    @property
-    def cluster(self) -> bool:
-        """Whether this is a cluster."""
-        return is_cluster(self.client)
-
-    @property
-    def database(self) -> int:
-        """Its number."""
-        return database_of(self.client)
-
-    @property
-    def where(self) -> str:
-        """For logs and errors; never with a password."""
-        if self._where is None:
-            self._where = describe(self.client)
-        return self._where
-
-    @property
-    def origin(self) -> Any:
-        """What was given as connection. It may hold a password: not for logs."""
-        return self._given
-
-    @property
-    def given(self) -> str:
-        """What was given as connection, for a repr: nothing is resolved, and no url shown (it may hold a password)."""
-        if self._client is not None:
-            return self.where
-        if self._given is None or isinstance(self._given, str):
-            return "<url>"
-        return f"<{type(self._given).__name__}>"
-
-    def identity(self) -> Any:
-        """Equal for two links to the same database."""
-        return identity_of(self.client)
+        super()._reset()
 
     def call(self, *arguments: Argument, repeat: bool = True) -> Any:
         """Send one command and return its reply, undecoded.
@@ -152,30 +79,30 @@ class Link:
     def send(self, arguments: Sequence[Argument], packed: bytes | None, repeat: bool = True) -> Any:
         """As :meth:`call`, of a command that may be packed already. ``NOSCRIPT`` errors pass unchanged."""
         if not self.direct:
-            return self._persist(lambda _: self._ask_client(arguments, repeat))
+            return self._retry(lambda _: self._ask_client(arguments, repeat))
         if packed is None:
             packed = encode(arguments)
         try:
             connection = self._idle.pop()
         except IndexError:
-            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+            return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         try:
             if not repeat and comes(connection, 0):
                 raise ConnectionResetError("the idle connection was closed")
             connection.send_packed_command((packed,))
         except CLIENT_ERRORS as error:
             connection.disconnect()
-            self._tell(error)
-            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+            self._raise_permanent(error)
+            return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         try:
             reply = connection.read_response(disable_decoding=True)
         except CLIENT_ERRORS as error:
             if not self._drop_if_lost(connection, error):
                 self._idle.append(connection)
-            self._tell(error)
+            self._raise_permanent(error)
             if not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
-            return self._persist(lambda left: self._ask_fresh(packed, left, repeat))
+            return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         self._idle.append(connection)
         if self._outage_since is not None:
             self._end_outage()
@@ -197,10 +124,10 @@ class Link:
             self._reset()
         while self._idle:
             self._idle.pop().disconnect()
-        if self._client is not None and (self._given is None or isinstance(self._given, str)):
+        if self._client is not None and (self._source is None or isinstance(self._source, str)):
             self._client.close()
 
-    def told(self, error: Exception) -> AlsekError:
+    def translate(self, error: Exception) -> AlsekError:
         """The error of ours for one of the client's, met outside of :meth:`call`.
 
         Raises:
@@ -208,7 +135,7 @@ class Link:
                 (:mod:`alsek.storage.backends.redis.client.interruptions`).
         """
         let_through(error)
-        return unavailable(self.where, 0, error) if is_passing(error) else refused_answer(self.where, error)
+        return unavailable(self.where, 0, error) if is_transient(error) else server_error(self.where, error)
 
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
         pool = node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
@@ -235,11 +162,11 @@ class Link:
             connection.send_packed_command((packed,))
             reply = connection.read_response(disable_decoding=True)
         except CLIENT_ERRORS as error:
-            if not is_lost(error) and left >= usual:
+            if not is_connection_lost(error) and left >= usual:
                 self._idle.append(connection)
             else:
                 connection.disconnect()
-            if is_passing(error) and not repeat:
+            if is_transient(error) and not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             raise
         if left >= usual:
@@ -255,11 +182,11 @@ class Link:
         try:
             return self.client.execute_command(name, *arguments[1:], NEVER_DECODE=True)
         except CLIENT_ERRORS as error:
-            if is_passing(error) and not repeat:
+            if is_transient(error) and not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             raise
 
-    def _persist(self, ask: Callable[[float], Any]) -> Any:
+    def _retry(self, ask: Callable[[float], Any]) -> Any:
         """Ask until there is an answer, or the time is up."""
         begun = time.monotonic()
         pauses: Pauses | None = None
@@ -268,7 +195,7 @@ class Link:
             try:
                 reply = ask(max(left, 0.05))
             except CLIENT_ERRORS as error:
-                self._tell(error)
+                self._raise_permanent(error)
                 self._begin_outage(error)
                 pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
                 nap = pauses.next()
@@ -281,18 +208,18 @@ class Link:
                 self._end_outage()
             return reply
 
-    def _tell(self, error: Exception) -> None:
+    def _raise_permanent(self, error: Exception) -> None:
         """Raise what does not pass by itself."""
         let_through(error)
         if isinstance(error, NoScriptError):
             raise error
-        if not is_passing(error):
-            raise refused_answer(self.where, error) from error
+        if not is_transient(error):
+            raise server_error(self.where, error) from error
         if self.cluster:
             look_again(self.client)
 
     def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
-        if not is_lost(error):
+        if not is_connection_lost(error):
             return False
         connection.disconnect()
         return True

@@ -24,7 +24,7 @@ _BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
 _NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError, redis_errors.AskError)
 #: How Redis 6.2 tells of it from within a script.
 _READONLY_IN_SCRIPT = ": -READONLY "
-_PASSING = (
+_TRANSIENT = (
     *_BROKEN,
     *_NO_LONGER_PRIMARY,
     redis_errors.TryAgainError,
@@ -33,17 +33,17 @@ _PASSING = (
 )
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed in a moment."""
     if isinstance(error, REFUSED) or interruption_behind(error) is not None:
         return False
-    return isinstance(error, _PASSING) or (
+    return isinstance(error, _TRANSIENT) or (
         isinstance(error, redis_errors.ResponseError)
         and (str(error).startswith(("BUSY ", "UNKILLABLE ")) or _READONLY_IN_SCRIPT in str(error))
     )
 
 
-def is_lost(error: BaseException) -> bool:
+def is_connection_lost(error: BaseException) -> bool:
     """Whether the connection is of no more use: broken, or to a server that is no longer the primary."""
     return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY)) or _READONLY_IN_SCRIPT in str(error)
 
@@ -59,7 +59,7 @@ def unavailable(
     )
 
 
-def refused_answer(where: str, error: BaseException) -> BackendError:
+def server_error(where: str, error: BaseException) -> BackendError:
     """The error for a server that answered, but with a fault."""
     if isinstance(error, REFUSED):
         return BackendError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alsek.storage.backends.ports import LockPort
 from alsek.storage.backends.records import LockRecord
-from alsek.storage.backends.redis.ports.messages import CallMaker
+from alsek.storage.backends.redis.client.script import CallMaker
 
 
 class RedisLocks(LockPort):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
-from alsek.core.clock import real_time as time
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
     Claimed,
-    Corrupt,
     DeadLetter,
     Outcome,
     Step,
@@ -24,7 +19,7 @@ from alsek.storage.backends.records import (
     Worker,
 )
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.script import ScriptCall
+from alsek.storage.backends.redis.client.script import CallMaker, ScriptCall
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import (
     added_from,
@@ -36,16 +31,15 @@ from alsek.storage.backends.redis.ports.codec import (
     submission_arguments,
     taken_over_from,
 )
+from alsek.storage.backends.redis.ports.fault_reports import FaultReports
+from alsek.storage.backends.redis.ports.request_id import request_id
+from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
 from alsek.storage.backends.refusals import unknown_worker
 from alsek.storage.backends.states import MessageState
 
-_LONGEST_REQUEST: Final = 16
+#: The calls of so many workers are kept ready.
 _KNOWN_WORKERS: Final = 64
-_TELL_EVERY: Final = 60.0
-
-#: Makes the call of a script, from its name, its further keys and its first arguments.
-CallMaker = Callable[..., ScriptCall]
 
 
 class RedisMessages(MessagePort):
@@ -62,7 +56,7 @@ class RedisMessages(MessagePort):
         self._keys = keys
         self._make_call = make_call
         self._workers: dict[tuple[str, Worker], ScriptCall] = {}
-        self._told: dict[str, float] = {}
+        self._reports = FaultReports()
         self._add = make_call("add")
         self._add_one = make_call("add_one")
         self._remove = make_call("remove")
@@ -84,13 +78,13 @@ class RedisMessages(MessagePort):
             if len(self._workers) >= _KNOWN_WORKERS:
                 self._workers.clear()
             call = self._make_call(
-                script, keys=(self._keys.claims(worker.id).encode(),), fixed=_FIXED[script](worker)
+                script, keys=(self._keys.claims(worker.id).encode(),), fixed=worker_arguments(script, worker)
             )
             self._workers[script, worker] = call
         return call
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
-        name = _short(request)
+        name = request_id(request)
         if len(submissions) == 1:
             (submission,) = submissions
             arguments = (name, *submission_arguments(submission))
@@ -126,21 +120,9 @@ class RedisMessages(MessagePort):
             waiting == 1,
             suspects == 1,
             [uuid.decode() for uuid in skipped],
-            self._news(corrupt_from(corrupt)),
+            self._reports.new_ones(corrupt_from(corrupt)),
             taken_over_from(lost[0]) if lost else (),
         )
-
-    def _news(self, corrupt: list[Corrupt]) -> list[Corrupt]:
-        """Without what was told of a foreign key less than a minute ago: each step meets it again."""
-        if not corrupt:
-            return corrupt
-        now = time.monotonic()
-        news = [
-            one for one in corrupt if one.uuid or now - self._told.get(one.queue, -math.inf) > _TELL_EVERY
-        ]
-        self._told = {name: at for name, at in self._told.items() if now - at <= _TELL_EVERY}
-        self._told.update((one.queue, now) for one in news if not one.uuid)
-        return news
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
         known = [b"%d" % token for token in tokens]
@@ -233,42 +215,6 @@ class RedisMessages(MessagePort):
             purged += int(count)
             if not looked_at:
                 return purged
-
-
-def _lease(worker: Worker) -> tuple[bytes, ...]:
-    return (worker.id.encode(), b"%d" % worker.lease)
-
-
-def _taste(worker: Worker) -> tuple[bytes, ...]:
-    queues = worker.queues
-    return (
-        worker.id.encode(),
-        worker.kind.encode(),
-        b"%d" % worker.lease,
-        b"%d" % worker.dlq_ttl,
-        worker.suspects.encode(),
-        b"-1" if queues is None else b"%d" % len(queues),
-        *(queue.encode() for queue in queues or ()),
-    )
-
-
-#: What each script is told of a worker.
-_FIXED: Final[dict[str, Callable[[Worker], tuple[bytes, ...]]]] = {
-    "register": _lease,
-    "renew": _lease,
-    "step": _taste,
-    "pass_on": _taste,
-    "retire": lambda worker: (worker.id.encode(), b"%d" % worker.dlq_ttl),
-    "held": lambda worker: (),
-}
-
-
-def _short(request: str) -> bytes:
-    """A request's id as it is kept with each message: itself if it is short, else 72 bits of its digest."""
-    name = request.encode()
-    if len(name) <= _LONGEST_REQUEST and request.isalnum():
-        return name
-    return base64.urlsafe_b64encode(hashlib.blake2b(name, digest_size=9).digest())
 
 
 def _state(state: bytes) -> MessageState:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.ports.messages import CallMaker
 
 
 class RedisResults(ResultPort):

@@ -8,8 +8,8 @@ from alsek.storage.backends.ports import StatusPort
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.scan import scan_keys
+from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.ports.messages import CallMaker
 
 
 class RedisStatuses(StatusPort):

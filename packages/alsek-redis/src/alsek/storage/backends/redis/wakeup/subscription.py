@@ -12,7 +12,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.pauses import Pauses
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_passing
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_transient
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
@@ -111,8 +111,8 @@ class SocketSubscription(Subscription):
                         return None
                     if not isinstance(error, CLIENT_ERRORS):
                         raise
-                    if not is_passing(error):
-                        raise self._link.told(error) from error
+                    if not is_transient(error):
+                        raise self._link.translate(error) from error
                     self._subscribe()
                     return None
                 if note is not None or not heard:
@@ -155,8 +155,8 @@ class SocketSubscription(Subscription):
             except CLIENT_ERRORS as error:
                 ear.drop()
                 let_through(error)
-                if not is_passing(error):
-                    raise self._link.told(error) from error
+                if not is_transient(error):
+                    raise self._link.translate(error) from error
             except BaseException:
                 ear.drop()
                 raise
@@ -189,16 +189,16 @@ class SocketSubscription(Subscription):
             except CLIENT_ERRORS as error:
                 self._drop()
                 let_through(error)
-                if read is not None and isinstance(error, ResponseError) and not is_passing(error):
+                if read is not None and isinstance(error, ResponseError) and not is_transient(error):
                     self._ears.read_along = False
                     kept = read = None
                     continue
                 pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
                 pause = 0.0 if kept else pauses.next()
-                if not is_passing(error) or (
+                if not is_transient(error) or (
                     not kept and time.monotonic() - begun + pause > self._link.timeout / 1000
                 ):
-                    raise self._link.told(error) from error
+                    raise self._link.translate(error) from error
             except BaseException:
                 self._drop()
                 raise
@@ -243,7 +243,7 @@ class ClientSubscription(Subscription):
             for _ in channels:
                 self._pubsub.get_message(timeout=link.timeout / 1000)
         except CLIENT_ERRORS as error:
-            raise self._link.told(error) from error
+            raise self._link.translate(error) from error
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
@@ -252,7 +252,7 @@ class ClientSubscription(Subscription):
             try:
                 found = self._pubsub.get_message(timeout=left)
             except CLIENT_ERRORS as error:
-                raise self._link.told(error) from error
+                raise self._link.translate(error) from error
             if found is not None and found["type"] == "message":
                 channel, data = found["channel"], found["data"]
                 name = channel.decode() if isinstance(channel, bytes) else channel

@@ -99,7 +99,7 @@ class SocketWaiter(Waiter):
                 self._send()
             except CLIENT_ERRORS as again:
                 self._drop()
-                raise self._link.told(again) from again
+                raise self._link.translate(again) from again
 
     def drain(self) -> bool:
         if self._socket is None:

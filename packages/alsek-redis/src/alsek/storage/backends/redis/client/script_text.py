@@ -1,0 +1,169 @@
+"""The texts of scripts: found, and put together.
+
+A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers. It uses functions of
+the fragments in ``scripts/shared``. Each script and each fragment names in its head (``-- Needs: …``) the fragments
+whose names it uses itself; :func:`fragments` adds what those need in turn, and puts all of them before the script,
+after the clock and ``base.lua``. The server keeps nothing between two calls of a script, so all functions are made anew
+each time, at some 2,000 instructions each. Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
+are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``.
+
+What Python and Lua both know (the form of a header, the constants) stands in the texts as ``@name@``: the loader puts
+in the value that :mod:`~alsek.storage.backends.redis.client.lua_values` has for it.
+
+``flags=allow-oom`` lets a script that frees memory run at ``maxmemory``. Servers before 7.0 don't know such flags, but
+they lift that limit after the first write that needs no memory, so such a write comes first in the text for them.
+
+A script must not stop half-way, because Redis does not undo what it has written. A user's rights are checked before
+the first write, when a process first runs a script (``scripts/rights/check.lua``). ``shared/base.lua`` says what
+happens if another program has put a key of another type in the place of one of Alsek's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from alsek.storage.backends.redis.client.lua_values import with_values
+
+_FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
+_NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
+_RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
+_FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
+_FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
+_BASE: Final = "base"
+_FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
+_COMMANDS = re.compile(r"(?:(?<!p)call|try|attempt|bulk)\('([A-Z]+)'")
+#: Each script is given this many keys. One key more asks it to check its user's rights first.
+KEYS: Final = 6
+_RAISES = "local call, try = redis.call, redis.pcall\n"
+_RAISES_WITH_NAME = """\
+local try = redis.pcall
+local function call(...)
+  local answer = try(...)
+  if type(answer) == 'table' and answer.err then
+    error('ALSEK KEY ' .. select(2, ...) .. ' ' .. tostring(answer.err), 0)
+  end
+  return answer
+end
+"""
+
+#: The server's clock in Unix milliseconds.
+SERVER_CLOCK: Final = """\
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
+
+class Source(NamedTuple):
+    """The text of a script and its digest, in the forms in which it is sent.
+
+    Attributes:
+        flagged: For servers that know flags.
+        flagged_sha: Its digest.
+        plain: For servers that don't.
+        plain_sha: Its digest.
+        naming: Sent if a command failed before the first write: its error names the key.
+    """
+
+    flagged: bytes
+    flagged_sha: bytes
+    plain: bytes
+    plain_sha: bytes
+    naming: bytes
+
+
+@cache
+def load(name: str, clock: str, channels: str = "") -> Source:
+    """Put a script together.
+
+    Args:
+        name: Of its file.
+        clock: The text of the Lua function ``now()``.
+        channels: What the names of channels begin with, after the namespace.
+    """
+    text = with_values(_FOLDER.joinpath(f"{name}.lua").read_text("utf-8"))
+    flags = _FLAGS.search(text)
+    always, rarely = fragments(text)
+    often, seldom = "".join(map(_fragment, always)), _seldom("".join(map(_fragment, rarely)))
+    head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
+    parts = "".join((clock, "\n", often, seldom, text))
+    body = "".join((head, _rights(parts), parts))
+    flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
+    plain = (_FREE_WRITE + body if flags else body).encode()
+    naming = (_FREE_WRITE if flags else "") + head + parts.replace(_RAISES, _RAISES_WITH_NAME)
+    return Source(flagged, _digest(flagged), plain, _digest(plain), naming.encode())
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands that a user must be allowed for this script. PUBLISH is not among them: it is optional."""
+    found = set(_COMMANDS.findall(text)) | ({"HMGET"} if "fetch(" in text else set[str]())
+    return sorted(found - {"PUBLISH"})
+
+
+def _rights(parts: str) -> str:
+    commands = ", ".join(f"'{name}'" for name in commands_of(parts))
+    check = _FOLDER.joinpath("rights", "check.lua").read_text("utf-8")
+    return f"if KEYS[{KEYS + 1}] then\nlocal COMMANDS = {{ {commands} }}\n{check}end\n"
+
+
+def fragments(text: str) -> tuple[list[str], list[str]]:
+    """The shared fragments that a script is put together from, each after those that it needs.
+
+    Returns:
+        Those that come before the script, and those that ``rarely()`` makes.
+
+    Raises:
+        ValueError: Two fragments need each other.
+    """
+    always = _in_order([_BASE, *_listed(_NEEDS, text)])
+    asked = _listed(_RARELY, text)
+    for name in always:
+        asked += _listed(_RARELY, _fragment(name))
+    return always, [name for name in _in_order(asked) if name not in always]
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """These fragments and all that they need, each once, after what it needs."""
+    found: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ValueError(f"fragments need each other: {' -> '.join((*path, name))}")
+        if name in found:
+            return
+        for needed in _listed(_NEEDS, _fragment(name)):
+            visit(needed, (*path, name))
+        found.append(name)
+
+    for name in names:
+        visit(name, ())
+    return found
+
+
+def _listed(which: re.Pattern[str], text: str) -> list[str]:
+    found = which.search(text)
+    return found.group(1).split() if found else []
+
+
+@cache
+def _fragment(name: str) -> str:
+    return with_values(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8"))
+
+
+def _seldom(parts: str) -> str:
+    """Lua's ``rarely()``: makes these functions when it is first called."""
+    if not parts:
+        return ""
+    table = ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts))
+    # Declared before the other parts, which mention it.
+    return f"function rarely()\nif made then return made end\n{parts}made = {{ {table} }}\nreturn made\nend\n"
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 #: The versions of a record that this version of Alsek reads. A store sets a record of another one aside among the
@@ -143,14 +145,12 @@ def _write_submission_tail(submission: Any) -> str:
 
 
 def _submission_tail(fields: tuple[Field, ...]) -> Callable[[Any], str] | None:
-    """Made once, as one expression: it runs for each message that is submitted."""
+    """Made once: it runs for each message that is submitted."""
     if not fields:
         return None
-    usual = " and ".join(f"record.{field.name} == {field.default!r}" for field in fields)
-    made: Callable[[Any], str] = eval(  # noqa: S307  of the declarations above
-        f"lambda record: '' if {usual} else write(record)", {"write": _write_submission_tail}
-    )
-    return made
+    values = attrgetter(*(field.name for field in fields))
+    usual = values(SimpleNamespace(**{field.name: field.default for field in fields}))
+    return lambda record: "" if values(record) == usual else _write_submission_tail(record)
 
 
 #: Makes the tail of a submission; None as long as no field of the tail is the producer's.

@@ -19,6 +19,7 @@ from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.submission.producer import Producer
 from alsek.core.task_location import name_in_module
+from alsek.core.task_options import TaskOptions
 from alsek.core.trigger import TriggerScheduler, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import (
@@ -131,7 +132,7 @@ class Task(Producer, Generic[P, R]):
 
     @property
     def mechanism(self) -> Mechanism:
-        """How it is executed: what it names, or the documented default."""
+        """How the task is executed: the mechanism it names, or the documented default."""
         return DEFAULT_MECHANISM if self.mechanism_wish == "any" else self.mechanism_wish
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -153,8 +154,6 @@ class Task(Producer, Generic[P, R]):
             return (operator.methodcaller("defer" if self.deferred else "cancel_defer"), (self._original,))
         return name_in_module(self, self.function, self.name)
 
-    # ── in the store ───────────────────────────────────────────────────────────────────────────────
-
     def revoke(self, message: Message) -> bool:
         """Ask that the message be not run (any more); False if it isn't in the store."""
         return self.broker.revoke(message)
@@ -162,8 +161,6 @@ class Task(Producer, Generic[P, R]):
     def is_revoked(self, message: Message) -> bool:
         """Whether the message is in the store and revoked."""
         return self.broker.is_revoked(message)
-
-    # ── running ────────────────────────────────────────────────────────────────────────────────
 
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
@@ -292,17 +289,9 @@ class TriggerTask(Task[[], R]):
 
 def without_hooks(task: AnyTask) -> AnyTask:
     """Return a copy of the task that ignores overridden hooks: `max_retries` alone decides about retries."""
-    return Task(
-        task.function,
-        task.broker,
-        name=task.name,
-        queue=task.queue,
-        timeout=task.timeout,
-        max_retries=task.max_retries,
-        backoff=task.backoff,
-        result_store=task.result_store,
-        status_tracker=task.status_tracker,
-    )
+    options: Any = {name: getattr(task, name) for name in TaskOptions.__annotations__}
+    options["mechanism"] = None if task.mechanism_wish == "any" else task.mechanism_wish
+    return Task(task.function, task.broker, **options)
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -377,28 +366,25 @@ def task(
     base: Any = base_task if base_task is not None else Task
     if not isinstance(base, type) or not issubclass(base, Task):
         raise ValidationError(f"base_task={shown(base)}: must be a subclass of Task")
-    extra: dict[str, Any] = {}
-    if trigger is not None:
-        extra["trigger"] = trigger
-        if not issubclass(base, TriggerTask):
-            bases: tuple[Any, ...] = (base, TriggerTask)
-            base = TriggerTask if base is Task else type(base.__name__, bases, {})
+    extra: dict[str, Any] = {} if trigger is None else {"trigger": trigger}
+    if trigger is not None and not issubclass(base, TriggerTask):
+        bases: tuple[Any, ...] = (base, TriggerTask)
+        base = TriggerTask if base is Task else type(base.__name__, bases, {})
+
+    options: TaskOptions = {
+        "name": name,
+        "queue": queue,
+        "timeout": timeout,
+        "max_retries": max_retries,
+        "backoff": backoff,
+        "result_store": result_store,
+        "status_tracker": status_tracker,
+        "mechanism": mechanism,
+    }
 
     def decorate(function: Callable[..., Any]) -> Any:
         if isinstance(function, Task):
             raise TaskDefinitionError(f"{function!r} is a task already")
-        return base(
-            function,
-            broker,
-            name=name,
-            queue=queue,
-            timeout=timeout,
-            max_retries=max_retries,
-            backoff=backoff,
-            result_store=result_store,
-            status_tracker=status_tracker,
-            mechanism=mechanism,
-            **extra,
-        )
+        return base(function, broker, **options, **extra)
 
     return decorate

@@ -1,15 +1,15 @@
-"""What ``generate_many`` is given, and what it answers."""
+"""The arguments and the answer of ``generate_many``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
+from alsek.core.submission.options import NAMES, MessageOptions
 from alsek.exceptions import ValidationError
 
 T = TypeVar("T")
@@ -17,9 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One of many calls of a task, with options of its own: what :meth:`Task.generate` takes, under its names.
+    """One of many calls of a task, with options of its own, named as those of :meth:`Task.generate`.
 
-    What is None is as :meth:`Task.generate_many` says for all. A `callback` is a message of this call alone.
+    An option that is None is the one given to :meth:`Task.generate_many` for all calls. A `callback` is a message of
+    this call alone.
     """
 
     args: tuple[Any, ...] | list[Any] = ()
@@ -35,20 +36,6 @@ class Call:
     queue: str | None = None
     ttl: int | None = None
 
-
-#: What a call has to say beside its arguments, in the order in which a message is told of it.
-options_of: Callable[[Call], tuple[Any, ...]] = attrgetter(
-    "priority",
-    "metadata",
-    "result_ttl",
-    "uuid",
-    "timeout_override",
-    "delay",
-    "previous_result",
-    "callback",
-    "queue",
-    "ttl",
-)
 
 #: One of many calls: positional arguments, or keyword arguments, or a :class:`Call`.
 AnyCall: TypeAlias = tuple[Any, ...] | list[Any] | Mapping[str, Any] | Call
@@ -66,25 +53,25 @@ class Generated(list[Message]):
         self.existing: list[Message] = []
 
 
-def spelled_out(given: AnyCall, common: tuple[Any, ...]) -> tuple[Any, Any, tuple[Any, ...]]:
-    """Of what was given for one call: its positional arguments, its keyword arguments, and its options.
+def normalize_call(given: AnyCall, defaults: MessageOptions) -> tuple[Any, Any, MessageOptions]:
+    """Return the positional arguments, the keyword arguments and the options of one call.
 
     Args:
-        given: One of the kinds that there are.
-        common: The options of a call that says nothing else.
+        given: The call, of any kind that :meth:`Task.generate_many` takes.
+        defaults: The options of a call that has none of its own.
 
     Raises:
         ValidationError: It is of another kind.
     """
     if isinstance(given, tuple | list):
-        return given, None, common
+        return given, None, defaults
     if isinstance(given, Call):
-        own = options_of(given)
-        options = tuple(mine if mine is not None else usual for mine, usual in zip(own, common, strict=True))
-        # What is no mapping is refused by the message.
-        return given.args, dict(given.kwargs) if isinstance(given.kwargs, Mapping) else given.kwargs, options
+        own: Any = {name: value for name in NAMES if (value := getattr(given, name)) is not None}
+        # A kwargs that is no mapping is refused by the message.
+        kwargs = dict(given.kwargs) if isinstance(given.kwargs, Mapping) else given.kwargs
+        return given.args, kwargs, {**defaults, **own}
     if isinstance(given, Mapping):
-        return None, dict(given), common
+        return None, dict(given), defaults
     if isinstance(given, Message):
         raise ValidationError(f"{given.summary} is a message already: Broker.submit_many() takes those")
     raise ValidationError(
@@ -93,17 +80,20 @@ def spelled_out(given: AnyCall, common: tuple[Any, ...]) -> tuple[Any, Any, tupl
     )
 
 
-def pieces(source: Iterator[T], size: int) -> Iterator[list[T]]:
-    """What `source` yields, in lists of up to `size`. What it raises is raised after all before it was yielded."""
+def batches(source: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield the items of `source` in lists of up to `size`.
+
+    An exception that `source` raises is raised after all items before it were yielded.
+    """
     while True:
-        piece: list[T] = []
+        batch: list[T] = []
         try:
-            for one in islice(source, size):
-                piece.append(one)  # noqa: PERF402  what came before an error is kept
+            for item in islice(source, size):
+                batch.append(item)  # noqa: PERF402  what came before an error is kept
         except Exception:
-            if piece:
-                yield piece
+            if batch:
+                yield batch
             raise
-        if not piece:
+        if not batch:
             return
-        yield piece
+        yield batch

@@ -1,4 +1,4 @@
-"""How a task's messages are made and submitted."""
+"""Making a task's messages, and submitting them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from alsek.core.broker import Broker
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
-from alsek.core.submission.calls import AnyCall, Call, Generated, options_of, pieces, spelled_out
+from alsek.core.submission.calls import AnyCall, Generated, batches, normalize_call
 from alsek.core.submission.chaining import callbacks_of, chain
+from alsek.core.submission.options import MessageOptions
 from alsek.core.task_hooks import TaskHooks
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import (
@@ -35,15 +36,15 @@ _SO_FAR = " Submitted were the calls before it ({}), and none after it."
 
 
 class Producer(TaskHooks):
-    """The half of a task that makes messages: what it is told of itself stands in them, and the broker takes them.
+    """Builds messages from the task's settings, and submits them to the broker.
 
     Attributes:
-        broker: Where messages are put.
-        name: Names the task in messages.
-        queue: Where they wait, unless they say otherwise.
-        timeout: How long (ms) an attempt may take, unless they say otherwise.
-        status_tracker: Hears of each that was submitted; None for nobody.
-        mechanism_wish: What kind of pool may take them.
+        broker: Where messages are submitted.
+        name: The name of the task in messages.
+        queue: The queue of messages that name no other.
+        timeout: How long (ms) an attempt may take, of messages that say nothing else.
+        status_tracker: Keeps the status of the messages; None to keep none.
+        mechanism_wish: The kind of pool that may take the messages.
     """
 
     broker: Broker
@@ -54,18 +55,18 @@ class Producer(TaskHooks):
     mechanism_wish: Wish
     _backoff_settings: BackoffSettings
 
-    # Of each object: a task and what `defer()` returns of it share all other attributes.
+    # A task and the copy that `defer()` returns share all attributes but these.
     __slots__ = ("_deferred", "_original")
 
     def __init__(self) -> None:
-        self._status_ttl: int | None = None
+        self._wire_status_ttl: int | None = None
         self._deferred = False
         self._original: Producer = self
 
     def defer(self) -> Self:
-        """This task, with its next :meth:`generate` or :meth:`generate_many` not submitting.
+        """Return this task with its next :meth:`generate` or :meth:`generate_many` not submitting.
 
-        What is returned is the task in all else, and equal to it. The task itself stays as it is: an error between
+        In all else the returned object is the task, and equal to it. The task itself does not change: an error between
         ``defer()`` and ``generate()`` leaves nothing behind.
         """
         deferred = object.__new__(type(self))
@@ -74,13 +75,13 @@ class Producer(TaskHooks):
         return deferred
 
     def cancel_defer(self) -> Self:
-        """Let the next :meth:`generate` of what :meth:`defer` returned submit after all."""
+        """Undo :meth:`defer`: the next :meth:`generate` submits."""
         self._deferred = False
         return self
 
     @property
     def deferred(self) -> bool:
-        """Whether this is what :meth:`defer` returned, and its :meth:`generate` was not called yet."""
+        """True if this is what :meth:`defer` returned and its :meth:`generate` was not called yet."""
         return self._deferred
 
     def __copy__(self) -> Self:
@@ -136,21 +137,21 @@ class Producer(TaskHooks):
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
         """
-        submit = self._submits(submit)
+        submit = self._consume_defer(submit)
         if options and options.keys() != {"ttl"}:
             self._check_options(options, submit)
-        message = self._message(
+        message = self._build(
             args,
             kwargs,
-            priority,
-            metadata,
-            result_ttl,
-            uuid,
-            timeout_override,
-            delay,
-            previous_result,
-            callback,
-            queue,
+            priority=priority,
+            metadata=metadata,
+            result_ttl=result_ttl,
+            uuid=uuid,
+            timeout_override=timeout_override,
+            delay=delay,
+            previous_result=previous_result,
+            callback=callback,
+            queue=queue,
         )
         if submit:
             self._submit(message, **options)
@@ -159,7 +160,7 @@ class Producer(TaskHooks):
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
             for each in (message, *callbacks_of(callback)):
-                # Refused here, where the caller can mend it; callbacks of callbacks were checked when those were made.
+                # Checked here, where the caller can correct it. Callbacks of callbacks were checked when made.
                 each.pack(self.broker.backend.serializer, callbacks=False)
         return message
 
@@ -178,52 +179,60 @@ class Producer(TaskHooks):
     ) -> Generated:
         """Make many messages for this task and submit them, up to 200 in one step of the store.
 
-        A list, or whatever else has a length, is made and checked as a whole: if one of it is refused, nothing is
-        submitted. What has none, a generator say, is taken in pieces of 200, and never held as a whole before the
-        first is submitted. Then a refusal half-way, like an error of the generator's own, leaves things as a loop of
-        :meth:`generate` would: all calls before it are submitted, it and those after it are not. The error names
-        the call by its number, counted from 0.
+        A list, or anything else that has a length, is built and checked as a whole: if one call is refused, nothing is
+        submitted. An iterable without a length, such as a generator, is taken in batches of 200, and the first batch
+        is submitted before the others are built. If a call in it is refused, or the generator raises, all calls before
+        it are submitted, and it and those after it are not, as in a loop over :meth:`generate`. The error names the
+        call by its number, counted from 0.
 
-        :meth:`on_submit` and the status tracker are told of each message; an override of :meth:`generate` is not asked.
+        :meth:`on_submit` and the status tracker are called for each message. An overridden :meth:`generate` is not
+        called.
 
         Args:
             calls: One for each message: a tuple or list of positional arguments, a dict of keyword arguments,
                 or a :class:`~alsek.core.submission.calls.Call`, which has both and options of its own.
-            priority: As for :meth:`generate`, like all that follow; for each call that says nothing else.
+            priority: As for :meth:`generate`, like all options that follow. Each holds for the calls that have no such
+                option of their own.
             metadata: Likewise.
             result_ttl: Likewise.
             timeout_override: Likewise.
             delay: Likewise.
             queue: Likewise.
             ttl: Likewise.
-            submit: False to not submit now; :meth:`defer` stands for one call of this method, too.
+            submit: False to not submit now; :meth:`defer` holds for one call of this method, too.
 
         Returns:
-            The messages, in the order of their calls. Those whose uuid exists already, in the store or for an earlier
-            one of these calls, are in its ``existing`` instead; that is no error.
+            The messages, in the order of their calls. Messages whose uuid exists already, in the store or for an
+            earlier one of these calls, are in its ``existing`` instead; that is no error.
 
         Raises:
             ValidationError: A call is out of range or of the wrong kind.
             SerializationError: A value can't be serialized; the text names call, task and value.
-            BackendError: The store failed half-way: what it had taken stays. A call repeated as it was makes new
-                messages; where each has a uuid of your own, those that are there already are in ``existing``.
+            BackendError: The store failed half-way; the batches before are submitted. Calling again makes new messages,
+                except for calls with a uuid: those that the store has already are in ``existing``.
         """
-        submit = self._submits(submit)
-        common = Call(
-            (), None, priority, metadata, result_ttl, None, timeout_override, delay, queue=queue, ttl=ttl
-        )
+        submit = self._consume_defer(submit)
+        defaults: MessageOptions = {
+            "priority": priority,
+            "metadata": metadata,
+            "result_ttl": result_ttl,
+            "timeout_override": timeout_override,
+            "delay": delay,
+            "queue": queue,
+            "ttl": ttl,
+        }
         whole = isinstance(calls, Sized)
-        made = self._made(calls, common, "" if not submit else _NOTHING if whole else _SO_FAR)
+        built = self._build_all(calls, defaults, "" if not submit else _NOTHING if whole else _SO_FAR)
         generated = Generated()
-        for piece in pieces(iter(list(made)) if whole else made, SUBMISSION_BATCH):
+        for batch in batches(iter(list(built)) if whole else built, SUBMISSION_BATCH):
             if submit:
-                self._submit_piece(piece, generated)
+                self._submit_batch(batch, generated)
             else:
-                generated += [message for message, _ in piece]
+                generated += [message for message, _ in batch]
         return generated
 
     def _check_options(self, options: dict[str, Any], submit: bool) -> None:
-        """Refuse what `Broker.submit` does not take; of what is not to be submitted, all but `ttl`."""
+        """Refuse options that `Broker.submit` does not take; without submission, all but `ttl`."""
         known = _options_of(type(self.broker).submit) if submit else {"ttl"}
         for name in options:
             if known is not None and name not in known:
@@ -231,28 +240,30 @@ class Producer(TaskHooks):
                 near = did_you_mean(name, [*known, *(own.parameters if own is not None else ())])
                 raise ArgumentsError(f"generate() of task {self.name!r} does not take {name!r}{near}")
 
-    def _submits(self, submit: bool) -> bool:
-        """Whether a call that was told `submit` is to submit; it uses up one :meth:`defer`."""
+    def _consume_defer(self, submit: bool) -> bool:
+        """Return whether a call with this `submit` submits. A :meth:`defer` holds for one call."""
         if self._deferred:
             self._deferred = False
             return False
         return submit
 
-    def _message(
+    def _build(
         self,
         args: list[Any] | tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
-        priority: int,
-        metadata: Any,
-        result_ttl: int | None,
-        uuid: str | None,
-        timeout_override: int | None,
-        delay: int | None,
-        previous_result: Any,
-        callback: Message | tuple[Message, ...] | None,
-        queue: str | None,
+        *,
+        priority: int = 0,
+        metadata: Any = None,
+        result_ttl: int | None = None,
+        uuid: str | None = None,
+        timeout_override: int | None = None,
+        delay: int | None = None,
+        previous_result: Any = None,
+        callback: Message | tuple[Message, ...] | None = None,
+        queue: str | None = None,
         ttl: int | None = None,
     ) -> Message:
+        """Make one message, and check its arguments and callbacks."""
         message = Message(
             task_name=self.name,
             queue=self.queue if queue is None else queue,
@@ -268,76 +279,75 @@ class Producer(TaskHooks):
             priority=priority,
             mechanism_wish=self.mechanism_wish,
             ttl=ttl,
-            status_ttl=self._tracked_for(),
+            status_ttl=self._status_ttl_on_wire(),
         )
         self.check_arguments(message.args, message.kwargs)
         if callback is not None:
             chain(message, callbacks_of(callback), fresh=uuid is None)
         return message
 
-    def _made(
-        self, calls: Iterable[AnyCall], common: Call, aftermath: str
+    def _build_all(
+        self, calls: Iterable[AnyCall], defaults: MessageOptions, error_suffix: str
     ) -> Iterator[tuple[Message, Submission]]:
-        """Each call's message, and what the store is to be given of it. `aftermath` ends the text of a refusal."""
+        """Yield each call's message, and the same as a store takes it. `error_suffix` ends the text of an error."""
         serializer = self.broker.backend.serializer
-        usual = options_of(common)
-        followers: set[str] = set()
+        callback_uuids: set[str] = set()
         for number, given in enumerate(calls):
             try:
-                args, kwargs, options = spelled_out(given, usual)
-                message = self._message(args, kwargs, *options)
+                args, kwargs, options = normalize_call(given, defaults)
+                message = self._build(args, kwargs, **options)
                 if message.chain is not None:
-                    follows = message.descendant_uuids or ()
-                    if not followers.isdisjoint(follows):
+                    uuids = message.descendant_uuids or ()
+                    if not callback_uuids.isdisjoint(uuids):
                         # A store skips a callback whose uuid it knows already: it would never run.
                         raise ValidationError(
                             "its callback is that of an earlier call, too: generate() another one"
                         )
-                    followers.update(follows)
-                made = (message, message.submission(serializer))
+                    callback_uuids.update(uuids)
+                built = (message, message.submission(serializer))
             except (ValidationError, SerializationError) as error:
                 where = f"call {number} of {self.name}.generate_many()"
-                raise type(error)(f"{where}: {error}{aftermath.format(number)}") from error
-            yield made
+                raise type(error)(f"{where}: {error}{error_suffix.format(number)}") from error
+            yield built
 
-    def _submit_piece(self, piece: list[tuple[Message, Submission]], generated: Generated) -> None:
-        for message, _ in piece:
+    def _submit_batch(self, batch: list[tuple[Message, Submission]], generated: Generated) -> None:
+        for message, _ in batch:
             message.named = True  # from here on the store may know its uuid
-        answers = self.broker.submit_packed([submission for _, submission in piece])
-        for (message, _), added in zip(piece, answers, strict=True):
+        answers = self.broker.submit_packed([submission for _, submission in batch])
+        for (message, _), added in zip(batch, answers, strict=True):
             if added.accepted:
                 generated.append(message)
                 self._submitted(message)
             else:
                 generated.existing.append(message)
 
-    def _tracked_for(self) -> int:
-        """The message's `status_ttl`: how long the store itself keeps its statuses, 0 if it does not."""
-        if self._status_ttl is None:
+    def _status_ttl_on_wire(self) -> int:
+        """The `status_ttl` of the messages: how long the store itself keeps their statuses; 0 if it writes none."""
+        if self._wire_status_ttl is None:
             tracker = self.status_tracker
-            rides = tracker is not None and tracker.is_atomic_with(self.broker.backend)
-            self._status_ttl = tracker.wire_ttl if tracker is not None and rides else 0
-        return self._status_ttl
+            atomic = tracker is not None and tracker.is_atomic_with(self.broker.backend)
+            self._wire_status_ttl = tracker.wire_ttl if tracker is not None and atomic else 0
+        return self._wire_status_ttl
 
     def _submit(self, message: Message, **options: Any) -> None:
         self.broker.submit(message, **options)
         self._submitted(message)
 
     def _submitted(self, message: Message) -> None:
-        # The message is in the store now: whoever read of a failure here would submit it a second time.
+        # The message is in the store: an error raised here would make the caller submit it a second time.
         try:
             if self.status_tracker is not None and not message.status_ttl:
                 self.status_tracker.set(message, TaskStatus.SUBMITTED)
             self.on_submit(message)
         except (TaskTimeoutError, MessageRevokedError):
-            raise  # of the task that submits, in whose thread it is set from outside
+            raise  # of the task that submits, raised in its thread from outside
         except Exception:
-            log.exception("%s was submitted, but what follows failed.", message.summary)
+            log.exception("%s was submitted, but on_submit or the status tracker failed.", message.summary)
 
 
 @functools.cache
 def _options_of(submit: Callable[..., None]) -> set[str] | None:
-    """What a broker's `submit` takes beside the message; None if anything."""
+    """Return the names that a broker's `submit` takes beside the message; None if it takes any."""
     takes = signature_of(submit)
     if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):
         return None

@@ -1,0 +1,25 @@
+"""The options of a message, declared once for single calls, for many calls, and for each of many."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypedDict
+
+from alsek.core.message import Message
+
+
+class MessageOptions(TypedDict, total=False):
+    """What :meth:`Task.generate <alsek.core.task.Task.generate>` takes beside the arguments of the function."""
+
+    priority: int
+    metadata: Any
+    result_ttl: int | None
+    uuid: str | None
+    timeout_override: int | None
+    delay: int | None
+    previous_result: Any
+    callback: Message | tuple[Message, ...] | None
+    queue: str | None
+    ttl: int | None
+
+
+NAMES: Final = tuple(MessageOptions.__annotations__)

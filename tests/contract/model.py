@@ -36,6 +36,7 @@ class ModelMessage:
     due: tuple[int, int] = (0, 0)
     arrival: int = 0
     losses: int = 0
+    retries: int = 0
     revoked: bool = False
     suspect: bool = False
     token: int = 0
@@ -152,7 +153,7 @@ class Model:
                 if outcome.result is not None:
                     self.results[message.uuid] = outcome.result
             case Retried():
-                self.reschedule(message, outcome.payload, outcome.delay)
+                self.reschedule(message, outcome)
             case Died():
                 self.dead_letter(message, finished=True)
             case Released():
@@ -237,12 +238,14 @@ class Model:
         message.state = "ready"
         self.statuses[message.uuid] = status
 
-    def reschedule(self, message: ModelMessage, payload: bytes, delay: int) -> None:
+    def reschedule(self, message: ModelMessage, retried: Retried) -> None:
         """To run again."""
         self._end_claim(message)
-        message.payload, message.suspect = payload, False
+        message.retries, message.suspect = retried.retries, False
+        if retried.payload is not None:
+            message.payload = retried.payload
         self.statuses[message.uuid] = TaskStatus.RETRYING
-        self._delay(message, delay)
+        self._delay(message, retried.delay)
 
     def dead_letter(self, message: ModelMessage, finished: bool) -> None:
         """Never to run again."""

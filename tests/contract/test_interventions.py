@@ -10,7 +10,7 @@ from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import FOR_EVER, StatusRecord, Stored, TaskStatus
+from alsek.storage.backends.records import FOR_EVER, DeadLetter, StatusRecord, Stored, TaskStatus
 from alsek.storage.result import ResultStore
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -20,6 +20,7 @@ from tests.contract.workers import (
     Actor,
     a_message,
     add,
+    by_hand,
     died,
     hear,
     lost,
@@ -71,8 +72,8 @@ def test_rescheduling(
     """A message in whatever state becomes delayed with its new payload, and its holder's claim ends."""
     worker = _in_each_state(backend, actor)
     held = worker.held()[0]
-    assert messages.reschedule("q", name, b"changed", 5_000)
-    assert messages.get("q", name) == Stored(name, "q", b"changed", 0, "delayed", 0, False)
+    assert messages.reschedule(by_hand("q", name, b"changed", 5_000))
+    assert messages.get("q", name) == Stored(name, "q", b"changed", 0, "delayed", 0, False, 1)
     assert status_of(backend, name) == TaskStatus.RETRYING
     assert messages.count("q") == 3
     refused = worker.step(succeeded(held), limit=0).refused
@@ -90,7 +91,7 @@ def test_rescheduling_without_delay(
     """With no delay the message is ready, behind its equals."""
     worker = _in_each_state(backend, actor)
     add(backend, "last")
-    assert messages.reschedule("q", name, b"changed", 0)
+    assert messages.reschedule(by_hand("q", name, b"changed", 0))
     assert state_of(backend, name) == "ready"
     expected = [other for other in ("ready", "last") if other != name] + [name]
     assert uuids(worker.claim()) == expected
@@ -103,7 +104,9 @@ def test_burying(backend: Backend, store: Store, messages: MessagePort, actor: A
     held = worker.held()[0]
     assert messages.fail("q", name, ERROR, DLQ_TTL)
     assert not messages.exists("q", name)
-    assert messages.dead_letter("q", name) == (name, "q", f"payload of {name}".encode(), ERROR, store.now)
+    assert messages.dead_letter("q", name) == DeadLetter(
+        name, "q", f"payload of {name}".encode(), ERROR, store.now
+    )
     assert status_of(backend, name) == TaskStatus.FAILED
     refused = worker.step(retried(held), limit=0).refused
     assert refused == (["claimed"] if name == "claimed" else [])
@@ -131,7 +134,7 @@ def test_what_is_not_there_can_not_be_changed(backend: Backend, messages: Messag
     add(backend, "a")
     for queue, uuid in (("q", "b"), ("other", "a")):
         assert not messages.remove(queue, uuid)
-        assert not messages.reschedule(queue, uuid, b"changed", 0)
+        assert not messages.reschedule(by_hand(queue, uuid, b"changed", 0))
         assert not messages.fail(queue, uuid, ERROR, DLQ_TTL)
         assert not messages.revoke(queue, uuid)
         assert messages.get(queue, uuid) is None
@@ -145,7 +148,7 @@ def test_what_is_not_there_can_not_be_changed(backend: Backend, messages: Messag
 def test_an_untracked_message_gets_no_status(backend: Backend, messages: MessagePort) -> None:
     """Interventions write statuses only for what is tracked."""
     add(backend, "a", "b", status_ttl=0)
-    messages.reschedule("q", "a", b"changed", 0)
+    messages.reschedule(by_hand("q", "a", b"changed", 0))
     messages.fail("q", "b", ERROR, DLQ_TTL)
     assert backend.statuses.get(["a", "b"]) == [None, None]
 
@@ -306,7 +309,7 @@ def test_what_is_retried_never_expires(backend: Backend, store: Store, actor: Ac
     add(backend, a_message("a", ttl=1_000), a_message("b", ttl=1_000))
     one, two = worker.claim()
     worker.step(retried(one, delay=0), limit=0)
-    assert backend.messages.reschedule(two.queue, two.uuid, b"again", 500)
+    assert backend.messages.reschedule(by_hand(two.queue, two.uuid, b"again", 500))
     store.advance(10_000)
     assert [claimed.expired for claimed in worker.claim()] == [False, False]
 

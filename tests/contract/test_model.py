@@ -27,6 +27,7 @@ from tests.contract.workers import (
     a_message,
     a_request,
     an_actor,
+    by_hand,
     died,
     lost,
     released,
@@ -148,6 +149,7 @@ class BackendMachine(RuleBasedStateMachine):
             assert claim == (
                 *(message.uuid, message.queue, message.payload, message.token),
                 *(message.losses, message.revoked, False, message.suspect),
+                *(message.retries, 0, None, b""),
             )
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker))
@@ -172,7 +174,7 @@ class BackendMachine(RuleBasedStateMachine):
             case "callback":
                 return succeeded(claim, None, callback=callback)
             case "retried":
-                return retried(claim, b"retried %d" % claim.token, delay)
+                return retried(claim, b"edited %d" % claim.token if claim.token % 2 else None, delay)
             case "died":
                 return died(claim, dlq_ttl=100 * DLQ_TTL)
             case "released":
@@ -244,9 +246,9 @@ class BackendMachine(RuleBasedStateMachine):
     def reschedule(self, uuid: str, delay: int) -> None:
         """Someone reschedules a message."""
         message, queue = self._find(uuid)
-        assert self.port.reschedule(queue, uuid, b"rescheduled", delay) == (message is not None)
+        assert self.port.reschedule(by_hand(queue, uuid, b"rescheduled", delay)) == (message is not None)
         if message is not None:
-            self.model.reschedule(message, b"rescheduled", delay)
+            self.model.reschedule(message, by_hand(queue, uuid, b"rescheduled", delay))
 
     @rule(uuid=names)
     def fail(self, uuid: str) -> None:
@@ -291,7 +293,10 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.queues() == sorted({message.queue for message in model.messages.values()})
         for queue in QUEUES:
             expected = {
-                m.uuid: (m.uuid, queue, m.payload, m.submission.priority, m.state, m.losses, m.revoked)
+                m.uuid: (
+                    *(m.uuid, queue, m.payload, m.submission.priority, m.state, m.losses, m.revoked),
+                    *(m.retries, 0, None, b""),
+                )
                 for m in model.messages.values()
                 if m.queue == queue
             }

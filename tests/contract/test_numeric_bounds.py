@@ -19,6 +19,7 @@ from tests.contract.workers import (
     Actor,
     a_message,
     add,
+    by_hand,
     died,
     released,
     result_of,
@@ -76,7 +77,7 @@ def test_the_longest_delay_of_a_retry(
     add(backend, "a", "b")
     one, _ = worker.claim()
     worker.step(retried(one, delay=MAX_DURATION), limit=0)
-    assert messages.reschedule("q", "b", b"changed", MAX_DURATION)
+    assert messages.reschedule(by_hand("q", "b", b"changed", MAX_DURATION))
     store.advance(MAX_DURATION - 1)
     assert actor().claim() == []
     store.advance(1)

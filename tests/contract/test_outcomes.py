@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from alsek.storage.backends.abstract import Backend, Note
 from alsek.storage.backends.records import (
     FOR_EVER,
+    DeadLetter,
     ResultRecord,
     StatusRecord,
+    Stored,
     TaskStatus,
 )
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
+    DLQ_TTL,
     ERROR,
     Actor,
     a_message,
@@ -169,19 +173,76 @@ def test_of_two_callbacks_of_one_uuid_the_first_is_submitted(backend: Backend, a
 
 
 def test_a_retry_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
-    """A retry replaces the payload, delays the message, writes RETRYING and ends the claim."""
+    """A retry replaces the attempt state and not the payload, delays the message, writes RETRYING, ends the claim."""
     worker = actor()
     add(backend, "a")
     first = worker.claim_one()
-    step = worker.step(retried(first, b"again", delay=2_000))
+    state: dict[str, Any] = {"retries": 3, "updated_at": 12, "retry_delay": 7, "last_error": ERROR}
+    step = worker.step(retried(first, delay=2_000, **state))
     assert (step.claimed, step.next_due) == ([], 2_000)
     assert worker.held() == []
-    assert state_of(backend, "a") == "delayed"
     assert status_of(backend, "a") == TaskStatus.RETRYING
+    stored = backend.messages.get("q", "a")
+    assert stored == Stored("a", "q", first.payload, 0, "delayed", 0, False, **state)
+    assert list(backend.messages.browse("q")) == [stored]
     store.advance(2_000)
     second = worker.claim_one()
-    assert (second.payload, second.losses) == (b"again", 0)
+    assert second == first._replace(token=second.token, **state)
     assert second.token > first.token
+    assert worker.held() == [second]
+
+
+def test_a_retry_leaves_nothing_of_the_attempt_state_before(backend: Backend, actor: Actors) -> None:
+    """What the next retry does not say is not kept from the one before; an empty retry is one too."""
+    worker = actor()
+    add(backend, "a")
+    first = worker.claim_one()
+    worker.step(retried(first, retries=3, updated_at=12, retry_delay=7, last_error=ERROR), limit=0)
+    worker.step(retried(worker.claim_one(), retries=4, updated_at=13), limit=0)
+    claimed = worker.claim_one()
+    assert claimed == first._replace(token=claimed.token, retries=4, updated_at=13)
+    worker.step(retried(claimed, retries=0), limit=0)
+    claimed = worker.claim_one()
+    assert claimed == first._replace(token=claimed.token)
+
+
+@pytest.mark.parametrize(
+    "error", [b"%|;\n=\\", "\N{SNOWMAN}|%0A;".encode(), b'{"text": "x"}' * 3_000], ids=len
+)
+def test_any_error_goes_through_a_retry(backend: Backend, actor: Actors, error: bytes) -> None:
+    """An error may have what separates fields in a store."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(retried(worker.claim_one(), last_error=error), limit=0)
+    assert worker.claim_one().last_error == error
+
+
+def test_attempt_state_outlasts_whatever_does_not_retry(
+    backend: Backend, store: Store, actor: Actors
+) -> None:
+    """A release, a loss, a revocation and a retirement leave the attempt state as it is."""
+    worker = actor()
+    add(backend, "a")
+    state: dict[str, Any] = {"retries": 3, "updated_at": 12, "retry_delay": 7, "last_error": ERROR}
+    worker.step(retried(worker.claim_one(), delay=10, **state), limit=0)
+    store.advance(10)
+    worker.step(released(worker.claim_one()), limit=0)
+    worker.step(lost(worker.claim_one()), limit=0)
+    backend.messages.revoke("q", "a")
+    worker.claim_one()
+    worker.retire()
+    claimed = actor().claim_one()
+    assert {name: getattr(claimed, name) for name in state} == state
+    assert (claimed.losses, claimed.revoked) == (1, True)
+
+
+def test_a_retry_by_hand_may_bring_another_payload(backend: Backend, actor: Actors) -> None:
+    """A message that a user has changed is stored as it is then; the attempt state is beside it."""
+    worker = actor()
+    add(backend, "a")
+    worker.step(retried(worker.claim_one(), b"edited"), limit=0)
+    claimed = worker.claim_one()
+    assert (claimed.payload, claimed.retries) == (b"edited", 1)
 
 
 def test_a_retried_message_takes_a_new_place(backend: Backend, actor: Actors) -> None:
@@ -199,20 +260,25 @@ def test_a_death_writes_everything_together(backend: Backend, store: Store, acto
     add(backend, "a")
     worker.step(died(worker.claim_one()), limit=0)
     assert not backend.messages.exists("q", "a")
-    assert backend.messages.dead_letter("q", "a") == ("a", "q", b"payload of a", ERROR, store.now)
+    assert backend.messages.dead_letter("q", "a") == DeadLetter("a", "q", b"payload of a", ERROR, store.now)
     assert status_of(backend, "a") == TaskStatus.FAILED
     assert result_of(backend, "a") is None
 
 
-def test_a_death_keeps_the_payload_of_the_last_retry(backend: Backend, actor: Actors) -> None:
-    """A dead letter has the payload as the last retry left it."""
+@pytest.mark.parametrize("how", ["died", "failed by hand"])
+def test_a_death_keeps_the_attempt_state(backend: Backend, store: Store, actor: Actors, how: str) -> None:
+    """A dead letter has the payload as it was submitted, and the attempt state of the last retry."""
     worker = actor()
     add(backend, "a")
-    worker.step(retried(worker.claim_one(), b"second"), limit=0)
-    worker.step(died(worker.claim_one()), limit=0)
-    letter = backend.messages.dead_letter("q", "a")
-    assert letter is not None
-    assert letter.payload == b"second"
+    state: dict[str, Any] = {"retries": 2, "updated_at": 12, "retry_delay": 7}
+    worker.step(retried(worker.claim_one(), last_error=b"another", **state), limit=0)
+    if how == "died":
+        worker.step(died(worker.claim_one()), limit=0)
+    else:
+        assert backend.messages.fail("q", "a", ERROR, DLQ_TTL)
+    letter = DeadLetter("a", "q", b"payload of a", ERROR, store.now, **state)
+    assert backend.messages.dead_letter("q", "a") == letter
+    assert list(backend.messages.dead_letters("q")) == [letter]
 
 
 def test_without_dead_letters_a_death_drops(backend: Backend, actor: Actors) -> None:

@@ -20,6 +20,7 @@ from tests.contract.workers import (
     Actor,
     a_message,
     add,
+    by_hand,
     retried,
     state_of,
     status_of,
@@ -140,7 +141,7 @@ def test_a_repeated_step_names_only_what_is_held_still(
     elif how == "remove":
         messages.remove("q", "a")
     elif how == "reschedule":
-        messages.reschedule("q", "a", b"anew", 0)
+        messages.reschedule(by_hand("q", "a", b"anew", 0))
     elif how == "fail":
         messages.fail("q", "a", ERROR, DLQ_TTL)
     else:

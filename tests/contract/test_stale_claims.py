@@ -39,7 +39,7 @@ def _each_outcome(uuid: str, queue: str, token: int) -> list[Outcome]:
     callback = a_message("callback")
     return [
         Succeeded(uuid, queue, token, b"result", FOR_EVER, "root", callback),
-        Retried(uuid, queue, token, b"changed", 0),
+        Retried(uuid, queue, token, 0, 1),
         Died(uuid, queue, token, ERROR, 1_000_000),
         Released(uuid, queue, token),
         Lost(uuid, queue, token, True),

@@ -16,6 +16,7 @@ from tests.contract.workers import (
     a_message,
     a_request,
     add,
+    by_hand,
     died,
     replay,
     retried,
@@ -196,7 +197,7 @@ def test_due_at_the_same_moment(backend: Backend, store: Store, actor: Callable[
     add(backend, a_message("c", delay=1_000), a_message("d", delay=1_000))
     worker.step(retried(two, delay=1_000), limit=0)
     add(backend, a_message("e", delay=1_000))
-    backend.messages.reschedule("q", "c", b"again", 1_000)
+    backend.messages.reschedule(by_hand("q", "c", b"again", 1_000))
     worker.step(retried(one, delay=1_000), limit=0)
     store.advance(1_000)
     assert uuids(worker.claim()) == ["d", "b", "e", "c", "a"]

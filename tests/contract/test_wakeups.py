@@ -17,6 +17,7 @@ from tests.contract.workers import (
     Actor,
     a_message,
     add,
+    by_hand,
     died,
     lost,
     released,
@@ -338,7 +339,7 @@ def test_a_reschedule_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> 
     waiter = asleep(worker)
     rings(waiter, QUIET)
     waiter.arm()
-    backend.messages.reschedule("q", "a", b"now", 0)
+    backend.messages.reschedule(by_hand("q", "a", b"now", 0))
     assert rings(waiter)
     assert uuids(worker.claim()) == ["a"]
 

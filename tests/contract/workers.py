@@ -121,9 +121,15 @@ def succeeded(claimed: Claimed, result: bytes | None = b"result", **fields: Any)
     return Succeeded(claimed.uuid, claimed.queue, claimed.token, result, **fields)
 
 
-def retried(claimed: Claimed, payload: bytes = b"retried", delay: int = 0) -> Retried:
+def retried(claimed: Claimed, payload: bytes | None = None, delay: int = 0, **state: Any) -> Retried:
     """The outcome of a claim whose task is to run again."""
-    return Retried(claimed.uuid, claimed.queue, claimed.token, payload, delay)
+    state.setdefault("retries", claimed.retries + 1)
+    return Retried(claimed.uuid, claimed.queue, claimed.token, delay, payload=payload, **state)
+
+
+def by_hand(queue: str, uuid: str, payload: bytes | None = None, delay: int = 0) -> Retried:
+    """What reschedules a message for its first retry."""
+    return Retried(uuid, queue, 0, delay, 1, payload=payload)
 
 
 def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Died:

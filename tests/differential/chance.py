@@ -99,6 +99,15 @@ class Chance:
             self.maybe(0.5),
         )
 
+    def attempt_state(self) -> tuple[int, int, int | None, bytes]:
+        """Retries, when, the delay that was asked for, and the error, which may have what a store's own form has."""
+        return (
+            self.below(4),
+            self.below(10_000),
+            self.one(None, 0, 500),
+            self.one(b"", ERROR, b"%|;\n=\\ \xc3\xa9"),
+        )
+
     def outcome(self, claim: Claim) -> Outcome:
         """What becomes of a message."""
         uuid, queue, token = claim
@@ -115,7 +124,9 @@ class Chance:
                 return Succeeded(uuid, queue, token, result, callback=self.submission())
             case "retried":
                 delay = self.one(0, 0, 10, 1_000, 1_000, 4_000)
-                return Retried(uuid, queue, token, b"retried %d" % self.below(1_000), delay)
+                return Retried(
+                    uuid, queue, token, delay, *self.attempt_state(), self.one(None, None, b"edited")
+                )
             case "died":
                 return Died(uuid, queue, token, ERROR, self.dlq_ttl())
             case "released":

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.records import FOR_EVER, Outcome, Step, Submission, TaskStatus, Worker
 from tests.contract.stores import Store
-from tests.contract.workers import ERROR, replay
+from tests.contract.workers import ERROR, by_hand, replay
 from tests.differential.chance import CASTS, LEASES, QUEUES, Chance, Claim
 from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
 from tests.differential.snapshot import closer_look, snapshot
@@ -260,7 +260,7 @@ class History:
         def act(backend: Any, _: int) -> Any:
             match what:
                 case "reschedule":
-                    return backend.messages.reschedule(queue, uuid, b"rescheduled", delay)
+                    return backend.messages.reschedule(by_hand(queue, uuid, b"rescheduled", delay))
                 case "fail":
                     return backend.messages.fail(queue, uuid, ERROR, dlq_ttl)
             return getattr(backend.messages, what)(queue, uuid)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from alsek.core.attempt_state import read_message
 from alsek.core.broker import Broker
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.session import WorkerSession
@@ -170,7 +171,7 @@ def claim(broker: Broker, session: WorkerSession | None = None) -> Message:
     """The next message, with its claim, as a consumer hands it out."""
     session = session or a_session(broker.backend)
     claimed = session.step((), 1).claimed[0]
-    message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+    message = read_message(claimed, broker.backend.serializer)
     message.claim = Claim(session, claimed)
     return message
 

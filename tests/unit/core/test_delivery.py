@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -179,11 +178,7 @@ def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
         world = World(broker, where, fails=fails, max_retries=max_retries, elsewhere=elsewhere)
         conclusion = world.live(broker)
         assert isinstance(conclusion.outcome, kind)
-        payload = json.loads(conclusion.outcome.payload) if kind is Retried else None
-        if payload is not None:
-            del payload["created_at"]
-            conclusion = conclusion._replace(outcome=conclusion.outcome._replace(payload=b""))
-        heard.append((conclusion[:2], payload, world.told))
+        heard.append((conclusion[:2], world.told))
         assert len(world.told) >= (4 if elsewhere else 1)
     assert heard[0] == heard[1]
 
@@ -214,7 +209,7 @@ def test_a_task_may_choose_what_follows_it(broker: Broker) -> None:
         outcome = conclude(chooses, delivery, attempt(chooses, delivery)).outcome
         if fails:
             assert isinstance(outcome, Retried)
-            assert b"chosen" not in outcome.payload
+            assert outcome.payload is None
         else:
             assert isinstance(outcome, Succeeded)
             assert outcome.callback is not None

@@ -46,7 +46,7 @@ def test_changes_replace_what_they_name(tail: str, changes: str, result: str) ->
 @pytest.mark.parametrize("value", ["", "a;b|c%d\ne=f", "%0A%25", "é\N{SNOWMAN}", "x" * 20_000])
 def test_any_text_goes_through_a_tail(value: str) -> None:
     """What would end a field, the tail or the line is escaped; what is read is what was written."""
-    (field,) = (field for field in TAIL if field.name == "error")
+    (field,) = (field for field in TAIL if field.name == "last_error")
     text = header._to_text(field, value.encode())
     assert not set(text) & {";", "|", "\n"}
     assert header._from_text(field, text) == value.encode()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from alsek.core.attempt_state import read_message
 from alsek.core.backoff import Backoff, ConstantBackoff
 from alsek.core.broker import Broker
 from alsek.core.execution.attempts import attempt
@@ -100,7 +101,11 @@ def again(made: Task[..., Any], conclusion: Conclusion) -> Message:
     outcome = conclusion.outcome
     assert isinstance(outcome, Retried)
     assert conclusion.status is TaskStatus.RETRYING
-    return Message.unpack(outcome.uuid, outcome.queue, outcome.payload, made.broker.backend.serializer)
+    stored = made.broker.backend.messages.get(outcome.queue, outcome.uuid)
+    assert stored is not None
+    assert outcome.payload is None
+    state = {name: getattr(outcome, name) for name in ("retries", "updated_at", "retry_delay", "last_error")}
+    return read_message(stored._replace(**state), made.broker.backend.serializer)
 
 
 def failing(error: BaseException) -> Callable[[], None]:
@@ -512,17 +517,19 @@ def test_an_exception_whose_text_exits(broker: Broker, caplog: pytest.LogCapture
 
     _, conclusion = run(task(broker)(failing(Bad(delay=Delay()))))  # type: ignore[arg-type]
     assert isinstance(conclusion.outcome, Retried)
-    assert b"Bad whose text can't be had: SystemExit" in conclusion.outcome.payload
+    assert b"Bad whose text can't be had: SystemExit" in conclusion.outcome.last_error
     assert "Bad whose text can't be had: SystemExit" in caplog.text
 
 
-def test_a_retry_that_can_not_be_written(backend: MemoryBackend) -> None:
+def test_a_retry_that_can_not_be_read(backend: MemoryBackend) -> None:
     """If the serializer fails at that very moment, the message fails for good, by what the task has raised."""
     made = task(Broker(backend))(failing(ValueError("v")))
     made.generate()
     message = claim(made.broker)
-    backend.serializer.forward = lambda obj: sys.exit(3)  # type: ignore[method-assign]
-    assert dead(through(made, message))["text"] == "v"
+    delivery = held(message)
+    made_attempt = attempt(made, delivery)
+    backend.serializer.reverse = lambda obj: sys.exit(3)  # type: ignore[method-assign]
+    assert dead(conclude(made, delivery, made_attempt))["text"] == "v"
 
 
 @pytest.mark.parametrize("where", ["message", "task", "both"])

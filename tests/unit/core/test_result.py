@@ -12,7 +12,7 @@ from alsek.core.task import task
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import ResultPort
-from alsek.storage.backends.records import ResultRecord, Succeeded
+from alsek.storage.backends.records import ResultRecord, Retried, Succeeded
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer
 from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend, a_session, claim
@@ -415,7 +415,7 @@ def test_an_older_claim_never_replaces_a_newer_result(broker: Broker, results: R
     broker.submit(Message("t"))
     session = a_session(broker.backend)
     older = claim(broker, session)
-    broker.backend.messages.reschedule(older.queue, older.uuid, older.pack(broker.backend.serializer), 0)
+    broker.backend.messages.reschedule(Retried(older.uuid, older.queue, 0, 0, 1))
     newer = claim(broker, session)
     results.set(newer, "newer")
     results.set(older, "older")

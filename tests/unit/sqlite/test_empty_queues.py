@@ -51,7 +51,7 @@ def test_a_queue_that_holds_anything_stays(timed: SQLiteBackend, path: Path, sta
         player = Player(timed)
         (claimed,) = player.step().claimed
         if state == "retried":
-            player.step(Retried("a", "q", claimed.token, b"", 1_000))
+            player.step(Retried("a", "q", claimed.token, 1_000, 1))
         if state == "dead":
             player.step(Died("a", "q", claimed.token, b"{}", 10**9))
     submit(timed, "last", queue="last")

@@ -141,14 +141,14 @@ def test_the_lanes_are_those_with_something_ready(
             elif deed == 3:
                 chance.choice((timed.messages.remove, timed.messages.revoke))(queue, uuid)
             elif deed == 4:
-                timed.messages.reschedule(queue, uuid, b"", chance.choice((0, 50)))
+                timed.messages.reschedule(Retried(uuid, queue, 0, chance.choice((0, 50)), 1))
             else:
                 clock.now += 40
                 player = chance.choice(players)
                 outcomes: list[Outcome] = []
                 for one in player.messages.held(player.worker):
                     place = (one.uuid, one.queue, one.token)
-                    kept = (Lost(*place, suspect=True), Released(*place), Retried(*place, b"", 0))
+                    kept = (Lost(*place, suspect=True), Released(*place), Retried(*place, 0, 1))
                     outcomes.append(chance.choice((done(one), *kept)))
                 player.step(*outcomes, limit=chance.randrange(4))
             told = looking.execute("SELECT queue * 8 + code FROM lanes").fetchall()

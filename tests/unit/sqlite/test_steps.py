@@ -100,7 +100,7 @@ def test_a_message_is_in_one_table_at_a_time(timed: SQLiteBackend, path: Path, c
     assert rows(path, *TABLES) == [1, 1, 0, 0]
     (claimed,) = player.step().claimed
     assert rows(path, *TABLES) == [1, 0, 0, 1]
-    player.step(Retried("a", "q", claimed.token, b"again", 1_000), limit=0)
+    player.step(Retried("a", "q", claimed.token, 1_000, 1), limit=0)
     assert rows(path, *TABLES) == [1, 0, 1, 0]
     clock.now += 1_000
     player.step(limit=0)
@@ -125,7 +125,7 @@ def test_deeds_leave_no_row_behind(timed: SQLiteBackend, path: Path, state: str,
     elif deed == "fail":
         assert timed.messages.fail("q", "a", b"{}", 1_000)
     elif deed == "reschedule":
-        assert timed.messages.reschedule("q", "a", b"", 0)
+        assert timed.messages.reschedule(Retried("a", "q", 0, 0, 1))
         assert timed.messages.remove("q", "a")
     else:
         assert timed.clear_namespace() == 1

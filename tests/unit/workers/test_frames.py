@@ -177,7 +177,7 @@ def test_what_stands_for_no_plain_value_is_refused(value: Any) -> None:
 OUTCOMES: list[Outcome] = [
     Succeeded("u", "q", 1),
     Succeeded("u", "q", 2, b"5", 1000, "p", Submission("c", "q", b"{}", 3, "thread", 4, 5, 6)),
-    Retried("u", "q", 3, b"{}", 10),
+    Retried("u", "q", 3, 10, 2, 5, None, b"{}"),
     Died("u", "q", 4, b"{}", 0),
 ]
 

@@ -36,7 +36,7 @@ class Day(enum.IntEnum):
         Succeeded("u", "q", 1),
         Succeeded("u", "q", 1, b"1", LONGEST, "p", CALLBACK),
         Succeeded("u", "q", 1, b"1", Day.ONE),
-        Retried("u", "q", 1, b"{}", 0),
+        Retried("u", "q", 1, 0, 1),
         Died("u", "q", 1, b"{}", 0),
         Released("u", "q", 1),
         Lost("u", "q", 1),
@@ -55,7 +55,7 @@ def test_what_a_store_can_take_stays_as_it_is(outcome: Outcome) -> None:
             Succeeded("u", "q", 1, result_ttl=0.5 * 3_600_000),  # type: ignore[arg-type]
             Succeeded("u", "q", 1, result_ttl=1_800_000),
         ),
-        (Retried("u", "q", 1, b"{}", 10**30), Retried("u", "q", 1, b"{}", LONGEST)),
+        (Retried("u", "q", 1, 10**30, 1), Retried("u", "q", 1, LONGEST, 1)),
         (Died("u", "q", 1, b"{}", 2**70), Died("u", "q", 1, b"{}", LONGEST)),
         (
             Succeeded("u", "q", 1, callback=CALLBACK._replace(delay=2**70, ttl=2**70, status_ttl=2**70)),
@@ -81,7 +81,7 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
         (Succeeded("u", "q", 1, progenitor="\ud800"), "surrogates"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=MAX_PRIORITY + 1)), "priority"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(payload=None)), "made NoneType"),  # type: ignore[arg-type]
-        (Retried("u", "q", 1, b"{}", float("inf")), "delay=inf"),  # type: ignore[arg-type]
+        (Retried("u", "q", 1, float("inf"), 1), "delay=inf"),  # type: ignore[arg-type]
         (Died("u", "q", 1, b"{}", "x"), "dlq_ttl='x'"),  # type: ignore[arg-type]
     ],
 )

@@ -333,7 +333,7 @@ def test_a_death_is_charged_with_its_reason(
     harness = start(dies)
     retried = harness.run(dies)
     assert isinstance(retried.outcome, Retried)
-    message = Message.unpack("u", "q", retried.outcome.payload, broker.backend.serializer)
+    message = Message(dies.name, retries=retried.outcome.retries)
     assert message.retries == 1
     last = harness.job(message)
     harness.executor.start(last)

@@ -75,8 +75,8 @@ def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
     """A retry is spent, with the reason; messages that were not started are given back unchanged."""
     first, *others = scene.outcomes(scene.death(live=1))
     assert isinstance(first, Retried)
-    assert b"WorkerLostError" in first.payload
-    assert b"SIGSEGV" in first.payload
+    assert b"WorkerLostError" in first.last_error
+    assert b"SIGSEGV" in first.last_error
     assert others == [None, None]
 
 
@@ -107,7 +107,7 @@ def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
     """The process was killed because of it: it has timed out, and the others are given back."""
     first, *others = scene.outcomes(scene.death(live=3, overdue=1))
     assert isinstance(first, Retried)
-    assert b"TaskTimeoutError" in first.payload
+    assert b"TaskTimeoutError" in first.last_error
     assert others == [None, None]
 
 

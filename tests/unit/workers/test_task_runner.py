@@ -151,7 +151,7 @@ def test_an_exception_is_a_retry_or_a_death(broker: Broker, connect: Callable[..
     engine = connect(leaves, max_tasks=2)
     retried = engine.answer(new(leaves))
     assert isinstance(retried, Retried)
-    again = Message.unpack("u", "q", retried.payload, broker.backend.serializer)
+    again = Message(leaves.name, retries=retried.retries)
     assert details_of(engine.answer(again)) == ("SystemExit", "3")
 
 

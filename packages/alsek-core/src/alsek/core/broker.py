@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
+from alsek.core.attempt_state import edited_payload, read_message, retried_outcome
 from alsek.core.bounds import check_integer, check_number
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
@@ -24,7 +25,16 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
-from alsek.storage.backends.records import Added, DeadLetter, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import (
+    Added,
+    Claimed,
+    DeadLetter,
+    Died,
+    Outcome,
+    Stored,
+    Submission,
+    Succeeded,
+)
 from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -126,30 +136,35 @@ class Broker:
             MessageDoesNotExistsError: It is not in the store.
             ClaimLostError: It carries a claim that is not the current one.
         """
-        retried = message.clone() if message.claim is not None else self._retried(message)
+        record, retried = self._retried(message)
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
         # A backoff of the user's own may be any number.
         delay = max(0, min(retried.ready_at - retried.updated_at, MAX_DURATION))
-        payload = retried.pack(self.backend.serializer)
+        token = 0 if message.claim is None else message.claim.token
+        changed = message.claim is not None or message.read
+        payload = edited_payload(record, retried, self.backend.serializer) if changed else None
+        outcome = retried_outcome(retried, token, delay, payload)
         if message.claim is not None:
-            self._finish(message, Retried(message.uuid, message.queue, message.claim.token, payload, delay))
-        elif not self.backend.messages.reschedule(message.queue, message.uuid, payload, delay):
+            self._finish(message, outcome)
+        elif not self.backend.messages.reschedule(outcome):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
         message.retries, message.updated_at, message.retry_delay = retried.retries, retried.updated_at, None
 
-    def _retried(self, message: Message) -> Message:
-        """What is to be retried of a message without a claim. Others may have retried it since it was read."""
+    def _retried(self, message: Message) -> tuple[Claimed | Stored, Message]:
+        """Return what the store has, and the message to retry. Others may have retried one without a claim since."""
+        if message.claim is not None:
+            return message.claim.claimed, message.clone()
         stored = self.backend.messages.get(message.queue, message.uuid)
         if stored is None:
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
-        present = Message.unpack(stored.uuid, stored.queue, stored.payload, self.backend.serializer)
+        present = read_message(stored, self.backend.serializer)
         if not message.read:
-            return present
+            return stored, present
         changed = message.clone()
         changed.retries = max(changed.retries, present.retries)
-        return changed
+        return stored, changed
 
     def remove(self, message: Message) -> None:
         """Remove the message from the store. One that isn't there is no error.
@@ -243,14 +258,14 @@ class Broker:
         """
         stored = self.backend.messages.get(message.queue, message.uuid)
         if stored is not None:
-            return Message.unpack(stored.uuid, stored.queue, stored.payload, self.backend.serializer)
+            return read_message(stored, self.backend.serializer)
         letter = self.backend.messages.dead_letter(message.queue, message.uuid)
         if letter is not None:
             return self._revived(letter)
         raise MessageDoesNotExistsError(f"{message.summary} is not in the store")
 
     def _revived(self, letter: DeadLetter) -> Message:
-        message = Message.unpack(letter.uuid, letter.queue, letter.payload, self.backend.serializer)
+        message = read_message(letter, self.backend.serializer)
         details: ExceptionDetails = json.loads(letter.error)
         message.exception_details = details
         return message

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from alsek.core.attempt_state import read_message, restore_attempt
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.storage.backends.records import Claimed
@@ -58,6 +59,8 @@ class Delivery:
         self.uuid = uuid = claimed.uuid
         self.queue = queue = claimed.queue
         self.message = message = Message.unpack(uuid, queue, claimed.payload, serializer)
+        if claimed.retries:
+            restore_attempt(message, claimed)
         self.claim = message.claim = Claim(session, claimed)
         self.task_name = message.task_name
         self.retries = message.retries
@@ -85,4 +88,4 @@ class Delivery:
 
     def as_it_came(self, serializer: Serializer) -> Message:
         """The message as the store handed it out, without the claim: an object that no code of the user's has seen."""
-        return Message.unpack(self.uuid, self.queue, self.claimed.payload, serializer)
+        return read_message(self.claimed, serializer)

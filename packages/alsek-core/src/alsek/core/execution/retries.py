@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alsek.core.attempt_state import retried_outcome
 from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.clock import now_ms
 from alsek.core.execution import forks
@@ -51,9 +52,8 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
         failure: The error as text.
 
     Raises:
-        Exception: The message can't be read or serialized again.
+        Exception: The message can't be read again.
     """
-    claimed = delivery.claimed
     # A fresh copy: what the task did to its arguments must not reach the next attempt.
     retried = delivery.as_it_came(task.broker.backend.serializer)
     retries = retried.retries = delivery.retries + 1
@@ -62,7 +62,7 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
     retried.retry_delay = _requested_delay(error)
     delay = _delay_before(task, retried)
     # Before the hook, which may change it.
-    payload = retried.pack(task.broker.backend.serializer)
+    outcome = retried_outcome(retried, delivery.claimed.token, delay)
     name, text, trace = failure["name"], failure["text"], traceback_for_log(error, failure)
     call_guarded(task.on_retry, delivery, retried, error)
     log.warning(
@@ -75,7 +75,7 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
         trace,
         extra=log_context(delivery),
     )
-    return Retried(claimed.uuid, claimed.queue, claimed.token, payload, delay)
+    return outcome
 
 
 def _delay_before(task: AnyTask, retried: Message) -> int:

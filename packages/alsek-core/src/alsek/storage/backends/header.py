@@ -15,6 +15,7 @@ Which form old records have, and what versions that run side by side do, is told
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from operator import attrgetter
 from types import SimpleNamespace
@@ -92,7 +93,7 @@ TAIL: Final = (
     Field("retries", Kind.NUMBER, 0, "step", "how often it was retried", "r"),
     Field("retry_delay", Kind.NUMBER, None, "step", "the delay that the last retry asked for", "d"),
     Field("updated_at", Kind.NUMBER, 0, "step", "when it was last retried: Unix milliseconds", "u"),
-    Field("error", Kind.BYTES, b"", "step", "what ended the last attempt, as JSON", "e"),
+    Field("last_error", Kind.BYTES, b"", "step", "what ended the last attempt, as JSON", "e"),
 )
 
 _BY_KEY: Final = {field.key: field for field in TAIL}
@@ -167,18 +168,15 @@ def merged(tail: str, changes: str) -> str:
 
 
 def tail_values(kind: type, tail: str) -> Mapping[str, Any]:
-    """The fields of a tail that records of this class have, by name. Those at their default are left out.
-
-    Raises:
-        ValueError: A number is none.
-    """
+    """The fields of a tail that records of this class have, by name. Left out is what is at its default, or damaged."""
     names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
     values = {}
     for part in tail.split(";"):
         key, _, text = part.partition("=")
         field = _BY_KEY.get(key)
         if field is not None and field.name in names:
-            values[field.name] = _from_text(field, text)
+            with suppress(ValueError):
+                values[field.name] = _from_text(field, text)
     return values
 
 

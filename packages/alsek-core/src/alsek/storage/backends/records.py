@@ -115,12 +115,16 @@ class Claimed(NamedTuple):
     Attributes:
         uuid: Names the message.
         queue: Where it came from.
-        payload: As it was submitted, or as the last retry left it.
+        payload: As it was submitted.
         token: Proof of this claim: a number that the store never hands out twice, growing.
         losses: How often it was handed out before and ended without any outcome.
         revoked: It was revoked: the worker reports it as failed and does not run it.
         expired: It was ready for longer than its ttl: likewise.
         suspect: It was in a process that died with several messages in it.
+        retries: How often it was retried; with the three below, the attempt state that the last retry left.
+        updated_at: When that was: Unix milliseconds.
+        retry_delay: The delay that it asked for; None if it left that to the backoff.
+        last_error: What ended the attempt before this one, as in :class:`Died`; empty if nothing is known.
     """
 
     uuid: str
@@ -131,6 +135,10 @@ class Claimed(NamedTuple):
     revoked: bool = False
     expired: bool = False
     suspect: bool = False
+    retries: int = 0
+    updated_at: int = 0
+    retry_delay: int | None = None
+    last_error: bytes = b""
 
 
 class Succeeded(NamedTuple):
@@ -146,13 +154,25 @@ class Succeeded(NamedTuple):
 
 
 class Retried(NamedTuple):
-    """To be run again after `delay`: RETRYING written, the payload replaced, suspicion lifted. It expires no more."""
+    """To be run again after `delay`: RETRYING written, attempt state replaced, suspicion lifted. It expires no more.
+
+    Attributes:
+        retries: How often it was retried, this time included; with the three below, the new attempt state.
+        updated_at: Now: Unix milliseconds.
+        retry_delay: The delay that the task asked for; None for the backoff's.
+        last_error: What ended this attempt, as in :class:`Died`; empty if that is not known.
+        payload: A new payload, if a user has changed the message by hand; None, as nearly always, leaves it as it is.
+    """
 
     uuid: str
     queue: str
     token: int
-    payload: bytes
     delay: int
+    retries: int
+    updated_at: int = 0
+    retry_delay: int | None = None
+    last_error: bytes = b""
+    payload: bytes | None = None
 
 
 class Died(NamedTuple):
@@ -265,7 +285,7 @@ class Step(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A message as the store has it, for whoever looks on."""
+    """A message as the store has it, for an onlooker. The attempt state is that of :class:`Claimed`."""
 
     uuid: str
     queue: str
@@ -274,6 +294,10 @@ class Stored(NamedTuple):
     state: MessageState
     losses: int
     revoked: bool
+    retries: int = 0
+    updated_at: int = 0
+    retry_delay: int | None = None
+    last_error: bytes = b""
 
 
 class DeadLetter(NamedTuple):
@@ -283,6 +307,9 @@ class DeadLetter(NamedTuple):
         payload: The serialized message; of a corrupt record, its raw bytes.
         error: As in :class:`Died`.
         died_at: Unix milliseconds on the store's clock.
+        retries: How often it was retried; with the two below, the attempt state of its last retry.
+        updated_at: As in :class:`Claimed`.
+        retry_delay: As in :class:`Claimed`.
     """
 
     uuid: str
@@ -290,6 +317,9 @@ class DeadLetter(NamedTuple):
     payload: bytes
     error: bytes
     died_at: int
+    retries: int = 0
+    updated_at: int = 0
+    retry_delay: int | None = None
 
 
 class ResultRecord(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import Retried, Submission
 
 
 class ControlPort(ABC):
@@ -20,8 +20,8 @@ class ControlPort(ABC):
         """
 
     @abstractmethod
-    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-        """Replace a message's payload and make it delayed (0: ready), held or not; False if it isn't there.
+    def reschedule(self, retried: Retried) -> bool:
+        """Apply a retry to a message, held or not, whatever its token; False if the message isn't there.
 
         RETRYING is written, and the message no longer expires. A claim on it ends: its outcome will be refused.
         """

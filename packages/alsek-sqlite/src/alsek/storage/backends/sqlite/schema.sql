@@ -42,7 +42,8 @@ CREATE TABLE messages (
     losses     INTEGER NOT NULL DEFAULT 0,
     suspect    INTEGER NOT NULL DEFAULT 0,
     revoked    INTEGER NOT NULL DEFAULT 0,
-    version    INTEGER NOT NULL,              -- RECORD_VERSION of whoever wrote it
+    version    INTEGER NOT NULL,              -- the lowest version of a record that can handle it
+    tail       TEXT    NOT NULL DEFAULT '',   -- the fields of the header that no store reads
     payload    BLOB    NOT NULL               -- last: what is before it can be read without it
 );
 CREATE UNIQUE INDEX messages_by_uuid ON messages (ns, uuid);
@@ -109,6 +110,7 @@ CREATE TABLE dead (
     error   BLOB    NOT NULL,
     died_at INTEGER NOT NULL,
     expiry  INTEGER,
+    tail    TEXT    NOT NULL DEFAULT '',    -- as it was in `messages`
     payload BLOB    NOT NULL,
     UNIQUE (queue, uuid)
 );

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alsek.storage.backends.corrupt_records import error_details
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.header import unreadable
+from alsek.storage.backends.header import tail_values, unreadable
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.submissions import insert, same_request
@@ -16,7 +16,8 @@ def add(table: MessageTable, message: StoredMessage, error: bytes, dlq_ttl: int)
     """Copy a message to the dead letters, unless `dlq_ttl` is 0."""
     if dlq_ttl:
         died_at = table.store.clock()
-        letter = DeadLetter(message.uuid, message.queue, message.payload, bytes(error), died_at)
+        attempt = tail_values(DeadLetter, message.tail)
+        letter = DeadLetter(message.uuid, message.queue, message.payload, bytes(error), died_at, **attempt)
         table.dead.put((message.queue, message.uuid), letter, dlq_ttl)
 
 

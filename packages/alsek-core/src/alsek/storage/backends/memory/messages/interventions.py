@@ -6,6 +6,7 @@ from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.transitions import end, leave, requeue
+from alsek.storage.backends.records import Retried
 
 
 def remove(table: MessageTable, queue: str, uuid: str) -> bool:
@@ -18,12 +19,12 @@ def remove(table: MessageTable, queue: str, uuid: str) -> bool:
     return True
 
 
-def reschedule(table: MessageTable, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-    """Give a message another payload and delay it; return True if it was stored."""
-    message = table.find(queue, uuid)
+def reschedule(table: MessageTable, retried: Retried) -> bool:
+    """Delay a message for another attempt; return True if it was stored."""
+    message = table.find(retried.queue, retried.uuid)
     if message is None:
         return False
-    requeue(table, message, payload, delay)
+    requeue(table, message, retried)
     return True
 
 

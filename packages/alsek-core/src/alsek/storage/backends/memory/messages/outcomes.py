@@ -60,7 +60,7 @@ def _accept(table: MessageTable, message: StoredMessage, outcome: Outcome) -> No
             dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
             end(table, message, End.DIED)
         case Retried():
-            requeue(table, message, outcome.payload, outcome.delay)
+            requeue(table, message, outcome)
         case Released():
             give_back(table, message, TaskStatus.SUBMITTED)
         case Lost():

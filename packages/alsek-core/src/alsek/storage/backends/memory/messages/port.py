@@ -23,6 +23,7 @@ from alsek.storage.backends.records import (
     Claimed,
     DeadLetter,
     Outcome,
+    Retried,
     Step,
     Stored,
     Submission,
@@ -92,9 +93,9 @@ class MemoryMessages(MessagePort):
         with self._lock:
             return interventions.remove(self.table, queue, uuid)
 
-    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
+    def reschedule(self, retried: Retried) -> bool:
         with self._lock:
-            was_stored = interventions.reschedule(self.table, queue, uuid, payload, delay)
+            was_stored = interventions.reschedule(self.table, retried)
             self._wake()
             return was_stored
 

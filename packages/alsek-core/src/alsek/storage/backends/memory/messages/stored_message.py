@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from alsek.storage.backends.header import RECORD_VERSION
+from alsek.storage.backends.header import RECORD_VERSION, tail_values
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.records import Claimed, Stored, Submission
 from alsek.storage.backends.states import MessageState
@@ -36,6 +36,7 @@ class StoredMessage:
         token: The token of the current claim; 0 if it is not claimed.
         holder: The id of the worker that has this claim.
         seq: The step of the holder that claimed it.
+        tail: The fields of the header that no store reads.
         version: The version of this record. A version that is not known can't be read.
     """
 
@@ -54,6 +55,7 @@ class StoredMessage:
     holder: str | None = None
     seq: int = 0
     version: int = RECORD_VERSION
+    tail: str = ""
 
     @property
     def uuid(self) -> str:
@@ -82,6 +84,7 @@ class StoredMessage:
             self.revoked,
             self.expired,
             self.suspect,
+            **tail_values(Claimed, self.tail),
         )
 
     def as_stored(self) -> Stored:
@@ -94,4 +97,5 @@ class StoredMessage:
             self.state,
             self.losses,
             self.revoked,
+            **tail_values(Stored, self.tail),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alsek.storage.backends.header import submission_tail
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import delay_or_make_ready
@@ -27,7 +28,8 @@ def add_one(table: MessageTable, submission: Submission, request: str) -> Added:
 
 def insert(table: MessageTable, submission: Submission, request: str) -> None:
     """Store a message whose uuid is not that of a stored one."""
-    message = StoredMessage(submission, request, bytes(submission.payload))
+    tail = "" if submission_tail is None else submission_tail(submission)
+    message = StoredMessage(submission, request, bytes(submission.payload), tail=tail)
     table.set_status(message, TaskStatus.SUBMITTED)
     delay_or_make_ready(table, message, submission.delay)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import merged, step_changes
 from alsek.storage.backends.memory.messages.message_table import MessageTable, RememberedUuid
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
-from alsek.storage.backends.records import TaskStatus
+from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.states import MessageState
 
 
@@ -77,13 +78,15 @@ def give_back_all(
     return len(held)
 
 
-def requeue(table: MessageTable, message: StoredMessage, payload: bytes, delay: int) -> None:
-    """Give a message another payload, and delay it; without a delay it becomes ready. It never expires."""
+def requeue(table: MessageTable, message: StoredMessage, retried: Retried) -> None:
+    """Delay a message for another attempt; without a delay it becomes ready. It never expires."""
     leave(table, message)
     message.submission = message.submission._replace(ttl=0)
-    message.payload, message.suspect = bytes(payload), False
+    message.tail, message.suspect = merged(message.tail, step_changes(retried)), False
+    if retried.payload is not None:
+        message.payload = bytes(retried.payload)
     table.set_status(message, TaskStatus.RETRYING)
-    delay_or_make_ready(table, message, delay)
+    delay_or_make_ready(table, message, retried.delay)
 
 
 def delay_or_make_ready(table: MessageTable, message: StoredMessage, delay: int) -> None:

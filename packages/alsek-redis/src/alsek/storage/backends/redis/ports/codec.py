@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from alsek.storage.backends.header import LINE, submission_tail, tail_values
+from alsek.storage.backends.header import LINE, step_changes, submission_tail, tail_values
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -82,7 +82,8 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
                 own = (*own, b"C", *submission_arguments(outcome.callback))
             return own
         case Retried():
-            return (b"T", uuid, token, b"%d" % outcome.delay, outcome.payload)
+            own = (uuid, token, b"%d" % outcome.delay, step_changes(outcome).encode())
+            return (b"T", *own) if outcome.payload is None else (b"U", *own, outcome.payload)
         case Died():
             return (b"D", uuid, token, b"%d" % outcome.dlq_ttl, outcome.error)
         case Released():
@@ -99,7 +100,7 @@ def _split(record: bytes) -> tuple[list[bytes], bytes]:
 
 def _tail(request: bytes) -> str:
     """The tail that stands behind the request in a record's line."""
-    return request[request.index(b";") :].decode()
+    return request[request.index(b";") :].decode("utf-8", "replace")
 
 
 def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
@@ -146,4 +147,6 @@ def dead_letter_from(uuid: str, queue: str, letter: bytes) -> DeadLetter:
     """What ``dead_letter()`` in ``shared/dead_letters.lua`` wrote."""
     died_at, length, rest = letter.split(b"|", 2)
     error, payload = rest[: int(length)], rest[int(length) :]
-    return DeadLetter(uuid, queue, payload, error, int(died_at))
+    died_at, _, tail = died_at.partition(b"^")
+    attempt = tail_values(DeadLetter, tail.decode("utf-8", "replace"))
+    return DeadLetter(uuid, queue, payload, error, int(died_at), **attempt)

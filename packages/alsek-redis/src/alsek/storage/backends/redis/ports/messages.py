@@ -13,6 +13,7 @@ from alsek.storage.backends.records import (
     Claimed,
     DeadLetter,
     Outcome,
+    Retried,
     Step,
     Stored,
     Submission,
@@ -147,8 +148,9 @@ class RedisMessages(MessagePort):
     def remove(self, queue: str, uuid: str) -> bool:
         return bool(self._remove(queue.encode(), uuid.encode()))
 
-    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-        return bool(self._reschedule(queue.encode(), uuid.encode(), b"%d" % delay, payload))
+    def reschedule(self, retried: Retried) -> bool:
+        _, uuid, _, delay, *rest = outcome_arguments(retried)
+        return bool(self._reschedule(retried.queue.encode(), uuid, delay, *rest))
 
     def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
         return bool(self._fail(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error))

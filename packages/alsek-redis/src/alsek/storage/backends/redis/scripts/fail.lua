@@ -14,5 +14,5 @@ end_message(uuid, queue, 'failed', h.request)
 write_ends()
 apply_effects()
 write_status(uuid, FAILED, h.status_ttl)
-dead_letter(uuid, queue, string.sub(record, h.body), ARGV[5], ARGV[4])
+dead_letter(uuid, queue, string.sub(record, h.body), ARGV[5], ARGV[4], h.tail)
 return 1

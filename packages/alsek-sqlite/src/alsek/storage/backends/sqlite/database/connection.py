@@ -10,6 +10,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.header import merged
 from alsek.storage.backends.sqlite.database import errors as faults
 from alsek.storage.backends.sqlite.database import location
 
@@ -23,9 +24,13 @@ OLDEST_SQLITE: Final = (3, 35, 0)
 #: Of schema.sql and lanes.sql. A file with a greater one was made by a newer Alsek.
 SCHEMA_VERSION: Final = 2
 
-#: Of files that 0.1.0 made. They get the table `lanes`, and stay as they are otherwise: 0.1.0 can go on using them,
-#: which remembers the numbers of queues for ever, so the rows of empty queues are never deleted from them.
+#: Of files that 0.1.0 made. They get the table `lanes` and the columns `tail`, and stay as they are otherwise: 0.1.0
+#: can go on using them. It remembers the numbers of queues for ever, so the rows of empty queues are never deleted from
+#: them.
 LASTING_QUEUES: Final = 1
+
+#: The versions that this one opens.
+_KNOWN: Final = (LASTING_QUEUES, SCHEMA_VERSION)
 
 #: "ALSK": marks the file as Alsek's own.
 APPLICATION_ID: Final = 0x414C534B
@@ -113,6 +118,7 @@ def _connect(path: str, synchronous: Synchronous) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous) -> None:
     for setting in _SETTINGS:
         connection.execute(setting)
+    connection.create_function("merge_tail", 2, merged, deterministic=True)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     # In one view of the file: another process may be creating it at this moment, and half of that is nobody's.
     connection.execute("BEGIN")
@@ -129,9 +135,9 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
             f"SQLite file {path}: write-ahead logging can't be had here (the mode is {mode!r}); "
             "put the file on a local disk"
         )
-    if version == 0 or (version == LASTING_QUEUES and not _has_lanes(connection)):
+    if version == 0 or (version in _KNOWN and not _is_complete(connection)):
         version = _complete(connection, path)
-    if version not in (LASTING_QUEUES, SCHEMA_VERSION):
+    if version not in _KNOWN:
         raise BackendError(
             f"SQLite file {path}: its schema is version {version}, this alsek-sqlite knows {SCHEMA_VERSION}; "
             "upgrade alsek-sqlite, or use another file"
@@ -158,8 +164,17 @@ def _has_lanes(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone() is not None
 
 
+def _has_tails(connection: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM pragma_table_info('messages') WHERE name = 'tail'"
+    return connection.execute(query).fetchone() is not None
+
+
+def _is_complete(connection: sqlite3.Connection) -> bool:
+    return _has_tails(connection) and _has_lanes(connection)
+
+
 def _complete(connection: sqlite3.Connection, path: str) -> int:
-    """Make all tables, or add the one that 0.1.0 lacks, unless another process has just done so.
+    """Make all tables, or add what an older version lacks, unless another process has just done so.
 
     Returns:
         The version of the schema as it is then.
@@ -174,9 +189,13 @@ def _complete(connection: sqlite3.Connection, path: str) -> int:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             version = SCHEMA_VERSION
             log.info("Created the SQLite store %s", path)
-        elif version == LASTING_QUEUES and not _has_lanes(connection):
-            _run(connection, "lanes.sql")
-            log.info("Added the table of lanes to the SQLite store %s", path)
+        elif version in _KNOWN:
+            if not _has_lanes(connection):
+                _run(connection, "lanes.sql")
+                log.info("Added the table of lanes to the SQLite store %s", path)
+            if not _has_tails(connection):
+                _run(connection, "tails.sql")
+                log.info("Added the column of tails to the SQLite store %s", path)
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()

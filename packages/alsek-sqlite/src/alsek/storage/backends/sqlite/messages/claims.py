@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
-from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
+from alsek.storage.backends.header import READABLE_VERSIONS, tail_values, unreadable
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -21,7 +21,7 @@ log = guarded_logger(__name__)
 _BEST: Final = {
     lanes: f"""
     SELECT r.lane, r.priority, r.arrival, r.message, m.uuid, m.payload, m.losses, m.revoked, m.expiry, m.suspect,
-           m.status_ttl, m.version
+           m.status_ttl, m.version, m.tail
     FROM ({
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM ready WHERE lane = ?"] * lanes)
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m ON m.id = r.message
@@ -34,7 +34,7 @@ _HOLDING: Final = """
     WHERE c.worker = ?
 """
 _HELD: Final = """
-    SELECT c.uuid, q.name, m.payload, c.token, m.losses, m.revoked, c.expired, m.suspect
+    SELECT c.uuid, q.name, m.payload, c.token, m.losses, m.revoked, c.expired, m.suspect, m.tail
     FROM claims AS c JOIN messages AS m ON m.id = c.message JOIN queues AS q ON q.id = c.queue
     WHERE c.worker = ? AND c.seq BETWEEN ? AND ? ORDER BY c.token
 """
@@ -80,6 +80,7 @@ class _Ready(NamedTuple):
     suspect: int
     status_ttl: int
     version: int
+    tail: str
 
 
 class Claiming:
@@ -162,16 +163,15 @@ class Claiming:
         claims = []
         tracked = []
         for row in rows:
-            _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version = row
+            _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail = row
             if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
                 self._reject(_Ready._make(row), name)
                 continue
             token += 1
             expired = expiry is not None and now > expiry
             claims.append((number, token, seq, message, queue, uuid, expired, status_ttl))
-            self.claimed.append(
-                Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
-            )
+            one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
+            self.claimed.append(one._replace(**tail_values(Claimed, tail)) if tail else one)
             if status_ttl:
                 tracked.append((uuid, status_ttl))
         self.token = token
@@ -201,8 +201,18 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
     """Return what a worker, by its id, holds, oldest claim first; with `seq` only what that step claimed."""
     first, last = (-_ANY_SEQ, _ANY_SEQ) if seq is None else (seq, seq)
     return [
-        Claimed(uuid, queue, payload, token, losses, bool(revoked), bool(expired), bool(suspect))
-        for uuid, queue, payload, token, losses, revoked, expired, suspect in tx.execute(
+        Claimed(
+            uuid,
+            queue,
+            payload,
+            token,
+            losses,
+            bool(revoked),
+            bool(expired),
+            bool(suspect),
+            **tail_values(Claimed, tail),
+        )
+        for uuid, queue, payload, token, losses, revoked, expired, suspect, tail in tx.execute(
             _HELD, (number, first, last)
         ).fetchall()
     ]

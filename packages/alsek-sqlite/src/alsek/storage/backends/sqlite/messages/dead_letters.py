@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.corrupt_records import error_details
 from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import tail_values
 from alsek.storage.backends.records import REPLAYED, Corrupt, DeadLetter, Submission
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
@@ -19,13 +20,13 @@ _PIECE: Final = 500
 
 _NOT_EXPIRED: Final = "(expiry IS NULL OR expiry > ?)"
 _INSERT: Final = """
-    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload)
-    SELECT ns, queue, uuid, ?, ?, ?, CAST(payload AS BLOB) FROM messages WHERE id = ?
+    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, tail, payload)
+    SELECT ns, queue, uuid, ?, ?, ?, tail, CAST(payload AS BLOB) FROM messages WHERE id = ?
 """
 _FIND: Final = f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
-_GET: Final = (
-    f"SELECT uuid, payload, error, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
-)
+_GET: Final = f"""
+    SELECT uuid, payload, error, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}
+"""  # noqa: S608
 _COUNT: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_EXPIRED}"  # noqa: S608
 _QUEUES: Final = f"""
     SELECT q.name FROM queues AS q
@@ -34,7 +35,7 @@ _QUEUES: Final = f"""
 #: The last of a queue. An id may be given out again once the letter is deleted, so the time counts as well.
 _LAST: Final = f"SELECT queue, max(id), max(died_at) FROM dead WHERE queue = {QUEUE}"  # noqa: S608
 _BROWSE: Final = f"""
-    SELECT id, uuid, payload, error, died_at FROM dead
+    SELECT id, uuid, payload, error, died_at, tail FROM dead
     WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_EXPIRED} ORDER BY id LIMIT {_PIECE}
 """  # noqa: S608
 _PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry"  # noqa: S608
@@ -61,7 +62,12 @@ def reject(tx: Transaction, message: int, status_ttl: int, corrupt: Corrupt, dlq
 def get(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
     """Return a dead letter, or None."""
     row = tx.execute(_GET, (tx.ns, queue, uuid, tx.now)).fetchone()
-    return None if row is None else DeadLetter(row[0], queue, row[1], row[2], row[3])
+    return None if row is None else _dead_letter(queue, row)
+
+
+def _dead_letter(queue: str, row: Sequence[Any]) -> DeadLetter:
+    uuid, payload, error, died_at, tail = row
+    return DeadLetter(uuid, queue, payload, error, died_at, **tail_values(DeadLetter, tail))
 
 
 def browse(database: Database, queue: str) -> Iterator[DeadLetter]:
@@ -74,8 +80,8 @@ def browse(database: Database, queue: str) -> Iterator[DeadLetter]:
         if not rows:
             return
         last = rows[-1][0]
-        for _, uuid, payload, error, died_at in rows:
-            yield DeadLetter(uuid, queue, payload, error, died_at)
+        for _, *row in rows:
+            yield _dead_letter(queue, row)
 
 
 def queues(tx: Transaction) -> list[str]:

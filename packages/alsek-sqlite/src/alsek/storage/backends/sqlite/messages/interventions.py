@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.records import TaskStatus
+from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
@@ -36,14 +36,14 @@ def remove(tx: Transaction, queue: str, uuid: str) -> bool:
     return True
 
 
-def reschedule(tx: Transaction, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-    """Give a message another payload and delay it; return True if it was stored."""
-    found = _find(tx, queue, uuid)
+def reschedule(tx: Transaction, retried: Retried) -> bool:
+    """Delay a message for another attempt; return True if it was stored."""
+    found = _find(tx, retried.queue, retried.uuid)
     if found is None:
         return False
     leave_any(tx, found.message)
-    requeue(tx, found.message, found.queue, payload, delay)
-    set_statuses(tx, [(uuid, found.status_ttl)], TaskStatus.RETRYING)
+    requeue(tx, found.message, found.queue, retried)
+    set_statuses(tx, [(retried.uuid, found.status_ttl)], TaskStatus.RETRYING)
     return True
 
 

@@ -86,7 +86,7 @@ def _keep(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
         if isinstance(outcome, (Succeeded, Died)):
             continue
         if isinstance(outcome, Retried):
-            requeue(tx, message, queue, outcome.payload, outcome.delay)
+            requeue(tx, message, queue, outcome)
         elif isinstance(outcome, Lost):
             give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
         else:

@@ -11,6 +11,7 @@ from alsek.storage.backends.records import (
     Claimed,
     DeadLetter,
     Outcome,
+    Retried,
     Step,
     Stored,
     Submission,
@@ -100,8 +101,8 @@ class SQLiteMessages(MessagePort):
     def remove(self, queue: str, uuid: str) -> bool:
         return self._database.write(lambda tx: interventions.remove(tx, queue, uuid))
 
-    def reschedule(self, queue: str, uuid: str, payload: bytes, delay: int) -> bool:
-        return self._database.write(lambda tx: interventions.reschedule(tx, queue, uuid, payload, delay))
+    def reschedule(self, retried: Retried) -> bool:
+        return self._database.write(lambda tx: interventions.reschedule(tx, retried))
 
     def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
         return self._database.write(lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl))

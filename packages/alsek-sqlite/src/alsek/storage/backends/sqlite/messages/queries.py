@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from alsek.storage.backends.header import tail_values
 from alsek.storage.backends.records import Stored
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
@@ -15,7 +16,7 @@ from alsek.storage.backends.states import MessageState
 _PIECE: Final = 500
 
 #: The state of the message in the row ``m``.
-_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked"
+_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked, m.tail"
 _EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _NUMBER: Final = f"SELECT {QUEUE}"
 _GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
@@ -29,11 +30,11 @@ _UUIDS: Final = f"SELECT uuid FROM messages WHERE ns = ? AND uuid > ? ORDER BY u
 
 
 def _stored(queue: str, row: tuple[Any, ...]) -> Stored:
-    uuid, payload, priority, state, losses, revoked = row
+    uuid, payload, priority, state, losses, revoked, tail = row
     if not isinstance(payload, bytes):
         payload = str(payload).encode()  # spoilt: whoever looks should see it all the same
     known: MessageState = state
-    return Stored(uuid, queue, payload, priority, known, losses, bool(revoked))
+    return Stored(uuid, queue, payload, priority, known, losses, bool(revoked), **tail_values(Stored, tail))
 
 
 def get(tx: Transaction, queue: str, uuid: str) -> Stored | None:

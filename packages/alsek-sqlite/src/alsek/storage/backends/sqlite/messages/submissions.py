@@ -7,7 +7,7 @@ from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.header import RECORD_VERSION
+from alsek.storage.backends.header import RECORD_VERSION, submission_tail
 from alsek.storage.backends.records import ACCEPTED, Added, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
@@ -23,8 +23,8 @@ _LARGEST: Final = 2**63 - 1
 #: The triggers of schema.sql make it ready or delayed, and count it.
 _INSERT: Final = """
     INSERT INTO messages
-        (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, payload)
-    SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?
+        (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, version, tail, payload)
+    SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?, ?
     FROM queues WHERE queues.ns = ? AND queues.name = ?
     AND coalesce((
         SELECT done = 0 AND (request <> ? OR request = '') FROM finished
@@ -88,6 +88,7 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
         now + ttl if ttl and due is None else None,
         status_ttl,
         RECORD_VERSION,
+        "" if submission_tail is None else submission_tail(submission),
         payload if type(payload) is bytes else bytes(payload),
         tx.ns,
         queue,

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.records import TaskStatus
+from alsek.storage.backends.header import step_changes
+from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
@@ -71,7 +72,8 @@ _FIRST_DUE: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, mess
 _WISH_AND_SUSPECT: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
 
 _REQUEUED: Final = """
-    UPDATE messages SET payload = ?, due = ?, suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish
+    UPDATE messages SET payload = coalesce(?, payload), tail = merge_tail(tail, ?), due = ?,
+        suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish
 """
 _ARRIVALS: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
 _ARRIVED: Final = "UPDATE messages SET arrival = ? WHERE id = ?"
@@ -181,10 +183,11 @@ def give_back_all(tx: Transaction, worker: int, status: TaskStatus, *, losses: i
     return len(rows)
 
 
-def requeue(tx: Transaction, message: int, queue: int, payload: bytes, delay: int) -> None:
-    """Give a message that is in no state another payload, and delay it; without a delay it becomes ready."""
-    due = tx.now + delay if delay > 0 else None
-    ((wish,),) = tx.execute(_REQUEUED, (payload, due, message)).fetchall()
+def requeue(tx: Transaction, message: int, queue: int, retried: Retried) -> None:
+    """Delay a message that is in no state, for another attempt; without a delay it becomes ready."""
+    due = tx.now + retried.delay if retried.delay > 0 else None
+    values = (retried.payload, step_changes(retried), due, message)
+    ((wish,),) = tx.execute(_REQUEUED, values).fetchall()
     lane = Lane(queue_name(tx, queue), wish)
     if due is None:
         make_ready(tx, queue, [(message, tx.now)])

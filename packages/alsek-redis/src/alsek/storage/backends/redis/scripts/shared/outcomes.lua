@@ -1,14 +1,15 @@
 -- Accepts or refuses the outcomes that a worker reports. An outcome begins with a letter and its width:
 --   F uuid token                                succeeded, with nothing to keep
 --   S uuid token result_ttl progenitor result   succeeded, with a result
---   T uuid token delay payload                  to be retried
+--   T uuid token delay changes                  to be retried; `changes` of the tail of its header
+--   U uuid token delay changes payload          the same, with another payload
 --   D uuid token dlq_ttl error                  failed for good
 --   R uuid token                                released
 --   L uuid token suspect                        lost
 --   C and a submission                          the callback of the outcome before it
 -- Needs: end_message fetch leave_claimed result status
 -- Rarely: rare_outcomes submissions
-local WIDTH = { F = 3, S = 6, T = 5, D = 5, R = 3, L = 4, C = 10 }
+local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, R = 3, L = 4, C = 10 }
 
 -- Read the claims for the outcomes from ARGV[first] on; nothing is written yet. Answers the worker's line (field '' of its
 -- claims), and a function that applies the outcomes. That function answers the uuids that were refused, those of

@@ -1,18 +1,20 @@
 -- Applies the outcomes that are less frequent than success. The caller, prepare_outcomes(), ends the claims.
--- Needs: claim_header dead_letters end_message enter give_back header status
+-- Needs: claim_header dead_letters end_message give_back header retry status unreadable_records
 local APPLY = {
-  T = function(uuid, h, i)
-    local pause = tonumber(ARGV[i + 3])
-    h.arrival, h.ttl, h.expiry = call('HINCRBY', COUNTERS, 'arrival', 1) or h.arrival, '0', '0'
-    write_record(uuid, format(h) .. ARGV[i + 4])
-    if pause > 0 then enter_delayed(h, uuid, NOW + pause) else enter_ready(h, uuid) end
-    write_status(uuid, RETRYING, h.status_ttl)
+  T = function(uuid, h, i, _, dlq_ttl)
+    local record = call('HGET', MESSAGES, uuid)
+    if not record then return end
+    local body = (parse(record) or {}).body
+    if not body then return reject_unreadable(uuid, h.queue, record, dlq_ttl) end
+    requeue(uuid, h, tonumber(ARGV[i + 3]), ARGV[i + 4], string.sub(record, body))
   end,
+  U = function(uuid, h, i) requeue(uuid, h, tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5]) end,
   D = function(uuid, h, i)
     local record = call('HGET', MESSAGES, uuid) or ''
     end_message(uuid, h.queue, 'died', h.request)
     write_status(uuid, FAILED, h.status_ttl)
-    dead_letter(uuid, h.queue, string.sub(record, (parse(record) or { body = 1 }).body), ARGV[i + 4], ARGV[i + 3])
+    local body = (parse(record) or { body = 1 }).body
+    dead_letter(uuid, h.queue, string.sub(record, body), ARGV[i + 4], ARGV[i + 3], h.tail)
   end,
   R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
   L = function(uuid, h, i, flags, dlq_ttl)

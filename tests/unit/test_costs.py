@@ -112,7 +112,7 @@ def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend
 def test_reused_processes_take_few_round_trips(
     server: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes that serve many short tasks each: at most 0.2 script calls a message, since some are claimed ahead.
+    """Two processes that serve many short tasks each: at most 0.2 script calls a message, since some are prefetched.
 
     How short tasks are is not measured here: on a busy machine none is.
     """
@@ -121,7 +121,7 @@ def test_reused_processes_take_few_round_trips(
     def noop() -> None:
         pass
 
-    monkeypatch.setattr(PrefetchLimit, "note", lambda *_: None)
+    monkeypatch.setattr(PrefetchLimit, "record", lambda *_: None)
     monkeypatch.setattr(dispatcher, "BUSY_AFTER_MS", 60_000)
     monkeypatch.setattr(process_watch, "TAKE_BACK_AFTER_MS", 60_000)
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])

@@ -1,4 +1,4 @@
-"""Jobs that are given ahead: none waits behind a long task, and none but the one that was begun is charged."""
+"""Prefetched jobs: none waits behind a long task, and only a job that was started is charged."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Start = Callable[..., ProcessExecutorHarness]
 
 @pytest.fixture
 def start(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts executors whose tasks have proved short, and ends them.
+    """Starts executors with a record of short tasks, and ends them.
 
-    By default they are patient: on a busy machine any task may take long.
+    By default they don't take jobs back: on a busy machine any task may take long.
     """
     started: list[ProcessExecutorHarness] = []
 
@@ -53,7 +53,7 @@ def start(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
 @pytest.fixture
 def quick(broker: Broker, tmp_path: Path) -> AnyTask:
-    """A task that notes that it ran, and says where."""
+    """A task that writes down that it ran, and returns its pid."""
 
     @task(broker, result_store=ResultStore(broker.backend), max_retries=0)
     def quick(n: int) -> int:
@@ -66,7 +66,7 @@ def quick(broker: Broker, tmp_path: Path) -> AnyTask:
 
 @pytest.fixture
 def blocks(broker: Broker, tmp_path: Path) -> AnyTask:
-    """A task that goes on until the file `go` is there."""
+    """A task that runs until the file `go` exists."""
 
     @task(broker, result_store=ResultStore(broker.backend), max_retries=0)
     def blocks() -> int:
@@ -85,8 +85,8 @@ def pid_of(job: ProcessJob) -> int:
     return pid
 
 
-def test_room_grows_while_tasks_are_short(start: Start, quick: AnyTask) -> None:
-    """First as many as there are processes; then a few more for each, up to the most; they share processes."""
+def test_more_is_claimed_while_tasks_are_short(start: Start, quick: AnyTask) -> None:
+    """As many as there are processes, and a few more for each, up to the limit; they share processes."""
     harness = start(quick, size=2)
     assert harness.executor.free_slots == 2 * (1 + MOST_PREFETCHED)
     jobs = harness.start_all([(quick, n) for n in range(20)])
@@ -96,8 +96,8 @@ def test_room_grows_while_tasks_are_short(start: Start, quick: AnyTask) -> None:
     assert len({pid_of(job) for job in jobs}) == 2
 
 
-def test_none_ahead_for_a_process_that_serves_one(broker: Broker, quick: AnyTask) -> None:
-    """With `tasks_per_process=1` nothing is claimed that can't start at once, however short tasks are."""
+def test_nothing_is_prefetched_with_one_task_a_process(broker: Broker, quick: AnyTask) -> None:
+    """However short tasks are, only what can start at once is claimed."""
     harness = ProcessExecutorHarness(broker, quick, size=2)
     try:
         harness.until_spares(2)
@@ -109,8 +109,8 @@ def test_none_ahead_for_a_process_that_serves_one(broker: Broker, quick: AnyTask
         harness.close()
 
 
-def test_a_process_is_given_no_more_than_it_may_serve(start: Start, quick: AnyTask) -> None:
-    """With five tasks a process, it is claimed for no more, and each process serves five."""
+def test_a_process_is_sent_no_more_than_it_may_serve(start: Start, quick: AnyTask) -> None:
+    """With five tasks a process, no more are claimed, and each process serves five."""
     harness = start(quick, size=1, tasks_per_process=5)
     jobs: list[ProcessJob] = []
     while len(jobs) < 20:
@@ -127,8 +127,8 @@ def test_a_process_is_given_no_more_than_it_may_serve(start: Start, quick: AnyTa
 def test_nothing_waits_behind_a_long_task_while_another_process_is_free(
     start: Start, quick: AnyTask, blocks: AnyTask, tmp_path: Path
 ) -> None:
-    """What was given ahead is taken back from the process whose task is long: the other begins one at once, and what it
-    can't begin at once goes back to the store."""
+    """Prefetched jobs are taken back from the process whose task is long: the other starts one at once, and those that
+    it can't start at once are released."""
     harness = start(quick, blocks, size=2, take_back_after=30)
     long, *short = harness.start_all([(blocks,), *((quick, n) for n in range(9))])
     assert sum(job.process is long.process for job in short) == 4
@@ -149,7 +149,7 @@ def test_nothing_waits_behind_a_long_task_while_another_process_is_free(
 def test_nothing_waits_behind_long_tasks_in_all_processes(
     start: Start, quick: AnyTask, blocks: AnyTask, tmp_path: Path
 ) -> None:
-    """What was given ahead goes back to the store, so that another pool may run it: not begun, not charged."""
+    """Prefetched jobs are released, so that another pool may run them: not started, not charged."""
     harness = start(quick, blocks, size=2, take_back_after=30)
     jobs = harness.start_all([(blocks,), (blocks,), *((quick, n) for n in range(5))])
     harness.until(lambda: all(job in harness.finished for job in jobs[2:]))
@@ -162,10 +162,10 @@ def test_nothing_waits_behind_long_tasks_in_all_processes(
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_taken_back_does_not_disturb_what_follows(
+def test_jobs_that_are_taken_back_do_not_run(
     start: Start, quick: AnyTask, blocks: AnyTask, tmp_path: Path
 ) -> None:
-    """The process goes on with what it is given later, and runs nothing of what was taken from it."""
+    """The process runs what it is sent later, and nothing that was taken back."""
     harness = start(quick, blocks, take_back_after=30)
     for n in (1, 2, 3):
         harness.prove_short()
@@ -178,10 +178,10 @@ def test_what_is_taken_back_does_not_disturb_what_follows(
     assert (tmp_path / "ran").read_text() == "1 2 3 "
 
 
-def test_when_draining_what_was_not_begun_goes_back(
+def test_jobs_that_were_not_started_are_released_when_draining(
     start: Start, quick: AnyTask, blocks: AnyTask, tmp_path: Path
 ) -> None:
-    """The engine takes no more: at once, what is in hand and not begun is given back; what runs may finish."""
+    """At once; running jobs may finish."""
     harness = start(quick, blocks)
     long, *behind = harness.start_all([(blocks,), (quick, 1), (quick, 2)])
     harness.until((tmp_path / "begun").exists)
@@ -196,10 +196,10 @@ def test_when_draining_what_was_not_begun_goes_back(
     assert not (tmp_path / "ran").exists()
 
 
-def test_of_several_in_hand_only_the_one_that_was_begun_is_charged(
+def test_of_several_jobs_only_the_one_that_was_started_is_charged(
     start: Start, broker: Broker, quick: AnyTask, tmp_path: Path
 ) -> None:
-    """Those before it are done, those after it run in another process, once, and with no retry spent."""
+    """Those before it are done; those after it run in another process, once, and no retry is spent."""
 
     @task(broker, max_retries=0)
     def dies() -> None:
@@ -220,7 +220,7 @@ def test_of_several_in_hand_only_the_one_that_was_begun_is_charged(
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_process_that_is_killed_with_several_in_hand(
+def test_a_process_that_is_killed_with_several_jobs(
     start: Start,
     quick: AnyTask,
     blocks: AnyTask,
@@ -228,7 +228,7 @@ def test_a_process_that_is_killed_with_several_in_hand(
     monkeypatch: pytest.MonkeyPatch,
     begun: bool,
 ) -> None:
-    """Killed from outside: if it had begun the first, that is charged; if none, none is, and all run elsewhere."""
+    """The first is charged if it was started; the others run in another process."""
     harness = start(quick, blocks)
     (child,) = harness.processes.values()
     if not begun:
@@ -248,10 +248,10 @@ def test_a_process_that_is_killed_with_several_in_hand(
     assert all(job.charge is None for job in others)
 
 
-def test_a_process_that_begins_nothing_is_replaced(
+def test_a_process_that_starts_none_of_its_jobs_is_replaced(
     start: Start, quick: AnyTask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One that was stopped before it has begun: its jobs are taken back and run, uncharged, and it is killed."""
+    """It was stopped before: its jobs are taken back and run, uncharged, and it is killed."""
     monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
     harness = start(quick, size=1)
     (child,) = harness.processes.values()
@@ -264,8 +264,8 @@ def test_a_process_that_begins_nothing_is_replaced(
     assert f"Process {child.pid} does not start the jobs that it was sent" in caplog.text
 
 
-def test_each_timeout_counts_from_when_its_task_begins(start: Start, broker: Broker) -> None:
-    """Neither does waiting in a process's hand use up a task's time, nor does a task before it lengthen it."""
+def test_each_timeout_counts_from_the_start_of_its_task(start: Start, broker: Broker) -> None:
+    """Neither waiting behind another task nor that task's duration counts."""
 
     @task(broker, timeout=300, max_retries=0)
     def nap(seconds: float) -> None:
@@ -278,8 +278,8 @@ def test_each_timeout_counts_from_when_its_task_begins(start: Start, broker: Bro
     assert b"timeout of 300 ms" in jobs[2].outcome.error  # type: ignore[union-attr]
 
 
-def test_a_timeout_costs_those_behind_nothing(start: Start, broker: Broker, quick: AnyTask) -> None:
-    """The process is ended for the one that ran too long; those behind it run elsewhere."""
+def test_a_timeout_costs_the_jobs_behind_it_nothing(start: Start, broker: Broker, quick: AnyTask) -> None:
+    """The process is ended for the job that ran too long; those behind it run in another."""
 
     @task(broker, timeout=20, max_retries=0)
     def spins() -> None:
@@ -293,10 +293,10 @@ def test_a_timeout_costs_those_behind_nothing(start: Start, broker: Broker, quic
     assert all(isinstance(job.outcome, Succeeded | Released) for job in jobs[1:])
 
 
-def test_one_that_was_revoked_in_hand_hurts_no_other(
+def test_a_revoked_job_that_was_not_started_costs_no_other(
     start: Start, quick: AnyTask, blocks: AnyTask, tmp_path: Path
 ) -> None:
-    """Only a task that runs is ended for it; one behind it is told of again, when it runs or has been given back."""
+    """Only a running task is ended; for one that has not started, the store reports the revocation again."""
     harness = start(quick, blocks)
     long, behind = harness.start_all([(blocks,), (quick, 1)])
     harness.until((tmp_path / "begun").exists)
@@ -310,8 +310,8 @@ def test_one_that_was_revoked_in_hand_hurts_no_other(
     assert isinstance(behind.outcome, Succeeded | Released)
 
 
-def test_large_messages_are_not_given_ahead(start: Start, broker: Broker) -> None:
-    """A busy process does not read: what would fill its socket is not sent to it, and the engine is not held up."""
+def test_large_messages_are_not_prefetched(start: Start, broker: Broker) -> None:
+    """A busy process does not read: what would fill its socket is not sent, and the engine does not block."""
 
     @task(broker, max_retries=0)
     def takes(text: str) -> None: ...
@@ -327,7 +327,7 @@ def test_large_messages_are_not_given_ahead(start: Start, broker: Broker) -> Non
 
 
 def test_large_results_pass_among_others(start: Start, broker: Broker, quick: AnyTask) -> None:
-    """A result larger than a socket takes is read while the process writes it, whatever else it has in hand."""
+    """A result larger than a socket buffer is read while the process writes it, whatever jobs follow it."""
 
     @task(broker, result_store=ResultStore(broker.backend))
     def large() -> str:
@@ -339,8 +339,8 @@ def test_large_results_pass_among_others(start: Start, broker: Broker, quick: An
     assert all(isinstance(job.outcome, Succeeded) for job in jobs)
 
 
-def test_verdicts_and_jobs_ahead(start: Start, broker: Broker, tmp_path: Path) -> None:
-    """Where a tracker elsewhere waits for each verdict, jobs in hand wait for it too, and all are told in order."""
+def test_verdicts_and_prefetched_jobs(start: Start, broker: Broker, tmp_path: Path) -> None:
+    """Where a tracker elsewhere waits for each verdict, prefetched jobs wait too, and statuses come in order."""
 
     class Elsewhere(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None:
@@ -356,10 +356,10 @@ def test_verdicts_and_jobs_ahead(start: Start, broker: Broker, tmp_path: Path) -
     harness.until(lambda: (tmp_path / "said").read_text() == "RUNNING SUCCEEDED " * 5)
 
 
-def test_jobs_behind_a_verdict_that_is_late(
+def test_jobs_behind_a_late_verdict_are_released(
     start: Start, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store is away: what waits behind goes back, and the process that can do nothing for it is kept."""
+    """The store is unreachable: jobs behind are released, and the waiting process is kept."""
     monkeypatch.setattr(process_watch, "START_WITHIN_MS", 60)
 
     class Elsewhere(StatusTracker):

@@ -37,7 +37,7 @@ class Ends:
         self.engine.sendall(pack(tuple((number, 10 + number, ("u",), None) for number in numbers)))
 
     def next(self) -> int | None:
-        """The number of the next job that the process is to begin."""
+        """The number of the next job that the process is to start."""
         given = self.connection.next_job()
         return None if given is None else given.number
 
@@ -57,8 +57,8 @@ def ends() -> Iterator[Ends]:
 
 
 @pytest.mark.parametrize("unread", [b"", b"read by nobody"])
-def test_an_engine_that_has_closed_wants_nothing(ends: Ends, unread: bytes) -> None:
-    """What is still said to it is no error, and there is nothing next: so a spare ends quietly when its pool stops."""
+def test_sending_to_a_closed_engine_is_no_error(ends: Ends, unread: bytes) -> None:
+    """And there is no next job: so a spare exits quietly when its pool stops."""
     if unread:
         ends.process.sendall(unread)
     ends.engine.close()
@@ -68,8 +68,8 @@ def test_an_engine_that_has_closed_wants_nothing(ends: Ends, unread: bytes) -> N
     assert ends.connection.receive_verdict() is None
 
 
-def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
-    """What is left when permits are taken back is never begun; what is given later is, once."""
+def test_a_job_is_started_or_revoked(ends: Ends) -> None:
+    """Jobs whose permits were revoked are never started; jobs that are sent later are, once."""
     ends.give(1, 2, 3, 4)
     assert ends.next() == 1
     assert ends.next() == 2
@@ -83,7 +83,7 @@ def test_a_job_is_begun_or_taken_back(ends: Ends) -> None:
 
 
 def test_a_permit_may_be_there_before_its_job(ends: Ends) -> None:
-    """A job that was taken back is passed over also when the permit of one that is still under way is read first."""
+    """A revoked job is skipped also if the permit of a later job is read before that job has arrived."""
     ends.give(1, 2)
     assert ends.next() == 1
     assert ends.permits.revoke() == bytes((2,))
@@ -98,8 +98,8 @@ def test_a_permit_may_be_there_before_its_job(ends: Ends) -> None:
     timer.join()
 
 
-def test_the_engine_going_is_the_end(ends: Ends) -> None:
-    """Whether or not jobs were taken back before."""
+def test_there_is_no_next_job_once_the_engine_has_closed(ends: Ends) -> None:
+    """Also if jobs were revoked before."""
     ends.give(1)
     assert ends.permits.revoke() == bytes((1,))
     ends.engine.close()
@@ -107,7 +107,7 @@ def test_the_engine_going_is_the_end(ends: Ends) -> None:
     assert ends.connection.receive_verdict() is None
 
 
-def test_without_permits_all_may_be_begun(ends: Ends) -> None:
+def test_without_permits_all_may_be_started(ends: Ends) -> None:
     """A process that is sent one job at a time needs none."""
     connection = EngineConnection(ends.process, ends.wakeup, None)
     ends.give(1, permit=False)
@@ -116,7 +116,7 @@ def test_without_permits_all_may_be_begun(ends: Ends) -> None:
     assert (given.number, given.entry, given.charge) == (1, 11, None)
 
 
-def test_a_verdict_may_come_behind_jobs(ends: Ends) -> None:
+def test_a_verdict_may_come_after_jobs(ends: Ends) -> None:
     """Jobs that come while it waits for the verdict are kept."""
     ends.give(1)
     ends.engine.sendall(pack(True))
@@ -124,8 +124,8 @@ def test_a_verdict_may_come_behind_jobs(ends: Ends) -> None:
     assert ends.next() == 1
 
 
-def test_the_bell_is_rung_before_it_waits_and_not_for_each_answer(ends: Ends) -> None:
-    """Answers are there at once; the engine is woken for several, and always before the process waits."""
+def test_the_engine_is_woken_before_the_process_waits_and_not_for_each_answer(ends: Ends) -> None:
+    """Answers are sent at once; one wake-up serves several."""
     ends.give(1, 2, 3)
     ends.next()
     ends.connection.send_answer(pack(("a",)))
@@ -142,7 +142,7 @@ def test_the_bell_is_rung_before_it_waits_and_not_for_each_answer(ends: Ends) ->
 
 
 def test_an_answer_that_does_not_fit_wakes_the_engine(ends: Ends) -> None:
-    """It is rung for as often as there is no room: the engine does not look before."""
+    """As often as the socket is full: the engine does not read before."""
     text = "x" * 3_000_000
 
     def send() -> None:

@@ -1,4 +1,4 @@
-"""The process executor: each job ends exactly once, however its process ends; and who is to blame is told."""
+"""The process executor: each job ends exactly once, however its process ends, and the right message is charged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def start(broker: Broker) -> Iterator[Start]:
 
 
 def error_of(job: ProcessJob) -> str:
-    """What ended a job's message: name and text."""
+    """The exception that ended a job's message: name and text."""
     assert isinstance(job.outcome, Died), job.outcome
     details = json.loads(job.outcome.error)
     return f"{details['name']}: {details['text']}"
@@ -64,8 +64,8 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
 
 
-def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None:
-    """The outcomes are their messages' own, from as many processes as there were jobs."""
+def test_each_job_runs_in_another_process(broker: Broker, start: Start) -> None:
+    """Each outcome is that of its message, and there were as many processes as jobs."""
 
     @task(broker, result_store=ResultStore(broker.backend))
     def pid(n: int) -> list[int]:
@@ -79,7 +79,7 @@ def test_each_job_has_a_process_of_its_own(broker: Broker, start: Start) -> None
     assert [job.outcome.token for job in jobs if job.outcome is not None] == [1, 2, 3, 4]
 
 
-def test_spares_are_forked_ahead_and_no_more(broker: Broker, start: Start) -> None:
+def test_as_many_spares_are_forked_as_are_needed(broker: Broker, start: Start) -> None:
     """An idle executor has two processes waiting, or one if it runs one job at a time."""
 
     @task(broker)
@@ -93,8 +93,8 @@ def test_spares_are_forked_ahead_and_no_more(broker: Broker, start: Start) -> No
         assert len(harness.processes) == len(harness.spares) == spares
 
 
-def test_a_process_serves_so_many_jobs_and_no_more(broker: Broker, start: Start) -> None:
-    """With `tasks_per_process=3` three jobs share a process, and never more processes live than jobs at once."""
+def test_a_process_serves_tasks_per_process_jobs(broker: Broker, start: Start) -> None:
+    """With `tasks_per_process=3`, three jobs in a row run in one process."""
 
     @task(broker, result_store=ResultStore(broker.backend))
     def pid() -> int:
@@ -105,8 +105,8 @@ def test_a_process_serves_so_many_jobs_and_no_more(broker: Broker, start: Start)
     assert pids[0] == pids[1] == pids[2] != pids[3] == pids[4] == pids[5]
 
 
-def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start, tmp_path: Path) -> None:
-    """A tracker elsewhere hears of the end once the store has accepted it, and not if it has refused it."""
+def test_a_tracker_elsewhere_waits_for_the_verdict(broker: Broker, start: Start, tmp_path: Path) -> None:
+    """The end is reported to it once the store has accepted the outcome, and not if the store has refused it."""
 
     class Elsewhere(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None:
@@ -133,7 +133,7 @@ def test_a_verdict_is_told_where_a_tracker_wants_it(broker: Broker, start: Start
 def test_a_tracker_that_hangs_costs_the_next_job_nothing(
     broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a process does not begin, since it still tells its tracker of an earlier job, is begun by another."""
+    """A job that a process does not start, because it still calls its tracker, is run by another process."""
     monkeypatch.setattr(process_watch, "START_ONLY_WITHIN_MS", 300)
     monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
 
@@ -155,7 +155,7 @@ def test_a_tracker_that_hangs_costs_the_next_job_nothing(
 
 
 def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None:
-    """A result's lifetime or a callback's queue may be an enum's member; what is no value at all fails its message."""
+    """A result's lifetime or a callback's queue may be an enum's member; what can't be sent fails its message."""
 
     class Day(enum.IntEnum):
         ONE = 86_400_000
@@ -189,8 +189,8 @@ def test_odd_kinds_of_values_in_an_outcome(broker: Broker, start: Start) -> None
     assert "can't be sent to another process" in error_of(harness.run(odd))
 
 
-def test_a_task_that_changes_its_message_answers_for_it_all_the_same(broker: Broker, start: Start) -> None:
-    """The outcome is that of the message that was given, and it counts."""
+def test_a_task_that_changes_its_message_is_answered_all_the_same(broker: Broker, start: Start) -> None:
+    """The outcome is that of the message that was claimed."""
 
     @task(broker, max_retries=0)
     def other(message: Message) -> None:
@@ -213,8 +213,8 @@ def _sleepy(broker: Broker, folder: Path, **options: Any) -> Any:
     return sleepy
 
 
-def _begun(harness: ProcessExecutorHarness, folder: Path, job: ProcessJob) -> int:
-    """Wait until it has begun; its process."""
+def _started_in(harness: ProcessExecutorHarness, folder: Path, job: ProcessJob) -> int:
+    """Wait until it has started. Returns the pid of its process."""
     harness.until((folder / "begun").exists)
     assert job.process is not None
     return job.process.pid
@@ -224,11 +224,11 @@ def _begun(harness: ProcessExecutorHarness, folder: Path, job: ProcessJob) -> in
 def test_what_runs_finishes_when_every_process_is_told_to_stop(
     broker: Broker, start: Start, tmp_path: Path, first: str
 ) -> None:
-    """Whoever is told first: the process goes on when the engine was told, too, a moment before or after it."""
+    """The process goes on if the engine is told as well, a moment before or after it."""
     sleepy = _sleepy(broker, tmp_path)
     harness = start(sleepy, size=1)
     job = harness.start(sleepy)
-    pid = _begun(harness, tmp_path, job)
+    pid = _started_in(harness, tmp_path, job)
     if first == "the engine":
         harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
@@ -242,11 +242,11 @@ def test_what_runs_finishes_when_every_process_is_told_to_stop(
 def test_what_dies_of_the_stop_is_given_back(
     broker: Broker, start: Start, tmp_path: Path, first: str
 ) -> None:
-    """A task that has put back the default handler ends by the signal; its message is not charged."""
+    """A task that has restored the default handler ends by the signal; its message is not charged."""
     sleepy = _sleepy(broker, tmp_path)
     harness = start(sleepy, size=1)
     job = harness.start(sleepy, True)
-    pid = _begun(harness, tmp_path, job)
+    pid = _started_in(harness, tmp_path, job)
     if first == "the engine":
         harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
@@ -260,12 +260,12 @@ def test_what_dies_of_the_stop_is_given_back(
 def test_a_sigterm_to_one_process_alone_is_charged(
     broker: Broker, start: Start, tmp_path: Path, resets: bool
 ) -> None:
-    """It ends the task, and its message fails with that, within about a second."""
+    """It ends the task, and its message fails with WorkerLostError within about a second."""
     sleepy = _sleepy(broker, tmp_path)
     harness = start(sleepy, size=1)
     job = harness.start(sleepy, resets)
     began = time.monotonic()
-    kill(_begun(harness, tmp_path, job), signal.SIGTERM)
+    kill(_started_in(harness, tmp_path, job), signal.SIGTERM)
     harness.until(lambda: job in harness.finished)
     assert "was killed by SIGTERM" in error_of(job)
     assert time.monotonic() - began < 10
@@ -274,18 +274,18 @@ def test_a_sigterm_to_one_process_alone_is_charged(
 def test_a_timeout_ends_a_task_also_while_the_pool_stops(
     broker: Broker, start: Start, tmp_path: Path
 ) -> None:
-    """The engine's own SIGTERM is told apart from the stop's."""
+    """The engine's own SIGTERM is distinguished from that of the stop."""
     harness = start(sleepy := _sleepy(broker, tmp_path, timeout=300), size=1)
     job = harness.start(sleepy)
-    pid = _begun(harness, tmp_path, job)
+    pid = _started_in(harness, tmp_path, job)
     harness.state.stopping = 1
     kill(pid, signal.SIGTERM)
     harness.until(lambda: job in harness.finished)
     assert error_of(job).startswith("TaskTimeoutError")
 
 
-def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) -> None:
-    """A program, a fork and a process of ``multiprocessing`` have the default handler, also while the pool stops."""
+def test_sigterm_ends_processes_that_a_task_starts(broker: Broker, start: Start) -> None:
+    """A program, a fork and a process of ``multiprocessing`` have the default action, also while the pool stops."""
 
     @task(broker, result_store=ResultStore(broker.backend))
     def starts() -> list[int]:
@@ -324,7 +324,7 @@ def test_what_a_task_starts_meets_sigterm_as_ever(broker: Broker, start: Start) 
 def test_a_death_is_charged_with_its_reason(
     broker: Broker, start: Start, ending: Callable[[], None], reason: str
 ) -> None:
-    """Whatever the code: the message ends with WorkerLostError after its retries, each of which is spent."""
+    """Whatever the exit code: the message fails with WorkerLostError once its retries are spent."""
 
     @task(broker, backoff=None, max_retries=1)
     def dies() -> None:
@@ -343,7 +343,7 @@ def test_a_death_is_charged_with_its_reason(
 
 
 def test_the_hooks_decide_after_a_death(broker: Broker, start: Start) -> None:
-    """`do_retry` is asked in a fresh process; one that dies too leaves it to `max_retries`."""
+    """`do_retry` is called in a fresh process; if that dies too, `max_retries` decides."""
 
     class Never(Task):
         def do_retry(self, message: Message, exception: BaseException) -> bool:
@@ -363,9 +363,7 @@ def test_the_hooks_decide_after_a_death(broker: Broker, start: Start) -> None:
     assert isinstance(harness.run(deadly).outcome, Retried)
 
 
-def test_hooks_that_hang_are_not_waited_for(
-    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hooks_that_hang_are_cut_off(broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a death the hooks have a bounded time; then `max_retries` decides."""
     monkeypatch.setattr(task_runner, "CONCLUDE_WITHIN_MS", 100)
 
@@ -384,7 +382,7 @@ def test_hooks_that_hang_are_not_waited_for(
 def test_an_answer_counts_also_of_a_process_that_died_at_once(
     broker: Broker, start: Start, tasks_per_process: int
 ) -> None:
-    """Whether the answer or the death is heard of first; and the dead process gets no further job."""
+    """Whichever of answer and exit is read first; and the dead process gets no further job."""
 
     class Parting(Task):
         def on_success(self, message: Message, result: Any) -> None:
@@ -412,7 +410,7 @@ def test_an_answer_counts_also_of_a_process_that_died_at_once(
 def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
     broker: Broker, start: Start, tmp_path: Path
 ) -> None:
-    """It has answered, so its job is done; the verdict goes nowhere, and the next job to a living process."""
+    """It has answered, so its job is done; the next job goes to a living process."""
 
     class Elsewhere(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None: ...
@@ -436,7 +434,7 @@ def test_a_process_that_dies_before_the_verdict_gets_no_further_job(
 
 
 def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Broker, start: Start) -> None:
-    """What was sent to that process and not begun runs in another, and does not count as what may have killed it."""
+    """A job that it was sent and has not started runs in another process, and is not suspected of the death."""
 
     class Kills(StatusTracker):
         def set(self, message: Message, status: Any, details: Any = None) -> None:
@@ -464,8 +462,8 @@ def test_a_tracker_that_kills_its_process_costs_the_next_job_nothing(broker: Bro
     assert isinstance(victim.outcome, Succeeded)
 
 
-def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, start: Start) -> None:
-    """The job was sent to a process that never read it: another runs it, and no retry is spent."""
+def test_a_spare_that_dies_costs_its_job_nothing(broker: Broker, start: Start) -> None:
+    """Another process runs the job that it never read, and no retry is spent."""
 
     @task(broker, max_retries=0)
     def nothing() -> None: ...
@@ -486,8 +484,8 @@ def test_a_spare_that_died_unheard_of_costs_its_job_nothing(broker: Broker, star
         assert isinstance(job.outcome, Succeeded)
 
 
-def test_a_message_that_kills_whoever_reads_it_is_charged(broker: Broker, start: Start) -> None:
-    """The second process that dies over it, unread or not, is a death like any other."""
+def test_a_message_that_kills_its_readers_is_charged(broker: Broker, start: Start) -> None:
+    """The second death before the job was started is charged."""
 
     @task(broker, max_retries=0)
     def nothing() -> None: ...
@@ -538,8 +536,8 @@ def test_what_ignores_sigterm_is_killed(
     assert "TaskTimeoutError" in error_of(harness.run(stubborn))
 
 
-def test_an_answer_after_the_deadline_counts_no_more(broker: Broker, start: Start) -> None:
-    """A task that catches SIGTERM and returns has run out of time nevertheless."""
+def test_an_answer_after_the_deadline_is_ignored(broker: Broker, start: Start) -> None:
+    """A task that catches SIGTERM and returns has timed out all the same."""
 
     @task(broker, timeout=150, max_retries=0)
     def catches() -> str:
@@ -555,7 +553,7 @@ def test_an_answer_after_the_deadline_counts_no_more(broker: Broker, start: Star
 
 
 def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Start) -> None:
-    """The engine was busy elsewhere while the task finished in time: it is no timeout."""
+    """The task finished in time while the engine was busy: it has not timed out."""
 
     @task(broker, timeout=200)
     def quick() -> None: ...
@@ -570,7 +568,7 @@ def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Star
 
 
 def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start: Start) -> None:
-    """Neither a wait for a process nor a start hook is at the expense of the task's time."""
+    """Neither waiting for a process nor a start hook counts."""
 
     @on_worker_start
     def slow() -> None:
@@ -589,7 +587,7 @@ def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start:
 
 @pytest.mark.parametrize("timeout", [1, 2**31, MAX_DURATION])
 def test_any_timeout_will_do(broker: Broker, start: Start, timeout: int) -> None:
-    """From a millisecond to three centuries: the job ends, one way or the other, and the executor goes on."""
+    """From a millisecond to three centuries: the job ends, and the executor goes on."""
 
     @task(broker, timeout=timeout, max_retries=0)
     def nothing() -> None: ...
@@ -599,10 +597,10 @@ def test_any_timeout_will_do(broker: Broker, start: Start, timeout: int) -> None
     assert isinstance(job.outcome, Succeeded if timeout > 1 else Succeeded | Died)
 
 
-def test_a_revoked_job_is_ended_however_often_it_is_told(
+def test_a_revoked_job_is_ended_however_often_it_is_revoked(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The store tells of it again and again: SIGKILL comes nevertheless; and the message is not retried."""
+    """The store reports it again and again: SIGKILL follows all the same, and the message is not retried."""
     monkeypatch.setattr(process_watch, "KILL_AFTER_MS", 300)
 
     @task(broker)
@@ -654,7 +652,7 @@ def test_a_start_hook_that_fails_costs_no_message_anything(
 def test_processes_that_do_not_end_are_killed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    """A stop hook that hangs has a bounded time: processes don't pile up, and jobs go on being served."""
+    """A stop hook that hangs is cut off: processes don't accumulate, and jobs go on."""
     monkeypatch.setattr(process_manager, "EXIT_WITHIN_MS", 300)
 
     @on_worker_stop
@@ -674,10 +672,10 @@ def test_processes_that_do_not_end_are_killed(
 
 
 @pytest.mark.parametrize("tasks_per_process", [1, 4])
-def test_what_a_task_forks_and_comes_back_from_it_ends(
+def test_a_fork_that_returns_from_its_task_ends(
     broker: Broker, start: Start, tmp_path: Path, tasks_per_process: int
 ) -> None:
-    """It answers nothing, runs no hook and takes no job: the process that it was forked from does, once."""
+    """It neither answers nor runs hooks nor starts jobs; its parent does, once."""
 
     class Told(Task):
         def on_success(self, message: Message, result: Any) -> None:
@@ -695,7 +693,7 @@ def test_what_a_task_forks_and_comes_back_from_it_ends(
 
 
 def test_a_task_that_writes_to_the_engines_socket_fails_alone(broker: Broker, start: Start) -> None:
-    """What can't be understood costs that process its life, and its message an attempt; the executor goes on."""
+    """The process is killed and its message charged; the executor goes on."""
 
     @task(broker, max_retries=0)
     def meddles() -> None:
@@ -713,7 +711,7 @@ def test_a_task_that_writes_to_the_engines_socket_fails_alone(broker: Broker, st
 
 
 def test_an_executor_that_has_shut_down_leaves_no_process(broker: Broker, start: Start) -> None:
-    """All children have ended when `shut_down` returns."""
+    """All processes have exited when `shut_down` returns."""
 
     @task(broker)
     def nothing() -> None: ...
@@ -736,7 +734,7 @@ def _any_died(jobs: list[ProcessJob]) -> bool:
 def test_no_job_is_lost_however_processes_die(
     broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch, seed: int, tasks_per_process: int
 ) -> None:
-    """Processes are killed and stopped at random, whatever they do: each job ends exactly once, and room comes back."""
+    """Processes are killed and stopped at random: each job ends exactly once, and all slots are free again."""
     monkeypatch.setattr(process_manager, "_FIRST_PAUSE_MS", 5)
     monkeypatch.setattr(process_manager, "LONGEST_PAUSE_MS", 20)
     monkeypatch.setattr(process_watch, "KILL_AFTER_MS", 50)

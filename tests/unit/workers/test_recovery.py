@@ -42,15 +42,15 @@ class Scene:
         self.claims = self.session.step((), 3).claimed
         self.tokens = [claimed.token for claimed in self.claims]
 
-    def death(self, live: int = 0, overdue: int = 0, finished: int = 0, strangers: int = 0) -> DeathReport:
-        """A death with so many of them live, so many of those overdue, and so many more finished."""
+    def death(self, running: int = 0, overdue: int = 0, finished: int = 0, unclaimed: int = 0) -> DeathReport:
+        """A death with so many of them running, so many of those overdue, and so many more finished."""
         return DeathReport(
             self.session.worker,
             "was killed by SIGSEGV",
             frozenset(self.tokens[:overdue]),
-            frozenset(self.tokens[:live]),
-            frozenset(self.tokens[live : live + finished]),
-            strangers,
+            frozenset(self.tokens[:running]),
+            frozenset(self.tokens[running : running + finished]),
+            unclaimed,
         )
 
     def outcomes(self, death: DeathReport, **settings: Any) -> list[Any]:
@@ -73,7 +73,7 @@ def scene(backend: LossyBackend) -> Scene:
 
 def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
     """A retry is spent, with the reason; messages that were not started are given back unchanged."""
-    first, *others = scene.outcomes(scene.death(live=1))
+    first, *others = scene.outcomes(scene.death(running=1))
     assert isinstance(first, Retried)
     assert b"WorkerLostError" in first.last_error
     assert b"SIGSEGV" in first.last_error
@@ -83,21 +83,21 @@ def test_one_that_ran_alone_is_charged(scene: Scene) -> None:
 def test_one_that_ran_alone_dies_without_retries(scene: Scene) -> None:
     """With its retries spent it is a dead letter that names the signal."""
     scene.task.max_retries = 0
-    first, *_ = scene.outcomes(scene.death(live=1))
+    first, *_ = scene.outcomes(scene.death(running=1))
     assert isinstance(first, Died)
     assert b"SIGSEGV" in first.error
 
 
 def test_of_several_none_is_charged_and_all_are_suspect(scene: Scene) -> None:
     """The cause of the death is unknown."""
-    outcomes = scene.outcomes(scene.death(live=2))
+    outcomes = scene.outcomes(scene.death(running=2))
     assert [isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes] == [True, True, False]
     assert outcomes[2] is None
 
 
 def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) -> None:
     """An abandoned thread, or one that called a tracker, may have ended the process instead."""
-    first, *others = scene.outcomes(scene.death(live=1, strangers=1))
+    first, *others = scene.outcomes(scene.death(running=1, unclaimed=1))
     assert isinstance(first, Lost)
     assert first.suspect
     assert others == [None, None]
@@ -105,7 +105,7 @@ def test_one_alone_beside_a_stranger_is_suspected_and_not_charged(scene: Scene) 
 
 def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
     """The process was killed because of it: it has timed out, and the others are given back."""
-    first, *others = scene.outcomes(scene.death(live=3, overdue=1))
+    first, *others = scene.outcomes(scene.death(running=3, overdue=1))
     assert isinstance(first, Retried)
     assert b"TaskTimeoutError" in first.last_error
     assert others == [None, None]
@@ -113,7 +113,7 @@ def test_one_that_was_overdue_is_charged_alone(scene: Scene) -> None:
 
 def test_one_that_finished_unreported_is_lost_but_not_suspect(scene: Scene) -> None:
     """It ran to its end, so it may have had effects: a loss is charged, a retry is not."""
-    running, finished, waiting = scene.outcomes(scene.death(live=1, finished=1))
+    running, finished, waiting = scene.outcomes(scene.death(running=1, finished=1))
     assert isinstance(running, Retried)
     assert isinstance(finished, Lost)
     assert not finished.suspect
@@ -138,7 +138,7 @@ def test_a_stop_charges_none_and_is_a_warning(scene: Scene, caplog: pytest.LogCa
 
 def test_afterwards_nothing_is_held(scene: Scene) -> None:
     """The store forgets the worker: what was given back can be claimed at once, uncharged."""
-    scene.recover(scene.death(live=1))
+    scene.recover(scene.death(running=1))
     other = WorkerSession(scene.backend, Worker("", "thread", None, 15_000, 0))
     other.register()
     again = other.step((), 9).claimed
@@ -155,7 +155,7 @@ def test_hooks_are_called(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None
         return False
 
     monkeypatch.setattr(scene.task, "do_retry", never)
-    first, *_ = scene.outcomes(scene.death(live=1))
+    first, *_ = scene.outcomes(scene.death(running=1))
     assert isinstance(first, Died)
     assert [type(error).__name__ for error in seen] == ["WorkerLostError"]
 
@@ -168,7 +168,7 @@ def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.Mon
 
     for hook in ("do_retry", "on_retry", "on_failure"):
         monkeypatch.setattr(scene.task, hook, forbidden)
-    first, *_ = scene.outcomes(scene.death(live=1), with_hooks=False)
+    first, *_ = scene.outcomes(scene.death(running=1), with_hooks=False)
     assert isinstance(first, Retried)
 
 
@@ -200,7 +200,7 @@ def test_a_store_that_is_away_is_waited_for(
     monkeypatch.setattr(backend.lossy, "retire", flaky, raising=False)
     calls: list[int] = []
     monkeypatch.setattr(scene.task, "do_retry", lambda *_: bool(calls.append(1)) or True)
-    scene.recover(scene.death(live=1))
+    scene.recover(scene.death(running=1))
     assert calls == [1]
     assert backend.messages.held(scene.session.worker) == []
 
@@ -216,7 +216,7 @@ def test_a_store_that_stays_away_is_given_up_after_two_leases(
 
     monkeypatch.setattr(backend.lossy, "held", away, raising=False)
     begun = clock.now
-    scene.recover(scene.death(live=1), clock)
+    scene.recover(scene.death(running=1), clock)
     assert 30_000 <= clock.now - begun <= 30_400
 
 
@@ -233,5 +233,5 @@ def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
 
     scene.task.max_retries = retries
     scene.task.status_tracker = Own(scene.backend)
-    scene.recover(scene.death(live=1))
+    scene.recover(scene.death(running=1))
     assert told == [status]

@@ -195,7 +195,21 @@ def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harnes
     here.turn()
     death = here.recoveries[0].death
     assert death.overdue == {7}
-    assert death.live == {7, 8}
+    assert death.in_user_code == {7, 8}
+
+
+def test_an_engine_that_waits_for_the_store_gets_more_time(pool: Harness) -> None:
+    """It enforces deadlines itself after the call, which the store may delay."""
+    here = pool(1)
+    state = here.state()
+    state.set_worker(ID)
+    state.start_task(state.add_claim(7), here.clock.now)
+    here.clock.now += UNRESPONSIVE_AFTER_MS - 1_000
+    state.in_store_since = here.clock.now
+    here.turn(7_000)
+    assert here.groups[0].signals == []
+    here.turn(1_000)
+    assert here.groups[0].signals == [9]
 
 
 def test_a_death_report_names_messages_whose_code_may_run(pool: Harness) -> None:
@@ -213,9 +227,9 @@ def test_a_death_report_names_messages_whose_code_may_run(pool: Harness) -> None
     here.end(-11)
     here.turn()
     death = here.recoveries[0].death
-    assert death.live == {1, 2, 3}
-    assert death.finished == {4}
-    assert death.strangers == 0
+    assert death.in_user_code == {1, 2, 3}
+    assert death.past_user_code == {4}
+    assert death.unclaimed == 0
     assert len(here.groups) == 2  # one of them for the suspects
 
 
@@ -231,7 +245,7 @@ def test_code_of_a_reported_message_may_have_ended_the_group(pool: Harness) -> N
     here.end(-11)
     here.turn()
     death = here.recoveries[0].death
-    assert (death.live, death.strangers) == ({2}, 1)
+    assert (death.in_user_code, death.unclaimed) == ({2}, 1)
     assert death.leaves_suspects
 
 
@@ -360,7 +374,7 @@ def test_stopping_tells_then_kills_then_ends(pool: Harness) -> None:
     here.end(-9)
     here.turn(100)
     death = here.recoveries[0].death
-    assert death.live == set()
+    assert death.in_user_code == set()
     for _ in range(20):
         here.turn(100)
         for child in here.recoveries:

@@ -127,7 +127,7 @@ def test_a_task_is_run_and_its_outcome_sent(connect: Callable[..., FakeEngine], 
     assert engine.end() == 0
 
 
-def test_it_serves_so_many_and_no_more(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
+def test_it_serves_max_tasks_jobs(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """With three tasks a process, it ends after the third."""
     engine = connect(add, max_tasks=3)
     for n in range(3):
@@ -137,12 +137,12 @@ def test_it_serves_so_many_and_no_more(connect: Callable[..., FakeEngine], add: 
 
 
 def test_it_ends_when_the_engine_has_closed(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
-    """Before any task as well; that is a good end."""
+    """Before any job as well, with exit code 0."""
     assert connect(add).end() == 0
 
 
-def test_an_exception_is_a_retry_or_a_death(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
-    """As the task's `max_retries` says; SystemExit ends the task, not the process."""
+def test_an_exception_is_a_retry_or_a_dead_letter(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
+    """`max_retries` decides; SystemExit ends the task, not the process."""
 
     @task(broker, max_retries=1, backoff=None)
     def leaves() -> None:
@@ -155,15 +155,15 @@ def test_an_exception_is_a_retry_or_a_death(broker: Broker, connect: Callable[..
     assert details_of(engine.answer(again)) == ("SystemExit", "3")
 
 
-def test_a_corrupt_payload_is_buried(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
-    """Bytes that are no message become a dead letter, whether they were to be run or charged."""
+def test_a_corrupt_payload_is_a_dead_letter(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
+    """Whether it was to be run or charged."""
     engine = connect(add, max_tasks=2)
     for charge in ((), ("WorkerLostError", "x")):
         name, _ = details_of(engine.answer(new(add, 1, 2), *charge, payload=b"\xff{"))
         assert name == "CorruptMessageError"
 
 
-def test_an_unknown_task_is_buried(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
+def test_an_unknown_task_is_a_dead_letter(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
     """The dead letter names it, and the tasks that there are."""
     name, text = details_of(connect(add).answer(Message("stranger")))
     assert name == "UnknownTaskError"
@@ -179,10 +179,10 @@ def test_an_unknown_task_is_buried(connect: Callable[..., FakeEngine], add: AnyT
         ({"losses": 6}, "WorkerLostError"),
     ],
 )
-def test_what_is_condemned_is_not_run(
+def test_a_rejected_message_is_not_run(
     broker: Broker, connect: Callable[..., FakeEngine], claim: dict[str, Any], name: str
 ) -> None:
-    """A revoked or expired message, and one that has cost too many workers, are buried without a retry."""
+    """A revoked or expired message, and one that was lost too often, become dead letters without a retry."""
     ran = []
 
     @task(broker)
@@ -194,10 +194,10 @@ def test_what_is_condemned_is_not_run(
 
 
 @pytest.mark.parametrize("name", ["TaskTimeoutError", "WorkerLostError", "MessageRevokedError"])
-def test_a_charge_asks_the_hooks_and_runs_nothing(
+def test_a_charge_calls_the_hooks_and_runs_nothing(
     broker: Broker, connect: Callable[..., FakeEngine], name: str
 ) -> None:
-    """`do_retry` decides over a timeout or a lost worker; what was revoked is never retried."""
+    """`do_retry` decides after a timeout or a lost worker; a revoked message is never retried."""
     calls: list[str] = []
 
     class Asked(Task):
@@ -222,7 +222,7 @@ def test_a_charge_asks_the_hooks_and_runs_nothing(
 
 
 def test_a_charged_message_without_hooks(broker: Broker) -> None:
-    """When even the hooks' process failed, `max_retries` alone decides, and no code of the user's is asked."""
+    """If the process that ran the hooks failed too, `max_retries` alone decides, and no user code runs."""
 
     class Deadly(Task):
         def do_retry(self, message: Message, exception: BaseException) -> bool:
@@ -242,8 +242,10 @@ def test_a_charged_message_without_hooks(broker: Broker) -> None:
         assert isinstance(outcome, kind)
 
 
-def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
-    """RUNNING at once; the end once the store has accepted it; nothing if it has refused it."""
+def test_a_tracker_elsewhere_waits_for_the_verdict(
+    broker: Broker, connect: Callable[..., FakeEngine]
+) -> None:
+    """It is told RUNNING at once, and the end once the store has accepted the outcome."""
     told: list[str] = []
 
     class Elsewhere(StatusTracker):
@@ -263,10 +265,10 @@ def test_a_tracker_elsewhere_hears_the_verdict(broker: Broker, connect: Callable
     assert told == ["RUNNING", "RUNNING", "SUCCEEDED"]
 
 
-def test_an_engine_that_goes_before_its_verdict_is_an_end(
+def test_it_ends_if_the_engine_closes_before_its_verdict(
     broker: Broker, connect: Callable[..., FakeEngine]
 ) -> None:
-    """Nobody knows what the store said: nothing is told, and the process ends."""
+    """Nothing is reported, since the store may have refused the outcome."""
     told: list[str] = []
 
     class Elsewhere(StatusTracker):
@@ -284,7 +286,7 @@ def test_an_engine_that_goes_before_its_verdict_is_an_end(
 
 
 def test_start_hooks_come_before_it_is_ready(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
-    """It says that it is ready after its start hooks, and only where there are any; stop hooks come last."""
+    """It sends READY after its start hooks, and only if there are any; stop hooks run last."""
     calls: list[str] = []
     start = on_worker_start(lambda: calls.append("start"))
     stop = on_worker_stop(lambda: calls.append("stop"))
@@ -298,7 +300,7 @@ def test_start_hooks_come_before_it_is_ready(connect: Callable[..., FakeEngine],
 
 
 def test_a_start_hook_that_fails_is_an_exit_code(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
-    """It takes no message and says nothing."""
+    """It takes no job and sends nothing."""
 
     @on_worker_start
     def fails() -> None:
@@ -309,8 +311,10 @@ def test_a_start_hook_that_fails_is_an_exit_code(connect: Callable[..., FakeEngi
     assert engine.end() == EXIT_NOT_STARTED
 
 
-def test_what_can_not_be_sent_is_buried(broker: Broker, connect: Callable[..., FakeEngine]) -> None:
-    """An outcome with something in it that is no plain value fails its message, with the reason, at once."""
+def test_an_outcome_that_can_not_be_sent_is_a_dead_letter(
+    broker: Broker, connect: Callable[..., FakeEngine]
+) -> None:
+    """If something in it is no plain value, the message fails at once, with the reason."""
 
     @task(broker, max_retries=5)
     def odd(message: Message) -> None:

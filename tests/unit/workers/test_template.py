@@ -1,4 +1,4 @@
-"""The template: forks children for an engine, tells of their ends, and ends them all with the engine."""
+"""The template: forks children for an engine, reports their exits, and kills them all when the engine ends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Engine:
         self.connection.sendall(pack(request))
 
     def receive(self) -> tuple[Any, ...]:
-        """The next thing that the template says."""
+        """The template's next event."""
         while (event := self._frames.take()) is None:
             data, descriptors, _, _ = socket.recv_fds(self.connection, 65536, 8)
             assert data, "the template has ended"
@@ -61,19 +61,19 @@ class Engine:
         return said
 
     def start(self) -> tuple[int, socket.socket]:
-        """Have a child forked; its pid, and the socket to it."""
+        """Have a child forked. Returns its pid, and the socket to it."""
         self.send(FORK)
         what, pid = self.receive()
         assert what == STARTED
         return pid, socket.socket(fileno=self._descriptors.pop(0))
 
     def end(self) -> int:
-        """Close the socket, and wait for the template's end; its exit code."""
+        """Close the socket, and wait for the template's end. Returns its exit code."""
         self.connection.close()
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for the template's end; how it ended."""
+        """Wait for the template's end. Returns its exit code, or minus the signal."""
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
@@ -97,7 +97,7 @@ def engine() -> Iterator[Callable[..., Engine]]:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that waits to be reaped has."""
+    """Return True if a process has ended, whether it was reaped or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
@@ -105,13 +105,13 @@ def gone(pid: int) -> bool:
 
 
 def until_told(connection: socket.socket) -> int:
-    """A child that exits with the number that it is told."""
+    """A child that exits with the number that it is sent."""
     data = connection.recv(1)
     return data[0] if data else 0
 
 
 def sleeper(connection: socket.socket) -> int:
-    """A child that never ends by itself, and has started another; it says which."""
+    """A child that never ends by itself, and has started another process, whose pid it sends."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     connection.sendall(str(other.pid).encode())
     time.sleep(60)
@@ -119,7 +119,7 @@ def sleeper(connection: socket.socket) -> int:
 
 
 def stubborn(connection: socket.socket) -> int:
-    """As a sleeper, but what it has started ignores SIGTERM, and it goes at once."""
+    """Like a sleeper, but its process ignores SIGTERM, and it ends at once itself."""
     script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -130,7 +130,7 @@ def stubborn(connection: socket.socket) -> int:
 
 
 def wanderer(connection: socket.socket) -> int:
-    """As a sleeper, but it leaves its group to what it has started, for another group."""
+    """Like a sleeper, but it moves to another process group than the process that it has started."""
     left, other = (
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], process_group=group)
         for group in (None, 0)
@@ -143,7 +143,7 @@ def wanderer(connection: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("code", [0, 1, 78, 255])
-def test_a_child_is_told_of_with_its_socket_and_its_end(engine: Callable[..., Engine], code: int) -> None:
+def test_a_childs_start_and_exit_are_reported(engine: Callable[..., Engine], code: int) -> None:
     """STARTED comes with the child's own socket; EXITED with its exit code."""
     template = engine(until_told)
     pid, connection = template.start()
@@ -154,7 +154,7 @@ def test_a_child_is_told_of_with_its_socket_and_its_end(engine: Callable[..., En
     assert template.end() == 0
 
 
-def test_a_killed_child_is_told_by_its_signal(engine: Callable[..., Engine]) -> None:
+def test_the_status_of_a_killed_child_is_its_signal(engine: Callable[..., Engine]) -> None:
     """The status is minus the signal."""
     template = engine(until_told)
     pid, connection = template.start()
@@ -164,10 +164,10 @@ def test_a_killed_child_is_told_by_its_signal(engine: Callable[..., Engine]) -> 
 
 
 @pytest.mark.parametrize("raised", [ValueError("x"), SystemExit(0), KeyboardInterrupt()])
-def test_a_child_that_raises_ends_with_1_and_says_why(
+def test_a_child_that_raises_exits_with_1_and_logs_why(
     engine: Callable[..., Engine], raised: BaseException, tmp_path: Path
 ) -> None:
-    """It never returns into the template's code, nor looks as if it had ended well; the traceback is logged."""
+    """It never returns into the template's code; the traceback is logged."""
 
     def child(_: socket.socket) -> int:
         logging.basicConfig(filename=tmp_path / "log", force=True)
@@ -182,7 +182,7 @@ def test_a_child_that_raises_ends_with_1_and_says_why(
 
 
 def test_what_a_child_prints_is_written(engine: Callable[..., Engine], tmp_path: Path) -> None:
-    """Also what stands in a buffer when it ends; and what was in the template's is not written again."""
+    """What is buffered when it exits is written; what the template had buffered is not written again."""
     with (tmp_path / "out").open("w") as out:
 
         def child(_: socket.socket) -> int:
@@ -198,7 +198,7 @@ def test_what_a_child_prints_is_written(engine: Callable[..., Engine], tmp_path:
 
 
 def test_a_child_is_no_part_of_the_templates_signals(engine: Callable[..., Engine]) -> None:
-    """It heads a group of its own, and SIGTERM and SIGCHLD do in it what they do in any process."""
+    """It heads its own process group, and SIGTERM and SIGCHLD have their default actions."""
 
     def child(connection: socket.socket) -> int:
         own = os.getpgid(0) == os.getpid()
@@ -213,7 +213,7 @@ def test_a_child_is_no_part_of_the_templates_signals(engine: Callable[..., Engin
 
 
 def test_a_pid_that_has_been_reaped_is_not_signalled(engine: Callable[..., Engine]) -> None:
-    """Nobody is hit who is no child: KILL of one that has ended, or never was, does nothing."""
+    """SIGNAL for the pid of a child that was reaped, or of another process, does nothing."""
     template = engine(until_told)
     pid, connection = template.start()
     connection.close()
@@ -227,8 +227,8 @@ def test_a_pid_that_has_been_reaped_is_not_signalled(engine: Callable[..., Engin
 
 
 @pytest.mark.parametrize("kind", [sleeper, stubborn, wanderer])
-def test_what_a_killed_child_has_started_ends_with_it(engine: Callable[..., Engine], kind: ChildMain) -> None:
-    """Also what ignores the signal that ended the child, and also when the child has gone to another group."""
+def test_processes_of_a_killed_child_end_with_it(engine: Callable[..., Engine], kind: ChildMain) -> None:
+    """Also processes that ignore the signal, and also when the child has moved to another process group."""
     template = engine(kind)
     pid, connection = template.start()
     with connection:
@@ -240,8 +240,8 @@ def test_what_a_killed_child_has_started_ends_with_it(engine: Callable[..., Engi
     eventually(lambda: gone(other))
 
 
-def test_what_a_crashed_child_has_started_ends_with_it(engine: Callable[..., Engine]) -> None:
-    """Its message is given to another process: nothing of the first attempt is to go on beside that."""
+def test_processes_of_a_crashed_child_end_with_it(engine: Callable[..., Engine]) -> None:
+    """Its message is run again: nothing of the first attempt may go on beside that."""
     template = engine(sleeper)
     pid, connection = template.start()
     with connection:
@@ -251,8 +251,8 @@ def test_what_a_crashed_child_has_started_ends_with_it(engine: Callable[..., Eng
     eventually(lambda: gone(other))
 
 
-def test_when_the_engine_has_gone_all_end(engine: Callable[..., Engine]) -> None:
-    """Every child, what it has started, and the template."""
+def test_all_end_with_the_engine(engine: Callable[..., Engine]) -> None:
+    """Every child, the processes that it has started, and the template."""
     template = engine(sleeper)
     pids = []
     for _ in range(3):
@@ -264,7 +264,7 @@ def test_when_the_engine_has_gone_all_end(engine: Callable[..., Engine]) -> None
 
 
 def test_children_end_with_a_template_that_is_killed(engine: Callable[..., Engine]) -> None:
-    """The kernel sees to it: nothing goes on that nobody could stop or reap."""
+    """The kernel kills them: nobody else could stop or reap them."""
     template = engine(sleeper)
     pid, connection = template.start()
     with connection:
@@ -275,7 +275,7 @@ def test_children_end_with_a_template_that_is_killed(engine: Callable[..., Engin
 
 
 def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
-    """When the engine dies, the kernel lets a stopped template go on, so that it ends what it has started."""
+    """When the engine dies, the kernel continues a stopped template, which then kills its children."""
     told, tell = os.pipe()
 
     def main() -> int:
@@ -292,8 +292,8 @@ def test_a_template_that_was_stopped_ends_with_its_engine() -> None:
     eventually(lambda: all(gone(pid) for pid in pids))
 
 
-def test_a_failed_fork_is_told(engine: Callable[..., Engine]) -> None:
-    """With no file left to open, or no process, there is an FORK_FAILED with the reason, and the template goes on."""
+def test_a_failed_fork_is_reported(engine: Callable[..., Engine]) -> None:
+    """If no file or process is left, FORK_FAILED says so, and the template goes on."""
 
     def warm_up() -> None:
         gc.collect()

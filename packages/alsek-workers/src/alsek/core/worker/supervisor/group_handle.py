@@ -93,24 +93,21 @@ class GroupHandle:
             worker: What it was registered as.
             by_stop: The pool was stopping and killed it, so no message is to blame.
         """
-        live = finished = frozenset[int]()
-        strangers = 0
+        inside = past = frozenset[int]()
+        unclaimed = 0
         if not by_stop:
             entries = self.state.claims()
             # A task that runs in a process of its own can't have ended the group.
             shared = not self.options.isolated
-            live = frozenset(entry.token for entry in entries if entry.in_user_code and shared)
-            finished = (
-                frozenset(entry.token for entry in entries if entry.in_user_code or entry.past_user_code)
-                - live
-            )
-            strangers = self.state.unclaimed_in_user_code if shared else 0
+            inside = frozenset(entry.token for entry in entries if entry.in_user_code and shared)
+            past = frozenset(e.token for e in entries if e.in_user_code or e.past_user_code) - inside
+            unclaimed = self.state.unclaimed_in_user_code if shared else 0
         return DeathReport(
             worker=worker,
             exit_description=self.child.exit_description,
             overdue=self.overdue_tokens,
-            live=live,
-            finished=finished,
+            in_user_code=inside,
+            past_user_code=past,
             by_stop=by_stop,
-            strangers=strangers,
+            unclaimed=unclaimed,
         )

@@ -45,10 +45,10 @@ class DeathReport(NamedTuple):
         worker: What it was registered as.
         exit_description: How its process ended, in words.
         overdue: Claim tokens of the tasks past their deadline for which it was killed.
-        live: Claim tokens of the messages for which user code may have been running: the task, or what comes before and
-            after it (serializer, trackers, hooks).
-        finished: Claim tokens of the messages for which user code had run to its end, unreported.
-        strangers: For how many messages that it no longer held user code may still have been running: in an abandoned
+        in_user_code: Claim tokens of the messages for which user code may have been running: the task, or what comes
+            before and after it (serializer, trackers, hooks).
+        past_user_code: Claim tokens of the messages for which user code had run to its end, unreported.
+        unclaimed: For how many messages that it no longer held user code may still have been running: in an abandoned
             thread, or in a call to a tracker.
         by_stop: The stopping pool killed it, so no message is to blame.
     """
@@ -56,9 +56,9 @@ class DeathReport(NamedTuple):
     worker: Worker
     exit_description: str
     overdue: frozenset[int]
-    live: frozenset[int]
-    finished: frozenset[int]
-    strangers: int = 0
+    in_user_code: frozenset[int]
+    past_user_code: frozenset[int]
+    unclaimed: int = 0
     by_stop: bool = False
 
     def charge_for(self, claimed: Claimed) -> TaskError | None:
@@ -66,18 +66,18 @@ class DeathReport(NamedTuple):
         where = f"the process that ran message {claimed.uuid!r} {self.exit_description}"
         if claimed.token in self.overdue:
             return TaskTimeoutError(f"{where}: its task did not end after the timeout")
-        if claimed.token in self.live and not self.overdue and not self.leaves_suspects:
+        if claimed.token in self.in_user_code and not self.overdue and not self.leaves_suspects:
             return WorkerLostError(where)
         return None
 
     def is_suspect(self, claimed: Claimed) -> bool:
         """Return True if this message, like others, may have caused the death."""
-        return claimed.token in self.live and self.leaves_suspects
+        return claimed.token in self.in_user_code and self.leaves_suspects
 
     @property
     def leaves_suspects(self) -> bool:
         """True if the cause is unknown: user code was running for more than one message."""
-        return bool(self.live) and not self.overdue and len(self.live) + self.strangers > 1
+        return bool(self.in_user_code) and not self.overdue and len(self.in_user_code) + self.unclaimed > 1
 
 
 class Recovery:
@@ -183,7 +183,7 @@ class Recovery:
             return charged.outcome
         if self._death.is_suspect(claimed):
             return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
-        if claimed.token in self._death.finished:
+        if claimed.token in self._death.past_user_code:
             return Lost(claimed.uuid, claimed.queue, claimed.token)
         return None
 

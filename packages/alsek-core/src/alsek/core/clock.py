@@ -1,8 +1,8 @@
-"""Wall-clock time as the library writes it (Unix milliseconds, UTC), and clocks that a test tool can't stop.
+"""All clocks: wall-clock time (Unix milliseconds, UTC), monotonic time, and times as text.
 
-``freezegun`` and its like replace the functions of ``time`` in every module of the process. If a task of a thread pool
-did so, the deadlines of all tasks beside it would be over. So all that Alsek measures and waits for goes by
-:data:`real_time`.
+``freezegun`` and similar tools replace the functions of ``time`` in every module of the process. If a task of a thread
+pool did so, the deadlines of all other tasks in the process would pass at once. So Alsek measures durations and sleeps
+with :data:`real_time`, which such tools do not replace.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TEXT_FORMATS = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S")
 
 
 class RealTime:
-    """Functions of ``time`` as they were when Alsek was imported. Attributes of an object are not replaced."""
+    """The functions of ``time`` as they were when Alsek was imported, kept as attributes of an object."""
 
     __slots__ = ("monotonic", "monotonic_ns", "sleep", "time_ns")
 
@@ -30,27 +30,35 @@ real_time: Final = RealTime()
 
 
 def now_ms() -> int:
-    """Now, on this machine's clock. It informs; what must hold across machines uses the store's clock."""
+    """Return the local wall-clock time, for display; a test tool may stop it.
+
+    Times that are compared across machines come from the store's clock.
+    """
     return time.time_ns() // 1_000_000
 
 
+def wall_clock_ms() -> int:
+    """Return the local wall-clock time, for a store on this machine; no test tool stops it."""
+    return real_time.time_ns() // 1_000_000
+
+
 def monotonic_ms() -> int:
-    """Milliseconds on a clock that never jumps, the same for all processes of this machine."""
+    """Return milliseconds on a clock that never jumps and is the same for all processes of this machine."""
     return real_time.monotonic_ns() // 1_000_000
 
 
 def to_text(timestamp: int) -> str:
-    """Unix milliseconds as UTC text, such as ``2021-04-08 05:59:16.424000``."""
+    """Return Unix milliseconds as UTC text, such as ``2021-04-08 05:59:16.424000``."""
     seconds, milliseconds = divmod(timestamp, 1000)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000, tzinfo=None)
     return moment.isoformat(sep=" ", timespec="microseconds")
 
 
 def from_text(text: str) -> int:
-    """UTC text, as :func:`to_text` writes it (also without fractions), as Unix milliseconds.
+    """Return the Unix milliseconds of UTC text as :func:`to_text` writes it; the fraction may be missing.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text has another form.
     """
     for form in _TEXT_FORMATS:
         try:

@@ -1,4 +1,4 @@
-"""Names for messages and workers, and what a name may look like."""
+"""Names of messages and workers: how they are made, and which are allowed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
 def new_uuid() -> str:
-    """A UUID of version 7 (RFC 9562, 5.7): milliseconds first, then 74 random bits.
+    """Return a UUID of version 7 (RFC 9562, 5.7): milliseconds first, then 74 random bits.
 
-    Ordered by time, so that a store's index of messages grows at one end.
+    UUIDs are ordered by time, so that a store's index of messages grows at one end.
     """
+    # As now_ms() does it, without the call: this is done for each message.
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     high = random >> 68  # 12 bits

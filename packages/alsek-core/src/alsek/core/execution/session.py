@@ -1,4 +1,4 @@
-"""A worker's standing with a store: the id under which it claims, and its numbered steps."""
+"""A worker's session with a store: the id under which it claims, and its numbered steps."""
 
 from __future__ import annotations
 
@@ -18,30 +18,34 @@ log = guarded_logger(__name__)
 
 
 class WorkerSession:
-    """Numbers the steps of one worker so that each can be sent again without harm.
+    """Numbers the steps of one worker, so that each can be sent again without harm. Thread-safe.
 
-    A step that raised may or may not have reached the store. The session keeps it, and sends just the same
-    step again before the next one; the answers are then given as one. So no claim and no outcome is lost with
-    a reply, and none counts twice. Thread-safe.
+    A step that raised may or may not have reached the store. The session keeps it, and sends the same step again before
+    the next one; both answers are then returned as one. So no claim and no outcome is lost with a reply, and none
+    counts twice.
 
-    It belongs to the process that made it. A forked child has a copy with the same numbers: a step of the child's would
-    be taken for one of its parent's, and the parent's own next one for a repetition. So the child's copy does nothing,
-    and says so.
+    A session belongs to the process that made it. A forked child has a copy with the same numbers: the store would take
+    a step of the child for one of its parent, and the parent's next one for a repetition. So the methods of the copy
+    raise ValidationError.
 
     Args:
         backend: The store.
-        worker: What to register as; a fresh id is drawn by :meth:`register`.
+        worker: The worker to register; :meth:`register` gives it a fresh id.
+
+    Attributes:
+        held: The tokens of the claims that have no outcome yet.
     """
 
     def __init__(self, backend: Backend, worker: Worker) -> None:
         self.backend = backend
         self.worker = worker
-        #: The tokens of what is held: claimed, and not finished yet.
         self.held: set[int] = set()
         self._seq = 0
         self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
-        self._kept: list[Outcome] = []
-        self._untold: Step | None = None
+        #: Outcomes that were not sent yet.
+        self._pending: list[Outcome] = []
+        #: The answer that step() has not returned yet.
+        self._undelivered: Step | None = None
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
@@ -52,14 +56,14 @@ class WorkerSession:
 
     @property
     def unanswered(self) -> bool:
-        """Whether a step was sent whose answer never came."""
+        """True if a step was sent and its answer never came."""
         return self._unanswered is not None
 
     def register(self) -> None:
-        """Become known to the store under a fresh id. What was held under the old one is no longer.
+        """Register with the store under a fresh id. Claims of the old id are no longer held.
 
         Raises:
-            BackendError: The store can't take it now; the session is as it was.
+            BackendError: The store can't take it now; the session has not changed.
         """
         self._check_process()
         with self._lock:
@@ -68,46 +72,48 @@ class WorkerSession:
             self.held.clear()
             self._seq = 0
             self._unanswered = None
-            self._kept.clear()
-            self._untold = None
-            # Last: a renewal meanwhile must not pair the new id with the old one's number, for it would then give
-            # back claims whose reply is still under way.
+            self._pending.clear()
+            self._undelivered = None
+            # Last: a renewal at the same time must not send the new id with the old number; it would release claims
+            # whose reply is still on its way.
             self.worker = worker
 
     def step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
         """Report outcomes and claim up to `limit` messages (see :meth:`MessagePort.step`).
 
         Raises:
-            WorkerUnknownError: The lease ran out: :meth:`register` anew; all outcomes that were kept are void.
-            BackendError: The store can't answer now. `outcomes` are kept, and go with the next call; those of
-                them that are given again meanwhile count once.
+            WorkerUnknownError: The lease ran out: call :meth:`register`; outcomes that were not sent are void.
+            BackendError: The store can't answer now. `outcomes` are kept, and sent with the next call. An outcome that
+                is given again then counts once.
         """
         self._check_process(*outcomes)
         with self._lock:
             self._exchange(outcomes, limit)
-            answer, self._untold = self._untold, None
+            answer, self._undelivered = self._undelivered, None
             assert answer is not None
             return answer
 
     def finish(self, outcome: Outcome) -> bool:
-        """Report one outcome, from outside of the loop that claims; whether it was accepted.
+        """Report one outcome, from outside the loop that claims, and return True if it was accepted.
 
-        What else the answer brings along is for the next :meth:`step` to tell.
+        The next :meth:`step` returns all else that the answer has.
 
         Raises:
             WorkerUnknownError, BackendError: As :meth:`step`.
-            ValidationError: It is held by another process: that from which this one was forked.
+            ValidationError: The claim is held by the process from which this one was forked.
         """
         self._check_process(outcome)
         with self._lock:
             self._exchange((outcome,), 0)
-            answer = self._untold
+            answer = self._undelivered
             assert answer is not None
-            self._untold = answer._replace(refused=[uuid for uuid in answer.refused if uuid != outcome.uuid])
+            self._undelivered = answer._replace(
+                refused=[uuid for uuid in answer.refused if uuid != outcome.uuid]
+            )
             return outcome.uuid not in answer.refused
 
     def _check_process(self, *outcomes: Outcome) -> None:
-        """Not after taking the lock: another thread of the parent may have held that at the fork."""
+        """Raise ValidationError in a forked child. Called before taking the lock: it may have been held at the fork."""
         if os.getpid() != self._pid:
             names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
             what = f"message {names} is held" if names else f"worker {self.worker.id!r} is kept"
@@ -118,31 +124,31 @@ class WorkerSession:
             )
 
     def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
-        """Send what is unanswered, then what is new; the answers are left in `_untold`, also if the second fails."""
-        self._keep(outcomes)
+        """Send what is unanswered, then what is new. Leaves the answers in `_undelivered`, also if the second fails."""
+        self._queue(outcomes)
         if self._unanswered is not None:
             self._send()
-            if not self._kept:
+            if not self._pending:
                 return
-        room = limit if self._untold is None else max(0, limit - len(self._untold.claimed))
-        self._unanswered = tuple(self._kept), room
-        self._kept.clear()
+        room = limit if self._undelivered is None else max(0, limit - len(self._undelivered.claimed))
+        self._unanswered = tuple(self._pending), room
+        self._pending.clear()
         self._send()
 
-    def _keep(self, outcomes: Sequence[Outcome]) -> None:
-        if self._unanswered is None and not self._kept:
-            self._kept.extend(outcomes)
+    def _queue(self, outcomes: Sequence[Outcome]) -> None:
+        if self._unanswered is None and not self._pending:
+            self._pending.extend(outcomes)
             return
-        # After a lost reply its sender may try again, and must then hear what became of the first time.
+        # The caller may retry after a lost reply; send each outcome only once.
         sent = self._unanswered[0] if self._unanswered is not None else ()
-        known = {(type(outcome), outcome.token) for outcome in (*sent, *self._kept)}
-        self._kept += [outcome for outcome in outcomes if (type(outcome), outcome.token) not in known]
+        known = {(type(outcome), outcome.token) for outcome in (*sent, *self._pending)}
+        self._pending += [outcome for outcome in outcomes if (type(outcome), outcome.token) not in known]
 
     def _send(self) -> None:
         assert self._unanswered is not None
         outcomes, limit = self._unanswered
         answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limit)
-        # Held before counted: whoever reads the number first and the tokens then misses no claim of that step.
+        # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1
         self.held.difference_update([outcome.token for outcome in outcomes])
@@ -150,34 +156,33 @@ class WorkerSession:
         for lost in answer.taken_over:
             log.log(
                 logging.WARNING if lost.messages else logging.INFO,
-                "The lease of worker %s has ended, it is lost: the %d messages that it held are ready again, with one "
-                "loss more.",
+                "The lease of worker %s has ended: the %d messages that it held are ready again, with one loss more.",
                 *lost,
             )
-        self._untold = answer if self._untold is None else _joined(self._untold, answer)
+        self._undelivered = answer if self._undelivered is None else _merge(self._undelivered, answer)
 
     def renew(self) -> list[str]:
-        """Extend the lease of all that is held (see :meth:`MessagePort.renew`); the uuids of revoked messages."""
+        """Extend the lease of all claims (see :meth:`MessagePort.renew`), and return the uuids of revoked messages."""
         self._check_process()
         worker, seq = self.worker, self._seq  # in this order: see register()
         return self.backend.messages.renew(worker, seq, tuple(self.held))
 
     def retire(self, outcomes: Sequence[Outcome] = ()) -> list[str]:
-        """Give back all that is held, and be forgotten (see :meth:`MessagePort.retire`)."""
+        """End the worker in the store, and release what it holds (see :meth:`MessagePort.retire`)."""
         self._check_process(*outcomes)
         with self._lock:
             return self.backend.messages.retire(self.worker, outcomes)
 
     def waiter(self) -> Waiter:
-        """A waiter for this worker."""
+        """Return a waiter for this worker."""
         return self.backend.messages.waiter(self.worker)
 
 
 class ReadOnlySession(WorkerSession):
-    """The standing of a worker whose steps another process numbers.
+    """The session of a worker whose steps another process sends.
 
-    It says whose a claim is. A step from here would be numbered anew: the store would take it for a repetition of the
-    worker's own, answer as it did then, and do nothing.
+    It says which worker holds a claim, and refuses to send steps: the store would take a step numbered here for a
+    repetition of one of the worker's own, and do nothing.
     """
 
     def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
@@ -188,7 +193,7 @@ class ReadOnlySession(WorkerSession):
         )
 
 
-def _joined(first: Step, second: Step) -> Step:
+def _merge(first: Step, second: Step) -> Step:
     return Step(
         first.refused + second.refused,
         first.claimed + second.claimed,

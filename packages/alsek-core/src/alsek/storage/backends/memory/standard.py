@@ -6,10 +6,10 @@ object, another process sees nothing of it. Where the promise leaves room, this 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 from typing import ClassVar, NoReturn
 
+from alsek.core.clock import now_ms
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend, Subscription
@@ -21,10 +21,6 @@ from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, Stat
 from alsek.storage.serialization import Serializer
 
 __all__ = ["MemoryBackend"]
-
-
-def _wall_clock() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class MemoryBackend(Backend):
@@ -50,7 +46,7 @@ class MemoryBackend(Backend):
         clock: Callable[[], int] | None = None,
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer)
-        self._store = MemoryStore(clock or _wall_clock)
+        self._store = MemoryStore(clock or now_ms)
         self._messages = MemoryMessages(self._store)
         self._results = MemoryResults(self._store)
         self._statuses = MemoryStatuses(self._store)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from alsek.core.bounds import check_number
+from alsek.core.clock import wall_clock_ms
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
@@ -15,7 +16,7 @@ from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, Stat
 from alsek.storage.backends.sqlite import channels as spooling
 from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
-from alsek.storage.backends.sqlite.database.database import Database, wall_clock
+from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
@@ -68,7 +69,7 @@ class SQLiteBackend(Backend):
         self._synchronous: Synchronous = synchronous
         self._clock = clock
         self._timeout = timeout
-        self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock)
+        self._database = Database(self._path, namespace, synchronous, timeout, clock or wall_clock_ms)
         self._messages = SQLiteMessages(self._database)
         self._results = SQLiteResults(self._database)
         self._statuses = SQLiteStatuses(self._database)

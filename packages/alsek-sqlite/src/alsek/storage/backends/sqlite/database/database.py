@@ -32,11 +32,6 @@ T = TypeVar("T")
 _LOOK_EVERY: Final = 1.0
 
 
-def wall_clock() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class Database:
     """A namespace of one file.
 

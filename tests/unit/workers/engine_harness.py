@@ -16,8 +16,9 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
+from alsek.storage.backends.kinds import SuspectPolicy
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Step, SuspectPolicy, Worker
+from alsek.storage.backends.records import Step, Worker
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.fakes import PATIENCE
 

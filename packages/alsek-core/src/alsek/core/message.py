@@ -12,9 +12,7 @@ from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
 from alsek.core.message_fields import (
     FIELDS,
-    MECHANISMS,
     OWN_FIELDS,
-    WISHES,
     check_call,
     check_fields,
     timestamp,
@@ -42,6 +40,7 @@ from alsek.exceptions import (
     TaskTimeoutError,
     ValidationError,
 )
+from alsek.storage.backends.kinds import POOL_KINDS, WISHES
 from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
@@ -185,7 +184,7 @@ class Message:
             and ttl is None
             and retry_delay is None
             and self.mechanism_wish in WISHES
-            and self.mechanism in MECHANISMS
+            and self.mechanism in POOL_KINDS
         ):
             check_fields(self)
 

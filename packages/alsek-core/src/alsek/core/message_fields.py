@@ -10,6 +10,7 @@ from alsek.core.clock import from_text
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.kinds import POOL_KINDS, WISHES
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
@@ -50,10 +51,6 @@ FIELDS: Final = tuple(DEFAULTS)
 #: The fields of a message without the callbacks that follow it.
 OWN_FIELDS: Final = tuple(name for name in FIELDS if name != "callback_message_data")
 
-# Tuples, not sets: a value that is not hashable can be looked for in them.
-MECHANISMS = ("thread", "process")
-WISHES = ("any", "thread", "process")
-
 
 def check_call(message: Message, args: Any) -> None:
     """Check that the positional arguments are a list or tuple, and the keyword arguments a dict with str keys.
@@ -83,7 +80,7 @@ def check_fields(message: Message) -> None:
         check_number(name, getattr(message, name), least, message.summary)
     for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
         check_number(name, getattr(message, name), least, message.summary, optional=True)
-    if message.mechanism_wish not in WISHES or message.mechanism not in MECHANISMS:
+    if message.mechanism_wish not in WISHES or message.mechanism not in POOL_KINDS:
         raise ValidationError(
             f"mechanism={shown(message.mechanism)}, mechanism_wish={shown(message.mechanism_wish)} of "
             f"{message.summary}: "

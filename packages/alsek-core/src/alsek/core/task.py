@@ -29,6 +29,7 @@ from alsek.exceptions import (
     TaskDefinitionError,
     ValidationError,
 )
+from alsek.storage.backends.kinds import WISHES
 from alsek.storage.result import ResultStore
 from alsek.types import Mechanism, Wish
 
@@ -125,7 +126,7 @@ class Task(Producer, Generic[P, R]):
                 raise ValidationError(
                     f"task {self.name!r}: {what}={shown(value)}: must be None or a {kind.__name__}"
                 )
-        if self.mechanism_wish not in ("any", "thread", "process"):
+        if self.mechanism_wish not in WISHES:
             raise ValidationError(
                 f"task {self.name!r}: mechanism={shown(self.mechanism_wish)}: must be 'thread', 'process' or None"
             )

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from enum import IntEnum
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
+from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
 from alsek.storage.backends.states import MessageState, UuidState
 from alsek.types import Wish
 
@@ -81,8 +82,6 @@ class Added(NamedTuple):
 #: The answer to each submission that is accepted, so that no object is made for it.
 ACCEPTED: Final = Added(True)
 
-SuspectPolicy: TypeAlias = Literal["alone", "freely", "only"]
-
 
 class Worker(NamedTuple):
     """Who claims, and what it may be given.
@@ -102,7 +101,7 @@ class Worker(NamedTuple):
     """
 
     id: str
-    kind: Wish
+    kind: WorkerKind
     queues: tuple[str, ...] | None
     lease: int
     dlq_ttl: int

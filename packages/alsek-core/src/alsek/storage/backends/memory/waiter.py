@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.storage.backends.kinds import POOL_KINDS, WorkerKind
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
-from alsek.types import Wish
 
-_KINDS: tuple[Wish, ...] = ("thread", "process", "any")
+_KINDS: Final[tuple[WorkerKind, ...]] = (*POOL_KINDS, "any")
 
 
 class Sleepers:
@@ -69,7 +70,7 @@ class Sleepers:
             if waiter in self._armed:
                 self._armed.remove(waiter)
 
-    def _any_can_use(self, waiters: list[MemoryWaiter], kind: Wish, lane: Lane) -> bool:
+    def _any_can_use(self, waiters: list[MemoryWaiter], kind: WorkerKind, lane: Lane) -> bool:
         return any(w.worker.kind == kind and self._can_use(lane, w.worker) for w in waiters)
 
     def _wake(self, waiter: MemoryWaiter) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from alsek.storage.backends.kinds import WISHES, WISHES_OF
+
 #: The number of each wish in the schema.
-WISHES: Final[dict[str, int]] = {"any": 0, "thread": 1, "process": 2}
+WISH_NUMBERS: Final = {wish: number for number, wish in enumerate(WISHES)}
 
-#: The lanes of a queue (see schema.sql) that each kind of worker may take from, suspects aside.
-PLAIN_LANES: Final[dict[str, tuple[int, ...]]] = {"any": (0, 2, 4), "thread": (0, 2), "process": (0, 4)}
+#: The numbers of the lanes (wish * 2 + suspect, see schema.sql) from which each kind of worker may take messages that
+#: are no suspects.
+PLAIN_LANES: Final = {
+    kind: tuple(WISH_NUMBERS[wish] * 2 for wish in wishes) for kind, wishes in WISHES_OF.items()
+}
 
-#: Those of the suspects.
+#: Those from which it may take suspects.
 SUSPECT_LANES: Final = {kind: tuple(lane + 1 for lane in lanes) for kind, lanes in PLAIN_LANES.items()}
 
 

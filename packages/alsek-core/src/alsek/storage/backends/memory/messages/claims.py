@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from alsek.storage.backends.header import READABLE_VERSIONS
+from alsek.storage.backends.kinds import SUSPECT_RULES, WISHES_OF
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -18,13 +19,14 @@ def may_take(worker: Worker, lane: Lane, holding: Collection[StoredMessage]) -> 
     """Return True if a worker that holds these messages may take one of this lane now."""
     if worker.queues is not None and lane.queue not in worker.queues:
         return False
-    if worker.kind != "any" and lane.wish not in ("any", worker.kind):
+    if lane.wish not in WISHES_OF[worker.kind]:
         return False
-    if worker.suspects == "freely":
+    rule = SUSPECT_RULES[worker.suspects]
+    if rule.freely:
         return True
     if any(message.suspect for message in holding):
         return False
-    return not holding if lane.suspect else worker.suspects == "alone"
+    return not holding if lane.suspect else rule.plain
 
 
 def claimable(table: MessageTable, worker: Worker) -> Iterator[StoredMessage]:

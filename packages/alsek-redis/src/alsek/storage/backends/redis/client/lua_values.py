@@ -11,6 +11,7 @@ from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
+from alsek.storage.backends.kinds import WISH_LETTERS, WISHES_OF
 from alsek.storage.backends.records import REPLAYED, TaskStatus
 
 #: A larger result is not published with its note: whoever waits for it reads it.
@@ -27,7 +28,7 @@ _PATTERNS: Final = {
     Kind.NUMBER: "%d+",
     Kind.DURATION: "%-?%d+",
     Kind.FLAG: "[01]",
-    Kind.WISH: "[atp]",
+    Kind.WISH: f"[{''.join(WISH_LETTERS.values())}]",
     Kind.WORD: "[^|;]*",
     Kind.NAME: r"[^\n]+",
 }
@@ -77,6 +78,17 @@ def _new_header() -> str:
     return _formatted(values)
 
 
+def _wishes_of(kind: str) -> str:
+    """The Lua expression for the letters of the wishes that a worker of this kind may take."""
+    tables = {
+        of: "{ " + ", ".join(f"'{WISH_LETTERS[wish]}'" for wish in wishes) + " }"
+        for of, wishes in WISHES_OF.items()
+    }
+    *_, last = tables.values()
+    choices = [f"{kind} == '{of}' and {table}" for of, table in list(tables.items())[:-1]]
+    return " or ".join([*choices, last])
+
+
 VALUES: Final[Mapping[str, str]] = {
     "readable_versions": f"'^{_VERSIONS}|'",
     "unreadable": "'" + unreadable("' .. version .. '") + "'",
@@ -92,6 +104,7 @@ VALUES: Final[Mapping[str, str]] = {
     "remembered": str(REMEMBERED_MS),
     "promotion_batch": str(PROMOTION_BATCH),
     "max_published_result": str(MAX_PUBLISHED_RESULT),
+    "wishes_of_worker": _wishes_of("ARGV[3]"),
     "replayed": f"'{REPLAYED}'",
     **{status.name: str(int(status)) for status in TaskStatus},
 }

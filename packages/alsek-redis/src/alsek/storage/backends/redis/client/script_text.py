@@ -90,7 +90,7 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     text = with_values(_FOLDER.joinpath(f"{name}.lua").read_text("utf-8"))
     flags = _FLAGS.search(text)
     always, rarely = fragments(text)
-    often, seldom = "".join(map(_fragment, always)), _seldom("".join(map(_fragment, rarely)))
+    often, seldom = "".join(map(fragment_text, always)), _seldom("".join(map(fragment_text, rarely)))
     head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
     parts = "".join((clock, "\n", often, seldom, text))
     body = "".join((head, _rights(parts), parts))
@@ -124,7 +124,7 @@ def fragments(text: str) -> tuple[list[str], list[str]]:
     always = _in_order([_BASE, *_listed(_NEEDS, text)])
     asked = _listed(_RARELY, text)
     for name in always:
-        asked += _listed(_RARELY, _fragment(name))
+        asked += _listed(_RARELY, fragment_text(name))
     return always, [name for name in _in_order(asked) if name not in always]
 
 
@@ -137,7 +137,7 @@ def _in_order(names: Sequence[str]) -> list[str]:
             raise ValueError(f"fragments need each other: {' -> '.join((*path, name))}")
         if name in found:
             return
-        for needed in _listed(_NEEDS, _fragment(name)):
+        for needed in _listed(_NEEDS, fragment_text(name)):
             visit(needed, (*path, name))
         found.append(name)
 
@@ -152,7 +152,8 @@ def _listed(which: re.Pattern[str], text: str) -> list[str]:
 
 
 @cache
-def _fragment(name: str) -> str:
+def fragment_text(name: str) -> str:
+    """The text of a fragment, with its values."""
     return with_values(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8"))
 
 

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, Final, cast
 
 from alsek.storage.backends.header import LINE, step_changes, submission_tail, tail_values
+from alsek.storage.backends.kinds import WISH_LETTERS
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -25,10 +26,10 @@ from alsek.storage.backends.records import (
 )
 from alsek.storage.backends.states import MessageState, UuidState
 
-_WISH: Final = {"any": b"a", "thread": b"t", "process": b"p"}
+_WISH: Final = {wish: letter.encode() for wish, letter in WISH_LETTERS.items()}
 
-#: The same in capitals, of a message whose uuid may have been used before: so the others pay no byte for it.
-_WISH_NAMED: Final = {"any": b"A", "thread": b"T", "process": b"P"}
+#: The same in capitals, for a message whose uuid may have been used before: so the others pay no byte for it.
+_WISH_NAMED: Final = {wish: letter.upper() for wish, letter in _WISH.items()}
 
 #: The fields of a record's line, the version before them.
 _LINE: Final = ("version", *(field.name for field in LINE))

@@ -12,7 +12,7 @@ from alsek.storage.backends.records import ACCEPTED, Added, Submission, TaskStat
 from alsek.storage.backends.sqlite.database.expiry import BUCKET
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import WISHES, Lane
+from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
 from alsek.storage.backends.sqlite.messages.transitions import STATE, wake_for_due
 from alsek.storage.backends.states import MessageState
 
@@ -76,7 +76,7 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
         )
     now = tx.now
     due = now + delay if delay > 0 else None
-    code = WISHES[wish]
+    code = WISH_NUMBERS[wish]
     bucket = now // BUCKET
     row = (
         uuid,

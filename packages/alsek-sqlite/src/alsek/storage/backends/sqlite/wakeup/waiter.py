@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.lanes import WISHES
+from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier, ring
 from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, NO_ALARM, WakeupRegistry
 
@@ -88,7 +88,7 @@ class SQLiteWaiter(Waiter):
         board.describe_sleeper(
             self._slot,
             notifier.namespace,
-            WISHES[worker.kind],
+            WISH_NUMBERS[worker.kind],
             None if worker.queues is None else [notifier.mark(name) for name in worker.queues],
             prospect.lanes,
             NO_ALARM if prospect.alarm is None else prospect.alarm,

@@ -3,8 +3,7 @@
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
 -- Needs: effects wakeups
 -- Rarely: ready_set_order
-local WISHES = { 'a', string.sub(ARGV[3], 1, 1) }
-if ARGV[3] == 'any' then WISHES = { 'a', 't', 'p' } end
+local WISHES = @wishes_of_worker@
 local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
 local CLASSES = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }

@@ -1,0 +1,63 @@
+"""Which worker may take which message is declared once; what stores keep of it does not change."""
+
+from __future__ import annotations
+
+import pytest
+
+from alsek.storage.backends.kinds import (
+    POOL_KINDS,
+    POOL_KINDS_OF,
+    SUSPECT_RULES,
+    WISH_LETTERS,
+    WISHES,
+    WISHES_OF,
+)
+from alsek.storage.backends.redis.client.script_text import fragment_text
+from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES, WISH_NUMBERS
+
+lupa = pytest.importorskip("lupa.lua51")
+
+
+def test_what_stores_keep() -> None:
+    """The numbers and letters of the kinds of version 0.1.0 stay: they stand in files and on servers."""
+    assert [WISH_NUMBERS[wish] for wish in ("any", "thread", "process")] == [0, 1, 2]
+    assert [WISH_LETTERS[wish] for wish in ("any", "thread", "process")] == ["a", "t", "p"]
+    assert len(set(WISH_LETTERS.values())) == len(WISHES)
+
+
+@pytest.mark.parametrize("kind", WISHES_OF)
+def test_lanes(kind: str) -> None:
+    """A worker takes from the lanes of its wishes; each lane of suspects is next to that of the others."""
+    assert PLAIN_LANES[kind] == tuple(2 * WISHES.index(wish) for wish in WISHES_OF[kind])  # type: ignore[index]
+    assert SUSPECT_LANES[kind] == tuple(lane + 1 for lane in PLAIN_LANES[kind])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_whom_a_wish_wakes(wish: str) -> None:
+    """The kinds of pools that may take a wish are those whose wishes it is among."""
+    assert POOL_KINDS_OF[wish] == tuple(kind for kind in POOL_KINDS if wish in WISHES_OF[kind])  # type: ignore[index]
+
+
+def _lua(name: str, *before: str) -> str:
+    """A fragment of the scripts, as the loader makes it."""
+    fragment = fragment_text(name)
+    return "\n".join(["local P = ''", "local broken = {}", *before, fragment])
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_token_lists_in_lua(wish: str) -> None:
+    """The script leaves a token for each kind of pool that may take the message, of the queue and of all queues."""
+    lists = lupa.LuaRuntime().execute(_lua("wakeups") + f"\nreturn token_lists('{WISH_LETTERS[wish]}', 'q')")  # type: ignore[index]
+    expected = [name for kind in POOL_KINDS_OF[wish] for name in (f"wake:{kind}:q", f"wakes:{kind}")]  # type: ignore[index]
+    assert list(lists.values()) == expected
+
+
+@pytest.mark.parametrize("policy", SUSPECT_RULES)
+@pytest.mark.parametrize("kind", WISHES_OF)
+def test_ready_sets_in_lua(kind: str, policy: str) -> None:
+    """The script looks at the ready sets of the worker's wishes, and at those of suspects only if it may."""
+    arguments = f"local ARGV = {{ '', 'w', '{kind}', '0', '0', '{policy}', '-1' }}"
+    wishes, classes = lupa.LuaRuntime().execute(_lua("ready_sets", arguments) + "\nreturn WISHES, CLASSES")
+    assert list(wishes.values()) == [WISH_LETTERS[wish] for wish in WISHES_OF[kind]]  # type: ignore[index]
+    rule = SUSPECT_RULES[policy]  # type: ignore[index]
+    assert list(classes.values()) == ["ready:"] * rule.plain + ["suspects:"] * rule.freely

@@ -98,7 +98,9 @@ def _work(case: str, where: str, messages: int) -> None:
 
 def _execute(task: Any, messages: int) -> None:
     from alsek.core.execution.session import WorkerSession
+    from alsek.core.wakeup_pipe import WakeupPipe
     from alsek.core.worker.engine.engine import Engine
+    from alsek.core.worker.engine.options import EngineOptions
     from alsek.core.worker.group.group import ThreadWorkerGroup, new_shared_state
     from alsek.core.worker.thread import ThreadWorkerPool
 
@@ -109,8 +111,8 @@ def _execute(task: Any, messages: int) -> None:
     session.register()
     state.set_worker(session.worker.id)
     executor = group._make_executor()
-    control, _ = os.pipe()
-    Engine(session, executor, state, pool._options, control, lambda: None, most_tasks=messages).run()
+    options = EngineOptions(max_tasks=messages)
+    Engine(session, executor, state, options, WakeupPipe(), lambda: None).run()
     executor.shut_down()
 
 

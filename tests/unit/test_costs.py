@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import sqlite3
@@ -19,8 +18,10 @@ from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
 from alsek.core.status import StatusTracker
 from alsek.core.task import AnyTask, task
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine import engine as engine_module
 from alsek.core.worker.engine.engine import Engine
+from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.process_executor import dispatcher, process_watch
 from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED, PrefetchLimit
 from alsek.storage.backends.records import Submission, Succeeded, Worker
@@ -132,8 +133,8 @@ def test_reused_processes_take_few_round_trips(
         session.register()
         harness.state.set_worker(session.worker.id)
         harness.state.limit = 2 * (1 + MOST_PREFETCHED)
-        control, signal_ = os.pipe()
-        engine = Engine(session, harness.executor, harness.state, harness.pool, control, lambda: None)
+        control = WakeupPipe()
+        engine = Engine(session, harness.executor, harness.state, EngineOptions(), control, lambda: None)
         before = _calls(server)
         ended = threading.Thread(target=engine.run)
         ended.start()
@@ -141,10 +142,9 @@ def test_reused_processes_take_few_round_trips(
             select.select([], [], [], 0.05)
         spent = _spent(before, _calls(server))
         engine.drain()
-        os.write(signal_, b"x")
+        control.notify()
         ended.join()
-        os.close(control)
-        os.close(signal_)
+        control.close()
     finally:
         harness.close()
     assert backend.count("queues:alsek_queue") == 0
@@ -310,8 +310,8 @@ def test_an_idle_worker_sends_less_than_two_commands_a_second(
     running = Running(backend, noop, size=N_THREADS)  # type: ignore[arg-type]
     hours = _Hours(running.engine.drain, 60_000)
     poll = type("Poll", (), {"register": hours.register, "poll": staticmethod(hours.sleep)})
-    select_ = type("Select", (), {"poll": poll, "POLLIN": select.POLLIN})
-    monkeypatch.setattr(engine_module, "select", select_)
+    monkeypatch.setattr(running.engine._sleeper, "_make_poll", poll)
+    monkeypatch.setattr(running.engine._sleeper, "_clock", hours.monotonic_ms)
     monkeypatch.setattr(engine_module, "monotonic_ms", hours.monotonic_ms)
     before = _calls(server)
     running.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
 from alsek.core.task import AnyTask
+from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.engine import Engine
-from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
@@ -72,7 +72,7 @@ class Running:
         self.backend = backend
         self.broker = Broker(backend)
         self.named = {task.name: task for task in tasks}
-        self.options = PoolOptions(tasks=self.named, broker=self.broker, slot_wait_interval=200)
+        options = EngineOptions(dlq_ttl=self.broker.dlq_ttl, slot_wait_interval=200, **settings)
         self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
         self.session.register()
         self.state = SharedState(4 * size + 16)
@@ -80,10 +80,10 @@ class Running:
         self.state.set_worker(self.session.worker.id)
         self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, patient)
         self.session.executor = self.executor
-        self._control, self._signal = os.pipe()
-        self.told = 0
+        self._control = WakeupPipe()
+        self.notified = 0
         self.engine = CountingEngine(
-            self.session, self.executor, self.state, self.options, self._control, self._tell, **settings
+            self.session, self.executor, self.state, options, self._control, self._notify
         )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -93,8 +93,8 @@ class Running:
         self._thread.start()
         return self
 
-    def _tell(self) -> None:
-        self.told += 1
+    def _notify(self) -> None:
+        self.notified += 1
 
     def _run(self) -> None:
         try:
@@ -110,7 +110,7 @@ class Running:
     def drain(self) -> None:
         """As a SIGTERM would."""
         self.engine.drain()
-        os.write(self._signal, b"x")
+        self._control.notify()
 
     def ended(self) -> None:
         """Wait for the engine's end; it must be a good one."""
@@ -118,8 +118,7 @@ class Running:
         if self._thread.is_alive():
             pytest.fail("the engine does not end")
         self.executor.shut_down()
-        os.close(self._control)
-        os.close(self._signal)
+        self._control.close()
         if self.error is not None:
             raise self.error
 

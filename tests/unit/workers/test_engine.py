@@ -202,7 +202,7 @@ def test_a_waiter_that_fails_costs_no_task_its_life(backend: LossyBackend, runs:
 def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The outcome of the old id is dropped, its message runs again, and the shared state has only the new id."""
     # Asking renews the lease, by a timer of real time: here nobody renews.
-    monkeypatch.setattr("alsek.core.worker.engine.engine._ASK_ABOUT_REVOKED", 10**9)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._CHECK_REVOKED_EVERY_MS", 10**9)
     clock = Clock()
     backend = LossyBackend(clock)
     runs = Runs(Broker(backend))
@@ -242,12 +242,12 @@ def test_what_is_claimed_ahead_is_bounded(backend: LossyBackend, runs: Runs) -> 
 def test_most_tasks_are_kept_to(backend: LossyBackend, runs: Runs) -> None:
     """After so many starts it drains by itself, has told so in the shared state, and leaves the rest."""
     submit(runs.note, 12)
-    running = Running(backend, runs.note, size=4, most_tasks=7).start()
+    running = Running(backend, runs.note, size=4, max_tasks=7).start()
     running.ended()
     assert sum(runs.of.values()) == 7
     assert running.left == 5
     assert running.state.draining == 1
-    assert running.told
+    assert running.notified
 
 
 def test_draining_takes_no_more_and_finishes_what_runs(backend: LossyBackend, runs: Runs) -> None:
@@ -265,9 +265,9 @@ def test_draining_takes_no_more_and_finishes_what_runs(backend: LossyBackend, ru
 
 
 def test_a_group_too_large_drains(backend: LossyBackend, runs: Runs) -> None:
-    """`over_limit` is asked about once a second under load, and ends it."""
-    running = Running(backend, runs.note, over_limit=lambda: True).start()
-    running.engine._checked_at = 0
+    """`is_too_large` is called about once a second under load, and makes it drain."""
+    running = Running(backend, runs.note, is_too_large=lambda: True).start()
+    running.engine._policy._size_checked_at = 0
     submit(runs.note, 1)
     running.ended()
 
@@ -298,9 +298,9 @@ def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBacken
     submit(runs.hold, 1, first=10)
     runs.wait_for(1)
     eventually(lambda: running.state.suspects)
-    told, steps, sleeps = running.told, running.engine.steps, running.engine.sleeps
+    told, steps, sleeps = running.notified, running.engine.steps, running.engine.sleeps
     time.sleep(0.4)
-    assert running.told == told
+    assert running.notified == told
     assert running.engine.steps - steps <= 4
     assert running.engine.sleeps - sleeps <= 8
     runs.go_on.set()
@@ -315,7 +315,7 @@ def test_a_full_engine_hears_that_more_waits(backend: LossyBackend, runs: Runs) 
     runs.wait_for(2)
     assert running.state.saturated_since == 0
     submit(runs.hold, 1, first=5)
-    eventually(lambda: running.state.saturated_since and running.told)
+    eventually(lambda: running.state.saturated_since and running.notified)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -330,7 +330,7 @@ def test_a_full_engine_sees_that_another_worker_is_lost(backend: LossyBackend, r
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
     assert running.state.saturated_since == 0
-    eventually(lambda: running.state.saturated_since and running.told)
+    eventually(lambda: running.state.saturated_since and running.notified)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -342,7 +342,7 @@ def test_a_full_engine_sees_that_a_message_is_due(backend: LossyBackend, runs: R
     submit(runs.hold, 1, first=5, delay=400)
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
-    eventually(lambda: running.state.saturated_since and running.told)
+    eventually(lambda: running.state.saturated_since and running.notified)
     runs.go_on.set()
     eventually(lambda: running.left == 0)
     running.stop()
@@ -377,7 +377,7 @@ def test_an_idle_engine_sleeps(backend: LossyBackend, runs: Runs) -> None:
 
 def test_looking_is_no_work(backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that looks at the store and finds nothing has been idle all the while; one message ends that."""
-    monkeypatch.setattr("alsek.core.worker.engine.engine._LOOK_EVERY", 20)
+    monkeypatch.setattr("alsek.core.worker.engine.claim_policy.LOOK_EVERY_MS", 20)
     running = Running(backend, runs.note).start()
     eventually(lambda: running.state.idle_since)
     since, steps = running.state.idle_since, running.engine.steps

@@ -1,24 +1,22 @@
 """The loop of a worker: claim what can be started, run it, report what has finished.
 
-Everything that has finished since the last trip to the store travels with the next claim, in one step. Under load the
-trips are therefore few and full; an idle engine sleeps on file descriptors until the store, a finished task, a due
-message, a deadline or its supervisor wakes it. It never claims more than its executor
-takes: what can be started at once; while tasks are short, some milliseconds' worth ahead.
+All outcomes since the last trip to the store travel with the next claim, in one step. Under load the trips are
+therefore few and full. An idle engine sleeps on file descriptors until the store, a finished task, a due message, a
+deadline or the supervisor wakes it. It claims no more than the executor takes (see
+:mod:`~alsek.core.worker.engine.capacity`).
 
 ::
 
-        ┌────────────► collect what has finished
-        │                     │ nothing, and nothing to claim          something
-        │                     ▼                                            ▼
-        │   sleep on: the store's waiter, the executor,         step: report outcomes, claim
-        │   the next due message, the next deadline, signals               │
-        └─────────────────────┴─────────────── start what was claimed ◄────┘
+        ┌────────────► collect the finished jobs
+        │                     │ none, and nothing to claim          some
+        │                     ▼                                       ▼
+        │   sleep on: the store's waiter, the executor,    step: report outcomes, claim
+        │   the next due message, the next deadline, signals          │
+        └─────────────────────┴─────────────── start the claimed jobs ◄┘
 """
 
 from __future__ import annotations
 
-import os
-import select
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -26,12 +24,14 @@ from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
+from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.core.worker.engine.claim_policy import ClaimPolicy
 from alsek.core.worker.engine.executor import Executor, Job
+from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
-from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.engine.sleep import Sleep
 from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
-from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Released, Step
 
 log = guarded_logger(__name__)
@@ -40,27 +40,20 @@ J = TypeVar("J", bound=Job)
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 100, 5_000
 
-#: An idle engine looks at least this often (ms), whatever it hears: nobody tells of a worker whose lease has ended, and
-#: what such a worker held must not wait for long. Less than one command a second.
-_LOOK_EVERY = 1_500
-
-#: While something runs, the store is asked this often (ms) whether it was revoked.
-_ASK_ABOUT_REVOKED = 900
+#: While messages run, the store is asked this often which of them were revoked.
+_CHECK_REVOKED_EVERY_MS = 900
 
 
 class Engine(Generic[J]):
     """Serves one worker id, in the thread that calls :meth:`run`.
 
     Args:
-        session: The worker's standing with the store.
+        session: The worker's session with the store.
         executor: Runs the jobs.
-        state: What the supervisor sees.
-        options: The pool's.
-        control: A file descriptor that becomes readable when a signal has arrived.
-        tell: Makes the supervisor look at the shared state.
-        most_tasks: Drain after starting this many; None for no limit.
-        over_limit: Asked about once a second whether the process has grown too large.
-        suspects_only: Drain when no suspects are left.
+        state: Shared with the supervisor.
+        options: Settings.
+        control: Becomes readable when a signal has arrived.
+        notify_supervisor: Makes the supervisor read the shared state.
     """
 
     def __init__(
@@ -68,124 +61,94 @@ class Engine(Generic[J]):
         session: WorkerSession,
         executor: Executor[J],
         state: SharedState,
-        options: PoolOptions,
-        control: int,
-        tell: Callable[[], None],
-        *,
-        most_tasks: int | None = None,
-        over_limit: Callable[[], bool] = lambda: False,
-        suspects_only: bool = False,
+        options: EngineOptions,
+        control: WakeupPipe,
+        notify_supervisor: Callable[[], None],
     ) -> None:
-        self.draining = False
         self._session = session
         self._executor = executor
         self._state = state
         self._options = options
-        self._control = control
-        self._tell = tell
-        self._most_tasks = most_tasks
-        self._over_limit = over_limit
-        self._suspects_only = suspects_only
-        self._started = 0
-        self._checked_at = monotonic_ms()
-        self._worth_claiming = True
-        # Full, but news has come: whether messages wait is for the supervisor to know.
-        self._worth_looking = False
-        self._look_at = 0
-        self._stepped_at = 0
-        self._due_at: int | None = None
+        self._notify_supervisor = notify_supervisor
+        self._policy = ClaimPolicy(executor, state, options)
+        self._sleeper = Sleep(session, executor, state, self._policy, control)
+        self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
+        self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
         self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         self._resume_at = 0
-        self._unreported: list[J] = []  # finished, and not given to the session yet
-        self._underway: list[J] = []  # given to it, and not answered yet
-        self._waiter: Waiter | None = None
-        self._ask_at = 0
-        self._alone = False  # what runs is a suspect
+        self._check_revoked_at = 0
 
     def drain(self) -> None:
-        """Take no more; :meth:`run` returns when all that runs has finished. May be called by a signal handler."""
-        self.draining = True
+        """Claim no more; :meth:`run` returns when all jobs have finished. May be called by a signal handler."""
+        self._policy.draining = True
 
     def run(self) -> None:
-        """Serve until drained. All outcomes have been reported, or can't be, when it returns."""
+        """Serve until drained. When it returns, all outcomes have been reported, or can't be."""
+        policy, state = self._policy, self._state
         try:
-            while not self._done():
-                if self.draining and not self._state.draining:
-                    self._state.draining = 1
-                    self._tell()  # what runs may take long: another group is needed meanwhile
+            while not (policy.draining and self._done()):
+                if policy.draining and not state.draining:
+                    state.draining = 1
+                    self._notify_supervisor()  # what runs may take long: another group is needed meanwhile
                 self._executor.enforce_deadlines()
-                self._hear_of_revoked()
+                now = monotonic_ms()
+                if now >= self._check_revoked_at and now >= self._resume_at:
+                    self._check_revoked(now)
                 self._collect()
-                if self._may_step():
+                if self._may_step(now):
                     self._step()
                 else:
-                    self._sleep_guarded()
+                    self._sleep()
         finally:
-            self._close_waiter()
+            self._sleeper.close_waiter()
 
     def _done(self) -> bool:
-        return self.draining and not self._executor.in_flight and not self._unreported and not self._underway
-
-    # ── claiming and reporting ─────────────────────────────────────────────────────────────────
+        return not self._executor.in_flight and not self._finished and not self._in_step
 
     def _collect(self) -> None:
         current = self._session.worker.id
         for job in self._executor.collect():
             if job.claimed.suspect:
-                self._alone = False
+                self._policy.runs_suspect = False
             if job.worker_id == current:
                 if job.outcome is not None:
-                    job.outcome = validate_outcome(job.outcome, self._options.broker.dlq_ttl)
-                self._unreported.append(job)
+                    job.outcome = validate_outcome(job.outcome, self._options.dlq_ttl)
+                self._finished.append(job)
             else:
-                self._executor.on_outcome(job, False)
-                self._state.remove_claim(job.entry)
+                self._drop(job)
                 log.error(
                     "The outcome of message %s comes after the lease of its claim: it is dropped.",
                     job.claimed.uuid,
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
 
-    @property
-    def _room(self) -> int:
-        """How many messages may be claimed now."""
-        if self.draining or self._alone or not self._worth_claiming:
-            return 0
-        room = min(self._balance + self._executor.prefetch, self._state.free_entries)
-        if self._most_tasks is not None:
-            room = min(room, self._most_tasks - self._started)
-        return max(0, room)
+    def _drop(self, job: J) -> None:
+        """Forget a job whose outcome the store would refuse."""
+        self._executor.on_outcome(job, False)
+        self._state.remove_claim(job.entry)
 
-    @property
-    def _free(self) -> int:
-        """How many messages could be started now. Beside a suspect, none: the store would give none either."""
-        return 0 if self._alone else max(0, self._balance)
-
-    @property
-    def _balance(self) -> int:
-        """As `_free`; less than none if some were claimed ahead."""
-        return min(self._executor.free_slots, self._state.limit - self._executor.in_flight)
-
-    def _may_step(self) -> bool:
-        if monotonic_ms() < self._resume_at:
+    def _may_step(self, now: int) -> bool:
+        if now < self._resume_at:
             return False
-        return bool(self._unreported) or self._session.unanswered or self._room > 0 or self._worth_looking
+        return (
+            bool(self._finished)
+            or self._session.unanswered
+            or self._policy.should_look
+            or self._policy.limit > 0
+        )
 
     def _step(self) -> None:
-        # Each outcome is given to the session once: it keeps what the store has not answered yet.
-        outcomes = [job.outcome for job in self._unreported if job.outcome is not None]
-        self._underway += self._unreported
-        self._unreported = []
-        # A trip that reports claims as well, whether or not anything is known to wait: that costs nothing.
-        self._worth_claiming = True
-        self._worth_looking = False
-        self._stepped_at = monotonic_ms()
-        limit = self._room
-        self._state.in_store_since = monotonic_ms()
+        # Each outcome is given to the session once: the session keeps what the store has not answered to.
+        outcomes = [job.outcome for job in self._finished if job.outcome is not None]
+        self._in_step += self._finished
+        self._finished = []
+        now = monotonic_ms()
+        limit = self._policy.before_step(now)
+        self._state.in_store_since = now
         try:
             step = self._session.step(outcomes, limit)
         except WorkerUnknownError:
-            self._start_over()
+            self._register_again()
             return
         except BackendError as error:
             self._back_off(error)
@@ -196,13 +159,15 @@ class Engine(Generic[J]):
             log.info("The store answers again.")
             self._pauses.reset()
             self._resume_at = 0
-        reported, self._underway = self._underway, []
+        reported, self._in_step = self._in_step, []
         self._settle(reported, step)
         self._start(step)
-        self._look_ahead(step, limit)
+        now = monotonic_ms()
+        self._policy.after_step(step, limit, now)
+        self._report_state(step, now)
 
     def _settle(self, reported: list[J], step: Step) -> None:
-        """What the store said of the outcomes."""
+        """Tell the executor which outcomes the store has accepted, and log the rest of its answer."""
         refused = frozenset(step.refused)
         for job in reported:
             accepted = job.claimed.uuid not in refused
@@ -213,67 +178,57 @@ class Engine(Generic[J]):
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
             self._executor.on_outcome(job, accepted)
-            self._state.remove_claim(
-                job.entry
-            )  # after that: what still tells a tracker stays in the shared state
+            # After that: a job that has yet to tell a tracker keeps its entry.
+            self._state.remove_claim(job.entry)
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
             log.error("%s", corrupt.sentence)
 
     def _start(self, step: Step) -> None:
+        """Start the claimed messages."""
+        policy, state = self._policy, self._state
         jobs = [
-            self._executor.job(claimed, self._state.add_claim(claimed.token), self._session)
+            self._executor.job(claimed, state.add_claim(claimed.token), self._session)
             for claimed in step.claimed
         ]
-        self._state.set_seq(self._session.seq)
-        alone = self._session.worker.suspects != "freely"
-        if jobs:
-            self._state.idle_since = 0
-        if self.draining:
-            # Of a step whose answer came late: it had been sent before the signal.
+        state.set_seq(self._session.seq)
+        if not jobs:
+            return
+        state.idle_since = 0
+        if policy.draining:
+            # The step was sent before the signal, and its answer came after it.
             for job in jobs:
                 job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
-            self._unreported += jobs
+            self._finished += jobs
             return
+        suspects_alone = self._session.worker.suspects != "freely"
         for job in jobs:
-            self._alone = self._alone or (alone and job.claimed.suspect)
+            if suspects_alone and job.claimed.suspect:
+                policy.runs_suspect = True
             self._executor.start(job)
-        self._started += len(jobs)
+        policy.started += len(jobs)
 
-    def _look_ahead(self, step: Step, limit: int) -> None:
-        """When the next claim may be worth it."""
-        now = monotonic_ms()
-        self._worth_claiming = step.waiting and len(step.claimed) >= limit
-        self._due_at = None if step.next_due is None else now + max(1, step.next_due)
-        full = self._free == 0
-        if not (full and step.waiting):
-            self._state.saturated_since = 0
-        elif not self._state.saturated_since:
-            self._state.saturated_since = now
-            self._tell()
-        if step.suspects and not self._suspects_only and not self._state.suspects:
-            self._state.suspects = 1
-            self._tell()
-        if self._suspects_only and not step.claimed and not self._executor.in_flight and not step.suspects:
-            self.draining = True
-        if self._most_tasks is not None and self._started >= self._most_tasks:
-            self.draining = True
-        if self._executor.exhausted:
-            self.draining = True
-        if now - self._checked_at >= 1_000:
-            self._checked_at = now
-            self.draining = self.draining or self._over_limit()
+    def _report_state(self, step: Step, now: int) -> None:
+        """Write down for the supervisor whether more groups are needed."""
+        state = self._state
+        if not (step.waiting and self._policy.full):
+            state.saturated_since = 0
+        elif not state.saturated_since:
+            state.saturated_since = now
+            self._notify_supervisor()
+        if step.suspects and not self._options.suspects_only and not state.suspects:
+            state.suspects = 1
+            self._notify_supervisor()
 
-    def _hear_of_revoked(self) -> None:
+    def _check_revoked(self, now: int) -> None:
         """End what was revoked while it runs, within a second. (The supervisor's renewals are for when this can't.)"""
-        now = monotonic_ms()
-        if now < self._ask_at or now < self._resume_at or not self._executor.in_flight:
+        if not self._executor.in_flight:
             return
-        if not self._ask_at:  # it has just begun to be busy
-            self._ask_at = now + _ASK_ABOUT_REVOKED
+        just_busy = not self._check_revoked_at
+        self._check_revoked_at = now + _CHECK_REVOKED_EVERY_MS
+        if just_busy:
             return
-        self._ask_at = now + _ASK_ABOUT_REVOKED
         self._state.in_store_since = now
         try:
             revoked = self._session.renew()
@@ -287,115 +242,38 @@ class Engine(Generic[J]):
         for uuid in revoked:
             self._executor.revoke(uuid)
 
-    def _start_over(self) -> None:
-        """The lease ran out: what is held is another's now; what runs can't be reported."""
+    def _register_again(self) -> None:
+        """Register under a new id: the lease has ended, so other workers have the claims, and outcomes are refused."""
         log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
-        for job in (*self._unreported, *self._underway):
-            self._executor.on_outcome(job, False)
-            self._state.remove_claim(job.entry)
-        self._unreported, self._underway = [], []
+        for job in (*self._finished, *self._in_step):
+            self._drop(job)
+        self._finished, self._in_step = [], []
         try:
             self._session.register()
         except BackendError as error:
             self._back_off(error)
             return
         self._state.set_worker(self._session.worker.id)
-        self._close_waiter()
-        self._worth_claiming = True
+        self._sleeper.close_waiter()
+        self._policy.should_claim = True
 
     def _back_off(self, error: BackendError) -> None:
+        """Leave the store alone for a while; what runs goes on."""
         if not self._resume_at:
             log.warning("%s Working on with what runs; trying again until it answers.", _sentence(error))
         elif not isinstance(error, BackendUnavailableError):
             log.error("%s", error)
-        self._close_waiter()
+        self._sleeper.close_waiter()
         self._resume_at = monotonic_ms() + int(self._pauses.next())
 
-    # ── sleeping ───────────────────────────────────────────────────────────────────────────────
-
-    def _sleep_guarded(self) -> None:
-        # A waiter meets an outage as a step does; what runs must outlive it.
+    def _sleep(self) -> None:
+        if not self._executor.in_flight:
+            self._check_revoked_at = 0
         try:
-            self._sleep()
-        except BackendError as error:
+            self._sleeper.until_woken(self._resume_at, self._check_revoked_at)
+        except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)
-
-    def _sleep(self) -> None:
-        now = monotonic_ms()
-        wakes: list[int | None] = [self._executor.next_deadline()]
-        if self._executor.in_flight:
-            wakes.append(self._ask_at)
-        else:
-            self._ask_at = 0
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        waiter = self._listening(now)
-        if now < self._resume_at:
-            wakes.append(self._resume_at)
-        elif self.draining:
-            pass
-        elif self._free > 0:
-            wakes += [
-                self._due_at,
-                now + (min(waiter.interval, _LOOK_EVERY) if waiter is not None else 1_000),
-            ]
-        else:
-            wakes += [now + self._options.slot_wait_interval, self._stepped_at + _LOOK_EVERY]
-        if waiter is not None:
-            poll.register(waiter.fileno(), select.POLLIN)
-        self._note_idleness(now)
-        if not self._executor.register_with(poll):
-            return
-        wake = min((each for each in wakes if each is not None), default=None)
-        events = poll.poll(None if wake is None else max(0, wake - now))
-        ready = frozenset(descriptor for descriptor, _ in events)
-        if self._control in ready:
-            os.read(self._control, 4096)  # the handler has run
-        self._executor.on_ready(ready)
-        if waiter is not None and waiter.fileno() in ready:
-            self._hear(waiter)
-        elif not events and self._free > 0:
-            self._worth_claiming = True  # a message is due, or it is time to look whatever was heard
-        elif not self.draining and monotonic_ms() >= self._stepped_at + _LOOK_EVERY:
-            # What runs here may run for hours, and perhaps nobody else is there to see that a message is due, or that
-            # its worker is lost: another group, or another pool, may take it.
-            self._worth_looking = True
-
-    def _listening(self, now: int) -> Waiter | None:
-        """The waiter, armed while there is room, and while it is full and not known to be saturated: then another group
-        may be needed. One that was armed before goes on: its news must be passed on."""
-        if now < self._resume_at:
-            return None
-        if self.draining:
-            return self._waiter
-        if self._free > 0 or (now >= self._look_at and not self._state.saturated_since):
-            if self._waiter is None:
-                self._waiter = self._session.waiter()
-            self._waiter.arm()
-        return self._waiter
-
-    def _hear(self, waiter: Waiter) -> None:
-        if not waiter.drain():
-            return
-        if self._free > 0 and not self.draining:
-            self._worth_claiming = True
-        elif self.draining or self._state.saturated_since:
-            waiter.pass_on()
-        else:
-            self._worth_looking = True  # the step wakes another worker if there is something for it
-            self._look_at = monotonic_ms() + self._options.slot_wait_interval
-
-    def _close_waiter(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            waiter.close()
-
-    def _note_idleness(self, now: int) -> None:
-        if self._executor.in_flight:
-            self._state.idle_since = 0
-        elif not self._state.idle_since:
-            self._state.idle_since = now
 
 
 def _sentence(error: BackendError) -> str:

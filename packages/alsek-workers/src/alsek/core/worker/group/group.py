@@ -23,6 +23,7 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED, ParentPipes
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.executor import Executor, J
+from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.options import PoolOptions
@@ -115,7 +116,7 @@ class WorkerGroup(ABC, Generic[J]):
         """Serve until told to stop; the exit code."""
         self._fork_first(inherited)
         disown_forks(self._stop)
-        control = self._listen(inherited)
+        self._listen(inherited)
         if not self._begin():
             return EXIT_NOT_STARTED
         self._handle_signals()  # again: the user's start hooks may have set some of their own
@@ -130,12 +131,15 @@ class WorkerGroup(ABC, Generic[J]):
             session,
             executor,
             self._state,
-            self._pool,
-            control,
+            EngineOptions(
+                dlq_ttl=self._pool.broker.dlq_ttl,
+                slot_wait_interval=self._pool.slot_wait_interval,
+                max_tasks=self._options.most_tasks,
+                suspects_only=self._options.suspects_only,
+                is_too_large=self._too_large,
+            ),
+            self._wakeup,
             inherited.notify,
-            most_tasks=self._options.most_tasks,
-            over_limit=self._too_large,
-            suspects_only=self._options.suspects_only,
         )
         if not self._told_to_stop:
             self._engine.run()
@@ -146,14 +150,13 @@ class WorkerGroup(ABC, Generic[J]):
 
     # ── signals ────────────────────────────────────────────────────────────────────────────────
 
-    def _listen(self, inherited: ParentPipes) -> int:
-        """Handle SIGTERM, and the parent's death; a descriptor that becomes readable when a signal came."""
+    def _listen(self, inherited: ParentPipes) -> None:
+        """Handle SIGTERM and the parent's death."""
         self._wakeup = WakeupPipe()
         self._handle_signals()
         threading.Thread(
             target=_die_with_parent, args=(inherited.lifeline,), name="alsek-lifeline", daemon=True
         ).start()
-        return self._wakeup.fileno()
 
     def _handle_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)

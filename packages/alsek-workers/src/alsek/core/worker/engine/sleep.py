@@ -1,0 +1,108 @@
+"""How an engine sleeps: which descriptors end the sleep, and when it ends without them."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+from alsek.core.clock import monotonic_ms
+from alsek.core.execution.session import WorkerSession
+from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.core.worker.engine.claim_policy import ClaimPolicy
+from alsek.core.worker.engine.executor import Executor
+from alsek.core.worker.shared_state import SharedState
+from alsek.storage.backends.ports import Waiter
+
+
+class Sleep:
+    """Lets an engine sleep until there is something to do. Owns the store's waiter.
+
+    Args:
+        session: Makes the waiter.
+        executor: Wakes the engine when a job has finished.
+        state: Is told since when the group is idle.
+        policy: Decides which wake-ups are wanted, and when to look at the store.
+        control: Becomes readable when a signal has arrived.
+        clock: Returns monotonic milliseconds.
+        make_poll: Makes the object that waits for descriptors.
+    """
+
+    def __init__(
+        self,
+        session: WorkerSession,
+        executor: Executor[Any],
+        state: SharedState,
+        policy: ClaimPolicy,
+        control: WakeupPipe,
+        clock: Callable[[], int] = monotonic_ms,
+        make_poll: Callable[[], select.poll] = select.poll,
+    ) -> None:
+        self._session = session
+        self._executor = executor
+        self._state = state
+        self._policy = policy
+        self._control = control
+        self._clock = clock
+        self._make_poll = make_poll
+        self._waiter: Waiter | None = None
+
+    def until_woken(self, store_away_until: int, check_revoked_at: int) -> None:
+        """Sleep.
+
+        Args:
+            store_away_until: The store is not to be used before (monotonic ms); 0 if it answers.
+            check_revoked_at: When to ask which running messages were revoked (monotonic ms).
+
+        Raises:
+            BackendError: The waiter could not be made or armed.
+        """
+        now = self._clock()
+        executor = self._executor
+        wakes = [executor.next_deadline()]
+        if executor.in_flight:
+            wakes.append(check_revoked_at)
+        poll = self._make_poll()
+        poll.register(self._control, select.POLLIN)
+        if now < store_away_until:
+            waiter = None
+            wakes.append(store_away_until)
+        else:
+            waiter = self._armed_waiter(now)
+            wakes.append(self._policy.wake_at(now, None if waiter is None else waiter.interval))
+        if waiter is not None:
+            poll.register(waiter.fileno(), select.POLLIN)
+        self._update_idle_since(now)
+        if not executor.register_with(poll):
+            return
+        wake = min((each for each in wakes if each is not None), default=None)
+        events = poll.poll(None if wake is None else max(0, wake - now))
+        ready = frozenset(descriptor for descriptor, _ in events)
+        if self._control.reader in ready:
+            self._control.read()  # the handler has run
+        executor.on_ready(ready)
+        if waiter is not None and waiter.fileno() in ready:
+            if waiter.drain() and not self._policy.on_wakeup(self._clock()):
+                waiter.pass_on()
+        else:
+            self._policy.on_sleep_end(self._clock(), timed_out=not events)
+
+    def _armed_waiter(self, now: int) -> Waiter | None:
+        """The waiter, armed if wake-ups are wanted. One that was armed before still receives them."""
+        if not self._policy.draining and self._policy.wants_wakeup(now):
+            if self._waiter is None:
+                self._waiter = self._session.waiter()
+            self._waiter.arm()
+        return self._waiter
+
+    def _update_idle_since(self, now: int) -> None:
+        if self._executor.in_flight:
+            self._state.idle_since = 0
+        elif not self._state.idle_since:
+            self._state.idle_since = now
+
+    def close_waiter(self) -> None:
+        """Close the waiter; the next sleep makes another."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.close()

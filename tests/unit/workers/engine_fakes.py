@@ -1,0 +1,123 @@
+"""An executor, a session, a waiter and a poll object that do what a test says, without threads or sleeping."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any
+
+from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.records import Claimed, Step
+
+
+def answer(claimed: int = 0, **fields: Any) -> Step:
+    """The answer to a step, with so many claims."""
+    step = Step([], [Claimed(str(n), "q", b"", n) for n in range(claimed)], None, False, False, [], [])
+    return step._replace(**fields)
+
+
+class FakeExecutor:
+    """An executor with so many slots, that starts nothing."""
+
+    def __init__(self, slots: int = 2) -> None:
+        self.slots = slots
+        self.in_flight = 0
+        self.prefetch = 0
+        self.exhausted = False
+        self.deadline: int | None = None
+        self.has_finished = False
+        self.ready: list[Set[int]] = []
+
+    @property
+    def free_slots(self) -> int:
+        """The slots that no job has."""
+        return self.slots - self.in_flight
+
+    def next_deadline(self) -> int | None:
+        """As the test says."""
+        return self.deadline
+
+    def register_with(self, poll: Any) -> bool:
+        """False if the test says that a job has finished."""
+        return not self.has_finished
+
+    def on_ready(self, ready: Set[int]) -> None:
+        """Note the descriptors."""
+        self.ready.append(ready)
+
+
+class FakeWaiter:
+    """A waiter whose descriptor is a number."""
+
+    interval = 5_000
+
+    def __init__(self) -> None:
+        self.armed = 0
+        self.passed_on = 0
+        self.closed = False
+        self.worthwhile = True
+        self.broken = False
+
+    def fileno(self) -> int:
+        """A descriptor that no file has."""
+        return 1_000_000
+
+    def arm(self) -> None:
+        """Count, or fail if the test says that the store is away."""
+        if self.broken:
+            raise BackendUnavailableError("the store is away")
+        self.armed += 1
+
+    def drain(self) -> bool:
+        """Whether a claim is worthwhile."""
+        return self.worthwhile
+
+    def pass_on(self) -> None:
+        """Count."""
+        self.passed_on += 1
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class FakeSession:
+    """A session that makes one waiter after the other."""
+
+    def __init__(self) -> None:
+        self.waiters: list[FakeWaiter] = []
+
+    def waiter(self) -> FakeWaiter:
+        """Make one."""
+        self.waiters.append(FakeWaiter())
+        return self.waiters[-1]
+
+
+class FakePoll:
+    """Ends each wait at once; moves the clock on by its timeout if no descriptor is ready."""
+
+    def __init__(self) -> None:
+        self.now = 100_000
+        self.ready: list[int] = []
+        self.registered: set[int] = set()
+        self.timeouts: list[int | None] = []
+
+    def __call__(self) -> FakePoll:
+        """Stand in for ``select.poll``."""
+        self.registered = set()
+        return self
+
+    def clock(self) -> int:
+        """The time (ms)."""
+        return self.now
+
+    def register(self, file: Any, events: int) -> None:
+        """Note the descriptor."""
+        self.registered.add(file if isinstance(file, int) else file.fileno())
+
+    def poll(self, timeout: int | None) -> list[tuple[int, int]]:
+        """The descriptors that the test has made ready."""
+        self.timeouts.append(timeout)
+        ready, self.ready = self.ready, []
+        if not ready:
+            self.now += timeout or 0
+        return [(descriptor, 1) for descriptor in ready if descriptor in self.registered]

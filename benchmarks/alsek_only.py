@@ -51,14 +51,14 @@ def _grow(backend: Backend, store: str, backlogs: tuple[int, ...], scores: Score
             adds.append(_time(lambda one=one: backend.messages.add((one,), uuid.uuid4().hex)))
             seq += 1
             began = time.perf_counter()
-            step = backend.messages.step(worker, seq, outcomes, _AT_ONCE)
+            step = backend.messages.step(worker, seq, outcomes, {worker.kind: _AT_ONCE})
             steps.append(time.perf_counter() - began)
             outcomes = [Succeeded(each.uuid, each.queue, each.token) for each in step.claimed]
             counts.append(_time(lambda: backend.messages.count(_QUEUE)))
             looks.append(_time(lambda one=one: backend.messages.exists(_QUEUE, one.uuid)))
             backend.messages.add([_submission() for _ in range(_AT_ONCE - 1)], uuid.uuid4().hex)
         seq += 1
-        backend.messages.step(worker, seq, outcomes, 0)
+        backend.messages.step(worker, seq, outcomes, {worker.kind: 0})
         named = {"submit µs": adds, "finish and claim 8 µs": steps, "count µs": counts, "exists µs": looks}
         figures = {name: statistics.median(values) * 1e6 for name, values in named.items()}
         scores.add("backlog", f"{store}, {size:,} waiting", figures)

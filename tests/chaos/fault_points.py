@@ -19,12 +19,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Added, Outcome, Step, Submission, Worker
 
@@ -72,9 +73,11 @@ class _Trap:
     def register(self, worker: Worker) -> None:
         self._around(["register"], lambda: self._port.register(worker))
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
-        operations = (["finish"] if outcomes else []) + (["claim"] if limit else [])
-        return self._around(operations, lambda: self._port.step(worker, seq, outcomes, limit))
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
+        operations = (["finish"] if outcomes else []) + (["claim"] if any(limits.values()) else [])
+        return self._around(operations, lambda: self._port.step(worker, seq, outcomes, limits))
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
         return self._around(["renew"], lambda: self._port.renew(worker, seq, tokens))

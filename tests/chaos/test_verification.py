@@ -31,16 +31,16 @@ def _perform(stage: Stage) -> None:
     worker = Worker("w", "any", None, 10_000, 1_000)
     port.register(worker)
     run = "r1"
-    (claimed,) = port.step(worker, 1, (), 1).claimed
+    (claimed,) = port.step(worker, 1, (), {worker.kind: 1}).claimed
     callback = stage.play.child.generate(uuid=stage.callbacks[claimed.uuid], submit=False)
     submission = callback.submission(stage.play.broker.backend.serializer)
     journal.append(str(stage.journal), "begun", claimed.uuid, run)
     journal.append(str(stage.journal), "ended", claimed.uuid, run)
     done = Succeeded(claimed.uuid, QUEUE, claimed.token, b'{"run":"r1"}', callback=submission)
-    (child,) = port.step(worker, 2, (done,), 1).claimed
+    (child,) = port.step(worker, 2, (done,), {worker.kind: 1}).claimed
     journal.append(str(stage.journal), "begun", child.uuid, "r2", run)
     journal.append(str(stage.journal), "ended", child.uuid, "r2", run)
-    port.step(worker, 3, (Succeeded(child.uuid, QUEUE, child.token, b'{"run":"r2"}'),), 0)
+    port.step(worker, 3, (Succeeded(child.uuid, QUEUE, child.token, b'{"run":"r2"}'),), {worker.kind: 0})
 
 
 def _uuid(stage: Stage) -> str:

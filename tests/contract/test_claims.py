@@ -9,6 +9,7 @@ import pytest
 from alsek.defaults import PROMOTION_BATCH
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.kinds import WISHES, WorkerKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Step, TaskStatus
 from tests.contract.stores import Store
@@ -227,3 +228,15 @@ def test_registering_again_keeps_what_is_held(backend: Backend, messages: Messag
     messages.register(worker.worker)
     assert worker.held() == [claimed]
     assert worker.step(succeeded(claimed)).refused == []
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "any"])
+def test_the_limit_is_that_of_the_workers_kind(backend: Backend, actor: Actors, kind: WorkerKind) -> None:
+    """A worker claims up to the limit of its own kind; a limit of another kind, or none at all, claims nothing."""
+    add(backend, "a", "b", "c")
+    one = actor(kind=kind)
+    others = {other: 5 for other in WISHES if other != kind}
+    assert backend.messages.step(one.worker, 1, (), others).claimed == []
+    assert backend.messages.step(one.worker, 2, (), {}).claimed == []
+    step = backend.messages.step(one.worker, 3, (), {**others, kind: 2})
+    assert (uuids(step.claimed), step.waiting) == (["a", "b"], True)

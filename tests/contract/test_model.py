@@ -102,7 +102,7 @@ class BackendMachine(RuleBasedStateMachine):
 
     def _expect_unknown(self, actor: Actor) -> None:
         with pytest.raises(WorkerUnknownError):
-            self.port.step(actor.worker, actor.seq + 1, (), 1)
+            self.port.step(actor.worker, actor.seq + 1, (), {actor.worker.kind: 1})
 
     @rule(batch=st.lists(submissions, min_size=1, max_size=3, unique_by=lambda s: s.uuid))
     def add(self, batch: list[Submission]) -> None:

@@ -111,7 +111,7 @@ def test_an_old_step_is_refused(backend: Backend, messages: MessagePort, actor: 
     for seq in (1, 2):
         for outcomes in ((), (succeeded(first),)):
             with pytest.raises(BackendError, match="came after"):
-                messages.step(worker.worker, seq, outcomes, 5)
+                messages.step(worker.worker, seq, outcomes, {worker.worker.kind: 5})
     assert worker.held() == held
     assert _told(worker.again(limit=0)) == Step([], [], None, False, False, [], [])
     assert worker.step(succeeded(first), limit=0).refused == []
@@ -192,7 +192,7 @@ def test_a_worker_taken_for_dead_is_given_no_old_answer(
     worker.claim_one()
     worker.retire()
     with pytest.raises(WorkerUnknownError):
-        messages.step(worker.worker, worker.seq, (), 1)
+        messages.step(worker.worker, worker.seq, (), {worker.worker.kind: 1})
 
 
 @pytest.mark.parametrize("how", ["bytes", "version"])

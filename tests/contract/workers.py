@@ -44,11 +44,11 @@ class Actor:
     def step(self, *outcomes: Outcome, limit: int = 100) -> Step:
         """Its next step."""
         self.seq += 1
-        return self.messages.step(self.worker, self.seq, outcomes, limit)
+        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
 
     def again(self, *outcomes: Outcome, limit: int = 100) -> Step:
         """Its last step once more, as after a lost reply."""
-        return self.messages.step(self.worker, self.seq, outcomes, limit)
+        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
 
     def claim(self, limit: int = 100) -> list[Claimed]:
         """What its next step hands out."""

@@ -155,7 +155,7 @@ class History:
         self._tell("step", call.worker.id, call.seq, call.outcomes, call.limit)
         answer = self.pair.step(
             lambda backend, side: backend.messages.step(
-                call.worker, call.seq, self.pair.numbered(side, call.outcomes), call.limit
+                call.worker, call.seq, self.pair.numbered(side, call.outcomes), {call.worker.kind: call.limit}
             ),
             repeated,
         )

@@ -162,7 +162,7 @@ def test_a_full_step_calls_few_commands(server: redis.Redis, backend: RedisBacke
     def step() -> None:
         nonlocal held, seq
         seq += 1
-        claimed = messages.step(worker, seq, held, N_THREADS).claimed
+        claimed = messages.step(worker, seq, held, {worker.kind: N_THREADS}).claimed
         held = [Succeeded(each.uuid, each.queue, each.token) for each in claimed]
         assert len(held) == N_THREADS
 
@@ -344,7 +344,7 @@ def test_sqlite_never_scans_what_waits(tmp_path: Path, statements: list[str]) ->
     messages.add([_submission(delay=60_000)], "delayed")
     held: list[Any] = []
     for seq in range(1, 5):
-        claimed = messages.step(worker, seq, held, N_THREADS).claimed
+        claimed = messages.step(worker, seq, held, {worker.kind: N_THREADS}).claimed
         held = [Succeeded(each.uuid, each.queue, each.token, b"1", 60_000) for each in claimed]
     assert messages.count("math_ops") > 0
     backend.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from alsek.core.attempt_state import read_message
@@ -13,6 +13,7 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend, Note, Subscription
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Outcome, Step, Submission, Worker
@@ -56,10 +57,12 @@ class LossyMessages:
         """As the port's."""
         self._through(lambda: self._inner.register(worker))
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
         """As the port's."""
-        self.steps.append((seq, tuple(outcomes), limit))
-        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limit))
+        self.steps.append((seq, tuple(outcomes), limits[worker.kind]))
+        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits))
         return answer
 
     def replay(self, submission: Submission, died_at: int) -> bool:

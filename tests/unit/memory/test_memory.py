@@ -81,10 +81,10 @@ def test_what_a_caller_does_to_an_answer_does_not_change_its_repetition() -> Non
     worker = Worker("w", "any", None, 1_000, 0)
     backend.messages.register(worker)
     backend.messages.add([Submission("a", "q", b"")], "r")
-    first = backend.messages.step(worker, 1, (), 1)
+    first = backend.messages.step(worker, 1, (), {worker.kind: 1})
     claimed = list(first.claimed)
     first.claimed.clear()
-    assert backend.messages.step(worker, 1, (), 1).claimed == claimed
+    assert backend.messages.step(worker, 1, (), {worker.kind: 1}).claimed == claimed
 
 
 def test_it_says_what_it_is() -> None:
@@ -166,8 +166,10 @@ def test_finished_messages_leave_nothing_behind() -> None:
     messages.register(worker)
     for n in range(500):
         messages.add([Submission(f"m{n}", f"q{n}", b"", status_ttl=1_000)], f"r{n}")
-        (claimed,) = messages.step(worker, 2 * n, (), 1).claimed
-        messages.step(worker, 2 * n + 1, [Succeeded(claimed.uuid, claimed.queue, claimed.token)], 0)
+        (claimed,) = messages.step(worker, 2 * n, (), {worker.kind: 1}).claimed
+        messages.step(
+            worker, 2 * n + 1, [Succeeded(claimed.uuid, claimed.queue, claimed.token)], {worker.kind: 0}
+        )
     clock.now += 100_000
     assert messages.queues() == []
     assert not messages.table.messages

@@ -55,15 +55,15 @@ class Situation:
             messages.register(worker)
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
-        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], 8).claimed}
+        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], {MINE.kind: 8}).claimed}
         messages.add([Submission("others", "q", b"p", ttl=600_000)], "r2")
-        messages.step(OTHER, 1, [], 1)
+        messages.step(OTHER, 1, [], {OTHER.kind: 1})
         messages.add([Submission("losts", "r", b"p", ttl=600_000, **tracked)], "r3")
-        messages.step(LOST, 1, [], 1)
+        messages.step(LOST, 1, [], {LOST.kind: 1})
         messages.add([Submission(f"ready-{n}", "q", b"p", **tracked) for n in range(3)], "r4")
         messages.add([Submission("suspect", "s", b"p")], "r5")
-        (suspect,) = messages.step(NAMED._replace(queues=("s",)), 1, [], 1).claimed
-        messages.step(NAMED, 2, [Lost("suspect", "s", suspect.token, True)], 0)
+        (suspect,) = messages.step(NAMED._replace(queues=("s",)), 1, [], {NAMED.kind: 1}).claimed
+        messages.step(NAMED, 2, [Lost("suspect", "s", suspect.token, True)], {NAMED.kind: 0})
         messages.add([Submission("due", "q", b"p", delay=1, **tracked)], "r6")
         messages.add([Submission("later", "q", b"p", delay=600_000)], "r7")
         for name in ("dead", "deader"):
@@ -141,9 +141,9 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "add ready": lambda s, b: b.messages.add([_new("new"), _new("newer")], "n"),
     "add used": lambda s, b: b.messages.add([_new("dead", named=True), _new("root", named=True)], "n"),
     "register": lambda s, b: b.messages.register(MINE._replace(id="worker-e")),
-    "step": lambda s, b: b.messages.step(MINE, 2, s.outcomes(), 8),
-    "step idle": lambda s, b: b.messages.step(NAMED, 3, [], 2),
-    "step again": lambda s, b: b.messages.step(MINE, 1, [], 8),
+    "step": lambda s, b: b.messages.step(MINE, 2, s.outcomes(), {MINE.kind: 8}),
+    "step idle": lambda s, b: b.messages.step(NAMED, 3, [], {NAMED.kind: 2}),
+    "step again": lambda s, b: b.messages.step(MINE, 1, [], {MINE.kind: 8}),
     "renew": lambda s, b: b.messages.renew(MINE, 1, list(s.tokens.values())[:4]),
     "retire": lambda s, b: b.messages.retire(MINE, s.outcomes()[:6]),
     "held": lambda s, b: b.messages.held(MINE),

@@ -82,13 +82,13 @@ def test_nothing_stays_of_workers_that_are_gone(
         messages.register(worker)
         messages.add([Submission(f"m{n}", "q", b"p")], f"r{n}")
         if worker is not alive:
-            (claimed,) = messages.step(worker, 1, [], 1).claimed
+            (claimed,) = messages.step(worker, 1, [], {worker.kind: 1}).claimed
             assert messages.revoke("q", claimed.uuid)
     backend._link.call("ZADD", f"{backend.namespace}:workers", 1, gone.id)
     messages.retire(retired)
-    step = messages.step(alive, 1, [], 8)
+    step = messages.step(alive, 1, [], {alive.kind: 8})
     assert len(step.claimed) == 3
-    messages.step(alive, 2, [Succeeded(each.uuid, "q", each.token) for each in step.claimed], 0)
+    messages.step(alive, 2, [Succeeded(each.uuid, "q", each.token) for each in step.claimed], {alive.kind: 0})
     messages.retire(alive)
     left = [name for name in _left(backend) if not name.startswith("finished:")]
     assert set(left) <= {"counters", "wakes:thread", "wakes:process"}, left

@@ -34,8 +34,10 @@ def test_a_message_lives_its_whole_life_on_one_slot(
         ACCEPTED,
         ACCEPTED,
     ]
-    (claimed,) = messages.step(worker, 1, [], 8).claimed
-    step = messages.step(worker, 2, [Succeeded("a", "q", claimed.token, b"result", 60_000, "root")], 8)
+    (claimed,) = messages.step(worker, 1, [], {worker.kind: 8}).claimed
+    step = messages.step(
+        worker, 2, [Succeeded("a", "q", claimed.token, b"result", 60_000, "root")], {worker.kind: 8}
+    )
     assert step.refused == []
     assert [record.uuid for record in backend.results.descendants("root")] == ["a"]
     assert [record.status for record in backend.statuses.scan()] == [TaskStatus.SUCCEEDED]

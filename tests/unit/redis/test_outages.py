@@ -108,12 +108,14 @@ def test_work_can_be_finished_without_memory(
     worker = new_worker()
     backend.messages.register(worker)
     backend.messages.add([submission("a"), submission("b")], "r")
-    claimed = backend.messages.step(worker, 1, [], 2).claimed
+    claimed = backend.messages.step(worker, 1, [], {worker.kind: 2}).claimed
     backend._link.call("CONFIG", "SET", "maxmemory", "1")
     with pytest.raises(BackendError, match="maxmemory"):
         backend.messages.add([submission("c")], "r2")
     assert not backend.messages.exists("q", "c")
-    step = backend.messages.step(worker, 2, [Succeeded("a", "q", claimed[0].token, b"result")], 2)
+    step = backend.messages.step(
+        worker, 2, [Succeeded("a", "q", claimed[0].token, b"result")], {worker.kind: 2}
+    )
     assert step.refused == []
     assert backend.messages.renew(worker, 2, [claimed[1].token]) == []
     assert backend.messages.retire(worker) == []

@@ -24,12 +24,12 @@ def test_a_queue_that_was_overwritten_holds_up_no_other(
     backend.messages.register(worker)
     backend.messages.add([submission("a", "bad"), submission("b", "good")], "r")
     backend._link.call("SET", f"{backend.namespace}:ready:a:bad", "foreign")
-    step = backend.messages.step(worker, 1, [], 8)
+    step = backend.messages.step(worker, 1, [], {worker.kind: 8})
     assert [claimed.uuid for claimed in step.claimed] == ["b"]
     assert [(corrupt.uuid, corrupt.queue) for corrupt in step.corrupt] == [("", "bad")]
     assert "WRONGTYPE" in step.corrupt[0].reason
     assert not step.waiting
-    assert backend.messages.step(worker, 1, [], 8)[:2] == step[:2]
+    assert backend.messages.step(worker, 1, [], {worker.kind: 8})[:2] == step[:2]
 
 
 def test_a_message_for_such_a_queue_is_not_lost(
@@ -46,7 +46,7 @@ def test_a_message_for_such_a_queue_is_not_lost(
     assert stored.state == "delayed"
     worker = new_worker()
     backend.messages.register(worker)
-    step = backend.messages.step(worker, 1, [], 8)
+    step = backend.messages.step(worker, 1, [], {worker.kind: 8})
     assert [claimed.uuid for claimed in step.claimed] == ["b"]
     assert step.next_due is not None
     assert 0 < step.next_due <= 60_000
@@ -57,12 +57,14 @@ def test_a_remembered_uuid_that_can_not_be_read_loses_no_callback(backend: Redis
     messages, worker = backend.messages, Worker("w", "thread", ("q",), 60_000, 0)
     messages.register(worker)
     messages.add([Submission("a", "q", b"p")], "r")
-    (claimed,) = messages.step(worker, 1, [], 1).claimed
+    (claimed,) = messages.step(worker, 1, [], {worker.kind: 1}).claimed
     now = int(backend._link.call("TIME")[0])
     for half in range(now // 30 - 2, now // 30 + 2):
         backend._link.call("HSET", f"{backend.namespace}:finished:{half}", "next", "no entry")
     callback = Submission("next", "q", b"p")
-    step = messages.step(worker, 2, [Succeeded("a", "q", claimed.token, b"1", callback=callback)], 1)
+    step = messages.step(
+        worker, 2, [Succeeded("a", "q", claimed.token, b"1", callback=callback)], {worker.kind: 1}
+    )
     assert not step.refused
     assert [each.uuid for each in step.claimed] == ["next"]
 
@@ -77,4 +79,4 @@ def test_a_lease_that_can_not_be_read_stops_no_step(backend: RedisBackend) -> No
     backend._link.call("ZADD", f"{backend.namespace}:workers", 1, "w2")
     backend._link.call("HSET", f"{backend.namespace}:counters", "beat", 1)
     messages.add([Submission("a", "q", b"p")], "r")
-    assert len(messages.step(workers[0], 1, [], 1).claimed) == 1
+    assert len(messages.step(workers[0], 1, [], {workers[0].kind: 1}).claimed) == 1

@@ -40,7 +40,7 @@ class Player:
     def step(self, *outcomes: Outcome, limit: int = 100) -> Step:
         """Its next step."""
         self.seq += 1
-        return self.messages.step(self.worker, self.seq, outcomes, limit)
+        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
 
 
 def submit(backend: Backend, *uuids: str, queue: str = "q", **fields: Any) -> list[bool]:

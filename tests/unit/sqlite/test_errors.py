@@ -48,7 +48,7 @@ def test_a_full_disk_keeps_claims(open_backend: Open, monkeypatch: pytest.Monkey
     assert backend.messages.held(player.worker) == [claimed]
     monkeypatch.undo()
     backend.close()
-    assert player.messages.step(player.worker, player.seq, [large], 0).refused == []
+    assert player.messages.step(player.worker, player.seq, [large], {player.worker.kind: 0}).refused == []
     assert backend.results.get(["a"])[0] is not None
 
 

@@ -27,7 +27,7 @@ sys.stdin.readline()
 seq, outcomes, mine = 0, [], []
 while True:
     seq += 1
-    step = messages.step(worker, seq, outcomes, 4)
+    step = messages.step(worker, seq, outcomes, {worker.kind: 4})
     assert not step.refused
     if not step.claimed:
         break
@@ -76,7 +76,7 @@ seq, outcomes = 0, []
 for n in range(1_000_000):
     messages.add([Submission(f"{n}-{k}", "q", b"x" * 300, status_ttl=-1) for k in range(5)], str(n))
     seq += 1
-    step = messages.step(worker, seq, outcomes, 5)
+    step = messages.step(worker, seq, outcomes, {worker.kind: 5})
     outcomes = [Succeeded(c.uuid, c.queue, c.token, b"r") for c in step.claimed]
     if n == 5:
         say("writing")

@@ -62,7 +62,7 @@ def test_an_idle_answer_is_repeated(timed: SQLiteBackend) -> None:
     player = Player(timed)
     first = player.step()
     submit(timed, "a")
-    assert timed.messages.step(player.worker, player.seq, [], 100) == first
+    assert timed.messages.step(player.worker, player.seq, [], {player.worker.kind: 100}) == first
     assert len(player.step().claimed) == 1
 
 
@@ -79,7 +79,9 @@ def test_an_answer_is_repeated_by_another_process(
     assert second.refused == ["a"]
     assert second.next_due == 500
     other = open_backend(clock=clock)
-    assert other.messages.step(player.worker, player.seq, [done(a), done(a)], 1) == second
+    assert (
+        other.messages.step(player.worker, player.seq, [done(a), done(a)], {player.worker.kind: 1}) == second
+    )
     assert timed.messages.count("q") == 2
 
 
@@ -90,7 +92,7 @@ def test_a_step_that_comes_late_is_refused(timed: SQLiteBackend) -> None:
     player.step(limit=0)
     player.step(limit=1)
     with pytest.raises(BackendError, match="came after"):
-        timed.messages.step(player.worker, 0, [], 1)
+        timed.messages.step(player.worker, 0, [], {player.worker.kind: 1})
 
 
 def test_a_message_is_in_one_table_at_a_time(timed: SQLiteBackend, path: Path, clock: Clock) -> None:

@@ -64,7 +64,7 @@ def test_a_long_path_is_no_hindrance(tmp_path: Path, open_backend: Open) -> None
 _SLEEP = """
 worker = Worker(sys.argv[2], "thread", ("q",), 60_000, 0)
 messages.register(worker)
-messages.step(worker, 1, [], 1)
+messages.step(worker, 1, [], {worker.kind: 1})
 waiter = messages.waiter(worker)
 waiter.arm()
 say("asleep")
@@ -269,7 +269,7 @@ while True:
         select.select([waiter.fileno()], [], [], 5)
         waiter.drain()
     seq += 1
-    step = messages.step(worker, seq, outcomes, 1)
+    step = messages.step(worker, seq, outcomes, {worker.kind: 1})
     outcomes = [Succeeded(c.uuid, c.queue, c.token, b"r") for c in step.claimed]
 """
     )

@@ -146,8 +146,8 @@ class WorkerSession:
 
     def _send(self) -> None:
         assert self._unanswered is not None
-        outcomes, limit = self._unanswered
-        answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limit)
+        worker, (outcomes, limit) = self.worker, self._unanswered
+        answer = self.backend.messages.step(worker, self._seq + 1, outcomes, {worker.kind: limit})
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports.waiter import Waiter
 from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
 
@@ -17,7 +18,9 @@ class WorkPort(ABC):
         """Register a worker with a full lease. If it is registered already, renew its lease."""
 
     @abstractmethod
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
         """Report outcomes and claim the next messages, in **one** step.
 
         1. *Finish.* An outcome is accepted only if its token is that of this worker's current claim on the message of
@@ -35,13 +38,13 @@ class WorkPort(ABC):
            If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a new lease
            from the first call of any worker, with any method. A store may record contacts once a second only, so an
            outage may seem longer than it was by that much, or by a quarter of a lease if that is less.
-        4. *Claim.* Up to `limit` messages that `worker` may take, by queue in the worker's order, then by (priority,
+        4. *Claim.* Messages that `worker` may take, up to its limit, by queue in the worker's order, then by (priority,
            arrival), each with a new token; RUNNING is written. Revoked, expired and suspect messages are marked. A
            suspect is handed to a worker that takes suspects alone if it comes first of all. A record that can't be
            read is moved to the dead letters with a ``CorruptMessageError``, and reported.
         5. *Wake.* If messages are left that this worker or another may take, one more sleeping worker is woken.
 
-        With ``limit=0`` parts 2 and 3 still happen, and nothing is claimed.
+        With a limit of 0, parts 2 and 3 still happen, and nothing is claimed.
 
         Args:
             worker: A registered worker.
@@ -50,7 +53,8 @@ class WorkPort(ABC):
                 that the worker still holds, as they are now; `next_due`, `waiting` and `suspects` may be as they were
                 or as they are now.
             outcomes: Outcomes of messages that the worker holds.
-            limit: How many messages the worker can start now.
+            limits: How many messages of each kind the worker can start now. A kind that is left out counts as 0. A
+                worker has one kind, its own, so other kinds are ignored.
 
         Raises:
             WorkerUnknownError: The worker is not registered, or no longer. Nothing was written.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alsek.storage.backends.batches import add_in_batches
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.memory.messages import (
     dead_letters,
     interventions,
@@ -64,9 +65,11 @@ class MemoryMessages(MessagePort):
         with self._lock:
             leases.register(self.table, worker)
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
         with self._lock:
-            answer = steps.step(self.table, worker, seq, outcomes, limit)
+            answer = steps.step(self.table, worker, seq, outcomes, limits.get(worker.kind, 0))
             self._wake()
             return answer
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from alsek.storage.backends.batches import add_in_batches
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     ACCEPTED,
@@ -106,8 +107,10 @@ class RedisMessages(MessagePort):
     def register(self, worker: Worker) -> None:
         self._of_worker("register", worker)()
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
-        arguments = [b"%d" % seq, b"%d" % limit]
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
+        arguments = [b"%d" % seq, b"%d" % limits.get(worker.kind, 0)]
         for outcome in outcomes:
             arguments += outcome_arguments(outcome)
         reply = self._of_worker("step", worker).run(arguments)

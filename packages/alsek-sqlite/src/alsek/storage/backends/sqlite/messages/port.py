@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alsek.storage.backends.batches import add_in_batches
+from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
@@ -57,8 +58,10 @@ class SQLiteMessages(MessagePort):
     def register(self, worker: Worker) -> None:
         self._database.write(lambda tx: leases.register(tx, worker))
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
-        return self._steps.step(worker, seq, outcomes, limit)
+    def step(
+        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+    ) -> Step:
+        return self._steps.step(worker, seq, outcomes, limits.get(worker.kind, 0))
 
     def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
         received = frozenset(tokens)

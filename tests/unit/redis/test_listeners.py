@@ -249,7 +249,7 @@ def test_users_without_transactions(alone: RedisBackend, redis_server: Any) -> N
         until(lambda: listeners(alone, f"results:{message.uuid}") == 1)
         results.set(message, 5)
         assert waiting.value() == 5
-    assert not backend._listeners.read_along
+    assert not backend._listeners.may_read
 
 
 @pytest.mark.parametrize("channels", [100, 101])
@@ -272,9 +272,9 @@ def test_what_is_not_certain_is_not_kept(backend: RedisBackend, spoil: str) -> N
     """A connection on which half a reply may be left, or that another thread still reads from, goes to nobody."""
     subscription = backend.subscribe("x")
     assert isinstance(subscription, SocketSubscription)
-    assert subscription._ear is not None
+    assert subscription._listener is not None
     if spoil == "cut short":
-        subscription._ear._settled = False
+        subscription._listener._settled = False
         subscription.close()
     else:
         waiting = Elsewhere(subscription.wait)

@@ -33,7 +33,7 @@ def test_half_a_reply_does_not_block(backend: RedisBackend, new_worker: Callable
         (b"*-1\r\n", False),
     ]:
         waiter.arm()
-        waiter._heard = heard
+        waiter._received = heard
         assert waiter.drain() is worth_it
     waiter.close()
 

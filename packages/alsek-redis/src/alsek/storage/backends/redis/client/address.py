@@ -24,7 +24,7 @@ log = guarded_logger(__name__)
 Client: TypeAlias = Any
 
 DEFAULT_URL: Final = "redis://localhost:6379"
-_HEALTH_CHECK_SECONDS = 15
+_HEALTH_CHECK_S = 15
 
 #: By the module and the class that something is made of: why it is no client, and what to give instead.
 _NO_CLIENTS: Final = (
@@ -106,7 +106,7 @@ def _from_url(url: str, timeout_ms: int) -> redis.Redis:
     options: dict[str, Any] = {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,
-        "health_check_interval": _HEALTH_CHECK_SECONDS,
+        "health_check_interval": _HEALTH_CHECK_S,
         "retry": Retry(NoBackoff(), 0),
     }
     if not url.startswith("unix://"):

@@ -1,12 +1,12 @@
-"""Connections that listen, kept for whoever listens next.
+"""Connections for subscriptions, kept for the next one.
 
-To connect takes about a millisecond, and waiting for a result has often less to wait for than that. So a
-subscription that is closed leaves its connection here, having asked the server to unsubscribe it from all. It does not
-wait for the answer: whoever takes the connection next reads up to it, and by that drops whatever was still
-told to the one before. Commands have connections of their own, in :class:`Link`: no note can be taken for an answer.
+To connect takes about a millisecond, which is often longer than the wait for a result. So a subscription that is
+closed leaves its connection here, and asks the server to end all subscriptions of that connection. It does not wait
+for the answer: the next subscription reads up to that answer first, and so drops what was published to the one before.
+Commands go over other connections, those of :class:`Link`: a published value can't be taken for an answer.
 
-A connection is kept only if it is certain what comes next on it: one on which a request or a reply may have
-been cut short (an error, an exception set from outside in the middle of it) is closed instead.
+A connection is kept only if it is known what comes next on it. One on which a request or a reply may be incomplete
+(after an error, or an exception that was set from outside) is closed instead.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.readiness import comes
 from alsek.storage.backends.redis.client.resp import encode
 
-#: How many are kept, however many have listened at once.
+#: So many connections are kept at most.
 MOST_KEPT: Final = 16
 
-#: What nobody has needed for this long is closed when the next one is kept.
-_KEPT_FOR_SECONDS: Final = 60.0
+#: A connection that was not used for so long is closed when the next one is kept.
+_KEPT_FOR_S: Final = 60.0
 
-#: Notes to the subscriber before that are read and dropped; with more of them it is cheaper to connect.
+#: So many values for the subscriber before are read and dropped at most. With more of them a new connection is cheaper.
 _MOST_DROPPED: Final = 100
 
-#: Each channel that was left is one answer to read: with more of them, too.
+#: A connection with more channels than this is closed: the server answers once for each channel.
 _MOST_CHANNELS: Final = 100
 
 _UNSUBSCRIBE: Final = encode(["UNSUBSCRIBE"])
 
 
 class Listener:
-    """A connection that listens, or has listened.
+    """A connection for subscriptions.
 
     Args:
         connection: Connected.
-        lasting: Whether its timeouts are the usual ones, so that others can use it too.
+        lasting: Whether its timeouts are the usual ones, so that the next subscription can use it too.
     """
 
-    __slots__ = ("_connection", "_dropped", "_lasting", "_pid", "_settled", "_unanswered", "left_at")
+    __slots__ = ("_connection", "_dropped", "_lasting", "_pid", "_settled", "_unanswered", "kept_at")
 
     def __init__(self, connection: Any, lasting: bool) -> None:
         self._connection = connection
@@ -54,67 +54,68 @@ class Listener:
         self._settled = True
         self._unanswered = 0
         self._dropped = False
-        self.left_at = 0.0
+        self.kept_at = 0.0
 
     @property
     def ours(self) -> bool:
-        """Whether this process made it. A child's copy of it must only be closed."""
+        """Whether this process opened it. A forked copy must only be closed."""
         return self._pid == os.getpid()
 
     @property
     def reusable(self) -> bool:
-        """Whether the next subscriber may have it."""
+        """Whether the next subscription may use it."""
         return self._lasting and self._settled and self.ours
 
     def send(self, packed: bytes) -> None:
-        """Send a command whose answer will be told from notes when it comes."""
+        """Send a command whose answer is recognized among the published values when it comes."""
         self._settled = False
-        # A check of the health would be a PING of which nobody knows.
+        # redis-py's health check would send a PING, whose answer nobody expects.
         self._connection.send_packed_command((packed,), check_health=False)
         self._settled = True
 
     def ask(self, packed: bytes, answers: int) -> Any:
-        """Send commands that have so many answers in all; the last of them.
+        """Send commands that have `answers` answers in all, and return the last one.
 
-        What was meant for the subscriber before is dropped. If the server refuses something, that is raised, and this
-        connection is not kept: there may be further answers.
+        What was published to the subscriber before is dropped. If the server refuses a command, that is raised, and
+        this connection is not kept: there may be further answers.
 
         Raises:
-            ConnectionResetError: Too much was meant for the subscriber before.
+            ConnectionResetError: Too much was published to the subscriber before.
+            redis.RedisError, OSError: As redis-py raises them.
         """
         self._settled = False
         self._connection.send_packed_command((packed,), check_health=False)
-        self._skip()
+        self._discard_stale()
         answer = None
         for _ in range(answers):
             answer = self._read()
         self._settled = True
         return answer
 
-    def hear(self, seconds: float) -> Any:
-        """The next note or answer, if one comes within so long; else None."""
-        if self._dropped:  # by another thread; redis-py would connect anew
+    def receive(self, seconds: float) -> Any:
+        """The next published value or answer if one comes within `seconds`, else None."""
+        if self._dropped:  # by another thread; redis-py would connect again
             raise ConnectionResetError("the connection was closed")
         self._settled = False
         reply = self._read() if comes(self._connection, seconds) else None
         self._settled = True
         return reply
 
-    def leave(self, channels: int) -> None:
-        """Ask to be unsubscribed from all channels, of which there are so many."""
+    def unsubscribe(self, channels: int) -> None:
+        """Ask the server to end the subscriptions, which are to so many channels; don't wait for the answer."""
         self._unanswered = channels
         self.send(_UNSUBSCRIBE)
 
-    def leave_and_ask(self, channels: int, packed: bytes) -> Any:
-        """The same, and in the same trip send a command that a subscriber may not; its answer."""
+    def unsubscribe_and_ask(self, channels: int, packed: bytes) -> Any:
+        """Unsubscribe, and in the same trip send a command that a subscriber may not send; return its answer."""
         self._unanswered = channels
         return self.ask(_UNSUBSCRIBE + packed, 1)
 
     def _read(self) -> Any:
         return self._connection.read_response(disable_decoding=True)
 
-    def _skip(self) -> None:
-        """Read up to the answers to :meth:`leave`."""
+    def _discard_stale(self) -> None:
+        """Read and drop all up to the answers to :meth:`unsubscribe`."""
         dropped = 0
         while self._unanswered:
             if self._read()[0] == b"unsubscribe":
@@ -122,7 +123,7 @@ class Listener:
             else:
                 dropped += 1
                 if dropped > _MOST_DROPPED:
-                    raise ConnectionResetError("too much was told to the subscriber before")
+                    raise ConnectionResetError("too much was published to the subscriber before")
 
     def drop(self) -> None:
         """Close it."""
@@ -131,82 +132,82 @@ class Listener:
 
 
 class IdleListeners:
-    """Those of one link that nobody uses at the moment.
+    """The connections of one link for subscriptions that are not in use.
 
     Args:
         link: To the server.
 
     Attributes:
-        read_along: Whether to read in the trip that subscribes; False once the server, or its rules, refused it.
+        may_read: Whether to read keys in the trip that subscribes; False once the server has refused that.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._kept: deque[Listener] = deque()
-        self.read_along = True
+        self.may_read = True
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def take(self) -> Listener | None:
-        """The one that was used last; None if there is none."""
+        """The one that was used last, or None."""
         while self._kept:
             try:
-                ear = self._kept.pop()
+                listener = self._kept.pop()
             except IndexError:  # another thread took it
                 return None
-            if ear.ours:
-                return ear
-            ear.drop()  # this is a child: the parent goes on with it
+            if listener.ours:
+                return listener
+            listener.drop()  # this process is a child: its parent uses the connection
         return None
 
     def connect(self, seconds: float) -> Listener:
-        """A new one, whose timeouts are not longer than this.
+        """A new one, with timeouts of at most `seconds`.
 
         Raises:
-            redis.RedisError, OSError: As the client has them.
+            redis.RedisError, OSError: As redis-py raises them.
         """
         usual = self._link.timeout / 2000
         most = min(usual, seconds)
         return Listener(self._link.connect(most, most), lasting=most == usual)
 
-    def leave(self, ear: Listener, channels: int) -> None:
-        """Take back one that is subscribed to so many channels, or close it."""
-        if channels > _MOST_CHANNELS or not self._wants(ear):
-            ear.drop()
+    def unsubscribe(self, listener: Listener, channels: int) -> None:
+        """Keep one that is subscribed to so many channels for the next subscription, or close it."""
+        if channels > _MOST_CHANNELS or not self._wants(listener):
+            listener.drop()
             return
         try:
-            ear.leave(channels)
+            listener.unsubscribe(channels)
         except CLIENT_ERRORS as error:
-            ear.drop()
+            listener.drop()
             let_through(error)
             return
-        self.keep(ear)
+        self.keep(listener)
 
-    def keep(self, ear: Listener) -> None:
-        """Take back one that is subscribed to nothing any more, or close it."""
-        if not self._wants(ear):
-            ear.drop()
+    def keep(self, listener: Listener) -> None:
+        """Keep one without subscriptions for the next subscription, or close it."""
+        if not self._wants(listener):
+            listener.drop()
             return
-        ear.left_at = time.monotonic()
-        self._kept.append(ear)
-        self._close_old(ear.left_at - _KEPT_FOR_SECONDS)
+        listener.kept_at = time.monotonic()
+        self._kept.append(listener)
+        self._close_old(listener.kept_at - _KEPT_FOR_S)
 
-    def _wants(self, ear: Listener) -> bool:
-        return ear.reusable and len(self._kept) < MOST_KEPT
+    def _wants(self, listener: Listener) -> bool:
+        return listener.reusable and len(self._kept) < MOST_KEPT
 
     def close(self) -> None:
-        """Close all that nobody uses."""
-        while (ear := self.take()) is not None:
-            ear.drop()
+        """Close all of them."""
+        while (listener := self.take()) is not None:
+            listener.drop()
 
     def _close_old(self, before: float) -> None:
-        while self._kept and self._kept[0].left_at < before:
+        while self._kept and self._kept[0].kept_at < before:
             try:
                 oldest = self._kept.popleft()
             except IndexError:
                 return
-            if oldest.left_at >= before:  # another thread closed the one that was seen
+            if oldest.kept_at >= before:  # another thread has closed the one that was old
                 self._kept.appendleft(oldest)
                 return
             oldest.drop()

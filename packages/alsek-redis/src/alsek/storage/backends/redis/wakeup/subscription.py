@@ -1,4 +1,8 @@
-"""Hearing what is published, on a connection of one's own."""
+"""Subscriptions to published values, each on its own connection.
+
+Silence is tested with a ping, so that a dead connection is noticed. A subscription whose connection breaks subscribes
+again; :meth:`SocketSubscription.wait` then returns, so that its caller reads what may have been published meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +20,28 @@ from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_transie
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.wakeup.client_subscription import ClientSubscription
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners, Listener
 
-_PING_AFTER_SECONDS: Final = 10.0
+_PING_AFTER_S: Final = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _MULTI, _EXEC, _PING = encode(["MULTI"]), encode(["EXEC"]), encode(["PING"])
 
 
-def new_subscription(link: Link, ears: IdleListeners, keys: Keys, channels: tuple[str, ...]) -> Subscription:
-    """The subscription that this link can serve; it hears from now on."""
+def new_subscription(link: Link, idle: IdleListeners, keys: Keys, channels: tuple[str, ...]) -> Subscription:
+    """A subscription of the kind that this link supports, to all that is published from now on."""
     if link.direct:
-        return SocketSubscription(link, ears, keys, channels)
+        return SocketSubscription(link, idle, keys, channels)
     return ClientSubscription(link, keys, channels)
 
 
 def subscribe_and_read(
-    link: Link, ears: IdleListeners, keys: Keys, channel: str, reads: tuple[str, ...]
+    link: Link, idle: IdleListeners, keys: Keys, channel: str, reads: tuple[str, ...]
 ) -> tuple[Subscription, list[bytes | None]]:
-    """A subscription, and what these STRINGs were after it began; in one trip where that is possible."""
+    """A subscription, and the values of these STRINGs after it began; in one trip if the server allows it."""
     subscription: SocketSubscription | ClientSubscription
     if link.direct:
-        subscription = SocketSubscription(link, ears, keys, (channel,), reads)
+        subscription = SocketSubscription(link, idle, keys, (channel,), reads)
         if subscription.found is not None:
             return subscription, subscription.found
     else:
@@ -50,64 +55,66 @@ def subscribe_and_read(
 
 
 class SocketSubscription(Subscription):
-    """A connection that has subscribed. Silence is tested with a ping, so that a dead one is noticed.
+    """A connection that has subscribed to some channels.
 
     Args:
         link: To the server.
-        ears: Where the connection is taken from, and left for the next.
+        idle: The connections that are not in use: this one is taken from them, and given back.
         keys: The names.
         channels: Without the namespace; only one of them if there are `reads`.
         reads: Names of STRINGs to read in the same trip, after subscribing.
 
     Attributes:
-        found: What was read of them; None if nothing was, since this server, or this user's rights, don't allow for it.
+        found: The values of `reads`; None if the server, or this user's rights, did not allow to read them.
     """
 
     def __init__(
         self,
         link: Link,
-        ears: IdleListeners,
+        idle: IdleListeners,
         keys: Keys,
         channels: tuple[str, ...],
         reads: tuple[str, ...] = (),
     ) -> None:
         self._link = link
-        self._ears = ears
+        self._idle = idle
         self._keys = keys
         names = [keys.channel(channel) for channel in channels]
         self._channels = len(names)
         self._subscribe_command = encode(["SUBSCRIBE", *names])
-        self._ear: Listener | None = None
+        self._listener: Listener | None = None
         self._pinged = False
         self._quiet_since = 0.0
         self._begin()
         self.found: list[bytes | None] | None = None
-        if reads and ears.read_along:
+        if reads and idle.may_read:
             self.found = self._subscribe(encode(["MGET", *reads]))
         else:
             self._subscribe()
 
     def _begin(self) -> None:
-        """In this process: a lock that a parent's thread holds is not ours."""
+        """Begin anew in this process: the parent's lock may be held by a thread that is not here."""
         self._pid = os.getpid()
         self._waiting = threading.Lock()
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        if self._ear is not None and self._pid != os.getpid():
+        if self._listener is not None and self._pid != os.getpid():
             self._begin()
             self._subscribe()
             return None
         with self._waiting:
-            ear = self._ear
-            if ear is None:
+            listener = self._listener
+            if listener is None:
                 raise ConnectionResetError("the subscription is closed")
             while True:
                 try:
-                    heard, note = self._hear(ear, deadline)
+                    go_on, note = self._receive(listener, deadline)
                 except Exception as error:
                     let_through(error)
-                    if self._ear is not ear:  # another thread has closed it: no matter what the client says
+                    if (
+                        self._listener is not listener
+                    ):  # another thread has closed it: the error follows from that
                         return None
                     if not isinstance(error, CLIENT_ERRORS):
                         raise
@@ -115,14 +122,14 @@ class SocketSubscription(Subscription):
                         raise self._link.translate(error) from error
                     self._subscribe()
                     return None
-                if note is not None or not heard:
+                if note is not None or not go_on:
                     return note
 
-    def _hear(self, ear: Listener, deadline: float | None) -> tuple[bool, Note | None]:
-        """Whether there is reason to go on, and the note that was heard."""
-        until = self._quiet_since + _PING_AFTER_SECONDS
+    def _receive(self, listener: Listener, deadline: float | None) -> tuple[bool, Note | None]:
+        """Whether to go on waiting, and the published value if there is one."""
+        until = self._quiet_since + _PING_AFTER_S
         wake = until if deadline is None else min(until, deadline)
-        reply = ear.hear(max(wake - time.monotonic(), 0.0))
+        reply = listener.receive(max(wake - time.monotonic(), 0.0))
         now = time.monotonic()
         if reply is not None:
             self._quiet_since, self._pinged = now, False
@@ -133,64 +140,64 @@ class SocketSubscription(Subscription):
         elif now >= until:
             if self._pinged:
                 raise ConnectionResetError("the server does not answer")
-            ear.send(_PING)
+            listener.send(_PING)
             self._quiet_since, self._pinged = now, True
         return True, None
 
     def close(self) -> None:
-        ear = self._withdraw()
-        if ear is not None:
-            self._ears.leave(ear, self._channels)
+        listener = self._withdraw()
+        if listener is not None:
+            self._idle.unsubscribe(listener, self._channels)
 
     def close_and_ask(self, *command: str) -> Any:
-        """Close, and send a command that can be repeated without harm, in the same trip; its answer.
+        """Close, and in the same trip send a command that can be repeated without harm; return its answer.
 
         Raises:
-            BackendUnavailableError, BackendError: As :meth:`Link.call`. It is closed all the same.
+            BackendUnavailableError, BackendError: As :meth:`Link.call`. The subscription is closed in any case.
         """
-        ear = self._withdraw()
-        if ear is not None:
+        listener = self._withdraw()
+        if listener is not None:
             try:
-                answer = ear.leave_and_ask(self._channels, encode(command))
+                answer = listener.unsubscribe_and_ask(self._channels, encode(command))
             except CLIENT_ERRORS as error:
-                ear.drop()
+                listener.drop()
                 let_through(error)
                 if not is_transient(error):
                     raise self._link.translate(error) from error
             except BaseException:
-                ear.drop()
+                listener.drop()
                 raise
             else:
-                self._ears.keep(ear)
+                self._idle.keep(listener)
                 return answer
         return self._link.call(*command)
 
     def _withdraw(self) -> Listener | None:
-        """The connection, if there is one that may be used further; from now on this is closed."""
-        ear, self._ear = self._ear, None
-        if ear is None:
+        """Mark this as closed, and return its connection if that can be used further."""
+        listener, self._listener = self._listener, None
+        if listener is None:
             return None
         if self._pid == os.getpid() and not self._waiting.locked():
-            return ear  # nobody waits, and who begins to finds it closed
-        ear.drop()  # whoever waits in another thread returns; a forked child closes its copy
+            return listener  # no thread waits, and one that begins to finds it closed
+        listener.drop()  # a thread that waits returns; a forked child closes its copy
         return None
 
     def _subscribe(self, read: bytes | None = None) -> list[bytes | None] | None:
-        """Subscribe, if need be connect for it, again and again until the link's timeout; what was read along."""
+        """Subscribe on a kept connection or a new one, and try until the link's timeout."""
         self._drop()
         begun = time.monotonic()
         pauses: Pauses | None = None
-        kept = self._ears.take()
+        kept = self._idle.take()
         while True:
             left = self._link.timeout / 1000 - (time.monotonic() - begun)
             try:
-                self._ear = kept or self._ears.connect(max(left, 0.05))
-                return self._tune_in(self._ear, read)
+                self._listener = kept or self._idle.connect(max(left, 0.05))
+                return self._subscribe_on(self._listener, read)
             except CLIENT_ERRORS as error:
                 self._drop()
                 let_through(error)
                 if read is not None and isinstance(error, ResponseError) and not is_transient(error):
-                    self._ears.read_along = False
+                    self._idle.may_read = False
                     kept = read = None
                     continue
                 pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
@@ -204,63 +211,22 @@ class SocketSubscription(Subscription):
                 raise
             if kept:
                 kept = None
-                self._ears.close()  # what has ended one connection has most likely ended all
+                self._idle.close()  # what broke one connection has most likely broken all
                 continue
             time.sleep(pause)
 
-    def _tune_in(self, ear: Listener, read: bytes | None) -> list[bytes | None] | None:
+    def _subscribe_on(self, listener: Listener, read: bytes | None) -> list[bytes | None] | None:
         self._pinged = False
         found: list[bytes | None] | None = None
         if read is None:
-            ear.ask(self._subscribe_command, self._channels)
+            listener.ask(self._subscribe_command, self._channels)
         else:
-            # A subscriber may not read, a transaction may do both. Answers: OK, QUEUED, QUEUED, and those of the two.
-            _, found = ear.ask(b"".join((_MULTI, self._subscribe_command, read, _EXEC)), 4)
+            # A subscriber may not read, but a transaction may do both. Answers: OK, QUEUED twice, and those of the two.
+            _, found = listener.ask(b"".join((_MULTI, self._subscribe_command, read, _EXEC)), 4)
         self._quiet_since = time.monotonic()
         return found
 
     def _drop(self) -> None:
-        ear, self._ear = self._ear, None
-        if ear is not None:
-            ear.drop()
-
-
-class ClientSubscription(Subscription):
-    """For clients that no connection can be had from: redis-py's own ``PubSub``.
-
-    Args:
-        link: To the server.
-        keys: The names.
-        channels: Without the namespace.
-    """
-
-    def __init__(self, link: Link, keys: Keys, channels: tuple[str, ...]) -> None:
-        self._link = link
-        self._keys = keys
-        try:
-            self._pubsub = link.client.pubsub()
-            self._pubsub.subscribe(*(keys.channel(channel) for channel in channels))
-            for _ in channels:
-                self._pubsub.get_message(timeout=link.timeout / 1000)
-        except CLIENT_ERRORS as error:
-            raise self._link.translate(error) from error
-
-    def wait(self, timeout: int | None = None) -> Note | None:
-        deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while True:
-            left = _PING_AFTER_SECONDS if deadline is None else max(deadline - time.monotonic(), 0.0)
-            try:
-                found = self._pubsub.get_message(timeout=left)
-            except CLIENT_ERRORS as error:
-                raise self._link.translate(error) from error
-            if found is not None and found["type"] == "message":
-                channel, data = found["channel"], found["data"]
-                name = channel.decode() if isinstance(channel, bytes) else channel
-                return Note(self._keys.short_channel(name), data.encode() if isinstance(data, str) else data)
-            if found is not None and found["type"] == "subscribe":
-                return None  # it has reconnected
-            if deadline is not None and time.monotonic() >= deadline:
-                return None
-
-    def close(self) -> None:
-        self._pubsub.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.drop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from tests.contract.stores import InCluster, InFakeRedis, InMemory, InRedis, InSQLite, Store
-from tests.contract.workers import Actor, an_actor
+from tests.contract.workers import Actors, an_actor
 
 KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
@@ -86,6 +86,6 @@ def messages(backend: Backend) -> MessagePort:
 
 
 @pytest.fixture
-def actor(backend: Backend) -> Callable[..., Actor]:
+def actor(backend: Backend) -> Actors:
     """Makes registered workers."""
     return lambda *args, **kwargs: an_actor(backend, *args, **kwargs)

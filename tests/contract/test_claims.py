@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.defaults import PROMOTION_BATCH
@@ -13,9 +11,7 @@ from alsek.storage.backends.kinds import WISHES, WorkerKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Step, TaskStatus
 from tests.contract.stores import Store
-from tests.contract.workers import Actor, a_message, add, state_of, status_of, succeeded, uuids
-
-Actors = Callable[..., Actor]
+from tests.contract.workers import Actors, a_message, add, state_of, status_of, succeeded, uuids
 
 
 def test_an_empty_store_hands_out_nothing(actor: Actors) -> None:

@@ -16,7 +16,7 @@ from alsek.storage.backends.records import ACCEPTED, Added
 from tests.contract import drain_process as processes
 from tests.contract.stores import Store
 from tests.contract.workers import (
-    Actor,
+    Actors,
     a_message,
     a_request,
     add,
@@ -27,8 +27,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _together(*jobs: Callable[[], None]) -> None:

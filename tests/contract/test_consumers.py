@@ -16,9 +16,7 @@ from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
-from tests.contract.workers import Actor, rings
-
-Actors = Callable[..., Actor]
+from tests.contract.workers import Actors, rings
 
 
 @pytest.fixture

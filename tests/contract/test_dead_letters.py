@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import DeadLetter, Stored, TaskStatus
@@ -11,7 +9,7 @@ from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
-    Actor,
+    Actors,
     a_message,
     add,
     died,
@@ -21,8 +19,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _bury(backend: Backend, *names: str, queue: str = "q", dlq_ttl: int = DLQ_TTL) -> None:

@@ -16,7 +16,7 @@ from alsek.exceptions import SerializationError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import Claimed, TaskStatus
 from tests.contract.stores import Store
-from tests.contract.workers import Actor, state_of, status_of, succeeded, uuids
+from tests.contract.workers import Actors, state_of, status_of, succeeded, uuids
 
 
 @pytest.fixture
@@ -31,9 +31,7 @@ def _message(backend: Backend, claimed: Claimed) -> Message:
 
 @pytest.mark.parametrize("size", [0, 1, 200, 450])
 @pytest.mark.parametrize("make", [list, iter], ids=["list", "iterator"])
-def test_all_are_there_in_order(
-    broker: Broker, actor: Callable[..., Actor], size: int, make: Callable[[Any], Any]
-) -> None:
+def test_all_are_there_in_order(broker: Broker, actor: Actors, size: int, make: Callable[[Any], Any]) -> None:
     """Each call's message is in the store, in the order given, whether they come as a list or one by one."""
     made = task(broker, name="add", queue="q")(lambda a, b: a + b)
     messages = made.generate_many(make([(n, n + 1) for n in range(size)]))
@@ -126,9 +124,7 @@ def test_of_a_list_all_or_none(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("bad", [0, 3, 199, 200, 250])
-def test_of_an_iterator_all_before_a_refused_one(
-    broker: Broker, actor: Callable[..., Actor], bad: int
-) -> None:
+def test_of_an_iterator_all_before_a_refused_one(broker: Broker, actor: Actors, bad: int) -> None:
     """A refusal half-way leaves exactly the calls before it submitted, as a loop would, and says so."""
     made = task(broker, name="pay", queue="q")(lambda n=0, amount=0: n)
     taken: list[int] = []
@@ -215,7 +211,7 @@ def test_a_tracker_is_told_of_each(broker: Broker, store: Store, elsewhere: bool
         assert told == [(message.uuid, TaskStatus.SUBMITTED) for message in messages]
 
 
-def test_each_may_have_a_callback_of_its_own(broker: Broker, actor: Callable[..., Actor]) -> None:
+def test_each_may_have_a_callback_of_its_own(broker: Broker, actor: Actors) -> None:
     """A call's callback follows its message, and belongs to no other."""
     made = task(broker, name="add", queue="q")(lambda n: n)
     after = task(broker, name="after", queue="q")(lambda: None)

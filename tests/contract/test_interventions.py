@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.core.message import Message
@@ -18,6 +16,7 @@ from tests.contract.workers import (
     ERROR,
     LEASE,
     Actor,
+    Actors,
     a_message,
     add,
     by_hand,
@@ -32,8 +31,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _in_each_state(backend: Backend, actor: Actors) -> Actor:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from alsek.storage.backends.abstract import Backend
 from tests.contract.stores import Store
-from tests.contract.workers import LEASE, Actor, a_message, add, succeeded
-
-Actors = Callable[..., Actor]
+from tests.contract.workers import LEASE, Actors, a_message, add, succeeded
 
 #: A Lua stack takes 8,000 values: more than that, and more than twice that in pairs.
 MANY = 8_200

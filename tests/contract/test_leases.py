@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.exceptions import WorkerUnknownError
@@ -14,6 +12,7 @@ from tests.contract.stores import Store
 from tests.contract.workers import (
     LEASE,
     Actor,
+    Actors,
     a_message,
     add,
     died,
@@ -25,8 +24,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _pass_a_lease(store: Store, *living: Actor) -> None:

@@ -11,7 +11,7 @@ from alsek import Broker, Message, ResultStore, StatusTracker, TaskStatus, task
 from alsek.exceptions import MessageAlreadyExistsError
 from alsek.storage.backends.abstract import Backend
 from tests.contract.stores import Store
-from tests.contract.workers import Actor, died, succeeded
+from tests.contract.workers import Actors, died, succeeded
 
 SECOND = 1_000
 DAY = 24 * 3_600 * SECOND
@@ -55,7 +55,7 @@ def test_dead_letters_are_kept_for_a_week(backend: Backend, store: Store) -> Non
 
 @pytest.mark.parametrize("outcome", [succeeded, died])
 def test_a_uuid_is_refused_for_a_minute_after_the_end(
-    backend: Backend, store: Store, actor: Callable[..., Actor], outcome: Callable[..., Any]
+    backend: Backend, store: Store, actor: Actors, outcome: Callable[..., Any]
 ) -> None:
     """While its message waits or runs, and for 60 s after it has ended, a uuid is refused; then it is a new message."""
     made = task(Broker(backend), name="pay", queue="q")(lambda: None)

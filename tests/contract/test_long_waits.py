@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from alsek.storage.backends.ports import MessagePort
 from tests.contract.stores import Store
-from tests.contract.workers import Actor, a_message, add, retried, state_of, uuids
+from tests.contract.workers import Actors, a_message, add, retried, state_of, uuids
 
 _DAY = 24 * 3_600_000
 
 
-def test_half_a_year_of_waiting(store: Store, actor: Callable[..., Actor]) -> None:
+def test_half_a_year_of_waiting(store: Store, actor: Actors) -> None:
     """A delayed message, a retried one and one that no worker wanted are all there after 180 days, in their order."""
     worker = actor(dlq_ttl=_DAY)
     add(store.backend, a_message("retried", priority=1))

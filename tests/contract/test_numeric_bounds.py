@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.core.broker import Broker
@@ -16,7 +14,7 @@ from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import TaskStatus
 from tests.contract.stores import Store
 from tests.contract.workers import (
-    Actor,
+    Actors,
     a_message,
     add,
     by_hand,
@@ -29,8 +27,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def test_neighbours_among_the_greatest_priorities(backend: Backend, actor: Actors) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
-    Actor,
+    Actors,
     a_message,
     add,
     died,
@@ -34,8 +33,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def test_what_is_ready_at_once_takes_its_place_before_callbacks(backend: Backend, actor: Actors) -> None:

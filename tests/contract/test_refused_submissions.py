@@ -11,7 +11,7 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import ACCEPTED, Added
 from alsek.storage.backends.states import MessageState
-from tests.contract.workers import Actor, a_message, a_request, add, died, lost, retried, succeeded
+from tests.contract.workers import Actors, a_message, a_request, add, died, lost, retried, succeeded
 
 
 def refusals(messages: MessagePort) -> list[Added]:
@@ -30,9 +30,7 @@ def test_a_waiting_message(messages: MessagePort, backend: Backend, delay: int, 
 
 
 @pytest.mark.parametrize("suspects", ["alone", "freely"])
-def test_a_suspect(
-    messages: MessagePort, backend: Backend, actor: Callable[..., Actor], suspects: str
-) -> None:
+def test_a_suspect(messages: MessagePort, backend: Backend, actor: Actors, suspects: str) -> None:
     """A suspect that waits is ready."""
     add(backend, "a")
     worker = actor(suspects=suspects)
@@ -40,14 +38,14 @@ def test_a_suspect(
     assert refusals(messages) == [Added(False, "a", "ready")] * 2
 
 
-def test_a_claimed_message(messages: MessagePort, backend: Backend, actor: Callable[..., Actor]) -> None:
+def test_a_claimed_message(messages: MessagePort, backend: Backend, actor: Actors) -> None:
     """A refused submission is told that a worker holds the existing message."""
     add(backend, "a")
     actor().claim_one()
     assert refusals(messages) == [Added(False, "a", "claimed")] * 2
 
 
-def test_a_retried_message(messages: MessagePort, backend: Backend, actor: Callable[..., Actor]) -> None:
+def test_a_retried_message(messages: MessagePort, backend: Backend, actor: Actors) -> None:
     """A message that waits for its retry is delayed."""
     add(backend, "a")
     worker = actor()
@@ -57,7 +55,7 @@ def test_a_retried_message(messages: MessagePort, backend: Backend, actor: Calla
 
 @pytest.mark.parametrize("outcome", [succeeded, died])
 def test_a_finished_message(
-    messages: MessagePort, backend: Backend, actor: Callable[..., Actor], outcome: Callable[..., object]
+    messages: MessagePort, backend: Backend, actor: Actors, outcome: Callable[..., object]
 ) -> None:
     """A uuid that was finished within the window is refused, and no message of it is stored."""
     add(backend, "a")
@@ -88,7 +86,7 @@ def test_two_with_one_uuid_in_one_call(messages: MessagePort, backend: Backend) 
     assert messages.add(batch, request) == expected
 
 
-def test_an_accepted_answer_stays_the_same(messages: MessagePort, actor: Callable[..., Actor]) -> None:
+def test_an_accepted_answer_stays_the_same(messages: MessagePort, actor: Actors) -> None:
     """A call that is repeated after a lost reply gets the same answer, whatever has become of the message."""
     request, worker, batch = a_request(), actor(), [a_message("a"), a_message("b", delay=60_000)]
     assert messages.add(batch, request) == [ACCEPTED] * 2

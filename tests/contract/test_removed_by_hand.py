@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.defaults import DEDUP_WINDOW
@@ -14,7 +12,7 @@ from tests.contract.stores import Store
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
-    Actor,
+    Actors,
     a_message,
     a_request,
     add,
@@ -23,8 +21,6 @@ from tests.contract.workers import (
     state_of,
     succeeded,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _remove(messages: MessagePort, how: str) -> None:

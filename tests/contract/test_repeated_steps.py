@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     LEASE,
-    Actor,
+    Actors,
     a_message,
     add,
     by_hand,
@@ -27,8 +26,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def test_a_repeated_retirement_is_told_the_same(backend: Backend, store: Store, actor: Actors) -> None:

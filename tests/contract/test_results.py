@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from tests.contract.stores import SHORT, Store
-from tests.contract.workers import Actor, a_message, add, died, hear, result_of, uuids
+from tests.contract.workers import Actors, a_message, add, died, hear, result_of, uuids
 
 
 def test_a_result_is_kept_as_it_was_given(backend: Backend, store: Store) -> None:
@@ -180,7 +178,7 @@ def test_watching_reads_after_subscribing(backend: Backend) -> None:
         assert news.wait(0) is None
 
 
-def test_what_may_have_failed_is_told(backend: Backend, actor: Callable[..., Actor]) -> None:
+def test_what_may_have_failed_is_told(backend: Backend, actor: Actors) -> None:
     """A dead letter, or the status of one that keeps none, is never overlooked by a watch."""
     worker = actor()
     add(backend, a_message("buried", status_ttl=0), a_message("dropped", status_ttl=FOR_EVER))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.exceptions import WorkerUnknownError
@@ -20,7 +18,7 @@ from alsek.storage.backends.records import (
 )
 from tests.contract.workers import (
     ERROR,
-    Actor,
+    Actors,
     a_message,
     add,
     died,
@@ -31,8 +29,6 @@ from tests.contract.workers import (
     status_of,
     succeeded,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _each_outcome(uuid: str, queue: str, token: int) -> list[Outcome]:

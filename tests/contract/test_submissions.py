@@ -12,7 +12,7 @@ from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import ACCEPTED, Added, Stored, TaskStatus
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
-    Actor,
+    Actors,
     a_message,
     a_request,
     add,
@@ -44,7 +44,7 @@ def test_nothing_added_is_nothing_answered(messages: MessagePort) -> None:
 
 @pytest.mark.parametrize("payload", [b"", bytes(range(256)), b"|\r\n\x00:", "жар-птица".encode()])
 def test_payloads_are_bytes_untouched(
-    backend: Backend, messages: MessagePort, actor: Callable[..., Actor], payload: bytes
+    backend: Backend, messages: MessagePort, actor: Actors, payload: bytes
 ) -> None:
     """A payload comes back byte by byte, whatever is in it."""
     add(backend, a_message("a", payload=payload))
@@ -74,7 +74,7 @@ def test_the_same_request_again_is_accepted_and_adds_nothing(messages: MessagePo
     assert messages.count("q") == 2
 
 
-def test_the_same_request_again_after_the_claim(messages: MessagePort, actor: Callable[..., Actor]) -> None:
+def test_the_same_request_again_after_the_claim(messages: MessagePort, actor: Actors) -> None:
     """A repeated call is a success also when a quick worker holds the message already."""
     request, worker = a_request(), actor()
     messages.add([a_message("a")], request)
@@ -86,7 +86,7 @@ def test_the_same_request_again_after_the_claim(messages: MessagePort, actor: Ca
 
 @pytest.mark.parametrize("outcome", [succeeded, died])
 def test_the_same_request_again_after_the_end(
-    messages: MessagePort, actor: Callable[..., Actor], outcome: Callable[..., object]
+    messages: MessagePort, actor: Actors, outcome: Callable[..., object]
 ) -> None:
     """A repeated call is a success and runs nothing twice when the message has finished since."""
     request, worker = a_request(), actor()
@@ -97,7 +97,7 @@ def test_the_same_request_again_after_the_end(
     assert worker.claim() == []
 
 
-def test_the_same_request_again_after_a_retry(messages: MessagePort, actor: Callable[..., Actor]) -> None:
+def test_the_same_request_again_after_a_retry(messages: MessagePort, actor: Actors) -> None:
     """A repeated call does not touch what the message has become by a retry."""
     request, worker = a_request(), actor()
     messages.add([a_message("a")], request)
@@ -110,7 +110,7 @@ def test_the_same_request_again_after_a_retry(messages: MessagePort, actor: Call
 
 @pytest.mark.parametrize("outcome", [succeeded, died])
 def test_a_finished_uuid_is_remembered(
-    backend: Backend, store: Store, actor: Callable[..., Actor], outcome: Callable[..., object]
+    backend: Backend, store: Store, actor: Actors, outcome: Callable[..., object]
 ) -> None:
     """The uuid of a message that its holder finished is not new for the length of the window, then it is."""
     worker = actor()
@@ -143,7 +143,7 @@ def test_of_two_with_one_uuid_the_first_is_taken(backend: Backend, messages: Mes
 
 
 @pytest.mark.parametrize("size", [1, 199, 200, 201, 500])
-def test_batches_of_any_size(backend: Backend, actor: Callable[..., Actor], size: int) -> None:
+def test_batches_of_any_size(backend: Backend, actor: Actors, size: int) -> None:
     """Any number of messages in one call is stored in the order given."""
     names = [f"m{n:04}" for n in range(size)]
     assert add(backend, *names) == [True] * size
@@ -157,16 +157,14 @@ def test_a_batch_goes_to_several_queues(backend: Backend, messages: MessagePort)
     assert [messages.count("x"), messages.count("y")] == [2, 1]
 
 
-def test_lower_priority_numbers_go_first_and_equals_in_order(
-    backend: Backend, actor: Callable[..., Actor]
-) -> None:
+def test_lower_priority_numbers_go_first_and_equals_in_order(backend: Backend, actor: Actors) -> None:
     """Messages leave by priority, then by arrival."""
     add(backend, a_message("c1", priority=2), a_message("a1", priority=0), a_message("b1", priority=1))
     add(backend, a_message("a2", priority=0), a_message("c2", priority=2), a_message("b2", priority=1))
     assert uuids(actor().claim()) == ["a1", "a2", "b1", "b2", "c1", "c2"]
 
 
-def test_priorities_may_be_large(backend: Backend, actor: Callable[..., Actor]) -> None:
+def test_priorities_may_be_large(backend: Backend, actor: Actors) -> None:
     """Any integer from 0 on is a priority, and neighbours among large ones keep their order."""
     large = 10**12
     add(backend, *(a_message(f"p{p}", priority=p) for p in (large + 1, 2**31, large, 0, 256)))
@@ -174,9 +172,7 @@ def test_priorities_may_be_large(backend: Backend, actor: Callable[..., Actor]) 
     assert uuids(actor().claim()) == expected
 
 
-def test_a_delayed_message_waits_for_its_time(
-    backend: Backend, store: Store, actor: Callable[..., Actor]
-) -> None:
+def test_a_delayed_message_waits_for_its_time(backend: Backend, store: Store, actor: Actors) -> None:
     """A delay counts from the submission; the message is handed out when it is over, not before."""
     worker = actor()
     add(backend, a_message("a", delay=1_000))
@@ -189,7 +185,7 @@ def test_a_delayed_message_waits_for_its_time(
     assert uuids(worker.claim()) == ["a"]
 
 
-def test_due_at_the_same_moment(backend: Backend, store: Store, actor: Callable[..., Actor]) -> None:
+def test_due_at_the_same_moment(backend: Backend, store: Store, actor: Actors) -> None:
     """Of messages that are due at the same moment the one goes first that was delayed first, retried ones included."""
     worker = actor()
     add(backend, "a", "b")
@@ -220,7 +216,7 @@ def test_the_status_of_a_message_ends(backend: Backend, store: Store) -> None:
     store.outlive(SHORT, lambda: status_of(backend, "a") is None)
 
 
-def test_a_refused_message_leaves_no_status(backend: Backend, actor: Callable[..., Actor]) -> None:
+def test_a_refused_message_leaves_no_status(backend: Backend, actor: Actors) -> None:
     """A refused submission does not write SUBMITTED over what a worker has set."""
     worker = actor()
     add(backend, "a")
@@ -232,7 +228,7 @@ def test_a_refused_message_leaves_no_status(backend: Backend, actor: Callable[..
 @pytest.mark.parametrize(
     "name", ["a:b", "a|b", "queues:a", "ключ", "a'b\"c", "100%", "dead:x", "-1", "a,b", "a b", " a", "\\"]
 )
-def test_odd_names(backend: Backend, store: Store, actor: Callable[..., Actor], name: str) -> None:
+def test_odd_names(backend: Backend, store: Store, actor: Actors, name: str) -> None:
     """Queues and uuids may hold characters that a store uses for itself, all life long."""
     worker = actor(name)
     messages = backend.messages

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.storage.backends.abstract import Backend
@@ -11,7 +9,7 @@ from alsek.storage.backends.records import TaskStatus
 from tests.contract.stores import Store
 from tests.contract.workers import (
     LEASE,
-    Actor,
+    Actors,
     a_message,
     add,
     lost,
@@ -21,8 +19,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _suspects(backend: Backend, actor: Actors, *names: str, **fields: object) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from alsek.core.broker import Broker
@@ -21,6 +19,7 @@ from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
     Actor,
+    Actors,
     a_message,
     a_request,
     add,
@@ -32,8 +31,6 @@ from tests.contract.workers import (
     succeeded,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 def _leave_everything(backend: Backend, worker: Actor, uuid: str = "a") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
-    Actor,
+    Actors,
     a_message,
     add,
     hear,
@@ -22,8 +21,6 @@ from tests.contract.workers import (
     status_of,
     uuids,
 )
-
-Actors = Callable[..., Actor]
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "text", "жар-птица", [1, 2.5, None], {"a": {"b": [True]}}])

@@ -15,6 +15,7 @@ from tests.contract.workers import (
     LEASE,
     QUIET,
     Actor,
+    Actors,
     a_message,
     add,
     by_hand,
@@ -29,7 +30,6 @@ from tests.contract.workers import (
     who_rings,
 )
 
-Actors = Callable[..., Actor]
 Asleep = Callable[..., Waiter]
 
 

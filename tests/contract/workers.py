@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from alsek.storage.backends.abstract import Backend, Note, Subscription
 from alsek.storage.backends.ports import MessagePort, Waiter
@@ -76,6 +76,10 @@ class Actor:
     def waiter(self) -> Waiter:
         """A waiter of its own."""
         return self.messages.waiter(self.worker)
+
+
+#: Makes registered workers: the fixture ``actor``.
+Actors: TypeAlias = Callable[..., Actor]
 
 
 def an_actor(backend: Backend, *queues: str, register: bool = True, **fields: Any) -> Actor:

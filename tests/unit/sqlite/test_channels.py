@@ -10,7 +10,7 @@ import pytest
 
 from alsek.storage.backends.records import StatusRecord, TaskStatus
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.wakeup import notifier as notify
+from alsek.storage.backends.sqlite.wakeup.datagrams import MOST_DATA
 from tests.unit.sqlite.fakes import Process, says
 
 Python = Callable[..., Process]
@@ -27,7 +27,7 @@ def test_another_process_is_heard(python: Python, backend: SQLiteBackend) -> Non
         assert backend.results.get(["a"])[0] is not None
 
 
-@pytest.mark.parametrize("size", [0, 1_000, notify.MOST_DATA, notify.MOST_DATA + 1, 3_000_000])
+@pytest.mark.parametrize("size", [0, 1_000, MOST_DATA, MOST_DATA + 1, 3_000_000])
 def test_values_of_any_size_arrive(backend: SQLiteBackend, size: int) -> None:
     """A published value arrives whole, however large it is."""
     with backend.subscribe("x") as subscription:
@@ -39,7 +39,7 @@ def test_values_of_any_size_arrive(backend: SQLiteBackend, size: int) -> None:
 
 def test_a_status_too_large_for_a_datagram_is_hinted_at(backend: SQLiteBackend) -> None:
     """Of a status with very large details the subscriber is told to look for itself."""
-    details = b"d" * (notify.MOST_DATA + 1)
+    details = b"d" * (MOST_DATA + 1)
     with backend.subscribe("statuses:a") as subscription:
         backend.statuses.put("a", TaskStatus.RUNNING, details)
         assert subscription.wait(5_000) is None

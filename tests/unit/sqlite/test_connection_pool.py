@@ -106,7 +106,7 @@ def test_a_timeout_at_whatever_moment_leaves_no_lock(
             sys.setprofile(before)
         struck = strike.struck
         assert not pool._mutex.locked(), moment
-        assert not database._turn.locked(), moment
+        assert not database._write_lock.locked(), moment
         backend.set("key", moment)
         assert backend.get("key") == moment
     assert moment > 10

@@ -166,7 +166,7 @@ def test_names_that_a_process_remembers_are_bounded(
         claimed = player.step().claimed
         assert [one.uuid for one in claimed] == sorted(uuids, key=lambda uuid: f"queue of {uuid}")
         assert player.step(*(done(one) for one in claimed), limit=0).refused == []
-        assert len(timed._database._names) <= 16
+        assert len(timed._database._queue_names) <= 16
 
 
 def test_clearing_keeps_numbers_growing(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
@@ -192,6 +192,6 @@ def test_queues_that_keep_dead_letters_do_not_make_each_write_a_sweep(
         (claimed,) = player.step(limit=1).claimed
         player.step(Died(claimed.uuid, claimed.queue, claimed.token, b"{}", 10**9), limit=0)
     sweeper = timed.messages._database._sweeper  # type: ignore[attr-defined]
-    sweeper._passed = sweeping._EVERY - 1
+    sweeper._transactions = sweeping._EVERY - 1
     submit(timed, "a")
-    assert sweeper._passed == 0
+    assert sweeper._transactions == 0

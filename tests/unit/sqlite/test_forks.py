@@ -117,7 +117,7 @@ def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
     backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that got a copy of a connection in use does not touch the file, and says why."""
-    monkeypatch.setattr(forks, "PATIENCE", 0.05)
+    monkeypatch.setattr(forks, "PATIENCE_S", 0.05)
     submit(backend, "a")
     begun, end = threading.Event(), threading.Event()
 
@@ -146,10 +146,10 @@ def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBa
     """At whatever line the first thread of a child is interrupted, no other waits for a lock that stayed behind."""
     submit(backend, "a")
     database = backend._database
-    parents = database._turn
+    parents = database._write_lock
 
     def at_each_line(*_: object) -> object:
-        if database._pid == os.getpid() and database._turn is parents:
+        if database._pid == os.getpid() and database._write_lock is parents:
             os._exit(1)
         return at_each_line
 

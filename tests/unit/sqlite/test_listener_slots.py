@@ -22,9 +22,9 @@ Python = Callable[..., Process]
 
 def count(backend: SQLiteBackend, state: bytes) -> int:
     """How many places on the board are in this state."""
-    board = backend._database.notifier.board()
-    assert board is not None
-    return [board.state(slot) for slot in range(SLOTS)].count(state)
+    registry = backend._database.notifier.registry()
+    assert registry is not None
+    return [registry.state(slot) for slot in range(SLOTS)].count(state)
 
 
 def test_many_waits_need_one_place(backend: SQLiteBackend, path: Path) -> None:
@@ -36,7 +36,7 @@ def test_many_waits_need_one_place(backend: SQLiteBackend, path: Path) -> None:
         results.set(message, 5)
         assert results.get(message, timeout=20_000) == 5
         assert not backend._database.notifier.anyone_listening()
-        assert count(backend, AWAKE) == len(backend._database.notifier.ears) == 1
+        assert count(backend, AWAKE) == len(backend._database.notifier.listener_slots) == 1
         (place,) = Path(f"{path}-wake").glob("[0-9]*")
         return place.stat().st_ino
 
@@ -50,7 +50,7 @@ def test_the_next_hears_nothing_of_the_one_before(backend: SQLiteBackend) -> Non
         backend.pub("x", number)
     before.close()
     with backend.subscribe("y", "x") as subscription:
-        assert len(backend._database.notifier.ears) == 0, "this is not the same place"
+        assert len(backend._database.notifier.listener_slots) == 0, "this is not the same place"
         assert subscription.wait(0) is None
         backend.pub("y", "new")
         assert subscription.wait(20_000) == Note("y", b'"new"')
@@ -85,7 +85,7 @@ def test_a_board_that_was_removed(backend: SQLiteBackend, path: Path) -> None:
     """A kept place goes with its board: on the new one, where its number may be another's, it frees nothing."""
     backend.subscribe("x").close()
     shutil.rmtree(f"{path}-wake")
-    backend._database.notifier._look_at = 0.0
+    backend._database.notifier._check_at = 0.0
     with SQLiteBackend(path).subscribe("x") as other, backend.subscribe("x") as own:
         assert count(backend, LISTENING) == 2
         backend.pub("x", 1)

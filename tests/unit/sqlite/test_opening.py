@@ -135,7 +135,7 @@ def test_a_deleted_file_is_not_written_any_more(
     path: Path, backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the file is deleted under a running process, that goes on with a new one, not with the unlinked."""
-    monkeypatch.setattr("alsek.storage.backends.sqlite.database.database._LOOK_EVERY", -1.0)
+    monkeypatch.setattr("alsek.storage.backends.sqlite.database.database._CHECK_EVERY_S", -1.0)
     submit(backend, "a")
     for each in path.parent.glob("alsek.db*"):
         if each.is_file():

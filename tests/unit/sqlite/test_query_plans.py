@@ -67,7 +67,7 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
         wakeups._FIRST_LANES,
         wakeups._OWN_LANES.format("?,?"),
         expiry._QUEUES,
-        expiry._QUEUE_GONE,
+        expiry._DELETE_QUEUE,
         promotion._DUE,
         promotion._NEXT_DUE,
     ],

@@ -186,7 +186,7 @@ def test_a_status_rewritten_for_longer_is_not_swept_away(
     for n in range(2 * sweeping._EVERY):
         timed.set("tick", n)
     assert timed.statuses.get(["a"])[0] is not None
-    clock.now += sweeping.FAR
+    clock.now += sweeping.STATUS_CHECK_MS
     for n in range(2 * sweeping._EVERY):
         timed.set("tick", n)
     assert rows(path, "statuses") == [0]

@@ -13,9 +13,9 @@ import pytest
 
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.wakeup import notifier as notify
-from alsek.storage.backends.sqlite.wakeup import registry as board
+from alsek.storage.backends.sqlite.wakeup import notifier, registry
 from alsek.storage.backends.sqlite.wakeup.registry import WakeupRegistry
+from alsek.storage.backends.sqlite.wakeup.slot_records import MOST_QUEUES
 from tests.unit.sqlite.fakes import Player, Process, is_quiet, rings, says, submit
 
 Python = Callable[..., Process]
@@ -105,7 +105,7 @@ def test_queues_beyond_the_board_are_still_heard_of(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
     """A worker of more queues than fit on the board may be woken in vain, and so another one is woken as well."""
-    many = asleep("many", queues=tuple(f"q{n}" for n in range(board.MOST_QUEUES + 1)))
+    many = asleep("many", queues=tuple(f"q{n}" for n in range(MOST_QUEUES + 1)))
     right = asleep("right", queues=("q",))
     submit(backend, "a")
     assert not is_quiet(right)
@@ -174,7 +174,7 @@ def test_the_holder_of_a_revoked_message_is_called(
 def test_the_board_has_its_place_on_the_disk(backend: SQLiteBackend, tmp_path: Path) -> None:
     """No part of it is a hole: to write into one when the disk is full would kill the process (SIGBUS)."""
     with backend.subscribe("x"):
-        (board_file,) = tmp_path.rglob(board.BOARD)
+        (board_file,) = tmp_path.rglob(registry.FILE)
         stat = board_file.stat()
         assert stat.st_blocks * 512 >= stat.st_size > 0
 
@@ -187,7 +187,7 @@ def test_without_sockets_workers_look_once_a_second(
     def refuse(_: str) -> WakeupRegistry:
         raise OSError("no sockets here")
 
-    monkeypatch.setattr(notify, "WakeupRegistry", refuse)
+    monkeypatch.setattr(notifier, "WakeupRegistry", refuse)
     with caplog.at_level(logging.WARNING):
         player = Player(backend)
         waiter = player.messages.waiter(player.worker)
@@ -212,7 +212,7 @@ def test_a_deleted_folder_is_made_again(
     waiter = asleep("w")
     for each in Path(f"{path}-wake").iterdir():
         each.unlink()
-    backend._database.notifier._look_at = 0.0
+    backend._database.notifier._check_at = 0.0
     waiter.arm()
     submit(backend, "a")
     assert rings(waiter)
@@ -223,7 +223,7 @@ def test_every_place_taken_is_survived(
 ) -> None:
     """With no place left on the board a worker sleeps by the safety net; a dead process's place is taken over."""
     backend.ping()
-    monkeypatch.setattr(board, "SLOTS", 2)
+    monkeypatch.setattr(registry, "SLOTS", 2)
     own = WakeupRegistry(str(path))
     try:
         (one, ear), (two, second) = own.take(), own.take()

@@ -1,14 +1,13 @@
 """A store in one SQLite file, shared by the processes of one machine.
 
-=================  ====================================================================================
-standard.py        ``SQLiteBackend``, which puts the rest together
-schema.sql         the tables, and how a message lies in them; lanes.sql: which queues have something ready
-connection.py      opening the file; database.py: pool, transactions, forks; faults.py: errors
-messages.py        the message port: adding, stepping (finishing, claiming, leases, surveying),
-                   handling, browsing; moving.py has the moves they share
-board.py           who sleeps and who listens; notify.py tells them; waiter.py, subscription.py
-sweeping.py        deleting in passing what has expired
-=================  ====================================================================================
+======================  ===============================================================================
+standard.py             ``SQLiteBackend``, which puts the rest together
+schema.sql, lanes.sql   the tables; which queues have something ready
+database/               the file: connections, transactions, forks, errors, deleting what has expired
+messages/               the message port: a module for each phase of a step, and for each other operation
+wakeup/                 which workers sleep and who subscribes, and notifying them through sockets
+results.py, statuses.py, locks.py, values.py, channels.py   the other ports
+======================  ===============================================================================
 """
 
 from alsek.storage.backends.sqlite.standard import SQLiteBackend

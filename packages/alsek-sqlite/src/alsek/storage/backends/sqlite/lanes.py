@@ -20,12 +20,12 @@ SUSPECT_LANES: Final = {kind: tuple(lane + 1 for lane in lanes) for kind, lanes 
 
 
 class Lane(NamedTuple):
-    """The ready messages of one queue that the same workers may take; so a reason to wake one of them.
+    """The ready messages of one queue that the same workers may take, and so a reason to wake one of them.
 
     Attributes:
-        queue: Its name.
-        wish: As in the schema.
-        suspect: 1 for the suspects among them.
+        queue: The queue's name.
+        wish: The kind of pool that the messages ask for, by its number.
+        suspect: 1 for the suspects among them, 0 for the others.
     """
 
     queue: str

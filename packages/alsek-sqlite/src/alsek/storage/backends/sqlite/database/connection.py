@@ -1,4 +1,4 @@
-"""One connection to the file: opened with the right settings, on a schema of the right version."""
+"""Opens a connection to the file, with the right settings and on a schema of the right version."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.header import merged
-from alsek.storage.backends.sqlite.database import errors as faults
-from alsek.storage.backends.sqlite.database import location
+from alsek.storage.backends.sqlite.database import errors, location
 
 log = guarded_logger(__name__)
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 
-#: RETURNING came with this one (2021).
+#: The first version with RETURNING (2021).
 OLDEST_SQLITE: Final = (3, 35, 0)
 
-#: Of schema.sql and lanes.sql. A file with a greater one was made by a newer Alsek.
+#: The version of schema.sql and lanes.sql. A file with a higher one was made by a newer Alsek.
 SCHEMA_VERSION: Final = 2
 
-#: Of files that 0.1.0 made. They get the table `lanes` and the columns `tail`, and stay as they are otherwise: 0.1.0
-#: can go on using them. It remembers the numbers of queues for ever, so the rows of empty queues are never deleted from
-#: them.
+#: The version of files that 0.1.0 made. They get the table `lanes` and the columns `tail`, and stay as they are
+#: otherwise, so that 0.1.0 can go on using them. It keeps the ids of queues for ever, so the rows of empty queues are
+#: never deleted from such files.
 LASTING_QUEUES: Final = 1
 
 #: The versions that this one opens.
@@ -35,16 +34,16 @@ _KNOWN: Final = (LASTING_QUEUES, SCHEMA_VERSION)
 #: "ALSK": marks the file as Alsek's own.
 APPLICATION_ID: Final = 0x414C534B
 
-#: Of a new file. A commit writes every page that it touched, and a step touches a dozen for a few small rows: with half
-#: of SQLite's usual 4,096 bytes, steps and submissions of small messages are about a fifth faster (of 1,024 bytes
-#: large payloads suffer).
+#: The page size of a new file. A commit writes every page that it touched, and a step touches a dozen for a few small
+#: rows: with half of SQLite's usual 4,096 bytes, steps and submissions of small messages are about a fifth faster. With
+#: 1,024 bytes large payloads are slower.
 PAGE_SIZE: Final = 2_048
 
 #: How many pages the log may grow before they are written back (16 MB): a checkpoint waits for the disk, so it should
 #: be rare; a longer log would cost readers.
 CHECKPOINT_PAGES: Final = 8_000
 
-#: A first pause of a writer that met another one, and the longest (s). A transaction takes about 0.2 ms.
+#: The first and the longest pause of a writer that met another one. A transaction takes about 0.2 ms.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_1, 0.01
 
 _SETTINGS: Final = (
@@ -57,13 +56,13 @@ _SETTINGS: Final = (
 
 
 class BusyRetry:
-    """How long to go on trying, with growing, jittered pauses.
+    """Growing, jittered pauses of a writer, until a timeout.
 
-    SQLite's own busy handler sleeps 1, 2, 5, 10, … 100 ms, in step with everyone else's: far too long beside
-    transactions of a fraction of a millisecond. So it is off, and all waiting happens here.
+    SQLite's own busy handler sleeps 1, 2, 5, 10, … 100 ms, at the same times in all processes: far too long beside
+    transactions of a fraction of a millisecond. So it is off, and all waiting is done here.
 
     Args:
-        timeout: In milliseconds.
+        timeout: How long to go on trying, in milliseconds.
     """
 
     __slots__ = ("_deadline", "_pauses")
@@ -73,7 +72,7 @@ class BusyRetry:
         self._pauses = Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, factor=1.5, jitter=(0.5, 1.5))
 
     def wait(self) -> bool:
-        """Pause; False if the time is over."""
+        """Pause; return False if the timeout is over."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             return False
@@ -82,7 +81,7 @@ class BusyRetry:
 
 
 def connect(path: str, synchronous: Synchronous, timeout: int) -> sqlite3.Connection:
-    """A connection in autocommit mode, that any one thread at a time may use.
+    """Open a connection in autocommit mode; one thread at a time may use it.
 
     Raises:
         BackendUnavailableError: The file can't be opened or used; the text says why.
@@ -94,13 +93,13 @@ def connect(path: str, synchronous: Synchronous, timeout: int) -> sqlite3.Connec
             f"SQLite {sqlite3.sqlite_version} is too old for Alsek, which needs {wanted}: use a newer Python build"
         )
     location.check(path)
-    patience = BusyRetry(timeout)
+    retry = BusyRetry(timeout)
     while True:
         try:
             return _connect(path, synchronous)
         except sqlite3.Error as error:
-            if not (faults.is_busy(error) and patience.wait()):
-                raise faults.explained(error, f"SQLite file {path}") from error
+            if not (errors.is_busy(error) and retry.wait()):
+                raise errors.explained(error, f"SQLite file {path}") from error
 
 
 def _connect(path: str, synchronous: Synchronous) -> sqlite3.Connection:
@@ -120,7 +119,7 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
         connection.execute(setting)
     connection.create_function("merge_tail", 2, merged, deterministic=True)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-    # In one view of the file: another process may be creating it at this moment, and half of that is nobody's.
+    # In one read transaction: another process may be creating the file, which would look half done.
     connection.execute("BEGIN")
     try:
         version = _version(connection, path)
@@ -135,8 +134,8 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
             f"SQLite file {path}: write-ahead logging can't be had here (the mode is {mode!r}); "
             "put the file on a local disk"
         )
-    if version == 0 or (version in _KNOWN and not _is_complete(connection)):
-        version = _complete(connection, path)
+    if version == 0 or (version in _KNOWN and not _is_create_tables(connection)):
+        version = _create_tables(connection, path)
     if version not in _KNOWN:
         raise BackendError(
             f"SQLite file {path}: its schema is version {version}, this alsek-sqlite knows {SCHEMA_VERSION}; "
@@ -145,7 +144,7 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
-    """The version of the schema; 0 for an empty file.
+    """Return the version of the schema; 0 for an empty file.
 
     Raises:
         BackendError: The file belongs to another application.
@@ -169,15 +168,15 @@ def _has_tails(connection: sqlite3.Connection) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def _is_complete(connection: sqlite3.Connection) -> bool:
+def _is_create_tables(connection: sqlite3.Connection) -> bool:
     return _has_tails(connection) and _has_lanes(connection)
 
 
-def _complete(connection: sqlite3.Connection, path: str) -> int:
-    """Make all tables, or add what an older version lacks, unless another process has just done so.
+def _create_tables(connection: sqlite3.Connection, path: str) -> int:
+    """Create all tables, or add what an older version lacks, unless another process has just done so.
 
     Returns:
-        The version of the schema as it is then.
+        The version of the schema now.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,12 +1,13 @@
 """The connections of this process to one file.
 
-An operation takes a connection and puts it back. So there are never more of them than operations at once, none leaks
-with a thread that ends, and, since the writers of a process take turns, writing happens nearly always on the same one,
-whose page cache then stays warm. What a fork means for them is in forks.py.
+An operation takes a connection and gives it back. So there are never more connections than operations at once, and a
+thread that ends leaves none behind. The writers of a process take turns, so nearly all writing is done on one
+connection, whose page cache stays warm. forks.py says what happens at a fork.
 
-A task's timeout is an exception that may be raised in its thread at any call, here as well. So the mutex is a plain
-lock, held by ``with`` alone (a condition's ``with`` is Python code, in which such an exception can leave it locked for
-ever), and the pool keeps no connection that is in use: one whose operation was torn away is closed with what held it.
+A task's timeout is an exception that may be raised in its thread at any call, also in this module. So the mutex is a
+plain lock, held by ``with`` alone: a condition's ``with`` is Python code, in which such an exception can leave it
+locked for ever. And the pool has no reference to a connection in use: if its operation is interrupted so, the
+connection is closed together with its lease.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from alsek.core.clock import real_time as time
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite.database import forks
 
-#: How often (s) a thread looks whether another's fork is over, and a fork whether operations are.
-_LOOK: Final = 0.001
+#: How often a thread checks whether another thread's fork is over, and a fork whether the operations are.
+_CHECK_EVERY_S: Final = 0.001
 
-#: Hardly ever does a process do so many operations at once.
+#: More operations than a process does at once.
 _MANY: Final = 100
 
 
 class Lease:
-    """A connection in use. Whoever drops it without giving it back has closed the connection.
+    """A connection in use. If it is dropped without being given back, the connection is closed.
 
     Attributes:
-        connection: For the thread that took it alone.
-        thread: That one.
-        generation: Of the pool when it was taken.
+        connection: The connection; only the thread that took it may use it.
+        thread: That thread.
+        generation: The pool's generation when it was taken.
     """
 
     __slots__ = ("__weakref__", "connection", "generation", "thread")
@@ -46,29 +47,29 @@ class Lease:
 
 
 class Pool:
-    """Connections, of which each is used by one thread at a time.
+    """Connections to one file, each of which is used by one thread at a time.
 
     Args:
-        path: Of the file.
-        connect: Opens one.
+        path: The file.
+        connect: Opens a connection.
     """
 
     def __init__(self, path: str, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
         self._connect = connect
-        self._generation = 0  # grows when what is in use is not to be used again
-        self._begin_anew()
+        self._generation = 0  # grows when the connections in use must not be used again
+        self._start_empty()
         forks.watch(self)
 
-    def _begin_anew(self) -> None:
-        self._mutex = threading.Lock()  # guards all that follows, for moments
+    def _start_empty(self) -> None:
+        self._mutex = threading.Lock()  # guards everything below, for moments
         self._idle: list[sqlite3.Connection] = []
         self._busy: dict[int, weakref.ref[Lease]] = {}
         self._observer: sqlite3.Connection | None = None
-        self._forking = 0  # the thread that is about to fork: nobody else opens a connection
+        self._forking = 0  # the thread that is about to fork: no other one opens a connection
 
     def take(self) -> Lease:
-        """A connection of one's own until it is given back.
+        """Return a connection for the calling thread alone, until it is given back.
 
         Raises:
             BackendUnavailableError: The file can't be opened.
@@ -77,17 +78,17 @@ class Pool:
         while True:
             with self._mutex:
                 if self._forking in (0, me):
-                    # Opened under the mutex, so that no fork comes between; it takes a millisecond, and seldom happens.
+                    # Opened under the mutex, so that no fork comes between; it takes a millisecond, and is rare.
                     connection = self._idle.pop() if self._idle else self._open()
                     lease = Lease(connection, me, self._generation)
-                    if len(self._busy) > _MANY:  # some were torn away
+                    if len(self._busy) > _MANY:  # some leases were dropped
                         self._busy = {key: one for key, one in self._busy.items() if one() is not None}
                     self._busy[id(lease)] = weakref.ref(lease)
                     return lease
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_EVERY_S)
 
     def give_back(self, lease: Lease, *, broken: bool = False) -> None:
-        """Put a connection back; a broken one is closed, and so is one that a fork must not find open."""
+        """Take a connection back; close it if it is broken, or must not be open at a fork."""
         with self._mutex:
             if broken or lease.generation != self._generation or self._forking:
                 lease.connection.close()
@@ -96,7 +97,7 @@ class Pool:
             self._busy.pop(id(lease), None)
 
     def version(self) -> int:
-        """A number that changes with every commit to the file, whoever makes it: also by this pool.
+        """Return a number that changes with every commit to the file, by any process and also by this pool.
 
         Raises:
             BackendUnavailableError: The file can't be opened.
@@ -111,10 +112,10 @@ class Pool:
                         self._observer = self._open()
                     (version,) = self._observer.execute("PRAGMA data_version").fetchone()
                     return int(version)
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_EVERY_S)
 
     def close(self) -> None:
-        """Close all connections that are not in use; those that are, when they are given back."""
+        """Close all connections: those in use when they are given back."""
         with self._mutex:
             self._close_idle()
             self._generation += 1
@@ -125,10 +126,10 @@ class Pool:
             self.close()
 
     def _open(self) -> sqlite3.Connection:
-        if forks.is_forsaken(self._path):
+        if forks.has_copies(self._path):
             raise BackendUnavailableError(
                 f"SQLite file {self._path}: this process was forked while another thread's transaction took longer "
-                f"than {forks.PATIENCE:.0f} s, so it can't use the file safely; fork earlier, or start processes by "
+                f"than {forks.PATIENCE_S:.0f} s, so it can't use the file safely; fork earlier, or start processes by "
                 "'spawn'"
             )
         return self._connect()
@@ -141,14 +142,12 @@ class Pool:
             self._observer.close()
             self._observer = None
 
-    # --- forks -------------------------------------------------------------------------------------
-
     def before_fork(self) -> None:
-        """Let no operation begin, wait for those under way, and close what is open."""
+        """Let no operation start, wait for those that are running, and close all connections."""
         me = threading.get_ident()
-        deadline = time.monotonic() + forks.PATIENCE
+        deadline = time.monotonic() + forks.PATIENCE_S
         while not self._frozen(me, deadline) and time.monotonic() < deadline:
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_EVERY_S)
 
     def _frozen(self, me: int, deadline: float) -> bool:
         if threading.current_thread() is not threading.main_thread():
@@ -163,7 +162,7 @@ class Pool:
             self._mutex.release()
 
     def _freeze(self, me: int) -> bool:
-        """Whether nothing is open any more, but for what this very thread uses."""
+        """Close idle connections; return True if none is open but those that this thread itself uses."""
         if self._forking not in (0, me):
             return False  # threads that fork at the same time take turns
         self._forking = me
@@ -172,15 +171,15 @@ class Pool:
         return all(lease is None or lease.thread == me for lease in leases)
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Let operations start again."""
         if self._forking == threading.get_ident():
             self._forking = 0
 
     def after_fork_in_child(self) -> None:
-        """Begin with nothing of the parent's."""
+        """Start without the parent's connections."""
         leases = [reference() for reference in self._busy.values()]
         copied = [*(lease.connection for lease in leases if lease is not None), *self._idle]
         if self._observer is not None:
             copied.append(self._observer)
-        forks.forsake(self._path, copied)
-        self._begin_anew()
+        forks.keep_open(self._path, copied)
+        self._start_empty()

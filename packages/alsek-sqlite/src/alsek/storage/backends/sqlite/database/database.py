@@ -1,7 +1,7 @@
-"""The file as this process uses it: reading, writing in transactions, and the numbers that stand for names.
+"""The file as this process uses it: reads, and writes in transactions.
 
-Nothing here opens the file other than through SQLite: closing any descriptor of it would drop the locks that SQLite
-holds for this process.
+Nothing here opens the file other than through SQLite: closing any other descriptor of it would drop the locks that
+SQLite holds for this process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
-from alsek.storage.backends.sqlite.database import errors as faults
+from alsek.storage.backends.sqlite.database import errors
 from alsek.storage.backends.sqlite.database.connection import BusyRetry, Synchronous, connect
 from alsek.storage.backends.sqlite.database.connection_pool import Pool
 from alsek.storage.backends.sqlite.database.expiry import Sweeper
@@ -28,20 +28,20 @@ log = guarded_logger(__name__)
 
 T = TypeVar("T")
 
-#: How often to look whether the file is still the one that was opened (s).
-_LOOK_EVERY: Final = 1.0
+#: How often to check that the file is still the one that was opened.
+_CHECK_EVERY_S: Final = 1.0
 
 
 class Database:
-    """A namespace of one file.
+    """One namespace of one file.
 
     Args:
-        path: Resolved.
-        namespace: Made on first use.
-        synchronous: ``"NORMAL"``: a power cut may undo the last moments, never half of a step. ``"FULL"``:
-            what was answered stays.
+        path: The file's resolved path.
+        namespace: The namespace. It is created when it is first used.
+        synchronous: ``"NORMAL"``: a power cut may undo the last moments, but never half of a step. ``"FULL"``: what
+            was answered stays.
         timeout: How long an operation waits for its turn, in milliseconds.
-        clock: Unix milliseconds.
+        clock: Returns Unix milliseconds.
     """
 
     def __init__(
@@ -56,19 +56,17 @@ class Database:
         self._sweeper = Sweeper()
         self._pool = Pool(path, lambda: connect(path, synchronous, timeout))
         self._pid = os.getpid()
-        self._turn = threading.Lock()  # held by the thread of this process that writes
-        self._looked = 0.0
-        self._forget()
+        self._write_lock = threading.Lock()  # held by the thread of this process that writes
+        self._checked_at = 0.0
+        self._forget_file()
 
-    def _forget(self) -> None:
+    def _forget_file(self) -> None:
         self._file: tuple[int, int] | None = None
         self._ns = 0
-        self._names: dict[int, str] = {}
-
-    # --- operations --------------------------------------------------------------------------------
+        self._queue_names: dict[int, str] = {}
 
     def read(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` finds, which must consist of one statement or not mind a change between two.
+        """Return what `work` returns. It reads with one statement, or does not mind a change between two.
 
         Raises:
             BackendUnavailableError: The file can't be used, or not within the timeout.
@@ -79,20 +77,20 @@ class Database:
         return value
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` returns, after all that it wrote is committed, or nothing of it.
+        """Return what `work` returns, after everything that it wrote is committed, or nothing of it.
 
-        What it noted to be published and to be woken follows the commit.
+        After the commit, what it noted is published and woken.
 
         Raises:
             BackendUnavailableError: The file can't be used, or not within the timeout.
             BackendError: SQLite refused; nothing was written.
             ValidationError: A number is larger than SQLite can store; nothing was written.
         """
-        self._find_ground()
+        self._check_process_and_file()
         deadline = time.monotonic() + self._timeout / 1000
-        # `with`, and no timed acquire(): an exception set from outside (a task's timeout) can't come between
-        # taking the lock and being sure to give it back. Each turn is bounded, so this wait is.
-        with self._turn:
+        # `with`, and no acquire() with a timeout: an exception set from outside (a task's timeout) can't come between
+        # taking the lock and being sure to release it. Each holder's time is bounded, so this wait is.
+        with self._write_lock:
             if time.monotonic() > deadline:
                 raise BackendUnavailableError(
                     f"{self.where}: it stayed locked within this process; try again"
@@ -103,78 +101,79 @@ class Database:
         return value
 
     def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> tuple[T, Transaction]:
-        self._find_ground()
-        patience: BusyRetry | None = None
+        self._check_process_and_file()
+        retry: BusyRetry | None = None
         while True:
             lease = self._pool.take()
             connection = lease.connection
             broken = False
-            names = self._names  # if the file is replaced meanwhile, these are not those of the new one
+            names = self._queue_names  # if the file is replaced meanwhile, these are not those of the new one
             try:
-                ns = self._ns or self._settle(connection)
+                ns = self._ns or self._ensure_namespace(connection)
                 if writing:
                     connection.execute("BEGIN IMMEDIATE")
                 tx = Transaction(connection, ns, self.clock(), names)
                 value = work(tx)
                 if writing:
-                    self._sweeper.pass_by(tx)
+                    self._sweeper.sweep_sometimes(tx)
                     connection.execute("COMMIT")
                 if tx.read_names:
                     keep_names(names, tx.read_names)
                 return value, tx
             except sqlite3.Error as error:
-                broken = faults.is_fatal(error)
-                if not faults.is_busy(error):
-                    raise faults.explained(error, self.where) from error
+                broken = errors.is_fatal(error)
+                if not errors.is_busy(error):
+                    raise errors.explained(error, self.where) from error
                 busy = error
             except OverflowError as error:
                 raise ValidationError(f"{self.where}: a number is larger than SQLite can store") from error
             finally:
                 if connection.in_transaction:
-                    broken = not _rolled_back(connection) or broken
+                    broken = not _roll_back(connection) or broken
                 self._pool.give_back(lease, broken=broken)
             # Waits without a connection: a fork must not have to wait for it.
-            patience = patience or BusyRetry(self._timeout)
-            if not patience.wait():
-                raise BackendUnavailableError(
-                    f"{self.where}: another process has kept it locked for {self._timeout} ms; try again, or look "
-                    "for a program that holds a transaction open"
-                ) from busy
+            retry = retry or BusyRetry(self._timeout)
+            if not retry.wait():
+                raise self._stayed_busy() from busy
+
+    def _stayed_busy(self) -> BackendUnavailableError:
+        return BackendUnavailableError(
+            f"{self.where}: another process has kept it locked for {self._timeout} ms; try again, or look "
+            "for a program that holds a transaction open"
+        )
 
     def ping(self) -> None:
         """Return if the file can be read."""
         self.read(_ping)
 
     def version(self) -> int:
-        """A number that changes with every commit to the file, whoever makes it."""
+        """Return a number that changes with every commit to the file, by any process."""
         try:
             return self._pool.version()
         except sqlite3.Error as error:
-            raise faults.explained(error, self.where) from error
+            raise errors.explained(error, self.where) from error
 
     def close(self) -> None:
-        """Give back connections; the next operation opens them anew."""
+        """Close the connections; the next operation opens new ones."""
         self._pool.close()
-        self.notifier.begin_anew()
+        self.notifier.reset()
 
-    # --- the ground one stands on ------------------------------------------------------------------
-
-    def _find_ground(self) -> None:
-        """Notice a fork, and a file that was deleted or replaced: what is written there would be lost."""
+    def _check_process_and_file(self) -> None:
+        """Notice a fork, and a file that was deleted or replaced: what is written to that would be lost."""
         if self._pid != os.getpid():
-            self._turn = threading.Lock()  # its holder stayed with the parent
-            self.notifier.begin_anew()
-            self._pid = os.getpid()  # last: until then another thread must not take this for its own ground
+            self._write_lock = threading.Lock()  # its holder stayed with the parent
+            self.notifier.reset()
+            self._pid = os.getpid()  # last: another thread must not believe before that this is done
         now = time.monotonic()
-        if now - self._looked > _LOOK_EVERY:
-            self._looked = now
+        if now - self._checked_at > _CHECK_EVERY_S:
+            self._checked_at = now
             if self._file is not None and _identity(self.path) != self._file:
                 log.warning("%s was deleted or replaced; opening it anew", self.where)
                 self._pool.close()
-                self._forget()
+                self._forget_file()
 
-    def _settle(self, connection: sqlite3.Connection) -> int:
-        """Find or make the namespace; its number."""
+    def _ensure_namespace(self, connection: sqlite3.Connection) -> int:
+        """Return the namespace's id; create it if need be."""
         query = "SELECT id FROM namespaces WHERE name = ?"
         row = connection.execute(query, (self.namespace,)).fetchone()
         if row is None:
@@ -191,7 +190,8 @@ def _ping(tx: Transaction) -> None:
     tx.execute("SELECT 1 FROM namespaces WHERE id = ?", (tx.ns,)).fetchone()
 
 
-def _rolled_back(connection: sqlite3.Connection) -> bool:
+def _roll_back(connection: sqlite3.Connection) -> bool:
+    """Roll back; return False if that failed, so that the connection must be closed."""
     try:
         connection.execute("ROLLBACK")
     except sqlite3.Error:

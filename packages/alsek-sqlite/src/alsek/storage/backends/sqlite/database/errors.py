@@ -1,4 +1,4 @@
-"""SQLite's errors as Alsek's: what happened, where, and what to do about it."""
+"""Translates SQLite's errors to Alsek's, which say what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from alsek.exceptions import BackendError, BackendUnavailableError
 
-#: What each primary result code (https://www.sqlite.org/rescode.html) means to whoever runs the store.
+#: What each primary result code (https://www.sqlite.org/rescode.html) means for the operator of the store.
 _SENTENCES: Final[dict[int, tuple[type[BackendError], str]]] = {
     sqlite3.SQLITE_BUSY: (BackendUnavailableError, "it stayed locked by another process; try again"),
     sqlite3.SQLITE_LOCKED: (BackendUnavailableError, "it stayed locked within this process; try again"),
@@ -43,33 +43,33 @@ _SENTENCES: Final[dict[int, tuple[type[BackendError], str]]] = {
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 
-#: After these a connection is not used again: what it believes about the file may be wrong.
+#: After these a connection is not used again: what it has cached of the file may be wrong.
 _FATAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
 )
 
 
 def code_of(error: sqlite3.Error) -> int:
-    """The primary result code of an error; 0 for one that did not come from SQLite itself."""
+    """Return the primary result code of an error; 0 if it did not come from SQLite itself."""
     code: int = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether trying again may help: someone else is writing, recovering or closing."""
+    """Return True if trying again may help: another connection is writing, recovering or closing."""
     return code_of(error) in _BUSY
 
 
 def is_fatal(error: sqlite3.Error) -> bool:
-    """Whether the connection must be given up."""
+    """Return True if the connection must be closed."""
     return code_of(error) in _FATAL
 
 
 def explained(error: sqlite3.Error, where: str) -> BackendError:
-    """The error to raise ``from`` this one.
+    """Return the error to raise ``from`` this one.
 
     Args:
-        error: What the client raised.
+        error: The error that SQLite raised.
         where: The store, as :meth:`~alsek.storage.backends.abstract.Backend.describe` names it.
     """
     kind, sentence = _SENTENCES.get(code_of(error), (BackendError, "SQLite refused"))

@@ -1,6 +1,6 @@
-"""Deleting what has expired, in passing: a little in every few transactions, so that no step ever takes long.
+"""Deletes what has expired: a little in every few transactions, so that no step takes long.
 
-What has expired is never answered, deleted or not; this only keeps the file from growing.
+What has expired is never answered, whether or not it is deleted; this only keeps the file from growing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.sqlite.database.connection import LASTING_QUEUES
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
-#: The width of a bucket of `finished` (ms). A uuid is remembered for DEDUP_WINDOW, and kept up to a bucket longer.
-BUCKET: Final = DEDUP_WINDOW // 2
+#: The width of a bucket of `finished`. A uuid is remembered for DEDUP_WINDOW, and its row kept up to a bucket longer.
+BUCKET_MS: Final = DEDUP_WINDOW // 2
 
-#: How many transactions pass between two sweeps, and how many rows of a table one sweep deletes at most.
+#: How many transactions there are from one sweep to the next, and how many rows of a table one sweep deletes at most.
 _EVERY: Final = 32
 _PIECE: Final = 256
 
@@ -24,7 +24,7 @@ _FINISHED: Final = """
         SELECT ns, bucket, uuid FROM finished WHERE ns = ? AND bucket < ? LIMIT ?)
 """
 
-#: Of all namespaces: none should have to wait for its own.
+#: Deletes rows of all namespaces: some may have no process any more.
 _EXPIRED: Final = (
     "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE expiry <= ? LIMIT ?)",
@@ -36,55 +36,55 @@ _EXPIRED: Final = (
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
 
-_STATUSES_TO_SEE: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
-_STATUS_GONE: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
-_STATUS_LATER: Final = "UPDATE statuses SET sweep = ? WHERE ns = ? AND uuid = ?"
+_STATUSES_TO_CHECK: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
+_DELETE_STATUS: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
+_CHECK_STATUS_LATER: Final = "UPDATE statuses SET sweep = ? WHERE ns = ? AND uuid = ?"
 
-#: Looked through by number, a piece at a time: an index of the empty ones would cost each message.
+#: The queues are read by id, a few at a time: an index of the empty ones would cost time for each message.
 _QUEUES: Final = "SELECT id, messages FROM queues WHERE id > ? ORDER BY id LIMIT ?"
-_QUEUE_GONE: Final = """
+_DELETE_QUEUE: Final = """
     DELETE FROM queues WHERE id = ? AND messages = 0 AND id < (SELECT max(id) FROM queues)
     AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.queue = queues.id)
 """
 
-#: When to look again at a status that stays for ever: it may have been given an end since (ms).
-FAR: Final = 7 * 24 * 3_600_000
+#: When to check a status again that stays for ever: it may have been given an end since.
+STATUS_CHECK_MS: Final = 7 * 24 * 3_600_000
 
 
 class Sweeper:
-    """Counts a process's transactions, and sweeps in some of them.
+    """Counts the transactions of a process, and sweeps in every 32nd of them.
 
-    The first time is a matter of chance: where each process does little and ends, some of them sweep all the same.
+    It starts counting at a random number: of many processes that make few transactions each, some sweep as well.
     """
 
-    __slots__ = ("_finished", "_namespace", "_passed", "_queue")
+    __slots__ = ("_finished", "_namespace", "_queue", "_transactions")
 
     def __init__(self) -> None:
-        self._passed = randrange(_EVERY)
+        self._transactions = randrange(_EVERY)
         self._finished = 0
-        self._namespace = 0  # the last one looked at
-        self._queue = 0  # likewise
+        self._namespace = 0  # the last namespace that was swept
+        self._queue = 0  # the last queue that was looked at
 
-    def pass_by(self, tx: Transaction) -> None:
-        """Called at the end of each writing transaction, within it."""
-        self._passed += 1
+    def sweep_sometimes(self, tx: Transaction) -> None:
+        """Count a transaction that writes, and sweep if it is time; called at its end, within it."""
+        self._transactions += 1
         self._finished += tx.finished_count
-        if self._passed >= _EVERY:
-            self._passed = 0
+        if self._transactions >= _EVERY:
+            self._transactions = 0
             more = self._sweep_finished(tx)
             for statement in _EXPIRED:
                 more |= tx.execute(statement, (tx.now, _PIECE)).rowcount == _PIECE
             more |= _sweep_statuses(tx)
             more |= self._sweep_queues(tx)
             if more:
-                self._passed = _EVERY - 1
+                self._transactions = _EVERY - 1
 
     def _sweep_finished(self, tx: Transaction) -> bool:
-        # As many as came in since, and some: so the table never grows beyond its window.
+        # Twice as many as were added since the last sweep, and some: the table doesn't grow beyond its window.
         piece = _PIECE + 2 * self._finished
-        oldest_kept = (tx.now - DEDUP_WINDOW) // BUCKET
+        oldest_kept = (tx.now - DEDUP_WINDOW) // BUCKET_MS
         self._finished = 0
-        # And of one other namespace, which may have no process any more.
+        # And those of one other namespace, which may have no process any more.
         row = tx.execute(_NEXT_NAMESPACE, (self._namespace,)).fetchone()
         self._namespace = 0 if row is None else row[0]
         if self._namespace not in (0, tx.ns):
@@ -98,18 +98,18 @@ class Sweeper:
         empty = [(number,) for number, messages in rows if not messages]
         if not empty or tx.execute("PRAGMA user_version").fetchone() == (LASTING_QUEUES,):
             return False
-        return tx.executemany(_QUEUE_GONE, empty).rowcount > _PIECE // 8
+        return tx.executemany(_DELETE_QUEUE, empty).rowcount > _PIECE // 8
 
 
 def _sweep_statuses(tx: Transaction) -> bool:
-    rows = tx.execute(_STATUSES_TO_SEE, (tx.now, _PIECE)).fetchall()
+    rows = tx.execute(_STATUSES_TO_CHECK, (tx.now, _PIECE)).fetchall()
     if rows:
         over = [(ns, uuid) for ns, uuid, expiry in rows if expiry is not None and expiry <= tx.now]
         later = [
-            (tx.now + FAR if expiry is None else expiry, ns, uuid)
+            (tx.now + STATUS_CHECK_MS if expiry is None else expiry, ns, uuid)
             for ns, uuid, expiry in rows
             if expiry is None or expiry > tx.now
         ]
-        tx.executemany(_STATUS_GONE, over)
-        tx.executemany(_STATUS_LATER, later)
+        tx.executemany(_DELETE_STATUS, over)
+        tx.executemany(_CHECK_STATUS_LATER, later)
     return len(rows) == _PIECE

@@ -1,4 +1,4 @@
-"""What a fork does to connections: nothing, since there are none at that moment.
+"""Closes all connections before a fork.
 
 SQLite forbids carrying a connection over a fork: its locks belong to the process that took them (POSIX ``fcntl`` locks
 are not inherited), while the copied library believes that it still holds them. A child would read pages that a
@@ -7,13 +7,13 @@ log under the parent. A new connection of the child to the same file is no bette
 SQLite keeps the locks of all connections to one file in one place.
 
 So before each ``os.fork`` every connection of this process is closed, once the operations under way have ended; parent
-and child open new ones when they need them. An operation that does not end within :data:`PATIENCE` keeps its
-connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. A program
-that forks without telling Python (a C extension) gets none of this. ``subprocess`` does not fork in this sense: it
+and child open new ones when they need them. An operation that does not end within :data:`PATIENCE_S` keeps its
+connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. None of
+this is done for a C extension that forks without calling Python's hooks. ``subprocess`` does not fork in this sense: it
 executes at once.
 
-Threads that fork at the same time, whose hooks Python runs side by side, take turns at each file: what one has closed
-another must not open, nor believe to be its own.
+Python runs the hooks of threads that fork at the same time side by side. These threads take turns at each file, so
+that none opens or uses a connection that another has closed.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ import weakref
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-#: How long a fork waits for operations of other threads (s).
-PATIENCE: Final = 5.0
+#: How long a fork waits for operations of other threads.
+PATIENCE_S: Final = 5.0
 
 
 class Forkable(Protocol):
-    """Something with connections."""
+    """An object that holds connections."""
 
     def before_fork(self) -> None:
-        """Close connections, and let none be opened."""
+        """Close the connections, and let none be opened."""
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Let connections be opened again."""
 
     def after_fork_in_child(self) -> None:
-        """Begin anew."""
+        """Start without the parent's connections."""
 
 
 _watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_forsaken: dict[str, list[sqlite3.Connection]] = {}
+_kept_open: dict[str, list[sqlite3.Connection]] = {}
 _watching: list[bool] = []
 
 
 def watch(one: Forkable) -> None:
-    """Tell `one` of every fork from now on, for as long as it exists."""
+    """Call the methods of `one` at every fork from now on, for as long as it exists."""
     _watched.add(one)
     if not _watching and hasattr(os, "register_at_fork"):
         _watching.append(True)
         os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
-def forsake(path: str, connections: Sequence[sqlite3.Connection]) -> None:
-    """Keep connections of the parent that could not be closed before the fork, so that nothing ever closes them."""
+def keep_open(path: str, connections: Sequence[sqlite3.Connection]) -> None:
+    """Keep a reference to connections of the parent that were open at the fork, so that nothing ever closes them."""
     if connections:
-        _forsaken.setdefault(path, []).extend(connections)
+        _kept_open.setdefault(path, []).extend(connections)
 
 
-def is_forsaken(path: str) -> bool:
-    """Whether this process has copies of its parent's connections to this file, and so must not use it."""
-    return path in _forsaken
+def has_copies(path: str) -> bool:
+    """Return True if this process has copies of its parent's connections to this file, and so must not use it."""
+    return path in _kept_open
 
 
 def _all() -> list[Forkable]:
     while True:
         try:
             return list(_watched)
-        except RuntimeError:  # another thread has made one meanwhile
+        except RuntimeError:  # another thread has added one meanwhile
             continue
 
 

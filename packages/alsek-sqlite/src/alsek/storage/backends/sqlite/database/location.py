@@ -1,4 +1,4 @@
-"""Where a database file may be, and what is wrong with a path that it can't be at."""
+"""Checks where a database file may be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from alsek.exceptions import BackendUnavailableError, ValidationError
 
-#: File systems whose locks or shared memory don't hold between machines, as WAL needs them.
+#: File systems whose locks or shared memory don't work between machines; WAL needs both.
 _REMOTE: Final = frozenset(
     (
         *(
@@ -34,7 +34,7 @@ _MOUNTS: Final = Path("/proc/mounts")
 
 
 def resolved(path: str | os.PathLike[str]) -> str:
-    """The one true path of a database file, whatever it is called here.
+    """Return the absolute path of a database file, with links and ``~`` resolved.
 
     Raises:
         ValidationError: It names no file.
@@ -56,7 +56,7 @@ def check(path: str) -> None:
     """Return if a database may be opened or created at `path`.
 
     Raises:
-        BackendUnavailableError: It can't; the text says why, and what to do.
+        BackendUnavailableError: It may not; the text says why, and what to do.
     """
     folder = Path(path).parent
     if Path(path).is_dir():
@@ -72,7 +72,7 @@ def check(path: str) -> None:
 
 
 def _file_system(folder: str) -> str:
-    """The type of the file system that `folder` is on; empty where it can't be told."""
+    """Return the type of the file system that `folder` is on; an empty text if that can't be found out."""
     try:
         lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -84,6 +84,6 @@ def _file_system(folder: str) -> str:
             continue
         place = fields[1].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
         inside = folder == place or folder.startswith(place.rstrip("/") + "/")
-        if inside and len(place) >= len(best):  # of two mounts on one place the later one counts
+        if inside and len(place) >= len(best):  # of two mounts at one place the later one counts
             best, kind = place, fields[2]
     return kind

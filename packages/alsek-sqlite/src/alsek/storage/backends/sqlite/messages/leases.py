@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.records import TaskStatus, Worker
 from alsek.storage.backends.refusals import unknown_worker
-from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
@@ -142,13 +142,13 @@ def forget(tx: Transaction, worker: int) -> None:
 def remember_accepted(tx: Transaction, worker: Worker, tokens: Iterable[int]) -> None:
     """Keep for the dedup window which tokens a worker's retirement accepted: its reply may be lost."""
     text = " ".join(map(str, sorted(tokens)))
-    tx.execute(_REMEMBER, (tx.ns, tx.now // BUCKET, _name_in_finished(worker), text, tx.now))
+    tx.execute(_REMEMBER, (tx.ns, tx.now // BUCKET_MS, _name_in_finished(worker), text, tx.now))
     tx.finished_count += 1
 
 
 def last_accepted(tx: Transaction, worker: Worker) -> list[int]:
     """Return the tokens that the retirement of this worker accepted, if that was within the dedup window."""
-    bucket = tx.now // BUCKET
+    bucket = tx.now // BUCKET_MS
     values = (tx.ns, bucket, bucket - 1, bucket - 2, _name_in_finished(worker), tx.now - DEDUP_WINDOW)
     row = tx.execute(_REMEMBERED, values).fetchone()
     return [] if row is None else [int(token) for token in row[0].split()]

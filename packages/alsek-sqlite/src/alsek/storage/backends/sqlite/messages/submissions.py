@@ -9,7 +9,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.header import RECORD_VERSION, submission_tail
 from alsek.storage.backends.records import ACCEPTED, Added, Submission, TaskStatus
-from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
@@ -77,7 +77,7 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
     now = tx.now
     due = now + delay if delay > 0 else None
     code = WISH_NUMBERS[wish]
-    bucket = now // BUCKET
+    bucket = now // BUCKET_MS
     row = (
         uuid,
         request,
@@ -132,7 +132,7 @@ def _present(tx: Transaction, uuid: str) -> tuple[str | None, MessageState | Non
     values = {
         "ns": tx.ns,
         "uuid": uuid,
-        "bucket": tx.now // BUCKET,
+        "bucket": tx.now // BUCKET_MS,
         "since": tx.now - DEDUP_WINDOW,
     }
     request, state = tx.execute(_PRESENT, values).fetchone()

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import step_changes
 from alsek.storage.backends.records import Retried, TaskStatus
-from alsek.storage.backends.sqlite.database.expiry import BUCKET
+from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -148,7 +148,7 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         if how is not End.SUCCEEDED:
             tx.notes.append((f"results:{uuid}", b""))
     for taken, group in remembered.items():
-        tx.execute(_REMEMBER.format(_marks(len(group))), (tx.now // BUCKET, tx.now, taken, *group))
+        tx.execute(_REMEMBER.format(_marks(len(group))), (tx.now // BUCKET_MS, tx.now, taken, *group))
         tx.finished_count += len(group)
     tx.execute(_DELETE.format(_marks(len(messages))), messages)
     for status, group_of_status in tracked.items():

@@ -1,9 +1,9 @@
-"""Places on the board that were listened from, kept with their sockets for whoever listens next.
+"""Slots of ended subscriptions, kept with their sockets for the next subscriptions.
 
-To take a place and to give it back are a dozen calls to the file system, which is more than waiting for most results
-takes. While a place is kept it counts as one where nobody listens, so nothing is sent to it; what was under way when it
-was left is dropped by who takes it next. (A note that arrives later still was sent to the place, not to a subscriber:
-that may happen to a new place of the same number as well, and a note is only a hint.)
+To take a slot and to free it are a dozen calls to the file system, which is more than waiting for most results takes.
+A kept slot counts as awake, so nothing is sent to it. What was sent to it before is dropped when it is taken again. (A
+datagram may still arrive later, sent by a process that saw the slot's state before; so it may with a new slot of the
+same number. The subscription drops notes of channels that it does not listen to.)
 """
 
 from __future__ import annotations
@@ -16,76 +16,76 @@ from typing import Final, NamedTuple
 
 from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, WakeupRegistry
 
-#: How many are kept, however many have listened at once: all processes of the file share 1,024 places.
+#: How many are kept, however many subscriptions there were: all processes of the file share 1,024 slots.
 MOST_KEPT: Final = 4
 
-#: More than any datagram that is dropped needs: the rest of it is cut off.
+#: More than a datagram that is dropped needs: the rest of it is cut off.
 _PIECE: Final = 16
 
 
-class Place(NamedTuple):
-    """A place on a board, its socket, and the process that took it."""
+class ListenerSlot(NamedTuple):
+    """A slot of the registry, its socket, and the process that took it."""
 
-    board: WakeupRegistry
+    registry: WakeupRegistry
     slot: int
-    ear: socket.socket
+    receiver: socket.socket
     pid: int
 
-    def silence(self) -> None:
-        """Forget what was sent to it."""
+    def discard_stale(self) -> None:
+        """Drop what was sent to it."""
         try:
             while True:
-                self.ear.recv(_PIECE)
+                self.receiver.recv(_PIECE)
         except BlockingIOError:
-            self.board.missed(self.slot)
+            self.registry.take_overflow(self.slot)
 
     def release(self) -> None:
-        """Give it back. In a forked child: close the copy of the socket, and leave the place to the parent."""
-        self.ear.close()
-        # On a board that others have replaced, the number may be another's by now.
-        if self.pid == os.getpid() and self.board.is_current():
-            self.board.free(self.slot)
+        """Free it. In a forked child, only close the copy of the socket: the slot is the parent's."""
+        self.receiver.close()
+        # In a registry that was replaced, another process may have the slot of this number.
+        if self.pid == os.getpid() and self.registry.is_current():
+            self.registry.free(self.slot)
 
 
 class IdleListenerSlots:
-    """Those of one process; they are given back when it ends in good order, or with the notifier."""
+    """The kept slots of one process. They are freed when it exits in good order, or when the notifier is closed."""
 
     def __init__(self) -> None:
-        self._kept: deque[Place] = deque()
+        self._kept: deque[ListenerSlot] = deque()
         weakref.finalize(self, _release_all, self._kept)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take(self, board: WakeupRegistry) -> Place:
-        """A place of one's own on this board.
+    def take(self, registry: WakeupRegistry) -> ListenerSlot:
+        """Return a slot of this registry that nobody else uses.
 
         Raises:
-            OSError: All are taken by living processes.
+            OSError: All slots are taken by living processes.
         """
         while True:
             try:
-                place = self._kept.pop()
+                kept = self._kept.pop()
             except IndexError:
-                return Place(board, *board.take(), os.getpid())
-            if place.board is board and place.pid == os.getpid():
-                place.silence()
-                return place
-            place.release()
+                return ListenerSlot(registry, *registry.take(), os.getpid())
+            if kept.registry is registry and kept.pid == os.getpid():
+                kept.discard_stale()
+                return kept
+            kept.release()
 
-    def leave(self, place: Place) -> None:
-        """Listen no more from there."""
+    def put_back(self, slot: ListenerSlot) -> None:
+        """Keep a slot whose subscription has ended, or free it if enough are kept."""
         if len(self._kept) >= MOST_KEPT:
-            place.release()
+            slot.release()
             return
-        place.board.set_state(place.slot, AWAKE)
-        self._kept.append(place)
+        slot.registry.set_state(slot.slot, AWAKE)
+        self._kept.append(slot)
 
     def close(self) -> None:
-        """Give all back."""
+        """Free all."""
         _release_all(self._kept)
 
 
-def _release_all(kept: deque[Place]) -> None:
+def _release_all(kept: deque[ListenerSlot]) -> None:
     while kept:
         kept.pop().release()

@@ -1,225 +1,157 @@
-"""Telling other processes, and other threads of this one, what a commit has changed.
+"""Notifies other processes, and other threads of this one, of what a commit has changed.
 
-Two kinds are told: sleeping workers, that there is something to claim (one of each kind of worker, since more would
-find nothing), and subscribers, what was published on their channels. Both are told after the commit; both look
-at the store themselves at least once a second, so that a lost datagram costs time and nothing else.
+Sleeping workers are told that there is something to claim (one worker of each kind: more would find nothing), and
+subscribers what was published on their channels. Both look at the store at least once a second, so a lost datagram
+costs time and nothing else.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.sqlite.lanes import Lane
+from alsek.storage.backends.sqlite.wakeup.datagrams import LOOK, MOST_DATA, NOTE, pack
 from alsek.storage.backends.sqlite.wakeup.listener_slots import IdleListenerSlots
-from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, LISTENING, WakeupRegistry, mark
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, LISTENING, WakeupRegistry
+from alsek.storage.backends.sqlite.wakeup.sleepers import Sleepers
+from alsek.storage.backends.sqlite.wakeup.slot_records import name_hash
 
 log = guarded_logger(__name__)
 
-#: A datagram's first byte: a note; a note whose data is in the table `spool`; look for yourself; wake up.
-NOTE, SPOOLED, LOOK, RING = b"N", b"S", b"?", b"!"
+#: How long to go without the registry after it could not be opened.
+_RETRY_AFTER_S: Final = 5.0
 
-#: The most data that travels in a datagram; macOS takes 2,048 bytes in all, Linux over 200,000.
-MOST_DATA: Final = 60_000 if sys.platform == "linux" else 1_500
+#: How often to check that the registry has not been replaced.
+_CHECK_EVERY_S: Final = 1.0
 
-#: How long to do without the board after it could not be opened (s).
-_RETRY_AFTER: Final = 5.0
-
-_KINDS: Final = (1, 2, 0)
+#: How many hashes of names are kept.
+_MOST_HASHES: Final = 10_000
 
 
 class Notifier:
-    """Tells sleepers and subscribers of one namespace.
+    """Notifies workers and subscribers of one namespace.
 
     Args:
-        path: Of the database file.
-        namespace: Theirs; those of others are never told.
+        path: The database file.
+        namespace: The namespace. Workers and subscribers of other namespaces are not notified.
+
+    Attributes:
+        namespace: The hash of the namespace.
+        listener_slots: The kept slots of ended subscriptions.
     """
 
     def __init__(self, path: str, namespace: str) -> None:
         self._path = path
-        self.namespace = mark(namespace)
+        self.namespace = name_hash(namespace)
         self._prefix = f"{namespace}\0"
-        self.ears = IdleListenerSlots()
-        self.begin_anew()
+        self.listener_slots = IdleListenerSlots()
+        self.reset()
 
-    def begin_anew(self) -> None:
-        """Let go of the board: in a forked child, which must not share the parent's descriptors, and when closing.
+    def reset(self) -> None:
+        """Drop the registry: when closing, and in a forked child, which must not share the parent's descriptors.
 
         It is closed once no waiter and no subscription uses it any more.
         """
-        self.ears.close()
-        self._board: WakeupRegistry | None = None
+        self.listener_slots.close()
+        self._registry: WakeupRegistry | None = None
+        self._sleepers: Sleepers | None = None  # of the registry
         self._retry_at = 0.0
-        self._look_at = 0.0
-        self._marks: dict[str, bytes] = {}
+        self._check_at = 0.0
+        self._hashes: dict[str, bytes] = {}
 
-    def board(self) -> WakeupRegistry | None:
-        """The board; None where there can be none, and everyone has to look once a second."""
+    def registry(self) -> WakeupRegistry | None:
+        """Return the registry; None where there can be none, so that everyone has to look once a second."""
         now = time.monotonic()
-        if self._board is not None and now >= self._look_at:
-            self._look_at = now + 1.0
-            if not self._board.is_current():
-                self._board = None
-        if self._board is None and now >= self._retry_at:
+        if self._registry is not None and now >= self._check_at:
+            self._check_at = now + _CHECK_EVERY_S
+            if not self._registry.is_current():
+                self._registry = self._sleepers = None
+        if self._registry is None and now >= self._retry_at:
             try:
-                self._board = WakeupRegistry(self._path)
+                self._registry = WakeupRegistry(self._path)
+                self._sleepers = Sleepers(self._registry, self.namespace, self.name_hash)
             except OSError as error:
                 if not self._retry_at:
                     log.warning(
                         "No wake-ups beside %s (%s): sleeping workers look once a second", self._path, error
                     )
-                self._retry_at = now + _RETRY_AFTER
-        return self._board
+                self._retry_at = now + _RETRY_AFTER_S
+        return self._registry
 
-    def mark(self, name: str) -> bytes:
-        """Eight bytes that stand for a queue or a worker of this namespace."""
-        known = self._marks.get(name)
+    def name_hash(self, name: str) -> bytes:
+        """Return eight bytes that stand for a queue or a worker of this namespace."""
+        known = self._hashes.get(name)
         if known is None:
-            if len(self._marks) > 10_000:
-                self._marks.clear()
-            known = self._marks[name] = mark(self._prefix + name)
+            if len(self._hashes) > _MOST_HASHES:
+                self._hashes.clear()
+            known = self._hashes[name] = name_hash(self._prefix + name)
         return known
 
     def notify(
-        self, lanes: Iterable[Lane], notes: Iterable[tuple[str, bytes]], calls: Iterable[str] = ()
+        self, lanes: Iterable[Lane], notes: Iterable[tuple[str, bytes]], revocations: Iterable[str] = ()
     ) -> None:
-        """Wake for these lanes, publish these notes, call these workers. Never blocks, never fails."""
-        for worker in calls:
-            self.call(worker)
-        board = self.board()
-        if board is not None:
-            if board.next(ASLEEP) >= 0:
-                self._wake(board, lanes)
-            if notes and board.next(LISTENING) >= 0:
-                self._publish(board, notes)
-
-    # --- sleepers ----------------------------------------------------------------------------------
+        """Wake workers for these lanes, publish these notes, and wake these workers. Never blocks, never fails."""
+        registry, sleepers = self.registry(), self._sleepers
+        if registry is None or sleepers is None:
+            return
+        for worker in revocations:
+            sleepers.wake_worker(worker)
+        if registry.next(ASLEEP) >= 0:
+            sleepers.wake(lanes)
+        if notes and registry.next(LISTENING) >= 0:
+            self._publish(registry, notes, NOTE)
 
     def anyone_asleep(self) -> bool:
-        """Whether some worker sleeps, of whatever namespace."""
-        board = self.board()
-        return board is not None and board.next(ASLEEP) >= 0
-
-    def sleepers(self, board: WakeupRegistry, state: bytes = ASLEEP) -> Iterator[int]:
-        """The slots of sleeping workers, or of those in another state."""
-        slot = board.next(state)
-        while slot >= 0:
-            if board.namespace(slot) == self.namespace:
-                yield slot
-            slot = board.next(state, slot + 1)
+        """Return True if a worker of any namespace sleeps."""
+        registry = self.registry()
+        return registry is not None and registry.next(ASLEEP) >= 0
 
     def wake(self, lanes: Iterable[Lane], besides: int = -1) -> None:
-        """Wake, of each kind of worker, one sleeper for each lane; not the one in the slot `besides`."""
-        board = self.board()
-        if board is not None:
-            self._wake(board, lanes, besides)
-
-    def _wake(self, board: WakeupRegistry, lanes: Iterable[Lane], besides: int = -1) -> None:
-        woken: list[int] = []
-        for lane in lanes:
-            queue = self.mark(lane.queue)
-            for kind in _KINDS:
-                if kind and lane.wish and kind != lane.wish:
-                    continue
-                if not any(_serves(board, slot, kind, lane, queue) for slot in woken):
-                    self._wake_one(board, kind, lane, queue, besides, woken)
-
-    def _wake_one(
-        self, board: WakeupRegistry, kind: int, lane: Lane, queue: bytes, besides: int, woken: list[int]
-    ) -> None:
-        # Who names the queue comes first: who takes from all will be woken for what is left anywhere.
-        for slot in sorted(self.sleepers(board), key=board.takes_all):
-            if slot == besides or not _serves(board, slot, kind, lane, queue):
-                continue
-            if ring(board, slot) and board.is_sure(slot):
-                woken.append(slot)
-                return
+        """Wake one worker of each kind for each lane, but not the one in the slot `besides`."""
+        self.registry()
+        if self._sleepers is not None:
+            self._sleepers.wake(lanes, besides)
 
     def set_alarm(self, due: int, besides: int = -1) -> None:
-        """See to it that some sleeper wakes by itself when the next delayed message is due, or wake one.
+        """Make sure that a sleeping worker will promote what is due then, by waking one if need be.
 
-        For a worker that knew of it and is busy from now on. Any worker will do, since any makes ready what is due.
+        For a worker that knew of it and is busy from now on. Any worker promotes what is due for all.
         """
-        board = self.board()
-        if board is not None and board.next(ASLEEP) >= 0:
-            others = [slot for slot in self.sleepers(board) if slot != besides]
-            if not any(board.alarm(slot) <= due for slot in others):
-                any(ring(board, slot) for slot in others)
-
-    def call(self, worker: str) -> None:
-        """Wake this very worker, also if it is only about to sleep."""
-        board = self.board()
-        if board is not None:
-            name = self.mark(worker)
-            for state in (ASLEEP, AWAKE):
-                for slot in self.sleepers(board, state):
-                    if board.worker(slot) == name:
-                        ring(board, slot)
-
-    # --- subscribers -------------------------------------------------------------------------------
+        self.registry()
+        if self._sleepers is not None:
+            self._sleepers.set_alarm(due, besides)
 
     def anyone_listening(self) -> bool:
-        """Whether there is a subscriber, of whatever namespace."""
-        board = self.board()
-        return board is not None and board.next(LISTENING) >= 0
+        """Return True if there is a subscriber of any namespace."""
+        registry = self.registry()
+        return registry is not None and registry.next(LISTENING) >= 0
 
     def publish(self, channel: str, data: bytes, kind: bytes = NOTE) -> None:
-        """Tell subscribers of `channel`; with ``SPOOLED``, `data` is the number of the spooled row."""
-        board = self.board()
-        if board is not None:
-            self._publish(board, [(channel, data)], kind)
+        """Send data to the subscribers of a channel; with ``SPOOLED``, `data` is the id of the spooled row."""
+        registry = self.registry()
+        if registry is not None:
+            self._publish(registry, [(channel, data)], kind)
 
-    def _publish(self, board: WakeupRegistry, notes: Iterable[tuple[str, bytes]], kind: bytes = NOTE) -> None:
+    def _publish(self, registry: WakeupRegistry, notes: Iterable[tuple[str, bytes]], kind: bytes) -> None:
+        records = registry.records
         listeners = []
-        slot = board.next(LISTENING)
+        slot = registry.next(LISTENING)
         while slot >= 0:
-            if board.namespace(slot) == self.namespace:
+            if records.namespace(slot) == self.namespace:
                 listeners.append(slot)
-            slot = board.next(LISTENING, slot + 1)
+            slot = registry.next(LISTENING, slot + 1)
         if not listeners:
             return
         for channel, data in notes:
-            wanted = mark(channel)
+            wanted = name_hash(channel)
             for slot in listeners:
-                if board.wants(slot, wanted):
-                    sent = len(data) <= MOST_DATA and board.send(
+                if records.may_listen_to(slot, wanted):
+                    sent = len(data) <= MOST_DATA and registry.send(
                         slot, pack(kind, self.namespace, channel, data)
                     )
                     if sent is False:
-                        board.lose(slot)
-                        board.send(slot, LOOK)
-
-
-def ring(board: WakeupRegistry, slot: int) -> bool:
-    """Wake the sleeper in a slot; whether there was one.
-
-    It counts as awake before it can hear of it: it may fall asleep again right after.
-    """
-    board.set_state(slot, AWAKE)
-    return board.send(slot, RING) is not None
-
-
-def _serves(board: WakeupRegistry, slot: int, kind: int, lane: Lane, queue: bytes) -> bool:
-    return (
-        board.kind(slot) == kind
-        and (not kind or not lane.wish or kind == lane.wish)
-        and bool(board.lanes(slot) & (2 if lane.suspect else 1))
-        and board.drains(slot, queue)
-    )
-
-
-def pack(kind: bytes, namespace: bytes, channel: str, data: bytes) -> bytes:
-    """A datagram with a note."""
-    name = channel.encode("utf-8", "surrogatepass")
-    return b"".join((kind, namespace, len(name).to_bytes(4, "little"), name, data))
-
-
-def unpack(datagram: bytes) -> tuple[bytes, bytes, str, bytes]:
-    """What :func:`pack` made: kind, namespace, channel, data."""
-    length = int.from_bytes(datagram[9:13], "little")
-    name = datagram[13 : 13 + length].decode("utf-8", "surrogatepass")
-    return datagram[:1], datagram[1:9], name, datagram[13 + length :]
+                        registry.set_overflow(slot)
+                        registry.send(slot, LOOK)

@@ -1,4 +1,4 @@
-"""Hearing what is published."""
+"""Subscriptions to published values."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.storage.backends.abstract import Note, Subscription
-from alsek.storage.backends.sqlite.wakeup.listener_slots import Place
-from alsek.storage.backends.sqlite.wakeup.notifier import LOOK, NOTE, SPOOLED, Notifier, unpack
-from alsek.storage.backends.sqlite.wakeup.registry import LISTENING, mark
+from alsek.storage.backends.sqlite.wakeup.datagrams import LARGEST, LOOK, NOTE, SPOOLED, unpack
+from alsek.storage.backends.sqlite.wakeup.listener_slots import ListenerSlot
+from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
+from alsek.storage.backends.sqlite.wakeup.registry import LISTENING
+from alsek.storage.backends.sqlite.wakeup.slot_records import name_hash
 
-#: How often to see whether the file has changed, in case no word of it came (s).
-_LOOK_EVERY: Final = 1.0
-
-#: No datagram of ours is larger.
-_LARGEST: Final = 262_144
+#: How often to check whether the file has changed, in case a datagram was lost.
+_CHECK_EVERY_S: Final = 1.0
 
 
 class SQLiteSubscription(Subscription):
-    """A datagram socket, and a slot on the board that says for which channels.
+    """A datagram socket, and a slot of the registry that says for which channels.
 
-    :meth:`wait` also returns None once a second while the file is being changed: a datagram may get lost when this
-    subscriber is slow, or when whoever sent it died between its commit and the sending.
+    :meth:`wait` also returns None once a second while the file is being changed: a datagram may get lost if this
+    subscriber is slow, or if the process that made a commit died before it could send one.
 
     Args:
-        notifier: Of the namespace.
-        channels: Without the namespace.
-        version: A number that changes with every commit to the file.
-        fetch: The data of a spooled note, by its number; None if it is gone.
+        notifier: The notifier of the namespace.
+        channels: The channels, without the namespace.
+        version: Returns a number that changes with every commit to the file.
+        fetch: Returns the data of a spooled note by its id; None if it is gone.
     """
 
     def __init__(
@@ -49,56 +48,57 @@ class SQLiteSubscription(Subscription):
         self._pid = os.getpid()
         self._closed = False
         self._waiting = threading.Lock()
-        self._silence: socket.socket | None = None
-        self._ears = notifier.ears
-        self._place = self._settle(notifier)
-        self._ear = self._be_deaf() if self._place is None else self._place.ear
+        self._peer: socket.socket | None = None
+        self._listener_slots = notifier.listener_slots
+        self._slot = self._take_slot(notifier)
+        self._receiver = self._dead_socket() if self._slot is None else self._slot.receiver
         self._seen = version()
-        self._look_at = time.monotonic() + _LOOK_EVERY
+        self._check_at = time.monotonic() + _CHECK_EVERY_S
 
-    def _settle(self, notifier: Notifier) -> Place | None:
-        board = notifier.board()
-        if board is None:
+    def _take_slot(self, notifier: Notifier) -> ListenerSlot | None:
+        registry = notifier.registry()
+        if registry is None:
             return None
         try:
-            place = self._ears.take(board)
+            taken = self._listener_slots.take(registry)
         except OSError:
             return None
-        board.describe_listener(place.slot, self._namespace, [mark(name) for name in self._channels])
-        board.set_state(place.slot, LISTENING)
-        return place
+        channels = [name_hash(name) for name in self._channels]
+        registry.records.describe_listener(taken.slot, self._namespace, channels)
+        registry.set_state(taken.slot, LISTENING)
+        return taken
 
-    def _be_deaf(self) -> socket.socket:
-        ear, self._silence = socket.socketpair()  # nothing is ever heard on it
-        ear.setblocking(False)
-        return ear
+    def _dead_socket(self) -> socket.socket:
+        """Return a socket to which nothing is ever sent."""
+        receiver, self._peer = socket.socketpair()
+        receiver.setblocking(False)
+        return receiver
 
     def wait(self, timeout: int | None = None) -> Note | None:
         deadline = None if timeout is None else time.monotonic() + max(timeout, 0) / 1000
         with self._waiting:
             while not self._closed:
-                heard, note = self._hear()
-                if heard:
+                received, note = self._receive()
+                if received:
                     return note
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     return None
-                if now >= self._look_at and self._changed(now):
+                if now >= self._check_at and self._has_changed(now):
                     return None
-                until = self._look_at if deadline is None else min(self._look_at, deadline)
-                # poll, not select: it takes descriptors beyond 1,023.
-                _readable(self._ear, max(until - now, 0))
+                until = self._check_at if deadline is None else min(self._check_at, deadline)
+                _wait_readable(self._receiver, max(until - now, 0))
         return None
 
-    def _hear(self) -> tuple[bool, Note | None]:
-        """Whether there is something to return, and what: the next note, or None if one may have been missed."""
+    def _receive(self) -> tuple[bool, Note | None]:
+        """Return (True, note), (True, None) if a note may have been lost, or (False, None) if there is nothing."""
         while True:
             try:
-                datagram = self._ear.recv(_LARGEST)
+                datagram = self._receiver.recv(LARGEST)
             except BlockingIOError:
-                return self._missed(), None
+                return self._take_overflow(), None
             if datagram == LOOK:
-                if self._missed():
+                if self._take_overflow():
                     return True, None
                 continue
             if datagram[:1] not in (NOTE, SPOOLED):
@@ -111,11 +111,11 @@ class SQLiteSubscription(Subscription):
             fetched = self._fetch(int(data))
             return True, None if fetched is None else Note(channel, fetched)
 
-    def _missed(self) -> bool:
-        return self._place is not None and self._place.board.missed(self._place.slot)
+    def _take_overflow(self) -> bool:
+        return self._slot is not None and self._slot.registry.take_overflow(self._slot.slot)
 
-    def _changed(self, now: float) -> bool:
-        self._look_at = now + _LOOK_EVERY
+    def _has_changed(self, now: float) -> bool:
+        self._check_at = now + _CHECK_EVERY_S
         version = self._version()
         changed, self._seen = version != self._seen, version
         return changed
@@ -125,24 +125,24 @@ class SQLiteSubscription(Subscription):
             return
         self._closed = True
         if self._pid != os.getpid():
-            self._ear.close()  # a forked child's copy: the slot is its parent's
+            self._receiver.close()  # a forked child's copy: the slot is its parent's
             return
-        place = self._place
-        if place is not None and self._waiting.locked():
-            place.board.send(place.slot, LOOK)  # whoever waits in another thread returns
+        slot = self._slot
+        if slot is not None and self._waiting.locked():
+            slot.registry.send(slot.slot, LOOK)  # a wait() in another thread returns
         with self._waiting:
-            if place is not None:
-                self._ears.leave(place)
-            elif self._silence is not None:
-                self._ear.close()
-                self._silence.close()
+            if slot is not None:
+                self._listener_slots.put_back(slot)
+            elif self._peer is not None:
+                self._receiver.close()
+                self._peer.close()
 
 
-def _readable(ear: socket.socket, seconds: float) -> None:
-    """Return when something can be read, or after so long."""
-    if hasattr(select, "poll"):
+def _wait_readable(receiver: socket.socket, seconds: float) -> None:
+    """Return when there is something to read, or after this time."""
+    if hasattr(select, "poll"):  # unlike select, it takes descriptors beyond 1,023
         poll = select.poll()
-        poll.register(ear, select.POLLIN)
+        poll.register(receiver, select.POLLIN)
         poll.poll(seconds * 1000)
     else:
-        select.select([ear], [], [], seconds)
+        select.select([receiver], [], [], seconds)

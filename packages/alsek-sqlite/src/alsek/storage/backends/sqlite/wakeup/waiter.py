@@ -11,20 +11,22 @@ from alsek.exceptions import BackendError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS
-from alsek.storage.backends.sqlite.wakeup.notifier import Notifier, ring
-from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, NO_ALARM, WakeupRegistry
+from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
+from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, WakeupRegistry
+from alsek.storage.backends.sqlite.wakeup.sleepers import wake_slot
+from alsek.storage.backends.sqlite.wakeup.slot_records import NO_ALARM
 
-#: The safety net (ms). A look at the store takes a fraction of a millisecond.
-INTERVAL: Final = 1_000
+#: How often a sleeping worker looks at the store by itself. That takes a fraction of a millisecond.
+INTERVAL_MS: Final = 1_000
 
 
 class SleepInfo(NamedTuple):
-    """What a worker about to sleep should know.
+    """What a worker that is about to sleep needs to know.
 
     Attributes:
-        missed: There is something for it that it has not been told of.
+        missed: There is something for it that it does not know of.
         alarm: When it will wake by itself (the store's time), or None.
-        lanes: 1 if it may be given plain messages now, 2 suspects, 3 both.
+        lanes: 1 if it may take plain messages now, 2 if suspects, 3 if both.
     """
 
     missed: bool
@@ -33,123 +35,123 @@ class SleepInfo(NamedTuple):
 
 
 class SQLiteWaiter(Waiter):
-    """A datagram socket, and a slot on the board that says for what it is to be woken.
+    """A datagram socket, and a slot of the registry that says for what its worker is woken.
 
     Args:
-        notifier: Of the worker's namespace.
-        worker: Who sleeps.
-        prospect: Looks at the store.
-        pass_on: Wakes others in place of this worker, but not who sleeps in this slot.
+        notifier: The notifier of the worker's namespace.
+        worker: The worker that sleeps.
+        sleep_info: Looks at the store.
+        pass_on: Wakes other workers in place of this one, but not the one that sleeps in this slot.
     """
 
     def __init__(
         self,
         notifier: Notifier,
         worker: Worker,
-        prospect: Callable[[Worker], SleepInfo],
+        sleep_info: Callable[[Worker], SleepInfo],
         pass_on: Callable[[Worker, int], None],
     ) -> None:
         self._notifier = notifier
         self._worker = worker
-        self._prospect = prospect
+        self._sleep_info = sleep_info
         self._pass_on = pass_on
         self._pid = os.getpid()
-        self._board: WakeupRegistry | None = None
+        self._registry: WakeupRegistry | None = None
         self._slot = -1
-        self._silence: socket.socket | None = None
-        self._ear = self._be_deaf()
-        self._settle()
+        self._peer: socket.socket | None = None
+        self._receiver = self._dead_socket()
+        self._take_slot()
 
     @property
     def interval(self) -> int:
-        return INTERVAL
+        return INTERVAL_MS
 
     def fileno(self) -> int:
-        return self._ear.fileno()
+        return self._receiver.fileno()
 
     def arm(self) -> None:
-        self._settle()
-        board = self._board
-        if board is None or board.state(self._slot) == ASLEEP:
+        self._take_slot()
+        registry = self._registry
+        if registry is None or registry.state(self._slot) == ASLEEP:
             return
         try:
-            before = self._prospect(self._worker)
-            self._describe(board, before)
-            board.set_state(self._slot, ASLEEP)
-            # Only now, when every later commit finds it asleep, can a look tell that nothing was missed.
-            missed = before.missed or self._prospect(self._worker).missed
+            before = self._sleep_info(self._worker)
+            self._describe(registry, before)
+            registry.set_state(self._slot, ASLEEP)
+            # From now on every commit finds it asleep, so only this look tells that nothing was missed.
+            missed = before.missed or self._sleep_info(self._worker).missed
         except BackendError:
-            missed = True  # the claim that follows meets the same, where it can be handled
+            missed = True  # the claim that follows meets the same error, where it can be handled
         if missed:
-            ring(board, self._slot)
+            wake_slot(registry, self._slot)
 
-    def _describe(self, board: WakeupRegistry, prospect: SleepInfo) -> None:
+    def _describe(self, registry: WakeupRegistry, info: SleepInfo) -> None:
         notifier, worker = self._notifier, self._worker
-        board.describe_sleeper(
+        registry.records.describe_sleeper(
             self._slot,
             notifier.namespace,
             WISH_NUMBERS[worker.kind],
-            None if worker.queues is None else [notifier.mark(name) for name in worker.queues],
-            prospect.lanes,
-            NO_ALARM if prospect.alarm is None else prospect.alarm,
-            notifier.mark(worker.id),
+            None if worker.queues is None else [notifier.name_hash(name) for name in worker.queues],
+            info.lanes,
+            NO_ALARM if info.alarm is None else info.alarm,
+            notifier.name_hash(worker.id),
         )
 
     def drain(self) -> bool:
-        rung = False
+        woken = False
         while True:
             try:
-                self._ear.recv(64)
+                self._receiver.recv(64)
             except BlockingIOError:
-                return rung
+                return woken
             except OSError:
                 return True
-            rung = True
-            if self._board is not None:
-                self._board.set_state(self._slot, AWAKE)
+            woken = True
+            if self._registry is not None:
+                self._registry.set_state(self._slot, AWAKE)
 
     def pass_on(self) -> None:
-        if self._board is not None:
-            self._board.set_state(self._slot, AWAKE)
+        if self._registry is not None:
+            self._registry.set_state(self._slot, AWAKE)
         self._pass_on(self._worker, self._slot)
 
     def close(self) -> None:
-        self._leave()
-        self._ear.close()
-        if self._silence is not None:
-            self._silence.close()
-            self._silence = None
+        self._free_slot()
+        self._receiver.close()
+        if self._peer is not None:
+            self._peer.close()
+            self._peer = None
 
-    def _settle(self) -> None:
-        """Take a slot; again if the board is another one now."""
-        board = self._notifier.board()
-        if board is self._board:
+    def _take_slot(self) -> None:
+        """Take a slot; also if the registry is another one now."""
+        registry = self._notifier.registry()
+        if registry is self._registry:
             return
-        self._leave()
-        if board is not None:
+        self._free_slot()
+        if registry is not None:
             try:
-                slot, ear = board.take()
+                slot, receiver = registry.take()
             except OSError:
-                board = None
+                registry = None
             else:
-                self._ear.close()
-                self._slot, self._ear = slot, ear
-                self._describe(board, SleepInfo(missed=False, alarm=None, lanes=3))
-        if board is None:
-            self._ear.close()
-            self._ear = self._be_deaf()
-        self._board = board
+                self._receiver.close()
+                self._slot, self._receiver = slot, receiver
+                self._describe(registry, SleepInfo(missed=False, alarm=None, lanes=3))
+        if registry is None:
+            self._receiver.close()
+            self._receiver = self._dead_socket()
+        self._registry = registry
 
-    def _leave(self) -> None:
-        # A forked child's copy must leave its parent's slot alone.
-        if self._board is not None and self._pid == os.getpid():
-            self._board.free(self._slot)
-        self._board, self._slot = None, -1
+    def _free_slot(self) -> None:
+        # A forked child must not free its parent's slot.
+        if self._registry is not None and self._pid == os.getpid():
+            self._registry.free(self._slot)
+        self._registry, self._slot = None, -1
 
-    def _be_deaf(self) -> socket.socket:
-        """A socket on which nothing is ever heard: only the interval wakes."""
-        if self._silence is not None:
-            self._silence.close()
-        ear, self._silence = socket.socketpair()
-        ear.setblocking(False)
-        return ear
+    def _dead_socket(self) -> socket.socket:
+        """Return a socket to which nothing is ever sent: the worker wakes at its interval."""
+        if self._peer is not None:
+            self._peer.close()
+        receiver, self._peer = socket.socketpair()
+        receiver.setblocking(False)
+        return receiver

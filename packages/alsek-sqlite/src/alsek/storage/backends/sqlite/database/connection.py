@@ -134,7 +134,7 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
             f"SQLite file {path}: write-ahead logging can't be had here (the mode is {mode!r}); "
             "put the file on a local disk"
         )
-    if version == 0 or (version in _KNOWN and not _is_create_tables(connection)):
+    if version == 0 or (version in _KNOWN and not _is_complete(connection)):
         version = _create_tables(connection, path)
     if version not in _KNOWN:
         raise BackendError(
@@ -168,7 +168,7 @@ def _has_tails(connection: sqlite3.Connection) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def _is_create_tables(connection: sqlite3.Connection) -> bool:
+def _is_complete(connection: sqlite3.Connection) -> bool:
     return _has_tails(connection) and _has_lanes(connection)
 
 

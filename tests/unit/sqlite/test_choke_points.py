@@ -20,7 +20,19 @@ from tests.unit.sqlite.fakes import Clock, Player, submit
 STATES = {"ready", "delayed", "claims"}
 
 #: The columns of `messages` that say where it stands and what has happened to it.
-COLUMNS = {"queue", "priority", "wish", "arrival", "due", "ttl", "expiry", "losses", "suspect", "payload"}
+COLUMNS = {
+    "queue",
+    "priority",
+    "wish",
+    "arrival",
+    "due",
+    "ttl",
+    "expiry",
+    "losses",
+    "suspect",
+    "payload",
+    "tail",
+}
 
 PACKAGE = Path(transitions.__file__).parents[1]
 
@@ -67,8 +79,8 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     outcomes = [
         Succeeded(a.uuid, "q", a.token, b"", callback=Submission("callback", "q", b"")),
         Died(b.uuid, "q", b.token, b"{}", 1_000),
-        Retried(c.uuid, "q", c.token, b"", 0),
-        Retried(d.uuid, "q", d.token, b"", 100),
+        Retried(c.uuid, "q", c.token, delay=0, retries=1),
+        Retried(d.uuid, "q", d.token, delay=100, retries=1),
         Released(e.uuid, "q", e.token),
         Lost(f.uuid, "q", f.token, suspect=True),
     ]
@@ -87,7 +99,7 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     suspect = Player(backend, "suspect", suspects="only")
     assert [claim.suspect for claim in suspect.step(limit=1).claimed] == [True]
     messages.remove("q", "h")
-    messages.reschedule("q", "i", b"", 100)
+    messages.reschedule(Retried("i", "q", 0, delay=100, retries=1))
     messages.fail("q", "j", b"{}", 1_000)
     letter = messages.dead_letter("q", "j")
     assert letter is not None

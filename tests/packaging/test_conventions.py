@@ -37,7 +37,7 @@ PUBLIC = "packages/alsek-core/src/alsek/defaults.py"
 #: What broke a convention before it was one. Each list may only shrink.
 KNOWN = tomllib.loads(Path(__file__).with_name("known_offenders.toml").read_text())
 
-_BANNER = re.compile(r"^\s*(#|--)\s?[─—=-]{2,}", re.MULTILINE)
+_BANNER = re.compile(r"^[ \t]*(#|--)[ \t]?[─—=-]{2,}", re.MULTILINE)
 
 
 @cache

@@ -63,7 +63,7 @@ class Running:
         backend: LossyBackend,
         *tasks: AnyTask,
         size: int = 2,
-        patient: bool = False,
+        wait_for_threads: bool = False,
         suspects: SuspectPolicy = "alone",
         lease: int = 15_000,
         session: type[TalkativeSession] = TalkativeSession,
@@ -78,7 +78,7 @@ class Running:
         self.state = SharedState(4 * size + 16)
         self.state.limit = size
         self.state.set_worker(self.session.worker.id)
-        self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, patient)
+        self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, wait_for_threads)
         self.session.executor = self.executor
         self._control = WakeupPipe()
         self.notified = 0

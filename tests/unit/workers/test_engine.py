@@ -239,7 +239,7 @@ def test_what_is_claimed_ahead_is_bounded(backend: LossyBackend, runs: Runs) -> 
     assert runs.most <= 2
 
 
-def test_most_tasks_are_kept_to(backend: LossyBackend, runs: Runs) -> None:
+def test_max_tasks_are_kept_to(backend: LossyBackend, runs: Runs) -> None:
     """After so many starts it drains by itself, has told so in the shared state, and leaves the rest."""
     submit(runs.note, 12)
     running = Running(backend, runs.note, size=4, max_tasks=7).start()

@@ -249,9 +249,9 @@ def test_code_of_a_reported_message_may_have_ended_the_group(pool: Harness) -> N
     assert death.leaves_suspects
 
 
-def test_a_patient_group_is_not_killed_for_its_tasks(pool: Harness) -> None:
+def test_a_group_that_waits_for_its_threads_is_not_killed(pool: Harness) -> None:
     """However long they take."""
-    here = pool(1, patient=True)
+    here = pool(1, wait_for_threads=True)
     here.state().set_worker(ID)
     here.state().start_task(here.state().add_claim(7), here.clock.now + 100)
     here.turn(3_600_000)

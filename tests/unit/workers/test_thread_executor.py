@@ -14,6 +14,7 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.core.worker.thread_executor import executor as module
 from alsek.core.worker.thread_executor import job as jobs
+from alsek.core.worker.thread_executor import task_threads
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.memory import MemoryBackend
@@ -24,7 +25,7 @@ from tests.unit.workers.fakes import PATIENCE, Shift, eventually
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread is abandoned soon."""
-    monkeypatch.setattr(module, "ABANDON_AFTER", 60)
+    monkeypatch.setattr(module, "ABANDON_AFTER_MS", 60)
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def make_executor(shift: Shift) -> Iterator[Callable[..., ThreadExecutor]]:
     """Makes executors, and dismisses them."""
     made: list[ThreadExecutor] = []
 
-    def make(*tasks: Any, size: int = 2, patient: bool = False) -> ThreadExecutor:
+    def make(*tasks: Any, size: int = 2, wait_for_threads: bool = False) -> ThreadExecutor:
         named = {each.name: each for each in tasks}
-        made.append(ThreadExecutor(named, shift.broker, shift.state, size, 5, patient))
+        made.append(ThreadExecutor(named, shift.broker, shift.state, size, 5, wait_for_threads))
         return made[-1]
 
     yield make
@@ -98,11 +99,11 @@ def test_threads_are_started_as_they_are_needed(
     def quick() -> None: ...
 
     executor = make_executor(quick, size=8)
-    assert executor._threads == 0
+    assert executor._threads.count == 0
     for _ in range(20):
         executor.start(shift.job(quick.generate(submit=False)))
         collected(executor, 1)
-    assert executor._threads == 1
+    assert executor._threads.count == 1
 
 
 def test_a_task_that_listens_keeps_its_thread(
@@ -233,7 +234,7 @@ def test_no_thread_is_abandoned_if_told_to_wait(
     def deaf() -> None:
         go_on.wait(PATIENCE)
 
-    executor = make_executor(deaf, size=1, patient=True)
+    executor = make_executor(deaf, size=1, wait_for_threads=True)
     job = shift.job(deaf.generate(submit=False))
     executor.start(job)
     eventually(lambda: job.deadline)
@@ -303,7 +304,7 @@ def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
     go_on = threading.Event()
 
     class Hangs(StatusTracker):
@@ -331,7 +332,7 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
     go_on, gone_on = threading.Event(), threading.Event()
     ran: list[str] = []
 
@@ -349,7 +350,7 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     executor.start(shift.job(late.generate(submit=False)))
     (job,) = collected(executor, 1)
     assert isinstance(job.outcome, Retried)
-    thread = job._taken_from[0]
+    thread = job._abandoned_threads[0]
     assert thread is not None
     shift.state.remove_claim(job.entry)
     go_on.set()
@@ -363,7 +364,7 @@ def test_an_exception_whose_text_hangs_keeps_nobody(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN", 30)
+    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
     go_on = threading.Event()
 
     class Hangs(Exception):
@@ -395,7 +396,7 @@ def test_a_thread_that_can_not_be_started_is_tried_again(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a limit on threads: what those that run can't take is given back, no more is claimed, and later it is."""
-    monkeypatch.setattr(module, "_HIRE_AFTER", 50)
+    monkeypatch.setattr(task_threads, "_START_AGAIN_AFTER_MS", 50)
     start, refusals = threading.Thread.start, [True] * 3
 
     def refuse(thread: threading.Thread) -> None:
@@ -425,7 +426,7 @@ def test_a_thread_that_can_not_be_started_is_tried_again(
     refusals.clear()
     third = shift.job(wait.generate(submit=False))
     executor.start(third)
-    eventually(lambda: third.runner is not None)
+    eventually(lambda: third.thread is not None)
     go_on.set()
     assert {job.claimed.token for job in collected(executor, 2)} == {first.claimed.token, third.claimed.token}
     for job in (first, second, third):
@@ -502,7 +503,7 @@ def test_what_was_claimed_ahead_does_not_wait_for_a_long_task(
     assert given_back == jobs[2:]
     for job in given_back:
         assert job.outcome == Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
-        assert job.runner is None
+        assert job.thread is None
     assert executor.in_flight == 2
     assert executor.free_slots == 0
     assert executor.prefetch == 0
@@ -544,7 +545,7 @@ def test_what_has_finished_travels_together_while_tasks_are_short(
 
     executor = make_executor(quick, size=4)
     hurry(shift, executor, quick)
-    hired = executor._threads
+    hired = executor._threads.count
     for _ in range(4):
         executor.start(shift.job(quick.generate(submit=False)))
     poll = select.poll()
@@ -552,4 +553,4 @@ def test_what_has_finished_travels_together_while_tasks_are_short(
         assert poll.poll(PATIENCE * 1000)
         executor.on_ready(frozenset())
     assert len(collected(executor, 4)) == 4
-    assert executor._threads <= hired + 1
+    assert executor._threads.count <= hired + 1

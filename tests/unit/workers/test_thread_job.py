@@ -221,16 +221,16 @@ def test_an_abandoned_job_is_concluded_once_and_elsewhere(shift: Shift) -> None:
 
     def first() -> None:
         run(job, shift, deaf)
-        here.append(job.was_taken)
+        here.append(job.was_abandoned)
 
     def second() -> None:
-        here.append(job.was_taken)
+        here.append(job.was_abandoned)
         job.conclude_timeout()
 
     thread = threading.Thread(target=first)
     thread.start()
     assert running.wait(PATIENCE)
-    assert job.abandon()
+    assert job.abandon_task()
     go_on.set()
     thread.join(PATIENCE)
     assert job.outcome is None
@@ -250,7 +250,7 @@ def test_a_job_that_has_ended_cannot_be_abandoned(shift: Shift) -> None:
 
     job = shift.job(fine.generate(submit=False))
     run(job, shift, fine)
-    assert not job.abandon()
+    assert not job.abandon_task()
     assert isinstance(job.outcome, Succeeded)
 
 

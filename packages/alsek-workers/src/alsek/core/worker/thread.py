@@ -90,9 +90,9 @@ class ThreadWorkerPool:
         self.n_processes = n_processes if n_processes is not None else default_processes()
         self._group = WorkerGroupOptions(
             slots=n_threads,
-            patient=complete_only_on_thread_exit,
-            most_tasks=max_tasks_per_group,
-            most_memory=max_memory,
+            wait_for_threads=complete_only_on_thread_exit,
+            max_tasks=max_tasks_per_group,
+            max_memory=max_memory,
         )
 
     def run(self) -> None:

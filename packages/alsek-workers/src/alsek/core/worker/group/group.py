@@ -46,22 +46,22 @@ class WorkerGroupOptions:
 
     Attributes:
         slots: How many tasks it runs at once.
-        patient: A slot is taken until its thread has ended.
-        most_tasks: Be replaced after so many tasks.
-        most_memory: Be replaced when larger than so many MiB.
+        wait_for_threads: A slot is taken until its thread has ended.
+        max_tasks: Be replaced after so many tasks.
+        max_memory: Be replaced when larger than so many MiB.
         suspects_only: Run suspects, one at a time, until there are none.
         isolated: Each task runs in a process of its own, below the group's; none can hurt the group.
     """
 
     slots: int
-    patient: bool = False
-    most_tasks: int | None = None
-    most_memory: int | None = None
+    wait_for_threads: bool = False
+    max_tasks: int | None = None
+    max_memory: int | None = None
     suspects_only: bool = False
     isolated: bool = False
 
     @property
-    def most_held(self) -> int:
+    def max_claims(self) -> int:
         """How many messages it may have under way."""
         return self.slots
 
@@ -72,8 +72,8 @@ def new_shared_state(options: WorkerGroupOptions) -> SharedState:
     It has entries for all claims (running, prefetched, finished, just claimed), and for those that are no longer claims
     while user code may still run for them: in abandoned threads, or telling a tracker.
     """
-    state = SharedState(12 * options.most_held + 16)
-    state.limit = options.most_held
+    state = SharedState(12 * options.max_claims + 16)
+    state.limit = options.max_claims
     return state
 
 
@@ -134,7 +134,7 @@ class WorkerGroup(ABC, Generic[J]):
             EngineOptions(
                 dlq_ttl=self._pool.broker.dlq_ttl,
                 slot_wait_interval=self._pool.slot_wait_interval,
-                max_tasks=self._options.most_tasks,
+                max_tasks=self._options.max_tasks,
                 suspects_only=self._options.suspects_only,
                 is_too_large=self._too_large,
             ),
@@ -200,7 +200,7 @@ class WorkerGroup(ABC, Generic[J]):
     # ── the process ────────────────────────────────────────────────────────────────────────────
 
     def _too_large(self) -> bool:
-        most = self._options.most_memory
+        most = self._options.max_memory
         size = resident_mib()
         if most is None or size <= most:
             return False
@@ -232,7 +232,7 @@ class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
             self._state,
             self._options.slots,
             self._pool.max_losses,
-            self._options.patient,
+            self._options.wait_for_threads,
         )
 
     def _finish(self) -> None:

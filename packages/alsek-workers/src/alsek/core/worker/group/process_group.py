@@ -37,7 +37,7 @@ class ProcessWorkerGroupOptions(WorkerGroupOptions):
     prune_interval: int = 100
 
     @property
-    def most_held(self) -> int:
+    def max_claims(self) -> int:
         """How many messages it may have under way: processes that serve many are given some ahead."""
         return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_PREFETCHED)
 

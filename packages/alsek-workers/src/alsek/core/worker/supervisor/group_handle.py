@@ -63,7 +63,7 @@ class GroupHandle:
     @property
     def unresponsive_at(self) -> int | None:
         """When the group is to be killed unless it has ended its most overdue task by then; None for never."""
-        if self.overdue_tokens or self.options.patient:
+        if self.overdue_tokens or self.options.wait_for_threads:
             return None
         deadlines = [entry.deadline for entry in self.state.claims() if entry.running]
         if not deadlines:

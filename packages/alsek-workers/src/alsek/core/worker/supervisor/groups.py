@@ -108,7 +108,7 @@ class Groups:
         reduced = min(regular, key=lambda group: group.state.limit, default=None)
         for group in regular:
             less = group is reduced and self.has_suspect_group
-            group.state.limit = group.options.most_held - less
+            group.state.limit = group.options.max_claims - less
 
     def worker(self, worker_id: str) -> Worker:
         """Return what the group with this worker id is registered as."""

@@ -1,4 +1,4 @@
-"""A message on its way through one thread: opened, run under its deadline, concluded."""
+"""The job of a thread: open a message, run its task under a deadline, and conclude it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextvars import Context
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution import forks
-from alsek.core.execution.attempts import Attempt, attempt
+from alsek.core.execution.attempts import Attempt
+from alsek.core.execution.attempts import attempt as run_attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, dead_letter_unreadable
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.opening import open_claimed
@@ -23,95 +24,72 @@ from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask, without_hooks
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
+from alsek.core.worker.thread_executor.interruption import INTERRUPTIONS, Interruptible
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Died, Outcome
 
-#: How long (ms) what comes before and after a task may take: the user's hooks, result store and tracker. A tracker
-#: whose store hangs says so within 7.5 s, and then the task runs without it.
-CONCLUDE_WITHIN = 8_000
-
-_INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
+#: How long the user code before and after a task may take: hooks, result store and tracker. A tracker whose store hangs
+#: raises an error within 7.5 s, and then the task runs without it.
+CONCLUDE_WITHIN_MS = 8_000
 
 
-class ThreadJob:
-    """One claim, from when it was handed out until the store has accepted what became of it.
+class ThreadJob(Interruptible):
+    """One claim, from when the store has handed it out until the store has accepted its outcome.
 
-    The deadline is enforced from outside, by :meth:`interrupt`. It must never hit code other than the task: an
-    exception that is set asynchronously is raised at some later bytecode, which may be past the task's end.
-    Hence the lock. The interrupter sets the exception only while the job is *armed*; the thread disarms under the same
-    lock and then takes back an exception that has been set and not been raised yet. Before that it says that it is
-    *ending*: after this at most one more is raised, so that whatever catches it is left in peace.
+    Attributes:
+        claimed: What the store has handed out.
+        session: The worker's session.
+        entry: Its entry in the shared state.
+        worker_id: The id under which it was claimed.
+        task: The message's task, once it was opened.
+        delivery: The opened message.
+        context: The context variables of all user code that runs for it; set when a thread starts it.
+        attempt: What running the task came to, once it has ended.
+        outcome: What the store is to be told, once the job has finished.
+        pending_reports: What trackers are to be told once the store has accepted the outcome.
+        conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
+        elapsed_ns: How long it had a thread, hooks, result store and tracker included; 0 if it had none.
     """
 
     __slots__ = (
-        "_armed",
-        "_ending",
-        "_lock",
-        "_taken_from",
         "_tasks",
-        "_thread",
-        "abandoned",
+        "attempt",
         "claimed",
         "conclude_by",
         "context",
-        "deadline",
         "delivery",
+        "elapsed_ns",
         "entry",
-        "made",
-        "next_interrupt",
         "outcome",
-        "owed",
-        "revoked",
-        "runner",
+        "pending_reports",
         "session",
         "task",
-        "timed_out",
-        "took_ns",
         "worker_id",
     )
 
     def __init__(self, claimed: Claimed, session: WorkerSession, entry: int, worker_id: str) -> None:
+        super().__init__()
         self.claimed = claimed
         self.session = session
         self.entry = entry
         self.worker_id = worker_id
         self.task: AnyTask | None = None
         self.delivery: Delivery | None = None
-        self.outcome: Outcome | None = None
-        #: What trackers are to hear once the outcome has been accepted.
-        self.owed: list[StatusReport] = []
-        self._tasks: dict[str, AnyTask] = {}
-        #: How long it had a thread (ns), the user's hooks, store and tracker included; 0 if it had none.
-        self.took_ns = 0
-        self.deadline = 0
-        self.next_interrupt = 0
-        self.timed_out = False
-        self.revoked = False
-        self.abandoned = False
-        self._armed = False
-        self._ending = False
-        self._thread = 0
-        #: The thread that has it in hand.
-        self.runner: threading.Thread | None = None
-        #: In which all code of the user's runs for it; set when a thread begins it.
         self.context: Context
-        self._taken_from: tuple[threading.Thread | None, ...] = ()
-        #: What running the task came to, once it has.
-        self.made: Attempt | None = None
-        #: When what follows the task must have ended (monotonic ms); 0 while there is nothing to wait for.
+        self.attempt: Attempt | None = None
+        self.outcome: Outcome | None = None
+        self.pending_reports: list[StatusReport] = []
         self.conclude_by = 0
-        self._lock = threading.Lock()
-
-    # ── in the thread that runs it ─────────────────────────────────────────────────────────────
+        self.elapsed_ns = 0
+        self._tasks: dict[str, AnyTask] = {}
 
     def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
-        """Open the message, run its task, and leave what becomes of it in `outcome`."""
-        self.runner = threading.current_thread()
-        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
+        """Open the message, run its task, and set `outcome`. In a task thread."""
+        self.thread = threading.current_thread()
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
         state.enter_user_code(self.entry)
         self._run(tasks, broker, max_losses, state)
-        if not self._taken_from:
+        if not self._abandoned_threads:
             state.leave_user_code(self.entry)
 
     def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
@@ -128,164 +106,117 @@ class ThreadJob:
             return
         report_status(task, delivery, TaskStatus.RUNNING)
         with self._lock:
-            if self._taken_from and self.was_taken:
-                return  # given up meanwhile: the message is another's to run
+            if self._abandoned_threads and self.was_abandoned:
+                return  # another thread concludes the message
             self.conclude_by = 0
-        made = self._attempt(state)
-        if not (self._taken_from and self.was_taken):
-            self._conclude(made)
+        attempt = self._attempt(task, delivery, state)
+        if not (self._abandoned_threads and self.was_abandoned):
+            self._conclude(task, delivery, attempt)
 
-    def conclude_timeout(self) -> None:
-        """What becomes of the message whose thread did not end in time; called in another thread."""
-        self.runner = threading.current_thread()
-        self._conclude(Attempt(exception=self._timeout()))
-
-    def report(self) -> None:
-        """Tell the trackers that the store does not write itself; once the outcome has been accepted."""
-        self.runner = threading.current_thread()
-        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
-        for each in self.owed:
-            send_report(each)
-        with self._lock:
-            self.conclude_by = 0
-
-    def _attempt(self, state: SharedState) -> Attempt:
-        made: Attempt | None = None
-        assert self.task is not None
-        assert self.delivery is not None
+    def _attempt(self, task: AnyTask, delivery: Delivery, state: SharedState) -> Attempt:
+        attempt: Attempt | None = None
         try:
-            self._arm(state)
-            made = attempt(self.task, self.delivery)
-        except _INTERRUPTIONS:  # raised outside of what attempt() guards
+            deadline = monotonic_ms() + delivery.timeout
+            state.start_task(self.entry, deadline)
+            self._arm(deadline)
+            attempt = run_attempt(task, delivery)
+        except INTERRUPTIONS:  # raised outside of what run_attempt() guards
             pass
-        # The interpreter raises what was set after calls and jumps back: there is none between the task's and this.
+        # CPython raises asynchronous exceptions after calls and backward jumps: there is neither between the end of the
+        # task's call and this line.
         self._ending = True
         if forks.forked:
             forks.leave()
         while True:
             try:
-                self._disarm(state)
+                self._disarm()
+                if not self.abandoned:
+                    state.end_task(self.entry)
                 break
-            except _INTERRUPTIONS:
+            except INTERRUPTIONS:
                 continue
-        # A deadline that has passed has passed, whatever the task made of the exception.
+        # After its deadline a task has failed, whatever it did with the exception.
         if self.timed_out:
-            return Attempt(exception=self._timeout())
-        if made is None or (
-            made.exception is not None and issubclass(type(made.exception), MessageRevokedError)
+            return Attempt(exception=_timeout(delivery))
+        if attempt is None or (
+            attempt.exception is not None and issubclass(type(attempt.exception), MessageRevokedError)
         ):
-            return Attempt(exception=MessageRevokedError(f"{self.delivery.summary} was revoked while it ran"))
-        return made
+            return Attempt(exception=MessageRevokedError(f"{delivery.summary} was revoked while it ran"))
+        return attempt
 
-    def _arm(self, state: SharedState) -> None:
-        assert self.delivery is not None
-        deadline = monotonic_ms() + self.delivery.timeout
-        state.start_task(self.entry, deadline)
-        with self._lock:
-            self._thread = threading.get_ident()
-            self._armed = True
-            self.next_interrupt = deadline
-            self.deadline = deadline
-
-    def _disarm(self, state: SharedState) -> None:
-        with self._lock:
-            self._armed = False
-            self.deadline = 0
-        if self.timed_out or self.revoked:
-            clear_pending()
-        if not self.abandoned:
-            state.end_task(self.entry)
-
-    def _conclude(self, made: Attempt) -> None:
-        assert self.task is not None
-        assert self.delivery is not None
-        self.made = made
-        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN
-        if made.exception is not None:
-            # The text of an exception is the user's code: if it does not end, nobody asks for it again.
-            made = self.made = made._replace(failure=describe_failure(made.exception))
-        self._settle(conclude(self.task, self.delivery, made))
+    def _conclude(self, task: AnyTask, delivery: Delivery, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
+        if attempt.exception is not None:
+            # Making the text of an exception is user code: if it does not end, it is not run again.
+            attempt = self.attempt = attempt._replace(failure=describe_failure(attempt.exception))
+        self._settle(conclude(task, delivery, attempt))
 
     def _settle(self, conclusion: Conclusion) -> None:
+        """Set the outcome, unless this thread was abandoned."""
         with self._lock:
-            if not (self._taken_from and self.was_taken):
-                self._accept(conclusion)
+            if not (self._abandoned_threads and self.was_abandoned):
+                if self.delivery is not None:
+                    self.pending_reports = pending_reports(self._tasks, self.task, self.delivery, conclusion)
+                self.outcome = conclusion.outcome
 
-    def _accept(self, conclusion: Conclusion) -> None:
-        if self.delivery is not None:
-            self.owed = pending_reports(self._tasks, self.task, self.delivery, conclusion)
-        self.outcome = conclusion.outcome
-
-    def _timeout(self) -> TaskTimeoutError:
+    def conclude_timeout(self) -> None:
+        """Conclude a message whose thread did not end in time. In another task thread."""
+        assert self.task is not None
         assert self.delivery is not None
-        return TaskTimeoutError(
-            f"task {self.delivery.task_name!r} ran longer than its timeout of {self.delivery.timeout} ms"
-        )
+        self.thread = threading.current_thread()
+        self._conclude(self.task, self.delivery, Attempt(exception=_timeout(self.delivery)))
 
-    @property
-    def was_taken(self) -> bool:
-        """Whether the job was taken out of this thread's hands: what it comes to here counts no more."""
-        # Not by the ident: the system gives that of a thread that has ended to the next, which may be just the one that
-        # concludes this job.
-        return bool(self._taken_from) and threading.current_thread() in self._taken_from
-
-    @property
-    def has_strays(self) -> bool:
-        """Whether a thread was given up with this job: its code may run until that thread has ended."""
-        return bool(self._taken_from)
-
-    # ── in the engine's thread ─────────────────────────────────────────────────────────────────
-
-    def interrupt(self, now: int) -> None:
-        """Raise the timeout in the thread that runs the task, if it still does; again a second later."""
+    def report(self) -> None:
+        """Send the pending reports, once the store has accepted the outcome. In a task thread."""
+        self.thread = threading.current_thread()
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
+        for each in self.pending_reports:
+            send_report(each)
         with self._lock:
-            if self._armed and not self._ending:
-                self.timed_out = True
-                self.next_interrupt = now + 1_000
-                raise_in_thread(self._thread, TaskTimeoutError)
+            self.conclude_by = 0
 
-    def revoke(self) -> None:
-        """Raise in the thread that runs the task that its message was revoked, if it still runs."""
-        with self._lock:
-            if self._armed and not self._ending and not self.timed_out:
-                self.revoked = True
-                raise_in_thread(self._thread, MessageRevokedError)
+    def abandon_report(self) -> bool:
+        """Abandon the thread that sends the pending reports. Returns False if it has just sent them.
 
-    def abandon(self) -> bool:
-        """Give up the thread that runs the task; False if it has just ended."""
-        with self._lock:
-            if self._armed and not self._ending:
-                self.abandoned = True
-                self._taken_from += (self.runner,)
-            return self.abandoned
-
-    def give_up_report(self) -> bool:
-        """Leave the trackers to the thread that tells them; False if it just has."""
+        In the engine's thread.
+        """
         with self._lock:
             if not self.conclude_by:
                 return False
             self.conclude_by = 0
-            self._taken_from += (self.runner,)
+            self._abandoned_threads += (self.thread,)
             return True
 
-    def give_up(self) -> bool:
-        """Conclude without the user's hooks, store or tracker, which don't end; False if they just have."""
+    def abandon_conclusion(self) -> bool:
+        """Abandon the thread, and conclude without hooks, result store and tracker, which do not end.
+
+        In the engine's thread. Returns False if they have just ended.
+        """
         with self._lock:
             if self.outcome is not None or not self.conclude_by:
-                return False  # it has ended, or the task has begun
-            self._taken_from += (self.runner,)
+                return False  # it has ended, or the task has started
+            self._abandoned_threads += (self.thread,)
         self.conclude_by = 0
         if self.task is None or self.delivery is None:
             error = TaskTimeoutError(
-                f"message {self.claimed.uuid!r} could not be opened within {CONCLUDE_WITHIN} ms"
+                f"message {self.claimed.uuid!r} could not be opened within {CONCLUDE_WITHIN_MS} ms"
             )
             self.outcome = dead_letter_unreadable(self.claimed, error, self.session.worker.dlq_ttl)
             return True
         store = self.task.result_store
         kept = store is None or store.is_atomic_with(self.task.broker.backend)
-        made = self.made
-        if made is None or (made.failure is None if made.exception is not None else not kept):
+        attempt = self.attempt
+        if attempt is None or (attempt.failure is None if attempt.exception is not None else not kept):
             what = f"the hooks, result store or tracker of task {self.task.name!r}, or the text of its exception,"
-            made = Attempt(exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN} ms"))
-        self._accept(conclude(without_hooks(self.task), self.delivery, made))
+            attempt = Attempt(
+                exception=TaskTimeoutError(f"{what} did not end within {CONCLUDE_WITHIN_MS} ms")
+            )
+        self._settle(conclude(without_hooks(self.task), self.delivery, attempt))
         return True
+
+
+def _timeout(delivery: Delivery) -> TaskTimeoutError:
+    return TaskTimeoutError(
+        f"task {delivery.task_name!r} ran longer than its timeout of {delivery.timeout} ms"
+    )

@@ -1,9 +1,8 @@
-"""Work that waits for a thread.
+"""A queue of work for threads, which are woken apart from adding work.
 
-A thread is woken by a system call, a move to another core and a turn at the interpreter's lock, which takes
-longer than many a task. So putting work in and waking somebody are two things: whoever puts in a batch of small
-tasks may wake one thread for all. The thread that fell asleep last is woken first: what it needs is still in its
-core's caches.
+To wake a thread takes a system call, a move to another core and a turn at the interpreter's lock: longer than many a
+task. So adding work and waking a thread are two methods, and one thread can be woken for a batch of small tasks. The
+thread that fell asleep last is woken first, because its data is still in its core's caches.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ W = TypeVar("W")
 
 
 class WorkQueue(Generic[W]):
-    """First in, first out. What one thread puts in, others take; each method but :meth:`get` returns at once.
+    """A first-in, first-out queue between threads. Each method but :meth:`get` returns at once.
 
-    It has no lock of its own: appending to a deque or a list, and taking from one, are single steps of the interpreter.
+    It has no lock of its own: appending to a deque or a list, and popping from one, are atomic in CPython.
     """
 
     def __init__(self) -> None:
@@ -29,36 +28,36 @@ class WorkQueue(Generic[W]):
         return len(self._work)
 
     def put(self, work: W) -> None:
-        """Add work, and wake nobody: somebody who is awake will take it, or :meth:`wake` is called."""
+        """Add work, and wake no thread: one that is awake will take it, or :meth:`wake` is called."""
         self._work.append(work)
 
     def wake(self) -> bool:
-        """Wake a thread that waits; False if none does."""
+        """Wake a thread that sleeps in :meth:`get`; False if none does."""
         try:
             self._sleepers.pop().release()
         except IndexError:
             return False
         return True
 
-    def get(self, bed: threading.Lock) -> W:
-        """The next work, once there is any. `bed` is the calling thread's own, and is taken."""
+    def get(self, lock: threading.Lock) -> W:
+        """Block until there is work, and return it. `lock` belongs to the calling thread and is already acquired."""
         while True:
             try:
                 return self._work.popleft()
             except IndexError:
-                self._sleepers.append(bed)
+                self._sleepers.append(lock)
             if self._work:
-                # It came in between, and whoever put it in may have seen nobody asleep.
+                # It was added in between, perhaps before this thread was among the sleepers.
                 try:
-                    self._sleepers.remove(bed)
+                    self._sleepers.remove(lock)
                 except ValueError:
-                    pass  # somebody is just waking this thread
+                    pass  # another thread is just waking this one
                 else:
                     continue
-            bed.acquire()
+            lock.acquire()
 
-    def withdraw(self, work: W) -> bool:
-        """Take back what was put in; False if a thread has taken it."""
+    def remove(self, work: W) -> bool:
+        """Remove work that was added; False if a thread has taken it."""
         try:
             self._work.remove(work)
         except ValueError:

@@ -25,15 +25,14 @@ _FORBIDDEN = set("{}*?[]\\ \t\r\n\0")
 
 
 class Note(NamedTuple):
-    """What was published on a channel.
+    """A note that was published on a channel.
 
     Attributes:
-        channel: Without the namespace.
-        data: With ``results:…`` the result that was written, for
-            :meth:`~alsek.storage.backends.records.ResultRecord.unpack`, or empty: then one must look (it is too
-            large to travel, or the message has ended without one). With ``statuses:…`` what
-            :meth:`~alsek.storage.backends.records.StatusRecord.pack` made; with ``locks:…`` empty; with anything
-            else the serialized value.
+        channel: The name of the channel, without the namespace.
+        data: On ``results:…`` the packed :class:`~alsek.storage.backends.records.ResultRecord`, or empty: then the
+            receiver must read the result (it is too large for a note, or the message has ended without one). On
+            ``statuses:…`` the packed :class:`~alsek.storage.backends.records.StatusRecord`. On ``locks:…`` empty. On
+            any other channel the serialized value.
     """
 
     channel: str
@@ -41,19 +40,19 @@ class Note(NamedTuple):
 
 
 class Subscription(ABC):
-    """Hears what is published on some channels from the moment it exists until it is closed.
+    """Receives what is published on some channels, from its creation until it is closed.
 
-    Publishing is a hint, not a record: after a lost connection something may have been missed, so
-    whoever needs the state subscribes first, reads the state, waits, and reads again.
+    Notes are hints: after a lost connection some may be missing. A caller that needs the state subscribes first, reads
+    the state, waits for a note, and reads the state again.
     """
 
     @abstractmethod
     def wait(self, timeout: int | None = None) -> Note | None:
-        """The next note; None after `timeout` ms, and whenever something may have been missed."""
+        """The next note; None after `timeout` ms, and whenever a note may have been missed."""
 
     @abstractmethod
     def close(self) -> None:
-        """Hear no more."""
+        """Unsubscribe."""
 
     def __enter__(self) -> Subscription:
         return self
@@ -68,13 +67,13 @@ class Subscription(ABC):
 
 
 class ResultWatch(NamedTuple):
-    """A subscription to the result of one message, and what the store had of it after the subscription began.
+    """A subscription to the result of one message, and the result that was stored when the subscription began.
 
     Attributes:
         news: Notes on ``results:<uuid>``. The caller closes it.
-        record: The result; None if there was none.
-        may_have_failed: False only if the store had no dead letter of the message, and its status was neither FAILED
-            nor UNKNOWN.
+        record: The stored result; None if there was none.
+        may_have_failed: False only if there was no dead letter of the message, and its status was neither FAILED nor
+            UNKNOWN.
     """
 
     news: Subscription
@@ -83,11 +82,11 @@ class ResultWatch(NamedTuple):
 
 
 class StatusWatch(NamedTuple):
-    """A subscription to the statuses of one message, and what the store had after the subscription began.
+    """A subscription to the statuses of one message, and the status that was stored when the subscription began.
 
     Attributes:
         news: Notes on ``statuses:<uuid>``. The caller closes it.
-        record: The status; None if there was none.
+        record: The stored status; None if there was none.
     """
 
     news: Subscription
@@ -95,17 +94,17 @@ class StatusWatch(NamedTuple):
 
 
 class Backend(ABC):
-    """A store, seen through one namespace.
+    """One namespace of a store.
 
     Args:
-        namespace: Prefix of every name this backend writes. Two namespaces in one store never see each other.
+        namespace: The prefix of every name that this backend writes. Two namespaces of one store share nothing.
         serializer: Turns values into bytes and back.
 
     Raises:
-        ValidationError: The namespace is empty or has a character that a store could misread.
+        ValidationError: The namespace is empty, or has a character that a store could misread.
     """
 
-    #: Whether other processes see what this one writes. Worker pools need a backend that is shared.
+    #: True if other processes can use the same store. Worker pools need a backend that is shared.
     shared: ClassVar[bool] = True
 
     def __init__(
@@ -135,11 +134,11 @@ class Backend(ABC):
     @property
     @abstractmethod
     def identity(self) -> Hashable:
-        """Equal for two backends that are the same namespace of the same store."""
+        """A value that is equal for two backends of the same namespace of the same store."""
 
     @abstractmethod
     def describe(self) -> str:
-        """Where the store is, for logs and errors; never with a password."""
+        """A text that says where the store is, for logs and errors. Never has a password."""
 
     @property
     @abstractmethod
@@ -170,11 +169,11 @@ class Backend(ABC):
         return self
 
     def __deepcopy__(self, memo: object) -> Backend:
-        """Itself: any thread may use it, and the store it stands for is one."""
+        """Return the backend itself: any thread may use it, and a copy would be of the same store."""
         return self
 
     def full_name(self, name: str) -> str:
-        """`name` inside the namespace; one that is inside already is returned as it is."""
+        """`name` with the namespace before it, if it is not there already."""
         return name if name.startswith(f"{self.namespace}:") else f"{self.namespace}:{name}"
 
     def short_name(self, name: str) -> str:
@@ -183,10 +182,10 @@ class Backend(ABC):
 
     @abstractmethod
     def ping(self) -> None:
-        """Return if the store can be reached and used.
+        """Check that the store can be reached and used.
 
         Raises:
-            BackendUnavailableError: It can't; the text says what was tried, where, and what to do.
+            BackendUnavailableError: It can't. The text says what was tried, where, and what to do.
         """
 
     def exists(self, name: str) -> bool:
@@ -238,10 +237,10 @@ class Backend(ABC):
 
     @abstractmethod
     def clear_namespace(self) -> int:
-        """Delete all that is stored in this namespace: messages, results, statuses, locks, values.
+        """Delete everything in this namespace: messages, results, statuses, locks, values.
 
         Returns:
-            How many entries were deleted, as the store counts them.
+            The number of deleted entries, as the store counts them.
         """
 
     def pub(self, channel: str, value: Any = None) -> None:
@@ -261,9 +260,9 @@ class Backend(ABC):
         """A subscription to channels. Their names are without the namespace."""
 
     def watch_result(self, queue: str, uuid: str) -> ResultWatch:
-        """Subscribe to the result of a message, then read it: nothing that is written can be missed.
+        """Subscribe to the result of a message, then read the result, so that no result is missed.
 
-        A store that can do both in one trip does so.
+        A store that can do both in one round trip overrides this method.
         """
         news = self.subscribe(f"results:{uuid}")
         try:
@@ -273,15 +272,15 @@ class Backend(ABC):
             raise
 
     def take_watched(self, news: Subscription, uuid: str) -> None:
-        """Delete the result of a message, which has been received, and close the subscription to it.
+        """Delete the result of a message after it was received, and close the subscription to it.
 
-        A store that can do both in one trip does so.
+        A store that can do both in one round trip overrides this method.
         """
         self.results.delete([uuid])
         news.close()
 
     def watch_status(self, uuid: str) -> StatusWatch:
-        """Subscribe to the statuses of a message, then read the present one, as :meth:`watch_result` does."""
+        """Subscribe to the statuses of a message, then read the stored one, as :meth:`watch_result` does."""
         news = self.subscribe(f"statuses:{uuid}")
         try:
             return StatusWatch(news, self.statuses.get([uuid])[0])
@@ -290,7 +289,7 @@ class Backend(ABC):
             raise
 
     def sub(self, channel: str) -> Iterator[Any]:
-        """The values published on `channel`, for as long as one asks."""
+        """Iterate over the values that are published on `channel`, without end."""
         with self.subscribe(channel) as subscription:
             while True:
                 note = subscription.wait()
@@ -299,15 +298,15 @@ class Backend(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back connections. The backend can be used again: it connects anew."""
+        """Close the connections. The backend can still be used: it connects again."""
 
     def within(self, timeout: int) -> Backend:
-        """The same namespace of the same store, for calls that may take at most `timeout` ms each.
+        """A backend of the same namespace of the same store, whose calls take at most `timeout` ms each.
 
-        For whoever has other duties than to wait for a store that hangs. A store that can't hang is its own.
+        For callers that must not block long. A backend that can't block returns itself.
         """
         return self
 
     def same_store(self, other: Backend) -> bool:
-        """Whether `other` is the same namespace of the same store, so that one step can write to both."""
+        """True if `other` is the same namespace of the same store, so that one step can write to both."""
         return self is other or self.identity == other.identity

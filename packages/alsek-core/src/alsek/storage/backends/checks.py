@@ -1,4 +1,4 @@
-"""What a class that needs a backend says if it is given something else."""
+"""Checks of arguments that must be a backend."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def expect_backend(where: str, given: object) -> None:
     """Check that `given` is a backend.
 
     Args:
-        where: Whose argument it is, such as ``ResultStore``.
+        where: The class or function that has the argument, such as ``ResultStore``.
         given: The argument.
 
     Raises:
-        ValidationError: It is something else. For what has a backend, a broker say, the text says to pass that.
+        ValidationError: It is something else. If it has a backend, such as a broker has, the text says to pass that.
     """
     if isinstance(given, Backend):
         return

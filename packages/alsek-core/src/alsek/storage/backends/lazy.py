@@ -1,4 +1,4 @@
-"""A client that is made when it is first needed."""
+"""A client that is made at the first use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ C = TypeVar("C")
 
 
 class LazyClient(Generic[C]):
-    """Stands for a client until the first operation needs it.
+    """A client that a backend makes at its first operation.
 
     Args:
-        client_func: Makes the client. Called once, when a backend first needs it.
+        client_func: Makes the client. A backend calls it once.
     """
 
     def __init__(self, client_func: Callable[[], C]) -> None:

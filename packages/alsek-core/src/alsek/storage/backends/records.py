@@ -1,9 +1,8 @@
-"""The plain values that pass between a backend and those who use it.
+"""The plain values that pass between a backend and its callers.
 
-They are tuples of bytes, text and integers: a store needs to know no more of a message than
-this, and none of them refers to a task, a broker or a serializer. Times and durations are
-milliseconds. A worker's view of a message and the store's meet here, so a change to any of
-these is a change of the promise in :mod:`alsek.storage.backends.ports`.
+They are named tuples of bytes, text and integers. A store needs to know no more of a message, and none of them refers
+to a task, a broker or a serializer. Times and durations are milliseconds. They are part of the promise in
+:mod:`alsek.storage.backends.ports`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
 from alsek.storage.backends.states import MessageState, UuidState
 from alsek.types import Wish
 
-#: The request under which dead letters are taken back; no call of a producer has this name.
+#: The request under which a replay stores a message. No call of a producer has this name.
 REPLAYED: Final = "replay"
 
 #: A duration that never ends.
@@ -24,7 +23,7 @@ FOR_EVER: Final = -1
 
 
 class TaskStatus(IntEnum):
-    """Where a message stands. FAILED and SUCCEEDED are final."""
+    """The status of a message. FAILED and SUCCEEDED are final."""
 
     UNKNOWN = 0
     SUBMITTED = 1
@@ -35,22 +34,21 @@ class TaskStatus(IntEnum):
 
 
 class Submission(NamedTuple):
-    """A message on its way into the store: the serialized message and the header the store reads.
+    """A new message: the serialized message, and the header that the store reads.
 
     Attributes:
-        uuid: Names the message; unique in the namespace, whatever the queue.
-        queue: Where it waits.
-        payload: The serialized message; a store never looks inside.
-        priority: Lower goes first. Any integer >= 0.
-        wish: Which kind of pool may take it.
-        delay: Counted from when the store accepts it, on the store's clock.
-        ttl: How long it may be ready before it expires; 0 for no end. It counts from when the message is accepted,
-            or from when its delay is over, whether or not a worker looks then. What is given back begins it
-            anew, unless it had run out before; what is retried never expires.
-        status_ttl: How long each status written for it is kept; 0 for a message that is not
-            tracked, ``FOR_EVER`` for one whose statuses stay.
-        named: The uuid was chosen by the caller, so an earlier message may have had it: what is left of that
-            one is removed when this one is stored. False for a uuid that was made for this message.
+        uuid: The name of the message, unique in the namespace over all queues.
+        queue: The queue in which it waits.
+        payload: The serialized message. A store never reads it.
+        priority: Any integer >= 0. Messages with a lower number are claimed first.
+        wish: The kind of pool that may take it.
+        delay: How long it is delayed, from when the store accepts it, on the store's clock.
+        ttl: How long it may be ready before it expires; 0 for no end. The time counts from when the message is
+            accepted, or from when its delay is over, even if no worker promotes it then. It starts again when the
+            message is given back, unless it has expired before. A retried message never expires.
+        status_ttl: How long each of its statuses is kept; 0 if it is not tracked, ``FOR_EVER`` if its statuses stay.
+        named: True if the caller chose the uuid, so that an earlier message may have had it: what is left of that
+            message is removed when this one is stored. False if the uuid was made for this message.
     """
 
     uuid: str
@@ -84,20 +82,19 @@ ACCEPTED: Final = Added(True)
 
 
 class Worker(NamedTuple):
-    """Who claims, and what it may be given.
+    """A worker, and which messages it takes.
 
     Attributes:
-        id: Random, never used again once retired or taken over.
-        kind: ``"thread"`` and ``"process"`` take what wishes for any or for them; ``"any"``
-            (a plain consumer) takes all.
-        queues: Drained strictly in this order; None for every queue that there is or will
-            be, in alphabetical order.
-        lease: How long what it holds stays its own without a renewal.
-        dlq_ttl: How long what the store itself sets aside stays a dead letter; 0 for not at all.
-        suspects: ``"alone"``: a suspect is handed to it only while it holds nothing, just the one,
-            and nothing more until that one is finished. ``"freely"``: like any other message, at
-            its place (a pool that runs each message in a process of its own). ``"only"``: as
-            "alone", and nothing but suspects.
+        id: A random name. It is never used again after the worker was retired or taken over.
+        kind: ``"thread"`` and ``"process"`` take messages with this wish and with the wish ``"any"``. ``"any"`` (a
+            consumer) takes all messages.
+        queues: The queues from which it takes, strictly in this order. None for all queues, also those created later,
+            in alphabetical order.
+        lease: How long it keeps its messages without a renewal.
+        dlq_ttl: How long a dead letter is kept that the store makes of an unreadable record; 0 for none.
+        suspects: ``"alone"``: it takes a suspect only while it holds nothing, and nothing more until that one is
+            finished. ``"freely"``: it takes suspects in their place among the other messages (a pool that runs each
+            message in its own process). ``"only"``: as ``"alone"``, and it takes no other messages.
     """
 
     id: str
@@ -109,21 +106,21 @@ class Worker(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A message handed to a worker.
+    """A message that a worker has claimed.
 
     Attributes:
-        uuid: Names the message.
-        queue: Where it came from.
+        uuid: The name of the message.
+        queue: Its queue.
         payload: As it was submitted.
-        token: Proof of this claim: a number that the store never hands out twice, growing.
-        losses: How often it was handed out before and ended without any outcome.
+        token: The number of this claim. Tokens grow, and the store never uses one twice.
+        losses: How often the worker that held it died or lost its lease.
         revoked: It was revoked: the worker reports it as failed and does not run it.
-        expired: It was ready for longer than its ttl: likewise.
-        suspect: It was in a process that died with several messages in it.
-        retries: How often it was retried; with the three below, the attempt state that the last retry left.
-        updated_at: When that was: Unix milliseconds.
-        retry_delay: The delay that it asked for; None if it left that to the backoff.
-        last_error: What ended the attempt before this one, as in :class:`Died`; empty if nothing is known.
+        expired: It was ready for longer than its ttl: the worker reports it as failed and does not run it.
+        suspect: It was running in a process that died while other messages were running in it too.
+        retries: How often it was retried. This and the three below are the attempt state, written by the last retry.
+        updated_at: When it was last retried: Unix milliseconds.
+        retry_delay: The delay that the last retry asked for; None if the backoff decided.
+        last_error: The error that ended the last attempt, as in :class:`Died`; empty if it is not known.
     """
 
     uuid: str
@@ -141,7 +138,7 @@ class Claimed(NamedTuple):
 
 
 class Succeeded(NamedTuple):
-    """The task returned: result stored, SUCCEEDED written, callback submitted, message gone."""
+    """The task returned. The result is stored, SUCCEEDED written, the callback submitted, the message removed."""
 
     uuid: str
     queue: str
@@ -153,14 +150,16 @@ class Succeeded(NamedTuple):
 
 
 class Retried(NamedTuple):
-    """To be run again after `delay`: RETRYING written, attempt state replaced, suspicion lifted. It expires no more.
+    """The message is to run again after `delay`. RETRYING is written and the attempt state replaced.
+
+    The message is no longer a suspect, and no longer expires.
 
     Attributes:
-        retries: How often it was retried, this time included; with the three below, the new attempt state.
-        updated_at: Now: Unix milliseconds.
-        retry_delay: The delay that the task asked for; None for the backoff's.
-        last_error: What ended this attempt, as in :class:`Died`; empty if that is not known.
-        payload: A new payload, if a user has changed the message by hand; None, as nearly always, leaves it as it is.
+        retries: How often it was retried, this retry included. This and the three below are the new attempt state.
+        updated_at: The time of this retry: Unix milliseconds.
+        retry_delay: The delay that the task asked for; None if the backoff decided.
+        last_error: The error that ended this attempt, as in :class:`Died`; empty if it is not known.
+        payload: A new payload if a user has changed the message by hand; None leaves the payload unchanged.
     """
 
     uuid: str
@@ -175,10 +174,11 @@ class Retried(NamedTuple):
 
 
 class Died(NamedTuple):
-    """Never to be run again: FAILED written, moved to the dead letters (`dlq_ttl` 0: dropped).
+    """The message has failed. FAILED is written, and the message moves to the dead letters.
 
     Attributes:
-        error: What ended it: :class:`alsek.types.ExceptionDetails` as UTF-8 JSON, whatever the serializer.
+        error: The exception: :class:`alsek.types.ExceptionDetails` as UTF-8 JSON, whatever the serializer is.
+        dlq_ttl: How long the dead letter is kept; 0 for none: the message is deleted.
     """
 
     uuid: str
@@ -189,7 +189,7 @@ class Died(NamedTuple):
 
 
 class Released(NamedTuple):
-    """Given back untouched: at its old place, nothing spent, SUBMITTED written."""
+    """The message is given back unchanged, at its old place, and no loss or retry is charged. SUBMITTED is written."""
 
     uuid: str
     queue: str
@@ -197,10 +197,10 @@ class Released(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """Given back by whoever saw the holder die: at its old place, one loss more, RETRYING written.
+    """The process that ran the message died. It is given back at its old place with one more loss; RETRYING is written.
 
     Attributes:
-        suspect: It was not alone in the process that died.
+        suspect: Other messages were running in the process too, so it is not known which one caused the death.
     """
 
     uuid: str
@@ -213,7 +213,7 @@ Outcome: TypeAlias = Succeeded | Retried | Died | Released | Lost
 
 
 def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
-    """The uuids that a repeated retirement refuses: all but the first outcome under each token that was accepted."""
+    """Return the uuids that a repeated retirement refuses: all but the first outcome of each accepted token."""
     left = set(accepted)
     refused = []
     for outcome in outcomes:
@@ -225,12 +225,12 @@ def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> lis
 
 
 class Corrupt(NamedTuple):
-    """A record that the store could not read, and set aside among the dead letters.
+    """A record that the store could not read, and moved to the dead letters.
 
     Attributes:
-        uuid: Of the message; empty if another program has overwritten more than a record.
-        queue: Where it was. Without a uuid: the queue, or the name in the store, that was overwritten. What is there
-            is left alone, and what belongs there waits elsewhere, or is left out.
+        uuid: The uuid of the message; empty if another program has overwritten more than one record.
+        queue: Its queue. If `uuid` is empty: the queue, or the name in the store, that was overwritten. The foreign
+            data stays; the store keeps its own data elsewhere, or leaves it out.
         reason: What the store found.
     """
 
@@ -240,7 +240,7 @@ class Corrupt(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """For a log."""
+        """A sentence for the log."""
         if self.uuid:
             return f"Record {self.uuid!r} in queue {self.queue!r} was set aside: {self.reason}"
         return (
@@ -250,27 +250,27 @@ class Corrupt(NamedTuple):
 
 
 class TakenOver(NamedTuple):
-    """A worker whose lease has ended, and how many messages it held; those are ready again, with one loss more."""
+    """A worker whose lease has ended, and the number of its messages: they are ready again, with one more loss."""
 
     worker: str
     messages: int
 
 
 class Step(NamedTuple):
-    """What one step of a worker came to.
+    """The answer to one step of a worker.
 
     Attributes:
-        refused: The uuids of the outcomes that were not accepted, because their token is no
-            longer the current one. Nothing of such an outcome was written.
-        claimed: What was handed out, best (priority, arrival) first within each queue.
-        next_due: Milliseconds until the next delayed message is due; 0 for one that is due
-            already, None if none is delayed.
-        waiting: Ready messages were left behind that this worker may take.
-        suspects: Suspects wait that this worker may take once it holds nothing.
-        skipped: The uuids of callbacks that were not submitted, since they exist already.
-        corrupt: Records that were set aside in this step.
-        taken_over: Lost workers that this step has forgotten, by the end of their lease, then by id. A repeated
-            step leaves it out.
+        refused: The uuids of the outcomes that were refused because their token is not the current one. Nothing of
+            such an outcome was written.
+        claimed: The messages that were claimed, in the order of (priority, arrival) within each queue.
+        next_due: Milliseconds until the next delayed message is due; 0 if one is due already, None if none is
+            delayed.
+        waiting: True if ready messages are left that this worker may take.
+        suspects: True if suspects are left that this worker may take once it holds nothing.
+        skipped: The uuids of callbacks that were not submitted because they exist already.
+        corrupt: The unreadable records that this step moved to the dead letters.
+        taken_over: The lost workers that this step has forgotten, by the end of their lease, then by id. Empty in the
+            answer to a repeated step.
     """
 
     refused: list[str]
@@ -284,7 +284,7 @@ class Step(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A message as the store has it, for an onlooker. The attempt state is that of :class:`Claimed`."""
+    """A message as it is stored now. The fields are those of :class:`Submission` and :class:`Claimed`."""
 
     uuid: str
     queue: str
@@ -303,10 +303,10 @@ class DeadLetter(NamedTuple):
     """A message that will not be run again.
 
     Attributes:
-        payload: The serialized message; of a corrupt record, its raw bytes.
+        payload: The serialized message; if the record could not be read, its raw bytes.
         error: As in :class:`Died`.
-        died_at: Unix milliseconds on the store's clock.
-        retries: How often it was retried; with the two below, the attempt state of its last retry.
+        died_at: When it failed: Unix milliseconds on the store's clock.
+        retries: How often it was retried. This and the two below are the attempt state, written by the last retry.
         updated_at: As in :class:`Claimed`.
         retry_delay: As in :class:`Claimed`.
     """
@@ -327,7 +327,7 @@ class ResultRecord(NamedTuple):
     Attributes:
         payload: The serialized result.
         timestamp: When it was written: Unix milliseconds on the store's clock.
-        token: Of the claim that wrote it; 0 for one that was written without.
+        token: The token of the claim that wrote it; 0 if it was written without a claim.
     """
 
     uuid: str
@@ -336,22 +336,22 @@ class ResultRecord(NamedTuple):
     token: int
 
     def pack(self) -> bytes:
-        """As bytes, without the uuid: ``<timestamp>|<token>|<payload>``, the way stores publish it."""
+        """Return ``<timestamp>|<token>|<payload>`` as bytes, as stores publish it; the uuid is left out."""
         return b"%d|%d|%b" % (self.timestamp, self.token, self.payload)
 
     @classmethod
     def unpack(cls, uuid: str, data: bytes) -> ResultRecord:
-        """What :meth:`pack` made; a store may have put more behind the token, after a ``^``.
+        """Read the bytes that :meth:`pack` made. A store may have added text to the token, after a ``^``.
 
         Raises:
-            ValueError: These bytes are no result.
+            ValueError: The bytes are not a result.
         """
         timestamp, token, payload = data.split(b"|", 2)
         return cls(uuid, payload, int(timestamp), int(token.partition(b"^")[0]))
 
 
 class StatusRecord(NamedTuple):
-    """A stored status, with the details (serialized) that came with it, and its write's time."""
+    """A stored status, its details (serialized), and when it was written: Unix milliseconds on the store's clock."""
 
     uuid: str
     status: TaskStatus
@@ -359,22 +359,22 @@ class StatusRecord(NamedTuple):
     timestamp: int
 
     def pack(self) -> bytes:
-        """As bytes, without the uuid: ``<status>|<timestamp>|<details>``, the way stores keep and publish it."""
+        """Return ``<status>|<timestamp>|<details>`` as bytes, as stores keep and publish it; the uuid is left out."""
         return b"%d|%d|%b" % (self.status, self.timestamp, self.details or b"")
 
     @classmethod
     def unpack(cls, uuid: str, data: bytes) -> StatusRecord:
-        """What :meth:`pack` made.
+        """Read the bytes that :meth:`pack` made.
 
         Raises:
-            ValueError: These bytes are no status.
+            ValueError: The bytes are not a status.
         """
         status, timestamp, details = data.split(b"|", 2)
         return cls(uuid, TaskStatus(int(status)), details or None, int(timestamp))
 
 
 class LockRecord(NamedTuple):
-    """Who holds a lock, until when (Unix milliseconds, store's clock), and its fence number."""
+    """The owner of a lock, when it expires (Unix milliseconds on the store's clock), and its fence number."""
 
     owner: str
     expires_at: int

@@ -31,7 +31,7 @@ class MemoryResults(ResultPort):
             return True
 
     def write(self, uuid: str, payload: bytes, ttl: int, token: int, progenitor: str | None) -> None:
-        """Store and publish the result of a claim just accepted, whatever was stored: the claim is the current one."""
+        """Store and publish the result of an accepted outcome, whatever was stored: its claim is the current one."""
         store = self._store
         record = ResultRecord(uuid, bytes(payload), store.clock(), token)
         store.results.put(uuid, (record, progenitor), ttl)

@@ -1,7 +1,7 @@
-"""The promise in plain dicts: the reference for every other backend, and a store for users' tests.
+"""A backend in the memory of one process: the reference for all other backends, and a store for users' tests.
 
-It holds all that :mod:`alsek.storage.backends.ports` asks for, within one process: threads share the
-object, another process sees nothing of it. Where the promise leaves room, this is the reading to follow.
+It keeps the whole promise of :mod:`alsek.storage.backends.ports` within one process: threads share the object, other
+processes do not. Where the promise leaves a choice, other backends do what this one does.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["MemoryBackend"]
 
 
 class MemoryBackend(Backend):
-    """A store inside this process, gone with it. Two objects are two stores.
+    """A store in the memory of this process. Two objects are two stores.
 
-    Values, results and payloads are kept as bytes, so they pass the serializer here just as they would
-    on the way to a server: what works in a test with this backend is not luck.
+    Values, results and payloads are kept as bytes, so they are serialized as they would be for a server: a value that
+    can't be serialized fails in a test too.
 
     Args:
         namespace: As for every backend.
         serializer: Turns values into bytes and back; JSON by default.
-        clock: The store's time in milliseconds; the wall clock by default. A test that gives its own
-            has leases, delays and expiries end at its word.
+        clock: Returns the store's time in milliseconds; the wall clock by default. A test that gives its own clock
+            decides when leases, delays and expiries end.
     """
 
     shared: ClassVar[bool] = False
@@ -91,7 +91,7 @@ class MemoryBackend(Backend):
         return self._values
 
     def ping(self) -> None:
-        """Return: this process's memory can always be reached."""
+        """Do nothing: the memory of this process can always be reached."""
 
     def clear_namespace(self) -> int:
         store = self._store
@@ -107,4 +107,4 @@ class MemoryBackend(Backend):
         return self._store.subscribe(channels)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there are no connections."""

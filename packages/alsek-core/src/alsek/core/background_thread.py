@@ -1,4 +1,4 @@
-"""A function that is called in the background, for as long as the program runs."""
+"""Calling a function in a background thread for as long as the program runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alsek.core.loggers import guarded_logger
 
 log = guarded_logger(__name__)
 
-#: Calls that wait while one takes long; more are left out.
+#: The most calls that wait while one takes long; further requests are dropped.
 _MOST_WAITING: Final = 10
 
 
@@ -19,12 +19,12 @@ class Background:
     """Calls a function once for each request, one call after the other, in a daemon thread.
 
     The thread ends with the interpreter, at once and silently: a thread of :mod:`concurrent.futures` would keep the
-    interpreter from exiting while a call is under way, and would refuse requests as soon as the exit has begun, while
-    other threads still run. In a forked child there is no such thread, and requests do nothing.
+    interpreter from exiting during a call, and would refuse requests as soon as the exit has begun, while other
+    threads still run. In a forked child there is no such thread, and requests do nothing.
 
     Args:
-        function: What to call. What it raises is logged.
-        name: Of the thread.
+        function: The function to call. An exception that it raises is logged.
+        name: The name of the thread.
     """
 
     def __init__(self, function: Callable[[], object], name: str) -> None:
@@ -36,30 +36,30 @@ class Background:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def request(self) -> None:
-        """Have the function called soon. Returns at once."""
+        """Let the thread call the function soon. Returns at once."""
         try:
             self._requests.put_nowait(True)
         except queue.Full:
             log.warning("%s: %d calls are waiting already; left one out.", self._name, _MOST_WAITING)
 
     def stop(self, *, drop_waiting: bool = True) -> None:
-        """Let the thread end. Returns at once; a call under way goes on.
+        """Let the thread end. Returns at once; a call that runs goes on.
 
         Args:
-            drop_waiting: The calls that wait are dropped; otherwise they come first.
+            drop_waiting: Drop the calls that wait; if False, they are made first.
         """
         self._stopped = True
         self._drop_waiting = drop_waiting
         try:
             self._requests.put_nowait(False)
         except queue.Full:
-            pass  # the thread finds that it is stopped after the last of them
+            pass  # the thread sees `_stopped` after the last call
 
     def _run(self) -> None:
         while self._requests.get() and not (self._stopped and self._drop_waiting):
             try:
                 self._function()
-            except Exception:  # a call that fails is not the last
+            except Exception:  # later calls are made all the same
                 log.exception("%s failed.", self._name)
             if self._stopped and self._requests.empty():
                 return

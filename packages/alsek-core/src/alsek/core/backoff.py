@@ -1,7 +1,7 @@
-"""How long to wait before a failed message is run again.
+"""Backoffs: how long to wait before a failed message is run again.
 
-The duration follows from the number of *incidents*: failed attempts to process the message. A backoff
-travels inside its messages as data (its *settings*), so that the store and other processes need no code of it.
+The duration depends on the number of *incidents*: failed attempts to process the message. A message contains its
+backoff as data (its *settings*), so that the store and other processes don't need its code.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from alsek.defaults import DEFAULT_BACKOFF_CEILING, DEFAULT_BACKOFF_FLOOR, MAX_D
 from alsek.exceptions import ValidationError
 from alsek.types import BackoffSettings
 
-#: base ** incidents grows without bound; past this many incidents every sensible ceiling is reached.
+#: base ** incidents is cut at this many incidents, where every sensible ceiling is reached.
 _MOST_INCIDENTS = 512
 
-#: Every backoff that this process has defined, by the name that its settings carry.
+#: Every class of backoff that this process has defined, by the name in its settings.
 _by_name: dict[str, type[Backoff]] = {}
 
 
@@ -28,13 +28,13 @@ class Backoff(ABC):
     Args:
         floor: The least duration (ms), by default a minute. None for no floor.
         ceiling: The greatest duration (ms), by default an hour. None for no ceiling.
-        zero_override: With no incident the duration is 0, whatever the floor.
+        zero_override: With no incident the duration is 0, even if there is a floor.
         jitter: *Full jitter*: a random duration between 0 and the one computed, which may be below the
             floor. Messages that failed together are then not retried together (Marc Brooker,
             "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
     Raises:
-        ValidationError: Something is negative, or the floor lies above the ceiling.
+        ValidationError: A number is negative, or the floor is above the ceiling.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class Backoff(ABC):
     @property
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """The constructor's arguments that give an equal backoff."""
+        """The arguments that make an equal backoff."""
 
     @abstractmethod
     def formula(self, incidents: int) -> float:
-        """The duration (ms) before floor and ceiling."""
+        """Return the duration (ms) before floor and ceiling are applied."""
 
     def get(self, incidents: int) -> int:
-        """How long to wait (ms) after this many failed attempts."""
+        """Return how long (ms) to wait after this many failed attempts."""
         if incidents <= 0 and self.zero_override:
             return 0
         duration = self.formula(incidents)
         if self.floor is not None:
             duration = max(duration, self.floor)
-        # Without a ceiling it ends all the same: no store takes greater numbers, and no one lives to see it.
+        # Without a ceiling it is cut at MAX_DURATION: stores can't hold more.
         duration = min(duration, MAX_DURATION if self.ceiling is None else min(self.ceiling, MAX_DURATION))
         if self.jitter:
             duration = random.uniform(0, duration)
@@ -117,7 +117,7 @@ def _check_positive(name: str, value: Any) -> None:
 class ConstantBackoff(Backoff):
     """The same duration each time.
 
-    The floor of a minute holds here too: ``ConstantBackoff(constant=30_000)`` waits 60 s unless
+    The default floor of a minute applies here too: ``ConstantBackoff(constant=30_000)`` waits 60 s unless
     ``floor`` is lowered.
 
     Args:
@@ -141,7 +141,7 @@ class LinearBackoff(Backoff):
     """A duration that grows by the same amount with each incident: ``factor * incidents``.
 
     Args:
-        factor: What each incident adds (ms).
+        factor: The duration (ms) that each incident adds.
     """
 
     def __init__(self, factor: int = 60_000, **bounds: Any) -> None:
@@ -161,7 +161,7 @@ class ExponentialBackoff(Backoff):
     """A duration that is multiplied with each incident: ``factor * base ** incidents``.
 
     Args:
-        base: What each incident multiplies by.
+        base: The factor by which each incident multiplies the duration.
         factor: The duration (ms) before the first multiplication.
     """
 
@@ -186,12 +186,12 @@ class ExponentialBackoff(Backoff):
 DEFAULT_BACKOFF = ExponentialBackoff()
 DEFAULT_BACKOFF_SETTINGS = DEFAULT_BACKOFF.settings
 
-#: What ``backoff=None`` stands for: no wait at all.
+#: The backoff of ``backoff=None``: no wait.
 NO_BACKOFF = ConstantBackoff(constant=0, floor=0, ceiling=0, zero_override=True)
 
 
 def backoff_from(settings: BackoffSettings) -> Backoff:
-    """The backoff that these settings describe.
+    """Return the backoff that these settings describe.
 
     Raises:
         ValidationError: No backoff of that name has been defined in this process, or it does not take these parameters.

@@ -1,4 +1,4 @@
-"""How small and how large the numbers of a message may be: what every store can hold exactly."""
+"""Bounds of numbers and durations, which every store can hold exactly, and checks of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from alsek.core.short_repr import shown
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
 
-#: About three years (ms): a thread of Python can't be told to sleep for much longer.
-_LONGEST_WAIT = 10**11
+#: About three years: a Python thread can't sleep for much longer.
+_LONGEST_WAIT_MS = 10**11
 
-#: What to do about a number that is too great.
+#: For errors: what to do about a number that is too great.
 _REMEDIES = {
     "priority": "Only the order of priorities counts: smaller numbers do as well.",
     "timeout": "Give milliseconds; that greatest number is as good as no timeout.",
@@ -22,17 +22,17 @@ _REMEDIES = {
 
 
 def check_number(name: str, value: Any, least: int, where: str, optional: bool = False) -> None:
-    """Let pass what `name` may be.
+    """Validate a numeric field or a duration.
 
     Args:
-        name: A field of a message, or another duration. Only `retries`, a count, has no upper bound.
-        value: What it is to be.
-        least: The smallest that it may be.
-        where: What it is of, for the error.
-        optional: It may be None, too.
+        name: Its name. Only `retries`, a count, has no upper bound.
+        value: Its value.
+        least: The smallest that is allowed.
+        where: The object that it belongs to, for the error.
+        optional: Allow None.
 
     Raises:
-        ValidationError: It is no integer, too small or too large.
+        ValidationError: The value is no integer, too small or too large.
     """
     check_integer(name, value, least, where, optional)
     if value is None or name == "retries":
@@ -44,10 +44,10 @@ def check_number(name: str, value: Any, least: int, where: str, optional: bool =
 
 
 def check_integer(name: str, value: Any, least: int, where: str, optional: bool = False) -> None:
-    """Let pass an integer of at least `least`; if `optional`, None, too. A bool is none.
+    """Validate an integer of at least `least`; if `optional`, None is allowed. A bool is not an integer.
 
     Raises:
-        ValidationError: It is something else.
+        ValidationError: The value is something else.
     """
     if value is None and optional:
         return
@@ -57,10 +57,10 @@ def check_integer(name: str, value: Any, least: int, where: str, optional: bool 
 
 
 def checked_wait(name: str, value: int | None, where: str) -> int | None:
-    """How long somebody may wait (ms): None, or a number, which may have a fraction; at most three years of it.
+    """Validate a time to wait (ms): None, or a number >= 0; and return it, cut to three years.
 
     Raises:
-        ValidationError: It is something else, negative, or infinite.
+        ValidationError: The value is something else, negative, or infinite.
     """
     if value is None:
         return None
@@ -69,4 +69,4 @@ def checked_wait(name: str, value: int | None, where: str) -> int | None:
         raise ValidationError(
             f"{name}={shown(value)} of {where}: must be None or a number of milliseconds >= 0"
         )
-    return min(value, _LONGEST_WAIT)
+    return min(value, _LONGEST_WAIT_MS)

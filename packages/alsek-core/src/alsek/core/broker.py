@@ -1,4 +1,4 @@
-"""The broker: puts messages into the store, and takes them out by hand."""
+"""The broker: submits messages, and changes stored messages by hand."""
 
 from __future__ import annotations
 
@@ -43,13 +43,14 @@ log = guarded_logger(__name__)
 class Broker:
     """Adds and manages messages on a backend.
 
-    A message that came from a consumer or a pool carries its claim. What is then asked for is checked against
-    it: it is done only if the claim is still the current one, else :class:`~alsek.exceptions.ClaimLostError`
-    is raised and nothing is changed. A claim was issued for one uuid in one queue: if either was changed since, that is
-    a :class:`~alsek.exceptions.ValidationError`. For a message without a claim it is done in any case.
+    A message from a consumer or a pool has a claim. Then a method does its work only if the claim is still the current
+    one; otherwise it raises :class:`~alsek.exceptions.ClaimLostError` and changes nothing. A claim is for one uuid in
+    one queue: if the message's uuid or queue was changed, :class:`~alsek.exceptions.ValidationError` is raised. For a
+    message without a claim nothing is checked.
 
-    A message is named by its queue and its uuid, so one that has no more than these and a task (a stand-in, made from a
-    line of a log) will do for all but :meth:`submit`, which would store it as a new message without arguments.
+    A store knows a message by its queue and its uuid. So a message with these and a task name alone, made from a line
+    of a log for example, can be given to all methods but :meth:`submit`, which would store it as a new message without
+    arguments.
 
     Args:
         backend: The store.
@@ -66,15 +67,16 @@ class Broker:
         return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
 
     def exists(self, message: Message) -> bool:
-        """Whether the message is in the store: waiting, or held by a worker."""
+        """Return True if the message is in the store: delayed, ready or claimed."""
         return self.backend.messages.exists(message.queue, message.uuid)
 
     def submit(self, message: Message, ttl: int | None = None) -> None:
-        """Put a message into its queue. When this returns, it is in the store; if it raises, it may be
-        called again with the same message without harm.
+        """Submit a message. When this returns, the message is in the store.
+
+        If it raises, it may be called again with the same message without harm.
 
         Args:
-            message: What to submit.
+            message: The message.
             ttl: How long (ms) it may be ready before it expires and fails; by default without end.
 
         Raises:
@@ -95,16 +97,16 @@ class Broker:
             log.debug("Submitted %s.", message.summary)
 
     def submit_many(self, messages: Iterable[Message]) -> list[Message]:
-        """Put many messages into their queues, up to 200 in one step of the store.
+        """Submit many messages, up to 200 in one step of the store.
 
         Returns:
             The messages that were **not** submitted because their uuid exists already, in the store or for an earlier
-            one of these; in the order given. One message given twice is submitted once, and is not among them.
+            one of these; in the order given. A message given twice is submitted once, and is not among them.
 
         Raises:
-            SerializationError: One can't be serialized; then none is submitted.
-            BackendError: The store failed half-way: those submitted so far stay. The call may be repeated
-                with the same messages; those that are there already are then returned.
+            SerializationError: A message can't be serialized; then none is submitted.
+            BackendError: The store failed half-way; the messages before are submitted. The call may be repeated with
+                the same messages; those that are in the store already are then returned.
         """
         distinct = list({id(message): message for message in messages}.values())
         submissions = [message.submission(self.backend.serializer) for message in distinct]
@@ -114,33 +116,33 @@ class Broker:
         return [message for message, added in zip(distinct, answers, strict=True) if not added.accepted]
 
     def submit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
-        """Put messages into their queues as :meth:`Message.submission` made them, up to 200 in one step of the store.
+        """Submit what :meth:`Message.submission` returned for each message, up to 200 in one step of the store.
 
         Returns:
             The answer to each: refused if its uuid exists, in the store or earlier among these.
 
         Raises:
-            BackendError: The store failed half-way: those submitted so far stay.
+            BackendError: The store failed half-way; the messages before are submitted.
         """
         answers = self.backend.messages.add(submissions, new_request_id())
         log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
         return answers
 
     def retry(self, message: Message) -> None:
-        """Count a retry and make the message wait for its backoff.
+        """Count a retry, and delay the message by its backoff.
 
-        A message that was read from the store is stored as it is now, with what was changed in it since. Any other only
-        names the stored one, which is retried as it is.
+        A message that was read from the store is stored with the changes that were made to it since. For any other
+        message, the stored one of this queue and uuid is retried unchanged.
 
         Raises:
-            MessageDoesNotExistsError: It is not in the store.
-            ClaimLostError: It carries a claim that is not the current one.
+            MessageDoesNotExistsError: The message is not in the store.
+            ClaimLostError: Its claim is not the current one.
         """
         record, retried = self._retried(message)
         retried.retries += 1
         retried.updated_at = now_ms()
         retried.retry_delay = None
-        # A backoff of the user's own may be any number.
+        # A user's backoff may return any number.
         delay = max(0, min(retried.ready_at - retried.updated_at, MAX_DURATION))
         token = 0 if message.claim is None else message.claim.token
         changed = message.claim is not None or message.read
@@ -167,10 +169,10 @@ class Broker:
         return stored, changed
 
     def remove(self, message: Message) -> None:
-        """Remove the message from the store. One that isn't there is no error.
+        """Remove the message from the store. It is no error if it isn't there.
 
         Raises:
-            ClaimLostError: It carries a claim that is not the current one.
+            ClaimLostError: Its claim is not the current one.
         """
         if message.claim is not None:
             self._finish(message, Succeeded(message.uuid, message.queue, message.claim.token))
@@ -182,15 +184,15 @@ class Broker:
         self.remove(message)
 
     def fail(self, message: Message, error: BaseException | None = None) -> None:
-        """Remove the message, and keep it among the dead letters if they are not turned off.
+        """Make a dead letter of the message; only remove it if `dlq_ttl` is None.
 
         Args:
-            message: What has failed.
-            error: Why; by default the message's own ``exception_details``.
+            message: The message.
+            error: Why it has failed; by default its ``exception_details``.
 
         Raises:
-            MessageDoesNotExistsError: It is neither in the store nor among the dead letters.
-            ClaimLostError: It carries a claim that is not the current one.
+            MessageDoesNotExistsError: The message is neither in the store nor among the dead letters.
+            ClaimLostError: Its claim is not the current one.
         """
         if error is not None:
             message.exception_details = describe_failure(error)
@@ -203,23 +205,23 @@ class Broker:
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
 
     def revoke(self, message: Message) -> bool:
-        """Ask that the message be not run; a worker that meets it buries it. False if it isn't in the store."""
+        """Revoke the message: it is not run, or stopped if it runs. Returns False if it isn't in the store."""
         return self.backend.messages.revoke(message.queue, message.uuid)
 
     def is_revoked(self, message: Message) -> bool:
-        """Whether the message is in the store and revoked."""
+        """Return True if the message is in the store and revoked."""
         stored = self.backend.messages.get(message.queue, message.uuid)
         return stored is not None and stored.revoked
 
     def in_dlq(self, message: Message) -> bool:
-        """Whether the message is among the dead letters."""
+        """Return True if the message is among the dead letters."""
         return self.backend.messages.dead_letter(message.queue, message.uuid) is not None
 
     def dead_letters(self, queue: str) -> Iterator[Message]:
-        """The messages that have failed in a queue so far, oldest first, with their ``exception_details``.
+        """Yield the dead letters of a queue, oldest first, with their ``exception_details``.
 
-        What fails during the loop is not part of it: each may be replayed in it, also if it fails again. One that
-        can't be read is logged and left where it is.
+        Messages that fail during the loop are not yielded, so each may be replayed in it. A dead letter that can't be
+        read is logged and left where it is.
         """
         for letter in self.backend.messages.dead_letters(queue):
             try:
@@ -230,31 +232,29 @@ class Broker:
             yield message
 
     def replay(self, message: Message) -> None:
-        """Take a failed message back into its queue, as if it had just been submitted.
+        """Move a dead letter back into its queue, as if it had just been submitted.
 
-        A message that was read from the store is replayed as it is now, with what was changed in it since. Any other
-        only names the dead letter, which is replayed as it is. If this raises a
+        A message that was read from the store is replayed with the changes that were made to it since. For any other
+        message, the dead letter of this queue and uuid is replayed unchanged. If this raises a
         :class:`~alsek.exceptions.BackendError`, it may be called again without harm, unless the message has failed
-        again meanwhile: then that letter is replayed.
+        again in the meantime: then that dead letter is replayed.
 
         Raises:
-            MessageDoesNotExistsError: It is not among the dead letters.
+            MessageDoesNotExistsError: The message is not among the dead letters.
         """
         letter = self.backend.messages.dead_letter(message.queue, message.uuid)
         fresh = self._revived(letter) if letter is not None and not message.read else message.clone()
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
         fresh.created_at = fresh.updated_at = now_ms()
-        died_at = (
-            0 if letter is None else letter.died_at
-        )  # without a letter the store tells whether it was replayed
+        died_at = 0 if letter is None else letter.died_at  # 0: the store knows whether it was replayed
         if not self.backend.messages.replay(fresh.submission(self.backend.serializer), died_at):
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     def sync_from_backend(self, message: Message) -> Message:
-        """The message as the store has it now, waiting, held or dead.
+        """Return the message as it is in the store now: delayed, ready, claimed or a dead letter.
 
         Raises:
-            MessageDoesNotExistsError: It is nowhere in the store.
+            MessageDoesNotExistsError: The message is not in the store.
         """
         stored = self.backend.messages.get(message.queue, message.uuid)
         if stored is not None:
@@ -293,7 +293,7 @@ class Broker:
 
 
 def _already_exists(message: Message, added: Added) -> str:
-    """The text of a :class:`MessageAlreadyExistsError`."""
+    """Return the text of a :class:`MessageAlreadyExistsError`."""
     if added.state == "finished":
         return f"{message.summary} was finished less than {DEDUP_WINDOW // 1000} s ago: submit it under another uuid"
     return f"{message.summary} exists ({added.state or 'unreadable'}): submit it under another uuid"

@@ -1,12 +1,12 @@
 """The callbacks that follow a message: nested data for users, a flat chain on the wire.
 
-For users, ``callback_message_data`` is the ``data`` of the next message, which has its own callback nested in it, and
-so on. Nothing here recurses, so a chain may have any length.
+For users, ``callback_message_data`` is the ``data`` of the next message, in which the data of its own callback is
+nested, and so on. No function here recurses, so a chain may have any length.
 
-On the wire, the next callbacks (up to :data:`PIECE`) are nested too. Those after them travel in *blocks*: each is up to
-``PIECE`` callbacks, serialized, compressed, and in Base64, so that any serializer can take it as text. A message that
-succeeds passes the blocks on to its callback as they are, and opens one only when the nested callbacks are used up. So
-a step of a chain of ten thousand plain callbacks parses a few of them, and copies 330 kB at most for the rest.
+In the payload, the next callbacks (up to :data:`PIECE`) are nested too. Those after them are in *blocks*: each has up
+to ``PIECE`` callbacks, serialized, compressed, and in Base64, so that any serializer can take it as text. When a
+message succeeds, its callback gets the blocks unchanged; one is read only when the nested callbacks are used up. So a
+message in a chain of ten thousand plain callbacks parses a few of them, and copies 330 kB at most for the rest.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from alsek.storage.serialization import Serializer, dump
 
 Data: TypeAlias = dict[str, Any]
 
-#: So many callbacks are nested on the wire, and so many are in each block.
+#: How many callbacks are nested in a payload, and how many are in each block.
 PIECE: Final = 16
 
-#: The most bytes of blocks: each message of the chain is stored with all that comes after it.
+#: The most bytes of blocks: each message of the chain is stored with all that follow it.
 MAX_BLOCKS: Final = 8 * 1024 * 1024
 
 _NESTED: Final = "callback_message_data"
 
 
 def links(data: Data | None) -> Iterator[Data]:
-    """The data of each callback in nested data, the nearest first.
+    """Yield the data of each callback in nested data, the next one first.
 
     Raises:
-        ValidationError: One is not a dict, or contains itself.
+        ValidationError: The data of one is not a dict, or contains itself.
     """
     seen: set[int] = set()
     while data is not None:
@@ -56,7 +56,7 @@ def links(data: Data | None) -> Iterator[Data]:
 
 
 def nested(chain: Iterable[Data], last: Data | None = None) -> Data | None:
-    """Nested data of these callbacks, the nearest first, before `last`. The dicts given stay as they are."""
+    """Nest the data of these callbacks, the next one first, with `last` after them. The dicts given don't change."""
     data = last
     for link in reversed(list(chain)):
         data = {**link, _NESTED: data}
@@ -64,12 +64,12 @@ def nested(chain: Iterable[Data], last: Data | None = None) -> Data | None:
 
 
 def own(link: Data) -> Data:
-    """The data of one callback, without those that follow it."""
+    """Return the data of one callback without those that follow it."""
     return {name: value for name, value in link.items() if name != _NESTED}
 
 
 def shown(data: Data | None) -> str:
-    """What ``repr(data)`` is, at any depth."""
+    """Return ``repr(data)``, for data of any depth."""
     heads, tails = [], []
     for link in links(data):
         head, separator, tail = repr({**link, _NESTED: _HERE}).partition(repr(_HERE))
@@ -80,7 +80,7 @@ def shown(data: Data | None) -> str:
 
 
 class _Here:
-    """Stands in a repr for what is nested there."""
+    """A placeholder in a repr for nested data."""
 
     def __repr__(self) -> str:
         return "<\0callback\0>"
@@ -94,9 +94,9 @@ class Chain:
 
     Args:
         data: The nested data of the next callbacks; of all, if there are no `blocks`.
-        blocks: The callbacks after those, as they came on the wire.
+        blocks: The callbacks after those, as they are in the payload.
         serializer: Reads the blocks.
-        complete: Fills in the fields that the wire leaves out of one callback's data.
+        complete: Adds the fields that a payload leaves out of one callback's data.
     """
 
     __slots__ = ("_blocks", "_complete", "_data", "_serializer")
@@ -117,7 +117,7 @@ class Chain:
     def read(
         cls, data: Data, blocks: Sequence[str], serializer: Serializer, complete: Callable[[Data], Data]
     ) -> Chain:
-        """The chain that :meth:`wire` made. Nested data of any depth is read: version 0.1.0 wrote no blocks."""
+        """Read the chain of which :meth:`wire` made these. Nested data may be of any depth: 0.1.0 wrote no blocks."""
         first = nested([complete(own(link)) for link in links(data)])
         assert first is not None
         if not isinstance(blocks, list | tuple):
@@ -126,7 +126,7 @@ class Chain:
 
     @property
     def data(self) -> Data:
-        """The nested data of all callbacks. A change in it is a change of the chain.
+        """The nested data of all callbacks. Changes made in it change the chain.
 
         Raises:
             CorruptMessageError: A block can't be read.
@@ -138,7 +138,7 @@ class Chain:
         return self._data
 
     def split(self) -> tuple[Data, Chain | None]:
-        """The data of the next callback without those that follow it, and these.
+        """Return the data of the next callback alone, and the chain of those after it.
 
         Raises:
             CorruptMessageError: A block can't be read.
@@ -151,7 +151,7 @@ class Chain:
         )
 
     def copy(self) -> Chain:
-        """An equal chain that shares nothing with this one that can be changed."""
+        """Return an equal chain that shares no mutable object with this one."""
         data = nested([deepcopy(own(link)) for link in links(self._data)])
         assert data is not None
         return Chain(data, self._blocks, self._serializer, self._complete)
@@ -164,15 +164,15 @@ class Chain:
         return _chained, ([own(link) for link in links(self.data)],)
 
     def wire(self, serializer: Serializer, sparse: Callable[[Data], Data]) -> Data:
-        """The chain as fields of the message on the wire.
+        """Return the chain as fields of the message's payload.
 
         Args:
             serializer: Makes the blocks.
-            sparse: Leaves out of one callback's data what `complete` fills in.
+            sparse: Leaves out of one callback's data the fields that `complete` adds.
 
         Raises:
             SerializationError: The chain is too long.
-            Exception: Whatever the serializer raises on a value that it can't take.
+            Exception: A serializer may raise anything on a value that it can't take.
         """
         blocks = self._blocks
         chain = links(self._data if not blocks or serializer is self._serializer else self.data)
@@ -192,8 +192,8 @@ class Chain:
             found = self._serializer.reverse(zlib.decompress(b64decode(block, validate=True)))
             return [self._complete(link) for link in found]
         except (TaskTimeoutError, MessageRevokedError):
-            raise  # set in this thread from outside
-        except Exception as error:  # whatever a serializer raises on bytes that are not its own
+            raise  # raised in this thread from outside
+        except Exception as error:  # a serializer may raise anything on bytes that it did not write
             raise CorruptMessageError(
                 f"the callbacks after {self._data.get('uuid')!r} can't be read by {self._serializer!r}: "
                 f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The lock: one owner a name, across threads, processes and hosts."""
+"""Locks by name, across threads, processes and hosts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from alsek.storage.backends.records import LockRecord
 
 log = guarded_logger(__name__)
 
-#: The lock of a holder that died expires, of which the store tells nobody: look again this often (ms) while waiting.
-_LOOK_AGAIN = 500
+#: Poll interval while waiting: stores don't announce that a lock has expired.
+_POLL_INTERVAL_MS = 500
 
 
 class _Owners(threading.local):
-    """One owner a thread of one process start.
+    """The name of the current thread as an owner: unique across processes and hosts.
 
-    Host and pid would not do: in containers every process is pid 1.
+    Host and pid would not be unique: in containers every process is pid 1.
     """
 
     process = os.urandom(8).hex()
@@ -56,16 +56,16 @@ if hasattr(os, "register_at_fork"):
 class Lock:
     """Mutual exclusion by name, for a bounded time.
 
-    Entering the ``with`` statement does not acquire; leaving it releases what this object has acquired, and
-    never what another has. Each acquisition has a :attr:`fence` number that is greater than all before it: a
-    resource that remembers the greatest it has seen can refuse a holder that was stopped beyond its ttl.
+    Entering the ``with`` statement does not acquire. Leaving it releases what this object has acquired, and
+    never what another object has. Each acquisition has a :attr:`fence` number that is greater than all before it: a
+    resource that remembers the greatest one it has seen can refuse a holder whose acquisition has expired.
 
     Args:
-        name: What is locked.
-        backend: Where the lock is kept.
+        name: The name of the lock.
+        backend: The store that keeps the lock.
         ttl: How long (ms) an acquisition lasts if it is neither released nor extended.
         auto_release: Release when the ``with`` statement is left.
-        owner_id: Who acquires; by default this thread of this process.
+        owner_id: The owner that acquires; by default this thread of this process.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Lock:
 
     @property
     def owner_id(self) -> str:
-        """Who acquires."""
+        """The owner that acquires."""
         return self._owner_id if self._owner_id is not None else _owners.current
 
     @property
@@ -101,29 +101,28 @@ class Lock:
 
     @property
     def holder(self) -> str | None:
-        """Who holds the lock now, or None."""
+        """The owner that holds the lock now; None if it is free."""
         record = self.backend.locks.holder(self.name)
         return None if record is None else record.owner
 
     @property
     def held(self) -> bool:
-        """Whether this owner holds the lock now."""
+        """True if this owner holds the lock now."""
         return self.holder == self.owner_id
 
     def acquire(self, wait: int | None = None, strict: bool = True) -> bool:
-        """Take the lock if it is free, or becomes free in time.
+        """Acquire the lock if it is free, or becomes free in time.
 
         Args:
             wait: How long (ms) to wait for another holder; None to not wait.
-            strict: Raise if this owner holds the lock already, or the store can't be asked. Otherwise that
-                gives False, and nothing is raised.
+            strict: Raise if this owner holds the lock already, or the store fails. If False, return False then.
 
         Returns:
-            Whether the lock was acquired.
+            True if the lock was acquired.
 
         Raises:
             LockAlreadyHeldError: This owner holds it already (`strict`).
-            BackendError: The store can't be asked (`strict`).
+            BackendError: The store fails (`strict`).
         """
         wait_ms = checked_wait("wait", wait, f"Lock({self.name!r})")
         try:
@@ -154,16 +153,16 @@ class Lock:
                 if record.owner == self.owner_id or left <= 0:
                     return record
                 expiry = record.expires_at - now_ms()
-                look_again = min(expiry + 1, _LOOK_AGAIN) if expiry > 0 else _LOOK_AGAIN
+                look_again = min(expiry + 1, _POLL_INTERVAL_MS) if expiry > 0 else _POLL_INTERVAL_MS
                 subscription.wait(min(left, look_again))
 
     def release(self) -> bool:
-        """Free the lock if this owner holds it; whether it did."""
+        """Release the lock if this owner holds it, and return True; False if it does not."""
         self._acquired.pop(self.owner_id, None)
         return self.backend.locks.release(self.name, self.owner_id)
 
     def extend(self, ttl: int | None = None) -> bool:
-        """Let the lock last `ttl` ms (by default the lock's own) from now, if this owner holds it; whether it does."""
+        """Let the lock last `ttl` ms (by default the lock's own) from now; False if this owner does not hold it."""
         if ttl is None:
             ttl = self.ttl
         check_integer("ttl", ttl, 1, f"Lock({self.name!r}).extend()")
@@ -173,7 +172,7 @@ class Lock:
         return record is not None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and other processes: what this object has acquired is this object's."""
+        """Leave out the acquisitions: a copy, or an object in another process, has acquired nothing."""
         return {**self.__dict__, "_acquired": {}}
 
     def __enter__(self) -> Lock:
@@ -188,7 +187,7 @@ class Lock:
         acquired = self._acquired.get(self.owner_id)
         if self.auto_release and acquired is not None:
             holder = self.backend.locks.holder(self.name)
-            # After the ttl the same owner may have acquired anew, through another object.
+            # After the ttl the same owner may have acquired the lock again, through another object.
             if holder is not None and holder.fence == acquired.fence:
                 self.release()
             else:

@@ -1,4 +1,4 @@
-"""The consumer: messages for whoever wants to process them by hand."""
+"""The consumer: a stream of messages for programs that process them without a worker pool."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from alsek.storage.backends.records import Claimed, Died, Worker
 
 log = guarded_logger(__name__)
 
-#: How long (ms) at most until a store that is away is asked again.
-_LONGEST_SLEEP = 5_000
+#: The longest sleep before a store that is away is asked again.
+_LONGEST_SLEEP_MS = 5_000
 
 
 class Consumer:
-    """Pulls messages off the backend. Worker pools have a faster way of their own.
+    """Claims messages one by one. Worker pools don't use it; their engine claims many at once.
 
-    Each message that :meth:`stream` yields is held by this consumer alone, for as long as the consumer lives, until it
-    is acknowledged, retried or failed through a broker. Closing gives back what is still held, uncharged; so does
-    the end of the consumer object itself.
+    Each message that :meth:`stream` yields is claimed by this consumer, for as long as the consumer lives, until it is
+    acknowledged, retried or failed through a broker. Closing the consumer releases the claims, with nothing charged; so
+    does its garbage collection.
 
-    After a fork the child has messages of its own: its first call of :meth:`stream` begins anew, under an id of its
-    own. What was held before the fork stays its parent's: settling that in the child is a
-    :class:`~alsek.exceptions.ValidationError`, and nothing that the child does to the consumer reaches the parent.
+    After a fork the child has claims of its own: its first call of :meth:`stream` registers it under another id. Claims
+    from before the fork stay with the parent: settling one in the child raises
+    :class:`~alsek.exceptions.ValidationError`, and nothing that the child does to the consumer affects the parent.
 
     Args:
-        broker: Whose backend.
+        broker: The broker whose backend has the messages.
         queues: Drained strictly in this order (or the name of one); None for all, in alphabetical order.
-        backoff: The longest wait between two looks at the backend, by the number of looks that found nothing. A
-            wake-up ends the wait at once.
-        lease: How long (ms) messages stay with a consumer that has died.
+        backoff: The longest wait between two claims, by the number of claims that found nothing. A wake-up ends the
+            wait at once.
+        lease: How long (ms) claims stay with a consumer that has died.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Consumer:
         self._begin()
 
     def _begin(self) -> None:
-        """Belong to this process, and hold nothing."""
+        """Start in this process, with no claims."""
         self._pid = os.getpid()
         self._session = WorkerSession(self.broker.backend, self._worker)
         self._stop = WakeupPipe()
@@ -78,9 +78,9 @@ class Consumer:
         self._keeper: LeaseKeeper | None = None
 
     def stream(self) -> Iterator[Message]:
-        """Messages, as they become ready, for ever (until :meth:`close`).
+        """Yield messages as they become ready, until :meth:`close`.
 
-        Leaving the loop over it, by ``break`` say, takes no more; what it has yielded stays held.
+        After leaving the loop, by ``break`` for example, nothing more is claimed; the yielded messages stay claimed.
         """
         if self._closed.is_set():
             return
@@ -90,7 +90,7 @@ class Consumer:
             self._register()
         pid = self._pid
         waiter: Waiter | None = None
-        listening = False  # the waiter is armed, and has not rung
+        listening = False  # the waiter is armed, and was not woken
         misses = 0
         try:
             while not self._closed.is_set():
@@ -117,7 +117,7 @@ class Consumer:
                         listening = False
                     continue
                 if listening and waiter is not None:
-                    # Whoever has the message may take long: what this would be woken for now, another must hear.
+                    # The caller may keep the message for long: disarm, so that another worker gets the next wake-up.
                     waiter.close()
                     waiter, listening = None, False
                 misses = 0
@@ -143,7 +143,7 @@ class Consumer:
         return None, 0 if step.claimed else step.next_due
 
     def _admit(self, claimed: Claimed) -> Message | None:
-        """The message, with its claim; None if it must not run: then it becomes a dead letter."""
+        """Return the message with its claim; None if it must not run: then it becomes a dead letter."""
         opened = open_claimed(claimed, self._session, self.broker, None, DEFAULT_MAX_LOSSES)
         if isinstance(opened, Died):
             self._session.finish(opened)
@@ -155,17 +155,17 @@ class Consumer:
         return opened.delivery.message
 
     def _sleep(self, waiter: Waiter | None, misses: int, next_due: int | None) -> bool:
-        """Sleep until something may be claimable, or :meth:`close`; whether the waiter rang."""
-        longest = min(self.backoff.get(misses), _LONGEST_SLEEP if waiter is None else waiter.interval)
+        """Sleep until there may be a message, or until :meth:`close`; return True if the waiter was woken."""
+        longest = min(self.backoff.get(misses), _LONGEST_SLEEP_MS if waiter is None else waiter.interval)
         poll = select.poll()
         poll.register(self._stop, select.POLLIN)
-        ear = -1 if waiter is None else waiter.fileno()
+        descriptor_of_waiter = -1 if waiter is None else waiter.fileno()
         if waiter is not None:
-            poll.register(ear, select.POLLIN)
+            poll.register(descriptor_of_waiter, select.POLLIN)
         ready = [
             descriptor for descriptor, _ in poll.poll(longest if next_due is None else min(longest, next_due))
         ]
-        return waiter is not None and ear in ready and waiter.drain()
+        return waiter is not None and descriptor_of_waiter in ready and waiter.drain()
 
     def _register(self) -> None:
         self._session.register()
@@ -173,10 +173,10 @@ class Consumer:
         weakref.finalize(self, self._keeper.stop)
 
     def close(self) -> None:
-        """Stop the stream, and give back what is held. May be called from any thread, more than once."""
+        """Stop the stream and release the claims. May be called from any thread, more than once."""
         if self._closed.is_set():
             return
-        if os.getpid() != self._pid:  # all that there is to end is its parent's
+        if os.getpid() != self._pid:  # all that could be ended is the parent's
             self._closed = threading.Event()
             self._closed.set()
             return

@@ -1,4 +1,4 @@
-"""What a store knows of the end of a message that has no result, for those who wait for it."""
+"""How a message without a result ended, as far as its store knows: errors for callers that wait for a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alsek.storage.backends.records import Stored, TaskStatus
 
 
 def failure_of(backend: Backend, message: Message) -> TaskFailedError | None:
-    """Why the message failed for good, by its dead letter or, if it is tracked by its store, its status; else None."""
+    """Return why the message failed for good, by its dead letter or by the status that its store keeps; else None."""
     letter = backend.messages.dead_letter(message.queue, message.uuid)
     if letter is not None:
         details = json.loads(letter.error)
@@ -22,12 +22,12 @@ def failure_of(backend: Backend, message: Message) -> TaskFailedError | None:
 
 
 def was_removed(backend: Backend, message: Message) -> bool:
-    """Whether the status of a message that is tracked by its store tells that it is gone without having ended."""
+    """Return True if the store keeps the status of the message, and it says that the message was removed."""
     return _status_of(backend, message) is TaskStatus.UNKNOWN
 
 
 def end_without_result(backend: Backend, message: Message) -> TaskFailedError | None:
-    """Why no result will come of a message that was stored: it is gone, or revoked; None if one may come."""
+    """Return why a message that was stored will have no result: it is gone, or revoked; None if it may have one."""
     stored = backend.messages.get(message.queue, message.uuid)
     if stored is not None:
         return revoked(message, stored)
@@ -36,14 +36,14 @@ def end_without_result(backend: Backend, message: Message) -> TaskFailedError | 
 
 
 def revoked(message: Message, stored: Stored) -> TaskFailedError | None:
-    """The error for a message that no worker will run; None if it is not revoked, or a worker has it already."""
+    """Return the error for a message that no worker will run; None if it is not revoked, or a worker has it already."""
     if not stored.revoked or stored.state == "claimed":
         return None
     return TaskFailedError(f"{message.summary} was revoked before a worker took it: it will not be run")
 
 
 def gone(message: Message) -> TaskFailedError:
-    """The error for a message that has left the store without a result."""
+    """Return the error for a message that has left the store without a result."""
     return TaskFailedError(
         f"no result of {message.summary} will come: the message was removed, or ended without a result, or its result "
         "was taken by another caller"

@@ -1,7 +1,7 @@
-"""Exceptions as text: the only form in which they cross processes and stores.
+"""Exceptions as text, the only form in which they are sent to other processes and stores.
 
-An exception is the user's code: its class, its metaclass, its ``__str__``. Nothing that these raise leaves this module,
-``SystemExit`` included.
+The class, the metaclass and the ``__str__`` of an exception may be the user's code. Whatever these raise is caught in
+this module, ``SystemExit`` included.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from alsek.types import ExceptionDetails
 
-#: A traceback longer than this keeps its beginning and its end.
+#: Longer texts are cut to their beginning and end.
 _MOST_TEXT = 16_000
-#: The name of a class, past what its metaclass makes of it.
+#: Reads the name of a class without calling its metaclass.
 _NAME_OF_CLASS: Final[Any] = type.__dict__["__name__"]
 
 
 def describe_failure(error: BaseException) -> ExceptionDetails:
-    """Name, text and traceback of an exception. Never raises, whatever its ``__str__`` does."""
+    """Return the name, text and traceback of an exception. Never raises, whatever its ``__str__`` does."""
     name = class_name(error)
     trace = _had(f"<traceback of {name} can't be had", lambda: _formatted(error))
     return {
@@ -30,12 +30,12 @@ def describe_failure(error: BaseException) -> ExceptionDetails:
 
 
 def class_name(thing: object) -> str:
-    """The name of the class of `thing`. Never raises."""
+    """Return the name of the class of `thing`. Never raises."""
     return str.__str__(_NAME_OF_CLASS.__get__(type(thing)))
 
 
 def qualified_name(thing: object) -> str:
-    """The qualified name of a function or method, or what there is instead. Never raises."""
+    """Return the qualified name of a function or method, or its repr if it has none. Never raises."""
     name = _had(
         f"<{class_name(thing)} without a name", lambda: getattr(thing, "__qualname__", None) or repr(thing)
     )
@@ -43,7 +43,7 @@ def qualified_name(thing: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """`text`, without its middle if it is very long, and with nothing that JSON could not carry."""
+    """Return `text` without its middle if it is very long, and with surrogates escaped, which UTF-8 can't encode."""
     if len(text) > _MOST_TEXT:
         half = _MOST_TEXT // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
@@ -51,7 +51,7 @@ def shortened(text: str) -> str:
 
 
 def _had(otherwise: str, make: Callable[[], str]) -> str:
-    """What `make` returns, as plain text; if it raises, the stand-in, with the name of what was raised."""
+    """Return the text that `make` returns; if it raises, `otherwise` with the name of the exception."""
     try:
         return str.__str__(make())
     except BaseException as broken:  # noqa: BLE001  the text of an exception must not end a process

@@ -1,4 +1,4 @@
-"""What tasks are generic in: the parameters of the function, and what it returns."""
+"""Type variables of tasks: the parameters of the function, and its return type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from alsek.core.message import Message
 
 if TYPE_CHECKING:
-    # Type checkers know it by themselves. With the defaults, `Task` alone stands for any task: `class Mine(Task)`.
+    # Type checkers need no installed typing_extensions. With the defaults, `Task` alone is any task.
     from typing_extensions import ParamSpec as ParamSpecWithDefault
     from typing_extensions import TypeVar as TypeVarWithDefault
 
@@ -17,13 +17,13 @@ else:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-#: Of functions: with a default, mypy would take what fits nothing for Any.
+#: For functions, without a default: with one, mypy would infer Any where nothing fits.
 Parameterized = ParamSpec("Parameterized")
 Returned = TypeVar("Returned")
 Returned_co = TypeVar("Returned_co", covariant=True)
 
 
 class TakesMessage(Protocol[Returned_co]):
-    """A function that takes nothing but the message that it runs for."""
+    """A function with one parameter, the message."""
 
     def __call__(self, *, message: Message) -> Returned_co: ...

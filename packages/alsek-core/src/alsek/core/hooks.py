@@ -1,4 +1,4 @@
-"""What a worker's processes run when they start and stop: database pools, models, connections.
+"""Functions that a worker's processes run when they start and stop, to open database pools or load models.
 
 ::
 
@@ -6,8 +6,8 @@
     def connect() -> None:
         pool.open()
 
-A hook in a module that a pool imports is found there, as tasks are. It runs in each process that runs tasks, after its
-fork and before its first task, respectively after its last.
+A pool finds hooks as it finds tasks, in the modules that it imports. A hook runs in each process that runs tasks, after
+the fork and before the first task, or after the last task.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ When: TypeAlias = Literal["start", "stop"]
 
 
 class WorkerHook:
-    """A function without parameters that a worker's processes run. Calling it calls the function."""
+    """A function without parameters that a worker's processes run. Calling the hook calls the function."""
 
     def __init__(self, function: Callable[[], object], when: When) -> None:
         self.function = function
@@ -41,35 +41,33 @@ class WorkerHook:
 def on_worker_start(function: Callable[[], object]) -> WorkerHook:
     """Run `function` in each process of a pool before its first task.
 
-    If it raises, the process takes no task: the pool logs it, and starts another after a while.
+    If it raises, the process takes no task: the pool logs it, and starts another process after a while.
     """
     return WorkerHook(function, "start")
 
 
 def on_worker_stop(function: Callable[[], object]) -> WorkerHook:
-    """Run `function` in each process of a pool after its last task, when it ends in good order.
+    """Run `function` in each process of a pool after its last task, unless the process is killed.
 
-    If it raises, that is logged.
+    An exception that it raises is logged.
     """
     return WorkerHook(function, "stop")
 
 
 def in_start_hooks(hooks: Iterable[WorkerHook]) -> str:
-    """For a sentence about a process that ended before it had started: which start hooks it may have been in."""
+    """Return the names of the start hooks, for a log line about a process that ended before it had started."""
     names = [hook.name for hook in hooks if hook.when == "start"]
     return f" (on_worker_start: {', '.join(names)})" if names else ""
 
 
 def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
-    """Run those of `hooks` that are for now; False, and logged, when one has raised: those after it are not run."""
+    """Run the hooks for this moment in turn; if one raises, log it, skip the others and return False."""
     for hook in hooks:
         if hook.when != when:
             continue
         try:
             hook()
-        except (
-            BaseException
-        ) as error:  # the user's code; also sys.exit() in it means no more than that it failed
+        except BaseException as error:  # sys.exit() in a hook is a failure like any other
             forks.check(error)
             log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)
             return False

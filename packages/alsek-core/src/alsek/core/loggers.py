@@ -1,12 +1,12 @@
-"""The loggers of Alsek's own modules: what a handler, filter, formatter or record factory raises ends in them.
+"""Loggers that catch what a handler, filter, formatter or record factory raises.
 
-Handlers and filters are the user's code. They are called in the middle of whatever logs: between a failed task and its
-retry, in the loop that renews leases. An exception from there must change nothing. So no module of Alsek calls
+Handlers and filters are the user's code, and run wherever Alsek logs: between a failed task and its retry, for example,
+or in the loop that renews leases. An exception from there must change nothing. So no module of Alsek calls
 ``logging.getLogger``: each takes its logger from :func:`guarded_logger`.
 
-Two kinds of exception pass, because they are not the handler's: a timeout and a revocation, which are raised in a
-task's thread wherever that is. ``KeyboardInterrupt`` and ``SystemExit`` pass as well, because a program's own signal
-handlers raise them, except in a pool (see :func:`exits_caught`).
+Two kinds of exception are not caught, because they are not the handler's: a timeout and a revocation, which are raised
+in a task's thread at any moment. ``KeyboardInterrupt`` and ``SystemExit`` are not caught either, because a program's
+own signal handlers raise them, except in a pool (see :func:`exits_caught`).
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from alsek.exceptions import MessageRevokedError, TaskTimeoutError
 
 
 class GuardedLogger(logging.LoggerAdapter[logging.Logger]):
-    """Logs to the logger of a name, whatever its class, and raises nothing that a handler has raised."""
+    """Logs to the logger of a name, whatever its class, and catches what handlers raise."""
 
-    #: What is caught.
+    #: The exceptions that are caught.
     catches: ClassVar[type[BaseException]] = Exception
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """As :meth:`logging.Logger.log`; what fails is told on standard error, and the record is lost."""
+        """Like :meth:`logging.Logger.log`; a failure is written to standard error, and the record is lost."""
         try:
             if self.logger.isEnabledFor(level):
-                # This method is one frame between the caller and the logger.
+                # One more, for the frame of this method.
                 kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
                 self.logger.log(level, msg, *args, **kwargs)
         except (TaskTimeoutError, MessageRevokedError):
             raise
         except GuardedLogger.catches as error:
-            _tell(f"{logging.getLevelName(level)} {self.logger.name}: {_text(msg, args)}", error)
+            _write_lost(f"{logging.getLevelName(level)} {self.logger.name}: {_text(msg, args)}", error)
 
 
 def guarded_logger(name: str) -> GuardedLogger:
-    """The logger for a module of Alsek."""
+    """Return the logger for a module of Alsek."""
     return GuardedLogger(logging.getLogger(name), {})  # noqa: TID251  the only place that may
 
 
 @contextlib.contextmanager
 def exits_caught() -> Generator[None]:
-    """Let no handler exit, either, in this process and those that are forked from it meanwhile.
+    """Catch SystemExit and KeyboardInterrupt from handlers as well, in this process and those forked from it.
 
-    For a pool, in whose processes no signal handler raises anything.
+    For pools: in their processes no signal handler raises anything.
     """
     before, GuardedLogger.catches = GuardedLogger.catches, BaseException
     try:
@@ -65,8 +65,8 @@ def _text(msg: object, args: tuple[object, ...]) -> str:
         return f"{msg!r}" if isinstance(msg, str) else f"<text can't be had: {type(error).__name__}>"
 
 
-def _tell(what: str, error: BaseException) -> None:
-    """Say on standard error which record is lost and why, as :meth:`logging.Handler.handleError` does."""
+def _write_lost(what: str, error: BaseException) -> None:
+    """Write to standard error which record is lost and why, as :meth:`logging.Handler.handleError` does."""
     if not logging.raiseExceptions or sys.stderr is None:
         return
     failure = describe_failure(error)
@@ -77,4 +77,4 @@ def _tell(what: str, error: BaseException) -> None:
         )
         sys.stderr.flush()
     except GuardedLogger.catches:
-        pass  # there is nowhere left to tell it
+        pass  # there is nowhere left to write it

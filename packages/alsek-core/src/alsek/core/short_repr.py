@@ -1,4 +1,4 @@
-"""Values in the text of an error: short, and never an error themselves."""
+"""Short texts of values for error messages; making one never raises."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MOST_BITS = 1024
 
 
 class _Repr(reprlib.Repr):
-    """As the standard library's, for integers of any size, too."""
+    """Like the standard library's, and for integers of any size."""
 
     def repr_int(self, x: int, level: int) -> str:
-        """Write out what can be read; of the rest, its size."""
+        """Return the digits of an integer, or its size if it has too many."""
         if x.bit_length() > _MOST_BITS:
             return f"an integer of {x.bit_length()} bits"
         return super().repr_int(x, level)
@@ -24,5 +24,5 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = 100
 
 
 def shown(value: Any) -> str:
-    """`value` as its ``repr`` shows it, shortened. A value whose ``repr`` raises is shown by its type."""
+    """Return the shortened ``repr`` of `value`, or its type if the ``repr`` raises."""
     return _repr.repr(value)

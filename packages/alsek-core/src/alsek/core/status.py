@@ -1,4 +1,4 @@
-"""Where each message stands, for whoever wants to know."""
+"""The status tracker: where each message stands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TERMINAL = frozenset({TaskStatus.FAILED, TaskStatus.SUCCEEDED})
 
 
 class StatusUpdate(NamedTuple):
-    """One change of a status, with the details that came with it and the store's time (Unix ms)."""
+    """One change of a status, with its details and the store's time (Unix ms)."""
 
     status: TaskStatus
     details: Any
@@ -32,12 +32,11 @@ class StatusUpdate(NamedTuple):
 class StatusTracker:
     """Keeps the status of messages.
 
-    With the broker's own store and this very class, each status is written in the same step as what it tells of.
-    A subclass that overrides :meth:`set`, or another store, has ``set`` called for every transition, once
-    the transition has been accepted.
+    With the broker's own store, and unless a subclass overrides :meth:`set`, each status is written in the step that
+    changes the message. Otherwise :meth:`set` is called for every change, after the store has accepted it.
 
     Args:
-        backend: Where statuses are kept.
+        backend: The store that keeps the statuses.
         ttl: How long (ms) each is kept after it was written; None for ever.
     """
 
@@ -48,7 +47,7 @@ class StatusTracker:
         self.ttl = ttl
 
     def is_atomic_with(self, backend: Backend) -> bool:
-        """Whether the steps of `backend` can write the statuses themselves."""
+        """Return True if the steps of `backend` can write the statuses themselves."""
         return type(self).set is StatusTracker.set and self.backend.same_store(backend)
 
     @property
@@ -57,15 +56,15 @@ class StatusTracker:
         return FOR_EVER if self.ttl is None else min(self.ttl, MAX_DURATION)
 
     def exists(self, message: Message) -> bool:
-        """Whether a status of the message is kept."""
+        """Return True if a status of the message is kept."""
         return self._record(message) is not None
 
     def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
         """Write a status. SUBMITTED is written only if there is none yet.
 
         Args:
-            message: Whose status.
-            status: What it is.
+            message: The message.
+            status: Its status.
             details: Anything serializable, such as ``{"progress": 0.4}``.
         """
         wire = None if details is None else dump(self.backend.serializer, details)
@@ -74,17 +73,17 @@ class StatusTracker:
         self.backend.statuses.put(message.uuid, status, wire, self.wire_ttl, only_new)
 
     def get(self, message: Message) -> TaskStatus:
-        """The status of the message; UNKNOWN if none is kept."""
+        """Return the status of the message; UNKNOWN if none is kept."""
         record = self._record(message)
         return TaskStatus.UNKNOWN if record is None else record.status
 
     def get_details(self, message: Message) -> Any:
-        """What was stored with the status; None if nothing was."""
+        """Return the details that were stored with the status; None if there are none."""
         record = self._record(message)
         return None if record is None else self._update(record).details
 
     def delete(self, message: Message) -> None:
-        """Forget the status of the message."""
+        """Delete the status of the message."""
         self.backend.statuses.delete([message.uuid])
 
     def wait_for(
@@ -93,18 +92,19 @@ class StatusTracker:
         status: TaskStatus | tuple[TaskStatus, ...] = (TaskStatus.SUCCEEDED, TaskStatus.FAILED),
         timeout: int | None = None,
     ) -> TaskStatus:
-        """Sleep until the message has this status, or one of these.
+        """Wait until the message has this status, or one of these.
 
         Args:
-            message: Whose status.
-            status: What to wait for; by default either end.
-            timeout: How long at most (ms); None for as long as it takes.
+            message: The message.
+            status: The status to wait for, or several; by default SUCCEEDED or FAILED.
+            timeout: How long to wait at most (ms); None for no limit.
 
         Returns:
-            The status that it has then.
+            The status that the message has then.
 
         Raises:
-            TimeoutError: It did not get there in time; or, at once, it ended with another one, or the message is gone.
+            TimeoutError: The message does not have the status in time; or, at once, it has ended with another one, or
+                is gone.
         """
         wanted = (status,) if isinstance(status, TaskStatus) else status
         last, known = TaskStatus.UNKNOWN, False
@@ -124,15 +124,15 @@ class StatusTracker:
         raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
     def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:
-        """The status now, and each change as it is written, until a final one, or UNKNOWN: then the message is gone.
+        """Yield the status and each change of it, until a final one, or UNKNOWN if the message is gone.
 
-        Sleeps in between, without asking the store. Changes in quick succession arrive one by one; only when the
-        subscription says that something may have been missed (a lost connection, or on SQLite the look at the file
-        once a second) the newest stands for those before it. The final one always arrives.
+        Waits for notifications in between, without polling the store. Changes in quick succession arrive one by one;
+        only when the subscription may have missed some (after a lost connection, or at SQLite's check of the file once
+        a second), the newest replaces those before it. The final one always arrives.
 
         Args:
-            message: Whose status.
-            timeout: End after this long (ms); None for as long as it takes.
+            message: The message.
+            timeout: End after this time (ms); None for no limit.
         """
         longest = checked_wait("timeout", timeout, message.summary)
         return self._changes(message, None if longest is None else time.monotonic() + longest / 1000)

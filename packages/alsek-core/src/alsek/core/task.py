@@ -1,4 +1,4 @@
-"""Tasks: functions that workers run."""
+"""Tasks: functions that workers run, and the decorator that makes them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AnyTask: TypeAlias = "Task[Any, Any]"
 
 
 class MakesTrigger(Protocol):
-    """What decorates a function that has a trigger."""
+    """The decorator of a function with a trigger."""
 
     @overload
     def __call__(self, function: Callable[[], Returned], /) -> TriggerTask[Returned]: ...
@@ -51,23 +51,23 @@ class MakesTrigger(Protocol):
 
 
 class Task(Producer, Generic[P, R]):
-    """A function that workers can run. Made by :func:`task`; calling it calls the function.
+    """A function that workers can run. Made by :func:`task`; calling the task calls the function.
 
-    To steer what happens around the function, override the hooks in a subclass and pass that as ``base_task``.
-    `pre_op`, `post_op`, `do_callback` and the function itself run under the timeout; an exception in any of them is a
-    failure of the attempt. An exception in one of the ``on_…`` hooks is logged and changes nothing.
+    To change what happens around the function, override hooks in a subclass and pass it as ``base_task``.
+    `pre_op`, `post_op`, `do_callback` and the function itself run under the timeout; an exception in any of them fails
+    the attempt. An exception in one of the ``on_…`` hooks is logged and changes nothing.
 
     Args:
-        function: What to run; an ``async def`` is run in an event loop of its own.
-        broker: Where messages are put.
-        name: Names the task in messages; by default the function's name.
-        queue: The default queue.
+        function: The function to run. An ``async def`` runs in an event loop of its own.
+        broker: The broker to which messages are submitted.
+        name: The name of the task in messages; by default the function's name.
+        queue: The queue of messages that name no other.
         timeout: How long (ms) an attempt may take.
         max_retries: How often a failed message is run again; 0 for never, None without limit.
-        backoff: How long to wait before each retry; None for not at all.
-        result_store: Where what it returns is kept; None to drop it.
-        status_tracker: Where the status of its messages is kept; None for nowhere.
-        mechanism: What kind of pool may run it; None for any.
+        backoff: How long to wait before each retry; None for no wait.
+        result_store: Keeps what the function returns; None to drop it.
+        status_tracker: Keeps the status of the messages; None to keep none.
+        mechanism: The kind of pool that may run the task; None for any.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
@@ -146,68 +146,68 @@ class Task(Producer, Generic[P, R]):
         )
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickled as functions are: by the name under which another process imports it.
+        """Pickle the task as functions are pickled: by the name under which another process imports it.
 
         Raises:
-            SerializationError: Its module does not have it under the function's name, or any other.
+            SerializationError: The function's module does not have the task under any name.
         """
         if self._original is not self:
             return (operator.methodcaller("defer" if self.deferred else "cancel_defer"), (self._original,))
         return name_in_module(self, self.function, self.name)
 
     def revoke(self, message: Message) -> bool:
-        """Ask that the message be not run (any more); False if it isn't in the store."""
+        """Revoke the message: it is not run, or stopped if it runs. Returns False if it isn't in the store."""
         return self.broker.revoke(message)
 
     def is_revoked(self, message: Message) -> bool:
-        """Whether the message is in the store and revoked."""
+        """Return True if the message is in the store and revoked."""
         return self.broker.is_revoked(message)
 
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`."""
-        parameters = self._parameters or self._takes()
+        parameters = self._parameters or self._read_parameters()
         fault = parameters.fault(message.args, message.kwargs)
         if fault is not None:
             raise ArgumentsRejectedError(f"task {self.name!r}: {fault}")
         args, kwargs = parameters.complete(message)
         function: Callable[..., Any] = self.function
         result = function(*args, **kwargs)
-        # What it returned tells, not what it is: a wrapper or an object with an async `__call__` looks like neither.
+        # By the result: a wrapper, or an object with an async `__call__`, can't be recognized by itself.
         return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
 
     def wants_message(self) -> bool:
-        """Whether the function has a parameter ``message`` that is not annotated as something else."""
-        return self._takes().wants_message
+        """Return True if the function has a parameter ``message`` that is not annotated as something else."""
+        return self._read_parameters().wants_message
 
     def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Refuse arguments that the function can't take. A class with an :meth:`op` of its own takes any.
+        """Refuse arguments that the function can't take. A subclass that overrides :meth:`op` takes any.
 
         Raises:
-            ArgumentsError: The text has the parameter, the task, and what it takes.
+            ArgumentsError: The text names the parameter, the task, and what it takes.
         """
         if type(self).op is Task.op:
-            fault = (self._parameters or self._takes()).fault(args, kwargs)
+            fault = (self._parameters or self._read_parameters()).fault(args, kwargs)
             if fault is not None:
                 raise ArgumentsError(f"task {self.name!r}: {fault}")
 
-    def _takes(self) -> Parameters:
-        """Made late: a type hint may name what its module defines further down."""
+    def _read_parameters(self) -> Parameters:
+        """Return the parameters. Read at the first use: a type hint may be defined below the task in its module."""
         if self._parameters is None:
             self._parameters = Parameters(self.function)
         return self._parameters
 
     def do_retry(self, message: Message, exception: BaseException) -> bool:
-        """Whether a message that failed with `exception` is to be run again."""
+        """Return True if a message that failed with `exception` is to be run again."""
         return self.max_retries is None or message.retries < self.max_retries
 
 
 class TriggerTask(Task[[], R]):
-    """A task that is submitted again and again, when its trigger says so, while this process lives.
+    """A task that is submitted each time its trigger fires, while this process lives.
 
-    The first tick submits the very message that :meth:`generate` returned; it is the progenitor of all that follow.
+    The first time, the message that :meth:`generate` returned is submitted; it is the progenitor of all that follow.
 
     Args:
-        trigger: When to submit (APScheduler 3).
+        trigger: The trigger (APScheduler 3).
 
     Raises:
         SchedulingError: The function has parameters.
@@ -235,19 +235,19 @@ class TriggerTask(Task[[], R]):
 
     @property
     def trigger(self) -> BaseTrigger:
-        """When the task is submitted."""
+        """The trigger, which says when the task is submitted."""
         return self._schedule.trigger
 
     @property
     def generated(self) -> bool:
-        """Whether the task is scheduled."""
+        """True if the task is scheduled."""
         return self._schedule.started
 
     def generate(self, *args: Any, **kwargs: Any) -> Message:
-        """Schedule the task; the message that the first tick will submit.
+        """Schedule the task, and return the message that is submitted first.
 
         Raises:
-            SchedulingError: It is scheduled already.
+            SchedulingError: The task is scheduled already.
         """
         if self.generated:
             raise SchedulingError(f"task {self.name!r} is scheduled already: clear() it first")
@@ -261,7 +261,7 @@ class TriggerTask(Task[[], R]):
         return first
 
     def generate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not for a task with a trigger.
+        """Raise an error: a task with a trigger can't be submitted many times at once.
 
         Raises:
             SchedulingError: Always.
@@ -276,7 +276,7 @@ class TriggerTask(Task[[], R]):
         self._schedule.pause()
 
     def resume(self) -> None:
-        """Go on after :meth:`pause`."""
+        """Submit again after :meth:`pause`."""
         self._schedule.resume()
 
     def clear(self) -> None:
@@ -296,7 +296,7 @@ def without_hooks(task: AnyTask) -> AnyTask:
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    import asyncio  # most of what importing alsek would cost, and few tasks need it
+    import asyncio  # here: it takes longer to import than all of alsek, and few tasks need it
 
     return asyncio.run(coroutine)
 
@@ -350,17 +350,17 @@ def task(
     """Make a function a task.
 
     Args:
-        broker: Where messages are put.
-        name: Names the task in messages; by default the function's name.
-        queue: The default queue.
+        broker: The broker to which messages are submitted.
+        name: The name of the task in messages; by default the function's name.
+        queue: The queue of messages that name no other.
         timeout: How long (ms) an attempt may take.
         max_retries: How often a failed message is run again; 0 for never, None without limit.
-        backoff: How long to wait before each retry; None for not at all.
-        trigger: When to submit the task again and again (APScheduler 3); makes it a :class:`TriggerTask`.
-        result_store: Where what it returns is kept; None to drop it.
-        status_tracker: Where the status of its messages is kept; None for nowhere.
-        mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run it.
-        base_task: A subclass of :class:`Task` with hooks of its own.
+        backoff: How long to wait before each retry; None for no wait.
+        trigger: Submits the task each time it fires (APScheduler 3); makes it a :class:`TriggerTask`.
+        result_store: Keeps what the function returns; None to drop it.
+        status_tracker: Keeps the status of the messages; None to keep none.
+        mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run the task.
+        base_task: A subclass of :class:`Task` that overrides hooks.
     """
     if not isinstance(broker, Broker) and callable(broker):
         raise ValidationError(f"task({shown(broker)}): a task needs a broker: write @task(broker)")

@@ -1,4 +1,4 @@
-"""What users override around a task's function."""
+"""The hooks of a task, for users to override."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from alsek.core.message import Message
 
 
 class TaskHooks:
-    """The hooks of a task that ask nothing of it; each does nothing until it is overridden.
+    """Hooks that do nothing until they are overridden.
 
-    `pre_op`, `post_op` and `do_callback` run under the task's timeout, and an exception in them is a failure of the
-    attempt. An exception in one of the ``on_…`` hooks is logged and changes nothing.
+    `pre_op`, `post_op` and `do_callback` run under the task's timeout, and an exception in them fails the attempt. An
+    exception in one of the ``on_…`` hooks is logged and changes nothing.
     """
 
     def pre_op(self, message: Message) -> None:
@@ -22,11 +22,11 @@ class TaskHooks:
         """Called after the function has returned."""
 
     def do_callback(self, message: Message, result: Any) -> bool:
-        """Whether the callback is to be submitted; asked only if the message has one."""
+        """Return True if the callback is to be submitted. Called only if the message has one."""
         return True
 
     def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Called in the producer, for each message that it makes. What it raises refuses the message."""
+        """Called in the producer for each message that it makes. An exception refuses the message."""
 
     def on_submit(self, message: Message) -> None:
         """Called in the producer, after the message was submitted."""
@@ -41,4 +41,4 @@ class TaskHooks:
         """Called in the worker, when the function has returned."""
 
     def on_revocation(self, message: Message, exception: BaseException) -> None:
-        """Called in the worker, when a revoked message is buried."""
+        """Called in the worker, when a revoked message becomes a dead letter."""

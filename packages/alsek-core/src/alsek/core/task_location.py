@@ -1,4 +1,4 @@
-"""By which name another process finds a task."""
+"""Finding the name under which another process can import a task."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from alsek.exceptions import SerializationError
 
 
 def name_in_module(task: Any, function: Any, name: str) -> str:
-    """The name under which the function's module has this very task.
+    """Return the name under which the module of the function has this task.
 
     Args:
-        task: What is looked for.
-        function: Its function, which says in which module it was defined, and under which name.
-        name: The task's name, for errors.
+        task: The task to look for.
+        function: Its function, which knows its module and its name there.
+        name: The name of the task, for errors.
 
     Raises:
-        SerializationError: It is not there.
+        SerializationError: The module does not have the task.
     """
     module_name = str(getattr(function, "__module__", "?"))
     module = sys.modules.get(module_name)

@@ -1,4 +1,4 @@
-"""When a task with a trigger is submitted. APScheduler does the timing."""
+"""Submitting tasks with a trigger. APScheduler does the timing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
 
-#: What each message has for itself, and its callbacks, which are made anew one by one.
+#: Fields that are not copied to the next message: its own, and the callbacks, which are copied one by one.
 _OWN = frozenset(
     {
         "uuid",
@@ -33,31 +33,31 @@ _OWN = frozenset(
 
 
 def ticks(first: Message) -> Iterator[Message]:
-    """`first`, then, without end, new messages like it that descend from it, with new callbacks like its own."""
+    """Yield `first`, then without end copies of it with new uuids, as its descendants, with copies of its callbacks."""
     yield first
     while True:
-        message = _anew(first.data)
+        message = _fresh_copy(first.data)
         message.progenitor_uuid = first.uuid
-        # With the first one's uuids they would be taken for the first one's, and skipped.
+        # New uuids: a store would skip callbacks with the uuids of the first one's.
         message.callback_message_data = nested(
-            _anew(link).data for link in links(first.callback_message_data)
+            _fresh_copy(link).data for link in links(first.callback_message_data)
         )
         yield message
 
 
-def _anew(data: Data) -> Message:
+def _fresh_copy(data: Data) -> Message:
     return Message(**{name: value for name, value in data.items() if name not in _OWN})
 
 
 class TriggerScheduler:
-    """Submits one message a tick, from a thread of its own, between :meth:`start` and :meth:`clear`.
+    """Submits a message each time the trigger fires, in a background thread, between :meth:`start` and :meth:`clear`.
 
-    The schedule belongs to the process that started it: the thread is not there in a forked child. So in the child
+    A schedule belongs to the process that started it, because a forked child does not have the thread. In the child
     nothing is scheduled; it may start a schedule of its own, and the parent's goes on.
 
     Args:
-        name: The task, for errors.
-        trigger: When to tick.
+        name: The name of the task, for errors.
+        trigger: The trigger.
     """
 
     def __init__(self, name: str, trigger: BaseTrigger) -> None:
@@ -74,18 +74,18 @@ class TriggerScheduler:
 
     @property
     def started(self) -> bool:
-        """Whether ticks are to come in this process, or are paused."""
+        """True if a schedule was started in this process and has not ended; also while it is paused."""
         if self._pid != os.getpid():
             self._reset()
         return self._job is not None and self._running().get_job(self._job.id) is not None
 
     def start(self, submit: Callable[[Message], None], ticks: Iterator[Message]) -> None:
-        """Submit the next of `ticks` each time the trigger fires; the same one again if the store did not take it."""
+        """Submit the next of `ticks` each time the trigger fires, and one that the store did not take again."""
         unsent: list[Message] = []
         one_at_a_time = self._one_at_a_time
 
         def taken(message: Message) -> bool:
-            """Submit what the last tick could not; whether the store had taken it then, and only its reply was lost."""
+            """Submit a message again; True if the store has it already, since only the reply was lost."""
             try:
                 submit(message)
             except MessageAlreadyExistsError:
@@ -101,14 +101,14 @@ class TriggerScheduler:
                 message = next(ticks)
                 try:
                     submit(message)
-                except BackendError:  # it is logged
+                except BackendError:  # logged by the background thread
                     unsent.append(message)
                     raise
 
-        if self._background is not None:  # of a trigger that has come to its end
+        if self._background is not None:  # of a trigger that has ended
             self._background.stop(drop_waiting=False)
         self._background = Background(tick, f"trigger of task {self.name}")
-        # A tick that is late is made up for once; none is dropped because the one before is still being submitted.
+        # A late tick is made up for once; none is dropped because the one before is still being submitted.
         self._job = self._running().add_job(
             self._background.request,
             trigger=self.trigger,
@@ -118,15 +118,15 @@ class TriggerScheduler:
         )
 
     def pause(self) -> None:
-        """No ticks until :meth:`resume`."""
+        """Submit nothing until :meth:`resume`."""
         self._current().pause()
 
     def resume(self) -> None:
-        """Ticks again."""
+        """Submit again after :meth:`pause`."""
         self._current().resume()
 
     def clear(self) -> None:
-        """No more ticks."""
+        """End the schedule."""
         if self.started:
             self._current().remove()
         self._job = None
@@ -135,7 +135,7 @@ class TriggerScheduler:
             self._background = None
 
     def shutdown(self) -> None:
-        """No more ticks, and the thread ends."""
+        """End the schedule and the thread."""
         mine = self._pid == os.getpid()
         scheduler, background = (self._scheduler, self._background) if mine else (None, None)
         self._reset()
@@ -159,7 +159,7 @@ class TriggerScheduler:
                     "triggers need APScheduler: pip install 'alsek-core[triggers]'", name="apscheduler"
                 ) from error
 
-            # Its job takes no time, so it is run by the scheduler's own thread.
+            # The job only puts a request into a queue, so the scheduler's own thread runs it.
             self._scheduler = BackgroundScheduler(executors={"default": DebugExecutor()})
             self._scheduler.start()
         return self._scheduler

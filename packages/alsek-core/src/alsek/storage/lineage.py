@@ -1,9 +1,9 @@
-"""A message and its callbacks, as those see them who wait for all their results.
+"""Waiting for all results of a message and its callbacks.
 
-A callback is stored in the same step of the store as its parent's end. So of a chain that goes on exactly one message
-is stored at any time, and one that is not stored, though the message before it has ended, has ended too or will never
-come: ``do_callback`` said no, it was removed, its uuid existed already. Looked at from the first message to the last,
-each that is not stored is therefore over for good, and when the last one is, the chain is.
+A callback is stored in the same step of the store in which its parent ends. So exactly one message of a chain that goes
+on is stored at any time. If the message before has ended and a callback is not stored, then it has ended too, or will
+never run: ``do_callback`` returned False, it was removed, or its uuid existed already. Read from the first message to
+the last, each that is not stored is therefore over for good; when the last one is over, the chain is.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from alsek.storage.backends.abstract import Note
 if TYPE_CHECKING:
     from alsek.storage.result import ResultStore
 
-#: So many results are asked for at once.
+#: How many results are read at once.
 _PIECE: Final = 32
 
 
 class Lineage:
-    """Tells when no further result of a message and its callbacks can come.
+    """Finds out when a message and its callbacks have all the results that they will have.
 
     Args:
-        store: Where the results are.
-        message: The first of the chain.
+        store: The store of the results.
+        message: The first message of the chain.
 
     Attributes:
-        uuids: Of the message and its callbacks, in order.
-        newest: When the newest result that was seen was written (Unix ms); 0 for none.
+        uuids: The uuids of the message and its callbacks, in order.
+        newest: When the newest result that was read was written (Unix ms); 0 for none.
     """
 
     def __init__(self, store: ResultStore, message: Message) -> None:
@@ -40,9 +40,9 @@ class Lineage:
         self._callbacks: list[Data] = list(links(message.callback_message_data))
         self.uuids: list[str] = [message.uuid, *(link["uuid"] for link in self._callbacks)]
         self.newest = 0
-        #: All before this one are over.
+        #: The number of the first message that is not known to be over.
         self._front = 0
-        #: One of the messages was seen in the store, or the store has told of the end of the first.
+        #: True if one of the messages was found in the store, or the store has published that the first has ended.
         self._begun = False
 
     @property
@@ -52,19 +52,19 @@ class Lineage:
 
     @property
     def channels(self) -> list[str]:
-        """Where the store tells of their results."""
+        """The channels on which the store publishes their results."""
         return [f"results:{uuid}" for uuid in self.uuids]
 
     def heard(self, note: Note | None) -> None:
-        """Something was published on one of the channels."""
+        """Take in what was published on one of the channels; None after a wait without a notification."""
         if note is not None and note.channel == f"results:{self.message.uuid}":
             self._begun = True
 
     def over(self) -> bool:
-        """Whether all results that can come are there.
+        """Return True if all results are there that the messages will have.
 
         Raises:
-            TaskFailedError: One of the messages has failed for good; or all have ended, and there is no result.
+            TaskFailedError: One of the messages has failed for good; or all have ended without a result.
         """
         while self._front < len(self.uuids):
             self._pass_results()
@@ -77,7 +77,7 @@ class Lineage:
         return True
 
     def _pass_results(self) -> None:
-        """Go on behind the last message whose result is there."""
+        """Move on past the messages whose results are there."""
         passed = _PIECE
         while passed == _PIECE:
             piece = self.uuids[self._front : self._front + _PIECE]
@@ -88,11 +88,11 @@ class Lineage:
                     passed = number
                     self.newest = max(self.newest, record.timestamp)
                 elif self._store.apart:
-                    break  # nothing but its result tells that it is over
+                    break  # only its result shows that it is over
             self._front += passed
 
     def _is_over(self, number: int) -> bool:
-        """Whether a message without a result is over, given that those before it are."""
+        """Return True if a message without a result is over, given that those before it are."""
         backend, member = self._store.backend, self._member(number)
         if self._is_stored(member):
             return False
@@ -103,7 +103,7 @@ class Lineage:
             return False
         if number == 0:
             return self._begun or was_removed(backend, member) or self._has_descendants()
-        # A result store with a `set` of its own is told before the step that submits the callback.
+        # A result store that overrides `set` has the result before the step that submits the callback.
         return not self._is_stored(self._member(number - 1)) and not self._is_stored(member)
 
     def _is_stored(self, member: Message) -> bool:
@@ -117,7 +117,7 @@ class Lineage:
         return True
 
     def _has_descendants(self) -> bool:
-        """Whether there is a sign that the first message has ended: what comes after it."""
+        """Return True if a descendant shows that the first message has ended."""
         if self._store.backend.results.descendants(self.message.uuid):
             return True
         if not self._callbacks:

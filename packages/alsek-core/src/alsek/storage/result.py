@@ -1,4 +1,4 @@
-"""What tasks returned."""
+"""The result store: what tasks have returned."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.lineage import Lineage
 from alsek.storage.serialization import dump
 
-#: The longest sleep (ms) between two looks at a chain of callbacks.
-_LOOK_AGAIN = 5_000
+#: The longest wait for a notification while waiting for a chain: a callback without a result ends without one.
+_POLL_INTERVAL_MS = 5_000
 
 
 class ResultStore:
     """Keeps the results of tasks.
 
-    With the broker's own store and this very class, a result is written in the same step that completes its message.
-    A subclass that overrides :meth:`set`, or another store, is written before that step; an older claim's
-    result never replaces that of a newer one.
+    With the broker's own store, and unless a subclass overrides :meth:`set`, a result is written in the same step that
+    completes its message. Otherwise :meth:`set` is called before that step; the result of an older claim never
+    replaces that of a newer one.
 
     Args:
-        backend: Where results are kept.
-        ttl: How long (ms) each is kept, unless the message's ``result_ttl`` says otherwise; None for ever.
+        backend: The store that keeps the results.
+        ttl: How long (ms) each result is kept, unless the message has a ``result_ttl``; None for ever.
     """
 
-    #: The stores of the messages whose results are kept here.
+    #: The backends of the messages whose results are kept here.
     _brokers: tuple[Backend, ...] = ()
 
     def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
@@ -43,21 +43,21 @@ class ResultStore:
         self.ttl = ttl
 
     def serve(self, backend: Backend) -> None:
-        """Called by each task that keeps its results here: its messages are in `backend`."""
+        """Note that `backend` has messages whose results are kept here. Called by each task."""
         if not any(known is backend for known in self._brokers):
             self._brokers = (*self._brokers, backend)
 
     @property
     def apart(self) -> bool:
-        """Whether a task of this process has its messages in another store, so that this one can't tell of them."""
+        """True if a task of this process has its messages in another store, so that this one knows nothing of them."""
         return not all(self.backend.same_store(known) for known in self._brokers)
 
     def is_atomic_with(self, backend: Backend) -> bool:
-        """Whether the steps of `backend` can write the results themselves."""
+        """Return True if the steps of `backend` can write the results themselves."""
         return type(self).set is ResultStore.set and self.backend.same_store(backend)
 
     def wire_ttl(self, message: Message) -> int:
-        """How long the result of this message is kept, as a store takes it."""
+        """Return how long the result of this message is kept, as a store takes it."""
         ttl = self.ttl if message.result_ttl is None else message.result_ttl
         return FOR_EVER if ttl is None else min(ttl, MAX_DURATION)
 
@@ -65,7 +65,7 @@ class ResultStore:
         """Store a result for the message.
 
         Raises:
-            TypeError: The backend's serializer can't take it.
+            SerializationError: The backend's serializer can't take the result.
         """
         self.backend.results.put(
             message.uuid,
@@ -76,11 +76,11 @@ class ResultStore:
         )
 
     def exists(self, message: Message, descendants: bool = False) -> bool:
-        """Whether a result of the message, with `descendants` of it or of any descendant, is stored."""
+        """Return True if a result of the message is stored; with `descendants`, one of it or of any descendant."""
         return bool(self._records(message, descendants))
 
     def delete(self, message: Message, descendants: bool = False) -> int:
-        """Delete the result of the message, with `descendants` those of its descendants too; how many there were."""
+        """Delete the result of the message, with `descendants` those of its descendants too; return how many."""
         return self._delete(self._records(message, descendants))
 
     def get(
@@ -91,24 +91,24 @@ class ResultStore:
         with_metadata: bool = False,
         descendants: bool = False,
     ) -> Any:
-        """What the message's task returned. It is deleted once it has been received, unless `keep`.
+        """Return what the message's task returned, and delete it from the store unless `keep`.
 
         Args:
-            message: Whose result.
-            timeout: Wait this long at most (ms) for it, asleep until it is there; None to not wait.
-            keep: Leave it in the store.
+            message: The message.
+            timeout: How long (ms) to wait for the result at most; None to not wait.
+            keep: Leave the result in the store.
             with_metadata: Return ``{"result": …, "uuid": …, "timestamp": …}`` (Unix ms, the store's clock).
             descendants: Return a list of the message's own result and those of all its descendants (callbacks,
-                later ticks of a trigger) that are there, oldest write first. With `timeout` it waits until all
-                callbacks have ended, or can't come any more: ``do_callback`` said no, or one was removed.
+                later ticks of a trigger) that are stored, oldest write first. With `timeout` it waits until all
+                callbacks have ended, or will not run: ``do_callback`` returned False, or one was removed.
 
         Raises:
             ValidationError: The timeout is no number of milliseconds >= 0.
-            KeyError: There is none, and `timeout` is None.
-            TimeoutError: There is none after `timeout`; with `descendants` also if a callback has not ended by then.
-                Nothing is deleted.
-            TaskFailedError: With `timeout`, as soon as the store tells it: the message, or with `descendants` one of
-                its callbacks, has failed for good, was revoked or has expired; or the message was removed.
+            KeyError: There is no result, and `timeout` is None.
+            TimeoutError: There is no result after `timeout`; with `descendants` also if a callback has not ended by
+                then. Nothing is deleted.
+            TaskFailedError: With `timeout`, as soon as the store has it: the message, or with `descendants` one of its
+                callbacks, has failed for good, was revoked or has expired; or the message was removed.
         """
         timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
@@ -124,11 +124,11 @@ class ResultStore:
         return answers if descendants else answers[0]
 
     def failure(self, message: Message, told: bool = False) -> TaskFailedError | None:
-        """Why no result of the message will come; None if one may come, as far as this store's backend knows.
+        """Return why the message will have no result; None if it may have one, as far as this backend knows.
 
         Args:
-            message: Whose result is missing.
-            told: The store has published that the message ended, or was revoked.
+            message: The message.
+            told: True if the store has published that the message ended or was revoked.
         """
         failure = failure_of(self.backend, message)
         if failure is None and was_removed(self.backend, message):
@@ -136,7 +136,7 @@ class ResultStore:
         return end_without_result(self.backend, message) if failure is None and told else failure
 
     def _receive(self, message: Message, timeout: int, keep: bool, with_metadata: bool) -> Any:
-        """The message's own result: read once, and from then on as the news bring it."""
+        """Read the message's own result once, then wait for notifications."""
         deadline = time.monotonic() + timeout / 1000
         news, record, may_have_failed = self.backend.watch_result(message.queue, message.uuid)
         with news:
@@ -156,14 +156,13 @@ class ResultStore:
         return answer
 
     def _wait_for_all(self, message: Message, timeout: int) -> None:
-        """Wait until all results of the message and its callbacks that can come are there."""
+        """Wait until the message and its callbacks have all the results that they will have."""
         deadline = time.monotonic() + timeout / 1000
         lineage = Lineage(self, message)
         with self.backend.subscribe(*lineage.channels) as news:
             while not lineage.over():
-                # A callback that keeps no result ends unheard.
                 left = _left(f"{message.summary} or of its callbacks ({lineage.awaited})", deadline, timeout)
-                lineage.heard(news.wait(min(left, _LOOK_AGAIN)))
+                lineage.heard(news.wait(min(left, _POLL_INTERVAL_MS)))
 
     def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
         own = self.backend.results.get([message.uuid])[0]
@@ -172,12 +171,12 @@ class ResultStore:
         found = self.backend.results.descendants(message.uuid)
         known = {record.uuid for record in found}
         callbacks = [uuid for uuid in message.descendant_uuids or () if uuid not in known]
-        # Those of a message in the middle of a chain have another progenitor.
+        # The callbacks of a message in the middle of a chain have another progenitor.
         found += [record for record in self.backend.results.get(callbacks) if record is not None]
         if own is None:
             if self.backend.messages.exists(message.queue, message.uuid):
-                return []  # it is still to come: it would be missing from the list
-            # It may have come, and descendants after it, since it was asked for above.
+                return []  # the message has not ended: its result would be missing from the list
+            # It may have been written, and descendants' after it, since it was read above.
             own = self.backend.results.get([message.uuid])[0]
         records = found if own is None else [own, *found]
         return sorted(records, key=lambda record: record.timestamp)

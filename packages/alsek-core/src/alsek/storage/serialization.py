@@ -1,4 +1,4 @@
-"""Turning values into bytes and back."""
+"""Serializers: values to bytes and back."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _DECODER = json.JSONDecoder()
 class Serializer(ABC):
     """Base of all serializers. Two processes that share messages must use the same one.
 
-    A serializer must not execute anything it finds in the data: what comes from a store is input.
+    A serializer must not execute anything that it finds in the data: bytes from a store are untrusted input.
     """
 
     @abstractmethod
     def forward(self, obj: Any) -> bytes | str:
-        """`obj` as bytes (or text, which is stored as UTF-8).
+        """Return `obj` as bytes, or as text, which is stored as UTF-8.
 
         Raises:
-            TypeError, ValueError, OverflowError, RecursionError: It can't be serialized.
+            TypeError, ValueError, OverflowError, RecursionError: `obj` can't be serialized.
         """
 
     @abstractmethod
     def reverse(self, obj: bytes) -> Any:
-        """The value that :meth:`forward` turned into these bytes. It is always given bytes.
+        """Return the value of which :meth:`forward` made these bytes. `obj` is always bytes.
 
         Raises:
-            ValueError: They are not such bytes.
+            ValueError: The bytes can't be read.
         """
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Serializer(ABC):
 
 
 class JsonSerializer(Serializer):
-    """JSON as the standard library has it: tuples come back as lists, the keys of dicts as text."""
+    """JSON, with the standard library's rules: tuples come back as lists, keys of dicts as text."""
 
     def forward(self, obj: Any) -> bytes:
         return _ENCODER.encode(obj).encode("utf-8", "surrogatepass")
@@ -50,16 +50,16 @@ class JsonSerializer(Serializer):
 
 
 def dump(serializer: Serializer, obj: Any) -> bytes:
-    """`obj` as bytes, whichever of the two kinds the serializer returns.
+    """Return `obj` as bytes, also if the serializer returns text.
 
     Raises:
-        SerializationError: The serializer can't take it. Its cause is what the serializer raised.
+        SerializationError: The serializer can't take `obj`. Its cause is what the serializer raised.
     """
     try:
         wire = serializer.forward(obj)
         return wire.encode() if isinstance(wire, str) else wire
     except (TaskTimeoutError, MessageRevokedError):
-        raise  # set in this thread from outside: it says nothing of the value
+        raise  # raised in this thread from outside; the value may be fine
     except Exception as error:
         raise SerializationError(
             f"{shown(obj)} ({type(obj).__name__}) can't be serialized by {serializer!r}: {error}"

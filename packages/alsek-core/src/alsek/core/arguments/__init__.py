@@ -1,1 +1,1 @@
-"""The arguments of a task's function: its signature, and what can be called with it."""
+"""The arguments of a task's function: its signature, and checks of calls."""

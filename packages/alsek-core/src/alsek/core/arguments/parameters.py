@@ -1,4 +1,4 @@
-"""Which arguments a task's function can be called with, and where the message goes among them."""
+"""Checking the arguments of a task's function, and filling in the parameter ``message``."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from alsek.core.arguments.signature import Wanted, signature_of, wanted
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
 
-#: So many different shapes of calls are remembered.
+#: The most shapes of calls that are remembered.
 _MOST_SHAPES = 256
 
 
 class Parameters:
-    """What the function of a task takes.
+    """The parameters of a task's function.
 
-    Arguments go where a direct call would put them. The parameter ``message`` is then filled in, if the function wants
-    the message and no argument has taken its place.
+    Arguments are bound as in a direct call. The parameter ``message`` is then filled in, if the function wants the
+    message and no argument was given for it.
 
     Args:
         function: The function. If it is a wrapper (``functools.wraps``), the arguments are checked against the
-            wrapper's own parameters, since it may add or take away some, and the wrapped function says whether it
-            wants the message.
+            wrapper's own parameters, since a wrapper may add or remove some. Whether the message is wanted is decided
+            by the wrapped function.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         described = signature_of(function)
         self._message = None if described is None else _message_of(function, described.parameters.values())
         own = signature_of(function, follow_wrapped=False)
-        #: Why the function can't be called with these arguments; None if it can, or if nobody can tell.
+        #: Returns why the function can't be called with these arguments; None if it can, or if that is unknown.
         self.fault: Callable[[Sequence[Any], Mapping[str, Any]], str | None] = _unknown
         if own is not None:
             parameters = list(own.parameters.values())
@@ -40,11 +40,11 @@ class Parameters:
 
     @property
     def wants_message(self) -> bool:
-        """Whether the function has a parameter ``message`` that is not annotated as something else."""
+        """True if the function has a parameter ``message`` that is not annotated as something else."""
         return self._message is not None
 
     def complete(self, message: Message) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of `message`, with the message itself where the function wants it."""
+        """Return the arguments of `message`, with the message itself added if the function wants it."""
         args, kwargs, place = message.args, message.kwargs, self._message
         if place is None or (place.index is not None and len(args) > place.index):
             return args, kwargs
@@ -52,18 +52,18 @@ class Parameters:
             return args, kwargs if "message" in kwargs else {**kwargs, "message": message}
         before = place.defaults[len(args) :]
         if Parameter.empty in before:
-            return args, kwargs  # the function will say that they are missing
+            return args, kwargs  # the function raises: arguments are missing
         return (*args, *before, message), kwargs
 
 
 class _Place:
-    """Where a function takes the message.
+    """The parameter ``message`` of a function.
 
     Attributes:
-        index: The number of its positional parameter; None if it is keyword-only.
-        by_position: It is positional-only.
-        defaults: Of the positional parameters before it.
-        only: Its type hint allows nothing else.
+        index: Its place among the positional parameters; None if it is keyword-only.
+        by_position: True if it is positional-only.
+        defaults: The defaults of the positional parameters before it.
+        only: True if its type hint allows only a message.
     """
 
     __slots__ = ("by_position", "defaults", "index", "only")
@@ -88,7 +88,7 @@ def _message_of(function: Callable[..., Any], parameters: Iterable[Parameter]) -
 
 
 def _unknown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Of a function that does not tell its parameters."""
+    """The check of a function whose parameters are unknown: anything is allowed."""
 
 
 def _positional(parameters: Iterable[Parameter]) -> list[Parameter]:
@@ -100,10 +100,10 @@ def _kinds(parameters: Iterable[Parameter]) -> list[object]:
 
 
 class _Check:
-    """Tells calls that the parameters allow from others, as Python does when it calls a function.
+    """Checks calls against the parameters, as Python does when it calls a function.
 
-    How many positional arguments there are and what the others are named decides, whatever their values. So each
-    such *shape* is looked at once.
+    Only the number of positional arguments and the names of the others count: the *shape* of a call. Each shape is
+    checked once.
     """
 
     def __init__(self, parameters: list[Parameter], message: _Place | None) -> None:
@@ -172,7 +172,7 @@ class _Check:
         return text
 
     def _described(self) -> str:
-        """The parameters as they are written in Python, without type hints, defaults and what Alsek fills in."""
+        """Return the parameters as written in Python, without type hints and defaults."""
         texts: list[str] = []
         before: Any = None
         for each in self._parameters:
@@ -196,6 +196,6 @@ _VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The known name that is nearest to `name`, in parentheses; empty if none is near."""
+    """Return a sentence in parentheses with the known name that is most similar to `name`; empty if none is."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

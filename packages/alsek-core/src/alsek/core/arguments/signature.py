@@ -1,4 +1,4 @@
-"""How a function says that it wants the message that it runs for."""
+"""Reading a function's signature: whether its parameter ``message`` is for the message that it runs for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 
 from alsek.core.message import Message
 
-#: A hint that can't be resolved, and still says Message, whatever it was imported through.
+#: Texts of a hint that can't be resolved but names Message, from whatever module.
 _MESSAGE_HINT = re.compile(r"(\w+\.)*(Message(\|None)?|None\|(\w+\.)*Message|Optional\[(\w+\.)*Message\])")
 _MESSAGE_ONLY = re.compile(r"(\w+\.)*Message")
 
 
 class Wanted(enum.Enum):
-    """What a parameter ``message`` is for.
+    """Whether a function wants the message in its parameter ``message``.
 
     Attributes:
-        NOT: Its type hint resolves to something else.
-        UNLESS_GIVEN: It has no hint, or one that allows more than a message: the caller may give a value.
-        ALWAYS: Its hint is Message.
+        NOT: No: the type hint is something else.
+        UNLESS_GIVEN: Yes, if the caller gives no value: there is no hint, or one that allows more than a message.
+        ALWAYS: Yes: the hint is Message.
     """
 
     NOT = enum.auto()
@@ -32,7 +32,7 @@ class Wanted(enum.Enum):
 
 
 def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> inspect.Signature | None:
-    """The signature of `function`, or None if it has none that can be read, as some builtins."""
+    """Return the signature of `function`; None if it can't be read, as for some builtins."""
     try:
         return inspect.signature(function, follow_wrapped=follow_wrapped)
     except (TypeError, ValueError):
@@ -40,17 +40,17 @@ def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> i
 
 
 def wanted(function: Callable[..., Any], parameter: inspect.Parameter) -> Wanted:
-    """What the parameter ``message`` of `function` is for, by its type hint. The hint is resolved."""
+    """Return whether `function` wants the message in this parameter, by its type hint, which is resolved."""
     hint = parameter.annotation
     if hint is parameter.empty:
         return Wanted.UNLESS_GIVEN
     try:
-        # This one hint alone: another parameter's may be imported for type checkers only.
+        # Only this hint: those of other parameters may be imported for type checkers only.
         alone = types.SimpleNamespace(__annotations__={"message": hint})
         hint = typing.get_type_hints(alone, getattr(inspect.unwrap(function), "__globals__", {}))["message"]
     except (NameError, TypeError, AttributeError, SyntaxError):
         if isinstance(hint, str):
-            # Itself imported for type checkers only, say: then the words of the text are all there is.
+            # It is imported for type checkers only, for example: decide by the text.
             return _by_its_text(hint.replace('"', "").replace("'", "").replace(" ", ""))
     return _by_its_type(hint)
 

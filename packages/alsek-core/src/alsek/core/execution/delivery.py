@@ -1,10 +1,10 @@
 """One delivery of a message to a worker: what the store handed out, and the object that the user's code is given.
 
-That code (the task, its hooks, trackers and result stores) may change the object as it likes. What the store is told
-comes from here, and two things alone from the object: its `callback_message_data` and its `result_ttl`, so that a task
-may choose what follows it and how long its result is kept. All else that is changed holds until the attempt has been
-concluded, and reaches neither the store nor the next attempt. The fields that tell which message it is
-(:data:`RESTORED`) are put back before the next hook sees them.
+The user's code (the task, its hooks, trackers and result stores) may change the message object. The outcome is made
+from the delivery, and takes only two fields from the object: `callback_message_data` and `result_ttl`, so that a task
+may choose its callback and how long its result is kept. All other changes last until the attempt has been concluded,
+and reach neither the store nor the next attempt. The fields that identify the message (:data:`RESTORED`) are restored
+before each hook is called.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alsek.core.message import Claim, Message
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
 
-#: What is put back before code of the user's is called again.
+#: The fields that are restored before the user's code is called again.
 RESTORED: Final = (
     "uuid",
     "queue",
@@ -31,25 +31,25 @@ RESTORED: Final = (
 
 
 class Delivery:
-    """A message in a worker's hands.
+    """A message that a worker has claimed.
 
     Args:
         claimed: What the store handed out.
-        session: The standing of the worker that holds it.
-        serializer: Of the store.
+        session: The session of the worker that holds the claim.
+        serializer: The store's serializer.
 
     Raises:
-        CorruptMessageError: It is no message.
+        CorruptMessageError: The bytes can't be read as a message.
 
     Attributes:
-        message: What the user's code is given.
-        uuid: Names the message.
-        queue: Where it came from.
-        task_name: The task that is to run.
-        retries: How often it has been retried.
+        message: The object that the user's code is given.
+        uuid: The uuid of the message.
+        queue: Its queue.
+        task_name: The task to run.
+        retries: How often the message has been retried.
         timeout: How long (ms) the task may run.
-        status_ttl: How long the store keeps its statuses; 0 if it does not write them itself.
-        progenitor_uuid: The message from which it descends.
+        status_ttl: How long the store keeps its statuses; 0 if the store does not write them itself.
+        progenitor_uuid: The first message of its chain.
     """
 
     __slots__ = (*RESTORED, "claimed", "message")
@@ -74,7 +74,7 @@ class Delivery:
         return f"Message(uuid={self.uuid!r}, queue={self.queue!r}, task={self.task_name!r})"
 
     def restore(self) -> Message:
-        """Put back what tells which message it is; the message."""
+        """Restore the fields that identify the message, and return it."""
         message = self.message
         message.uuid = self.uuid
         message.queue = self.queue
@@ -87,5 +87,5 @@ class Delivery:
         return message
 
     def as_it_came(self, serializer: Serializer) -> Message:
-        """The message as the store handed it out, without the claim: an object that no code of the user's has seen."""
+        """Return the message as the store handed it out, without the claim, in an object new to the user's code."""
         return read_message(self.claimed, serializer)

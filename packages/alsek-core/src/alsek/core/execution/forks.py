@@ -1,9 +1,9 @@
-"""What the user's code forks, and what comes back from it.
+"""Ending processes that the user's code has forked and that return from it.
 
-A task or a hook may call ``os.fork()``, and its child may return from the user's code, or raise. It is no worker: it
-must run no hook, report nothing and take no message. So whoever calls the user's code in a pool looks at
-:data:`forked` afterwards, and ends what is a child by :func:`leave`, as Python ends a program: with status 0, with that
-of ``sys.exit``, or with 1 and a traceback.
+A task or a hook may call ``os.fork()``, and the child may return from the user's code, or raise. It is no worker: it
+must run no hook, report nothing and claim no message. So a pool checks :data:`forked` after each call of the user's
+code, and a child ends by :func:`leave`, as a Python program ends: with status 0, with that of ``sys.exit``, or with 1
+and a traceback.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import os
 import sys
 from typing import NoReturn
 
-#: Whether this process was forked by code of the user's. Set by a pool's fork handler (see ``alsek.core.worker``).
+#: True if the user's code has forked this process. Set by a pool's fork handler (see ``alsek.core.worker``).
 forked = False
 
 
 def check(error: BaseException | None = None) -> None:
-    """End this process if it was forked by code of the user's, which has returned, or raised `error`."""
+    """End this process if the user's code has forked it, after that code has returned or raised `error`."""
     if forked:
         leave(error)
 
 
 def leave(error: BaseException | None = None) -> NoReturn:
-    """End this process as Python ends a program whose code has returned, or raised `error`; without exit handlers."""
+    """End this process as a program that has returned or raised `error`, without running exit handlers."""
     status = 1
     try:
         status = _status_of(error)
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(
-                OSError, ValueError, AttributeError
-            ):  # closed; or None, where there is none
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
                 stream.flush()
     finally:
         os._exit(status)

@@ -1,4 +1,4 @@
-"""Keeping a lease: for as long as whoever claims is alive, and no longer."""
+"""Renewing the lease of a session in a thread, for as long as its process lives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ log = guarded_logger(__name__)
 
 
 class LeaseKeeper:
-    """Renews the lease of a session every third of it, in a thread, until it is stopped; then gives all back.
+    """Renews the lease of a session every third of it, in a thread, until it is stopped; then retires the worker.
 
     Args:
-        session: Registered already; whoever uses it registers it anew when its lease has run out.
+        session: A registered session. Its user registers it again if the lease has run out.
     """
 
     def __init__(self, session: WorkerSession) -> None:
@@ -27,12 +27,12 @@ class LeaseKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread give back what is held and end; does not wait for it. In a forked child there is no thread."""
+        """Let the thread retire the worker and end. Does not wait for it. In a forked child there is no thread."""
         if os.getpid() == self._pid:
             self._stopped.set()
 
     def join(self) -> None:
-        """Wait until all is given back."""
+        """Wait until the worker is retired."""
         if self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -41,7 +41,7 @@ class LeaseKeeper:
             try:
                 self._session.renew()
             except WorkerUnknownError:
-                continue  # it will be registered anew
+                continue  # the session's user will register it again
             except BackendError as error:
                 log.warning("The lease of worker %s could not be renewed: %s", self._session.worker.id, error)
         try:

@@ -1,4 +1,4 @@
-"""Letting messages follow each other."""
+"""Chaining messages: each callback is submitted when the message before it has succeeded."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from alsek.exceptions import ValidationError
 def chain(message: Message, callbacks: tuple[Message, ...], fresh: bool = False) -> None:
     """Let the callbacks follow `message` one after the other.
 
-    The ``callback_message_data`` of the messages given is updated, from the last backwards, so that each has all
-    that comes after it.
+    Updates the ``callback_message_data`` of the messages, from the last one to the first, so that each has all that
+    follow it.
 
     Args:
-        message: The first.
-        callbacks: What follows it, in order.
-        fresh: The uuid of `message` was drawn just now, so no other message has it.
+        message: The first message.
+        callbacks: The messages that follow it, in order.
+        fresh: True if the uuid of `message` is new, so that no other message has it.
 
     Raises:
-        ValidationError: One is there twice.
+        ValidationError: The same message is given twice.
     """
     messages = (message, *callbacks)
     # The callbacks of one callback were compared with each other when they were given to it.
     if len(callbacks) > 1 or not fresh:
         uuids = [uuid for each in messages for uuid in (each.uuid, *(each.descendant_uuids or ()))]
         if len(set(uuids)) < len(uuids):
-            # A store skips a callback whose uuid it knows already: it would never run.
+            # A store skips a callback whose uuid it knows already, so the second would never run.
             raise ValidationError(
                 f"callbacks of {message.summary}: a message can be there only once; generate() another one"
             )
@@ -34,10 +34,10 @@ def chain(message: Message, callbacks: tuple[Message, ...], fresh: bool = False)
 
 
 def callbacks_of(callback: Message | tuple[Message, ...] | None) -> tuple[Message, ...]:
-    """The messages that were given as callbacks.
+    """Return the messages that were given as callbacks.
 
     Raises:
-        ValidationError: One is no message.
+        ValidationError: One of them is no message.
     """
     if callback is None:
         return ()

@@ -1,7 +1,7 @@
--- Which lanes have something ready, by the names of their queues: what a worker may take next is the first row
--- of a few, however many queues there are. The triggers keep it, whichever version of Alsek writes.
+-- The lanes that have something ready, by the names of their queues: a worker finds the next queue to take from in the
+-- first rows of a few lanes, however many queues there are. Triggers fill the table, so that 0.1.0 fills it as well.
 --
--- Added after 0.1.0: a file that it made gets these when a newer version first opens it.
+-- Added after 0.1.0: a file that 0.1.0 made gets this table when a newer version first opens it.
 
 CREATE TABLE lanes (
     ns    INTEGER NOT NULL,
@@ -26,7 +26,7 @@ BEGIN
         SELECT ns, OLD.lane % 8, name FROM queues WHERE id = OLD.lane / 8);
 END;
 
--- What is ready already, if the file is not new: hops from lane to lane.
+-- If the file is not new, fill the table: this hops from lane to lane.
 INSERT INTO lanes (ns, code, name, queue)
 WITH RECURSIVE hop (lane) AS (
     SELECT min(lane) FROM ready

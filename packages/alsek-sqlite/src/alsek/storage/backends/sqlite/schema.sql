@@ -1,27 +1,28 @@
--- Alsek's tables, version 2, together with lanes.sql. Made in one transaction by whichever process comes first.
+-- Alsek's tables, version 2, together with lanes.sql. The first process that opens a file creates them, in one
+-- transaction.
 --
--- A message is one row of `messages`, which hardly ever changes, and one small row in exactly one of
--- `ready`, `delayed` and `claims`, which says where it stands. So a claim never rewrites a payload, the
--- claim query reads the first entries of a b-tree, and its cost does not grow with what waits.
+-- A message is one row of `messages`, which rarely changes, and one small row in exactly one of `ready`, `delayed`
+-- and `claims`, which is its state. So a claim never rewrites a payload, the claim query reads the first entries of a
+-- b-tree, and its cost does not grow with the number of messages.
 --
--- Numbers stand for what would be long: `ns` is a namespace's id, `queue` a queue's (which implies the
--- namespace), `worker` a worker's. All times are Unix milliseconds; a `ttl` is milliseconds.
+-- Long names are replaced by ids: `ns` is the id of a namespace, `queue` that of a queue (which implies the
+-- namespace), `worker` that of a worker. All times are Unix milliseconds; a `ttl` is in milliseconds.
 
 CREATE TABLE namespaces (
     id      INTEGER PRIMARY KEY,
     name    TEXT    NOT NULL UNIQUE,
     token   INTEGER NOT NULL DEFAULT 0,  -- the last claim token given out
-    fence   INTEGER NOT NULL DEFAULT 0,  -- the last fence number given out, of whatever lock
+    fence   INTEGER NOT NULL DEFAULT 0,  -- the last fence number given out, for any lock
     contact INTEGER NOT NULL DEFAULT 0   -- when a worker last reached the store
 );
 
--- The row of a queue that has neither messages nor dead letters is deleted in passing, but for the one with the highest
--- id: so an id never stands for another name later, and who remembers the name of an id remembers it rightly.
+-- The row of a queue without messages and dead letters is deleted by a sweep, unless it has the highest id. So an id
+-- never stands for another name later, and processes may keep the names of ids.
 CREATE TABLE queues (
     id       INTEGER PRIMARY KEY,
     ns       INTEGER NOT NULL,
     name     TEXT    NOT NULL,
-    messages INTEGER NOT NULL DEFAULT 0,  -- how many it holds; kept by the triggers below
+    messages INTEGER NOT NULL DEFAULT 0,  -- how many it holds; the triggers below count
     arrivals INTEGER NOT NULL DEFAULT 0,  -- the last arrival number given out
     UNIQUE (ns, name)
 );
@@ -35,21 +36,21 @@ CREATE TABLE messages (
     priority   INTEGER NOT NULL,
     wish       INTEGER NOT NULL,              -- 0 any, 1 thread, 2 process
     arrival    INTEGER NOT NULL,              -- its place among equal priorities of its queue
-    due        INTEGER,                       -- while it is delayed: until when
-    ttl        INTEGER NOT NULL,              -- how long it may be ready; 0: for ever
-    expiry     INTEGER,                       -- once it is ready: when that time is over
-    status_ttl INTEGER NOT NULL,              -- 0: not tracked, -1: for ever
+    due        INTEGER,                       -- while it is delayed: when it becomes ready
+    ttl        INTEGER NOT NULL,              -- how long it may be ready; 0: without end
+    expiry     INTEGER,                       -- once it is ready: when it expires
+    status_ttl INTEGER NOT NULL,              -- 0: not tracked, -1: kept without end
     losses     INTEGER NOT NULL DEFAULT 0,
     suspect    INTEGER NOT NULL DEFAULT 0,
     revoked    INTEGER NOT NULL DEFAULT 0,
     version    INTEGER NOT NULL,              -- the lowest version of a record that can handle it
     tail       TEXT    NOT NULL DEFAULT '',   -- the fields of the header that no store reads
-    payload    BLOB    NOT NULL               -- last: what is before it can be read without it
+    payload    BLOB    NOT NULL               -- last, so that the columns before it are read without it
 );
 CREATE UNIQUE INDEX messages_by_uuid ON messages (ns, uuid);
 CREATE INDEX messages_suspect ON messages (ns) WHERE suspect = 1;
 
--- lane = queue * 8 + wish * 2 + suspect: what one kind of worker may take of one queue is a few lanes.
+-- lane = queue * 8 + wish * 2 + suspect: one kind of worker takes from a few lanes of a queue.
 CREATE TABLE ready (
     lane     INTEGER NOT NULL,
     priority INTEGER NOT NULL,
@@ -72,7 +73,7 @@ CREATE TABLE claims (
     message    INTEGER NOT NULL,
     queue      INTEGER NOT NULL,
     uuid       TEXT    NOT NULL,
-    expired    INTEGER NOT NULL,            -- its ttl was over when it was claimed
+    expired    INTEGER NOT NULL,            -- 1: it had expired when it was claimed
     status_ttl INTEGER NOT NULL,
     PRIMARY KEY (worker, token)
 ) WITHOUT ROWID;
@@ -84,21 +85,21 @@ CREATE TABLE workers (
     lease     INTEGER NOT NULL,
     lease_end INTEGER NOT NULL,
     seq       INTEGER,                      -- its last step that wrote
-    answer    TEXT,                         -- what that step answered, but for the claims
+    answer    TEXT,                         -- the answer to that step, without its claims
     UNIQUE (ns, name)
 );
 CREATE INDEX workers_by_lease_end ON workers (ns, lease_end);
 
--- The uuids of messages that are gone, for DEDUP_WINDOW; and of a worker that retired (a line feed and its id stand for
--- a uuid) the tokens that were accepted, in the place of the request. `bucket` is the time in half windows, so that
--- the oldest can be deleted without an index by time.
+-- The uuids of messages that have ended, for DEDUP_WINDOW. Also, for each retired worker, the tokens that its
+-- retirement accepted: `uuid` is then a line feed and the worker's id, and `request` the tokens. `bucket` is the time in
+-- half windows, so that the oldest rows can be deleted without an index by time.
 CREATE TABLE finished (
     ns      INTEGER NOT NULL,
     bucket  INTEGER NOT NULL,
     uuid    TEXT    NOT NULL,
     request TEXT    NOT NULL,
     at      INTEGER NOT NULL,
-    done    INTEGER NOT NULL,               -- 0: removed by hand, so its uuid may be submitted anew
+    done    INTEGER NOT NULL,               -- 0: removed by hand, so its uuid is free
     PRIMARY KEY (ns, bucket, uuid)
 ) WITHOUT ROWID;
 
@@ -116,7 +117,7 @@ CREATE TABLE dead (
 );
 CREATE INDEX dead_by_expiry ON dead (expiry) WHERE expiry IS NOT NULL;
 
--- The id grows with each write: descendants are listed in its order.
+-- The id grows with each write; descendants are listed in its order.
 CREATE TABLE results (
     id         INTEGER PRIMARY KEY,
     ns         INTEGER NOT NULL,
@@ -131,8 +132,8 @@ CREATE TABLE results (
 CREATE INDEX results_by_progenitor ON results (ns, progenitor) WHERE progenitor IS NOT NULL;
 CREATE INDEX results_by_expiry ON results (expiry) WHERE expiry IS NOT NULL;
 
--- A status is written several times in the life of a message. `expiry` counts; `sweep` only says when
--- to look whether it has come, and stays as it was first written, so its index costs nothing later.
+-- A status is written several times in the life of a message. It ends at `expiry`. `sweep` only says when to check
+-- that; it stays as it was first written, so that its index is not changed by later writes.
 CREATE TABLE statuses (
     ns      INTEGER NOT NULL,
     uuid    TEXT    NOT NULL,
@@ -164,7 +165,7 @@ CREATE TABLE vals (
 ) WITHOUT ROWID;
 CREATE INDEX vals_by_expiry ON vals (expiry) WHERE expiry IS NOT NULL;
 
--- Published values that are too large for a datagram, for as long as a subscriber may need to fetch them.
+-- Published values that are too large for a datagram, for as long as subscribers may need to fetch them.
 CREATE TABLE spool (
     id     INTEGER PRIMARY KEY AUTOINCREMENT,
     expiry INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-"""Taking new messages in."""
+"""Stores new messages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
 from alsek.storage.backends.sqlite.messages.transitions import STATE, wake_for_due
 from alsek.storage.backends.states import MessageState
 
-#: SQLite's integers end here.
+#: The largest integer of SQLite.
 _LARGEST: Final = 2**63 - 1
 
-#: Puts a message in, with its place in the queue, unless its uuid is taken or one of that name has just finished.
+#: Stores a message behind those of its queue, unless its uuid is taken: by a stored message or one that has just ended.
 #: The triggers of schema.sql make it ready or delayed, and count it.
 _INSERT: Final = """
     INSERT INTO messages
@@ -35,7 +35,7 @@ _INSERT: Final = """
 
 _MAKE_QUEUE: Final = "INSERT INTO queues (ns, name) VALUES (?, ?) ON CONFLICT (ns, name) DO NOTHING"
 
-#: The request of the message that is stored, or of the one that was gone last; and the state of the former.
+#: The request of the stored message, or of the one of this uuid that ended last; and the state of the stored one.
 _PRESENT: Final = f"""
     SELECT coalesce(
         (SELECT request FROM messages WHERE ns = :ns AND uuid = :uuid),
@@ -55,19 +55,19 @@ def add(tx: Transaction, submissions: Sequence[Submission], request: str) -> lis
 
 
 def _answer(tx: Transaction, uuid: str, request: str) -> Added:
-    """The answer to a submission whose uuid is not new."""
+    """Return the answer to a submission whose uuid is not new."""
     known, state = _present(tx, uuid)
     return ACCEPTED if request and known == request else Added(False, uuid, state or "finished")
 
 
 def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool = False) -> bool:
-    """Take one message in, if its uuid is new; whether it was.
+    """Store one message if its uuid is new; return True if it was.
 
     Args:
-        tx: Within this transaction.
+        tx: The transaction.
         submission: The message.
-        request: Empty for one that the store makes itself.
-        anew: Also if one of this uuid has just finished: it is that one.
+        request: The request that submits it; empty for a callback, which the store submits itself.
+        anew: The uuid counts as new also if a message of it has just ended: this is that message again.
     """
     uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     if priority > _LARGEST:
@@ -98,14 +98,14 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
         bucket - 1,
         bucket - 2,
         uuid,
-        # Nothing finished after the end of time.
+        # Since when an ended message is looked for; none ends at the largest time.
         _LARGEST if anew else now - DEDUP_WINDOW,
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
         if tx.execute(_MAKE_QUEUE, (tx.ns, queue)).rowcount != 1:
             return False
-        # The queue is new, or its row was swept away.
+        # The queue is new, or its row was deleted by a sweep.
         cursor = tx.execute(_INSERT, row)
         if cursor.rowcount != 1:
             return False
@@ -122,13 +122,13 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
 
 
 def same_request(tx: Transaction, uuid: str, request: str) -> bool:
-    """True if the message of this uuid, stored or just finished, was submitted by this request."""
+    """Return True if the message of this uuid, stored or just ended, was submitted by this request."""
     known, _ = _present(tx, uuid)
     return bool(request) and known == request
 
 
 def _present(tx: Transaction, uuid: str) -> tuple[str | None, MessageState | None]:
-    """The request of the message of this uuid, stored or just finished; and its state if it is stored."""
+    """Return the request of the message of this uuid, stored or just ended; and its state if it is stored."""
     values = {
         "ns": tx.ns,
         "uuid": uuid,

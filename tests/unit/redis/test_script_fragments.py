@@ -45,7 +45,7 @@ LIMITS: Final = {
     "remove": (24, 1_867),
     "renew": (19, 2_809),
     "replay": (24, 2_923),
-    "reschedule": (25, 2_030),
+    "reschedule": (26, 2_030),
     "result_put": (8, 831),
     "retire": (20, 2_104),
     "revoke": (14, 1_213),

@@ -1,20 +1,19 @@
-"""Every name that this backend writes, one line each. ``docs/keys.md`` says what is kept under them.
+"""The names of the keys and channels of a namespace that Python needs. ``docs/keys.md`` lists all keys.
 
-The scripts derive the names of single queues, messages and workers themselves, from the prefix; those
-that Python needs are here. A namespace may have ``:`` in it, which is escaped, so that the names of
-``a`` and of ``a:b`` never meet.
+The scripts build the names for single queues, messages and workers themselves, from the prefix. A ``:`` in a namespace
+is escaped, so that no name of the namespace ``a`` is one of ``a:b``.
 """
 
 from __future__ import annotations
 
 
 class Keys:
-    """The names of one namespace.
+    """The names of the keys and channels of one namespace.
 
     Args:
         namespace: As the user gave it.
         hash_tag: Put the namespace in braces, so that a cluster keeps all of it on one node.
-        database: Its number. Channels belong to the whole server, so those of databases other than 0 name theirs.
+        database: Its number. Channels belong to the whole server, so those of databases other than 0 have its number.
     """
 
     def __init__(self, namespace: str, hash_tag: bool = False, database: int = 0) -> None:
@@ -24,7 +23,7 @@ class Keys:
         self.channels = f"@{database}:" if database else ""
 
     def messages(self) -> str:
-        """HASH uuid -> record: all messages of the namespace, so that a uuid can't be there twice."""
+        """HASH uuid -> record: all messages of the namespace, so a uuid can't be there twice."""
         return f"{self.prefix}messages"
 
     def queues(self) -> str:
@@ -64,7 +63,7 @@ class Keys:
         return f"{self.prefix}results:{uuid}"
 
     def status(self, uuid: str) -> str:
-        """STRING: what :meth:`~alsek.storage.backends.records.StatusRecord.pack` made."""
+        """STRING as :meth:`~alsek.storage.backends.records.StatusRecord.pack` makes it."""
         return f"{self.prefix}statuses:{uuid}"
 
     def letter(self, queue: str, uuid: str) -> str:
@@ -78,9 +77,9 @@ class Keys:
     def channel(self, name: str) -> str:
         """A channel of this namespace, in this database."""
         if not self.channels and name.startswith("@"):
-            return f"{self.prefix}@0:{name}"  # else it could be one of another database
+            return f"{self.prefix}@0:{name}"  # without this it could be a channel of another database
         return f"{self.prefix}{self.channels}{name}"
 
     def short_channel(self, channel: str) -> str:
-        """The name that :meth:`channel` was given."""
+        """The reverse of :meth:`channel`."""
         return channel.removeprefix(self.prefix).removeprefix(self.channels or "@0:")

@@ -1,4 +1,4 @@
-"""A backend on a Redis server, 6.2 or newer."""
+"""The backend on a Redis server, version 6.2 or newer."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from alsek.storage.serialization import Serializer
 class RedisBackend(Backend):
     """Messages, results, statuses and locks on a Redis server.
 
-    Nothing is sent before the first operation: neither a url nor a :class:`LazyClient` is touched until then.
+    No connection is opened before the first operation, and no :class:`LazyClient` is called.
 
     Args:
         connection: A url (``redis://``, ``rediss://``, ``unix://``), a ready client (whether it decodes
             responses or not), or a :class:`LazyClient`; None for ``redis://localhost:6379``.
         namespace: Prefix of every name; on a cluster it is the hash tag as well.
         serializer: Turns values into bytes and back.
-        timeout: How long (ms) a call may take, repetitions after a lost connection included.
+        timeout: How long (ms) a call may take, including retries after a lost connection.
 
     Raises:
-        ValidationError: The connection is none of these, or the timeout no number of milliseconds.
+        ValidationError: The connection is none of these, or the timeout is not a number of milliseconds.
     """
 
-    #: The text of a Lua function ``now()``: Unix milliseconds on the store's clock. It may use ``P``, the
-    #: namespace's prefix (``"alsek:"``). Tests put another clock here.
+    #: The text of the Lua function ``now()``: Unix milliseconds on the store's clock. It may use ``P``, the prefix of
+    #: the namespace (``"alsek:"``). Tests set another clock.
     _clock_lua: ClassVar[str] = SERVER_CLOCK
 
     def __init__(
@@ -67,7 +67,7 @@ class RedisBackend(Backend):
 
     @property
     def _ports(self) -> _Ports:
-        """The ports. Made late, because only the client tells whether keys need a hash tag."""
+        """The ports. They are made when first needed, because the client decides whether keys need a hash tag."""
         if self._opened is None:
             self._opened = _Ports(self._link, self.namespace, self._clock_lua)
         return self._opened
@@ -80,15 +80,15 @@ class RedisBackend(Backend):
         return self._again(self._link.source, timeout)()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the address and the options: it makes connections of its own. The address may have a password.
+        """Pickle the address, which may have a password, and the options. A copy opens its own connections.
 
         Raises:
-            SerializationError: It was given a client that can't be made again elsewhere.
+            SerializationError: It was given a client that another process can't make.
         """
         return (self._again(portable(self._link.source), self._link.timeout), ())
 
     def _again(self, connection: Any, timeout: int) -> Callable[[], RedisBackend]:
-        """Makes another one of the same store."""
+        """A function that makes another backend of the same store."""
         return partial(
             type(self), connection, namespace=self.namespace, serializer=self.serializer, timeout=timeout
         )
@@ -120,7 +120,7 @@ class RedisBackend(Backend):
         return self._ports.values
 
     def ping(self) -> None:
-        # PING goes to every node of a cluster, and tells nothing of the one that holds this namespace.
+        # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
         self._link.call("EXISTS", self._ports.keys.messages())
 
     def clear_namespace(self) -> int:

@@ -1,4 +1,4 @@
-"""From what a user gives as connection to a client, and from a client to how it is named."""
+"""Makes a client from what a user gives as connection, and describes where a client connects to."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Client: TypeAlias = Any
 DEFAULT_URL: Final = "redis://localhost:6379"
 _HEALTH_CHECK_S = 15
 
-#: By the module and the class that something is made of: why it is no client, and what to give instead.
+#: Module and class of objects that can't be used as a client, and what to give instead.
 _NO_CLIENTS: Final = (
     ("redis.asyncio", "", "Alsek's calls are synchronous: give a redis.Redis or redis.RedisCluster client, or a url"),
-    ("redis.client", "Pipeline", "a pipeline keeps commands back: give the client that it was made by"),
-    ("redis.cluster", "ClusterPipeline", "a pipeline keeps commands back: give the client that it was made by"),
+    ("redis.client", "Pipeline", "a pipeline only collects commands: give the client that it was made by"),
+    ("redis.cluster", "ClusterPipeline", "a pipeline only collects commands: give the client that it was made by"),
     ("redis.sentinel", "Sentinel", "give the client of its service: sentinel.master_for('name of the service')"),
     ("redis.connection", "ConnectionPool", "give redis.Redis(connection_pool=...)"),
 )  # fmt: skip
 
 
 def check(connection: object) -> None:
-    """Refuse what can't be a connection.
+    """Raise an error if this can't be used as a connection.
 
     Raises:
-        ValidationError: With what is expected. Of a url nothing secret is shown.
+        ValidationError: It says what is expected, and shows no password.
     """
     if connection is None or isinstance(connection, LazyClient):
         return
@@ -72,7 +72,7 @@ def _kind(connection: object) -> str:
 
 
 def _check_options(url: str) -> None:
-    """Refuse a url with options that the client has not, or can't read."""
+    """Raise an error if a url has options that redis-py does not know, or can't read."""
     try:
         pool = _from_url(url, 1_000).connection_pool
         pool.connection_class(**connection_options(pool))
@@ -85,10 +85,10 @@ def _check_options(url: str) -> None:
 
 
 def open_client(connection: str | LazyClient[Any] | Client | None, timeout_ms: int) -> Client:
-    """The client; nothing is sent yet. One made from a url has timeouts, keepalive and health checks.
+    """The client; nothing is sent yet. A client made from a url has timeouts, keepalive and health checks.
 
     Raises:
-        ValidationError: A :class:`LazyClient` made something that is no client.
+        ValidationError: A :class:`LazyClient` returned something that is not a client.
     """
     if isinstance(connection, LazyClient):
         connection = connection.get()
@@ -115,7 +115,7 @@ def _from_url(url: str, timeout_ms: int) -> redis.Redis:
 
 
 def connection_options(pool: Any) -> dict[str, Any]:
-    """What a pool's connections are made with, without what belongs to the pool or to the client's own repetitions."""
+    """The options of a pool's connections, without those of the pool itself and of redis-py's own retries."""
     return {
         name: value
         for name, value in pool.connection_kwargs.items()
@@ -124,12 +124,12 @@ def connection_options(pool: Any) -> dict[str, Any]:
 
 
 def is_cluster(client: Client) -> bool:
-    """Whether a key's slot decides where it lives."""
+    """Whether the client is one of a cluster."""
     return isinstance(client, RedisCluster)
 
 
 def node_pool(cluster: Client, key: str) -> Any:
-    """The pool of connections to the node of a cluster that has this key, as far as the client knows.
+    """The connection pool of the cluster node that has this key, as far as the client knows.
 
     Raises:
         redis.RedisClusterException: No node has it at the moment.
@@ -137,8 +137,8 @@ def node_pool(cluster: Client, key: str) -> Any:
     return cluster.get_redis_connection(cluster.get_node_from_key(key)).connection_pool
 
 
-def look_again(cluster: Client) -> None:
-    """Have a cluster's client ask which node has what. If none answers, it goes by what it knew."""
+def refresh_nodes(cluster: Client) -> None:
+    """Let a cluster's client ask again which node has which slots. If no node answers, nothing changes."""
     try:
         cluster.nodes_manager.initialize()
     except CLIENT_ERRORS as error:
@@ -160,7 +160,7 @@ def identity_of(client: Client) -> Hashable:
     options = getattr(pool, "connection_kwargs", None)
     if not isinstance(options, dict):
         return (type(client).__name__, id(client))
-    if options.get("server") is not None:  # an imitation, that lives in this process
+    if options.get("server") is not None:  # a fake within this process
         return (type(client).__name__, id(options["server"]), options.get("db"))
     database = database_of(client)
     if hasattr(pool, "service_name"):
@@ -171,7 +171,7 @@ def identity_of(client: Client) -> Hashable:
 
 
 def describe(client: Client) -> str:
-    """Where a client connects to; never with user name or password."""
+    """Where a client connects to, without user name and password."""
     match identity_of(client):
         case ("cluster", *nodes):
             return f"Redis cluster at {', '.join(str(node) for node in nodes[:3])}"
@@ -185,7 +185,7 @@ def describe(client: Client) -> str:
             return f"Redis by {type(client).__name__}"
 
 
-def speaks_plainly(pool: Any) -> bool:
-    """Whether this pool's connections are redis-py's own over a socket, that can be used directly."""
+def has_sockets(pool: Any) -> bool:
+    """Whether this pool's connections are redis-py's own, over a socket, so that they can be used directly."""
     kind = getattr(pool, "connection_class", None)
     return kind is not None and str(kind.__module__).startswith("redis.")

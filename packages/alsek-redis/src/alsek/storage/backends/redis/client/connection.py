@@ -1,15 +1,15 @@
-"""The way to the server: connections, repetition, outages, forks.
+"""Calls to the server: connections, retries, outages, forks.
 
-redis-py's ``execute_command`` costs 82 µs of CPU, its ``Connection`` used directly 48 µs, with the same
-answer. So every call takes a connection of redis-py's own class, made from the options of the user's
-client but never from its pool: text is not decoded, RESP2 is spoken, and a fork or the user's own use of
-the client can't get in the way. On a cluster the connections go to the node that a namespace is on: all its
-keys share one slot. Clients that this can't serve (a fake) use ``execute_command``.
+redis-py's ``execute_command`` costs 82 µs of CPU, its ``Connection`` used directly 48 µs, with the same answer. So each
+call uses a connection of redis-py's own class, made with the options of the user's client but not taken from its pool:
+replies are not decoded, the protocol is RESP2, and neither a fork nor the user's own use of the client interferes. On a
+cluster the connections go to one node, because all keys of a namespace share one slot. For clients without such
+connections (a fake), ``execute_command`` is used.
 
-A call whose reply was lost is sent again, on a fresh connection: everything that this package sends can be
-repeated, except what says ``repeat=False``. The first repetition is immediate (the server may have
-restarted while the connection idled); those after it wait with growing, jittered pauses, up to `timeout`
-in all. An outage is logged once, and once more when it is over.
+A call whose reply was lost is sent again, on a new connection: all that this package sends can be repeated, except
+calls with ``repeat=False``. The first retry is immediate, because the server may have restarted while the connection
+was idle. Before each further one there is a pause that grows, with jitter, up to `timeout` in all. An outage is logged
+when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from alsek.core.pauses import Pauses
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
     connection_options,
-    look_again,
     node_pool,
+    refresh_nodes,
 )
 from alsek.storage.backends.redis.client.errors import (
     CLIENT_ERRORS,
@@ -40,7 +40,7 @@ from alsek.storage.backends.redis.client.errors import (
     unavailable,
 )
 from alsek.storage.backends.redis.client.interruptions import let_through
-from alsek.storage.backends.redis.client.readiness import comes
+from alsek.storage.backends.redis.client.readiness import has_input
 from alsek.storage.backends.redis.client.resp import Argument, encode
 from alsek.storage.backends.redis.client.server import Server
 
@@ -87,7 +87,7 @@ class Link(Server):
         except IndexError:
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         try:
-            if not repeat and comes(connection, 0):
+            if not repeat and has_input(connection, 0):
                 raise ConnectionResetError("the idle connection was closed")
             connection.send_packed_command((packed,))
         except CLIENT_ERRORS as error:
@@ -109,17 +109,17 @@ class Link(Server):
         return reply
 
     def connect(self, socket_timeout: float | None, connect_timeout: float) -> Any:
-        """A connection of one's own, connected. The caller closes it.
+        """A new connection, connected. The caller closes it.
 
         Raises:
-            redis.RedisError, OSError: As the client has them.
+            redis.RedisError, OSError: As redis-py raises them.
         """
         connection = self._make(socket_timeout, connect_timeout)
         connection.connect()
         return connection
 
     def close(self) -> None:
-        """Close idle connections; the next call connects anew."""
+        """Close the idle connections. The next call opens a new one."""
         if self._pid != os.getpid():
             self._reset()
         while self._idle:
@@ -128,10 +128,10 @@ class Link(Server):
             self._client.close()
 
     def translate(self, error: Exception) -> AlsekError:
-        """The error of ours for one of the client's, met outside of :meth:`call`.
+        """Alsek's error for one of redis-py's that was raised outside of :meth:`call`.
 
         Raises:
-            BaseException: An interruption that the client took for an error
+            BaseException: An interruption that redis-py took for an error
                 (:mod:`alsek.storage.backends.redis.client.interruptions`).
         """
         let_through(error)
@@ -150,7 +150,7 @@ class Link(Server):
         return pool.connection_class(**options)
 
     def _ask_fresh(self, packed: bytes, left: float, repeat: bool) -> Any:
-        """One attempt on a new connection. Its timeouts are what is `left`, so it is kept only if that is plenty."""
+        """One attempt on a new connection. It is kept for other calls only if it has the usual timeouts."""
         usual = self.timeout / 2000
         connection = self._make(min(usual, left), min(usual, left))
         try:
@@ -177,7 +177,7 @@ class Link(Server):
 
     def _ask_client(self, arguments: Sequence[Argument], repeat: bool) -> Any:
         name = arguments[0]
-        if isinstance(name, bytes):  # a cluster looks it up as text
+        if isinstance(name, bytes):  # a cluster's client looks it up as text
             name = name.decode()
         try:
             return self.client.execute_command(name, *arguments[1:], NEVER_DECODE=True)
@@ -187,7 +187,7 @@ class Link(Server):
             raise
 
     def _retry(self, ask: Callable[[float], Any]) -> Any:
-        """Ask until there is an answer, or the time is up."""
+        """Call `ask` until there is an answer, or `timeout` has passed."""
         begun = time.monotonic()
         pauses: Pauses | None = None
         while True:
@@ -209,14 +209,14 @@ class Link(Server):
             return reply
 
     def _raise_permanent(self, error: Exception) -> None:
-        """Raise what does not pass by itself."""
+        """Raise an error that a retry would not help against; return after all others."""
         let_through(error)
         if isinstance(error, NoScriptError):
             raise error
         if not is_transient(error):
             raise server_error(self.where, error) from error
         if self.cluster:
-            look_again(self.client)
+            refresh_nodes(self.client)
 
     def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
         if not is_connection_lost(error):

@@ -1,8 +1,8 @@
-"""What can go wrong with a Redis server, and what Alsek makes of it.
+"""Which errors of redis-py are retried, and which error of Alsek's is raised for the others.
 
-Retried, since the server may be back in a moment: no connection, no answer in time, a server that loads
-its data, a replica that is about to be the primary, a cluster that is electing, a busy script. All else
-is told at once. No text here has a password in it: redis-py's own errors name host and port only.
+Transient errors are retried: no connection, no answer in time, a server that loads its data, a replica that is about to
+become the primary, a cluster that elects one, a busy script. All others are raised at once. No text here has a password
+in it: redis-py's errors name only host and port.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from alsek.storage.backends.redis.client.interruptions import interruption_behin
 
 REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError)
 
-#: All that redis-py raises of its own accord.
+#: All that redis-py raises.
 CLIENT_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
 
 _BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
-#: The server is not, or no longer, the one to ask.
+#: The server is not the primary.
 _NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError, redis_errors.AskError)
-#: How Redis 6.2 tells of it from within a script.
+#: The same from within a script, on Redis 6.2.
 _READONLY_IN_SCRIPT = ": -READONLY "
 _TRANSIENT = (
     *_BROKEN,
@@ -34,7 +34,7 @@ _TRANSIENT = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed in a moment."""
+    """Whether the same call may succeed a moment later."""
     if isinstance(error, REFUSED) or interruption_behind(error) is not None:
         return False
     return isinstance(error, _TRANSIENT) or (
@@ -44,14 +44,14 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the connection is of no more use: broken, or to a server that is no longer the primary."""
+    """Whether the connection can't be used any more: it is broken, or its server is no longer the primary."""
     return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY)) or _READONLY_IN_SCRIPT in str(error)
 
 
 def unavailable(
     where: str, waited_ms: int, error: BaseException, sent: bool = False
 ) -> BackendUnavailableError:
-    """The error for a server that did not come back in time."""
+    """The error for a server that could not be reached in time."""
     doubt = " It is not known whether this call was carried out." if sent else ""
     return BackendUnavailableError(
         f"{where} can't be reached (tried for {waited_ms} ms; last: {_text(error)}).{doubt} "
@@ -60,7 +60,7 @@ def unavailable(
 
 
 def server_error(where: str, error: BaseException) -> BackendError:
-    """The error for a server that answered, but with a fault."""
+    """The error for a server that answered with an error."""
     if isinstance(error, REFUSED):
         return BackendError(
             f"{where} refused the credentials ({_text(error)}): check user name and password in the connection."

@@ -1,12 +1,12 @@
-"""Exceptions set in this thread from outside, that strike while redis-py is at work.
+"""Interruptions: exceptions that are set in this thread from outside while redis-py runs.
 
-A task's timeout is one: :class:`~alsek.exceptions.TaskTimeoutError`. It is a ``TimeoutError``, so an ``OSError``, and
-redis-py takes it for a fault of the network: it raises an error of its own instead, which keeps the first one as its
-context. So whoever catches an error of redis-py's looks there, and lets the interruption through as itself: the call is
-not repeated, and the server is not said to be away.
+The timeout of a task is one, :class:`~alsek.exceptions.TaskTimeoutError`. It is a ``TimeoutError``, so an ``OSError``,
+and redis-py takes it for an error of the network: it raises its own error, with the interruption as its context. So
+code that catches an error of redis-py's looks for an interruption there, and raises that instead: the call is not
+repeated, and no outage is reported.
 
-What must not be mistaken for one is an older exception that the caller is handling just now, which stands in the same
-chain: an interruption was caught by redis-py, so that is where its traceback begins.
+An older exception that the caller is handling is in the same chain, but is not an interruption. The difference: an
+interruption was caught by redis-py, so its traceback begins there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def let_through(error: BaseException) -> None:
 
 
 def interruption_behind(error: BaseException) -> BaseException | None:
-    """The interruption that this error is, or was made of."""
+    """The interruption that this error is, or was caused by; None if there is none."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

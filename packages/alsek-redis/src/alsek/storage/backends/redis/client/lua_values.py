@@ -14,7 +14,7 @@ from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSIO
 from alsek.storage.backends.kinds import WISH_LETTERS, WISHES_OF
 from alsek.storage.backends.records import REPLAYED, TaskStatus
 
-#: A larger result is not published with its note: whoever waits for it reads it.
+#: A result of more bytes is not published itself: an empty value is, and processes that wait read the result.
 MAX_PUBLISHED_RESULT: Final = 4096
 
 #: The hash of the uuids that ended in one half of the window is kept until nothing in it counts any more.

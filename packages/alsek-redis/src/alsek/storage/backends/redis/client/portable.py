@@ -1,4 +1,4 @@
-"""A connection as another process can make it."""
+"""Connections in a form that can be pickled, so that another process can make them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _REMEDY: Final = (
     "give RedisBackend a url, or LazyClient(function) with a function at the top level of a module"
 )
 
-#: What a pool of redis-py adds to the options of its connections for itself. The next pool adds its own.
+#: Options that a pool of redis-py adds to its connections itself; the next pool adds its own.
 _OF_THE_POOL: Final = frozenset({"himport_registry", "maint_notifications_pool_handler", "event_dispatcher"})
 
 
 def portable(connection: Any) -> Any:
-    """What gives the same connection in another process: a url, None, or a :class:`LazyClient`.
+    """A url, None, or a :class:`LazyClient` that gives the same connection in another process.
 
-    A client is taken apart into the options of its connections, and made anew from them when it is needed.
+    Of a client the options of its connections are kept; a new client is made from them when it is needed.
 
     Raises:
-        SerializationError: It can't be, with what to give instead.
+        SerializationError: The connection can't be pickled. The error says what to give instead.
     """
     if connection is None or isinstance(connection, str):
         return connection
@@ -48,7 +48,7 @@ def _client(kind: Any, connection_class: Any, options: dict[str, Any]) -> Any:
 
 
 def _refuse_local(what: str, value: Any) -> None:
-    """Another process can't import a lambda, nor a function that is defined inside another."""
+    """Raise an error for a lambda or a nested function, which another process can't import."""
     if isinstance(value, FunctionType) and "<" in value.__qualname__:
         raise SerializationError(
             f"{what} is the local function {value.__qualname__}, which can't be pickled: {_REMEDY}"

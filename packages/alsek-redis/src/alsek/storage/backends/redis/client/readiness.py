@@ -1,7 +1,7 @@
-"""Whether there is something to read on a connection of redis-py's.
+"""Waits until there is something to read on one of redis-py's connections.
 
-Its own ``can_read`` answers False when an exception that is a ``TimeoutError`` is set in the thread while it waits: a
-task's timeout would vanish without a trace.
+redis-py's own ``can_read`` returns False if a ``TimeoutError`` is set in the thread while it waits: the timeout of a
+task would be lost.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import select
 from typing import Any
 
 
-def comes(connection: Any, seconds: float) -> bool:
-    """Whether data (or the end of the connection) is there, or comes within so long.
+def has_input(connection: Any, seconds: float) -> bool:
+    """Whether data, or the end of the connection, is there or comes within `seconds`.
 
     Raises:
         ConnectionResetError: The connection is closed on this side.
@@ -28,7 +28,7 @@ def comes(connection: Any, seconds: float) -> bool:
 
 
 def _has_unread(parser: Any) -> bool:
-    """Whether the parser has read more than it has given out: hiredis keeps it in a reader, redis-py in a buffer."""
+    """Whether the parser has read more than it has returned: hiredis keeps that in a reader, redis-py in a buffer."""
     reader = getattr(parser, "_reader", None)
     if reader is not None:
         return bool(reader.has_data())

@@ -11,10 +11,10 @@ from alsek.storage.backends.redis.client.address import (
     check,
     database_of,
     describe,
+    has_sockets,
     identity_of,
     is_cluster,
     open_client,
-    speaks_plainly,
 )
 
 
@@ -53,7 +53,7 @@ class Server:
             with self._lock:
                 if self._client is None:
                     client = open_client(self._source, self.timeout)
-                    self._direct = is_cluster(client) or speaks_plainly(client.connection_pool)
+                    self._direct = is_cluster(client) or has_sockets(client.connection_pool)
                     self._client = client
         return self._client
 

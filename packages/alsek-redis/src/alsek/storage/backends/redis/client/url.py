@@ -1,7 +1,7 @@
-"""Urls of Redis servers: what is wrong with one is told when the backend is made, and never with its password.
+"""Checks urls of Redis servers when a backend is made. The errors show no password.
 
-redis-py takes a database ``abc`` for 0, an unknown option for one of its own until it first connects, and quotes parts
-of a password that isn't percent-encoded.
+redis-py reads a database ``abc`` as 0, reports an unknown option only when it first connects, and its errors show parts
+of a password that is not percent-encoded.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from alsek.exceptions import ValidationError
 
 SCHEMES: Final = ("redis://", "rediss://", "unix://")
-#: What may be given, for errors.
+#: The forms of a url, for errors.
 EXPECTED: Final = "redis://host:port/db, rediss://… (TLS) or unix://path?db=…"
 _SHOWN_OPTIONS: Final = ("db", "protocol")
 
 
 def check_url(url: str) -> None:
-    """Let pass what can be read as the url of a Redis server; options are looked at by :func:`refuse`'s callers.
+    """Raise an error if this is not the url of a Redis server. Its options are checked by the caller.
 
     Raises:
-        ValidationError: With what is wrong, what is expected, and the url without secrets.
+        ValidationError: It says what is wrong and what is expected, and shows the url without secrets.
     """
     if not url.startswith(SCHEMES):
         scheme = url.split("://")[0] if "://" in url else None
         shown = f"the scheme {scheme!r}" if scheme is not None else "a text without a scheme"
-        raise ValidationError(f"connection: {shown} is no url of a Redis server; give {EXPECTED}")
+        raise ValidationError(f"connection: {shown} is not a url of a Redis server; give {EXPECTED}")
     if re.search(r"\s", url):
         raise refuse(url, "it has white space in it")
     try:
@@ -48,7 +48,7 @@ def check_url(url: str) -> None:
 
 
 def refuse(url: str, fault: str) -> ValidationError:
-    """The error for a url."""
+    """The error for a url that can't be used."""
     return ValidationError(
         f"connection {shown(url)!r}: {fault}; give {EXPECTED}. "
         f"Special characters in a user name or password must be percent-encoded."

@@ -1,1 +1,1 @@
-"""The ports of the store, each method one script."""
+"""The ports on Redis. Each method that writes is one script."""

@@ -1,4 +1,4 @@
-"""Between the plain values of a port and what scripts take and answer."""
+"""Converts the records of the ports to arguments of scripts, and the answers of scripts to records."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FOR_STORED: Final = _picker("queue", "priority", "losses", "revoked", "request"
 
 
 def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
-    """As ``shared/submissions.lua`` reads it."""
+    """The arguments of a submission, as ``shared/submissions.lua`` reads them."""
     uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
     return (
         uuid.encode(),
@@ -68,7 +68,7 @@ def added_from(uuid: str, answer: bytes | int) -> Added:
 
 
 def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
-    """As ``shared/outcomes.lua`` reads it."""
+    """The arguments of an outcome, as ``shared/outcomes.lua`` reads them."""
     uuid, token = outcome.uuid.encode(), b"%d" % outcome.token
     # Nearly all; a match takes longer than the rest.
     if type(outcome) is Succeeded and outcome.result is None and outcome.callback is None:
@@ -100,7 +100,7 @@ def _split(record: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _tail(request: bytes) -> str:
-    """The tail that stands behind the request in a record's line."""
+    """The tail, which follows the request in a record's line."""
     return request[request.index(b";") :].decode("utf-8", "replace")
 
 
@@ -126,7 +126,7 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
 
 
 def stored_from(uuid: str, state: MessageState, record: bytes) -> Stored:
-    """A record, for whoever looks on."""
+    """The stored message of a record."""
     line, payload = _split(record)
     queue, priority, losses, revoked, request = _FOR_STORED(line)
     stored = Stored(uuid, queue.decode(), payload, int(priority), state, int(losses), revoked == b"1")
@@ -134,7 +134,7 @@ def stored_from(uuid: str, state: MessageState, record: bytes) -> Stored:
 
 
 def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:
-    """What was set aside: uuid, queue, reason of each."""
+    """Corrupt records and overwritten keys: uuid, queue, reason of each."""
     texts = [text.decode("utf-8", "replace") for text in reply]
     return [Corrupt(*texts[i : i + 3]) for i in range(0, len(texts), 3)]
 

@@ -1,4 +1,4 @@
-"""The lock port on Redis: a STRING each (expiry|fence|owner) that expires by itself."""
+"""The lock port on Redis: each lock is a STRING (expiry|fence|owner) that expires by itself."""
 
 from __future__ import annotations
 

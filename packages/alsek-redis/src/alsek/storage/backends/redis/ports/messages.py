@@ -1,4 +1,4 @@
-"""The message port on Redis: each method is one script. What they keep is in ``docs/keys.md``."""
+"""The message port on Redis: each method is one script. ``docs/keys.md`` describes the keys."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RedisMessages(MessagePort):
 
     Args:
         link: To the server.
-        keys: The names.
+        keys: The names of the keys.
         make_call: Makes the call of a script.
     """
 
@@ -74,7 +74,7 @@ class RedisMessages(MessagePort):
         self._purge = make_call("purge")
 
     def _of_worker(self, script: str, worker: Worker) -> ScriptCall:
-        """The call of a script on behalf of this worker, packed once."""
+        """The call of a script for this worker, packed once."""
         call = self._workers.get((script, worker))
         if call is None:
             if len(self._workers) >= _KNOWN_WORKERS:
@@ -215,7 +215,7 @@ class RedisMessages(MessagePort):
             return int(self._purge(queue.encode(), uuid.encode())[0])
         purged = 0
         while True:
-            # A piece may have expired letters alone.
+            # A batch may consist of expired letters.
             count, looked_at = self._purge(queue.encode(), b"")
             purged += int(count)
             if not looked_at:

@@ -1,4 +1,4 @@
-"""The result port on Redis: a STRING each, that expires by itself."""
+"""The result port on Redis: each result is a STRING that expires by itself."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from alsek.storage.backends.redis.keys import Keys
 
 
 class RedisResults(ResultPort):
-    """Results by uuid, with an index of its descendants for each progenitor.
+    """Results by uuid, with an index of the descendants of each progenitor.
 
     Args:
         link: To the server.
-        keys: The names.
+        keys: The names of the keys.
         make_call: Makes the call of a script.
     """
 

@@ -1,4 +1,4 @@
-"""The status port on Redis: a STRING each, that expires by itself."""
+"""The status port on Redis: each status is a STRING that expires by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RedisStatuses(StatusPort):
 
     Args:
         link: To the server.
-        keys: The names.
+        keys: The names of the keys.
         make_call: Makes the call of a script.
     """
 

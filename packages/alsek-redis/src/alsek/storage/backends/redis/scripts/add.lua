@@ -1,5 +1,4 @@
 -- Store new messages, ready or delayed, and wake one sleeping worker of each kind that may take them.
---
 -- A uuid is new if no message of it is stored in any queue and none finished within the window. A submission that was
 -- accepted under the same request before is accepted again, and nothing is written.
 -- ARGV[2] request; from ARGV[3] on 9 a submission, each with another uuid
@@ -29,6 +28,6 @@ if unplaced[1] then
   rarely().write_ends()
   apply_effects()
   return redis.error_reply('ALSEK WRONGTYPE: ' .. DELAYED .. ' and the ready messages of ' .. unplaced[1][2] ..
-    ' were both overwritten by somebody')
+    ' were both overwritten by another program')
 end
 return answers

@@ -1,10 +1,8 @@
--- Store one new message that is ready at once, as add.lua does, in as few commands as that takes.
---
--- Nearly all submissions are of this kind. Whatever is not plain is left to add.lua, before anything is written: a uuid
--- that may not be new, and a ready set or index that somebody has overwritten.
+-- Store one new message that is ready at once, as add.lua does, in fewer commands. Nearly all submissions are of this kind.
+-- All else is left to add.lua before anything is written: a uuid that may not be new, an overwritten ready set or index.
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
 -- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl, ARGV[11] tail
--- Returns: 1, or nil for what is left to add.lua
+-- Returns: 1, or nil if add.lua must do it
 -- Needs: dedup_window wakeups
 local request, uuid, queue, priority, wish = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
 local ttl, status_ttl, tail = ARGV[9], ARGV[10], ARGV[11]
@@ -17,7 +15,7 @@ local lists = token_lists(wish, queue)
 local there = call('EXISTS', set, unpack(lists))
 local place = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
 commit()
--- The set into the index, and a token for one sleeper of each kind that may take it, where they are missing.
+-- If the ready set is new: it is added to its index, and wakes one worker of each kind that may take the message.
 local new = there <= #lists
 if new and not call('ZADD', P .. 'ready:' .. wish, '0', queue) then return false end
 if not call('ZADD', set, priority, place .. uuid) then return false end

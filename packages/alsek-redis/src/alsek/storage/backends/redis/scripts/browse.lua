@@ -1,4 +1,4 @@
--- One piece of the messages of a queue. A hash is scanned, never the keyspace.
+-- One batch of the messages of a queue. It scans the hash of the messages, not the keyspace.
 -- ARGV[2] queue, ARGV[3] cursor
 -- Returns: {cursor, uuid, state, record, …}
 -- Needs: header lookup

@@ -1,6 +1,6 @@
--- One piece of the dead letters that a queue had when its walk began, oldest first.
--- ARGV[2] queue, ARGV[3] the number of the last one seen, ARGV[4] that of the last one to see ('' in the first piece)
--- Returns: {number of the last one here (nil at the end), number of the last one to see, uuid, bytes, …}
+-- One batch of the dead letters that a queue had when the first batch was read, oldest first.
+-- ARGV[2] queue, ARGV[3] the death number of the last one read, ARGV[4] that of the last one to read ('' in the first batch)
+-- Returns: {death number of the last one in this batch (nil at the end), that of the last one to read, uuid, bytes, …}
 -- Needs: dead_letter_lookup
 local queue, last = ARGV[2], ARGV[4]
 if last == '' then last = call('ZRANGE', P .. 'dead:' .. queue, '-1', '-1', 'WITHSCORES')[2] end

@@ -1,4 +1,4 @@
--- How many dead letters each queue has; what has expired does not count. A list that somebody has overwritten is empty.
+-- How many dead letters each queue has, without expired ones. An overwritten list counts as empty.
 -- ARGV[2] a queue, or '' for all
 -- Returns: flat: queue, number
 local answer = {}

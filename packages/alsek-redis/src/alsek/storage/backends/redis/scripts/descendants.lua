@@ -1,5 +1,5 @@
--- The results last written with this progenitor, oldest write first; names of others, and of results that are gone, are
--- dropped.
+-- The results whose last write named this progenitor, oldest write first. Entries of the index that are out of date are
+-- removed.
 -- ARGV[2] progenitor
 -- Returns: flat: uuid, bytes
 local index, answer = P .. 'descendants:' .. ARGV[2], {}
@@ -12,7 +12,7 @@ for i = 1, #entries, 2 do
     answer[#answer + 1] = uuid
     answer[#answer + 1] = found
   else
-    redis.pcall('ZREM', index, uuid) -- who may only read reads all the same
+    redis.pcall('ZREM', index, uuid) -- a user who may not write can still read
   end
 end
 return answer

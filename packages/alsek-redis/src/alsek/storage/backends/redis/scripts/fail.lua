@@ -1,6 +1,6 @@
--- Move a message to the dead letters, whoever holds it; a claim on it ends.
+-- Move a message to the dead letters, whichever worker holds it; a claim on it ends.
 -- ARGV[2] queue, ARGV[3] uuid, ARGV[4] dlq_ttl, ARGV[5] error
--- Returns: 1, also if it is a dead letter already; 0 if it is in neither place
+-- Returns: 1, also if it is a dead letter already; 0 if there is neither such a message nor such a letter
 -- Needs: dead_letter_check dead_letter_lookup dead_letters detach effects end_message lookup status
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]

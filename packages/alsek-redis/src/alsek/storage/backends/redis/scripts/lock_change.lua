@@ -1,6 +1,6 @@
--- See a lock, or free or extend it on behalf of its owner.
+-- Read a lock, or free or extend it for its owner.
 -- ARGV[2] name, ARGV[3] what to do: see, free or extend, ARGV[4] owner, ARGV[5] ttl
--- Returns: nil if it is free or another's (extend, free), else its record: expiry|fence|owner
+-- Returns: nil if it is free or (free, extend) has another owner, else its record: expiry|fence|owner
 -- Flags: allow-oom
 local key = P .. 'locks:' .. ARGV[2]
 local held = call('GET', key)

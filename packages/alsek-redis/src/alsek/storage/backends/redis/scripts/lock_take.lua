@@ -1,6 +1,6 @@
--- Take a lock if it is free. A holder that takes it again gets it as it was; fences grow and never repeat.
+-- Take a lock if it is free. If its owner takes it again, nothing changes. Fence numbers grow and never repeat.
 -- ARGV[2] name, ARGV[3] owner, ARGV[4] ttl
--- Returns: who holds it now: expiry|fence|owner
+-- Returns: its record: expiry|fence|owner
 local key = P .. 'locks:' .. ARGV[2]
 local held = call('GET', key)
 if held and (tonumber(string.match(held, '^%d+')) or 0) > NOW then return held end

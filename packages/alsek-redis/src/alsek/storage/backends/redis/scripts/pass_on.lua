@@ -1,4 +1,4 @@
--- Wake another sleeper for what this worker might have taken, if anything waits.
+-- Wake another worker in place of this one, for each ready set with a message that this one could take.
 -- Returns: nothing
 -- Needs: ready_sets
 commit()

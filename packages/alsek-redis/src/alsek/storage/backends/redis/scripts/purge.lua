@@ -1,6 +1,6 @@
 -- Delete one dead letter, or up to a thousand of a queue.
 -- ARGV[2] queue, ARGV[3] uuid, or '' for any
--- Returns: how many it was, and how many names it looked at: none is left once that is 0
+-- Returns: how many were deleted, and how many uuids were looked at: 0 if no letter is left
 -- Needs: dead_letter_check dead_letter_expiry dead_letter_lookup dead_letter_removal
 -- Flags: allow-oom
 local queue, count = ARGV[2], 0

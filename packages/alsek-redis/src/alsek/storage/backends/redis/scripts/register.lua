@@ -1,4 +1,4 @@
--- Make a worker known, with a full lease; of a known one, renew the lease.
+-- Register a worker with a full lease. If it is registered, renew its lease.
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease
 -- Returns: nothing

@@ -1,5 +1,5 @@
--- Remove a message in whatever state, whoever holds it. Its uuid is new again at once; its status is UNKNOWN, unless it
--- tells of an end.
+-- Remove a message in any state, whichever worker holds it. Its uuid is new again at once. Its status becomes UNKNOWN,
+-- unless it is FAILED or SUCCEEDED.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
 -- Needs: detach effects end_message lookup result_channel status

@@ -1,7 +1,8 @@
--- Extend the lease of a worker, and give back what it was handed up to a step whose reply never reached it.
+-- Extend the lease of a worker, and give back the messages of steps whose reply did not reach it: those that it holds from
+-- its last step or before, and doesn't know of.
 -- KEYS[6] its claims
--- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens that it
--- knows of
+-- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens of the claims
+-- that it knows of
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
 -- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed status
 -- Rarely: end_message give_back

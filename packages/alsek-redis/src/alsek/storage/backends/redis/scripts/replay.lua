@@ -1,6 +1,6 @@
--- Take a dead letter back among the messages, in place of its letter. That its uuid finished is no hindrance.
+-- Store the message of a dead letter again, and delete the letter. It does not matter that its uuid has finished.
 -- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[10]; ARGV[11] when the letter was written
--- Returns: 1, also if that letter was taken back before; 0 if there is none, or such a message is stored
+-- Returns: 1, also if this letter was replayed before; 0 if there is none, or such a message is stored
 -- Needs: dead_letter_check dead_letter_lookup dead_letter_removal effects first_due submissions
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and

@@ -1,4 +1,4 @@
--- Make a message delayed or ready for another attempt, whoever holds it; a claim on it ends.
+-- Make a message delayed or ready for another attempt, whichever worker holds it; a claim on it ends.
 -- ARGV[2] queue, ARGV[3] uuid, ARGV[4] delay, ARGV[5] changes of its header's tail, ARGV[6] another payload, if any
 -- Returns: 1, or 0 if it isn't there
 -- Needs: detach effects first_due lookup retry

@@ -1,6 +1,5 @@
--- Accept the last outcomes of a worker, give back uncharged all else that it holds, and forget it.
---
--- The tokens that were accepted are kept for the window, so that a repetition after a lost reply hears the same.
+-- Accept the last outcomes of a worker, give back all else that it holds without a loss, and delete the worker.
+-- The tokens that were accepted are kept for the window, so that a repetition after a lost reply gets the same answer.
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown

@@ -1,4 +1,5 @@
--- Mark a message as revoked where it is, and call its holder; if it has none, tell those who wait for the result.
+-- Mark a message as revoked; it stays in its state. The worker that holds it is woken. If none does, an empty value is
+-- published for the result, so that processes that wait for it look again.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
 -- Needs: claim_header header lookup result_channel wakeups

@@ -1,6 +1,6 @@
--- Store and publish a status, if it is the first one or none of the two conditions is set.
--- ARGV[2] uuid, ARGV[3] status, ARGV[4] details, ARGV[5] ttl, ARGV[6] '1' for only if there is none,
--- ARGV[7] what the stored one must begin with (status|timestamp|), or ''
+-- Store and publish a status if the conditions hold that are set.
+-- ARGV[2] uuid, ARGV[3] status, ARGV[4] details, ARGV[5] ttl, ARGV[6] '1': only if no status is stored,
+-- ARGV[7] the stored status must begin with this (status|timestamp|); '' for no condition
 -- Returns: whether it was stored
 -- Needs: status ttl
 local key = P .. 'statuses:' .. ARGV[2]

@@ -1,8 +1,7 @@
--- Report outcomes and claim what is next, in one step; the same sequence number again changes nothing.
---
--- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is
--- written here and now. The worker's line (field '' of its claims) has its last step's number, the uuid of the
--- suspect that it must hold alone, and what was refused, skipped and set aside: the answer to a repetition.
+-- Report outcomes and claim messages, in one step. The same sequence number again changes nothing.
+-- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is written.
+-- The worker's line (field '' of its claims) has the number of its last step, the uuid of a suspect that it must hold
+-- alone, and what was refused, skipped and found corrupt, for the answer to a repetition.
 -- KEYS[6] its claims
 -- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
 -- queues; then its sequence number, the limit, and the outcomes as in shared/outcomes.lua
@@ -17,7 +16,7 @@ local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
 if not call('ZSCORE', WORKERS, worker) then return false end
 
 local line, apply = prepare_outcomes(claims, AFTER_QUEUES + 2, ARGV[5])
-local last, alone, said = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
+local last, suspect_held, saved = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
 if tonumber(seq) < tonumber(last) then
@@ -27,7 +26,7 @@ read_first_due()
 heartbeat(tonumber(ARGV[4]))
 commit()
 if repeated then
-  local kept = said ~= '' and cjson.decode(said) or {}
+  local kept = saved ~= '' and cjson.decode(saved) or {}
   refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
   claimed = rarely().claims_of_step(claims, seq)
 else
@@ -35,32 +34,32 @@ else
 end
 
 local next_due = promote_if_due(ARGV[5], repeated)
-local barred, found = false, false
+local blocked, new_suspect = false, false
 if not repeated then
   take_over(worker, ARGV[5])
   write_ends()
   apply_effects()
   local entries = {}
-  if alone ~= '' and call('HEXISTS', claims, alone) == 0 then alone = '' end
-  barred = limit > 0 and alone ~= ''
-  if limit > 0 and not barred then
-    claimed, found = claim(choose(limit, POLICY ~= 'freely' and call('HLEN', claims) <= 1), seq, entries)
-    if found and POLICY ~= 'freely' then alone = found end
+  if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
+  blocked = limit > 0 and suspect_held ~= ''
+  if limit > 0 and not blocked then
+    claimed, new_suspect = claim(choose(limit, POLICY ~= 'freely' and call('HLEN', claims) <= 1), seq, entries)
+    if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end
   end
   if next(broken) or next(faults) then rarely().report_faults() end
-  said = ''
+  saved = ''
   if refused[1] or skipped[1] or corrupt[1] then
-    said = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt })
+    saved = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt })
   end
   entries[#entries + 1] = ''
-  entries[#entries + 1] = seq .. ' ' .. alone .. '\n' .. said
+  entries[#entries + 1] = seq .. ' ' .. suspect_held .. '\n' .. saved
   bulk('HSET', claims, entries)
   write_ends()
   apply_effects()
 end
 
--- A worker that may take nothing now would be woken by the very token that it leaves, again and again.
-local waiting = not faults[COUNTERS] and any_waiting(CLASSES, not barred)
-if found and POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end
+-- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
+local waiting = not faults[COUNTERS] and any_waiting(CLASSES, not blocked)
+if new_suspect and POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end
 local suspects = POLICY ~= 'freely' and any_waiting({ 'suspects:' })
 return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken_over }

@@ -19,7 +19,7 @@ from alsek.core.clock import real_time as time
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.client.interruptions import let_through
-from alsek.storage.backends.redis.client.readiness import comes
+from alsek.storage.backends.redis.client.readiness import has_input
 from alsek.storage.backends.redis.client.resp import encode
 
 #: So many connections are kept at most.
@@ -97,7 +97,7 @@ class Listener:
         if self._dropped:  # by another thread; redis-py would connect again
             raise ConnectionResetError("the connection was closed")
         self._settled = False
-        reply = self._read() if comes(self._connection, seconds) else None
+        reply = self._read() if has_input(self._connection, seconds) else None
         self._settled = True
         return reply
 

@@ -1,5 +1,5 @@
--- Whether this user may do all that the script can come to; asked when a process first runs it, before anything is
--- written. COMMANDS is what it uses. Alsek wants the whole namespace, so each is asked for a name of every kind.
+-- Checks that this user may use all commands of the script, before anything is written. It runs when a process first runs
+-- the script. COMMANDS are its commands. Alsek needs the whole namespace, so each is checked with a key of every kind.
 local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters', 'ready:a', 'ready:a:q', 'suspects:a',
   'suspects:a:q', 'finished:1', 'claims:w', 'calls:w', 'retired:w', 'wake:thread:q', 'wakes:thread', 'results:u',
   'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l' }
@@ -13,8 +13,8 @@ if redis.acl_check_cmd then
     end
   end
 else
-  -- Before Redis 7 the only way to ask is to try: commands that read, that find nothing to do, or that make no sense
-  -- to the server once it has let them pass. What needs memory goes first: at maxmemory the rest is not asked.
+  -- Before Redis 7 a command must be tried: in a form that only reads, that finds nothing to do, or whose arguments the
+  -- server refuses after it has checked the rights. Those that need memory come first: at maxmemory the others are skipped.
   local FIRST_READ, HARMLESS = 14, {
     { 'HSET', 'f', 'v', 'f' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
     { 'SADD', 'v' },

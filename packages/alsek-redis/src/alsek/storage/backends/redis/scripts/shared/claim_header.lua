@@ -1,8 +1,8 @@
--- The text of a claim, read: token|seq|flags, then the header of its message.
+-- Reads claims: token|seq|flags, then the header of the message.
 -- Needs: header
 local CLAIM = '^(%d+)|(%d+)|(%d)|()'
 
--- Of a claim: token, seq, flags (numbers) and header; nil if these bytes are none.
+-- Token, seq, flags (numbers) and header of a claim; nil if it can't be read.
 local function parse_claim(claim)
   local token, seq, flags, from = string.match(claim, CLAIM)
   if not token then return nil end

@@ -12,10 +12,10 @@ end
 -- Claim what choose() has picked, and note the claims in `entries`.
 -- Answers a flat list: uuid, token, flags, record of each; and the uuid of a suspect among them, or false.
 local function claim(picked, seq, entries)
-  local uuids, answer, at, alone = picked.uuids, {}, 0, false
-  if not uuids[1] then return answer, alone end
+  local uuids, answer, at, suspect_uuid = picked.uuids, {}, 0, false
+  if not uuids[1] then return answer, suspect_uuid end
   local token = call('HINCRBY', COUNTERS, 'token', int(#uuids))
-  if not token then return answer, alone end
+  if not token then return answer, suspect_uuid end
   token = token - #uuids
   for _, set in ipairs(picked.sets) do leave_ready(set) end
   for n, record in ipairs(fetch(MESSAGES, uuids)) do
@@ -24,15 +24,15 @@ local function claim(picked, seq, entries)
     if body then
       local flags = picked.suspect[n] and 1 or 0
       if expiry ~= '0' and tonumber(expiry) < NOW then flags = flags + 2 end
-      local mine = int(token + n)
-      enter_claimed(entries, uuid, mine .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1))
+      local claim_token = int(token + n)
+      enter_claimed(entries, uuid, claim_token .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1))
       write_status(uuid, RUNNING, status_ttl)
-      alone = alone or picked.suspect[n] and uuid
-      answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, mine, flags, record
+      suspect_uuid = suspect_uuid or picked.suspect[n] and uuid
+      answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, claim_token, flags, record
       at = at + 4
     elseif record then
       rarely().reject_unreadable(uuid, picked.queue[n], record, ARGV[5])
     end
   end
-  return answer, alone
+  return answer, suspect_uuid
 end

@@ -1,5 +1,5 @@
--- Reads dead letters. letters:<uuid>\n<queue> is died_at|length of the error|error, then the payload, and expires by
--- itself; died_at^tail|… of a message whose header has a tail. dead:<queue> has the order of a queue's letters, fading:<queue> their expiries.
+-- Reads dead letters. letters:<uuid>\n<queue> is died_at|length of the error|error, then the payload; if the header has a
+-- tail, died_at^tail|… It expires by itself. dead:<queue> has the order of a queue's letters, fading:<queue> their expiries.
 
 -- Whether there is such a letter that has not expired. One that is in no list, because a list was overwritten, counts too.
 local function letter_exists(uuid, queue)

@@ -380,3 +380,12 @@ def test_the_result_of_an_accepted_outcome_is_stored_whatever_was_there(
     assert backend.results.put("a", b"by hand", token=claimed.token + 1)
     assert not worker.step(succeeded(claimed, b"accepted")).refused
     assert result_of(backend, "a") == b"accepted"
+
+
+def test_an_outcome_that_is_given_twice_counts_once(backend: Backend, actor: Actors) -> None:
+    """The second is refused, and the queue is not counted down again."""
+    worker = actor()
+    add(backend, "a", "b")
+    one = worker.claim_one()
+    assert worker.step(succeeded(one), succeeded(one), limit=0).refused == ["a"]
+    assert backend.messages.count("q") == 1

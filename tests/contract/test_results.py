@@ -202,3 +202,15 @@ def test_what_was_watched_is_taken_once(backend: Backend) -> None:
     backend.results.put("a", b"1")
     backend.take_watched(news, "a")
     assert backend.results.get(["a"]) == [None]
+
+
+@pytest.mark.parametrize("ttls", [(SHORT, 1_000 * SHORT), (1_000 * SHORT, SHORT)])
+def test_a_progenitor_knows_its_longest_lived_result(
+    backend: Backend, store: Store, ttls: tuple[int, int]
+) -> None:
+    """Of two descendants one ends; the other is still found, whichever was written first."""
+    for uuid, ttl in zip("ab", ttls, strict=True):
+        backend.results.put(uuid, b"", progenitor="root", ttl=ttl)
+    short, long = ("a", "b") if ttls[0] == SHORT else ("b", "a")
+    store.outlive(SHORT, lambda: backend.results.get([short]) == [None])
+    assert uuids(backend.results.descendants("root")) == [long]

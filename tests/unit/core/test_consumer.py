@@ -14,6 +14,7 @@ from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
 from alsek.core.execution.conclusions import Conclusion, dead_letter
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
@@ -309,3 +310,34 @@ def test_no_file_descriptor_is_left(broker: Broker) -> None:
         del consumer, stream
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
+def test_a_message_is_yielded_without_an_armed_waiter(
+    broker: Broker, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handling it may take long, and a wake-up that goes to this consumer meanwhile would reach no worker."""
+    made: list[Any] = []
+
+    class Silent:
+        interval = 1
+
+        def __init__(self) -> None:
+            self.ears, self.mouth = os.pipe()
+            self.closed = False
+            made.append(self)
+
+        def arm(self) -> None:
+            broker.submit(Message("t"))  # it comes between the step and the sleep
+
+        def fileno(self) -> int:
+            return self.ears
+
+        def close(self) -> None:
+            self.closed = True
+            os.close(self.ears)
+            os.close(self.mouth)
+
+    monkeypatch.setattr(WorkerSession, "waiter", lambda session: Silent())
+    message = next(consumer.stream())
+    assert message.token is not None
+    assert [waiter.closed for waiter in made] == [True]

@@ -709,3 +709,14 @@ def test_an_unreadable_message_is_buried() -> None:
     assert outcome[:3] == ("u", "q", 4)
     assert outcome.dlq_ttl == 0
     assert json.loads(outcome.error)["text"] == "broken"
+
+
+def test_a_revoked_message_is_not_retried(broker: Broker) -> None:
+    """Whatever retries are left, and whatever `do_retry` would say: it is not asked."""
+
+    class Asked(Task[..., Any]):
+        def do_retry(self, message: Message, exception: BaseException) -> bool:
+            raise AssertionError("it was asked")
+
+    made = task(broker, base_task=Asked, max_retries=None)(failing(MessageRevokedError("while it ran")))
+    assert dead(run(made)[1])["name"] == "MessageRevokedError"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsek.core.broker import Broker
+from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
-from alsek.storage.backends.records import Claimed, Released, Succeeded
+from alsek.storage.backends.records import Claimed, Released, Succeeded, Worker
 from tests.unit.core.fakes import Clock, LossyBackend, a_session
 
 
@@ -233,3 +235,41 @@ def test_nothing_is_lost_and_nothing_counts_twice(
     assert sorted(handed) == sorted(f"m{number}" for number in range(total))
     assert sorted(finished) == sorted(handed)
     assert backend.messages.count("alsek_queue") == 0
+
+
+class RecordingSession(WorkerSession):
+    """Notes what else stands in it whenever its worker changes."""
+
+    def __init__(self, backend: LossyBackend) -> None:
+        self.at_change: list[tuple[int, set[int]]] = []
+        super().__init__(backend, Worker("", "thread", None, 15_000, 60_000))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "worker" and "held" in vars(self):
+            self.at_change.append((self.seq, set(self.held)))
+        super().__setattr__(name, value)
+
+
+def test_a_new_id_is_never_seen_with_the_old_ones_steps(lossy: LossyBackend) -> None:
+    """A renewal reads the worker first: when that changes, the number of its steps and its tokens are new already."""
+    session = RecordingSession(lossy)
+    session.register()
+    session.step((), 2)
+    session.register()
+    assert session.at_change == [(0, set()), (0, set())]
+
+
+def test_claims_are_held_before_their_step_counts(lossy: LossyBackend) -> None:
+    """A renewal reads the number of the last step first, so it knows of all claims of the steps up to that one."""
+    session = a_session(lossy)
+    counted: list[int] = []
+
+    class Tokens(set[int]):
+        def update(self, *others: Any) -> None:
+            counted.append(session.seq)
+            super().update(*others)
+
+    session.held = Tokens()
+    session.step((), 2)
+    assert len(session.held) == 2
+    assert (counted, session.seq) == ([0], 1)

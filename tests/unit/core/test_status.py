@@ -10,7 +10,9 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
 from alsek.exceptions import MessageRevokedError, ValidationError
+from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import StatusRecord
 from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend
 
 
@@ -214,3 +216,20 @@ def test_trackers_of_two_brokers_agree(backend: MemoryBackend) -> None:
     message = Message("t", status_ttl=-1)
     Broker(backend).submit(message)
     assert StatusTracker(backend).get(message) is TaskStatus.SUBMITTED
+
+
+def test_listen_leaves_out_what_is_older(backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note that arrives after a newer record was read tells nothing new."""
+    tracker, message = StatusTracker(backend), Message("t")
+    notes = [(TaskStatus.RUNNING, 10), (TaskStatus.RETRYING, 9), (TaskStatus.SUCCEEDED, 11)]
+    records = [StatusRecord(message.uuid, status, None, at) for status, at in notes]
+
+    class Notes(Subscription):
+        def wait(self, timeout: int | None = None) -> Note | None:
+            return Note("", records.pop(0).pack())
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(backend, "watch_status", lambda uuid: (Notes(), None))
+    heard = list(tracker.listen(message, timeout=5_000))
+    assert [update.status for update in heard] == [TaskStatus.RUNNING, TaskStatus.SUCCEEDED]

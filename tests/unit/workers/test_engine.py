@@ -17,9 +17,9 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Lost, Released, Worker
+from alsek.storage.backends.records import Lost, Released, Step, Worker
 from tests.unit.core.fakes import Clock, LossyBackend
-from tests.unit.workers.engine_harness import Running
+from tests.unit.workers.engine_harness import Running, TalkativeSession
 from tests.unit.workers.fakes import PATIENCE, eventually
 
 
@@ -437,3 +437,20 @@ def test_claims_of_an_answer_survive_the_loss_of_the_next(backend: LossyBackend,
         session.step([done], 0)
     step = session.step((), 0)
     assert len(step.claimed) == 1
+
+
+def test_what_is_claimed_while_it_begins_to_drain_is_given_back(backend: LossyBackend, runs: Runs) -> None:
+    """The step was sent before the signal, and its answer comes after it: nothing of it runs."""
+
+    class Signalled(TalkativeSession):
+        def step(self, outcomes: Any, limit: int) -> Step:
+            answer = super().step(outcomes, limit)
+            running.engine.drain()
+            return answer
+
+    submit(runs.hold, 2)
+    running = Running(backend, runs.hold, session=Signalled)
+    running.start().ended()
+    assert runs.of == Counter()
+    assert running.left == 2
+    assert [message.losses for message in backend.messages.browse("alsek_queue")] == [0, 0]

@@ -202,3 +202,26 @@ def test_a_renewed_lease_keeps_its_messages(broker: Broker, clock: Clock) -> Non
         clock.advance(LEASE // 3)
         taken += [again.uuid for again in other.step((), 1).claimed]
     assert taken == [claimed.uuid]
+
+
+def test_the_number_of_the_last_step_is_read_before_the_claims(scene: Scene) -> None:
+    """The store gives back claims that a renewal does not know, of steps up to that number."""
+    read: list[str] = []
+    state = scene.group("1")
+
+    class Recording:
+        worker_id = state.worker_id
+
+        @property
+        def seq(self) -> int:
+            read.append("seq")
+            return int(state.seq)
+
+        def claims(self) -> Any:
+            read.append("claims")
+            return state.claims()
+
+    scene.groups.handles[-1].state = Recording()
+    scene.run()
+    scene.groups.handles[-1].state = state
+    assert read == ["seq", "claims"]

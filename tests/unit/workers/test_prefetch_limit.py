@@ -42,3 +42,11 @@ def test_one_long_task_ends_prefetching_until_tasks_are_short_again() -> None:
         for _ in range(500):
             limit.record(1, 0.05)
         assert limit.limit == MOST_PREFETCHED
+
+
+def test_a_task_slower_than_the_mean_has_four_times_the_weight() -> None:
+    """One of twelve milliseconds among tasks of none makes a mean of three: one is prefetched, and not five."""
+    limit = PrefetchLimit()
+    limit.record(1_000, 0.0)
+    limit.record(1, 12.0)
+    assert limit.limit == 1

@@ -235,3 +235,28 @@ def test_a_tracker_of_its_own_is_told_what_the_charge_came_to(
     scene.task.status_tracker = Own(scene.backend)
     scene.recover(scene.death(running=1))
     assert told == [status]
+
+
+def test_after_a_lost_reply_every_status_is_reported(
+    backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store refuses what it has accepted before: the reports are sent all the same, else one might never be."""
+    scene, clock = Scene(backend), FakeClock()
+    reported: list[Any] = []
+    recovery = Recovery(options_for(scene.broker, scene.task), scene.death(running=1), with_hooks=True)
+    monkeypatch.setattr(recovery, "_report", reported.extend)
+    monkeypatch.setattr(scene.broker.backend.messages, "retire", _lost_reply_then_refused())
+    recovery.recover(clock, clock.sleep)
+    assert [outcome.uuid for outcome in reported] == [scene.messages[0].uuid]
+
+
+def _lost_reply_then_refused() -> Any:
+    calls: list[Any] = []
+
+    def retire(worker: Worker, outcomes: Any = ()) -> list[str]:
+        calls.append(outcomes)
+        if len(calls) == 1:
+            raise BackendUnavailableError("the reply was lost")
+        return [outcome.uuid for outcome in outcomes]
+
+    return retire

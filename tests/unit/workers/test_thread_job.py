@@ -19,6 +19,7 @@ from alsek.core.execution import forks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
+from alsek.core.worker.thread_executor import interruption
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
@@ -369,3 +370,43 @@ def test_claimed_is_what_a_job_is_made_of(shift: Shift) -> None:
     assert isinstance(job.claimed, Claimed)
     assert job.deadline == 0
     assert job.outcome is None
+
+
+def test_a_timeout_after_the_tasks_end_is_none(shift: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the end of the task and the moment when its deadline is taken off, nothing is raised."""
+
+    @task(shift.broker)
+    def fine() -> int:
+        return 1
+
+    job = shift.job(fine.generate(submit=False))
+    disarm = ThreadJob._disarm
+
+    def late(self: ThreadJob) -> None:
+        self.interrupt(monotonic_ms())
+        self.revoke()
+        disarm(self)
+
+    monkeypatch.setattr(ThreadJob, "_disarm", late)
+    assert isinstance(run(job, shift, fine), Succeeded)
+    assert not job.timed_out
+    assert not job.revoked
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_an_exception_that_was_not_raised_yet_is_taken_back(
+    shift: Shift, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    """The thread's next job must not meet it; without one there is nothing to take back."""
+    taken_back: list[bool] = []
+    monkeypatch.setattr(interruption, "raise_in_thread", lambda thread, kind: None)
+    monkeypatch.setattr(interruption, "clear_pending", lambda: taken_back.append(True))
+
+    @task(shift.broker, max_retries=0)
+    def ends_just_then() -> None:
+        if interrupted:
+            job.interrupt(monotonic_ms())
+
+    job = shift.job(ends_just_then.generate(submit=False))
+    assert isinstance(run(job, shift, ends_just_then), Died if interrupted else Succeeded)
+    assert taken_back == [True] * interrupted

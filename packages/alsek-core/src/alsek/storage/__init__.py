@@ -1,4 +1,4 @@
-"""Where messages, results, statuses and locks are kept."""
+"""Stores for messages, results, statuses and locks."""
 
 from pkgutil import extend_path
 

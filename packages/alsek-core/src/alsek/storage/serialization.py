@@ -14,7 +14,7 @@ _DECODER = json.JSONDecoder()
 
 
 class Serializer(ABC):
-    """Base of all serializers. Two processes that share messages must use the same one.
+    """Base class of all serializers. Processes that share messages must use the same serializer.
 
     A serializer must not execute anything that it finds in the data: bytes from a store are untrusted input.
     """

@@ -1,4 +1,4 @@
-"""One package a store; what each must hold is in :mod:`alsek.storage.backends.abstract`."""
+"""The backends, a package each. Their base class is in :mod:`alsek.storage.backends.abstract`."""
 
 from pkgutil import extend_path
 

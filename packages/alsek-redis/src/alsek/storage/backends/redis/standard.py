@@ -165,11 +165,11 @@ class RedisBackend(Backend):
 
 
 class _Ports:
-    """The ports of one namespace on one server, and what they share.
+    """The ports of one namespace on one server.
 
     Args:
-        link: To the server.
-        namespace: As the user gave it.
+        link: The connection to the server.
+        namespace: The namespace, as the user gave it.
         clock: The text of the Lua function ``now()``.
     """
 

@@ -1,4 +1,4 @@
-"""The lock port. One counter serves the fences of all names, so that none ever repeats, also when its row is gone."""
+"""The lock port. One counter makes the fence numbers of all names, so that none is used twice when a row is deleted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SQLiteLocks(LockPort):
         self._database = database
 
     def acquire(self, name: str, owner: str, ttl: int) -> LockRecord:
-        # A held lock is asked for again and again: that must not cost a writer's turn.
+        # Callers poll a held lock: that must not take the write lock of the file.
         record = self.holder(name)
         return record or self._database.write(lambda tx: _acquire(tx, name, owner, ttl))
 

@@ -1,4 +1,4 @@
-"""The result port."""
+"""The result port: a row for each result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import set_result
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
-#: Values in one statement.
+#: How many names one statement takes.
 PIECE: Final = 500
 
 _GET: Final = (
@@ -69,7 +69,7 @@ def _get(tx: Transaction, uuids: Sequence[str]) -> list[ResultRecord | None]:
 
 
 def delete_each(tx: Transaction, statement: str, names: Sequence[str]) -> int:
-    """Delete rows by name, with a statement that returns the expiry; how many could still be seen."""
+    """Delete rows by name, with a statement that returns the expiry; return how many had not expired."""
     deleted = 0
     for name in names:
         for (expiry,) in tx.execute(statement, (tx.ns, name)).fetchall():

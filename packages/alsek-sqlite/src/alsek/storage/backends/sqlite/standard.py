@@ -30,23 +30,24 @@ __all__ = ["SQLiteBackend"]
 
 
 class SQLiteBackend(Backend):
-    """A store in one SQLite file, which any number of processes of one machine share.
+    """A store in one SQLite file, shared by any number of processes of one machine.
 
-    Nothing is opened before the first use. Beside the file lie SQLite's own ``-wal`` and ``-shm``, and a folder
-    ``<file>-wake`` in which sleeping workers are reached; the folder may be deleted when no process uses the store.
+    Nothing is opened before the first use. Beside the file are SQLite's ``-wal`` and ``-shm`` files, and a folder
+    ``<file>-wake`` with the sockets through which sleeping workers are woken. The folder may be deleted when no process
+    uses the store.
 
     Args:
-        path: The file, in a folder that exists; it is created when it is first needed. On a local disk.
+        path: The file, on a local disk, in a folder that exists. It is created at the first use.
         namespace: As for every backend.
         serializer: Turns values into bytes and back; JSON by default.
-        synchronous: ``"NORMAL"``: a power cut may undo the last moments, though never half of a step. ``"FULL"``: what
-            was answered survives that as well, at the price of a disk flush for each step. A process that is killed
-            loses nothing with either.
-        timeout: How long an operation waits for its turn at the file, in milliseconds.
-        clock: The store's time in Unix milliseconds; the wall clock by default. For tests.
+        synchronous: ``"NORMAL"``: a power cut may undo the last steps, but never half of a step. ``"FULL"``: a power
+            cut loses no step that was answered, at the price of a disk flush for each step. With both, a process that
+            is killed loses nothing.
+        timeout: How long (ms) an operation waits for the write lock of the file.
+        clock: Returns the store's time in Unix milliseconds; the wall clock by default. For tests.
 
     Raises:
-        ValidationError: An argument is out of range, or the path names no file.
+        ValidationError: An argument is out of range, or the path is not that of a file.
     """
 
     shared: ClassVar[bool] = True
@@ -87,11 +88,11 @@ class SQLiteBackend(Backend):
         return self._again(timeout)()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the path and the options: it opens the file anew."""
+        """Pickle the path and the options: the copy opens the file itself."""
         return (self._again(self._timeout), ())
 
     def _again(self, timeout: int) -> Callable[[], SQLiteBackend]:
-        """Makes another one of the same store."""
+        """Return a function that makes another backend of the same store."""
         return partial(
             type(self),
             self._path,

@@ -1,4 +1,4 @@
-"""The status port."""
+"""The status port: a row for each status."""
 
 from __future__ import annotations
 

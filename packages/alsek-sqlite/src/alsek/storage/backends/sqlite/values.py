@@ -1,4 +1,4 @@
-"""Values by name."""
+"""The value port: a row for each value."""
 
 from __future__ import annotations
 

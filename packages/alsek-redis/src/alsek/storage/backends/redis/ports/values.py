@@ -1,4 +1,4 @@
-"""Values by name, each a key of its own."""
+"""The value port on Redis: a STRING for each value."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The results, statuses and locks of a :class:`~alsek.storage.backends.memory.MemoryBackend`."""
+"""The results of a :class:`~alsek.storage.backends.memory.MemoryBackend`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from alsek.storage.backends.memory.store import MemoryStore
-from alsek.storage.backends.ports import LockPort, ResultPort, StatusPort
-from alsek.storage.backends.records import FOR_EVER, LockRecord, ResultRecord, StatusRecord, TaskStatus
+from alsek.storage.backends.ports import ResultPort
+from alsek.storage.backends.records import FOR_EVER, ResultRecord
 
 
 class MemoryResults(ResultPort):
@@ -50,87 +50,3 @@ class MemoryResults(ResultPort):
     def delete(self, uuids: Sequence[str]) -> int:
         with self._store.lock:
             return sum(self._store.results.pop(uuid) is not None for uuid in uuids)
-
-
-class MemoryStatuses(StatusPort):
-    """Statuses in a dict."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def put(
-        self,
-        uuid: str,
-        status: TaskStatus,
-        details: bytes | None = None,
-        ttl: int = FOR_EVER,
-        only_new: bool = False,
-    ) -> bool:
-        store = self._store
-        with store.lock:
-            if only_new and store.statuses.get(uuid) is not None:
-                return False
-            record = StatusRecord(uuid, TaskStatus(status), details or None, store.clock())
-            store.statuses.put(uuid, record, ttl)
-            store.publish(f"statuses:{uuid}", record.pack())
-            return True
-
-    def get(self, uuids: Sequence[str]) -> list[StatusRecord | None]:
-        with self._store.lock:
-            return [self._store.statuses.get(uuid) for uuid in uuids]
-
-    def replace(self, uuid: str, expected: StatusRecord, status: TaskStatus, ttl: int = FOR_EVER) -> bool:
-        with self._store.lock:
-            stored = self._store.statuses.get(uuid)
-            if stored is None or (stored.status, stored.timestamp) != (expected.status, expected.timestamp):
-                return False
-            return self.put(uuid, status, ttl=ttl)
-
-    def delete(self, uuids: Sequence[str]) -> int:
-        with self._store.lock:
-            return sum(self._store.statuses.pop(uuid) is not None for uuid in uuids)
-
-    def scan(self) -> Iterator[StatusRecord]:
-        with self._store.lock:
-            records = [record for _, record in self._store.statuses.items()]
-        yield from records
-
-
-class MemoryLocks(LockPort):
-    """Locks in a dict. One counter serves the fences of all names, so none ever repeats."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def acquire(self, name: str, owner: str, ttl: int) -> LockRecord:
-        store = self._store
-        with store.lock:
-            record = store.locks.get(name)
-            if record is None:
-                record = LockRecord(owner, store.clock() + ttl, next(store.numbers))
-                store.locks.put(name, record, ttl)
-            return record
-
-    def release(self, name: str, owner: str) -> bool:
-        store = self._store
-        with store.lock:
-            record = store.locks.get(name)
-            if record is None or record.owner != owner:
-                return False
-            store.locks.pop(name)
-            store.publish(f"locks:{name}")
-            return True
-
-    def extend(self, name: str, owner: str, ttl: int) -> LockRecord | None:
-        store = self._store
-        with store.lock:
-            record = store.locks.get(name)
-            if record is None or record.owner != owner:
-                return None
-            record = record._replace(expires_at=store.clock() + ttl)
-            store.locks.put(name, record, ttl)
-            return record
-
-    def holder(self, name: str) -> LockRecord | None:
-        with self._store.lock:
-            return self._store.locks.get(name)

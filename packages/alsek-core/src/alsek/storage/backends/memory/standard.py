@@ -13,8 +13,10 @@ from alsek.core.clock import now_ms
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend, Subscription
+from alsek.storage.backends.memory.locks import MemoryLocks
 from alsek.storage.backends.memory.messages.port import MemoryMessages
-from alsek.storage.backends.memory.results import MemoryLocks, MemoryResults, MemoryStatuses
+from alsek.storage.backends.memory.results import MemoryResults
+from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.values import MemoryValues
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort

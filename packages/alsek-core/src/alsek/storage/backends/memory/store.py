@@ -1,7 +1,7 @@
-"""What a :class:`~alsek.storage.backends.memory.MemoryBackend` keeps: plain dicts, one lock, one clock.
+"""What the ports of a :class:`~alsek.storage.backends.memory.MemoryBackend` share: plain dicts, a lock, a clock.
 
-Every method of every port takes the lock once and does all its work under it; that makes each of them
-one step of the store. Nothing here leaves the process.
+Each method of a port takes the lock once and does all its work under it; that makes it one step of the store. Nothing
+here leaves the process.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ V = TypeVar("V")
 
 
 class ExpiringDict(Generic[K, V]):
-    """A dict, in the order of writing, whose entries may end.
+    """A dict in the order of writing, whose entries may expire.
 
-    What has ended is dropped before anything is answered, so no one ever sees it.
+    Expired entries are deleted before anything is answered, so they are never seen.
 
     Args:
         clock: The store's time in milliseconds.
@@ -38,7 +38,7 @@ class ExpiringDict(Generic[K, V]):
         self._numbers = count()
 
     def put(self, key: K, value: V, ttl: int | None) -> None:
-        """Write an entry, as the newest, for `ttl` ms (None or ``FOR_EVER``: without end)."""
+        """Write an entry, as the newest one, for `ttl` ms; without end if it is None or ``FOR_EVER``."""
         self._sweep()
         self._entries.pop(key, None)
         end = None if ttl is None or ttl == FOR_EVER else self._clock() + ttl
@@ -49,29 +49,29 @@ class ExpiringDict(Generic[K, V]):
                 self._forget_overwritten()
 
     def amend(self, key: K, value: V) -> None:
-        """Replace the value of an entry that is there; its place and its end stay."""
+        """Replace the value of an existing entry. Its place in the order and its expiry stay."""
         _, end = self._entries[key]
         self._entries[key] = (value, end)
 
     def get(self, key: K) -> V | None:
-        """The entry's value, or None."""
+        """Return the entry's value, or None."""
         self._sweep()
         entry = self._entries.get(key)
         return None if entry is None else entry[0]
 
     def pop(self, key: K) -> V | None:
-        """Take the entry out; its value, or None."""
+        """Delete an entry; return its value, or None."""
         self._sweep()
         entry = self._entries.pop(key, None)
         return None if entry is None else entry[0]
 
     def items(self) -> list[tuple[K, V]]:
-        """All entries there are now, oldest write first."""
+        """Return all entries, the one written first first."""
         self._sweep()
         return [(key, value) for key, (value, _) in self._entries.items()]
 
     def clear(self) -> int:
-        """Drop everything; how much it was."""
+        """Delete all entries; return how many there were."""
         self._sweep()
         dropped = len(self._entries)
         self._entries.clear()
@@ -87,7 +87,7 @@ class ExpiringDict(Generic[K, V]):
                 del self._entries[key]
 
     def _forget_overwritten(self) -> None:
-        # Each write leaves an end behind, and an end of a week would outlive thousands of rewrites.
+        # Each write adds an entry to the heap; one of an overwritten value that expires in a week would stay so long.
         self._ends = [
             (end, next(self._numbers), key) for key, (_, end) in self._entries.items() if end is not None
         ]
@@ -95,15 +95,15 @@ class ExpiringDict(Generic[K, V]):
 
 
 class MemorySubscription(Subscription):
-    """A mailbox that the store fills for as long as it is open."""
+    """A queue of notes that the store fills while the subscription is open."""
 
     def __init__(self, store: MemoryStore, channels: tuple[str, ...]) -> None:
         self._store = store
         self._notes: SimpleQueue[Note | None] = SimpleQueue()
         self.channels = frozenset(channels)
 
-    def hear(self, note: Note) -> None:
-        """Called by the store: something was published."""
+    def receive(self, note: Note) -> None:
+        """Add a note. The store calls this when something is published."""
         self._notes.put(note)
 
     def wait(self, timeout: int | None = None) -> Note | None:
@@ -116,11 +116,11 @@ class MemorySubscription(Subscription):
         with self._store.lock:
             if self in self._store.subscriptions:
                 self._store.subscriptions.remove(self)
-        self._notes.put(None)  # whoever waits in another thread returns
+        self._notes.put(None)  # a wait() in another thread returns
 
 
 class MemoryStore:
-    """Everything but the messages, and what all ports share: lock, clock, channels.
+    """The values, results, statuses and locks, and what all ports share: the lock, the clock, the channels.
 
     Args:
         clock: The store's time in milliseconds.
@@ -138,14 +138,14 @@ class MemoryStore:
         _STORES.add(self)
 
     def publish(self, channel: str, data: bytes = b"") -> None:
-        """Tell whoever is subscribed to `channel` now."""
+        """Send a note to all that are subscribed to `channel` now."""
         note = Note(channel, data)
         for subscription in self.subscriptions:
             if channel in subscription.channels:
-                subscription.hear(note)
+                subscription.receive(note)
 
     def subscribe(self, channels: tuple[str, ...]) -> MemorySubscription:
-        """A new mailbox for `channels`."""
+        """Return a new subscription to `channels`."""
         with self.lock:
             subscription = MemorySubscription(self, channels)
             self.subscriptions.append(subscription)
@@ -157,7 +157,7 @@ _frozen: list[MemoryStore] = []
 
 
 def _freeze() -> None:
-    # A fork must not copy a store in the middle of a step: the child would find the lock taken for ever.
+    # A fork must not copy a store in the middle of a step: in the child the lock would never be released.
     _frozen[:] = list(_STORES)
     for store in _frozen:
         store.lock.acquire()

@@ -10,9 +10,7 @@ from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import set_result
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-
-#: How many names one statement takes.
-PIECE: Final = 500
+from alsek.storage.backends.sqlite.rows_by_uuid import delete_rows, find_rows
 
 _GET: Final = (
     "SELECT uuid, payload, at, token FROM results "
@@ -56,22 +54,9 @@ class SQLiteResults(ResultPort):
         )
 
     def delete(self, uuids: Sequence[str]) -> int:
-        return self._database.write(lambda tx: delete_each(tx, _DELETE, uuids))
+        return self._database.write(lambda tx: delete_rows(tx, _DELETE, uuids))
 
 
 def _get(tx: Transaction, uuids: Sequence[str]) -> list[ResultRecord | None]:
-    found: dict[str, ResultRecord] = {}
-    for start in range(0, len(uuids), PIECE):
-        piece = uuids[start : start + PIECE]
-        rows = tx.execute(_GET.format(",".join("?" * len(piece))), (tx.ns, tx.now, *piece)).fetchall()
-        found.update((row[0], ResultRecord(*row)) for row in rows)
-    return [found.get(uuid) for uuid in uuids]
-
-
-def delete_each(tx: Transaction, statement: str, names: Sequence[str]) -> int:
-    """Delete rows by name, with a statement that returns the expiry; return how many had not expired."""
-    deleted = 0
-    for name in names:
-        for (expiry,) in tx.execute(statement, (tx.ns, name)).fetchall():
-            deleted += expiry is None or expiry > tx.now
-    return deleted
+    rows = find_rows(tx, _GET, uuids)
+    return [ResultRecord(*rows[uuid]) if uuid in rows else None for uuid in uuids]

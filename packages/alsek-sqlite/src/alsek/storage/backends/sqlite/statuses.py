@@ -10,7 +10,7 @@ from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.results import PIECE, delete_each
+from alsek.storage.backends.sqlite.rows_by_uuid import delete_rows, find_rows
 
 _GET: Final = (
     "SELECT uuid, status, details, at FROM statuses "
@@ -50,7 +50,7 @@ class SQLiteStatuses(StatusPort):
         return self._database.write(lambda tx: _replace(tx, uuid, expected, status, ttl))
 
     def delete(self, uuids: Sequence[str]) -> int:
-        return self._database.write(lambda tx: delete_each(tx, _DELETE, uuids))
+        return self._database.write(lambda tx: delete_rows(tx, _DELETE, uuids))
 
     def scan(self) -> Iterator[StatusRecord]:
         last = ""
@@ -62,8 +62,8 @@ class SQLiteStatuses(StatusPort):
             if not rows:
                 return
             last = rows[-1][0]
-            for uuid, status, details, at in rows:
-                yield StatusRecord(uuid, TaskStatus(status), details, at)
+            for row in rows:
+                yield _record(*row)
 
 
 def _put(
@@ -84,10 +84,9 @@ def _replace(tx: Transaction, uuid: str, expected: StatusRecord, status: TaskSta
 
 
 def _get(tx: Transaction, uuids: Sequence[str]) -> list[StatusRecord | None]:
-    found: dict[str, StatusRecord] = {}
-    for start in range(0, len(uuids), PIECE):
-        piece = uuids[start : start + PIECE]
-        rows = tx.execute(_GET.format(",".join("?" * len(piece))), (tx.ns, tx.now, *piece)).fetchall()
-        for uuid, status, details, at in rows:
-            found[uuid] = StatusRecord(uuid, TaskStatus(status), details, at)
-    return [found.get(uuid) for uuid in uuids]
+    rows = find_rows(tx, _GET, uuids)
+    return [_record(*rows[uuid]) if uuid in rows else None for uuid in uuids]
+
+
+def _record(uuid: str, status: int, details: bytes | None, at: int) -> StatusRecord:
+    return StatusRecord(uuid, TaskStatus(status), details, at)

@@ -11,7 +11,7 @@ from alsek.storage.backends.records import FOR_EVER
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.results import delete_each
+from alsek.storage.backends.sqlite.rows_by_uuid import delete_rows
 
 _GET: Final = "SELECT value FROM vals WHERE ns = ? AND name = ? AND (expiry IS NULL OR expiry > ?)"
 _SET: Final = "INSERT OR REPLACE INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
@@ -39,7 +39,7 @@ class SQLiteValues(ValuePort):
         return self._database.write(lambda tx: _put(tx, name, value, ttl, only_new))
 
     def delete(self, name: str) -> bool:
-        return self._database.write(lambda tx: delete_each(tx, _DELETE, [name])) > 0
+        return self._database.write(lambda tx: delete_rows(tx, _DELETE, [name])) > 0
 
     def scan(self, pattern: str) -> Iterator[str]:
         last = ""

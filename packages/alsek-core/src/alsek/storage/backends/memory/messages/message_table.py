@@ -12,7 +12,8 @@ from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
-from alsek.storage.backends.memory.results import MemoryResults, MemoryStatuses
+from alsek.storage.backends.memory.results import MemoryResults
+from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
 from alsek.storage.backends.records import DeadLetter, TaskStatus, Worker
 

@@ -1,6 +1,6 @@
 """What is measured of every contestant: each case takes one of them in one round and answers named figures.
 
-All times are bounded: whoever does not come to an end is reported as failed, and the others go on.
+All times are bounded: a library that does not finish is reported as failed, and the others go on.
 """
 
 from __future__ import annotations

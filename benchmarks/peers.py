@@ -27,7 +27,7 @@ class Contestant:
         requirements: What pip installs; empty for what runs in this environment.
         commands: For each layout the workers to start, each a command whose first word is one of the environment.
         settings: What was set, and where that is recommended.
-        reliable: What becomes of what a worker held that is killed.
+        reliable: What happens to the messages of a worker that is killed.
         library: What is imported.
         help: The command that shows its help.
         bulk: It can submit many at once.

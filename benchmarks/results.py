@@ -50,7 +50,7 @@ class Scores:
         return Spread(statistics.median(values), min(values), max(values))
 
     def best(self, case: str, name: str, among: list[str], *, most: bool) -> str | None:
-        """Who has the best median of those that have one."""
+        """The library with the best median, of those that have one."""
         found = {who: spread.median for who in among if (spread := self.spread(case, who, name)) is not None}
         if not found:
             return None

@@ -1,6 +1,6 @@
 """The tasks of the quick start: one file, one store, no server.
 
-`alsek thread-pool tasks` runs them; whoever imports this file can submit them.
+`alsek thread-pool tasks` runs them; a program that imports this file can submit them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tasks of this example. `alsek thread-pool tasks` runs them; whoever imports this file can submit them."""
+"""The tasks of this example. `alsek thread-pool tasks` runs them; import this file to submit them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_1(number: int) -> int:
 
 @task(broker, result_store=result_store)
 def add_1_previous(message: Message) -> int:
-    """Goes on where the message before it ended."""
+    """Continue with the result of the message before it."""
     result: int = message.previous_result + 1
     return result
 

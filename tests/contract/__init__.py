@@ -1,1 +1,1 @@
-"""What every backend must hold, tested on each of them."""
+"""The contract: tests that every backend must pass."""

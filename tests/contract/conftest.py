@@ -1,4 +1,4 @@
-"""The backends that the contract is tested on: each test runs once for each."""
+"""Runs each test of the contract once on every backend."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marks of this suite."""
+    """Register the marks of this suite."""
     config.addinivalue_line("markers", "stores(*kinds): run on these stores only, since others can't have it")
 
 

@@ -1,4 +1,4 @@
-"""What other processes do in these tests. A module of its own, so that a fresh interpreter can import it."""
+"""The program of the other processes in these tests, in a module that a new interpreter can import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.contract.workers import an_actor, succeeded
 
 
 def drain(recipe: Recipe, total: int, answers: Queue[list[str]]) -> None:
-    """Claim and finish from a store until all `total` messages have left it; report what was claimed."""
+    """Claim and finish messages until all `total` of them are finished; report the claims."""
     backend = recipe.open()
     # Every spawned interpreter counts its workers from one: the names have to differ.
     worker = an_actor(backend, id=f"process-{os.getpid()}")

@@ -1,4 +1,4 @@
-"""A model of the promise, small enough to be believed: what any backend must answer to a history of calls."""
+"""A small model of the promise: the answers that any backend must give to a history of calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.contract.workers import LEASE, Actor
 
 @dataclass(eq=False)
 class ModelMessage:
-    """A message as the model sees it."""
+    """A message in the model."""
 
     submission: Submission
     request: str
@@ -58,7 +58,7 @@ class ModelMessage:
 
 @dataclass(eq=False)
 class ModelWorker:
-    """A registered worker as the model sees it."""
+    """A registered worker in the model."""
 
     actor: Actor
     lease_end: int
@@ -67,7 +67,7 @@ class ModelWorker:
 
 
 class Model:
-    """What the store must hold after each call."""
+    """The contents that the store must have after each call."""
 
     def __init__(self, now: int) -> None:
         self.now = now
@@ -164,14 +164,14 @@ class Model:
                 self.give_back(message, TaskStatus.RETRYING)
 
     def promote(self) -> None:
-        """What is due becomes ready."""
+        """Make delayed messages that are due ready."""
         delayed = [message for message in self.messages.values() if message.state == "delayed"]
         for message in sorted(delayed, key=lambda message: message.due):
             if message.due[0] <= self.now:
                 message.state, message.arrival = "ready", next(self._arrivals)
 
     def take_over(self, asking: ModelWorker) -> None:
-        """What lost workers hold becomes ready."""
+        """Make the messages of lost workers ready."""
         if self.now < self.grace:
             return
         for worker in list(self.workers):
@@ -179,14 +179,14 @@ class Model:
                 self.forget(worker, TaskStatus.RETRYING, losses=1)
 
     def forget(self, worker: ModelWorker, status: TaskStatus, losses: int) -> None:
-        """A worker is no more."""
+        """Retire a worker."""
         self.workers.remove(worker)
         for message in list(worker.holds):
             message.losses += losses
             self.give_back(message, status)
 
     def choose(self, worker: ModelWorker, limit: int) -> list[ModelMessage]:
-        """What the worker is handed now."""
+        """Return the messages that the worker claims now."""
         chosen: list[ModelMessage] = []
         freely = worker.actor.worker.suspects == "freely"
         if not freely and any(message.suspect for message in worker.holds):

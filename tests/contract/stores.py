@@ -30,14 +30,14 @@ SHORT = 40
 
 
 class Recipe(NamedTuple):
-    """How another process opens the same store, on the wall clock."""
+    """Opens the same store in another process, on the wall clock."""
 
     kind: str
     place: str
     namespace: str
 
     def open(self) -> Backend:
-        """A backend object of its own for this process."""
+        """Return a backend object for this process."""
         if self.kind == "sqlite":
             module = importlib.import_module("alsek.storage.backends.sqlite")
             backend: Backend = module.SQLiteBackend(self.place, namespace=self.namespace)
@@ -67,7 +67,7 @@ class Store(ABC):
         self.now += ms
 
     def outlive(self, ttl: int, gone: Callable[[], bool]) -> None:
-        """Let `ttl` ms pass until `gone`, also on a store that counts a time to live in real time."""
+        """Wait `ttl` ms until `gone` is true, also on a store that expires keys in real time."""
         self.advance(ttl)
         deadline = time.monotonic() + 5
         while not gone():
@@ -79,7 +79,7 @@ class Store(ABC):
         """Another backend object on this store, on this clock."""
 
     def recipe(self) -> Recipe:
-        """How another process opens this store."""
+        """Return the recipe with which another process opens this store."""
         raise NotImplementedError(f"no other process can open {self.kind}")
 
     @abstractmethod
@@ -94,13 +94,13 @@ class Store(ABC):
         """
 
     def discard(self, backend: Backend) -> None:
-        """Delete what one of the backends has, and close it."""
+        """Clear one of the backends, and close it."""
         backend.clear_namespace()
         backend.close()
         self._opened.remove(backend)
 
     def finish(self) -> None:
-        """Delete what the test left, and close."""
+        """Clear the store, and close it."""
         for backend in list(self._opened):
             self.discard(backend)
 
@@ -191,7 +191,7 @@ class InRedis(Store):
         self._redis.set(f"test-clock:{self._prefix(namespace)}", self.now)
 
     def _prefix(self, namespace: str) -> str:
-        """What the names of a namespace begin with."""
+        """The prefix of the names of a namespace."""
         return f"{namespace}:"
 
     def recipe(self) -> Recipe:
@@ -237,7 +237,7 @@ class InCluster(InRedis):
 
 
 class InFakeRedis(InRedis):
-    """The same scripts in an imitation of a server: the quick form. The proof is ``redis``."""
+    """The same scripts on fakeredis, which is quicker. The proof is the store ``redis``."""
 
     kind = "fakeredis"
 

@@ -1,4 +1,4 @@
-"""Claiming: who is handed what, in which order, and what it is told beside."""
+"""Claims: which worker gets which message, in which order, and the rest of the answer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.contract.workers import Actors, a_message, add, state_of, status_of, 
 
 
 def test_an_empty_store_hands_out_nothing(actor: Actors) -> None:
-    """A step on an empty store answers with nothing at all."""
+    """A step on an empty store has an empty answer."""
     assert actor().step() == Step([], [], None, False, False, [], [])
 
 
 def test_a_claimed_message_is_told_whole(backend: Backend, actor: Actors) -> None:
-    """A claim carries the message as it was submitted; it counts as running and held from then on."""
+    """A claim has the message as it was submitted. From then on its status is RUNNING, and the worker holds it."""
     worker = actor()
     add(backend, "a")
     claimed = worker.claim_one()
@@ -33,7 +33,7 @@ def test_a_claimed_message_is_told_whole(backend: Backend, actor: Actors) -> Non
 
 
 def test_no_message_is_handed_out_twice(backend: Backend, actor: Actors) -> None:
-    """What one worker holds, no other is given."""
+    """A message that one worker holds is not claimed by another."""
     one, two = actor(), actor()
     add(backend, "a", "b")
     assert uuids(one.claim(limit=1)) == ["a"]
@@ -42,7 +42,7 @@ def test_no_message_is_handed_out_twice(backend: Backend, actor: Actors) -> None
 
 
 def test_the_limit_is_kept(backend: Backend, actor: Actors) -> None:
-    """No more than the limit is handed out, whatever is held already."""
+    """A step claims no more than the limit, however many messages the worker holds already."""
     worker = actor()
     add(backend, *"abcdef")
     assert uuids(worker.claim(limit=2)) == ["a", "b"]
@@ -54,7 +54,7 @@ def test_the_limit_is_kept(backend: Backend, actor: Actors) -> None:
 def test_a_limit_of_nothing_claims_nothing_but_promotes(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """With no free slot a step still makes ready what is due."""
+    """A step with limit 0 still makes due messages ready."""
     worker = actor()
     add(backend, a_message("a", delay=500))
     store.advance(500)
@@ -74,7 +74,7 @@ def test_queues_are_drained_in_the_order_given(backend: Backend, actor: Actors) 
 
 
 def test_without_queues_all_are_drained_in_alphabetical_order(backend: Backend, actor: Actors) -> None:
-    """A worker that names no queue takes all there are by name, also those that appear later."""
+    """A worker that names no queue takes from all queues in alphabetical order, also those created later."""
     worker = actor()
     add(backend, a_message("b1", queue="b"), a_message("a1", queue="a"), a_message("c1", queue="c"))
     assert uuids(worker.claim()) == ["a1", "b1", "c1"]
@@ -87,13 +87,13 @@ def test_without_queues_all_are_drained_in_alphabetical_order(backend: Backend, 
     [("thread", ["any", "thread"]), ("process", ["any", "process"]), ("any", ["any", "process", "thread"])],
 )
 def test_wishes_are_respected(backend: Backend, actor: Actors, kind: str, expected: list[str]) -> None:
-    """A pool is handed what wishes for its kind or for any; a plain consumer everything."""
+    """A pool claims messages whose wish is its kind or "any"; a consumer claims all."""
     add(backend, *(a_message(wish, wish=wish) for wish in ("any", "thread", "process")))
     assert sorted(uuids(actor(kind=kind).claim())) == expected
 
 
 def test_wishes_are_merged_by_priority_and_arrival(backend: Backend, actor: Actors) -> None:
-    """Messages for any and for one's own kind leave in one order, as if there were no wishes."""
+    """Messages with the wish "any" and with the worker's kind are claimed in one common order."""
     wishes = ["any", "thread", "thread", "any", "any", "thread"]
     priorities = [1, 1, 0, 0, 1, 0]
     for n, (wish, priority) in enumerate(zip(wishes, priorities, strict=True)):
@@ -103,7 +103,7 @@ def test_wishes_are_merged_by_priority_and_arrival(backend: Backend, actor: Acto
 
 
 def test_tokens_grow_and_never_repeat(backend: Backend, actor: Actors) -> None:
-    """Each claim has a token greater than every token before it, whoever claims."""
+    """Each claim has a greater token than every claim before it, of any worker."""
     one, two = actor(), actor(kind="any")
     tokens = []
     for n in range(6):
@@ -116,7 +116,7 @@ def test_tokens_grow_and_never_repeat(backend: Backend, actor: Actors) -> None:
 
 
 def test_waiting_says_whether_something_is_left(backend: Backend, actor: Actors) -> None:
-    """The answer tells whether this worker could take more."""
+    """The answer says if messages are left that this worker may take."""
     worker = actor("q")
     add(backend, "a", "b")
     add(backend, a_message("not-its-kind", wish="process"), a_message("not-its-queue", queue="other"))
@@ -126,7 +126,7 @@ def test_waiting_says_whether_something_is_left(backend: Backend, actor: Actors)
 
 
 def test_next_due_counts_down(backend: Backend, store: Store, actor: Actors) -> None:
-    """The answer tells when the next delayed message is due, counted from now."""
+    """The answer says in how many milliseconds the next delayed message is due."""
     worker = actor()
     add(backend, a_message("late", delay=5_000), a_message("soon", delay=1_000))
     assert worker.step().next_due == 1_000
@@ -156,7 +156,7 @@ def test_a_delayed_message_takes_its_place_when_it_becomes_ready(
 def test_delayed_messages_become_ready_in_the_order_of_their_times(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """What was due first goes first among equal priorities, and priority still rules."""
+    """Due messages are claimed by priority, then in the order in which they were due."""
     add(backend, a_message("third", delay=300), a_message("first", delay=100), a_message("second", delay=200))
     add(backend, a_message("urgent", delay=250, priority=0))
     add(backend, a_message("idle", delay=50, priority=7))
@@ -165,7 +165,7 @@ def test_delayed_messages_become_ready_in_the_order_of_their_times(
 
 
 def test_a_step_promotes_a_bounded_number(backend: Backend, store: Store, actor: Actors) -> None:
-    """However many are due at once, a step makes a bounded number ready, and says that more are due."""
+    """A step makes a bounded number of due messages ready, and says that more are due."""
     worker = actor()
     total = PROMOTION_BATCH + 20
     add(backend, *(a_message(f"m{n}", delay=100, status_ttl=0) for n in range(total)))
@@ -181,7 +181,7 @@ def test_a_step_promotes_a_bounded_number(backend: Backend, store: Store, actor:
 def test_due_messages_that_a_worker_may_not_take_do_not_keep_it_busy(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """A worker is not told again and again that something is due which it can neither promote nor take."""
+    """The answer does not repeat that a message is due if the worker can neither promote nor take it."""
     worker = actor("q", kind="thread")
     add(backend, a_message("other-kind", delay=100, wish="process"))
     add(backend, a_message("other-queue", queue="elsewhere", delay=100))
@@ -194,7 +194,7 @@ def test_due_messages_that_a_worker_may_not_take_do_not_keep_it_busy(
 
 
 def test_finishing_and_claiming_travel_in_one_step(backend: Backend, actor: Actors) -> None:
-    """One step takes what is done and hands out what is next."""
+    """One step accepts outcomes and claims the next messages."""
     worker = actor()
     add(backend, "a", "b")
     step = worker.step(succeeded(worker.claim_one()), limit=1)
@@ -203,7 +203,7 @@ def test_finishing_and_claiming_travel_in_one_step(backend: Backend, actor: Acto
 
 
 def test_an_unregistered_worker_is_refused(backend: Backend, messages: MessagePort, actor: Actors) -> None:
-    """Nothing is handed to a worker that the store doesn't know, and nothing accepted from it."""
+    """An unknown worker claims nothing, and its outcomes are not accepted."""
     stranger = actor(register=False)
     add(backend, "a")
     with pytest.raises(WorkerUnknownError):
@@ -217,7 +217,7 @@ def test_an_unregistered_worker_is_refused(backend: Backend, messages: MessagePo
 
 
 def test_registering_again_keeps_what_is_held(backend: Backend, messages: MessagePort, actor: Actors) -> None:
-    """A known worker that registers again has its lease renewed and loses nothing."""
+    """A worker that registers again has its lease renewed and keeps its messages."""
     worker = actor()
     add(backend, "a")
     claimed = worker.claim_one()

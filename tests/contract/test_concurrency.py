@@ -1,4 +1,4 @@
-"""Many at once: threads, processes, forked children, and more than a handful of messages."""
+"""Concurrency: threads, processes, forked children, and many messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.contract.workers import (
 
 
 def _together(*jobs: Callable[[], None]) -> None:
-    """Run jobs in threads of their own, from the same moment, and raise what any of them raised."""
+    """Run each job in a thread, all at the same moment, and raise the first exception of any."""
     start = threading.Barrier(len(jobs))
     errors: list[BaseException] = []
 
@@ -51,7 +51,7 @@ def _together(*jobs: Callable[[], None]) -> None:
 
 
 def test_threads_claim_each_message_once(backend: Backend, actor: Actors) -> None:
-    """Of many workers in threads, each message goes to one, and none is left."""
+    """With many workers in threads, each message is claimed by one, and none is left."""
     names = [f"m{n:03}" for n in range(200)]
     add(backend, *names)
     claims: list[list[str]] = [[] for _ in range(4)]
@@ -125,7 +125,7 @@ def test_rivals_for_one_uuid(backend: Backend) -> None:
 
 @pytest.mark.stores("sqlite", "redis")
 def test_processes_claim_each_message_once(store: Store) -> None:
-    """Of many workers in processes of their own, each message goes to one, and none is lost."""
+    """With many workers in processes, each message is claimed by one, and none is lost."""
     producer = store.recipe().open()
     names = [f"m{n:03}" for n in range(600)]
     add(producer, *names)
@@ -236,7 +236,7 @@ def test_ten_thousand_messages_in_and_out(backend: Backend, actor: Actors) -> No
 
 
 def test_five_megabytes(backend: Backend, actor: Actors) -> None:
-    """A large payload, result, callback and error pass whole."""
+    """A large payload, result, callback and error are stored unchanged."""
     large = os.urandom(5_000_000)
     worker = actor()
     add(backend, a_message("a", payload=large), "b")

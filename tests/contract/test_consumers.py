@@ -1,4 +1,4 @@
-"""Consumers beside other workers: a wake-up goes to one that can use it."""
+"""Consumers beside other workers: a wake-up goes to a worker that can use it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_child_does_not_settle_what_its_parent_holds(broker: Broker) -> None:
 
 @pytest.mark.stores("sqlite", "redis")
 def test_a_child_streams_messages_of_its_own(broker: Broker) -> None:
-    """The consumer begins anew in it: what the child claims it may settle, and its parent goes on undisturbed."""
+    """A consumer registers again in a forked child; the child settles its own claims, the parent is unaffected."""
     held, childs, later = (Message("task", queue="q") for _ in range(3))
     broker.submit_many([held, childs])
     with Consumer(broker, ["q"]) as consumer:

@@ -28,7 +28,7 @@ def _bury(backend: Backend, *names: str, queue: str = "q", dlq_ttl: int = DLQ_TT
 
 
 def test_dead_letters_are_listed_oldest_first(backend: Backend, store: Store, messages: MessagePort) -> None:
-    """The dead letters of a queue come in the order in which they died, with the time."""
+    """The dead letters of a queue are listed in the order in which the messages failed, with the time."""
     for name in ("c", "a", "b"):
         _bury(backend, name)
         store.advance(10)
@@ -55,7 +55,7 @@ def test_many_dead_letters_are_listed_whole(backend: Backend, store: Store, mess
 def test_a_walk_covers_what_was_there_at_its_beginning(
     backend: Backend, store: Store, messages: MessagePort
 ) -> None:
-    """What is replayed in the walk and dies again, or dies in another way meanwhile, is not walked to: it ends."""
+    """A message that fails during the iteration, replayed or not, is not part of it: the iteration ends."""
     names = [f"d{n:04}" for n in range(250)]
     add(backend, *names)
     for name in names:
@@ -90,7 +90,7 @@ def test_a_walk_misses_nothing_that_stays(backend: Backend, store: Store, messag
 
 
 def test_a_dead_letter_ends(backend: Backend, store: Store, messages: MessagePort) -> None:
-    """A dead letter is gone after its time, and its queue with it; one with more time stays."""
+    """A dead letter is deleted after its time, and its queue is no longer listed; one with more time stays."""
     _bury(backend, "a", "b", dlq_ttl=SHORT)
     _bury(backend, "c", queue="r")
     store.outlive(SHORT, lambda: messages.dead_letter("q", "a") is None)
@@ -103,7 +103,7 @@ def test_a_dead_letter_ends(backend: Backend, store: Store, messages: MessagePor
 
 
 def test_a_replayed_letter_is_a_message_again(backend: Backend, actor: Actors) -> None:
-    """A replay takes the letter back as what it is given: ready, SUBMITTED, at a new place."""
+    """A replay stores the given submission: ready, SUBMITTED, at a new place."""
     worker = actor()
     add(backend, "a")
     worker.step(died(worker.claim_one()), limit=0)
@@ -127,7 +127,7 @@ def test_a_replay_may_be_delayed(backend: Backend, store: Store, actor: Actors) 
 
 
 def test_only_dead_letters_can_be_replayed(backend: Backend, messages: MessagePort) -> None:
-    """What is not among the dead letters of that queue is not replayed."""
+    """A message that is not among the dead letters of the queue is not replayed."""
     add(backend, "alive")
     _bury(backend, "a")
     assert not replay(messages, a_message("unknown"))

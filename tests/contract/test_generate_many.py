@@ -1,4 +1,4 @@
-"""Many messages of one task at once: all of them, in order, and what is refused is told one by one."""
+"""generate_many: all messages of one call are submitted in order, and each refusal is reported."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_each_has_what_is_said_for_all_unless_it_says_otherwise(broker: Broker, 
 
 @pytest.mark.parametrize("make", [list, iter], ids=["list", "iterator"])
 def test_what_exists_is_told_one_by_one(broker: Broker, make: Callable[[Any], Any]) -> None:
-    """A uuid that is there, or was an earlier call's, near or far: its message is not submitted but told of."""
+    """A message whose uuid exists, or is that of an earlier call, is not submitted but listed in `existing`."""
     made = task(broker, name="add", queue="q")(lambda n: n)
     made.generate(args=("old",), uuid="u7")
     made.generate(args=("old",), uuid="u230")
@@ -187,11 +187,11 @@ def test_the_store_writes_each_status(broker: Broker, backend: Backend) -> None:
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["on another store", "with a set of its own"])
 def test_a_tracker_is_told_of_each(broker: Broker, store: Store, elsewhere: bool) -> None:
-    """A tracker that the store can't write for hears of each message that was submitted, and of no other."""
+    """A tracker in another store gets a status for each message that was submitted, and for no other."""
     told: list[tuple[str, TaskStatus]] = []
 
     class Telling(StatusTracker):
-        """Tells."""
+        """Records the call."""
 
         def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
             told.append((message.uuid, status))

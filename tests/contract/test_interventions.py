@@ -1,4 +1,4 @@
-"""What anyone may do to a message, whoever holds it: remove, reschedule, fail, revoke; and how it expires."""
+"""Interventions, on held messages too: remove, reschedule, fail, revoke. And how messages expire."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_burying(backend: Backend, store: Store, messages: MessagePort, actor: A
 
 
 def test_burying_again_is_no_failure(backend: Backend, messages: MessagePort) -> None:
-    """A repeated burial finds the message where it belongs."""
+    """A repeated call finds the message among the dead letters."""
     add(backend, "a")
     assert messages.fail("q", "a", ERROR, DLQ_TTL)
     assert messages.fail("q", "a", ERROR, DLQ_TTL)
@@ -119,7 +119,7 @@ def test_burying_again_is_no_failure(backend: Backend, messages: MessagePort) ->
 
 
 def test_burying_without_dead_letters_drops(backend: Backend, messages: MessagePort) -> None:
-    """With ``dlq_ttl=0`` the message is gone, and FAILED."""
+    """With ``dlq_ttl=0`` the message is deleted, and its status is FAILED."""
     add(backend, "a")
     assert messages.fail("q", "a", ERROR, 0)
     assert messages.dead_letter("q", "a") is None
@@ -143,7 +143,7 @@ def test_what_is_not_there_can_not_be_changed(backend: Backend, messages: Messag
 
 
 def test_an_untracked_message_gets_no_status(backend: Backend, messages: MessagePort) -> None:
-    """Interventions write statuses only for what is tracked."""
+    """Interventions write statuses of tracked messages only."""
     add(backend, "a", "b", status_ttl=0)
     messages.reschedule(by_hand("q", "a", b"changed", 0))
     messages.fail("q", "b", ERROR, DLQ_TTL)
@@ -151,7 +151,7 @@ def test_an_untracked_message_gets_no_status(backend: Backend, messages: Message
 
 
 def test_what_is_removed_is_unknown(backend: Backend, messages: MessagePort, actor: Actors) -> None:
-    """The status of a tracked message that was removed is UNKNOWN, and published, unless it told of an end."""
+    """The status of a removed, tracked message becomes UNKNOWN, and is published, unless it was final."""
     add(backend, "a", "b", a_message("untracked", status_ttl=0))
     backend.statuses.put("b", TaskStatus.SUCCEEDED)
     with backend.subscribe("statuses:a") as subscription:
@@ -206,7 +206,7 @@ def test_whoever_waits_for_the_result_is_told(backend: Backend, messages: Messag
 
 @STATES
 def test_revoking_marks(backend: Backend, store: Store, actor: Actors, name: str) -> None:
-    """A revoked message stays where it is; whoever is handed it, or holds it, is told."""
+    """A revoked message stays where it is; a worker that claims or holds it is told that it is revoked."""
     worker = _in_each_state(backend, actor)
     assert backend.messages.revoke("q", name)
     assert backend.messages.revoke("q", name)
@@ -233,7 +233,7 @@ def test_a_revocation_outlives_a_retry_and_a_release(backend: Backend, actor: Ac
 def test_a_message_expires_when_it_was_ready_for_too_long(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """A lifetime that is over is told with the claim; one that is not, is not."""
+    """A claim says that the message has expired, if it has."""
     worker = actor()
     add(backend, a_message("short", ttl=1_000), a_message("long", ttl=5_000), a_message("endless"))
     store.advance(1_001)
@@ -244,7 +244,7 @@ def test_a_message_expires_when_it_was_ready_for_too_long(
 def test_a_lifetime_counts_from_when_the_message_is_ready(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """What waits for its time does not expire, however long that is."""
+    """A delayed message does not expire."""
     worker = actor()
     add(backend, a_message("a", ttl=100, delay=10_000), a_message("b", ttl=100, delay=10_000))
     store.advance(10_000)
@@ -279,7 +279,7 @@ def test_what_is_held_does_not_expire(backend: Backend, store: Store, actor: Act
 
 @pytest.mark.parametrize("how", ["lost", "released", "not received", "retired", "taken over"])
 def test_what_has_expired_stays_so(backend: Backend, store: Store, actor: Actors, how: str) -> None:
-    """A message whose lifetime was over when it was claimed is over for whoever has it next: it must not run."""
+    """A message that had expired when it was claimed is expired for the next worker too: it must not run."""
     add(backend, a_message("a", ttl=500))
     holder, other = actor(), actor()
     store.advance(501)
@@ -357,7 +357,7 @@ def test_queues_and_counts_follow(backend: Backend, actor: Actors) -> None:
 
 
 def test_all_uuids_are_listed(backend: Backend, actor: Actors) -> None:
-    """Of all queues and states, each once, and none that is gone."""
+    """The uuids of all queues and states are listed once each, and none of a deleted message."""
     assert list(backend.messages.uuids()) == []
     for n in range(0, 1_200, 200):
         add(backend, *(a_message(f"m{k}", queue=f"q{k % 7}", delay=k % 2) for k in range(n, n + 200)))

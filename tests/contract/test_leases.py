@@ -1,4 +1,4 @@
-"""Leases: what a worker holds is its own while it shows signs of life, and no longer."""
+"""Leases: a worker keeps its messages while it steps or renews."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _pass_a_lease(store: Store, *living: Actor) -> None:
 
 
 def test_what_a_lost_worker_held_is_taken_over(backend: Backend, store: Store, actor: Actors) -> None:
-    """After the lease another worker is handed it: at its old place, one loss more."""
+    """After the lease another worker claims the message, at its old place and with one more loss."""
     dead, alive = actor(), actor()
     add(backend, "a", "b", "c")
     first, _ = dead.claim(limit=2)
@@ -61,7 +61,7 @@ def test_a_takeover_is_told(backend: Backend, store: Store, actor: Actors) -> No
 
 
 def test_a_takeover_is_seen_in_the_status(backend: Backend, store: Store, actor: Actors) -> None:
-    """What is taken over counts as RETRYING until it is claimed."""
+    """The status of a message that is taken over is RETRYING until it is claimed."""
     dead, alive = actor(), actor()
     add(backend, "a")
     dead.claim_one()
@@ -75,7 +75,7 @@ def test_a_takeover_is_seen_in_the_status(backend: Backend, store: Store, actor:
 def test_a_worker_taken_over_is_refused(
     backend: Backend, store: Store, messages: MessagePort, actor: Actors
 ) -> None:
-    """A worker that was given up can neither finish nor renew, and nothing it sends is written."""
+    """A worker that was taken over can neither report outcomes nor renew, and nothing that it sends is written."""
     dead, alive = actor(), actor()
     add(backend, "a")
     old = dead.claim_one()
@@ -102,7 +102,7 @@ def test_before_the_lease_ends_nothing_is_taken_over(backend: Backend, store: St
 
 
 def test_renewing_keeps_everything(backend: Backend, store: Store, actor: Actors) -> None:
-    """A worker that renews keeps what it holds for as long as it likes."""
+    """A worker that renews its lease keeps its messages."""
     worker, other = actor(), actor()
     add(backend, "a", "b")
     one, two = worker.claim()
@@ -141,7 +141,7 @@ def test_after_an_outage_takeover_waits_one_lease_more(backend: Backend, store: 
 def test_after_an_outage_the_dead_are_taken_over_in_the_end(
     backend: Backend, store: Store, actor: Actors
 ) -> None:
-    """Whoever has not come back a lease after the outage is given up."""
+    """A worker that does not reach the store within a lease after the outage is taken over."""
     dead, alive = actor(), actor()
     add(backend, "a")
     dead.claim_one()
@@ -166,7 +166,7 @@ def test_a_new_worker_after_an_outage_waits_too(backend: Backend, store: Store, 
 
 
 def test_an_outage_is_measured_by_the_lease_of_each(backend: Backend, store: Store, actor: Actors) -> None:
-    """A silence longer than a worker's own lease spares it, however long the lease of whoever comes first."""
+    """An outage is longer than a worker's own lease, however long the lease of the first worker that comes back is."""
     short, long = actor(lease=LEASE), actor(lease=10 * LEASE)
     add(backend, "a")
     claimed = short.claim_one()
@@ -196,7 +196,7 @@ def test_a_silence_shorter_than_its_lease_spares_nobody(
 
 @pytest.mark.parametrize("how", ["register", "renew"])
 def test_any_contact_ends_an_outage(backend: Backend, store: Store, actor: Actors, how: str) -> None:
-    """Who comes first after an outage, and how, makes no difference: all leases that ended in it begin anew."""
+    """Any call of any worker after an outage renews all leases that ended in it."""
     dead, other = actor(), actor(lease=LEASE // 2)
     add(backend, "a")
     claimed = dead.claim_one()
@@ -236,7 +236,7 @@ def test_a_worker_never_takes_itself_over(backend: Backend, store: Store, actor:
 
 
 def test_losses_add_up_over_takeovers(backend: Backend, store: Store, actor: Actors) -> None:
-    """Each holder that dies without a word counts one loss; a release counts none."""
+    """Each worker that is lost counts one loss; a release counts none."""
     alive = actor()
     add(backend, "a")
     for losses in range(3):

@@ -1,4 +1,4 @@
-"""How long things are kept if nobody says otherwise: results, statuses, dead letters, uuids."""
+"""Default lifetimes of results, statuses, dead letters and uuids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEEK = 7 * DAY
 # Redis counts these times itself, where a test can't move its clock: see tests/unit/redis/test_bounded_growth.py.
 @pytest.mark.stores("memory", "sqlite")
 def test_results_are_kept_for_a_day(backend: Backend, store: Store) -> None:
-    """A result is there for a day, and gone then."""
+    """A result is kept for a day."""
     results, message = ResultStore(backend), Message("t")
     results.set(message, 1)
     store.advance(DAY - 1)
@@ -43,7 +43,7 @@ def test_statuses_are_kept_for_a_week(backend: Backend, store: Store) -> None:
 
 @pytest.mark.stores("memory", "sqlite")
 def test_dead_letters_are_kept_for_a_week(backend: Backend, store: Store) -> None:
-    """A dead letter is there for a week after the message failed, and gone then."""
+    """A dead letter is kept for a week after the message failed."""
     broker, message = Broker(backend), Message("t")
     broker.submit(message)
     broker.fail(message)

@@ -13,7 +13,7 @@ TTL = 60_000
 
 
 def test_a_free_lock_is_taken(backend: Backend, store: Store) -> None:
-    """Who takes a free lock is its owner until its time is over."""
+    """A caller that takes a free lock owns it until it expires."""
     record = backend.locks.acquire("l", "one", TTL)
     assert record == LockRecord("one", store.now + TTL, record.fence)
     assert backend.locks.holder("l") == record
@@ -21,7 +21,7 @@ def test_a_free_lock_is_taken(backend: Backend, store: Store) -> None:
 
 
 def test_a_held_lock_excludes_all_others(backend: Backend) -> None:
-    """Whoever comes later learns who holds it, and changes nothing."""
+    """A later caller gets the record of the owner, and changes nothing."""
     record = backend.locks.acquire("l", "one", TTL)
     assert backend.locks.acquire("l", "two", 2 * TTL) == record
     assert backend.locks.holder("l") == record
@@ -80,7 +80,7 @@ def test_extending(backend: Backend, store: Store) -> None:
 
 
 def test_a_release_is_published(backend: Backend) -> None:
-    """Whoever waits for a lock hears of its release."""
+    """The release of a lock is published."""
     backend.locks.acquire("l", "one", TTL)
     with backend.subscribe("locks:l") as subscription:
         backend.locks.release("l", "two")

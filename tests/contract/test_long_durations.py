@@ -51,7 +51,7 @@ def test_results_statuses_and_locks_kept_for_ever_are_kept(backend: Backend) -> 
 
 
 def test_a_priority_that_no_store_keeps_is_refused(backend: Backend) -> None:
-    """It would be lost in the store, or stand at some other place: the producer hears of it."""
+    """Such a number would be lost or changed in the store: the producer gets an error."""
     broker = Broker(backend)
     broker.submit(Message("task", queue="q", priority=2**53 - 1))
     with pytest.raises(ValidationError, match="priority"):

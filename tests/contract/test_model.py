@@ -183,7 +183,7 @@ class BackendMachine(RuleBasedStateMachine):
 
     @rule(n=casts, limit=st.integers(0, 4))
     def step_again(self, n: int, limit: int) -> None:
-        """A worker's last step, sent again: nothing is finished or claimed anew."""
+        """Repeat a worker's last step: no outcome is accepted and no message claimed again."""
         worker = self.cast[n]
         if worker.last is None or worker not in self.model.workers:
             return

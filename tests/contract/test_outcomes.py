@@ -36,7 +36,7 @@ from tests.contract.workers import (
 
 
 def test_what_is_ready_at_once_takes_its_place_before_callbacks(backend: Backend, actor: Actors) -> None:
-    """In one step, what is retried without a delay comes before the callbacks, each in the order of the outcomes."""
+    """In one step, messages retried without a delay come before the callbacks, each in the order of the outcomes."""
     worker = actor()
     add(backend, "a", "b", "c", "d")
     one, two, three, four = worker.claim()
@@ -51,7 +51,7 @@ def test_what_is_ready_at_once_takes_its_place_before_callbacks(backend: Backend
 
 
 def test_success_writes_everything_together(backend: Backend, store: Store, actor: Actors) -> None:
-    """A success leaves the result, SUCCEEDED and the callback, and the message is gone."""
+    """A success stores the result, SUCCEEDED and the callback, and deletes the message."""
     worker = actor()
     add(backend, "a")
     claimed = worker.claim_one()
@@ -71,7 +71,7 @@ def test_success_writes_everything_together(backend: Backend, store: Store, acto
 
 
 def test_success_without_a_result_stores_none(backend: Backend, actor: Actors) -> None:
-    """Where no result is wanted, none is stored."""
+    """Without a result in the outcome, none is stored."""
     worker = actor()
     add(backend, "a")
     worker.step(succeeded(worker.claim_one(), None), limit=0)
@@ -330,7 +330,7 @@ def test_outcomes_are_accepted_together(backend: Backend, actor: Actors) -> None
 
 
 def test_results_and_statuses_are_published(backend: Backend, actor: Actors) -> None:
-    """Whoever waits for a status or a result hears of every write of the step."""
+    """Every status and result that a step writes is published."""
     worker = actor()
     with backend.subscribe("statuses:a", "results:a") as subscription:
         add(backend, "a")

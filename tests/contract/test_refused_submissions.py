@@ -24,7 +24,7 @@ def refusals(messages: MessagePort) -> list[Added]:
 
 @pytest.mark.parametrize(("delay", "state"), [(0, "ready"), (60_000, "delayed")])
 def test_a_waiting_message(messages: MessagePort, backend: Backend, delay: int, state: MessageState) -> None:
-    """A refused submission is told that the existing message is ready, or delayed."""
+    """A refusal says that the existing message is ready, or delayed."""
     add(backend, a_message("a", delay=delay))
     assert refusals(messages) == [Added(False, "a", state)] * 2
 
@@ -39,7 +39,7 @@ def test_a_suspect(messages: MessagePort, backend: Backend, actor: Actors, suspe
 
 
 def test_a_claimed_message(messages: MessagePort, backend: Backend, actor: Actors) -> None:
-    """A refused submission is told that a worker holds the existing message."""
+    """A refusal says that a worker holds the existing message."""
     add(backend, "a")
     actor().claim_one()
     assert refusals(messages) == [Added(False, "a", "claimed")] * 2
@@ -87,7 +87,7 @@ def test_two_with_one_uuid_in_one_call(messages: MessagePort, backend: Backend) 
 
 
 def test_an_accepted_answer_stays_the_same(messages: MessagePort, actor: Actors) -> None:
-    """A call that is repeated after a lost reply gets the same answer, whatever has become of the message."""
+    """A call that is repeated after a lost reply gets the same answer, even if the message has changed its state."""
     request, worker, batch = a_request(), actor(), [a_message("a"), a_message("b", delay=60_000)]
     assert messages.add(batch, request) == [ACCEPTED] * 2
     claimed = worker.claim_one()

@@ -46,7 +46,7 @@ def test_the_same_request_again_is_accepted_and_stores_nothing(
 
 @pytest.mark.parametrize("how", ["remove", "fail"])
 def test_the_same_request_again_in_a_batch(backend: Backend, messages: MessagePort, how: str) -> None:
-    """Of a repeated batch, what was removed by hand stays away, and what never came is stored."""
+    """A repeated batch does not store a message that was removed by hand, but one that never arrived."""
     request = a_request()
     messages.add([a_message("a")], request)
     _remove(messages, how)

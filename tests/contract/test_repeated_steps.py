@@ -1,4 +1,4 @@
-"""Repeating: a step that is sent again after a lost reply is told what it was told, and does nothing twice."""
+"""Repeated steps: a step that is sent again after a lost reply gets the same answer and does nothing twice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_repeated_retirement_is_told_the_same(backend: Backend, store: Store, 
 
 
 def _told(step: Step) -> Step:
-    """What a repeated step must tell again. How long to sleep may have changed since."""
+    """The part of an answer that a repeated step must have again. `next_due` may have changed since."""
     return step._replace(next_due=None, waiting=False, suspects=False)
 
 
@@ -115,7 +115,7 @@ def test_an_old_step_is_refused(backend: Backend, messages: MessagePort, actor: 
 
 
 def test_an_idle_step_is_not_repeated_to_a_worker_that_is_gone(backend: Backend, actor: Actors) -> None:
-    """A worker that is known no more is refused, though its last step found nothing to do."""
+    """A worker that is no longer registered is refused, even if its last step found nothing to do."""
     worker = actor()
     worker.step(limit=1)
     worker.step(limit=1)
@@ -159,7 +159,7 @@ def test_a_repeated_step_tells_of_a_revocation_since(
 
 
 def test_a_refusal_is_repeated_too(backend: Backend, actor: Actors) -> None:
-    """A repeated step reports what was refused, skipped and claimed just as it did."""
+    """A repeated step has the same refused, skipped and claimed messages."""
     worker = actor()
     add(backend, "a", "b")
     one, two = worker.claim()
@@ -183,7 +183,7 @@ def test_a_large_answer_is_repeated_in_order(backend: Backend, actor: Actors) ->
 def test_a_worker_taken_for_dead_is_given_no_old_answer(
     backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:
-    """A worker that is known no more is refused even a step that was answered before."""
+    """A worker that is no longer registered is refused even a step that was answered before."""
     worker = actor()
     add(backend, "a")
     worker.claim_one()
@@ -194,7 +194,7 @@ def test_a_worker_taken_for_dead_is_given_no_old_answer(
 
 @pytest.mark.parametrize("how", ["bytes", "version"])
 def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor: Actors, how: str) -> None:
-    """A record that can't be read is reported and buried, and the others are handed out."""
+    """An unreadable record is reported and moved to the dead letters, and the other messages are claimed."""
     worker = actor()
     add(backend, "a", "b", "c")
     store.spoil("q", "b", how)

@@ -1,4 +1,4 @@
-"""Results: the newest claim's word stands, and descendants are found in the order of their writing."""
+"""Results: that of the newest claim is kept, and descendants are listed in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.contract.workers import Actors, a_message, add, died, hear, result_of
 
 
 def test_a_result_is_kept_as_it_was_given(backend: Backend, store: Store) -> None:
-    """A result comes back byte by byte with the time and the token of its writing."""
+    """A result is returned unchanged, with the time and the token of its write."""
     payload = bytes(range(256))
     assert backend.results.put("a", payload, token=7)
     assert backend.results.put("b", b"")
@@ -25,7 +25,7 @@ def test_a_result_is_kept_as_it_was_given(backend: Backend, store: Store) -> Non
 
 
 def test_an_older_token_never_replaces_a_newer(backend: Backend) -> None:
-    """What an earlier claim writes late is refused; the same claim and later ones may write."""
+    """The late result of an earlier claim is refused; the same claim and later ones may write."""
     assert backend.results.put("a", b"5", token=5)
     assert not backend.results.put("a", b"4", token=4)
     assert result_of(backend, "a") == b"5"
@@ -35,7 +35,7 @@ def test_an_older_token_never_replaces_a_newer(backend: Backend) -> None:
 
 
 def test_results_written_without_a_token_replace_each_other(backend: Backend) -> None:
-    """Whoever writes without a claim may write again."""
+    """A result without a claim may be written again."""
     assert backend.results.put("a", b"first")
     assert backend.results.put("a", b"second")
     assert result_of(backend, "a") == b"second"
@@ -55,7 +55,7 @@ def test_descendants_come_in_the_order_of_their_writing(backend: Backend, store:
 
 
 def test_descendants_written_in_the_same_moment_keep_their_order(backend: Backend) -> None:
-    """The order is that of the writes, also where the clock does not tell them apart."""
+    """The order is that of the writes, even at the same time on the clock."""
     names = [f"d{n}" for n in (10, 9, 1, 2, 30, 3)]
     for name in names:
         backend.results.put(name, b"", progenitor="root")
@@ -70,7 +70,7 @@ def test_a_result_written_anew_is_the_newest_descendant(backend: Backend) -> Non
 
 
 def test_a_deleted_result_is_no_descendant(backend: Backend) -> None:
-    """Deleted results are gone everywhere, and counted."""
+    """Deleted results are found nowhere, and counted."""
     for uuid in ("a", "b", "c"):
         backend.results.put(uuid, b"", progenitor="root")
     assert backend.results.delete(["a", "c", "none"]) == 2
@@ -81,7 +81,7 @@ def test_a_deleted_result_is_no_descendant(backend: Backend) -> None:
 
 
 def test_a_result_ends(backend: Backend, store: Store) -> None:
-    """A result is gone after its time, also as a descendant; a lasting one stays."""
+    """A result is deleted after its time, also as a descendant; one without an end stays."""
     backend.results.put("a", b"", ttl=SHORT, progenitor="root")
     backend.results.put("b", b"", progenitor="root")
     store.outlive(SHORT, lambda: backend.results.get(["a"]) == [None])
@@ -92,7 +92,7 @@ def test_a_result_ends(backend: Backend, store: Store) -> None:
 @pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("anew", [None, "another"])
 def test_the_last_write_names_the_progenitor(backend: Backend, deleted: bool, anew: str | None) -> None:
-    """A result written anew descends from what its last write names, and from nothing else."""
+    """A result that is written again descends from the progenitor of its last write only."""
     backend.results.put("a", b"1", progenitor="root")
     backend.results.put("b", b"2", progenitor="root")
     if deleted:
@@ -132,7 +132,7 @@ def test_a_result_is_read_as_it_was_written(backend: Backend, progenitor: str | 
 
 
 def test_a_new_write_has_a_new_time_to_live(backend: Backend, store: Store) -> None:
-    """What is written anew without an end no longer ends with the old one."""
+    """A result that is written again without an end no longer expires."""
     backend.results.put("a", b"short", ttl=SHORT)
     backend.results.put("marker", b"", ttl=SHORT)
     backend.results.put("a", b"long")
@@ -141,7 +141,7 @@ def test_a_new_write_has_a_new_time_to_live(backend: Backend, store: Store) -> N
 
 
 def test_a_write_is_published(backend: Backend) -> None:
-    """Whoever waits for a result hears of its write, and of no other's."""
+    """A subscription to a result receives its write, and no other."""
     with backend.subscribe("results:a") as subscription:
         backend.results.put("b", b"")
         backend.results.put("a", b"")
@@ -166,7 +166,7 @@ def test_a_result_of_any_size_can_be_waited_for(backend: Backend, size: int) -> 
 
 
 def test_watching_reads_after_subscribing(backend: Backend) -> None:
-    """What is there when the watch begins is in it, and what is written from then on is heard."""
+    """A watch has the result that is stored when it begins, and receives each later one."""
     with backend.watch_result("q", "a").news as news:
         backend.results.put("a", b"1")
         assert hear(news) is not None

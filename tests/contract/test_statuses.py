@@ -12,7 +12,7 @@ from tests.contract.workers import hear, status_of, uuids
 
 @pytest.mark.parametrize("details", [None, b'{"progress":0.5}', b"a|b|c", bytes(range(256))])
 def test_a_status_is_kept_as_it_was_given(backend: Backend, store: Store, details: bytes | None) -> None:
-    """A status comes back with its details, byte by byte, and the time of its writing."""
+    """A status is returned with its details, unchanged, and the time of its write."""
     assert backend.statuses.put("a", TaskStatus.RUNNING, details)
     record = StatusRecord("a", TaskStatus.RUNNING, details, store.now)
     assert backend.statuses.get(["none", "a"]) == [None, record]
@@ -20,7 +20,7 @@ def test_a_status_is_kept_as_it_was_given(backend: Backend, store: Store, detail
 
 
 def test_a_later_status_replaces_an_earlier(backend: Backend) -> None:
-    """The last write stands, with its own details."""
+    """The last write is kept, with its own details."""
     backend.statuses.put("a", TaskStatus.RUNNING, b"half")
     backend.statuses.put("a", TaskStatus.SUCCEEDED)
     (record,) = backend.statuses.get(["a"])
@@ -29,7 +29,7 @@ def test_a_later_status_replaces_an_earlier(backend: Backend) -> None:
 
 
 def test_only_new_never_overwrites(backend: Backend) -> None:
-    """A status that is to be only the first is refused where there is one."""
+    """With `only_new`, a status is refused if there is one."""
     assert backend.statuses.put("a", TaskStatus.SUBMITTED, only_new=True)
     backend.statuses.put("a", TaskStatus.RUNNING)
     assert not backend.statuses.put("a", TaskStatus.SUBMITTED, only_new=True)
@@ -53,7 +53,7 @@ def test_replacing_needs_the_expected_record(backend: Backend, store: Store) -> 
 
 
 def test_a_status_ends(backend: Backend, store: Store) -> None:
-    """A status is gone after its time, everywhere; a lasting one stays."""
+    """A status is deleted after its time; one without an end stays."""
     backend.statuses.put("a", TaskStatus.RUNNING, ttl=SHORT)
     backend.statuses.put("b", TaskStatus.RUNNING)
     store.outlive(SHORT, lambda: status_of(backend, "a") is None)
@@ -62,7 +62,7 @@ def test_a_status_ends(backend: Backend, store: Store) -> None:
 
 
 def test_deleting(backend: Backend) -> None:
-    """Deleted statuses are gone, and counted."""
+    """Deleted statuses are found nowhere, and counted."""
     backend.statuses.put("a", TaskStatus.RUNNING)
     backend.statuses.put("b", TaskStatus.RUNNING)
     assert backend.statuses.delete(["a", "none"]) == 1
@@ -83,7 +83,7 @@ def test_scanning_shows_every_status_once(backend: Backend) -> None:
 
 
 def test_a_write_is_published(backend: Backend, store: Store) -> None:
-    """Whoever listens hears of each write what it was; a refused one says nothing."""
+    """Each write of a status is published; a refused one is not."""
     with backend.subscribe("statuses:a") as subscription:
         backend.statuses.put("b", TaskStatus.RUNNING)
         backend.statuses.put("a", TaskStatus.RUNNING, b"half|way")
@@ -97,7 +97,7 @@ def test_a_write_is_published(backend: Backend, store: Store) -> None:
 
 
 def test_watching_reads_after_subscribing(backend: Backend) -> None:
-    """A watch has the status of the moment when it began, and hears of those that follow."""
+    """A watch has the status that is stored when it begins, and receives each later one."""
     news, record = backend.watch_status("a")
     with news:
         assert record is None

@@ -1,4 +1,4 @@
-"""Adding messages: what is new is stored once, in its place; what is not, is not."""
+"""Submission: a message with a new uuid is stored once, in its place; others are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.contract.workers import (
 
 
 def test_a_new_message_is_stored_as_it_was_given(backend: Backend, messages: MessagePort) -> None:
-    """What was added is there, ready, with its payload and priority."""
+    """A message that was added is stored, ready, with its payload and priority."""
     assert add(backend, a_message("a", priority=3, payload=b"abc")) == [True]
     assert messages.get("q", "a") == Stored("a", "q", b"abc", 3, "ready", 0, False)
     assert messages.exists("q", "a")
@@ -46,7 +46,7 @@ def test_nothing_added_is_nothing_answered(messages: MessagePort) -> None:
 def test_payloads_are_bytes_untouched(
     backend: Backend, messages: MessagePort, actor: Actors, payload: bytes
 ) -> None:
-    """A payload comes back byte by byte, whatever is in it."""
+    """A payload is returned unchanged, whatever bytes it has."""
     add(backend, a_message("a", payload=payload))
     stored = messages.get("q", "a")
     assert stored is not None
@@ -67,7 +67,7 @@ def test_an_existing_uuid_is_refused_and_left_alone(backend: Backend, messages: 
 
 
 def test_the_same_request_again_is_accepted_and_adds_nothing(messages: MessagePort) -> None:
-    """A call repeated after a lost reply is told of the same success."""
+    """A call that is repeated after a lost reply gets the same answer."""
     request, batch = a_request(), [a_message("a"), a_message("b")]
     assert messages.add(batch, request) == [ACCEPTED, ACCEPTED]
     assert messages.add(batch, request) == [ACCEPTED, ACCEPTED]
@@ -131,7 +131,7 @@ def test_a_partly_known_batch_is_answered_one_by_one(backend: Backend, messages:
 
 
 def test_of_two_with_one_uuid_the_first_is_taken(backend: Backend, messages: MessagePort) -> None:
-    """Within one call too a uuid is new only once, and a repetition of the call is told the same."""
+    """Within one call too a uuid is new only once, and a repeated call gets the same answers."""
     batch = [a_message("a", payload=b"first"), a_message("b"), a_message("a", payload=b"second")]
     request = a_request()
     for _ in range(2):
@@ -158,7 +158,7 @@ def test_a_batch_goes_to_several_queues(backend: Backend, messages: MessagePort)
 
 
 def test_lower_priority_numbers_go_first_and_equals_in_order(backend: Backend, actor: Actors) -> None:
-    """Messages leave by priority, then by arrival."""
+    """Messages are claimed by priority, then by arrival."""
     add(backend, a_message("c1", priority=2), a_message("a1", priority=0), a_message("b1", priority=1))
     add(backend, a_message("a2", priority=0), a_message("c2", priority=2), a_message("b2", priority=1))
     assert uuids(actor().claim()) == ["a1", "a2", "b1", "b2", "c1", "c2"]

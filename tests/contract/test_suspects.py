@@ -1,4 +1,4 @@
-"""Suspects: a message that may have killed a process runs where it can harm no other."""
+"""Suspects: a message that may have killed a process runs alone, so that it can harm no other."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_suspects_keep_their_place_among_each_other(backend: Backend, actor: Act
 
 
 def test_a_suspect_waits_for_its_place(backend: Backend, actor: Actors) -> None:
-    """A suspect is handed out when it comes first in its queue, not before what has a better place."""
+    """A suspect is claimed when it comes first, not before messages with a better place."""
     worker = actor()
     add(backend, "first", a_message("suspect", priority=1), a_message("last", priority=2))
     claims = {claim.uuid: claim for claim in worker.claim()}
@@ -145,7 +145,7 @@ def test_a_suspect_waits_for_its_place(backend: Backend, actor: Actors) -> None:
 
 
 def test_suspects_respect_wishes_and_queues(backend: Backend, actor: Actors) -> None:
-    """A suspect goes only where it could have gone before."""
+    """A suspect keeps its queue and its wish."""
     _suspects(backend, actor, "a", wish="process")
     thread, elsewhere = actor(), actor("elsewhere", kind="any")
     for worker in (thread, elsewhere):
@@ -155,7 +155,7 @@ def test_suspects_respect_wishes_and_queues(backend: Backend, actor: Actors) -> 
 
 
 def test_a_retry_lifts_the_suspicion(backend: Backend, actor: Actors) -> None:
-    """A suspect that ended with an outcome of its own is innocent."""
+    """A message that was retried or finished is no longer a suspect."""
     _suspects(backend, actor, "a")
     add(backend, "b")
     worker = actor()
@@ -167,7 +167,7 @@ def test_a_retry_lifts_the_suspicion(backend: Backend, actor: Actors) -> None:
 
 @pytest.mark.parametrize("suspect", [False, True])
 def test_a_loss_alone_raises_no_suspicion(backend: Backend, actor: Actors, suspect: bool) -> None:
-    """Only what was marked so when it was given back is a suspect."""
+    """Only a message that was given back as a suspect is one."""
     worker = actor()
     add(backend, "a")
     worker.step(lost(worker.claim_one(), suspect=suspect), limit=0)
@@ -175,7 +175,7 @@ def test_a_loss_alone_raises_no_suspicion(backend: Backend, actor: Actors, suspe
 
 
 def test_a_released_suspect_stays_one(backend: Backend, actor: Actors) -> None:
-    """Given back untouched, it is what it was: it has proved nothing."""
+    """A suspect that is given back unchanged is still a suspect."""
     _suspects(backend, actor, "a")
     worker = actor()
     worker.step(released(worker.claim_one()), limit=0)
@@ -183,7 +183,7 @@ def test_a_released_suspect_stays_one(backend: Backend, actor: Actors) -> None:
 
 
 def test_a_suspect_whose_holder_was_lost_comes_back(backend: Backend, store: Store, actor: Actors) -> None:
-    """A suspect that took its worker with it is taken over and handed out again, still marked."""
+    """A suspect whose worker was lost is taken over and is still a suspect."""
     _suspects(backend, actor, "a")
     dead, alive = actor(), actor()
     assert dead.claim_one().suspect

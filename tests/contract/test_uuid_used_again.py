@@ -1,4 +1,4 @@
-"""A new message of a uuid that the caller chose takes the place of the old one: nothing is left of that."""
+"""A new message of a uuid that the caller chose replaces the old one: nothing of that is left."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_refused_submission_removes_nothing(backend: Backend, actor: Actors) -
 
 
 def test_after_a_burial_by_hand_it_is_replaced_at_once(backend: Backend, messages: MessagePort) -> None:
-    """A message that was buried by hand may be submitted anew at once; its dead letter goes then."""
+    """A message that was failed by hand may be submitted again at once; its dead letter is removed then."""
     add(backend, "a")
     messages.fail("q", "a", ERROR, DLQ_TTL)
     assert add(backend, a_message("a", named=True)) == [True]
@@ -152,7 +152,7 @@ def test_a_callback_takes_the_place_of_an_old_message_too(
 
 
 def test_a_skipped_callback_removes_nothing(backend: Backend, actor: Actors) -> None:
-    """A callback whose uuid is not new leaves what is there."""
+    """A callback whose uuid is not new changes nothing."""
     worker = actor()
     _leave_everything(backend, worker)
     add(backend, "parent")
@@ -187,7 +187,7 @@ def test_of_a_made_uuid_nothing_is_looked_for(backend: Backend, store: Store, ac
 
 
 def test_a_name_of_your_own_every_day(backend: Backend, store: Store) -> None:
-    """A wait for today's message of a name hears nothing of what yesterday's came to."""
+    """A wait for a new message does not receive the result of an old message of the same uuid."""
     broker, results, tracker = Broker(backend), ResultStore(backend), StatusTracker(backend)
 
     @task(broker, result_store=results, status_tracker=tracker)

@@ -1,4 +1,4 @@
-"""Values by name, channels, and namespaces that never see each other."""
+"""Values by name, channels, and namespaces that share nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_was_not_stored(backend: Backend) -> None:
 
 
 def test_deleting(backend: Backend) -> None:
-    """A deleted value is gone."""
+    """A deleted value no longer exists."""
     backend.set("name", 1)
     assert backend.delete("name")
     assert not backend.exists("name")
@@ -58,7 +58,7 @@ def test_setting_only_what_is_new(backend: Backend) -> None:
 
 
 def test_a_value_ends(backend: Backend, store: Store) -> None:
-    """A value is gone after its time; one set anew without an end stays."""
+    """A value is deleted after its time; one that is set again without an end stays."""
     backend.set("short", 1, ttl=SHORT)
     backend.set("renewed", 1, ttl=SHORT)
     backend.set("renewed", 2)
@@ -103,7 +103,7 @@ def test_scanning_lists_values_alone(backend: Backend, actor: Actors) -> None:
 
 
 def test_counting_a_value(backend: Backend) -> None:
-    """A name that is no collection counts what is there: one or nothing."""
+    """A name that is no collection counts as a value: 1 if it exists, else 0."""
     backend.set("name", [1, 2, 3])
     assert (backend.count("name"), backend.count("none")) == (1, 0)
 
@@ -193,7 +193,7 @@ def test_namespaces_that_could_be_misread_are_refused(store: Store, namespace: s
 
 
 def test_publishing_reaches_whoever_listens(backend: Backend) -> None:
-    """Each subscriber of a channel hears each value, in order, and nothing of other channels."""
+    """Each subscriber of a channel receives each value, in order, and nothing of other channels."""
     with backend.subscribe("c", "d") as one, backend.subscribe("c") as two:
         backend.pub("d", 1)
         backend.pub("c", {"a": [2]})
@@ -208,14 +208,14 @@ def test_publishing_reaches_whoever_listens(backend: Backend) -> None:
 
 
 def test_waiting_without_a_note(backend: Backend) -> None:
-    """Where nothing is published, waiting ends after its time with nothing."""
+    """If nothing is published, a wait returns None after its time."""
     with backend.subscribe("c") as subscription:
         assert subscription.wait(0) is None
         assert subscription.wait(20) is None
 
 
 def test_what_was_published_before_is_not_heard(backend: Backend) -> None:
-    """A subscription hears from its beginning to its end."""
+    """A subscription receives only what is published after it began."""
     backend.pub("c", 1)
     with backend.subscribe("c") as subscription:
         backend.pub("c", 2)
@@ -225,7 +225,7 @@ def test_what_was_published_before_is_not_heard(backend: Backend) -> None:
 
 
 def test_values_of_a_channel(backend: Backend) -> None:
-    """`sub` yields what is published while one asks."""
+    """`sub` yields the values that are published."""
     heard: list[object] = []
     done = threading.Event()
 
@@ -249,7 +249,7 @@ def test_values_of_a_channel(backend: Backend) -> None:
 
 
 def test_a_live_store_answers(backend: Backend) -> None:
-    """A store that can be reached is told so without an error, and can be named."""
+    """`ping` of a store that can be reached raises nothing, and `describe` names the store."""
     backend.ping()
     assert backend.describe()
     backend.close()

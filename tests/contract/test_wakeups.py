@@ -1,4 +1,4 @@
-"""Waiting: whatever makes a message ready wakes one worker that may take it, and no wake is lost."""
+"""Wake-ups: each message that becomes ready wakes one worker that may take it, and no wake-up is lost."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_waiter_says_how_long_to_rely_on_it(actor: Actors) -> None:
 
 
 def test_without_a_message_there_is_no_wake(actor: Actors, asleep: Asleep) -> None:
-    """On a quiet store a waiter stays quiet, and draining tells so without blocking."""
+    """A waiter on a store without new messages is not woken, and `drain` returns False without blocking."""
     waiter = asleep(actor())
     assert not rings(waiter, QUIET)
     assert not waiter.drain()
@@ -71,7 +71,7 @@ def test_a_new_message_wakes(
 
 
 def test_a_worker_is_woken_again_and_again(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """After each wake and claim the worker can sleep and be woken anew."""
+    """After each wake-up and claim the worker can sleep and be woken again."""
     worker = actor()
     waiter = asleep(worker)
     for n in range(5):
@@ -82,7 +82,7 @@ def test_a_worker_is_woken_again_and_again(backend: Backend, actor: Actors, asle
 
 
 def test_what_came_between_claim_and_arming_wakes(backend: Backend, actor: Actors) -> None:
-    """A message that was added after the last claim and before the worker lay down wakes it."""
+    """A message that was added after the last claim, before the worker began to wait, wakes it."""
     worker = actor()
     with closing(worker.waiter()) as waiter:
         for n in range(5):
@@ -156,7 +156,7 @@ def test_one_of_each_kind_is_woken(backend: Backend, actor: Actors, asleep: Asle
 def test_only_those_that_may_take_it_are_woken(
     backend: Backend, actor: Actors, asleep: Asleep, wish: str, wakes: list[int]
 ) -> None:
-    """A message with a wish never wakes a pool of the other kind; a plain consumer hears of all."""
+    """A message with a wish never wakes a pool of the other kind; a consumer is woken for all messages."""
     for n, kind in enumerate(("thread", "process", "any")):
         worker = actor(kind=kind)
         waiter = asleep(worker)
@@ -186,7 +186,7 @@ def test_a_batch_for_several_queues_wakes_their_workers(
 
 
 def test_a_queue_that_appears_later_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """A worker of all queues hears of a queue that did not exist when it fell asleep."""
+    """A worker of all queues is woken for a queue that did not exist when it began to wait."""
     worker = actor()
     waiter = asleep(worker)
     for n in range(3):
@@ -227,7 +227,7 @@ def test_a_delayed_message_tells_a_sleeper_of_its_time(
 
 
 def test_a_delayed_message_between_claim_and_arming_is_not_missed(backend: Backend, actor: Actors) -> None:
-    """A worker that lies down after a delayed message was added learns of its time too."""
+    """A worker that begins to wait after a delayed message was added gets its due time too."""
     worker = actor()
     with closing(worker.waiter()) as waiter:
         assert worker.step().next_due is None
@@ -246,7 +246,7 @@ def _hold(backend: Backend, worker: Actor, *names: str) -> None:
 
 
 def test_a_release_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """What is given back wakes a sleeper."""
+    """A message that is given back wakes a sleeping worker."""
     holder = actor()
     _hold(backend, holder, "a")
     waiter = asleep(actor())
@@ -255,7 +255,7 @@ def test_a_release_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> Non
 
 
 def test_a_loss_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """What a dead process left wakes a sleeper, also as a suspect."""
+    """A message of a dead process wakes a sleeping worker, also as a suspect."""
     holder = actor()
     _hold(backend, holder, "a", "b")
     one, two = holder.held()
@@ -271,7 +271,7 @@ def test_a_loss_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
 
 
 def test_a_retirement_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """What a retired worker held wakes a sleeper."""
+    """A message of a retired worker wakes a sleeping worker."""
     holder = actor()
     _hold(backend, holder, "a")
     waiter = asleep(actor())
@@ -280,7 +280,7 @@ def test_a_retirement_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> 
 
 
 def test_a_reconciliation_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """What a renewal gives back wakes a sleeper."""
+    """A message that a renewal gives back wakes a sleeping worker."""
     holder = actor()
     _hold(backend, holder, "a")
     waiter = asleep(actor())
@@ -289,7 +289,7 @@ def test_a_reconciliation_wakes(backend: Backend, actor: Actors, asleep: Asleep)
 
 
 def test_a_takeover_wakes(backend: Backend, store: Store, actor: Actors, asleep: Asleep) -> None:
-    """What one worker's step takes over wakes a sleeper that may take it."""
+    """A message that one worker's step takes over wakes a sleeping worker that may take it."""
     dead, noticing = actor(kind="process"), actor("elsewhere")
     add(backend, a_message("a", wish="process"))
     dead.claim_one()
@@ -345,7 +345,7 @@ def test_a_reschedule_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> 
 
 
 def test_a_closed_waiter_takes_no_wake_from_others(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """A worker that went away while it slept is not the one that is woken."""
+    """A worker that has closed its waiter is not woken in place of another."""
     gone = asleep(actor())
     waiter = asleep(actor())
     gone.close()
@@ -354,7 +354,7 @@ def test_a_closed_waiter_takes_no_wake_from_others(backend: Backend, actor: Acto
 
 
 def test_no_wake_is_lost_in_a_race(backend: Backend, actor: Actors) -> None:
-    """However adding and lying down interleave, every message is claimed upon a wake alone."""
+    """However submissions and waits interleave, every message is claimed after a wake-up."""
     worker, total = actor(), 60
     producer = threading.Thread(target=lambda: [add(backend, f"a{n}") for n in range(total)])
     claimed: list[str] = []

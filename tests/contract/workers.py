@@ -1,4 +1,4 @@
-"""Workers as the tests play them, and the short words in which the tests speak of messages."""
+"""Workers for the tests, and short functions that make messages and outcomes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _workers = count(1)
 
 
 class Actor:
-    """A worker that counts its steps as a real one does."""
+    """A worker that numbers its steps."""
 
     def __init__(self, backend: Backend, worker: Worker) -> None:
         self.messages = backend.messages
@@ -42,39 +42,39 @@ class Actor:
         self.seq = 0
 
     def step(self, *outcomes: Outcome, limit: int = 100) -> Step:
-        """Its next step."""
+        """Make the next step."""
         self.seq += 1
         return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
 
     def again(self, *outcomes: Outcome, limit: int = 100) -> Step:
-        """Its last step once more, as after a lost reply."""
+        """Repeat the last step, as after a lost reply."""
         return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
 
     def claim(self, limit: int = 100) -> list[Claimed]:
-        """What its next step hands out."""
+        """Return the messages that the next step claims."""
         return self.step(limit=limit).claimed
 
     def claim_one(self) -> Claimed:
-        """The one message that its next step hands out."""
+        """Return the one message that the next step claims."""
         claimed = self.claim(limit=1)
         assert len(claimed) == 1, "nothing was handed out"
         return claimed[0]
 
     def renew(self) -> list[str]:
-        """Renew the lease, knowing of all that it holds."""
+        """Renew the lease, with the tokens of all claims."""
         tokens = [claimed.token for claimed in self.held()]
         return self.messages.renew(self.worker, self.seq, tokens)
 
     def retire(self, *outcomes: Outcome) -> list[str]:
-        """Go."""
+        """Retire."""
         return self.messages.retire(self.worker, outcomes)
 
     def held(self) -> list[Claimed]:
-        """What it holds, as the store sees it."""
+        """Return the messages that it holds."""
         return self.messages.held(self.worker)
 
     def waiter(self) -> Waiter:
-        """A waiter of its own."""
+        """Return a new waiter."""
         return self.messages.waiter(self.worker)
 
 
@@ -83,7 +83,7 @@ Actors: TypeAlias = Callable[..., Actor]
 
 
 def an_actor(backend: Backend, *queues: str, register: bool = True, **fields: Any) -> Actor:
-    """A worker that takes what any and threads may take, of `queues` (none: of all), registered."""
+    """Return a registered worker of kind "thread" that takes from `queues` (none given: from all)."""
     settings: dict[str, Any] = {
         "id": f"w{next(_workers)}",
         "kind": "thread",
@@ -98,7 +98,7 @@ def an_actor(backend: Backend, *queues: str, register: bool = True, **fields: An
 
 
 def a_message(uuid: str, queue: str = "q", **fields: Any) -> Submission:
-    """A tracked message whose payload can be told from any other's."""
+    """Return a tracked message with a payload that no other message has."""
     settings: dict[str, Any] = {"payload": f"payload of {uuid}".encode(), "status_ttl": FOR_EVER}
     return Submission(uuid, queue, **{**settings, **fields})
 
@@ -110,13 +110,13 @@ def add(backend: Backend, *items: Submission | str, **fields: Any) -> list[bool]
 
 
 def replay(messages: MessagePort, submission: Submission) -> bool:
-    """Take back the dead letter of this uuid that there is now, if there is one."""
+    """Replay the present dead letter of this uuid, if there is one."""
     letter = messages.dead_letter(submission.queue, submission.uuid)
     return messages.replay(submission, 0 if letter is None else letter.died_at)
 
 
 def a_request() -> str:
-    """A request id never used before."""
+    """Return a new request id."""
     return f"request-{next(_requests)}"
 
 
@@ -126,33 +126,33 @@ def succeeded(claimed: Claimed, result: bytes | None = b"result", **fields: Any)
 
 
 def retried(claimed: Claimed, payload: bytes | None = None, delay: int = 0, **state: Any) -> Retried:
-    """The outcome of a claim whose task is to run again."""
+    """The outcome of a claim whose task runs again."""
     state.setdefault("retries", claimed.retries + 1)
     return Retried(claimed.uuid, claimed.queue, claimed.token, delay, payload=payload, **state)
 
 
 def by_hand(queue: str, uuid: str, payload: bytes | None = None, delay: int = 0) -> Retried:
-    """What reschedules a message for its first retry."""
+    """The arguments that reschedule a message for its first retry."""
     return Retried(uuid, queue, 0, delay, 1, payload=payload)
 
 
 def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Died:
-    """The outcome of a claim whose task will never run again."""
+    """The outcome of a claim whose task has failed."""
     return Died(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl)
 
 
 def released(claimed: Claimed) -> Released:
-    """A claim given back untouched."""
+    """The outcome of a claim that is given back unchanged."""
     return Released(claimed.uuid, claimed.queue, claimed.token)
 
 
 def lost(claimed: Claimed, suspect: bool = False) -> Lost:
-    """A claim whose holder died."""
+    """The outcome of a claim whose process died."""
     return Lost(claimed.uuid, claimed.queue, claimed.token, suspect)
 
 
 def uuids(items: Iterable[Any]) -> list[str]:
-    """The uuids of whatever has one, in order."""
+    """The uuids of these items, in order."""
     return [item.uuid for item in items]
 
 
@@ -169,13 +169,13 @@ def result_of(backend: Backend, uuid: str) -> bytes | None:
 
 
 def state_of(backend: Backend, uuid: str, queue: str = "q") -> str | None:
-    """Where a message stands, or None."""
+    """The state of a message, or None."""
     stored = backend.messages.get(queue, uuid)
     return None if stored is None else stored.state
 
 
 def rings(waiter: Waiter, within: float = 3.0) -> bool:
-    """Whether the waiter says within so many seconds that it is worth claiming."""
+    """Return True if the waiter is woken within so many seconds."""
     deadline = time.monotonic() + within
     while (left := deadline - time.monotonic()) > 0:
         readable, _, _ = select.select([waiter.fileno()], [], [], left)
@@ -185,7 +185,7 @@ def rings(waiter: Waiter, within: float = 3.0) -> bool:
 
 
 def who_rings(waiters: Sequence[Waiter], at_least: int = 1) -> list[int]:
-    """Which of the waiters ring: waits until `at_least` do, then a moment for those that should not."""
+    """Return the numbers of the waiters that are woken: waits for `at_least`, then a moment for more."""
     heard: set[int] = set()
     deadline = time.monotonic() + 3.0
     while (left := deadline - time.monotonic()) > 0:
@@ -203,7 +203,7 @@ QUIET = 0.12
 
 
 def hear(subscription: Subscription, within: float = 3.0) -> Note | None:
-    """The next note, not minding that something may have been missed."""
+    """Return the next note, and ignore that notes may have been missed."""
     deadline = time.monotonic() + within
     while (left := deadline - time.monotonic()) > 0:
         note = subscription.wait(int(left * 1000) + 1)

@@ -8,6 +8,7 @@ import pytest
 
 from alsek.storage.backends import header
 from alsek.storage.backends.header import LINE, TAIL, merged, table
+from alsek.storage.backends.records import Claimed, DeadLetter, Retried, Stored, Submission
 
 KEYS_PAGE = Path(__file__).parents[3] / "docs" / "keys.md"
 
@@ -50,3 +51,22 @@ def test_any_text_goes_through_a_tail(value: str) -> None:
     text = header._to_text(field, value.encode())
     assert not set(text) & {";", "|", "\n"}
     assert header._from_text(field, text) == value.encode()
+
+
+def test_records_have_the_attempt_state() -> None:
+    """What a step writes of a tail is in its outcome, and in all that shows a message, with the declared default."""
+    for field in TAIL:
+        if field.writer == "step":
+            kinds = (Retried, Claimed, Stored, *((DeadLetter,) if field.name != "last_error" else ()))
+            for kind in kinds:
+                assert field.name in kind._fields
+                assert kind._field_defaults.get(field.name, field.default) == field.default
+
+
+def test_records_have_the_declared_defaults() -> None:
+    """A submission's fields that are declared have the declared default, and what is the producer's is in it."""
+    for field in (*LINE, *TAIL):
+        if field.name in Submission._field_defaults:
+            assert Submission._field_defaults[field.name] == field.default
+        if field.writer == "producer":
+            assert field.name in Submission._fields

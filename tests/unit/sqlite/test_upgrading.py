@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from alsek.storage.backends.records import Retried
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
@@ -98,6 +99,50 @@ def test_both_versions_use_a_file_at_once(old: Old, backend: SQLiteBackend, path
     with sqlite3.connect(path) as looking:
         assert looking.execute("SELECT * FROM lanes").fetchall() == []
     looking.close()
+
+
+def test_an_old_process_goes_on_beside_retries(old: Old, backend: SQLiteBackend, path: Path) -> None:
+    """What the old version retries or buries keeps its tail; the payloads that it writes are read."""
+    old.add("a", "q")
+    old.add("b", "q")
+    connection = old.connection
+    statement = (
+        "UPDATE messages SET payload = ?, due = NULL, suspect = 0, ttl = 0, expiry = NULL WHERE uuid = ?"
+    )
+    connection.execute(statement, (b"old", "a"))  # prepared before the file has the column
+    player = Player(backend, queues=None)
+    for claimed in player.step().claimed:
+        player.step(Retried(claimed.uuid, "q", claimed.token, 0, 2, 5, 7, b"error"), limit=0)
+    connection.execute(statement, (b"older", "a"))
+    connection.execute(
+        "INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, payload) "
+        "SELECT ns, queue, uuid, ?, ?, NULL, CAST(payload AS BLOB) FROM messages WHERE uuid = 'b'",
+        (b"{}", 1),
+    )
+    old.add("c", "q")
+    claimed = player.step().claimed
+    assert [(one.uuid, one.payload, one.retries, one.retry_delay, one.last_error) for one in claimed] == [
+        ("a", b"older", 2, 7, b"error"),
+        ("b", b"", 2, 7, b"error"),
+        ("c", b"", 0, None, b""),
+    ]
+    letter = backend.messages.dead_letter("q", "b")
+    assert letter is not None
+    assert letter.retries == 0
+
+
+def test_a_file_of_version_2_without_tails_gets_them(backend: SQLiteBackend, path: Path) -> None:
+    """A file that was made between 0.1.0 and the tails is completed as one of 0.1.0 is, and keeps its version."""
+    submit(backend, "a")
+    backend.close()
+    with sqlite3.connect(path) as looking:
+        for table in ("messages", "dead"):
+            looking.execute(f"ALTER TABLE {table} DROP COLUMN tail")
+    looking.close()
+    again = SQLiteBackend(path)
+    assert [one.uuid for one in Player(again).step().claimed] == ["a"]
+    again.close()
+    assert version(path) == connection.SCHEMA_VERSION
 
 
 def test_an_old_file_keeps_its_queues(old: Old, backend: SQLiteBackend, path: Path) -> None:

@@ -113,6 +113,8 @@ def _unescaped(text: str) -> str:
 def _to_text(field: Field, value: Any) -> str:
     if field.kind is Kind.BYTES:
         return _escaped(bytes(value).decode("utf-8", "backslashreplace"))
+    if field.kind is Kind.FLAG:
+        return "1" if value else "0"
     return _escaped(str(value))
 
 

@@ -46,7 +46,7 @@ _FOR_STORED: Final = _picker("queue", "priority", "losses", "revoked", "request"
 
 def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
     """The arguments of a submission, as ``shared/submissions.lua`` reads them."""
-    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission[:9]
     return (
         uuid.encode(),
         queue.encode(),

@@ -69,7 +69,7 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
         request: The request that submits it; empty for a callback, which the store submits itself.
         anew: The uuid counts as new also if a message of it has just ended: this is that message again.
     """
-    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission
+    uuid, queue, payload, priority, wish, delay, ttl, status_ttl, named = submission[:9]
     if priority > _LARGEST:
         raise ValidationError(
             f"priority {priority} of message {uuid}: SQLite stores integers up to {_LARGEST}"

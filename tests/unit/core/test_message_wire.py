@@ -269,7 +269,7 @@ def test_the_submission_is_what_a_store_reads() -> None:
     """The header says what the message says, with its own words for 'none'."""
     message = Message("t", "q", uuid="u", priority=3, delay=4, mechanism="thread", ttl=5, status_ttl=-1)
     submission = message.submission(JSON)
-    assert submission._replace(payload=b"") == ("u", "q", b"", 3, "thread", 4, 5, -1, True)
+    assert submission._replace(payload=b"")[:9] == ("u", "q", b"", 3, "thread", 4, 5, -1, True)
     assert Message("t").submission(JSON).ttl == 0
 
 

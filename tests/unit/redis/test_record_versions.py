@@ -41,7 +41,7 @@ class Actor:
     def step(self, *outcomes: Retried | Released | Lost | Died, limit: int = 1) -> list[Claimed]:
         """Report outcomes and claim."""
         self.seq += 1
-        return self.backend.messages.step(self.worker, self.seq, outcomes, limit).claimed
+        return self.backend.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit}).claimed
 
     def claim(self) -> Claimed:
         """Claim one message."""

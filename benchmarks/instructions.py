@@ -101,7 +101,8 @@ def _execute(task: Any, messages: int) -> None:
     from alsek.core.wakeup_pipe import WakeupPipe
     from alsek.core.worker.engine.engine import Engine
     from alsek.core.worker.engine.options import EngineOptions
-    from alsek.core.worker.group.group import ThreadWorkerGroup, new_shared_state
+    from alsek.core.worker.group.options import new_shared_state
+    from alsek.core.worker.group.thread_group import ThreadWorkerGroup
     from alsek.core.worker.thread import ThreadWorkerPool
 
     pool = ThreadWorkerPool([task], n_threads=8)

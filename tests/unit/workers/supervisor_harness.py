@@ -8,7 +8,8 @@ from typing import Any
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import task
-from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
+from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.group.thread_group import ThreadWorkerGroup
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.core.worker.supervisor.supervisor import Supervisor
 from tests.unit.workers.fakes import FakeClock, options_for

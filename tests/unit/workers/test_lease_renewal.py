@@ -9,7 +9,8 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
-from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
+from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.group.thread_group import ThreadWorkerGroup
 from alsek.core.worker.supervisor.groups import Groups
 from alsek.core.worker.supervisor.lease_renewal import LeaseRenewal, longest_call_ms
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError

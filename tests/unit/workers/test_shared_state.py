@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from alsek.core.worker.group.group import WorkerGroupOptions, new_shared_state
+from alsek.core.worker.group.options import WorkerGroupOptions, new_shared_state
 from alsek.core.worker.shared_state import ClaimEntry, SharedState
 
 ONE, TWO = "1" * 32, "2" * 32

@@ -21,6 +21,8 @@ from alsek.defaults import (
     DEFAULT_SLOT_WAIT_INTERVAL,
 )
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
+from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
+from alsek.storage.backends.records import Worker
 from alsek.types import Mechanism
 
 
@@ -54,6 +56,10 @@ class PoolOptions:
     shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT
     max_losses: int = DEFAULT_MAX_LOSSES
     hooks: tuple[WorkerHook, ...] = field(default=())
+
+    def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
+        """Return what a group of this pool registers as, or has registered as under `worker_id`."""
+        return Worker(worker_id, kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
 
     def __post_init__(self) -> None:
         at_least(1, slot_wait_interval=self.slot_wait_interval)

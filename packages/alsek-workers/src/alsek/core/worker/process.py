@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
-from alsek.core.worker.group.process_group import ProcessWorkerGroup, ProcessWorkerGroupOptions
+from alsek.core.worker.group.options import ProcessWorkerGroupOptions
+from alsek.core.worker.group.process_group import ProcessWorkerGroup
 from alsek.core.worker.options import (
     at_least,
     default_processes,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
-from alsek.core.worker.group.group import ThreadWorkerGroup, WorkerGroupOptions
+from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.group.thread_group import ThreadWorkerGroup
 from alsek.core.worker.options import (
     at_least,
     default_processes,

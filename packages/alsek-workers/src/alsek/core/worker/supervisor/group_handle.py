@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.core.worker.child_process import ChildProcess
-from alsek.core.worker.group.group import WorkerGroupOptions
+from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.recovery import DeathReport
 from alsek.storage.backends.records import Worker

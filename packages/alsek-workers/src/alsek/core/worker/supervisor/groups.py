@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.child_process import ChildProcess, ParentPipes
-from alsek.core.worker.group.group import WorkerGroup, WorkerGroupOptions, new_shared_state
+from alsek.core.worker.group.group import WorkerGroup
+from alsek.core.worker.group.options import WorkerGroupOptions, new_shared_state
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.supervisor.group_handle import GroupHandle
 from alsek.core.worker.supervisor.restart_delay import RestartDelay
 from alsek.storage.backends.records import Worker
-from alsek.types import Wish
 
 log = guarded_logger(__name__)
 
@@ -112,5 +112,4 @@ class Groups:
 
     def worker(self, worker_id: str) -> Worker:
         """Return what the group with this worker id is registered as."""
-        kind: Wish = "process" if self.options.isolated else "thread"
-        return Worker(worker_id, kind, self.pool.queues, self.pool.lease, self.pool.broker.dlq_ttl or 0)
+        return self.pool.worker("process" if self.options.isolated else "thread", worker_id=worker_id)

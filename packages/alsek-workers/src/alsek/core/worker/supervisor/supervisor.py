@@ -13,7 +13,7 @@ from collections.abc import Callable
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import exits_caught
 from alsek.core.worker.child_process import ChildProcess, fork_watched
-from alsek.core.worker.group.group import WorkerGroupOptions
+from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import StopSignals
 from alsek.core.worker.supervisor.component import Component

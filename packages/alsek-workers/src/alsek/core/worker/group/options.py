@@ -1,0 +1,65 @@
+"""Settings of worker groups, and the shared state that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED
+from alsek.core.worker.shared_state import SharedState
+from alsek.defaults import DEFAULT_PRUNE_INTERVAL
+
+#: Entries for each claim that a group may have in flight. It may be running, finished or just claimed, each for one set
+#: of slots and for the prefetched ones; and as many may be past their claims while user code still runs for them.
+_ENTRIES_FOR_EACH_CLAIM = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerGroupOptions:
+    """Settings of a worker group, beyond those of its pool.
+
+    Attributes:
+        slots: How many tasks it runs at once.
+        wait_for_threads: A slot is taken until its thread has ended: no thread is abandoned.
+        max_tasks: The group is replaced after this many tasks; None for no limit.
+        max_memory: The group is replaced when its process is larger (MiB); None for no limit.
+        suspects_only: Run suspects, one at a time, until there are none.
+        isolated: Each task runs in a process of its own below the group's, and can't harm the group.
+    """
+
+    slots: int
+    wait_for_threads: bool = False
+    max_tasks: int | None = None
+    max_memory: int | None = None
+    suspects_only: bool = False
+    isolated: bool = False
+
+    @property
+    def max_claims(self) -> int:
+        """The group's limit: how many messages it may have in flight, what threads prefetch aside."""
+        return self.slots
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessWorkerGroupOptions(WorkerGroupOptions):
+    """Settings of a group that runs tasks in processes.
+
+    Attributes:
+        tasks_per_process: How many tasks a process serves before it ends.
+        prune_interval: The longest sleep (ms) of the engine while tasks run.
+    """
+
+    isolated: bool = True
+    tasks_per_process: int = 1
+    prune_interval: int = DEFAULT_PRUNE_INTERVAL
+
+    @property
+    def max_claims(self) -> int:
+        """The group's limit: processes that serve many tasks prefetch some."""
+        return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_PREFETCHED)
+
+
+def new_shared_state(options: WorkerGroupOptions) -> SharedState:
+    """Create the shared state of a group. It has entries for all claims that the group may have at once."""
+    state = SharedState(_ENTRIES_FOR_EACH_CLAIM * options.max_claims + 16)
+    state.limit = options.max_claims
+    return state

@@ -12,7 +12,7 @@ from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
     Claimed,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -154,7 +154,7 @@ class Model:
                     self.results[message.uuid] = outcome.result
             case Retried():
                 self.reschedule(message, outcome)
-            case Died():
+            case Failed():
                 self.dead_letter(message, finished=True)
             case Released():
                 self.give_back(message, TaskStatus.SUBMITTED)

@@ -8,7 +8,7 @@ from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import (
     FOR_EVER,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -36,7 +36,7 @@ def _each_outcome(uuid: str, queue: str, token: int) -> list[Outcome]:
     return [
         Succeeded(uuid, queue, token, b"result", FOR_EVER, "root", callback),
         Retried(uuid, queue, token, 0, 1),
-        Died(uuid, queue, token, ERROR, 1_000_000),
+        Failed(uuid, queue, token, ERROR, 1_000_000),
         Released(uuid, queue, token),
         Lost(uuid, queue, token, True),
     ]

@@ -13,7 +13,7 @@ from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     FOR_EVER,
     Claimed,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -136,9 +136,9 @@ def by_hand(queue: str, uuid: str, payload: bytes | None = None, delay: int = 0)
     return Retried(uuid, queue, 0, delay, 1, payload=payload)
 
 
-def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Died:
+def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Failed:
     """The outcome of a claim whose task has failed."""
-    return Died(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl)
+    return Failed(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl)
 
 
 def released(claimed: Claimed) -> Released:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from alsek.storage.backends.records import (
     FOR_EVER,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -128,7 +128,7 @@ class Chance:
                     uuid, queue, token, delay, *self.attempt_state(), self.one(None, None, b"edited")
                 )
             case "died":
-                return Died(uuid, queue, token, ERROR, self.dlq_ttl())
+                return Failed(uuid, queue, token, ERROR, self.dlq_ttl())
             case "released":
                 return Released(uuid, queue, token)
             case "lost":

@@ -18,7 +18,7 @@ from alsek.core.task import Task, task
 from alsek.defaults import MAX_DURATION
 from alsek.exceptions import ClaimLostError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Retried, Succeeded
+from alsek.storage.backends.records import Failed, Retried, Succeeded
 from alsek.storage.result import ResultStore
 from tests.unit.core.fakes import a_session, claim, held
 
@@ -154,7 +154,7 @@ class World:
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
 @pytest.mark.parametrize(
-    ("fails", "max_retries", "kind"), [(False, 0, Succeeded), (True, 1, Retried), (True, 0, Died)]
+    ("fails", "max_retries", "kind"), [(False, 0, Succeeded), (True, 1, Retried), (True, 0, Failed)]
 )
 @pytest.mark.parametrize("place", PLACES)
 def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
@@ -231,7 +231,7 @@ def test_a_task_may_choose_how_long_its_result_is_kept(broker: Broker, asked: An
     delivery = held(claim(broker))
     outcome = conclude(chooses, delivery, attempt(chooses, delivery)).outcome
     if kept is None:
-        assert isinstance(outcome, Died)
+        assert isinstance(outcome, Failed)
         assert b"result_ttl" in outcome.error
     else:
         assert isinstance(outcome, Succeeded)

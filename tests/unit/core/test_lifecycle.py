@@ -32,7 +32,7 @@ from alsek.exceptions import (
     WorkerLostError,
 )
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Retried, Succeeded, Worker
+from alsek.storage.backends.records import FOR_EVER, Claimed, Failed, Retried, Succeeded, Worker
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer, Serializer
 from tests.unit.core.fakes import claim, held
@@ -90,7 +90,7 @@ def claimed_again(broker: Broker, message: Message) -> Message:
 
 def dead(conclusion: Conclusion) -> dict[str, Any]:
     """The details of a dead letter to be."""
-    assert isinstance(conclusion.outcome, Died)
+    assert isinstance(conclusion.outcome, Failed)
     assert conclusion.status is TaskStatus.FAILED
     details: dict[str, Any] = json.loads(conclusion.outcome.error)
     return details
@@ -229,7 +229,7 @@ def test_spent_retries_end_in_the_dead_letters(broker: Broker) -> None:
     message = claim(broker)
     conclusion = through(made, message)
     assert dead(conclusion)["text"] == "no"
-    assert isinstance(conclusion.outcome, Died)
+    assert isinstance(conclusion.outcome, Failed)
     assert conclusion.outcome.dlq_ttl == broker.dlq_ttl
     assert made.calls[-1] == "on_failure ValueError('no')"
     once = task(broker, max_retries=0)(failing(ValueError("no")))
@@ -241,7 +241,7 @@ def test_dead_letters_can_be_off(backend: MemoryBackend) -> None:
     """Then the outcome keeps the message for no time."""
     made = task(Broker(backend, dlq_ttl=None), max_retries=0)(failing(ValueError("no")))
     _, conclusion = run(made)
-    assert isinstance(conclusion.outcome, Died)
+    assert isinstance(conclusion.outcome, Failed)
     assert conclusion.outcome.dlq_ttl == 0
 
 
@@ -306,7 +306,7 @@ def test_a_failing_hook_after_the_fact_changes_nothing(
         conclusion = dead_letter(made, held(claim(broker)), MessageRevokedError("revoked"))
     else:
         _, conclusion = run(made)
-    expected = {"on_success": Succeeded, "on_retry": Retried}.get(hook, Died)
+    expected = {"on_success": Succeeded, "on_retry": Retried}.get(hook, Failed)
     assert type(conclusion.outcome) is expected
     assert f"{hook} failed" in caplog.text or "broken failed" in caplog.text
 
@@ -497,7 +497,7 @@ def test_a_callback_that_exits_when_it_is_serialized(broker: Broker) -> None:
     made = task(broker, max_retries=0)(lambda: Exits(a=1))
     made.generate(queue="other", callback=made.generate(submit=False))
     message = claim_in(broker, "other")
-    assert isinstance(through(made, message).outcome, Died)
+    assert isinstance(through(made, message).outcome, Failed)
 
 
 def test_an_exception_whose_text_exits(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from alsek.core.execution.opening import Opened, open_claimed
 from alsek.core.message import Message
 from alsek.core.task import task
 from alsek.exceptions import MessageRevokedError, UnknownTaskError, WorkerLostError
-from alsek.storage.backends.records import Claimed, Died
+from alsek.storage.backends.records import Claimed, Failed
 from tests.unit.core.fakes import a_session
 
 
@@ -43,7 +43,7 @@ def test_bytes_that_cannot_be_read_become_a_dead_letter(broker: Broker) -> None:
         outcome = open_claimed(
             claimed(broker, payload=b"\xff", revoked=True), a_session(broker.backend), broker, tasks, 5
         )
-        assert isinstance(outcome, Died)
+        assert isinstance(outcome, Failed)
         assert (outcome.uuid, outcome.queue, outcome.token) == ("u", "q", 7)
         assert json.loads(outcome.error)["name"] == "CorruptMessageError"
         assert outcome.dlq_ttl == broker.dlq_ttl

@@ -17,7 +17,7 @@ from alsek.core.message import Message
 from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, ArgumentsRejectedError, ValidationError
-from alsek.storage.backends.records import Died
+from alsek.storage.backends.records import Failed
 from tests.unit.core.fakes import delivered
 
 #: All kinds of parameters, alone and together; each returns what it was given.
@@ -261,7 +261,7 @@ def test_a_worker_fails_it_at_once(broker: Broker, max_retries: int | None) -> N
     message = Message("send", args=(1, 2))
     delivery = delivered(message, broker)
     conclusion = conclude(made, delivery, attempt(made, delivery))
-    assert isinstance(conclusion.outcome, Died)
+    assert isinstance(conclusion.outcome, Failed)
     assert ran == []
     details = delivery.message.exception_details
     assert details is not None

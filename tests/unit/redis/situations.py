@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.storage.backends.records import (
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -90,7 +90,7 @@ class Situation:
             Succeeded(*held["held-2"], callback=later),
             Retried(*held["held-3"], delay=60_000, retries=1),
             Retried(*held["held-4"], delay=0, retries=1, payload=b"p"),
-            Died(*held["held-5"], error=b"{}", dlq_ttl=600_000),
+            Failed(*held["held-5"], error=b"{}", dlq_ttl=600_000),
             Released(*held["held-6"]),
             Lost(*held["held-7"], suspect=True),
         ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from alsek.storage.backends.records import Died, Lost, Released, Retried, Submission, Succeeded
+from alsek.storage.backends.records import Failed, Lost, Released, Retried, Submission, Succeeded
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.messages import transitions
@@ -78,7 +78,7 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     a, b, c, d, e, f = player.step(limit=6).claimed
     outcomes = [
         Succeeded(a.uuid, "q", a.token, b"", callback=Submission("callback", "q", b"")),
-        Died(b.uuid, "q", b.token, b"{}", 1_000),
+        Failed(b.uuid, "q", b.token, b"{}", 1_000),
         Retried(c.uuid, "q", c.token, delay=0, retries=1),
         Retried(d.uuid, "q", d.token, delay=100, retries=1),
         Released(e.uuid, "q", e.token),

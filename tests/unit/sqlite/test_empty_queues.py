@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alsek.storage.backends.records import Added, Died, Retried, Submission
+from alsek.storage.backends.records import Added, Failed, Retried, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from tests.unit.sqlite.fakes import Clock, Player, Process, done, says, submit, tell
@@ -53,7 +53,7 @@ def test_a_queue_that_holds_anything_stays(timed: SQLiteBackend, path: Path, sta
         if state == "retried":
             player.step(Retried("a", "q", claimed.token, 1_000, 1))
         if state == "dead":
-            player.step(Died("a", "q", claimed.token, b"{}", 10**9))
+            player.step(Failed("a", "q", claimed.token, b"{}", 10**9))
     submit(timed, "last", queue="last")
     sweep(timed)
     assert "q" in queues(path)
@@ -99,7 +99,7 @@ def test_whoever_used_the_queue_before_goes_on(
     assert [stored.uuid for stored in timed.messages.browse("q")] == ["b", "c"]
     (claimed,) = named.step(limit=1).claimed
     assert (claimed.uuid, claimed.queue) == ("b", "q")
-    named.step(Died("b", "q", claimed.token, b"{}", 10**9), limit=0)
+    named.step(Failed("b", "q", claimed.token, b"{}", 10**9), limit=0)
     assert timed.messages.dead_letter("q", "b") is not None
     assert [one.uuid for one in general.step().claimed] == ["c", "elsewhere"]
     sleeper.close()
@@ -190,7 +190,7 @@ def test_queues_that_keep_dead_letters_do_not_make_each_write_a_sweep(
     for n in range(60):
         submit(timed, f"m{n}", queue=f"q{n}")
         (claimed,) = player.step(limit=1).claimed
-        player.step(Died(claimed.uuid, claimed.queue, claimed.token, b"{}", 10**9), limit=0)
+        player.step(Failed(claimed.uuid, claimed.queue, claimed.token, b"{}", 10**9), limit=0)
     sweeper = timed.messages._database._sweeper  # type: ignore[attr-defined]
     sweeper._transactions = sweeping._EVERY - 1
     submit(timed, "a")

@@ -21,7 +21,7 @@ from alsek.core.worker.process_executor import process_manager, process_watch
 from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Released, Succeeded
+from alsek.storage.backends.records import Failed, Released, Succeeded
 from tests.unit.workers.fakes import PATIENCE
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
@@ -210,7 +210,7 @@ def test_of_several_jobs_only_the_one_that_was_started_is_charged(
     harness.until(lambda: len(harness.finished) == 14)
     for n, job in enumerate(jobs):
         if n in (6, 7):
-            assert isinstance(job.outcome, Died)
+            assert isinstance(job.outcome, Failed)
             assert b"exit code 1" in job.outcome.error
         else:  # given back, where both processes were about to be forked anew
             assert isinstance(job.outcome, Succeeded | Released)
@@ -240,7 +240,7 @@ def test_a_process_that_is_killed_with_several_jobs(
     os.kill(child.pid, signal.SIGKILL)
     harness.until(lambda: len(harness.finished) == 3)
     if begun:
-        assert isinstance(first.outcome, Died)
+        assert isinstance(first.outcome, Failed)
         assert b"SIGKILL" in first.outcome.error
     else:
         assert isinstance(first.outcome, Succeeded)
@@ -274,7 +274,7 @@ def test_each_timeout_counts_from_the_start_of_its_task(start: Start, broker: Br
     harness = start(nap)
     jobs = harness.start_all([(nap, 0.2), (nap, 0.2), (nap, 30.0)])
     harness.until(lambda: len(harness.finished) == 3)
-    assert [type(job.outcome) for job in jobs] == [Succeeded, Succeeded, Died]
+    assert [type(job.outcome) for job in jobs] == [Succeeded, Succeeded, Failed]
     assert b"timeout of 300 ms" in jobs[2].outcome.error  # type: ignore[union-attr]
 
 
@@ -289,7 +289,7 @@ def test_a_timeout_costs_the_jobs_behind_it_nothing(start: Start, broker: Broker
     harness = start(quick, spins, size=2)
     jobs = harness.start_all([(spins,), *((quick, n) for n in range(7))])
     harness.until(lambda: len(harness.finished) == 8)
-    assert isinstance(jobs[0].outcome, Died)
+    assert isinstance(jobs[0].outcome, Failed)
     assert all(isinstance(job.outcome, Succeeded | Released) for job in jobs[1:])
 
 
@@ -305,7 +305,7 @@ def test_a_revoked_job_that_was_not_started_costs_no_other(
     assert long.process.charge is None
     harness.executor.revoke(long.claimed.uuid)
     harness.until(lambda: len(harness.finished) == 2)
-    assert isinstance(long.outcome, Died)
+    assert isinstance(long.outcome, Failed)
     assert b"MessageRevokedError" in long.outcome.error
     assert isinstance(behind.outcome, Succeeded | Released)
 

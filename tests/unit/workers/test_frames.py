@@ -23,7 +23,7 @@ from alsek.core.worker.process_executor.frames import (
     socket_pair,
 )
 from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, outcome_to_wire
-from alsek.storage.backends.records import Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import Failed, Outcome, Retried, Submission, Succeeded
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -178,7 +178,7 @@ OUTCOMES: list[Outcome] = [
     Succeeded("u", "q", 1),
     Succeeded("u", "q", 2, b"5", 1000, "p", Submission("c", "q", b"{}", 3, "thread", 4, 5, 6)),
     Retried("u", "q", 3, 10, 2, 5, None, b"{}"),
-    Died("u", "q", 4, b"{}", 0),
+    Failed("u", "q", 4, b"{}", 0),
 ]
 
 

@@ -12,7 +12,7 @@ from alsek.core.worker.engine.outcome_checks import LONGEST, validate_outcome
 from alsek.defaults import MAX_PRIORITY
 from alsek.storage.backends.records import (
     FOR_EVER,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -37,7 +37,7 @@ class Day(enum.IntEnum):
         Succeeded("u", "q", 1, b"1", LONGEST, "p", CALLBACK),
         Succeeded("u", "q", 1, b"1", Day.ONE),
         Retried("u", "q", 1, 0, 1),
-        Died("u", "q", 1, b"{}", 0),
+        Failed("u", "q", 1, b"{}", 0),
         Released("u", "q", 1),
         Lost("u", "q", 1),
     ],
@@ -56,7 +56,7 @@ def test_what_a_store_can_take_stays_as_it_is(outcome: Outcome) -> None:
             Succeeded("u", "q", 1, result_ttl=1_800_000),
         ),
         (Retried("u", "q", 1, 10**30, 1), Retried("u", "q", 1, LONGEST, 1)),
-        (Died("u", "q", 1, b"{}", 2**70), Died("u", "q", 1, b"{}", LONGEST)),
+        (Failed("u", "q", 1, b"{}", 2**70), Failed("u", "q", 1, b"{}", LONGEST)),
         (
             Succeeded("u", "q", 1, callback=CALLBACK._replace(delay=2**70, ttl=2**70, status_ttl=2**70)),
             Succeeded(
@@ -82,14 +82,14 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=MAX_PRIORITY + 1)), "priority"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(payload=None)), "made NoneType"),  # type: ignore[arg-type]
         (Retried("u", "q", 1, float("inf"), 1), "delay=inf"),  # type: ignore[arg-type]
-        (Died("u", "q", 1, b"{}", "x"), "dlq_ttl='x'"),  # type: ignore[arg-type]
+        (Failed("u", "q", 1, b"{}", "x"), "dlq_ttl='x'"),  # type: ignore[arg-type]
     ],
 )
 @pytest.mark.parametrize("dlq_ttl", [None, 1000, 2**70, 1.5])
 def test_what_no_store_can_take_is_a_death_that_says_why(outcome: Outcome, why: str, dlq_ttl: Any) -> None:
     """The message fails alone, and its dead letter names the value."""
     died = validate_outcome(outcome, dlq_ttl)
-    assert isinstance(died, Died)
+    assert isinstance(died, Failed)
     assert died[:3] == ("u", "q", 1)
     assert why in json.loads(died.error)["text"]
     assert validate_outcome(died, dlq_ttl) is died

@@ -28,7 +28,7 @@ from alsek.core.worker.process_executor import lost_jobs, process_manager, proce
 from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Released, Retried, Succeeded
+from alsek.storage.backends.records import Failed, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
@@ -54,7 +54,7 @@ def start(broker: Broker) -> Iterator[Start]:
 
 def error_of(job: ProcessJob) -> str:
     """The exception that ended a job's message: name and text."""
-    assert isinstance(job.outcome, Died), job.outcome
+    assert isinstance(job.outcome, Failed), job.outcome
     details = json.loads(job.outcome.error)
     return f"{details['name']}: {details['text']}"
 
@@ -594,7 +594,7 @@ def test_any_timeout_will_do(broker: Broker, start: Start, timeout: int) -> None
 
     harness = start(nothing)
     job = harness.run(nothing)
-    assert isinstance(job.outcome, Succeeded if timeout > 1 else Succeeded | Died)
+    assert isinstance(job.outcome, Succeeded if timeout > 1 else Succeeded | Failed)
 
 
 def test_a_revoked_job_is_ended_however_often_it_is_revoked(
@@ -726,7 +726,7 @@ def test_an_executor_that_has_shut_down_leaves_no_process(broker: Broker, start:
 
 
 def _any_died(jobs: list[ProcessJob]) -> bool:
-    return any(isinstance(job.outcome, Died) for job in jobs)
+    return any(isinstance(job.outcome, Failed) for job in jobs)
 
 
 @pytest.mark.parametrize("tasks_per_process", [1, 5])
@@ -776,7 +776,7 @@ def test_no_job_is_lost_however_processes_die(
         harness.turn(rng.choice([0, 1, 5]))
     harness.until(lambda: len(harness.finished) == len(jobs))
     assert {job.claimed.token for job in harness.finished} == {job.claimed.token for job in jobs}
-    assert all(isinstance(job.outcome, Succeeded | Died | Released) for job in jobs)
+    assert all(isinstance(job.outcome, Succeeded | Failed | Released) for job in jobs)
     assert _any_died(jobs)
     harness.until(lambda: harness.executor.free_slots >= 4)
     assert harness.executor.in_flight == 0

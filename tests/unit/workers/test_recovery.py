@@ -13,7 +13,7 @@ from alsek.core.task import task
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.exceptions import BackendUnavailableError, WorkerLostError
-from alsek.storage.backends.records import Claimed, Died, Lost, Retried, TaskStatus, Worker
+from alsek.storage.backends.records import Claimed, Failed, Lost, Retried, TaskStatus, Worker
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.fakes import FakeClock, options_for
 
@@ -84,7 +84,7 @@ def test_one_that_ran_alone_dies_without_retries(scene: Scene) -> None:
     """With its retries spent it is a dead letter that names the signal."""
     scene.task.max_retries = 0
     first, *_ = scene.outcomes(scene.death(running=1))
-    assert isinstance(first, Died)
+    assert isinstance(first, Failed)
     assert b"SIGSEGV" in first.error
 
 
@@ -156,7 +156,7 @@ def test_hooks_are_called(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(scene.task, "do_retry", never)
     first, *_ = scene.outcomes(scene.death(running=1))
-    assert isinstance(first, Died)
+    assert isinstance(first, Failed)
     assert [type(error).__name__ for error in seen] == ["WorkerLostError"]
 
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_run_is_a_dead_letter(scene: Scene, broken: bytes) -> Non
     charged = conclude_charged(
         pool, scene.session.worker, claimed, WorkerLostError("it died"), with_hooks=True
     )
-    assert isinstance(charged.outcome, Died)
+    assert isinstance(charged.outcome, Failed)
     assert charged.reports == []
 
 

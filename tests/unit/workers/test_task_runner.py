@@ -28,7 +28,7 @@ from alsek.core.worker.process_executor.warm_up import warm_up
 from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError, WorkerLostError
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Claimed, Died, Outcome, Retried, Succeeded, Worker
+from alsek.storage.backends.records import Claimed, Failed, Outcome, Retried, Succeeded, Worker
 from tests.unit.workers.fakes import PATIENCE, options_for
 
 
@@ -96,7 +96,7 @@ def connect(broker: Broker) -> Iterator[Callable[..., FakeEngine]]:
 
 def details_of(outcome: Outcome) -> tuple[str, str]:
     """What ended a message."""
-    assert isinstance(outcome, Died), outcome
+    assert isinstance(outcome, Failed), outcome
     details = json.loads(outcome.error)
     return details["name"], details["text"]
 
@@ -232,7 +232,7 @@ def test_a_charged_message_without_hooks(broker: Broker) -> None:
     def dies() -> None: ...
 
     worker = Worker("0" * 32, "process", None, 15_000, 60_000)
-    for retries, kind in ((0, Retried), (1, Died)):
+    for retries, kind in ((0, Retried), (1, Failed)):
         message = new(dies)
         message.retries = retries
         claimed = Claimed(message.uuid, message.queue, message.pack(broker.backend.serializer), 3)

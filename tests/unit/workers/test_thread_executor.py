@@ -18,7 +18,7 @@ from alsek.core.worker.thread_executor import task_threads
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Died, Released, Retried, Succeeded
+from alsek.storage.backends.records import Failed, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE, Shift, eventually
 
 
@@ -119,7 +119,7 @@ def test_a_task_that_listens_keeps_its_thread(
     executor = make_executor(spins)
     executor.start(shift.job(spins.generate(submit=False)))
     (job,) = collected(executor, 1)
-    assert isinstance(job.outcome, Died)
+    assert isinstance(job.outcome, Failed)
     assert shift.state.abandoned == 0
     assert executor.free_slots == 2
 
@@ -138,7 +138,7 @@ def test_a_task_that_does_not_is_replaced(shift: Shift, make_executor: Callable[
     executor = make_executor(deaf, quick, size=1)
     executor.start(shift.job(deaf.generate(submit=False)))
     (job,) = collected(executor, 1)
-    assert isinstance(job.outcome, Died)
+    assert isinstance(job.outcome, Failed)
     assert b"TaskTimeoutError" in job.outcome.error
     assert shift.state.abandoned == 1
     assert executor.exhausted
@@ -219,7 +219,7 @@ def test_a_task_that_obeys_only_the_second_time_takes_no_slot_with_it(
         for _ in range(2):
             executor.start(shift.job(stubborn.generate(submit=False)))
         for job in collected(executor, 2):
-            assert isinstance(job.outcome, Died)
+            assert isinstance(job.outcome, Failed)
             shift.state.remove_claim(job.entry)
         assert executor.free_slots == 2
 
@@ -247,7 +247,7 @@ def test_no_thread_is_abandoned_if_told_to_wait(
         assert executor.free_slots == 0
     assert shift.state.abandoned == 0
     go_on.set()
-    assert isinstance(collected(executor, 1)[0].outcome, Died)
+    assert isinstance(collected(executor, 1)[0].outcome, Failed)
 
 
 def test_the_next_deadline_is_the_earliest(
@@ -382,7 +382,7 @@ def test_an_exception_whose_text_hangs_keeps_nobody(
     executor = make_executor(hang, innocent, size=1)
     executor.start(shift.job(hang.generate(submit=False)))
     (job,) = collected(executor, 1)
-    assert isinstance(job.outcome, Died)
+    assert isinstance(job.outcome, Failed)
     assert b"the text of its exception" in job.outcome.error
     shift.state.remove_claim(job.entry)
     executor.start(shift.job(innocent.generate(submit=False)))

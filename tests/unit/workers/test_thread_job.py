@@ -23,7 +23,7 @@ from alsek.core.worker.thread_executor import interruption
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Claimed, Died, Retried, Succeeded
+from alsek.storage.backends.records import Claimed, Failed, Retried, Succeeded
 from alsek.storage.result import ResultStore
 from tests.unit.core.fakes import Clock
 from tests.unit.workers.fakes import PATIENCE, Shift, eventually
@@ -133,7 +133,7 @@ def test_reject_buries(shift: Shift) -> None:
     def hopeless() -> None:
         raise Reject("never")
 
-    assert isinstance(run(shift.job(hopeless.generate(submit=False)), shift, hopeless), Died)
+    assert isinstance(run(shift.job(hopeless.generate(submit=False)), shift, hopeless), Failed)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_must_not_run_does_not(shift: Shift, changes: dict[str, Any], name:
         ran.append(1)
 
     outcome = run(with_claim(shift.job(never.generate(submit=False)), **changes), shift, never)
-    assert isinstance(outcome, Died)
+    assert isinstance(outcome, Failed)
     assert name.encode() in outcome.error
     assert ran == []
     assert not shift.state.claims()[0].running
@@ -167,7 +167,7 @@ def test_an_unknown_task_dies_with_its_name(shift: Shift) -> None:
     def known() -> None: ...
 
     outcome = run(shift.job(Message("stranger")), shift, known)
-    assert isinstance(outcome, Died)
+    assert isinstance(outcome, Failed)
     assert b"UnknownTaskError" in outcome.error
     assert b"stranger" in outcome.error
 
@@ -191,7 +191,7 @@ def test_a_timeout_that_is_swallowed_has_passed_all_the_same(shift: Shift) -> No
     assert running.wait(PATIENCE)
     job.interrupt(monotonic_ms())
     thread.join(PATIENCE)
-    assert isinstance(job.outcome, Died)
+    assert isinstance(job.outcome, Failed)
     assert b"TaskTimeoutError" in job.outcome.error
 
 
@@ -240,7 +240,7 @@ def test_an_abandoned_job_is_concluded_once_and_elsewhere(shift: Shift) -> None:
         other.start()
         other.join(PATIENCE)
     assert here == [True] + 20 * [False]
-    assert isinstance(job.outcome, Died)
+    assert isinstance(job.outcome, Failed)
 
 
 def test_a_job_that_has_ended_cannot_be_abandoned(shift: Shift) -> None:
@@ -333,9 +333,9 @@ def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
         go.clear()
         eventually(lambda job=bystander: job.outcome is not None or thread.escaped)
         assert thread.escaped == []
-        hit += isinstance(guilty.outcome, Died)
+        hit += isinstance(guilty.outcome, Failed)
         missed += isinstance(guilty.outcome, Succeeded)
-        assert guilty.timed_out == isinstance(guilty.outcome, Died)
+        assert guilty.timed_out == isinstance(guilty.outcome, Failed)
         assert isinstance(bystander.outcome, Succeeded)
         for job in jobs:
             shift.state.remove_claim(job.entry)
@@ -408,5 +408,5 @@ def test_an_exception_that_was_not_raised_yet_is_taken_back(
             job.interrupt(monotonic_ms())
 
     job = shift.job(ends_just_then.generate(submit=False))
-    assert isinstance(run(job, shift, ends_just_then), Died if interrupted else Succeeded)
+    assert isinstance(run(job, shift, ends_just_then), Failed if interrupted else Succeeded)
     assert taken_back == [True] * interrupted

@@ -29,7 +29,7 @@ from alsek.storage.backends.records import (
     Added,
     Claimed,
     DeadLetter,
-    Died,
+    Failed,
     Outcome,
     Stored,
     Submission,
@@ -200,7 +200,7 @@ class Broker:
         wire = json.dumps(details).encode()
         dlq_ttl = self.dlq_ttl or 0
         if message.claim is not None:
-            self._finish(message, Died(message.uuid, message.queue, message.claim.token, wire, dlq_ttl))
+            self._finish(message, Failed(message.uuid, message.queue, message.claim.token, wire, dlq_ttl))
         elif not self.backend.messages.fail(message.queue, message.uuid, wire, dlq_ttl):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
 

@@ -24,7 +24,7 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
 from alsek.exceptions import BackendUnavailableError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, Died, Worker
+from alsek.storage.backends.records import Claimed, Failed, Worker
 
 log = guarded_logger(__name__)
 
@@ -145,7 +145,7 @@ class Consumer:
     def _admit(self, claimed: Claimed) -> Message | None:
         """Return the message with its claim; None if it must not run: then it becomes a dead letter."""
         opened = open_claimed(claimed, self._session, self.broker, None, DEFAULT_MAX_LOSSES)
-        if isinstance(opened, Died):
+        if isinstance(opened, Failed):
             self._session.finish(opened)
             return None
         if opened.rejection is not None:

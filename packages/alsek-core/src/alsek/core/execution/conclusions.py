@@ -20,7 +20,7 @@ from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
 from alsek.exceptions import MessageRevokedError, SerializationError
-from alsek.storage.backends.records import FOR_EVER, Claimed, Died, Outcome, Succeeded
+from alsek.storage.backends.records import FOR_EVER, Claimed, Failed, Outcome, Succeeded
 from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -93,14 +93,14 @@ def dead_letter(
         call_guarded(task.on_revocation if revoked else task.on_failure, delivery, delivery.message, error)
     claimed = delivery.claimed
     return Conclusion(
-        Died(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0), TaskStatus.FAILED
+        Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0), TaskStatus.FAILED
     )
 
 
-def dead_letter_unreadable(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Died:
+def dead_letter_unreadable(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Failed:
     """Return the outcome that makes a dead letter of a claim whose bytes can't be read as a message."""
     log.error("%s", error, extra={"uuid": claimed.uuid, "queue": claimed.queue})
-    return Died(
+    return Failed(
         claimed.uuid, claimed.queue, claimed.token, json.dumps(describe_failure(error)).encode(), dlq_ttl or 0
     )
 

@@ -18,7 +18,7 @@ from alsek.exceptions import (
     UnknownTaskError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Died
+from alsek.storage.backends.records import Claimed, Failed
 
 
 class Opened(NamedTuple):
@@ -41,7 +41,7 @@ def open_claimed(
     broker: Broker,
     tasks: Mapping[str, AnyTask] | None,
     max_losses: int | None,
-) -> Opened | Died:
+) -> Opened | Failed:
     """Read a message that was claimed, and check whether it may run. Calls none of the task's hooks.
 
     Args:

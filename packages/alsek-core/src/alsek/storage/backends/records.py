@@ -120,7 +120,7 @@ class Claimed(NamedTuple):
         retries: How often it was retried. This and the three below are the attempt state, written by the last retry.
         updated_at: When it was last retried: Unix milliseconds.
         retry_delay: The delay that the last retry asked for; None if the backoff decided.
-        last_error: The error that ended the last attempt, as in :class:`Died`; empty if it is not known.
+        last_error: The error that ended the last attempt, as in :class:`Failed`; empty if it is not known.
     """
 
     uuid: str
@@ -158,7 +158,7 @@ class Retried(NamedTuple):
         retries: How often it was retried, this retry included. This and the three below are the new attempt state.
         updated_at: The time of this retry: Unix milliseconds.
         retry_delay: The delay that the task asked for; None if the backoff decided.
-        last_error: The error that ended this attempt, as in :class:`Died`; empty if it is not known.
+        last_error: The error that ended this attempt, as in :class:`Failed`; empty if it is not known.
         payload: A new payload if a user has changed the message by hand; None leaves the payload unchanged.
     """
 
@@ -173,7 +173,7 @@ class Retried(NamedTuple):
     payload: bytes | None = None
 
 
-class Died(NamedTuple):
+class Failed(NamedTuple):
     """The message has failed. FAILED is written, and the message moves to the dead letters.
 
     Attributes:
@@ -209,7 +209,7 @@ class Lost(NamedTuple):
     suspect: bool = False
 
 
-Outcome: TypeAlias = Succeeded | Retried | Died | Released | Lost
+Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost
 
 
 def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
@@ -304,7 +304,7 @@ class DeadLetter(NamedTuple):
 
     Attributes:
         payload: The serialized message; if the record could not be read, its raw bytes.
-        error: As in :class:`Died`.
+        error: As in :class:`Failed`.
         died_at: When it failed: Unix milliseconds on the store's clock.
         retries: How often it was retried. This and the two below are the attempt state, written by the last retry.
         updated_at: As in :class:`Claimed`.

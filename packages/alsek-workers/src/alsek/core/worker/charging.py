@@ -12,7 +12,7 @@ from alsek.core.execution.status_reports import StatusReport, pending_reports
 from alsek.core.task import without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import TaskError
-from alsek.storage.backends.records import Claimed, Died, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
 
 
 class Charged(NamedTuple):
@@ -37,7 +37,7 @@ def conclude_charged(
     """
     session = ReadOnlySession(pool.broker.backend, worker)
     opened = open_claimed(claimed, session, pool.broker, pool.tasks, max_losses=None)
-    if isinstance(opened, Died):
+    if isinstance(opened, Failed):
         return Charged(opened, [])
     delivery, task, rejection = opened
     if task is None:

@@ -16,7 +16,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.loggers import guarded_logger
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.records import FOR_EVER, Died, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import FOR_EVER, Failed, Outcome, Retried, Submission, Succeeded
 
 log = guarded_logger(__name__)
 
@@ -45,7 +45,7 @@ def validate_outcome(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
         )
         text = json.dumps(describe_failure(SerializationError(f"its outcome can't be stored: {error}")))
         kept = dlq_ttl if type(dlq_ttl) is int else 0
-        return Died(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST))
+        return Failed(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST))
 
 
 def _sound(outcome: Outcome) -> Outcome:
@@ -66,7 +66,7 @@ def _sound(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Retried):
         delay = _duration("delay", outcome.delay)
         return outcome if delay is outcome.delay else outcome._replace(delay=delay)
-    if isinstance(outcome, Died):
+    if isinstance(outcome, Failed):
         kept = _duration("dlq_ttl", outcome.dlq_ttl)
         return outcome if kept is outcome.dlq_ttl else outcome._replace(dlq_ttl=kept)
     return outcome

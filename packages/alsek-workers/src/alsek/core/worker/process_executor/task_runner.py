@@ -50,7 +50,7 @@ from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.records import Claimed, Died, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
 
 READY: Final = "ready"
 REPORTED: Final = "reported"
@@ -143,7 +143,7 @@ class TaskRunner:
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
         opened = open_claimed(claimed, self._session(), broker, self._pool.tasks, max_losses)
-        if isinstance(opened, Died):
+        if isinstance(opened, Failed):
             return _answer(opened, False), []
         delivery, task, rejection = opened
         if charge is None:

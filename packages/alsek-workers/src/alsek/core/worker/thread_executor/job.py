@@ -26,7 +26,7 @@ from alsek.core.task import AnyTask, without_hooks
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.interruption import INTERRUPTIONS, Interruptible
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError
-from alsek.storage.backends.records import Claimed, Died, Outcome
+from alsek.storage.backends.records import Claimed, Failed, Outcome
 
 #: How long the user code before and after a task may take: hooks, result store and tracker. A tracker whose store hangs
 #: raises an error within 7.5 s, and then the task runs without it.
@@ -94,7 +94,7 @@ class ThreadJob(Interruptible):
 
     def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
         opened = open_claimed(self.claimed, self.session, broker, tasks, max_losses)
-        if isinstance(opened, Died):
+        if isinstance(opened, Failed):
             self.outcome = opened
             return
         self._tasks = tasks

@@ -12,7 +12,7 @@ from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.submissions import add_one
 from alsek.storage.backends.memory.messages.transitions import end, give_back, leave, requeue
 from alsek.storage.backends.records import (
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -55,7 +55,7 @@ def _accept(table: MessageTable, message: StoredMessage, outcome: Outcome) -> No
                 table.results.write(
                     message.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
                 )
-        case Died():
+        case Failed():
             leave(table, message)
             dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
             end(table, message, End.DIED)

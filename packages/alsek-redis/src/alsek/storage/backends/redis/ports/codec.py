@@ -14,7 +14,7 @@ from alsek.storage.backends.records import (
     Claimed,
     Corrupt,
     DeadLetter,
-    Died,
+    Failed,
     Lost,
     Outcome,
     Released,
@@ -85,7 +85,7 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
         case Retried():
             own = (uuid, token, b"%d" % outcome.delay, step_changes(outcome).encode())
             return (b"T", *own) if outcome.payload is None else (b"U", *own, outcome.payload)
-        case Died():
+        case Failed():
             return (b"D", uuid, token, b"%d" % outcome.dlq_ttl, outcome.error)
         case Released():
             return (b"R", uuid, token)

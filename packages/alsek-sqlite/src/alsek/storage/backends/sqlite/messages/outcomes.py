@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.records import Died, Lost, Outcome, Released, Retried, Succeeded, TaskStatus
+from alsek.storage.backends.records import Failed, Lost, Outcome, Released, Retried, Succeeded, TaskStatus
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
@@ -70,7 +70,7 @@ def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
             ended.append((message, uuid, status_ttl, End.SUCCEEDED))
             if outcome.result is not None:
                 results.append(outcome)
-        elif isinstance(outcome, Died):
+        elif isinstance(outcome, Failed):
             ended.append((message, uuid, status_ttl, End.DIED))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
     if ended:
@@ -83,7 +83,7 @@ def _keep(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
     """Put the messages that did not end into their next state."""
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     for outcome, (_, message, queue, uuid, status_ttl, expired) in accepted:
-        if isinstance(outcome, (Succeeded, Died)):
+        if isinstance(outcome, (Succeeded, Failed)):
             continue
         if isinstance(outcome, Retried):
             requeue(tx, message, queue, outcome)

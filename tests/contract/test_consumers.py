@@ -16,7 +16,8 @@ from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
-from tests.contract.workers import Actors, rings
+from tests.contract.workers import Actors
+from tests.waiting import rings
 
 
 @pytest.fixture

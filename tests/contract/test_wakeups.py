@@ -24,11 +24,11 @@ from tests.contract.workers import (
     released,
     replay,
     retried,
-    rings,
     succeeded,
     uuids,
     who_rings,
 )
+from tests.waiting import rings
 
 Asleep = Callable[..., Waiter]
 

@@ -174,16 +174,6 @@ def state_of(backend: Backend, uuid: str, queue: str = "q") -> str | None:
     return None if stored is None else stored.state
 
 
-def rings(waiter: Waiter, within: float = 3.0) -> bool:
-    """Return True if the waiter is woken within so many seconds."""
-    deadline = time.monotonic() + within
-    while (left := deadline - time.monotonic()) > 0:
-        readable, _, _ = select.select([waiter.fileno()], [], [], left)
-        if readable and waiter.drain():
-            return True
-    return False
-
-
 def who_rings(waiters: Sequence[Waiter], at_least: int = 1) -> list[int]:
     """Return the numbers of the waiters that are woken: waits for `at_least`, then a moment for more."""
     heard: set[int] = set()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.abstract import Backend
+from tests.waiting import eventually
 
 _HEADER = """
 from __future__ import annotations
@@ -157,17 +158,6 @@ def children_of(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
-
-
-def eventually(
-    holds: Callable[[], bool], timeout: float = 15, explain: Callable[[], str] = lambda: "it never came true"
-) -> None:
-    """Return once `holds()`; fail when it does not within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(explain())
-        time.sleep(0.01)
 
 
 def _made(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Project]:

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, children_of, eventually
+from tests.integration.conftest import Project, children_of
+from tests.waiting import eventually
 
 CRASHES = """
 import ctypes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, eventually
+from tests.integration.conftest import Project
+from tests.waiting import eventually
 
 WAIT = 20_000
 

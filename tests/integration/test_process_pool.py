@@ -12,7 +12,8 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, Worker, eventually
+from tests.integration.conftest import Project, Worker
+from tests.waiting import eventually
 
 BASICS = """
 import signal

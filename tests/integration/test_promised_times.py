@@ -17,7 +17,8 @@ import pytest
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
 from tests.chaos.timing_factor import stretched
-from tests.integration.conftest import Project, children_of, eventually
+from tests.integration.conftest import Project, children_of
+from tests.waiting import eventually
 
 #: What is allowed beyond a promise, on a machine that does other things too (s).
 SLACK = 1.5

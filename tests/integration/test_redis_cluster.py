@@ -15,7 +15,8 @@ import redis
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import RedisServer
-from tests.integration.conftest import _HEADER, Project, eventually
+from tests.integration.conftest import _HEADER, Project
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.redis
 

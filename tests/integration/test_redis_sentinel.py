@@ -15,7 +15,7 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.storage.backends.redis import RedisBackend
 from tests.conftest import RedisServer, free_port, redis_binary
-from tests.integration.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.redis
 

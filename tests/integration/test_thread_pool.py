@@ -14,7 +14,8 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, children_of, eventually
+from tests.integration.conftest import Project, children_of
+from tests.waiting import eventually
 
 BASICS = """
 @task(broker, result_store=result_store)

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import RedisServer
-from tests.integration.conftest import eventually
 from tests.integration.environment import VARIABLE, stage_backend
 from tests.integration.markdown_blocks import Block, blocks_of, chapters, definitions, headings_of
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide.md"

@@ -11,7 +11,8 @@ import pytest
 from alsek import Broker, Consumer, Lock, TaskStatus
 from alsek.exceptions import LockAlreadyHeldError, TaskFailedError, ValidationError
 from alsek.tools import ResultPool, StatusTrackerIntegrityScanner, StatusTrackerIntegryScanner
-from tests.integration.conftest import Project, eventually
+from tests.integration.conftest import Project
+from tests.waiting import eventually
 
 WAIT = 20_000
 

@@ -9,7 +9,8 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import SchedulingError, TaskFailedError
-from tests.integration.conftest import Project, eventually
+from tests.integration.conftest import Project
+from tests.waiting import eventually
 
 TASKS = """
 from typing import Any

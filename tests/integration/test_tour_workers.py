@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Project, eventually
+from tests.integration.conftest import Project
 from tests.integration.markdown_blocks import blocks_of
 from tests.integration.test_tour import PAGES
+from tests.waiting import eventually
 
 WAIT = 20_000
 

@@ -6,7 +6,7 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.storage.backends.memory import MemoryBackend
-from tests.unit.core.fakes import Clock
+from tests.clock import Clock
 
 
 @pytest.fixture

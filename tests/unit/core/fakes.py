@@ -22,20 +22,6 @@ from alsek.storage.backends.records import Claimed, Outcome, Step, Submission, W
 PATIENCE = 20.0
 
 
-class Clock:
-    """The store's time, at the test's word."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, ms: int) -> None:
-        """Let time pass."""
-        self.now += ms
-
-
 class LossyMessages:
     """A message port whose next calls lose their request or their reply, as `plan` says.
 

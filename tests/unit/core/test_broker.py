@@ -18,7 +18,8 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed
-from tests.unit.core.fakes import Clock, LossyBackend, a_session, claim
+from tests.clock import Clock
+from tests.unit.core.fakes import LossyBackend, a_session, claim
 
 
 def test_a_broker_needs_a_backend(backend: MemoryBackend) -> None:

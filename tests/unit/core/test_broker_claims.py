@@ -10,7 +10,8 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError, ClaimLostError
 from alsek.storage.backends.memory import MemoryBackend
-from tests.unit.core.fakes import Clock, LossyBackend, a_session, claim
+from tests.clock import Clock
+from tests.unit.core.fakes import LossyBackend, a_session, claim
 
 Deed = Callable[[Broker, Message], None]
 

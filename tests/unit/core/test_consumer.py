@@ -22,7 +22,8 @@ from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostErr
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed
-from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, LossyBackend, a_session
+from tests.clock import Clock
+from tests.unit.core.fakes import PATIENCE, Elsewhere, LossyBackend, a_session
 
 
 @pytest.fixture

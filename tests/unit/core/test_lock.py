@@ -12,7 +12,8 @@ from alsek.core.concurrency import Lock
 from alsek.exceptions import BackendUnavailableError, LockAlreadyHeldError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import LockPort
-from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend
+from tests.clock import Clock
+from tests.unit.core.fakes import PATIENCE, Elsewhere, WatchedBackend
 
 
 def test_the_tours_use(backend: MemoryBackend) -> None:

@@ -15,7 +15,8 @@ from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import ResultRecord, Retried, Succeeded
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer
-from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend, a_session, claim
+from tests.clock import Clock
+from tests.unit.core.fakes import PATIENCE, Elsewhere, WatchedBackend, a_session, claim
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Claimed, Released, Succeeded, Worker
-from tests.unit.core.fakes import Clock, LossyBackend, a_session
+from tests.clock import Clock
+from tests.unit.core.fakes import LossyBackend, a_session
 
 
 @pytest.fixture

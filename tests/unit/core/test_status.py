@@ -13,7 +13,8 @@ from alsek.exceptions import MessageRevokedError, ValidationError
 from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import StatusRecord
-from tests.unit.core.fakes import PATIENCE, Clock, Elsewhere, WatchedBackend
+from tests.clock import Clock
+from tests.unit.core.fakes import PATIENCE, Elsewhere, WatchedBackend
 
 
 @pytest.fixture

@@ -12,14 +12,7 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.memory.store import ExpiringDict
 from alsek.storage.backends.records import Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.serialization import Serializer
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000
-
-    def __call__(self) -> int:
-        return self.now
+from tests.clock import Clock
 
 
 class _Hex(Serializer):
@@ -121,7 +114,7 @@ def test_thousands_of_wakes_need_no_listener() -> None:
 
 def test_entries_end_at_their_time_and_not_before() -> None:
     """An entry is there until its last millisecond, and gone with it."""
-    clock = _Clock()
+    clock = Clock()
     table: ExpiringDict[str, int] = ExpiringDict(clock)
     table.put("a", 1, 10)
     table.put("b", 2, None)
@@ -137,7 +130,7 @@ def test_entries_end_at_their_time_and_not_before() -> None:
 
 def test_a_rewritten_entry_is_the_newest_and_ends_anew() -> None:
     """An older end does not take a rewritten entry away, and its place is that of the last write."""
-    clock = _Clock()
+    clock = Clock()
     table: ExpiringDict[str, int] = ExpiringDict(clock)
     table.put("a", 1, 10)
     table.put("b", 2, 100)
@@ -150,7 +143,7 @@ def test_a_rewritten_entry_is_the_newest_and_ends_anew() -> None:
 
 def test_rewriting_does_not_grow_the_table() -> None:
     """An entry that is rewritten for ever leaves no trail of ends behind."""
-    table: ExpiringDict[str, int] = ExpiringDict(_Clock())
+    table: ExpiringDict[str, int] = ExpiringDict(Clock())
     for n in range(10_000):
         table.put("a", n, 604_800_000)
     assert len(table._ends) < 200
@@ -159,7 +152,7 @@ def test_rewriting_does_not_grow_the_table() -> None:
 
 def test_finished_messages_leave_nothing_behind() -> None:
     """After the window, a store through which many messages went holds no trace of them."""
-    clock = _Clock()
+    clock = Clock()
     backend = MemoryBackend(clock=clock)
     worker = Worker("w", "any", None, 10_000_000, 0)
     messages = backend._messages

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
-from tests.unit.sqlite.fakes import Clock, Process
+from tests.clock import Clock
+from tests.unit.sqlite.fakes import Process
 
 _HEAD = """
 import os, sys, time

@@ -15,7 +15,8 @@ from alsek.storage.backends.records import Failed, Lost, Released, Retried, Subm
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.messages import transitions
-from tests.unit.sqlite.fakes import Clock, Player, submit
+from tests.clock import Clock
+from tests.unit.sqlite.fakes import Player, submit
 
 STATES = {"ready", "delayed", "claims"}
 

@@ -11,7 +11,8 @@ import pytest
 from alsek.storage.backends.records import Added, Failed, Retried, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry as sweeping
-from tests.unit.sqlite.fakes import Clock, Player, Process, done, says, submit, tell
+from tests.clock import Clock
+from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
 Open = Callable[..., SQLiteBackend]
 

@@ -15,7 +15,8 @@ from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import forks
-from tests.unit.sqlite.fakes import Player, is_quiet, rings, submit
+from tests.unit.sqlite.fakes import Player, is_quiet, submit
+from tests.waiting import rings
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),

@@ -16,7 +16,8 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.messages.submissions import add
-from tests.unit.sqlite.fakes import Clock, Player, done, is_quiet, submit
+from tests.clock import Clock
+from tests.unit.sqlite.fakes import Player, done, is_quiet, submit
 
 FEW, MANY = 20, 2_000
 

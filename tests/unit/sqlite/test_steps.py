@@ -14,7 +14,8 @@ from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Released, Retried
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry as sweeping
-from tests.unit.sqlite.fakes import Clock, Player, done, submit
+from tests.clock import Clock
+from tests.unit.sqlite.fakes import Player, done, submit
 
 TABLES = ("messages", "ready", "delayed", "claims")
 

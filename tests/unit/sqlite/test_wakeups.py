@@ -16,7 +16,8 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.wakeup import notifier, registry
 from alsek.storage.backends.sqlite.wakeup.registry import WakeupRegistry
 from alsek.storage.backends.sqlite.wakeup.slot_records import MOST_QUEUES
-from tests.unit.sqlite.fakes import Player, Process, is_quiet, rings, says, submit
+from tests.unit.sqlite.fakes import Player, Process, is_quiet, says, submit
+from tests.waiting import rings
 
 Python = Callable[..., Process]
 Open = Callable[..., SQLiteBackend]

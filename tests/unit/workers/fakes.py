@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
@@ -19,15 +15,6 @@ from alsek.storage.backends.records import Worker
 
 #: Long enough for any machine; a test that gets here has failed.
 PATIENCE = 20.0
-
-
-def eventually(holds: Callable[[], Any], what: str = "it never came true") -> None:
-    """Return once `holds()`; fail when it does not."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(what)
-        time.sleep(0.002)
 
 
 def options_for(broker: Broker, *tasks: AnyTask, **further: Any) -> PoolOptions:

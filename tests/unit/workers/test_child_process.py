@@ -15,7 +15,8 @@ import pytest
 
 from alsek.core.worker import forking
 from alsek.core.worker.child_process import EXIT_UNKNOWN, ChildProcess, ParentPipes, fork_watched
-from tests.unit.workers.fakes import PATIENCE, eventually
+from tests.unit.workers.fakes import PATIENCE
+from tests.waiting import eventually
 
 
 def open_descriptors() -> set[str]:

@@ -18,8 +18,9 @@ from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Succeeded
 from alsek.storage.result import ResultStore
-from tests.unit.workers.fakes import Shift, eventually
+from tests.unit.workers.fakes import Shift
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
+from tests.waiting import eventually
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

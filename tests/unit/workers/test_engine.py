@@ -18,9 +18,11 @@ from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Released, Step, Worker
-from tests.unit.core.fakes import Clock, LossyBackend
+from tests.clock import Clock
+from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.engine_harness import Running, TalkativeSession
-from tests.unit.workers.fakes import PATIENCE, eventually
+from tests.unit.workers.fakes import PATIENCE
+from tests.waiting import eventually
 
 
 @pytest.fixture

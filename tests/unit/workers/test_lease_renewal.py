@@ -15,7 +15,7 @@ from alsek.core.worker.supervisor.groups import Groups
 from alsek.core.worker.supervisor.lease_renewal import LeaseRenewal, longest_call_ms
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
-from tests.unit.core.fakes import Clock
+from tests.clock import Clock
 from tests.unit.workers.fakes import FakeClock, options_for
 from tests.unit.workers.supervisor_harness import FakeChild
 

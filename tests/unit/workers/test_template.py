@@ -21,7 +21,8 @@ import pytest
 from alsek.core.worker.forking import fork, wake_with_parent
 from alsek.core.worker.process_executor.frames import FrameReader, pack
 from alsek.core.worker.process_executor.template import EXITED, FORK, FORK_FAILED, SIGNAL, STARTED, Template
-from tests.unit.workers.fakes import PATIENCE, eventually
+from tests.unit.workers.fakes import PATIENCE
+from tests.waiting import eventually
 
 #: It starts many processes.
 pytestmark = pytest.mark.slow

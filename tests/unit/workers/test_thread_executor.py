@@ -19,7 +19,8 @@ from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Retried, Succeeded
-from tests.unit.workers.fakes import PATIENCE, Shift, eventually
+from tests.unit.workers.fakes import PATIENCE, Shift
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -25,8 +25,9 @@ from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Failed, Retried, Succeeded
 from alsek.storage.result import ResultStore
-from tests.unit.core.fakes import Clock
-from tests.unit.workers.fakes import PATIENCE, Shift, eventually
+from tests.clock import Clock
+from tests.unit.workers.fakes import PATIENCE, Shift
+from tests.waiting import eventually
 
 
 def run(job: ThreadJob, shift: Shift, *tasks: Any, max_losses: int = 5) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from alsek.core.worker.thread_executor.work_queue import WorkQueue
-from tests.unit.workers.fakes import PATIENCE, eventually
+from tests.unit.workers.fakes import PATIENCE
+from tests.waiting import eventually
 
 
 def lock() -> threading.Lock:

@@ -20,12 +20,12 @@ from tests.waiting import eventually
 
 
 def open_descriptors() -> set[str]:
-    """What this process has open."""
+    """The descriptors that this process has open."""
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
 def ended(child: ChildProcess) -> int:
-    """Wait for the end; how it ended."""
+    """Wait for the end. Returns the status."""
     eventually(child.reap)
     child.close()
     assert child.status is not None
@@ -59,7 +59,7 @@ def test_a_child_exits_with_what_its_main_returns(start: Forker, code: int) -> N
 
 
 def test_an_exit_code_that_other_code_has_fetched(start: Forker) -> None:
-    """A thread of the user's that calls ``os.wait()`` takes the exit code away: the child has ended all the same."""
+    """A thread of user code that calls ``os.wait()`` takes the exit code away: the child has ended all the same."""
     child = start(lambda _: 7)
     os.waitpid(child.pid, 0)
     assert ended(child) == EXIT_UNKNOWN
@@ -67,7 +67,7 @@ def test_an_exit_code_that_other_code_has_fetched(start: Forker) -> None:
 
 
 def test_a_stream_that_exits_when_it_is_flushed(start: Forker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a module has put in the place of standard output ends neither the parent nor the child."""
+    """A module has replaced standard output by it: that ends neither the parent nor the child."""
 
     class Stream:
         """Exits."""
@@ -81,7 +81,7 @@ def test_a_stream_that_exits_when_it_is_flushed(start: Forker, monkeypatch: pyte
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(0), KeyboardInterrupt()])
 def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseException) -> None:
-    """Whatever it raises, it never returns into its parent's code, nor looks as if it had ended well."""
+    """Whatever it raises, it never returns into its parent's code, nor exits with 0."""
 
     def main(_: ParentPipes) -> int:
         raise error
@@ -94,7 +94,7 @@ def test_an_exception_in_a_child_is_exit_code_1(start: Forker, error: BaseExcept
 def test_a_sigterm_right_after_the_fork_ends_the_child(
     start: Forker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child that is told to end before it has handlers of its own ends, whatever its parent does at a SIGTERM."""
+    """Before the child has its own handlers, whatever its parent's handler does."""
     really_fork = os.fork
 
     def fork_and_signal() -> int:
@@ -112,8 +112,8 @@ def test_a_sigterm_right_after_the_fork_ends_the_child(
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_killed_child_is_told_by_its_signal(start: Forker) -> None:
-    """The status is minus the signal, and its ending names it."""
+def test_the_status_of_a_killed_child_is_its_signal(start: Forker) -> None:
+    """The status is minus the signal, and the description names it."""
     child = start(lambda _: time.sleep(PATIENCE) or 0)
     child.signal(signal.SIGKILL)
     assert ended(child) == -signal.SIGKILL
@@ -122,7 +122,7 @@ def test_a_killed_child_is_told_by_its_signal(start: Forker) -> None:
 
 
 def test_a_child_has_default_handlers(start: Forker) -> None:
-    """SIGTERM, SIGINT and SIGCHLD do what they do by default, and nothing is written to the parent's wake-up."""
+    """SIGTERM, SIGINT and SIGCHLD have their default actions, and nothing is written to the parent's wake-up pipe."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
     def main(_: ParentPipes) -> int:
@@ -160,8 +160,8 @@ def test_notifications_arrive_and_end(start: Forker) -> None:
     child.close()
 
 
-def test_siblings_keep_nothing_of_each_other(start: Forker) -> None:
-    """A child closes what it is told to close: its sibling's lifeline and news are not open in it."""
+def test_siblings_close_each_others_descriptors(start: Forker) -> None:
+    """A child closes the given descriptors, such as its sibling's lifeline and notifications."""
     first = start(lambda inherited: len(os.read(inherited.lifeline, 1)))
 
     def main(_: ParentPipes) -> int:
@@ -178,8 +178,8 @@ def test_siblings_keep_nothing_of_each_other(start: Forker) -> None:
     ended(first)
 
 
-def test_a_child_hears_of_its_parents_death() -> None:
-    """Of a parent killed by SIGKILL no child is left, whatever it is doing."""
+def test_a_child_ends_with_its_parent() -> None:
+    """Also when the parent is killed by SIGKILL, whatever the child is doing."""
     program = (
         "import os, sys, time\n"
         "from alsek.core.worker.child_process import fork_watched\n"
@@ -229,7 +229,7 @@ def test_a_fork_that_fails_leaves_no_pipe(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Broken:
-    """A stream that a user has put in the place of standard output."""
+    """A stream by which user code has replaced standard output."""
 
     def write(self, _: str) -> int:
         return 0

@@ -23,7 +23,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def signals(clock: FakeClock) -> Iterator[StopSignals]:
-    """Handled for the length of a test."""
+    """Signals that are handled during a test."""
     with StopSignals(clock) as signals:
         yield signals
 
@@ -79,7 +79,7 @@ def test_a_storm_of_signals_blocks_nobody(signals: StopSignals) -> None:
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """Handlers and mask are put back."""
+    """Handlers and mask are restored."""
     handlers = {number: signal.getsignal(number) for number in (*NUMBERS, signal.SIGHUP, signal.SIGPIPE)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
@@ -91,7 +91,7 @@ def restored() -> Iterator[None]:
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_what_is_ignored_at_the_start_stays_ignored(number: int) -> None:
-    """`nohup` and `&` in scripts rely on it: by the supervisor, what it forks, and what that starts."""
+    """`nohup` and `&` in scripts rely on it: in the supervisor, its children, and programs that these start."""
     signal.signal(number, signal.SIG_IGN)
     with StopSignals() as signals:
         send(number)

@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 from alsek.core.clock import real_time
 from alsek.core.wakeup_pipe import WakeupPipe
-from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
 from alsek.core.worker.process_executor.start_permits import StartPermits
 
@@ -29,13 +28,13 @@ class JobRequest(NamedTuple):
         number: Which of the jobs that this process was sent recently it is.
         entry: Its number in the shared state.
         claimed: The fields of the claim.
-        charge: The exception that the message ends with; None if the task is to be run.
+        charge: The fields of the charge; None if the task is to be run.
     """
 
     number: int
     entry: int
     claimed: tuple[Any, ...]
-    charge: Charge | None
+    charge: tuple[str, str] | None
 
 
 class EngineConnection:
@@ -64,8 +63,7 @@ class EngineConnection:
             if request is None:
                 return None
             self._received.extend(request)
-        number, entry, claimed, charge = job
-        return JobRequest(number, entry, claimed, None if charge is None else Charge(*charge))
+        return JobRequest(*job)
 
     def _permitted(self) -> tuple[Any, ...] | None:
         """Return the next job that may be started, and skip those that were revoked."""

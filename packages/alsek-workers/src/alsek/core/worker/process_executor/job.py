@@ -23,7 +23,7 @@ class ProcessJob:
         process: The process that it was sent to; None while it waits.
         number: Which of the jobs that its process was sent it is.
         charge: The exception that the message ends with; None if its task is to be run.
-        verdict_wanted: Its process waits to be told if the store has accepted the outcome.
+        verdict_wanted: Its process waits for the verdict: whether the store has accepted the outcome.
         repeated: It was sent to a second process, since the first died before it had started the job.
     """
 

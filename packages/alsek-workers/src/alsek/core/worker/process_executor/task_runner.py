@@ -43,6 +43,7 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.engine_connection import EngineConnection, JobRequest
 from alsek.core.worker.process_executor.frames import pack
 from alsek.core.worker.process_executor.outcome_codec import outcome_to_wire
@@ -157,7 +158,7 @@ class TaskRunner:
             self._end_forks()
             conclusion = conclude(task, delivery, made)
         else:
-            conclusion = conclude(task, delivery, Attempt(exception=charge.to_exception()))
+            conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
         reports = pending_reports(self._pool.tasks, task, delivery, conclusion)
         try:
             frame = _answer(conclusion.outcome, bool(reports))

@@ -1,1 +1,1 @@
-"""The supervisor of a pool: starts groups, renews their leases, and settles what dead ones held."""
+"""The supervisor of a pool: starts groups, renews their leases, and recovers the messages of dead ones."""

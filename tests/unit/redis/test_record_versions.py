@@ -10,7 +10,7 @@ import pytest
 from alsek.storage.backends.records import (
     ACCEPTED,
     Claimed,
-    Died,
+    Failed,
     Lost,
     Released,
     Retried,
@@ -38,7 +38,7 @@ class Actor:
         self.backend, self.worker, self.seq = backend, worker, 0
         backend.messages.register(worker)
 
-    def step(self, *outcomes: Retried | Released | Lost | Died, limit: int = 1) -> list[Claimed]:
+    def step(self, *outcomes: Retried | Released | Lost | Failed, limit: int = 1) -> list[Claimed]:
         """Report outcomes and claim."""
         self.seq += 1
         return self.backend.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit}).claimed
@@ -110,7 +110,7 @@ def test_fields_of_a_newer_version_are_kept(backend: RedisBackend, actor: Actor)
     assert b"|req;x1=new;y=;r=3|q\n" in record_of(backend, "a")
     again = actor.claim()
     assert (again.retries, again.updated_at, again.payload, again.losses) == (3, 0, b"edited", 1)
-    actor.step(Died("a", "q", again.token, b"{}", 60_000), limit=0)
+    actor.step(Failed("a", "q", again.token, b"{}", 60_000), limit=0)
     letter = backend.messages.dead_letter("q", "a")
     assert letter is not None
     assert (letter.retries, letter.payload) == (3, b"edited")
@@ -138,7 +138,7 @@ def test_a_uuid_that_0_1_0_remembered_with_a_tail(backend: RedisBackend, actor: 
     """What 0.1.0 notes of a finished message has the tail too; the request is recognized all the same."""
     backend.messages.add([Submission("a", "q", b"p")], "req")
     claimed = actor.claim()
-    actor.step(Died("a", "q", claimed.token, b"{}", 0), limit=0)
+    actor.step(Failed("a", "q", claimed.token, b"{}", 0), limit=0)
     (name,) = backend._link.call("KEYS", f"{backend.namespace}:finished:*")
     entry: bytes = backend._link.call("HGET", name.decode(), "a")
     backend._link.call("HSET", name.decode(), "a", entry + b";r=1;e=x")

@@ -48,7 +48,7 @@ def test_the_help_of_a_command_imports_no_pool(command: str) -> None:
     """Nor does the help of a pool import the pool, or a store: its options and their defaults are enough."""
     modules = imported_by(command, "--help")
     own = {"alsek.cli.options", "alsek.cli.commands", f"alsek.cli.commands.{command.replace('-', '_')}"}
-    own.add("alsek.defaults")
+    own |= {"alsek.defaults", "alsek.core.worker.pool_settings", "alsek.core.worker", "alsek.core"}
     assert {name for name in modules if name.startswith("alsek")} == DOOR | own
     assert not modules & {"redis", "sqlite3", "asyncio", "multiprocessing", "apscheduler", "rich"}
 

@@ -1,19 +1,26 @@
-"""What a pool is told, checked once."""
+"""The options of pools, and how they are checked."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import types
 from typing import Any
 
+import click
 import pytest
 
+from alsek.cli.commands.process_pool import process_pool
+from alsek.cli.commands.thread_pool import thread_pool
 from alsek.core.broker import Broker
 from alsek.core.identifiers import check_queues
 from alsek.core.task import task
-from alsek.core.worker.options import PoolOptions, at_least, by_name, default_processes
+from alsek.core.worker.options import PoolOptions, by_name, check_numbers, default_processes
+from alsek.core.worker.pool import WorkerPool
+from alsek.core.worker.pool_settings import NUMBERS
 from alsek.core.worker.preconditions import check_process
+from alsek.core.worker.process import ProcessWorkerPool
 from alsek.core.worker.thread import ThreadWorkerPool
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
@@ -30,9 +37,9 @@ def named(broker: Broker, name: str = "one", **further: Any) -> Any:
 
 def test_a_minimum_is_inclusive_and_names_the_argument() -> None:
     """The least value passes, and so does None; what is refused says which argument, and what it must be."""
-    at_least(1, n_threads=1, most=None)
+    check_numbers(n_threads=1, max_memory=None)
     with pytest.raises(ValidationError, match=r"n_threads=0 of the pool: must be an integer >= 1"):
-        at_least(1, n_threads=0)
+        check_numbers(n_threads=0)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +175,23 @@ def test_what_is_no_task_is_refused(tasks: Any) -> None:
     """What is no task is refused with what to do."""
     with pytest.raises(ValidationError, match=r"^tasks"):
         by_name(tasks)
+
+
+@pytest.mark.parametrize("pool", [ThreadWorkerPool, ProcessWorkerPool])
+def test_each_number_is_declared(pool: type[WorkerPool]) -> None:
+    """Each argument that is a number has a declaration, with the default that the signature shows."""
+    parameters = inspect.signature(pool).parameters.values()
+    numbers = {each.name: each.default for each in parameters if str(each.annotation).startswith("int")}
+    assert len(numbers) >= 7
+    assert numbers == {name: NUMBERS[name].default for name in numbers}
+
+
+@pytest.mark.parametrize(
+    ("pool", "command"), [(ThreadWorkerPool, thread_pool), (ProcessWorkerPool, process_pool)]
+)
+def test_each_argument_of_a_pool_is_an_option_of_its_command(
+    pool: type[WorkerPool], command: click.Command
+) -> None:
+    """All but the tasks and hooks, which the command finds; and the command has no others but those of all commands."""
+    arguments = set(inspect.signature(pool).parameters) - {"tasks", "on_worker_start", "on_worker_stop"}
+    assert {each.name for each in command.params} == arguments | {"package", "log_level"}

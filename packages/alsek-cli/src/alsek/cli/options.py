@@ -1,4 +1,4 @@
-"""The options that every pool's command has, spelled with ``_`` as in the documentation and also with ``-``."""
+"""Options of commands, spelled with ``_`` as in the documentation and also with ``-``; and those of all pools."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from alsek.defaults import (
-    DEFAULT_LEASE,
-    DEFAULT_MAX_LOSSES,
-    DEFAULT_SHUTDOWN_TIMEOUT,
-    DEFAULT_SLOT_WAIT_INTERVAL,
-)
+from alsek.core.worker.pool_settings import NUMBERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,10 +15,22 @@ LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 def option(name: str, *short: str, **settings: Any) -> Callable[[F], F]:
-    """An option named `name` (with underscores), also spelled with dashes; its default is shown in the help."""
+    """Declare an option named `name` (with underscores), also spelled with dashes. The help shows its default."""
     spellings = [f"--{name}"] + ([f"--{name.replace('_', '-')}"] if "_" in name else [])
     settings.setdefault("show_default", True)
     return click.option(*short, *spellings, name, **settings)
+
+
+def number_option(name: str, **settings: Any) -> Callable[[F], F]:
+    """Declare an option for a number in :mod:`~alsek.core.worker.pool_settings`, with its default and bound."""
+    number = NUMBERS[name]
+    return option(
+        name,
+        type=click.IntRange(min=number.least),
+        default=number.default,
+        metavar=number.unit,
+        **settings,
+    )
 
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
@@ -31,7 +38,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str
         return None
     names = [name.strip() for name in value.split(",")]
     if not all(names):
-        raise click.BadParameter(f"{value!r}: names of queues, with a comma between each two")
+        raise click.BadParameter(f"{value!r}: must be names of queues, separated by commas")
     return names
 
 
@@ -44,34 +51,22 @@ _COMMON = [
         show_default="all there are or will be, in alphabetical order",
         help="Take messages of these queues only, and drain them strictly in this order.",
     ),
-    option(
+    number_option(
         "slot_wait_interval",
-        type=click.IntRange(min=1),
-        default=DEFAULT_SLOT_WAIT_INTERVAL,
-        metavar="MS",
         help="The longest wait while the pool is full. A task that finishes ends the wait at once.",
     ),
-    option(
+    number_option(
         "lease",
-        type=click.IntRange(min=300),
-        default=DEFAULT_LEASE,
-        metavar="MS",
         help="How long messages stay with this pool if all of it dies at once; then others take them. It has nothing to"
         " do with how long a task may run.",
     ),
-    option(
+    number_option(
         "shutdown_timeout",
-        type=click.IntRange(min=0),
-        default=DEFAULT_SHUTDOWN_TIMEOUT,
-        metavar="MS",
         help="How long running tasks may go on after the first SIGTERM or SIGINT. What still runs then is ended and"
         " given back, without counting as a retry. A second signal does that at once.",
     ),
-    option(
+    number_option(
         "max_losses",
-        type=click.IntRange(min=0),
-        default=DEFAULT_MAX_LOSSES,
-        metavar="N",
         help="How many workers may be lost over a message before it goes to the dead letters.",
     ),
     option(
@@ -86,7 +81,7 @@ _COMMON = [
 
 
 def common_options(function: F) -> F:
-    """Add what every pool's command has."""
+    """Add the options that the commands of all pools have."""
     for add in reversed(_COMMON):
         function = add(function)
     return function

@@ -7,24 +7,17 @@ from typing import Any
 import click
 
 from alsek.cli.command_table import COMMANDS
-from alsek.cli.options import common_options, option
-from alsek.defaults import DEFAULT_N_THREADS
+from alsek.cli.options import common_options, number_option, option
 
 
 @click.command("thread-pool", short_help=COMMANDS["thread-pool"].summary)
 @click.argument("package")
-@option(
+@number_option(
     "n_threads",
-    type=click.IntRange(min=1),
-    default=DEFAULT_N_THREADS,
-    metavar="N",
     help="Tasks at once in each group of threads; each group is a process.",
 )
-@option(
+@number_option(
     "n_processes",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="N",
     show_default="one for each processor",
     help="The most groups. One starts at first; others while all are saturated and messages wait, and end when idle."
     " At most n_threads x n_processes tasks run at once.",
@@ -35,19 +28,13 @@ from alsek.defaults import DEFAULT_N_THREADS
     help="Count a slot as free only when its thread has ended, however long that takes. Otherwise a thread that does"
     " not end within a second of its timeout is abandoned and replaced.",
 )
-@option(
+@number_option(
     "max_tasks_per_group",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="N",
     show_default="never",
     help="Replace a group by a fresh process after so many tasks.",
 )
-@option(
+@number_option(
     "max_memory",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="MIB",
     show_default="never",
     help="Replace a group by a fresh process when it has grown larger than this.",
 )
@@ -58,7 +45,7 @@ def thread_pool(package: str, log_level: str, **settings: Any) -> None:
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
     importable. Takes messages of tasks with mechanism "thread", and of tasks that name none.
     """
-    # Only now: a help text needs no pool.
+    # Imported here, because the help text needs no pool.
     from alsek.cli.run_pool import run_pool
     from alsek.core.worker.thread import ThreadWorkerPool
 

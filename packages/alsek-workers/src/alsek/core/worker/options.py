@@ -1,12 +1,12 @@
-"""What a pool is told, checked once."""
+"""The options of a pool, checked once."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
@@ -14,6 +14,7 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
 from alsek.core.short_repr import shown
 from alsek.core.task import AnyTask, Task
+from alsek.core.worker.pool_settings import NUMBERS
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
@@ -27,15 +28,30 @@ from alsek.types import Mechanism
 
 
 def default_processes() -> int:
-    """As many as there are processors that this process may use."""
+    """Return how many processors this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+class PoolSettings(TypedDict):
+    """The arguments that pools of all kinds take, besides the tasks; described in :class:`PoolOptions`.
+
+    The hooks are those of `hooks`, by when they run.
+    """
+
+    queues: Sequence[str] | None
+    slot_wait_interval: int
+    lease: int
+    shutdown_timeout: int
+    max_losses: int
+    on_worker_start: Iterable[WorkerHook]
+    on_worker_stop: Iterable[WorkerHook]
+
+
 @dataclass(frozen=True, kw_only=True)
 class PoolOptions:
-    """What every kind of pool is told. Durations are milliseconds.
+    """The options that pools of all kinds have. Durations are milliseconds.
 
     Attributes:
         tasks: What it can run, by name.
@@ -45,7 +61,7 @@ class PoolOptions:
         lease: How long messages stay with a pool that has died.
         shutdown_timeout: How long running tasks may go on after the first signal.
         max_losses: How many workers may die over a message before it fails.
-        hooks: What its processes run when they start and stop.
+        hooks: Run by its processes when they start and stop.
     """
 
     tasks: dict[str, AnyTask]
@@ -62,15 +78,16 @@ class PoolOptions:
         return Worker(worker_id, kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
 
     def __post_init__(self) -> None:
-        at_least(1, slot_wait_interval=self.slot_wait_interval)
-        at_least(300, lease=self.lease)
-        at_least(0, shutdown_timeout=self.shutdown_timeout, max_losses=self.max_losses)
+        check_numbers(
+            slot_wait_interval=self.slot_wait_interval,
+            lease=self.lease,
+            shutdown_timeout=self.shutdown_timeout,
+            max_losses=self.max_losses,
+        )
 
 
-def pool_options(
-    tasks: Iterable[AnyTask], kind: Mechanism, *, hooks: Iterable[WorkerHook], **settings: Any
-) -> PoolOptions:
-    """The options of a pool of this kind for these tasks.
+def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[PoolSettings]) -> PoolOptions:
+    """Return the options of a pool of this kind for these tasks.
 
     Raises:
         ValidationError: A setting is out of range.
@@ -84,27 +101,34 @@ def pool_options(
             f"every task here names mechanism={other!r}, so a {kind} pool would never run one: start a {other} pool"
             f" (alsek {other}-pool)"
         )
-    settings["queues"] = check_queues(settings["queues"])
-    broker = next(iter(named.values())).broker
-    return PoolOptions(tasks=named, broker=broker, hooks=tuple(hooks), **settings)
+    return PoolOptions(
+        tasks=named,
+        broker=next(iter(named.values())).broker,
+        queues=check_queues(settings["queues"]),
+        slot_wait_interval=settings["slot_wait_interval"],
+        lease=settings["lease"],
+        shutdown_timeout=settings["shutdown_timeout"],
+        max_losses=settings["max_losses"],
+        hooks=(*settings["on_worker_start"], *settings["on_worker_stop"]),
+    )
 
 
-def at_least(least: int, **values: int | None) -> None:
-    """Check that these arguments are at least `least` (or None).
+def check_numbers(**values: int | None) -> None:
+    """Check that these settings are None, or at least as large as :mod:`~alsek.core.worker.pool_settings` says.
 
     Raises:
         ValidationError: One is not.
     """
     for name, value in values.items():
         if value is not None:
-            check_integer(name, value, least, "the pool")
+            check_integer(name, value, NUMBERS[name].least, "the pool")
 
 
 def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:
-    """Tasks by their names.
+    """Return tasks by their names.
 
     Raises:
-        ValidationError: They are no tasks.
+        ValidationError: One is no task.
         NoTasksFoundError: There are none.
         TaskDefinitionError: Two different ones have the same name, or their brokers have different stores.
     """

@@ -1,4 +1,4 @@
-"""The process pool: each task in a process of its own."""
+"""The process pool: runs each task in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import ProcessWorkerGroupOptions
 from alsek.core.worker.group.process_group import ProcessWorkerGroup
-from alsek.core.worker.options import (
-    at_least,
-    default_processes,
-    pool_options,
-)
-from alsek.core.worker.preconditions import check_backend, check_process
-from alsek.core.worker.supervisor.supervisor import Supervisor
+from alsek.core.worker.options import check_numbers, default_processes
+from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
@@ -24,7 +19,7 @@ from alsek.defaults import (
 )
 
 
-class ProcessWorkerPool:
+class ProcessWorkerPool(WorkerPool):
     """Runs tasks in processes: up to `n_processes` at once, each task in one of its own, which ends with it.
 
     The processes are forked from a template that has the tasks imported. It takes messages whose task names
@@ -50,6 +45,9 @@ class ProcessWorkerPool:
         TaskDefinitionError: Two tasks have the same name, or are on different stores.
     """
 
+    _kind = "process"
+    _group_class = ProcessWorkerGroup
+
     def __init__(
         self,
         tasks: Iterable[AnyTask],
@@ -64,38 +62,21 @@ class ProcessWorkerPool:
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
-        at_least(
-            1, n_processes=n_processes, prune_interval=prune_interval, tasks_per_process=tasks_per_process
+        check_numbers(
+            n_processes=n_processes, prune_interval=prune_interval, tasks_per_process=tasks_per_process
         )
-        self._options = pool_options(
+        self.n_processes = n_processes if n_processes is not None else default_processes()
+        group = ProcessWorkerGroupOptions(
+            slots=self.n_processes, tasks_per_process=tasks_per_process, prune_interval=prune_interval
+        )
+        super().__init__(
             tasks,
-            "process",
-            hooks=(*on_worker_start, *on_worker_stop),
+            group,
             queues=queues,
             slot_wait_interval=slot_wait_interval,
             lease=lease,
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
+            on_worker_start=on_worker_start,
+            on_worker_stop=on_worker_stop,
         )
-        self.tasks = list(self._options.tasks.values())
-        self.broker = self._options.broker
-        self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._group = ProcessWorkerGroupOptions(
-            slots=self.n_processes,
-            tasks_per_process=tasks_per_process,
-            prune_interval=prune_interval,
-        )
-
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
-
-        The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
-        runs is ended and given back uncharged.
-
-        Raises:
-            BackendUnavailableError: The store can't be reached at the start.
-            ValidationError: The backend is not one that processes can share, or the platform has no fork.
-        """
-        check_process()
-        check_backend(self.broker.backend)
-        Supervisor(self._options, self._group, ProcessWorkerGroup, n_processes=1).run()

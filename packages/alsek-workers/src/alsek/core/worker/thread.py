@@ -1,4 +1,4 @@
-"""The thread pool: groups of threads, as many as the load asks for."""
+"""The thread pool: groups of threads, as many as the load needs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.group.thread_group import ThreadWorkerGroup
-from alsek.core.worker.options import (
-    at_least,
-    default_processes,
-    pool_options,
-)
-from alsek.core.worker.preconditions import check_backend, check_process
-from alsek.core.worker.supervisor.supervisor import Supervisor
+from alsek.core.worker.options import check_numbers, default_processes
+from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
@@ -24,7 +19,7 @@ from alsek.defaults import (
 )
 
 
-class ThreadWorkerPool:
+class ThreadWorkerPool(WorkerPool):
     """Runs tasks in threads: up to `n_processes` groups, each a process with `n_threads` threads.
 
     Groups are added while all are saturated and messages wait, and end when idle. It takes messages whose task names
@@ -52,6 +47,9 @@ class ThreadWorkerPool:
         TaskDefinitionError: Two tasks have the same name, or are on different stores.
     """
 
+    _kind = "thread"
+    _group_class = ThreadWorkerGroup
+
     def __init__(
         self,
         tasks: Iterable[AnyTask],
@@ -68,44 +66,32 @@ class ThreadWorkerPool:
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
-        at_least(
-            1,
+        check_numbers(
             n_threads=n_threads,
             n_processes=n_processes,
             max_tasks_per_group=max_tasks_per_group,
             max_memory=max_memory,
         )
-        self._options = pool_options(
-            tasks,
-            "thread",
-            hooks=(*on_worker_start, *on_worker_stop),
-            queues=queues,
-            slot_wait_interval=slot_wait_interval,
-            lease=lease,
-            shutdown_timeout=shutdown_timeout,
-            max_losses=max_losses,
-        )
-        self.tasks = list(self._options.tasks.values())
-        self.broker = self._options.broker
-        self.n_threads = n_threads
-        self.n_processes = n_processes if n_processes is not None else default_processes()
-        self._group = WorkerGroupOptions(
+        group = WorkerGroupOptions(
             slots=n_threads,
             wait_for_threads=complete_only_on_thread_exit,
             max_tasks=max_tasks_per_group,
             max_memory=max_memory,
         )
+        super().__init__(
+            tasks,
+            group,
+            queues=queues,
+            slot_wait_interval=slot_wait_interval,
+            lease=lease,
+            shutdown_timeout=shutdown_timeout,
+            max_losses=max_losses,
+            on_worker_start=on_worker_start,
+            on_worker_stop=on_worker_stop,
+        )
+        self.n_threads = n_threads
+        self.n_processes = n_processes if n_processes is not None else default_processes()
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
-
-        The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
-        runs is ended and given back uncharged.
-
-        Raises:
-            BackendUnavailableError: The store can't be reached at the start.
-            ValidationError: The backend is not one that processes can share, or the platform has no fork.
-        """
-        check_process()
-        check_backend(self.broker.backend)
-        Supervisor(self._options, self._group, ThreadWorkerGroup, self.n_processes).run()
+    @property
+    def _most_groups(self) -> int:
+        return self.n_processes

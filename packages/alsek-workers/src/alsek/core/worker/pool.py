@@ -1,0 +1,58 @@
+"""What all pools have in common: settings, checks, and running until a signal stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Unpack
+
+from alsek.core.task import AnyTask
+from alsek.core.worker.group.group import WorkerGroup
+from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.options import PoolSettings, pool_options
+from alsek.core.worker.preconditions import check_backend, check_process
+from alsek.core.worker.supervisor.supervisor import Supervisor
+from alsek.types import Mechanism
+
+
+class WorkerPool:
+    """Runs tasks in worker groups below a supervisor. A pool of each kind is a subclass.
+
+    Args:
+        tasks: What it can run.
+        group: Settings of each group.
+        settings: Settings that pools of all kinds have.
+
+    Attributes:
+        tasks: What it can run.
+        broker: Whose messages it takes.
+    """
+
+    _kind: ClassVar[Mechanism]
+    _group_class: ClassVar[type[WorkerGroup[Any]]]
+
+    def __init__(
+        self, tasks: Iterable[AnyTask], group: WorkerGroupOptions, **settings: Unpack[PoolSettings]
+    ) -> None:
+        self._options = pool_options(tasks, self._kind, **settings)
+        self._group = group
+        self.tasks = list(self._options.tasks.values())
+        self.broker = self._options.broker
+
+    @property
+    def _most_groups(self) -> int:
+        """How many groups may run at once, besides one for suspects."""
+        return 1
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
+
+        The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
+        runs is ended and given back uncharged.
+
+        Raises:
+            BackendUnavailableError: The store can't be reached at the start.
+            ValidationError: The backend is not one that processes can share, or the platform has no fork.
+        """
+        check_process()
+        check_backend(self.broker.backend)
+        Supervisor(self._options, self._group, self._group_class, self._most_groups).run()

@@ -1,4 +1,4 @@
-"""Publishing: small values in datagrams, large ones by way of a table, and what a slow subscriber misses."""
+"""Publishing: small values in datagrams, large ones through a table, and what a slow subscriber misses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_another_process_is_heard(python: Python, backend: SQLiteBackend) -> Non
 
 @pytest.mark.parametrize("size", [0, 1_000, MOST_DATA, MOST_DATA + 1, 3_000_000])
 def test_values_of_any_size_arrive(backend: SQLiteBackend, size: int) -> None:
-    """A published value arrives whole, however large it is."""
+    """A published value of any size arrives complete."""
     with backend.subscribe("x") as subscription:
         backend.pub("x", "v" * size)
         note = subscription.wait(5_000)
@@ -38,7 +38,7 @@ def test_values_of_any_size_arrive(backend: SQLiteBackend, size: int) -> None:
 
 
 def test_a_status_too_large_for_a_datagram_is_hinted_at(backend: SQLiteBackend) -> None:
-    """Of a status with very large details the subscriber is told to look for itself."""
+    """For a status with very large details the subscriber is told to look at the store."""
     details = b"d" * (MOST_DATA + 1)
     with backend.subscribe("statuses:a") as subscription:
         backend.statuses.put("a", TaskStatus.RUNNING, details)
@@ -49,7 +49,7 @@ def test_a_status_too_large_for_a_datagram_is_hinted_at(backend: SQLiteBackend) 
 
 
 def test_a_slow_subscriber_learns_that_it_missed_something(backend: SQLiteBackend) -> None:
-    """When more is published than a subscriber takes in, it hears what fits, and then that something is missing."""
+    """If more is published than fits, a subscriber gets what fits, and then learns that notes were lost."""
     with backend.subscribe("x") as subscription:
         for n in range(5_000):
             backend.pub("x", n)
@@ -67,7 +67,7 @@ def test_a_slow_subscriber_learns_that_it_missed_something(backend: SQLiteBacken
 def test_other_channels_and_namespaces_are_not_heard(
     backend: SQLiteBackend, open_backend: Callable[..., SQLiteBackend]
 ) -> None:
-    """A subscriber hears its own channels in its own namespace."""
+    """A subscriber gets the notes of its own channels in its own namespace."""
     with backend.subscribe("x", "y") as subscription:
         open_backend(namespace="other").pub("x", 1)
         backend.pub("z", 2)
@@ -79,7 +79,7 @@ def test_other_channels_and_namespaces_are_not_heard(
 
 
 def test_many_channels(backend: SQLiteBackend) -> None:
-    """One subscription may hear thousands of channels."""
+    """One subscription may listen to thousands of channels."""
     names = [f"results:{n}" for n in range(3_000)]
     with backend.subscribe(*names) as subscription:
         backend.results.put("2999", b"")
@@ -88,10 +88,10 @@ def test_many_channels(backend: SQLiteBackend) -> None:
         assert note.channel == "results:2999"
 
 
-def test_a_change_nobody_told_of_ends_the_wait(
+def test_a_change_without_a_note_ends_the_wait(
     backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, python: Python
 ) -> None:
-    """A write whose process died before it could tell is noticed within a second: the subscriber looks again."""
+    """A write whose process died before it sent a note is noticed within a second: the subscriber looks again."""
     program = """
     from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
     Notifier.notify = lambda *args: os.kill(os.getpid(), 9)
@@ -105,7 +105,7 @@ def test_a_change_nobody_told_of_ends_the_wait(
 
 
 def test_a_killed_subscriber_is_forgotten(python: Python, backend: SQLiteBackend) -> None:
-    """Publishing to a subscriber that was killed harms nobody, and frees its place."""
+    """Publishing to a subscriber that was killed does no harm, and frees its slot."""
     victim = python("s = backend.subscribe('x'); say('here'); sys.stdin.readline()")
     assert says(victim) == "here"
     assert backend._database.notifier.anyone_listening()
@@ -116,7 +116,7 @@ def test_a_killed_subscriber_is_forgotten(python: Python, backend: SQLiteBackend
 
 
 def test_nothing_is_spooled_for_nobody(backend: SQLiteBackend) -> None:
-    """A large value that nobody subscribes to is not written anywhere."""
+    """A large value without subscribers is not written anywhere."""
     backend.pub("x", "v" * 1_000_000)
     rows = backend._database.read(lambda tx: tx.execute("SELECT count(*) FROM spool").fetchone())
     assert rows == (0,)

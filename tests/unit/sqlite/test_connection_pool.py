@@ -1,4 +1,4 @@
-"""Connections: no more than operations at once, and none that outlives its thread."""
+"""Connections: never more than there are operations at once, and none is left behind by a thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_threads_at_once_share_the_file(backend: SQLiteBackend) -> None:
 
 
 def test_a_closed_backend_opens_again(backend: SQLiteBackend) -> None:
-    """After close() the next operation connects anew."""
+    """After close() the next operation opens a new connection."""
     submit(backend, "a")
     backend.close()
     assert not backend._database._pool._idle
@@ -89,7 +89,7 @@ class Strike:
 def test_a_timeout_at_whatever_moment_leaves_no_lock(
     backend: SQLiteBackend, use: Callable[[SQLiteBackend, int], object]
 ) -> None:
-    """A task is interrupted in the middle of using the store: others use it as before, and none waits for ever."""
+    """After a task was interrupted while it used the store, others use it as before, and none waits for ever."""
     backend.set("key", 0)
     database, pool = backend._database, backend._database._pool
     struck, moment = True, 0

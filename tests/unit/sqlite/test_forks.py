@@ -1,4 +1,4 @@
-"""Forks: parent and child share the file, and never a connection."""
+"""Forks: parent and child use the same file, and never the same connection."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_child_inherits_no_connection(path: Path, backend: SQLiteBackend) -> N
 def test_what_a_child_writes_outlives_its_parents_connections(
     backend: SQLiteBackend, open_backend: Callable[..., SQLiteBackend]
 ) -> None:
-    """The parent closing the file, as the last one it knows of, takes nothing from under a child that writes."""
+    """The parent closes the file as the last one that it knows of; a child that writes loses nothing."""
     submit(backend, "parent")
     go, said = os.pipe()
 
@@ -144,7 +144,7 @@ def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
 
 
 def test_no_moment_in_which_a_child_waits_for_its_parents_turn(backend: SQLiteBackend) -> None:
-    """At whatever line the first thread of a child is interrupted, no other waits for a lock that stayed behind."""
+    """At any line the first thread of a child may be interrupted; no other waits for a lock of the parent."""
     submit(backend, "a")
     database = backend._database
     parents = database._write_lock
@@ -193,6 +193,6 @@ os._exit(0)
 
 
 def test_threads_that_fork_at_once_leave_the_store_usable(tmp_path: Path) -> None:
-    """Two threads fork side by side, again and again: nobody is left with a lock that nobody gives back."""
+    """Two threads fork at the same time, many times: no lock stays locked."""
     command = [sys.executable, "-W", "ignore", "-c", _FORK_TOGETHER, str(tmp_path)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0

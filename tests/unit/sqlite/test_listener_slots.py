@@ -1,4 +1,4 @@
-"""Places on the board that were listened from are kept for the next who listens, and given back in the end."""
+"""Slots of ended subscriptions are kept for the next subscriptions, and freed in the end."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Python = Callable[..., Process]
 
 
 def count(backend: SQLiteBackend, state: bytes) -> int:
-    """How many places on the board are in this state."""
+    """How many slots of the registry are in this state."""
     registry = backend._database.notifier.registry()
     assert registry is not None
     return [registry.state(slot) for slot in range(SLOTS)].count(state)
 
 
 def test_many_waits_need_one_place(backend: SQLiteBackend, path: Path) -> None:
-    """However often one waits, it is from the same place and socket, and in between nobody counts as listening."""
+    """One subscription after another uses the same slot and socket; in between no slot counts as listening."""
     results = ResultStore(backend)
 
     def wait() -> int:
@@ -44,20 +44,20 @@ def test_many_waits_need_one_place(backend: SQLiteBackend, path: Path) -> None:
 
 
 def test_the_next_hears_nothing_of_the_one_before(backend: SQLiteBackend) -> None:
-    """Notes that nobody has read, and that there were too many of them, go with their subscription."""
+    """Unread notes, and the flag that some were lost, are dropped with their subscription."""
     before = backend.subscribe("x", "y")
     for number in range(5_000):
         backend.pub("x", number)
     before.close()
     with backend.subscribe("y", "x") as subscription:
-        assert len(backend._database.notifier.listener_slots) == 0, "this is not the same place"
+        assert len(backend._database.notifier.listener_slots) == 0, "this is not the same slot"
         assert subscription.wait(0) is None
         backend.pub("y", "new")
         assert subscription.wait(20_000) == Note("y", b'"new"')
 
 
 def test_only_so_many_are_kept(backend: SQLiteBackend) -> None:
-    """After many have listened at once, a few places stay taken; with the backend closed, none."""
+    """After many subscriptions at once a few slots stay taken; after the backend is closed, none."""
     subscriptions = [backend.subscribe("x") for _ in range(MOST_KEPT + 3)]
     assert count(backend, LISTENING) == MOST_KEPT + 3
     for subscription in subscriptions:
@@ -70,7 +70,7 @@ def test_only_so_many_are_kept(backend: SQLiteBackend) -> None:
 
 
 def test_a_process_that_ends_leaves_no_place_taken(python: Python, backend: SQLiteBackend) -> None:
-    """One that ends in good order gives back what it kept, though nobody has closed the backend."""
+    """A process that exits normally frees the slots that it kept, also if the backend was not closed."""
     process = python("backend.subscribe('x').close(); say('here'); sys.stdin.readline()")
     assert says(process) == "here"
     assert count(backend, AWAKE) == 1
@@ -82,7 +82,7 @@ def test_a_process_that_ends_leaves_no_place_taken(python: Python, backend: SQLi
 
 
 def test_a_board_that_was_removed(backend: SQLiteBackend, path: Path) -> None:
-    """A kept place goes with its board: on the new one, where its number may be another's, it frees nothing."""
+    """A slot kept of a replaced registry frees nothing in the new one, where another process may have its number."""
     backend.subscribe("x").close()
     shutil.rmtree(f"{path}-wake")
     backend._database.notifier._check_at = 0.0
@@ -95,7 +95,7 @@ def test_a_board_that_was_removed(backend: SQLiteBackend, path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_child_takes_places_of_its_own(backend: SQLiteBackend) -> None:
-    """What was kept before a fork stays the parent's, who still hears from there when the child has ended."""
+    """A slot kept before a fork stays the parent's, which still receives notes there when the child has ended."""
     backend.subscribe("x").close()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Steps: what is repeated, what is not written, and the rows that a message leaves behind."""
+"""Steps: repetition, steps that write nothing, and the rows that a message leaves behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def log_size(path: Path) -> int:
 
 
 def test_an_idle_step_writes_nothing(timed: SQLiteBackend, path: Path) -> None:
-    """A worker that finds nothing to do takes no writer's turn."""
+    """A worker that finds nothing to do does not take the write lock."""
     player = Player(timed)
     player.step()
     before = log_size(path)
@@ -45,7 +45,7 @@ def test_an_idle_step_writes_nothing(timed: SQLiteBackend, path: Path) -> None:
 
 
 def test_an_idle_step_still_tells_that_a_worker_was_here(timed: SQLiteBackend, clock: Clock) -> None:
-    """Idle workers count as contact: with one of them about, what a lost worker held is taken over in time."""
+    """Idle workers count as contact: while there is one, what a lost worker held is taken over in time."""
     lost, idle = Player(timed, "lost", lease=10_000), Player(timed, "idle", lease=10_000)
     submit(timed, "a")
     assert len(lost.step().claimed) == 1
@@ -59,7 +59,7 @@ def test_an_idle_step_still_tells_that_a_worker_was_here(timed: SQLiteBackend, c
 
 
 def test_an_idle_answer_is_repeated(timed: SQLiteBackend) -> None:
-    """A step that found nothing answers the same when it is sent again, though something has come since."""
+    """A step that found nothing has the same answer when it is sent again, though a message has come since."""
     player = Player(timed)
     first = player.step()
     submit(timed, "a")
@@ -70,7 +70,7 @@ def test_an_idle_answer_is_repeated(timed: SQLiteBackend) -> None:
 def test_an_answer_is_repeated_by_another_process(
     timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], clock: Clock
 ) -> None:
-    """The answer to a step that wrote is kept in the file, so that any process can be given it again."""
+    """The answer to a step that wrote is kept in the file, so that any process gets it again."""
     submit(timed, "a", "b")
     submit(timed, "c", delay=500)
     player = Player(timed)
@@ -97,7 +97,7 @@ def test_a_step_that_comes_late_is_refused(timed: SQLiteBackend) -> None:
 
 
 def test_a_message_is_in_one_table_at_a_time(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
-    """Besides its own row a message has one that says where it stands, and none when it is gone."""
+    """Besides its own row a message has one for its state, and none after it has ended."""
     player = Player(timed)
     submit(timed, "a")
     assert rows(path, *TABLES) == [1, 1, 0, 0]
@@ -119,7 +119,7 @@ def test_a_message_is_in_one_table_at_a_time(timed: SQLiteBackend, path: Path, c
 @pytest.mark.parametrize("state", ["ready", "delayed", "claimed"])
 @pytest.mark.parametrize("deed", ["remove", "fail", "reschedule", "clear"])
 def test_deeds_leave_no_row_behind(timed: SQLiteBackend, path: Path, state: str, deed: str) -> None:
-    """Whatever is done to a message in whatever state, no row stays that leads nowhere."""
+    """After any operation on a message in any state, no row refers to a row that does not exist."""
     submit(timed, "a", delay=1_000 if state == "delayed" else 0)
     if state == "claimed":
         Player(timed).step()
@@ -153,7 +153,7 @@ def test_an_unreadable_record_is_set_aside(timed: SQLiteBackend, path: Path) -> 
 
 
 def test_what_has_expired_is_deleted_in_passing(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
-    """Ordinary work deletes what is over, in all tables, and leaves what is not."""
+    """Ordinary work deletes expired rows of all tables, and no others."""
     player = Player(timed)
     for n in range(50):
         submit(timed, f"m{n}", status_ttl=1_000)
@@ -174,7 +174,7 @@ def test_what_has_expired_is_deleted_in_passing(timed: SQLiteBackend, path: Path
 def test_a_status_rewritten_for_longer_is_not_swept_away(
     timed: SQLiteBackend, path: Path, clock: Clock
 ) -> None:
-    """The last write of a status says how long it stays, though the sweeper was told of the first one's end."""
+    """The last write of a status decides how long it is kept, though the sweep checks at the first one's expiry."""
     timed.statuses.put("a", 1, ttl=1_000)  # type: ignore[arg-type]
     timed.statuses.put("a", 2, ttl=1_000_000)  # type: ignore[arg-type]
     timed.statuses.put("b", 1)  # type: ignore[arg-type]
@@ -194,7 +194,7 @@ def test_a_status_rewritten_for_longer_is_not_swept_away(
 
 
 def test_a_sweep_is_bounded(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
-    """However much is over at once, one transaction deletes no more than a piece of it."""
+    """If very many rows have expired, one transaction deletes only some of them."""
     total = 3 * sweeping._PIECE
     for begin in range(0, total, 500):
         timed._database.write(
@@ -222,7 +222,7 @@ def test_a_sweep_is_bounded(timed: SQLiteBackend, path: Path, clock: Clock) -> N
 def test_processes_that_do_little_sweep_too(
     timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], path: Path, clock: Clock
 ) -> None:
-    """Where each process writes once and ends, what is over is deleted all the same, now and then."""
+    """If each process writes once and ends, expired rows are still deleted now and then."""
     timed.set("over", 1, ttl=1)
     clock.now += 1
     for _ in range(40 * sweeping._EVERY):
@@ -237,7 +237,7 @@ def test_processes_that_do_little_sweep_too(
 def test_what_another_namespace_has_finished_is_swept_too(
     timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], path: Path, clock: Clock
 ) -> None:
-    """Uuids that a namespace remembers go once they are old, though nobody uses it any more."""
+    """The remembered uuids of a namespace are deleted once they are old, also if no process uses it any more."""
     for name in ("one", "two"):
         other = open_backend(clock=clock, namespace=name)
         submit(other, "a")
@@ -250,7 +250,7 @@ def test_what_another_namespace_has_finished_is_swept_too(
 
 
 def test_large_notes_are_deleted_when_they_are_over(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
-    """Published values that wait in the file go, the oldest first, and those that are not over stay."""
+    """Expired published values are deleted from the file, the oldest first, and no others."""
     with timed.subscribe("c"):
         for _ in range(3):
             timed.pub("c", "x" * 100_000)
@@ -261,7 +261,7 @@ def test_large_notes_are_deleted_when_they_are_over(timed: SQLiteBackend, path: 
 
 
 def test_tokens_and_fences_go_on_after_clearing(timed: SQLiteBackend, clock: Clock) -> None:
-    """No token and no fence number ever repeats, also when all else has been deleted."""
+    """No token and no fence number is given out twice, also after everything else was deleted."""
     submit(timed, "a")
     (first,) = Player(timed, "one").step().claimed
     fence = timed.locks.acquire("l", "me", 1_000).fence
@@ -273,7 +273,7 @@ def test_tokens_and_fences_go_on_after_clearing(timed: SQLiteBackend, clock: Clo
 
 
 def test_workers_of_all_queues_find_thousands(timed: SQLiteBackend) -> None:
-    """A worker that names no queue drains all that hold something, and finds the one among many that do not."""
+    """A worker that names no queue takes from all that hold something, and finds one among many empty ones."""
     for n in range(300):
         submit(timed, f"m{n}", queue=f"q{n:03}")
     player = Player(timed, queues=None)

@@ -1,4 +1,4 @@
-"""Waking between processes: sockets, the board, and what happens when a sleeper is not there any more."""
+"""Wake-ups between processes: sockets, the registry, and sleepers that have died."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Open = Callable[..., SQLiteBackend]
 
 @pytest.fixture
 def asleep(backend: SQLiteBackend, request: pytest.FixtureRequest) -> Callable[..., Waiter]:
-    """Makes a worker that has found nothing and sleeps; its waiter."""
+    """Makes a worker that has found nothing and sleeps, and returns its waiter."""
 
     def make(name: str, **fields: object) -> Waiter:
         player = Player(backend, name, **fields)
@@ -76,7 +76,7 @@ sys.stdin.readline()
 def test_a_killed_sleeper_is_passed_over(
     asleep: Callable[..., Waiter], python: Python, backend: SQLiteBackend, path: Path
 ) -> None:
-    """A wake-up meant for a process killed in its sleep goes to the next sleeper, and its socket is tidied up."""
+    """A wake-up for a process that was killed in its sleep goes to the next sleeper, and its socket is deleted."""
     victim = python(_SLEEP, "victim")
     assert says(victim) == "asleep"
     waiter = asleep("w")
@@ -92,7 +92,7 @@ def test_a_killed_sleeper_is_passed_over(
 def test_one_message_wakes_one_sleeper_of_each_kind(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
-    """Of several sleepers of a kind one is woken; those who may not take the message are not."""
+    """Of several sleepers of a kind one is woken; those that may not take the message are not."""
     threads = [asleep("t1"), asleep("t2")]
     process = asleep("p", kind="process")
     elsewhere = asleep("e", queues=("other",))
@@ -102,10 +102,10 @@ def test_one_message_wakes_one_sleeper_of_each_kind(
     assert is_quiet(elsewhere)
 
 
-def test_queues_beyond_the_board_are_still_heard_of(
+def test_a_worker_of_more_queues_than_fit_is_woken(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
-    """A worker of more queues than fit on the board may be woken in vain, and so another one is woken as well."""
+    """A worker of more queues than fit into its record may be woken in vain, so another one is woken as well."""
     many = asleep("many", queues=tuple(f"q{n}" for n in range(MOST_QUEUES + 1)))
     right = asleep("right", queues=("q",))
     submit(backend, "a")
@@ -115,7 +115,7 @@ def test_queues_beyond_the_board_are_still_heard_of(
 
 
 def test_another_namespace_wakes_nobody(asleep: Callable[..., Waiter], open_backend: Open) -> None:
-    """A message of another namespace in the same file leaves this one's sleepers alone."""
+    """A message of another namespace in the same file does not wake sleepers of this one."""
     waiter = asleep("w")
     submit(open_backend(namespace="other"), "a")
     assert is_quiet(waiter)
@@ -124,7 +124,7 @@ def test_another_namespace_wakes_nobody(asleep: Callable[..., Waiter], open_back
 def test_a_busy_worker_leaves_its_alarm_to_a_sleeper(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
-    """Who becomes busy, knowing when a message is due, sees to it that a sleeper knows as well."""
+    """A worker that becomes busy and knows when a message is due makes sure that a sleeper knows it as well."""
     knowing = asleep("knowing", kind="process")
     submit(backend, "later", delay=50_000, wish="process")
     assert rings(knowing)
@@ -141,7 +141,7 @@ def test_a_busy_worker_leaves_its_alarm_to_a_sleeper(
 def test_an_alarm_that_a_sleeper_knows_of_wakes_nobody(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
-    """A sleeper that will wake in time anyway is left to sleep."""
+    """A sleeper that will wake in time by itself is not woken."""
     submit(backend, "later", delay=50_000)
     waiter = asleep("knowing", kind="process")
     submit(backend, "now", wish="thread")
@@ -154,7 +154,7 @@ def test_an_alarm_that_a_sleeper_knows_of_wakes_nobody(
 def test_the_holder_of_a_revoked_message_is_called(
     asleep: Callable[..., Waiter], backend: SQLiteBackend
 ) -> None:
-    """Revoking wakes the worker that holds the message, asleep or about to sleep, and nobody else."""
+    """Revoking wakes the worker that holds the message, asleep or about to sleep, and no other one."""
     submit(backend, "a")
     holder, other = Player(backend, "holder"), asleep("other", queues=("elsewhere",))
     holder.step()
@@ -172,18 +172,18 @@ def test_the_holder_of_a_revoked_message_is_called(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's place on the disk can't be asked for")
-def test_the_board_has_its_place_on_the_disk(backend: SQLiteBackend, tmp_path: Path) -> None:
-    """No part of it is a hole: to write into one when the disk is full would kill the process (SIGBUS)."""
+def test_the_registry_has_its_place_on_the_disk(backend: SQLiteBackend, tmp_path: Path) -> None:
+    """The file has no holes: writing into one while the disk is full would kill the process (SIGBUS)."""
     with backend.subscribe("x"):
-        (board_file,) = tmp_path.rglob(registry.FILE)
-        stat = board_file.stat()
+        (file,) = tmp_path.rglob(registry.FILE)
+        stat = file.stat()
         assert stat.st_blocks * 512 >= stat.st_size > 0
 
 
 def test_without_sockets_workers_look_once_a_second(
     backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where sockets can't be had, all still works by the safety net, and the log says it once."""
+    """Without sockets sleeping workers look at the store once a second, and the log says so once."""
 
     def refuse(_: str) -> WakeupRegistry:
         raise OSError("no sockets here")
@@ -209,7 +209,7 @@ def test_without_sockets_workers_look_once_a_second(
 def test_a_deleted_folder_is_made_again(
     backend: SQLiteBackend, path: Path, asleep: Callable[..., Waiter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When someone deletes the folder of the sockets, sleepers are reached again after their next look."""
+    """After the folder of the sockets was deleted, sleepers are woken again once they have looked at the store."""
     waiter = asleep("w")
     for each in Path(f"{path}-wake").iterdir():
         each.unlink()
@@ -222,7 +222,7 @@ def test_a_deleted_folder_is_made_again(
 def test_every_place_taken_is_survived(
     path: Path, backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no place left on the board a worker sleeps by the safety net; a dead process's place is taken over."""
+    """Without a free slot a worker looks at the store once a second; the slot of a dead process is taken over."""
     backend.ping()
     monkeypatch.setattr(registry, "SLOTS", 2)
     own = WakeupRegistry(str(path))
@@ -258,7 +258,7 @@ def test_others_may_use_what_the_file_allows(path: Path, open_backend: Open) -> 
 
 
 def test_sleepers_in_two_processes_take_turns(python: Python, backend: SQLiteBackend) -> None:
-    """Two sleeping processes share what comes in: each message wakes one that then claims it."""
+    """Each message wakes one of two sleeping processes, which then claims it."""
     program = (
         _SLEEP.replace("sys.stdin.readline()", "")
         + """

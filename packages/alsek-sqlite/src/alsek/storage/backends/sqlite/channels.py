@@ -12,7 +12,7 @@ from alsek.storage.backends.sqlite.wakeup.datagrams import MOST_DATA, SPOOLED
 _KEPT_FOR_MS: Final = 60_000
 
 
-def publish(database: Database, channel: str, data: bytes) -> None:
+def publish_data(database: Database, channel: str, data: bytes) -> None:
     """Send `data` to those that are subscribed to `channel` now."""
     notifier = database.notifier
     if not notifier.anyone_listening():
@@ -29,7 +29,7 @@ def _spool(tx: Transaction, data: bytes) -> int:
     return tx.cursor.lastrowid or 0
 
 
-def fetch(database: Database, row_id: int) -> bytes | None:
+def fetch_data(database: Database, row_id: int) -> bytes | None:
     """Return the data of the row with this id; None if it is gone."""
     row = database.read(lambda tx: tx.execute("SELECT data FROM spool WHERE id = ?", (row_id,)).fetchone())
     return None if row is None else row[0]

@@ -13,7 +13,7 @@ from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend, Subscription
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
-from alsek.storage.backends.sqlite import channels as spooling
+from alsek.storage.backends.sqlite.channels import fetch_data, publish_data
 from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
 from alsek.storage.backends.sqlite.database.database import Database
@@ -134,7 +134,7 @@ class SQLiteBackend(Backend):
 
     def publish(self, channel: str, data: bytes) -> None:
         self._database.ping()
-        spooling.publish(self._database, channel, data)
+        publish_data(self._database, channel, data)
 
     def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
         database = self._database
@@ -143,7 +143,7 @@ class SQLiteBackend(Backend):
             database.notifier,
             channels,
             database.version,
-            lambda number: spooling.fetch(database, number),
+            lambda row_id: fetch_data(database, row_id),
         )
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from alsek.storage.backends.records import Retried
 
 
 def remove(table: MessageTable, queue: str, uuid: str) -> bool:
-    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it tells of an end."""
+    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final."""
     message = table.find(queue, uuid)
     if message is None:
         return False

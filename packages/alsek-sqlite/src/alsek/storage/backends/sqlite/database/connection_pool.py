@@ -46,7 +46,7 @@ class Lease:
         self.generation = generation
 
 
-class Pool:
+class ConnectionPool:
     """Connections to one file, each of which is used by one thread at a time.
 
     Args:

@@ -18,7 +18,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.sqlite.database import errors
 from alsek.storage.backends.sqlite.database.connection import BusyRetry, Synchronous, connect
-from alsek.storage.backends.sqlite.database.connection_pool import Pool
+from alsek.storage.backends.sqlite.database.connection_pool import ConnectionPool
 from alsek.storage.backends.sqlite.database.expiry import Sweeper
 from alsek.storage.backends.sqlite.database.queue_names import keep_names
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -54,7 +54,7 @@ class Database:
         self.notifier = Notifier(path, namespace)
         self._timeout = timeout
         self._sweeper = Sweeper()
-        self._pool = Pool(path, lambda: connect(path, synchronous, timeout))
+        self._pool = ConnectionPool(path, lambda: connect(path, synchronous, timeout))
         self._pid = os.getpid()
         self._write_lock = threading.Lock()  # held by the thread of this process that writes
         self._checked_at = 0.0

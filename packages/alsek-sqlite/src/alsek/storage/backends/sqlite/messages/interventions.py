@@ -27,7 +27,7 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
 
 
 def remove(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it tells of an end."""
+    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final."""
     found = _find(tx, queue, uuid)
     if found is None:
         return False

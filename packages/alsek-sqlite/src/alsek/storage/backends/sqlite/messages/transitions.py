@@ -61,7 +61,7 @@ _LEAVE_CLAIMS_OF: Final = (
     "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired"
 )
 
-#: The lifetime begins anew, unless it was over.
+#: A new lifetime begins, unless the last one was over.
 _GIVEN_BACK: Final = """
     UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
         expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END

@@ -48,7 +48,7 @@ class ListenerSlot(NamedTuple):
 
 
 class IdleListenerSlots:
-    """The kept slots of one process. They are freed when it exits in good order, or when the notifier is closed."""
+    """The kept slots of one process. They are freed when it exits normally, or when the notifier is reset."""
 
     def __init__(self) -> None:
         self._kept: deque[ListenerSlot] = deque()

@@ -1,7 +1,7 @@
 """Notifies other processes, and other threads of this one, of what a commit has changed.
 
-Sleeping workers are told that there is something to claim (one worker of each kind: more would find nothing), and
-subscribers what was published on their channels. Both look at the store at least once a second, so a lost datagram
+Sleeping workers are woken if there is something to claim (one worker of each kind: more would find nothing), and
+subscribers get what was published on their channels. Both look at the store at least once a second, so a lost datagram
 costs time and nothing else.
 """
 

@@ -1,7 +1,7 @@
-"""The folder beside the file in which processes reach each other: ``<file>-wake``.
+"""The folder of the registry and the sockets: ``<file>-wake``, beside the database file.
 
-It is beside the file, and not in some folder for temporary files, so that all processes of the file find the same one,
-whatever user they run as and whatever their ``TMPDIR`` is. Whoever may write the file may use it, under any umask.
+It is not in a folder for temporary files, so that all processes of the file find the same one, for any user and any
+``TMPDIR``. Users that may write the file may use the folder, under any umask.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
-#: A Unix socket's address ends at 108 bytes on Linux, 104 on macOS.
+#: The longest address of a Unix socket, with a margin: Linux takes 108 bytes, macOS 104.
 _LONGEST: Final = 100
 
 
 def make_folder(path: str) -> Path:
-    """The folder of this database file, made if need be.
+    """Return the folder of this database file; create it if need be.
 
     Raises:
-        OSError: It can't be made.
+        OSError: It can't be created.
     """
     folder = Path(f"{path}-wake")
     try:
@@ -32,8 +32,8 @@ def make_folder(path: str) -> Path:
         try:
             os.chown(folder, -1, file.st_gid)
         except PermissionError:
-            pass  # not a member of the file's group: then only the owner and others are let in
-    # Who may read the file may enter, who may write it may make sockets; what is made there gets the file's group.
+            pass  # this user is not in the file's group: then only the owner and others have access
+    # Users that may read the file may enter, those that may write it may create sockets; these get the file's group.
     folder.chmod(mode | (mode & 0o444) >> 2 | 0o2000)
     return folder
 
@@ -43,11 +43,11 @@ def open_up(place: Path, mode: int) -> None:
     try:
         place.chmod(mode)
     except PermissionError:
-        pass  # another user's, who has done it
+        pass  # it is another user's, whose process has done it
 
 
 def address_base(folder: Path, descriptor: int) -> str:
-    """What to put before a socket's name, so that its address is short enough.
+    """Return what to put before a socket's name, so that its address is short enough.
 
     Args:
         folder: The folder.

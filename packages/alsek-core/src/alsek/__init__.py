@@ -1,7 +1,7 @@
-"""Alsek: a distributed task queue whose guarantees are written down and proven.
+"""Alsek: a distributed task queue with documented and tested guarantees.
 
-The names below are what most programs need; each is imported when it is first asked for, so that
-``import alsek`` costs next to nothing. Nothing inside Alsek imports them from here.
+The names in ``__all__`` are what most programs need. Each is imported at its first use, so that ``import alsek`` is
+fast. Alsek's own modules import from the modules that define a name.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SOURCES: Final = {
 
 install()
 
-# Hidden from type checkers: they read the imports above, and would take any name at all from this function.
+# Hidden from type checkers: they read the imports above, and with this function would accept any name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:

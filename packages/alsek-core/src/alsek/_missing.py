@@ -1,7 +1,7 @@
-"""Says which package to install when a module of another package of the family is imported.
+"""Naming the package to install when a module of another package of Alsek is imported.
 
-The import namespace `alsek` is shared by several packages. Without this, a user of alsek-core alone who
-imports ``alsek.storage.backends.redis`` would read only that there is no such module.
+Several packages share the import namespace `alsek`. Without this, a user of alsek-core alone who imports
+``alsek.storage.backends.redis`` would only be told that there is no such module.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ HOMES: Final[Mapping[str, str]] = {
 
 
 class MissingPackageFinder:
-    """Asked last, so only for modules that no other finder found.
+    """The last finder, called only for modules that no other finder has found.
 
-    :func:`importlib.util.find_spec` of such a module raises too, instead of returning None: by design, since
-    a finder can't tell the two apart.
+    :func:`importlib.util.find_spec` of such a module raises too, instead of returning None, because a finder can't
+    distinguish the two.
     """
 
     @staticmethod
@@ -36,12 +36,12 @@ class MissingPackageFinder:
         """
         package = HOMES.get(fullname)
         if package is not None:
-            # `name` is not the module's on purpose: of that one, `from alsek.storage.backends import redis`
-            # would swallow the error and raise an ImportError that says nothing.
+            # `name` is the package's on purpose: with the module's, `from alsek.storage.backends import redis` would
+            # catch this error and raise an ImportError without the remedy.
             raise ModuleNotFoundError(f"{fullname!r} lives in {package}: pip install {package}", name=package)
 
 
 def install() -> None:
-    """Ask :class:`MissingPackageFinder` whenever all other finders have failed. Once is enough."""
+    """Add :class:`MissingPackageFinder` after all other finders, once."""
     if MissingPackageFinder not in sys.meta_path:
         sys.meta_path.append(MissingPackageFinder)

@@ -1,4 +1,4 @@
-"""Every default of the library, and what bounds it, in one place. Times are milliseconds."""
+"""The defaults and limits of the library. Times are milliseconds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DEFAULT_RESULT_TTL: Final = 24 * 3_600_000
 DEFAULT_STATUS_TTL: Final = 7 * 24 * 3_600_000
 DEFAULT_LOCK_TTL: Final = 3_600_000
 
-#: No duration may be longer (more than 300 years): a store adds it to its clock, and must still have an exact number.
+#: The longest duration (more than 300 years): a store adds it to its clock, and the sum must still be exact.
 MAX_DURATION: Final = 10**13
-#: No priority may be greater: scores of Redis are doubles, which hold every integer up to here.
+#: The greatest priority: scores of Redis are doubles, which are exact for all integers up to here.
 MAX_PRIORITY: Final = 2**53 - 1
 
-#: How long the uuid of a finished message is remembered, so that a submission
-#: repeated after a lost reply does not run a second time.
+#: How long the uuid of a finished message is remembered, so that a submission that is repeated after a lost reply does
+#: not run a second time.
 DEDUP_WINDOW: Final = 60_000
 
 DEFAULT_N_THREADS: Final = 8
@@ -35,12 +35,11 @@ DEFAULT_LEASE: Final = 15_000
 DEFAULT_MAX_LOSSES: Final = 5
 DEFAULT_SHUTDOWN_TIMEOUT: Final = 25_000
 
-#: A claim makes at most this many due messages ready in one step, so that a
-#: step stays short however many came due at once.
+#: The most delayed messages that one step promotes, so that a step stays short if many are due at once.
 PROMOTION_BATCH: Final = 500
 
-#: One call of the store takes at most this many submissions.
+#: The most submissions in one call of the store.
 SUBMISSION_BATCH: Final = 200
 
-#: A producer waits at most this long for a store that is away.
+#: How long a producer waits for a store that is away.
 DEFAULT_SUBMIT_TIMEOUT: Final = 5_000

@@ -1,4 +1,4 @@
-"""Every error that Alsek raises on purpose.
+"""The exceptions of Alsek.
 
 ::
 
@@ -6,28 +6,28 @@
     ├── ValidationError (ValueError)             an argument out of range or of the wrong kind
     │   └── ArgumentsError (TypeError)           arguments that the function of a task can't take
     ├── SerializationError (TypeError)           a value that the serializer can't take
-    ├── CorruptMessageError (ValueError)         bytes in the store that are no message
-    ├── MessageAlreadyExistsError                submit() of a uuid that the store holds
-    ├── MessageDoesNotExistsError                retry() of one that it does not
-    ├── ClaimLostError                           the claim ran out; another worker may hold the message
-    ├── WorkerUnknownError                       the worker's lease ran out; it must register anew
+    ├── CorruptMessageError (ValueError)         bytes in the store that can't be read as a message
+    ├── MessageAlreadyExistsError                submit() of a uuid that the store has
+    ├── MessageDoesNotExistsError                retry() of a uuid that the store does not have
+    ├── ClaimLostError                           the claim is not the current one; another worker may have the message
+    ├── WorkerUnknownError                       the worker's lease ran out; it must register again
     ├── BackendError                             the store answered with an error
     │   └── BackendUnavailableError              the store can't be reached
-    ├── SchedulingError                          a trigger used in a way that it can't be
+    ├── SchedulingError                          wrong use of a trigger
     ├── LockError
-    │   └── LockAlreadyHeldError                 acquire() by the owner that holds it
+    │   └── LockAlreadyHeldError                 acquire() by the owner that holds the lock
     ├── TaskDefinitionError                      two tasks of one name, two brokers in a pool, …
-    ├── NoTasksFoundError                        a pool with nothing to do
-    ├── TaskError                                how a message may end
+    ├── NoTasksFoundError                        a pool without tasks
+    ├── TaskError                                a message failed
     │   ├── TaskFailedError                      the task failed for good (raised by ResultStore.get)
-    │   ├── TaskTimeoutError (TimeoutError)      it ran longer than its timeout
+    │   ├── TaskTimeoutError (TimeoutError)      the task ran longer than its timeout
     │   ├── UnknownTaskError                     no task of that name in the pool
-    │   ├── WorkerLostError                      the process that ran it died
-    │   ├── MessageExpiredError                  it waited longer than its ttl
-    │   └── MessageRevokedError                  it was revoked
-    └── Directive                                raised by a task to steer its own message
-        ├── Retry                                run me again, after `delay`
-        └── Reject                               to the dead letters, at once
+    │   ├── WorkerLostError                      the process that ran the task died
+    │   ├── MessageExpiredError                  the message was ready for longer than its ttl
+    │   └── MessageRevokedError                  the message was revoked
+    └── Directive                                raised by a task to decide how its message ends
+        ├── Retry                                run the message again, after `delay`
+        └── Reject                               make a dead letter of it, without a retry
             └── ArgumentsRejectedError           a message whose arguments the function can't take
 """
 
@@ -37,7 +37,7 @@ from typing import Any
 
 
 class AlsekError(Exception):
-    """Base of every error that Alsek raises on purpose."""
+    """Base of all exceptions of Alsek."""
 
 
 class ValidationError(AlsekError, ValueError):
@@ -45,7 +45,7 @@ class ValidationError(AlsekError, ValueError):
 
 
 class ArgumentsError(ValidationError, TypeError):
-    """The function of a task can't take these arguments, or a method of Alsek's this option."""
+    """The function of a task can't take these arguments, or a method does not have this option."""
 
 
 class SerializationError(AlsekError, TypeError):
@@ -53,7 +53,7 @@ class SerializationError(AlsekError, TypeError):
 
 
 class CorruptMessageError(AlsekError, ValueError):
-    """Bytes in the store are not a message this version can read."""
+    """Bytes in the store can't be read as a message by this version."""
 
 
 class MessageAlreadyExistsError(AlsekError):
@@ -65,11 +65,11 @@ class MessageDoesNotExistsError(AlsekError):
 
 
 class ClaimLostError(AlsekError):
-    """The claim on a message is no longer valid; what was done with it is refused."""
+    """The claim on a message is no longer the current one; the store has refused the outcome."""
 
 
 class WorkerUnknownError(AlsekError):
-    """The store does not know this worker: never registered, retired, or its lease ran out."""
+    """The store does not know this worker: it never registered, was retired, or its lease ran out."""
 
 
 class BackendError(AlsekError):
@@ -77,15 +77,15 @@ class BackendError(AlsekError):
 
 
 class BackendUnavailableError(BackendError):
-    """The store can't be reached; the message says where, how long was tried, and what to do."""
+    """The store can't be reached; the text says where it is, how long was tried, and what to do."""
 
 
 class SchedulingError(AlsekError):
-    """A trigger was used in a way that it can't be."""
+    """A trigger, or a task with a trigger, was used wrongly."""
 
 
 class LockError(AlsekError):
-    """Base of what can go wrong with a lock."""
+    """Base of the errors of locks."""
 
 
 class LockAlreadyHeldError(LockError):
@@ -93,22 +93,22 @@ class LockAlreadyHeldError(LockError):
 
 
 class TaskDefinitionError(AlsekError):
-    """Tasks that can't go together: two of one name, or of two brokers in one pool."""
+    """Tasks that one pool can't run together: two have the same name, or different brokers."""
 
 
 class NoTasksFoundError(AlsekError):
-    """A pool was given no task that it could run."""
+    """A pool was given no task that it can run."""
 
 
 class TaskError(AlsekError):
-    """Base of the ways in which a message may end other than by success."""
+    """Base of the reasons for which a message fails."""
 
 
 class TaskFailedError(TaskError):
     """The task failed for good.
 
     Attributes:
-        details: ``name``, ``text`` and ``traceback`` of what ended it.
+        details: ``name``, ``text`` and ``traceback`` of the exception.
     """
 
     def __init__(self, text: str, details: dict[str, Any] | None = None) -> None:
@@ -125,7 +125,7 @@ class UnknownTaskError(TaskError):
 
 
 class WorkerLostError(TaskError):
-    """The process that ran the task died without a word."""
+    """The process that ran the task died."""
 
 
 class MessageExpiredError(TaskError):
@@ -137,17 +137,17 @@ class MessageRevokedError(TaskError):
 
 
 class Directive(AlsekError):
-    """Base of what a task raises to steer its own message."""
+    """Base of the exceptions by which a task decides how its message ends."""
 
 
 class Retry(Directive):
-    """Raised by a task: run this message again.
+    """Raised by a task to run its message again.
 
-    It counts as a retry: with ``max_retries`` spent, the message fails instead.
+    It counts as a retry: after ``max_retries`` of them, the message fails instead.
 
     Args:
-        text: Why, for the log and the message's ``exception_details``.
-        delay: Milliseconds to wait; by default what the task's backoff says.
+        text: The reason, for the log and the message's ``exception_details``.
+        delay: Milliseconds to wait; by default those of the task's backoff.
     """
 
     def __init__(self, text: str = "", *, delay: int | None = None) -> None:
@@ -156,10 +156,10 @@ class Retry(Directive):
 
 
 class Reject(Directive):
-    """Raised by a task: this message can never succeed; to the dead letters at once.
+    """Raised by a task whose message can never succeed: it becomes a dead letter without a retry.
 
     Args:
-        reason: Why, for the log and the message's ``exception_details``.
+        reason: The reason, for the log and the message's ``exception_details``.
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -168,4 +168,4 @@ class Reject(Directive):
 
 
 class ArgumentsRejectedError(Reject, ArgumentsError):
-    """A worker met a message whose arguments the function can't take. It is not run, and not retried."""
+    """The function can't take the arguments of the message. It is not run, and not retried."""

@@ -1,4 +1,4 @@
-"""Names for the plain values that travel between the layers."""
+"""Types of plain values that several modules use."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any, Literal, TypeAlias, TypedDict
 #: A mechanism that a task may name.
 Mechanism: TypeAlias = Literal["thread", "process"]
 
-#: What kind of pool may take a message: the mechanism its task named, or any.
+#: The kind of pool that may take a message: the mechanism that its task names, or any.
 Wish: TypeAlias = Literal["any", "thread", "process"]
-
-#: Anything the serializer can take; JSON by default.
-Serializable: TypeAlias = Any
 
 
 class ExceptionDetails(TypedDict):
-    """An exception as text: it crosses processes and stores as nothing else."""
+    """An exception as text, the only form in which it is sent to other processes and stores."""
 
     name: str
     text: str
@@ -23,7 +20,7 @@ class ExceptionDetails(TypedDict):
 
 
 class BackoffSettings(TypedDict):
-    """A backoff as data: the name of its class, and what it was made with."""
+    """A backoff as data: the name of its class, and the arguments that make an equal one."""
 
     algorithm: str | None
     parameters: dict[str, Any]

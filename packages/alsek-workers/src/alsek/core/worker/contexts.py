@@ -1,8 +1,8 @@
-"""Context variables: each message has a context of its own, so that none sees what another has set.
+"""Context variables: each message has a context of its own, so that no message sees what another has set.
 
-It begins as a copy of what the start hooks left. The trackers, the hooks and the task of one message share it, and with
-them it is gone. A copy shares its values: the one of Python's own that is changed in place, the context of ``decimal``,
-is therefore copied, too.
+A context begins as a copy of what the start hooks have set. The trackers, the hooks and the task of one message share
+it. Copies share their values. Only one value of the standard library is changed in place: the context of ``decimal``.
+Therefore it is copied, too.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 
 
 class Contexts:
-    """Makes them. Created once in a process, after its start hooks and in the thread that ran them."""
+    """Makes contexts for messages. Created once in a process, after its start hooks, in the thread that ran them."""
 
     def __init__(self) -> None:
         self._base = contextvars.copy_context()
         decimal: Any = sys.modules.get("decimal")
         used = decimal is not None and any(isinstance(each, decimal.Context) for each in self._base.values())
         #: Makes a context for one message.
-        self.fresh: Callable[[], contextvars.Context] = self._parted if used else self._base.copy
+        self.fresh: Callable[[], contextvars.Context] = self._with_own_decimal if used else self._base.copy
 
-    def _parted(self) -> contextvars.Context:
+    def _with_own_decimal(self) -> contextvars.Context:
         context = self._base.copy()
-        context.run(_part_decimal)
+        context.run(_copy_decimal)
         return context
 
 
-def _part_decimal() -> None:
+def _copy_decimal() -> None:
     import decimal  # it is imported already
 
     decimal.setcontext(decimal.getcontext().copy())

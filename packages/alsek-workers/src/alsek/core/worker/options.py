@@ -54,7 +54,7 @@ class PoolOptions:
     """The options that pools of all kinds have. Durations are milliseconds.
 
     Attributes:
-        tasks: What it can run, by name.
+        tasks: The tasks that it can run, by name.
         broker: Whose messages it takes.
         queues: Drained strictly in this order; None for all, in alphabetical order.
         slot_wait_interval: The longest wait while the pool is full.

@@ -18,12 +18,12 @@ class WorkerPool:
     """Runs tasks in worker groups below a supervisor. A pool of each kind is a subclass.
 
     Args:
-        tasks: What it can run.
+        tasks: The tasks that it can run.
         group: Settings of each group.
         settings: Settings that pools of all kinds have.
 
     Attributes:
-        tasks: What it can run.
+        tasks: The tasks that it can run.
         broker: Whose messages it takes.
     """
 

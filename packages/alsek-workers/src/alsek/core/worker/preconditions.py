@@ -1,4 +1,4 @@
-"""What a process must be to head a pool."""
+"""Checks that the current process can run a pool (main thread, fork available, no other event loop)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from alsek.storage.backends.abstract import Backend
 
 
 def check_process() -> None:
-    """Check that this process can head a pool.
+    """Check that this process can run a pool.
 
-    Warns of threads that run already: they, and locks that they hold, do not survive into the forked children.
+    Warns of threads that are running: they do not exist in forked children, while locks that they hold stay locked.
 
     Raises:
         ValidationError: It can't: no fork (Windows), not in the main thread, or patched by gevent or eventlet.
@@ -39,7 +39,7 @@ def check_process() -> None:
 
 
 def _patched_by() -> str | None:
-    """The library of green threads that has patched ``threading``; None if there is none."""
+    """Return the name of the library that has patched ``threading``, or None."""
     for library, module, question, name in (
         ("gevent", "gevent.monkey", "is_module_patched", "threading"),
         ("eventlet", "eventlet.patcher", "is_monkey_patched", "thread"),
@@ -51,7 +51,7 @@ def _patched_by() -> str | None:
 
 
 def check_backend(backend: Backend) -> None:
-    """Check that the processes of a pool see what others write.
+    """Check that the processes of a pool share the store.
 
     Raises:
         ValidationError: They don't.

@@ -26,12 +26,12 @@ class ProcessWorkerPool(WorkerPool):
     ``mechanism="process"`` or none. Durations are milliseconds.
 
     Args:
-        tasks: What it can run.
-        n_processes: Tasks at once; by default one for each processor.
+        tasks: The tasks that it can run.
+        n_processes: How many tasks run at once; by default one for each processor.
         prune_interval: The longest the pool sleeps while tasks run. The end of a task ends the sleep at once.
         tasks_per_process: How many tasks a process serves before it ends; more than one is faster, and
-            isolates less. While tasks prove to be short, some milliseconds' worth of messages are then claimed ahead.
-        queues: Drained strictly in this order; None for every queue there is or will be, in alphabetical order.
+            isolates less. While tasks prove to be short, messages for some milliseconds are then prefetched.
+        queues: Drained strictly in this order; None for all queues, also later ones, in alphabetical order.
         slot_wait_interval: The longest wait while the pool is full; a finished task ends the wait at once.
         lease: How long messages stay with this pool if all of it dies at once.
         shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.

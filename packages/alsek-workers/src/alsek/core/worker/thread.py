@@ -26,18 +26,18 @@ class ThreadWorkerPool(WorkerPool):
     ``mechanism="thread"`` or none. Durations are milliseconds.
 
     Args:
-        tasks: What it can run.
-        n_threads: Tasks at once in each group.
+        tasks: The tasks that it can run.
+        n_threads: How many tasks each group runs at once.
         n_processes: The most groups; by default one for each processor.
-        queues: Drained strictly in this order; None for every queue there is or will be, in alphabetical order.
+        queues: Drained strictly in this order; None for all queues, also later ones, in alphabetical order.
         slot_wait_interval: The longest wait while the pool is full; a finished task ends the wait at once.
         complete_only_on_thread_exit: A slot counts as free only when its thread has ended, however long that
             takes. Otherwise a thread that does not end within a second of its timeout is abandoned and replaced.
         lease: How long messages stay with this pool if all of it dies at once.
         shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.
         max_losses: How many workers may die over a message before it fails.
-        max_tasks_per_group: Replace a group after so many tasks; None for never.
-        max_memory: Replace a group that has grown larger than so many MiB; None for never.
+        max_tasks_per_group: Replace a group after this many tasks; None for never.
+        max_memory: Replace a group when its process is larger than this (MiB); None for never.
         on_worker_start: Run in each group's process before its first task.
         on_worker_stop: Run in each group's process after its last task.
 

@@ -1,4 +1,7 @@
-"""What runs an engine's jobs: threads, or processes. The engine alone calls it, in one thread."""
+"""The interface between an engine and its executor, which runs jobs in threads or processes.
+
+The terms of capacity are defined in :mod:`~alsek.core.worker.engine.capacity`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from alsek.storage.backends.records import Claimed, Outcome
 
 
 class Job(Protocol):
-    """A job: one claim, from when it was handed out until the store has accepted what became of it.
+    """One claim, from when the store has handed it out until the store has accepted its outcome.
 
     Attributes:
-        claimed: What was handed out.
-        entry: Its number in the shared state.
-        worker_id: Under which it was claimed.
-        outcome: What becomes of it, once it has finished.
+        claimed: What the store has handed out.
+        entry: Its entry in the shared state.
+        worker_id: The id under which it was claimed.
+        outcome: What the store is to be told, once the job has finished.
     """
 
     claimed: Claimed
@@ -30,53 +33,53 @@ J = TypeVar("J", bound=Job)
 
 
 class Executor(Protocol[J]):
-    """Runs jobs, and hands them back finished."""
+    """Runs jobs. Only the engine calls it, in one thread."""
 
     @property
     def in_flight(self) -> int:
-        """How many jobs are under way."""
+        """How many jobs were started and not collected yet."""
         ...
 
     @property
     def free_slots(self) -> int:
-        """How many more jobs it takes now: those that could start at once, or (processes) within milliseconds.
+        """How many more jobs could start at once, or (processes) within milliseconds.
 
-        Less than none if threads have some ahead.
+        Less than zero while prefetched jobs wait for a thread.
         """
         ...
 
     @property
     def prefetch(self) -> int:
-        """How many more threads take than could start at once, since what runs will end within a moment."""
+        """How many jobs beyond the free slots may be claimed, because running ones end within milliseconds."""
         ...
 
     @property
     def exhausted(self) -> bool:
-        """The process had better be replaced."""
+        """Whether the process should be replaced."""
         ...
 
     def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> J:
-        """A job for a claim."""
+        """Return a job for a claim."""
         ...
 
     def start(self, job: J) -> None:
-        """Run a job."""
+        """Start a job."""
         ...
 
     def collect(self) -> list[J]:
-        """What has finished since the last time."""
+        """Return the jobs that have finished since the last call."""
         ...
 
     def on_outcome(self, job: J, accepted: bool) -> None:
-        """The store has accepted the job's outcome, or refused it."""
+        """Take in whether the store has accepted the outcome of a collected job."""
         ...
 
     def revoke(self, uuid: str) -> None:
-        """End the task of a message that was revoked while it runs."""
+        """End the running task of a message that was revoked."""
         ...
 
     def enforce_deadlines(self) -> None:
-        """End what runs past its deadline."""
+        """End the tasks that run past their deadlines."""
         ...
 
     def next_deadline(self) -> int | None:
@@ -84,13 +87,13 @@ class Executor(Protocol[J]):
         ...
 
     def register_with(self, poll: select.poll) -> bool:
-        """Add to `poll` what tells that something has finished; False if something has already."""
+        """Add to `poll` what wakes the engine when a job has finished. Returns False if one has finished already."""
         ...
 
     def on_ready(self, ready: Set[int]) -> None:
-        """The engine sleeps no longer; these descriptors were ready."""
+        """Take in that the engine no longer sleeps, and which descriptors were ready."""
         ...
 
     def shut_down(self) -> None:
-        """End what runs the jobs; none is under way."""
+        """End the threads or processes. No job is in flight."""
         ...

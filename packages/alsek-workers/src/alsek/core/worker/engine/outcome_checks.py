@@ -1,8 +1,8 @@
-"""Whether a store can take an outcome at all.
+"""Checks that a store can take an outcome.
 
-An outcome that the store refuses each time would be sent again and again, with all others that travel in its step: one
-message would stop a whole pool. What an outcome is made of comes in part from users (a lifetime, a callback's priority,
-what a task did to its own message), so it is looked at before it travels.
+An outcome that makes a step fail would be sent again and again, with all other outcomes of that step: one message would
+stop a whole pool. Parts of an outcome come from users (a lifetime, a callback's priority, changes that a task made to
+its own message), so each outcome is checked before it is sent.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from alsek.storage.backends.records import FOR_EVER, Failed, Outcome, Retried, S
 
 log = guarded_logger(__name__)
 
-#: What is longer is cut, since the message is at its end already.
+#: Longer durations are cut, because the message has ended already.
 LONGEST: Final = MAX_DURATION
-#: A success that leaves nothing behind.
+#: The optional fields of a success without result, status and callback.
 _WITHOUT_ANYTHING: Final = Succeeded("", "", 0)[3:]
 _BYTES = (bytes, bytearray, memoryview)
 
 
 def validate_outcome(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
-    """The outcome, if a store can take it; with shorter durations, if they were too long; else a death that says why.
+    """Return the outcome, with too long durations cut; if no store can take it, a failure that says why.
 
     Args:
-        outcome: What became of a message.
-        dlq_ttl: How long a dead letter is kept.
+        outcome: The outcome of a message.
+        dlq_ttl: How long a dead letter is kept (ms).
     """
     try:
-        return _sound(outcome)
+        return _checked(outcome)
     except (TypeError, ValueError) as error:
         log.error(
-            "What becomes of message %s can't be stored, so it fails: %s",
+            "The outcome of message %s can't be stored, so it fails: %s",
             outcome.uuid,
             error,
             extra={"uuid": outcome.uuid, "queue": outcome.queue},
@@ -48,7 +48,7 @@ def validate_outcome(outcome: Outcome, dlq_ttl: int | None) -> Outcome:
         return Failed(outcome.uuid, outcome.queue, outcome.token, text.encode(), min(kept, LONGEST))
 
 
-def _sound(outcome: Outcome) -> Outcome:
+def _checked(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Succeeded):
         if outcome[3:] == _WITHOUT_ANYTHING:
             return outcome
@@ -86,7 +86,7 @@ def _submission(callback: Submission) -> Submission:
 
 
 def _duration(name: str, value: Any) -> int:
-    """`value` as it is if it will do, else the nearest that will."""
+    """Return `value` if it is a valid duration, else the nearest one that is."""
     if type(value) is int and FOR_EVER <= value <= LONGEST:
         return value
     try:

@@ -1,8 +1,8 @@
-"""Logging that a timeout can't break.
+"""Makes log handlers safe against timeouts that are raised in them.
 
-A timeout is raised in a task's thread wherever that is, also in ``logging``. Before Python 3.13 its handlers take
-their lock by a call and only then enter a ``try``: an exception raised between the two leaves the lock taken for ever,
-and whoever logs next waits for ever, the engine included. ``with lock`` has no such gap.
+A timeout is raised at any point of a task's thread, also within ``logging``. Before Python 3.13 log handlers acquire
+their lock by a call, and only then enter a ``try``. An exception that is raised between the two leaves the lock
+acquired, and the next thread that logs blocks for ever, the engine's included. ``with lock`` has no such gap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def guard_handlers() -> None:
-    """Have the handlers of this process hold their locks by ``with``; nothing to do where they do so already."""
+    """Make the handlers of this process acquire their locks by ``with``. Does nothing from Python 3.13 on."""
     if sys.version_info >= (3, 13):
         return
     logging.Handler.handle = _handle  # type: ignore[method-assign]

@@ -1,9 +1,9 @@
-"""Exceptions that are raised in another thread: CPython's ``PyThreadState_SetAsyncExc``.
+"""Raises exceptions in other threads, by CPython's ``PyThreadState_SetAsyncExc``.
 
-The exception is raised at some later bytecode of that thread. Until then it can be taken back; the interpreter,
-however, goes on believing that some thread has one to raise. That costs it a look at each call and each turn of a
-loop, and on Python 3.11 a function that is traced or profiled (a debugger, coverage) then never begins: it looks
-again and again. So whoever takes one back raises one in itself afterwards, which ends that belief.
+The exception is raised at some later bytecode of that thread. Until then it can be cleared. But the interpreter then
+keeps its flag that some thread has an exception to raise. While the flag is set, each call and each turn of a loop
+checks it, and on Python 3.11 a function that is traced or profiled (a debugger, coverage) never starts: it checks again
+and again. So after clearing an exception, a thread raises one in itself, which resets the flag.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ _unset = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
     ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
 
-#: More turns of a loop than it can take until an exception is raised that has been set.
+#: More turns of a loop than pass until an exception that was set is raised.
 _TURNS = 10_000
 
 
-class _Quiet(BaseException):
-    """Raised to be caught at once."""
+class _Reset(BaseException):
+    """Raised only to reset the interpreter's flag."""
 
 
 def raise_in_thread(thread: int, kind: type[BaseException]) -> None:
-    """Have an exception of this kind raised in a thread, named by its ident. One that has ended is no error."""
+    """Raise an exception of this kind in the thread with this ident. Does nothing if that thread has ended."""
     _set(thread, kind)
 
 
 def clear_pending() -> None:
-    """Take back what is to be raised in the calling thread and has not been yet.
+    """Clear an exception that was set for the calling thread and has not been raised yet.
 
-    Nobody may call :func:`raise_in_thread` for this thread meanwhile.
+    :func:`raise_in_thread` must not be called for this thread meanwhile.
     """
     me = threading.get_ident()
     _unset(me, None)
     try:
-        _set(me, _Quiet)
+        _set(me, _Reset)
         for _ in range(_TURNS):
             pass
-    except _Quiet:
+    except _Reset:
         pass

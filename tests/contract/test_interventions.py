@@ -6,9 +6,10 @@ import pytest
 
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
-from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import FOR_EVER, DeadLetter, StatusRecord, Stored, TaskStatus
+from alsek.storage.backends.subscriptions import Note
 from alsek.storage.result import ResultStore
 from tests.contract.stores import Store
 from tests.contract.workers import (

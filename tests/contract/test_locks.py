@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import LockRecord
+from alsek.storage.backends.subscriptions import Note
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import hear
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import (
     FOR_EVER,
     DeadLetter,
@@ -15,6 +15,7 @@ from alsek.storage.backends.records import (
     Stored,
     TaskStatus,
 )
+from alsek.storage.backends.subscriptions import Note
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,

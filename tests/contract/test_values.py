@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.abstract import Backend, Note
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import TaskStatus
+from alsek.storage.backends.subscriptions import Note
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,

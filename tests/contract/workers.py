@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
-from alsek.storage.backends.abstract import Backend, Note, Subscription
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     FOR_EVER,
@@ -24,6 +24,7 @@ from alsek.storage.backends.records import (
     TaskStatus,
     Worker,
 )
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 LEASE = 10_000
 DLQ_TTL = 1_000_000

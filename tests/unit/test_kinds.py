@@ -28,14 +28,14 @@ def test_what_stores_keep() -> None:
 @pytest.mark.parametrize("kind", WISHES_OF)
 def test_lanes(kind: str) -> None:
     """A worker takes from the lanes of its wishes; each lane of suspects is next to that of the others."""
-    assert PLAIN_LANES[kind] == tuple(2 * WISHES.index(wish) for wish in WISHES_OF[kind])  # type: ignore[index]
-    assert SUSPECT_LANES[kind] == tuple(lane + 1 for lane in PLAIN_LANES[kind])  # type: ignore[index]
+    assert PLAIN_LANES[kind] == tuple(2 * WISHES.index(wish) for wish in WISHES_OF[kind])
+    assert SUSPECT_LANES[kind] == tuple(lane + 1 for lane in PLAIN_LANES[kind])
 
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_whom_a_wish_wakes(wish: str) -> None:
     """The kinds of pools that may take a wish are those whose wishes it is among."""
-    assert POOL_KINDS_OF[wish] == tuple(kind for kind in POOL_KINDS if wish in WISHES_OF[kind])  # type: ignore[index]
+    assert POOL_KINDS_OF[wish] == tuple(kind for kind in POOL_KINDS if wish in WISHES_OF[kind])
 
 
 def _lua(name: str, *before: str) -> str:
@@ -47,8 +47,8 @@ def _lua(name: str, *before: str) -> str:
 @pytest.mark.parametrize("wish", WISHES)
 def test_token_lists_in_lua(wish: str) -> None:
     """The script leaves a token for each kind of pool that may take the message, of the queue and of all queues."""
-    lists = lupa.LuaRuntime().execute(_lua("wakeups") + f"\nreturn token_lists('{WISH_LETTERS[wish]}', 'q')")  # type: ignore[index]
-    expected = [name for kind in POOL_KINDS_OF[wish] for name in (f"wake:{kind}:q", f"wakes:{kind}")]  # type: ignore[index]
+    lists = lupa.LuaRuntime().execute(_lua("wakeups") + f"\nreturn token_lists('{WISH_LETTERS[wish]}', 'q')")
+    expected = [name for kind in POOL_KINDS_OF[wish] for name in (f"wake:{kind}:q", f"wakes:{kind}")]
     assert list(lists.values()) == expected
 
 
@@ -58,6 +58,6 @@ def test_ready_sets_in_lua(kind: str, policy: str) -> None:
     """The script looks at the ready sets of the worker's wishes, and at those of suspects only if it may."""
     arguments = f"local ARGV = {{ '', 'w', '{kind}', '0', '0', '{policy}', '-1' }}"
     wishes, classes = lupa.LuaRuntime().execute(_lua("ready_sets", arguments) + "\nreturn WISHES, CLASSES")
-    assert list(wishes.values()) == [WISH_LETTERS[wish] for wish in WISHES_OF[kind]]  # type: ignore[index]
-    rule = SUSPECT_RULES[policy]  # type: ignore[index]
+    assert list(wishes.values()) == [WISH_LETTERS[wish] for wish in WISHES_OF[kind]]
+    rule = SUSPECT_RULES[policy]
     assert list(classes.values()) == ["ready:"] * rule.plain + ["suspects:"] * rule.freely

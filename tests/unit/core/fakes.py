@@ -12,11 +12,12 @@ from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.abstract import Backend, Note, Subscription
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Outcome, Step, Submission, Worker
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 #: Long enough for any machine; a test that gets here has failed.
 PATIENCE = 20.0

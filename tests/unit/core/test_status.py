@@ -10,9 +10,9 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import TERMINAL, StatusTracker, TaskStatus
 from alsek.exceptions import MessageRevokedError, ValidationError
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import StatusRecord
+from alsek.storage.backends.subscriptions import Note, Subscription
 from tests.clock import Clock
 from tests.unit.core.fakes import PATIENCE, Elsewhere, WatchedBackend
 

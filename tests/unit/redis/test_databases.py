@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from alsek.storage.backends.abstract import Subscription
 from alsek.storage.backends.records import Submission, TaskStatus
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.subscriptions import Subscription
 
 pytestmark = pytest.mark.redis
 

@@ -13,10 +13,10 @@ import pytest
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.wakeup.listeners import MOST_KEPT
 from alsek.storage.backends.redis.wakeup.subscription import SocketSubscription
+from alsek.storage.backends.subscriptions import Note, Subscription
 from alsek.storage.result import ResultStore
 from tests.unit.core.fakes import Elsewhere
 

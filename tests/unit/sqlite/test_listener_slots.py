@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from alsek.core.message import Message
-from alsek.storage.backends.abstract import Note
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.wakeup.listener_slots import MOST_KEPT
 from alsek.storage.backends.sqlite.wakeup.registry import AWAKE, FREE, LISTENING, SLOTS
+from alsek.storage.backends.subscriptions import Note
 from alsek.storage.result import ResultStore
 from tests.unit.sqlite.fakes import Process, says
 

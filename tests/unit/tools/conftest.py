@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alsek import Broker, Message, ResultStore
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 
 class Turns(Subscription):

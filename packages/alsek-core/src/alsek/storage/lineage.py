@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from alsek.core.callbacks import Data, links, own
 from alsek.core.ending import failure_of, gone, revoked, was_removed
 from alsek.core.message import Message
-from alsek.storage.backends.abstract import Note
+from alsek.storage.backends.subscriptions import Note
 
 if TYPE_CHECKING:
     from alsek.storage.result import ResultStore

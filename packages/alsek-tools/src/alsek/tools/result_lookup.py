@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
-from alsek.storage.backends.abstract import Note
+from alsek.storage.backends.subscriptions import Note
 from alsek.storage.lineage import Lineage
 from alsek.storage.result import ResultStore
 

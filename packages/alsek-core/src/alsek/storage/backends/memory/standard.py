@@ -12,7 +12,7 @@ from typing import ClassVar, NoReturn
 from alsek.core.clock import now_ms
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.abstract import Backend, Subscription
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.memory.locks import MemoryLocks
 from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryResults
@@ -20,6 +20,7 @@ from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.values import MemoryValues
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
 
 __all__ = ["MemoryBackend"]

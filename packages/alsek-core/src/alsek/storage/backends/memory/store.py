@@ -15,8 +15,8 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.records import FOR_EVER, LockRecord, ResultRecord, StatusRecord
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 K = TypeVar("K")
 V = TypeVar("V")

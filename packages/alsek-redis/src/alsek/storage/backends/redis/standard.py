@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
-from alsek.storage.backends.abstract import Backend, LazyClient, ResultWatch, StatusWatch, Subscription
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
@@ -28,6 +29,7 @@ from alsek.storage.backends.redis.wakeup.subscription import (
     new_subscription,
     subscribe_and_read,
 )
+from alsek.storage.backends.subscriptions import ResultWatch, StatusWatch, Subscription
 from alsek.storage.serialization import Serializer
 
 

@@ -11,7 +11,7 @@ from alsek.core.bounds import check_number
 from alsek.core.clock import wall_clock_ms
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.abstract import Backend, Subscription
+from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
 from alsek.storage.backends.sqlite.channels import fetch_data, publish_data
 from alsek.storage.backends.sqlite.database import location
@@ -24,6 +24,7 @@ from alsek.storage.backends.sqlite.results import SQLiteResults
 from alsek.storage.backends.sqlite.statuses import SQLiteStatuses
 from alsek.storage.backends.sqlite.values import SQLiteValues
 from alsek.storage.backends.sqlite.wakeup.subscription import SQLiteSubscription
+from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
 
 __all__ = ["SQLiteBackend"]

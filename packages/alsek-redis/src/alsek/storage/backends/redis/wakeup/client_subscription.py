@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.core.clock import real_time as time
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 _WAIT_S: Final = 10.0
 

@@ -14,7 +14,6 @@ from redis.exceptions import ResponseError
 
 from alsek.core.clock import real_time as time
 from alsek.core.pauses import Pauses
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_transient
 from alsek.storage.backends.redis.client.interruptions import let_through
@@ -22,6 +21,7 @@ from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.wakeup.client_subscription import ClientSubscription
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners, Listener
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 _PING_AFTER_S: Final = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Final
 
 from alsek.core.clock import real_time as time
-from alsek.storage.backends.abstract import Note, Subscription
 from alsek.storage.backends.sqlite.wakeup.datagrams import LARGEST, LOOK, NOTE, SPOOLED, unpack
 from alsek.storage.backends.sqlite.wakeup.listener_slots import ListenerSlot
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
 from alsek.storage.backends.sqlite.wakeup.registry import LISTENING
 from alsek.storage.backends.sqlite.wakeup.slot_records import name_hash
+from alsek.storage.backends.subscriptions import Note, Subscription
 
 #: How often to check whether the file has changed, in case a datagram was lost.
 _CHECK_EVERY_S: Final = 1.0

@@ -18,11 +18,11 @@ class End(Enum):
 
     #: Its worker reported a result.
     SUCCEEDED = (TaskStatus.SUCCEEDED, True)
-    #: Its worker reported a final failure.
-    DIED = (TaskStatus.FAILED, True)
+    #: Its worker reported that it failed for good.
+    FAILED = (TaskStatus.FAILED, True)
     #: It was moved to the dead letters by hand.
     FAILED_BY_HAND = (TaskStatus.FAILED, False)
-    #: It was removed by hand. A status that tells of an end is kept.
+    #: It was removed by hand. A status that is final is kept.
     REMOVED = (TaskStatus.UNKNOWN, False)
     #: Its record can't be read, so the request in it can't be trusted.
     CORRUPT = (TaskStatus.FAILED, None)

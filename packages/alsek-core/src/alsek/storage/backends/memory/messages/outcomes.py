@@ -58,7 +58,7 @@ def _accept(table: MessageTable, message: StoredMessage, outcome: Outcome) -> No
         case Failed():
             leave(table, message)
             dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
-            end(table, message, End.DIED)
+            end(table, message, End.FAILED)
         case Retried():
             requeue(table, message, outcome)
         case Released():

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.records import Failed, Lost, Outcome, Released, Retried, Succeeded, TaskStatus
+from alsek.storage.backends.records import (
+    Failed,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    Submission,
+    Succeeded,
+    TaskStatus,
+)
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
@@ -37,9 +46,10 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> tuple[l
         accepted = _current(tx, worker, outcomes[start : start + _PIECE], refused)
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
-            _end(tx, accepted)
-            _keep(tx, accepted)
-            skipped += _add_callbacks(tx, accepted)
+            kept, callbacks = _end(tx, accepted)
+            if kept:
+                _keep(tx, kept)
+            skipped += [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
     return refused, skipped
 
 
@@ -61,50 +71,51 @@ def _current(
     return accepted
 
 
-def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
-    """End the messages that succeeded or died."""
+def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> tuple[list[_Accepted], list[Submission]]:
+    """End the messages that succeeded or failed.
+
+    Returns:
+        The outcomes of the other messages, and the callbacks to add.
+    """
+    kept: list[_Accepted] = []
     ended: list[Ended] = []
     results: list[Succeeded] = []
-    for outcome, (_, message, _, uuid, status_ttl, _) in accepted:
+    callbacks: list[Submission] = []
+    for each in accepted:
+        outcome, (_, message, _, uuid, status_ttl, _) = each
         if isinstance(outcome, Succeeded):
             ended.append((message, uuid, status_ttl, End.SUCCEEDED))
             if outcome.result is not None:
                 results.append(outcome)
+            if outcome.callback is not None:
+                callbacks.append(outcome.callback)
         elif isinstance(outcome, Failed):
-            ended.append((message, uuid, status_ttl, End.DIED))
+            ended.append((message, uuid, status_ttl, End.FAILED))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
+        else:
+            kept.append(each)
     if ended:
         end(tx, ended)
     if results:
         set_results(tx, results)
+    return kept, callbacks
 
 
-def _keep(tx: Transaction, accepted: Sequence[_Accepted]) -> None:
-    """Put the messages that did not end into their next state."""
+def _keep(tx: Transaction, kept: Sequence[_Accepted]) -> None:
+    """Put messages that did not end into their next state."""
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
-    for outcome, (_, message, queue, uuid, status_ttl, expired) in accepted:
-        if isinstance(outcome, (Succeeded, Failed)):
-            continue
-        if isinstance(outcome, Retried):
-            requeue(tx, message, queue, outcome)
-        elif isinstance(outcome, Lost):
-            give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
-        else:
-            give_back(tx, message, queue, expired=bool(expired))
+    for outcome, (_, message, queue, uuid, status_ttl, expired) in kept:
+        match outcome:
+            case Retried():
+                requeue(tx, message, queue, outcome)
+            case Lost():
+                give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
+            case _:
+                give_back(tx, message, queue, expired=bool(expired))
         if status_ttl:
             tracked.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
     for status, group in tracked.items():
         set_statuses(tx, group, status)
-
-
-def _add_callbacks(tx: Transaction, accepted: Sequence[_Accepted]) -> list[str]:
-    """Add the callbacks of the messages that succeeded; return the uuids of those that exist."""
-    callbacks = [
-        outcome.callback
-        for outcome, _ in accepted
-        if isinstance(outcome, Succeeded) and outcome.callback is not None
-    ]
-    return [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
 
 
 #: The status of a message that a worker no longer holds, and that did not end.

@@ -134,25 +134,24 @@ def leave_any(tx: Transaction, message: int) -> None:
 def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     """Delete messages that are in no state, write their last status, and publish that they have ended.
 
-    A dead letter or a result must be written before and after this: see dead_letters.py and outcomes.py.
+    Its dead letter is written before this, since it is copied from the message.
     """
-    messages: list[int] = []
-    remembered: dict[bool, list[int]] = {}
+    groups: dict[bool | None, list[int]] = {}
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     for message, uuid, status_ttl, how in ended:
-        messages.append(message)
-        if how.uuid_taken is not None:
-            remembered.setdefault(how.uuid_taken, []).append(message)
+        groups.setdefault(how.uuid_taken, []).append(message)
         if status_ttl and not (how is End.REMOVED and _tells_of_an_end(tx, uuid)):
             tracked.setdefault(how.status, []).append((uuid, status_ttl))
         if how is not End.SUCCEEDED:
             tx.notes.append((f"results:{uuid}", b""))
-    for taken, group in remembered.items():
-        tx.execute(_REMEMBER.format(_marks(len(group))), (tx.now // BUCKET_MS, tx.now, taken, *group))
-        tx.finished_count += len(group)
-    tx.execute(_DELETE.format(_marks(len(messages))), messages)
-    for status, group_of_status in tracked.items():
-        set_statuses(tx, group_of_status, status)
+    for taken, messages in groups.items():
+        marks = _marks(len(messages))
+        if taken is not None:
+            tx.execute(_REMEMBER.format(marks), (tx.now // BUCKET_MS, tx.now, taken, *messages))
+            tx.finished_count += len(messages)
+        tx.execute(_DELETE.format(marks), messages)
+    for status, group in tracked.items():
+        set_statuses(tx, group, status)
 
 
 def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from alsek.storage.backends.endings import End
 from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
 
 #: Every command that moves a message between states, ends one or wakes a worker: what it is given, and where it stands.
@@ -67,6 +68,14 @@ def test_each_transition_is_written_in_one_place(path: Path) -> None:
             assert path.stem in WRITES[write], write
         else:
             assert _OTHERS.match(write[1]), write
+
+
+def test_a_message_ends_in_one_of_the_declared_ways() -> None:
+    """Each caller of end_message() names an end of the declared ones, or says that the message was never placed."""
+    found = set[str]()
+    for path in (*SCRIPTS, *FRAGMENTS):
+        found.update(re.findall(r"end_message\([^)]*?, '(\w+)'", path.read_text("utf-8")))
+    assert found == {end.name.lower() for end in End} | {"unplaced"}
 
 
 def test_every_place_that_is_listed_is_there() -> None:

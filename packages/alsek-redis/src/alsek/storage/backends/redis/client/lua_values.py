@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
+from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
 from alsek.storage.backends.kinds import WISH_LETTERS, WISHES_OF
 from alsek.storage.backends.records import REPLAYED, TaskStatus
@@ -89,6 +90,11 @@ def _wishes_of(kind: str) -> str:
     return " or ".join([*choices, last])
 
 
+def _ended(uuid_taken: bool) -> str:
+    """The Lua expression that is true if `how` is an end of this kind."""
+    return " or ".join(f"how == '{end.name.lower()}'" for end in End if end.uuid_taken is uuid_taken)
+
+
 VALUES: Final[Mapping[str, str]] = {
     "readable_versions": f"'^{_VERSIONS}|'",
     "unreadable": "'" + unreadable("' .. version .. '") + "'",
@@ -105,6 +111,8 @@ VALUES: Final[Mapping[str, str]] = {
     "promotion_batch": str(PROMOTION_BATCH),
     "max_published_result": str(MAX_PUBLISHED_RESULT),
     "wishes_of_worker": _wishes_of("ARGV[3]"),
+    "uuid_free": _ended(uuid_taken=False),
+    "uuid_taken": _ended(uuid_taken=True),
     "replayed": f"'{REPLAYED}'",
     **{status.name: str(int(status)) for status in TaskStatus},
 }

@@ -1,20 +1,17 @@
 -- Transitions: a message ends. Only these functions delete a message.
 -- Needs: bulk dedup_window effects
-
--- What is remembered of an ended message for the window: its request, and a mark. A message that ran to its end is not
--- accepted again. One that was ended by hand (mark '|') is new to all requests but the one that brought it.
--- 'corrupt' and 'unplaced' are not in this table: nothing is remembered of them.
-local MARKS = { succeeded = '', died = '', removed = '|', failed = '|' }
 local OFFSET = NOW % SPAN .. '|'
 local ended, remembered = {}, {}
 
--- End a message that has left its state. `how` it ended: succeeded, died, removed or failed (by hand), corrupt, unplaced.
--- The caller writes its status, and calls write_ends().
+-- End a message that has left its state. `how` it ended is a name of End in alsek-core, in small letters, or 'unplaced'. By
+-- that its request is remembered for the window, so that the message is not accepted again; if its uuid is free for others,
+-- with a mark '|' behind it; or nothing is remembered. The caller writes its status, and calls write_ends().
 local function end_message(uuid, queue, how, request)
+  local uuid_free = @uuid_free@
   ended[#ended + 1] = uuid
-  if MARKS[how] then
+  if uuid_free or @uuid_taken@ then
     remembered[#remembered + 1] = uuid
-    remembered[#remembered + 1] = OFFSET .. request .. MARKS[how]
+    remembered[#remembered + 1] = OFFSET .. request .. (uuid_free and '|' or '')
   end
   add_to_count(queue, -1)
 end

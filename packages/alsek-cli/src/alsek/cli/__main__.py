@@ -1,4 +1,4 @@
-"""``python -m alsek.cli``: the same as ``alsek``."""
+"""``python -m alsek.cli`` does the same as ``alsek``."""
 
 from alsek.cli.main import main
 

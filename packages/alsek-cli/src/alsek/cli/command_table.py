@@ -1,4 +1,4 @@
-"""The commands of ``alsek``: what each is for, and where it is; known without importing any."""
+"""The commands of ``alsek``: the summary and the module of each, known without importing any."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class Entry(NamedTuple):
     """A command.
 
     Attributes:
-        summary: What it is for, in one line.
-        source: Its module and name there.
+        summary: What it does, in one line.
+        source: Its module, and its name in that.
     """
 
     summary: str

@@ -1,4 +1,4 @@
-"""``alsek``: the door."""
+"""The ``alsek`` command: a group whose commands are imported only when they are needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alsek.version import __version__
 
 
 class _Commands(click.Group):
-    """The commands, each imported when it is asked for: `alsek --help` needs no pool."""
+    """The commands. Each is imported when it is run: `alsek --help` needs no pool."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

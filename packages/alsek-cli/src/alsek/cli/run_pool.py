@@ -1,4 +1,4 @@
-"""From a command's arguments to a pool that runs; every way to fail has its sentence and exit code."""
+"""Runs a pool from the arguments of a command. Each failure has a text and an exit code."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _FORMAT = "%(asctime)s %(levelname)-7s [%(process)d %(threadName)s] %(name)s: %(
 
 
 class Pool(Protocol):
-    """What can be run."""
+    """A pool of any kind."""
 
     def run(self) -> None:
         """Serve until told to stop."""
 
 
 def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: Mapping[str, Any]) -> None:
-    """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that can't be."""
+    """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that fails."""
     logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
-    # One line a tick of a user's own scheduler is not this program's to say.
+    # A user's own scheduler would log a line at each tick.
     apscheduler = logging.getLogger("apscheduler")  # noqa: TID251  it is another's logger
     apscheduler.setLevel(max(logging.WARNING, logging.root.level))
     log = guarded_logger("alsek.cli")
@@ -75,7 +75,7 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
 
 
 def _leave_on_signals() -> None:
-    """Before a pool handles signals, and when it no longer does, it holds nothing: end at once, in good order."""
+    """Exit at once with code 0 on a signal before or after the pool handles signals: it holds no messages."""
 
     def leave(*_: object) -> NoReturn:
         _ignore_signals()
@@ -87,13 +87,13 @@ def _leave_on_signals() -> None:
 
 
 def _ignore_signals() -> None:
-    """A signal that comes while the interpreter is taken down changes nothing: the exit code is 0."""
+    """Ignore signals while the interpreter shuts down, so that the exit code is 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _without_importer(error: BaseException) -> BaseException:
-    """The exception with a traceback that begins in the user's file."""
+    """Return the exception with a traceback that begins in the user's file."""
     trace = error.__traceback__
     while trace is not None and (
         trace.tb_frame.f_code.co_filename == importing.__file__

@@ -1,4 +1,4 @@
-"""Finding the tasks and worker hooks that a name or path stands for."""
+"""Finds the tasks and worker hooks that a module or path defines."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from alsek.exceptions import NoTasksFoundError
 
 
 class Found(NamedTuple):
-    """What some modules define, each thing once."""
+    """The tasks and hooks that some modules define, each once."""
 
     tasks: list[AnyTask]
     hooks: list[WorkerHook]
 
 
 def find(target: str) -> Found:
-    """The tasks and hooks of a module, a dotted path, a package (recursively), a file or a folder (recursively).
+    """Return the tasks and hooks of a module, a dotted path, a package (recursively), a file or a folder (recursively).
 
     The working directory is importable.
 
     Raises:
-        NothingToImportError: There is nothing of that name.
-        ModuleImportError: Importing it raised.
-        NameTakenError: The name stands for another module, or a file was imported under two names.
+        NothingToImportError: There is no module, file or folder of that name.
+        ModuleImportError: Importing it raised an exception.
+        NameTakenError: The name is that of another module, or a file was imported under two names.
         NoTasksFoundError: It defines no task.
     """
     make_importable(Path.cwd())
@@ -62,10 +62,8 @@ def find(target: str) -> Found:
     return Found(found, list(hooks.values()))
 
 
-# The type is asked, not the value: that of a stand-in for what is not there yet may raise anything (``__class__``).
-
-
 def _is_task(value: object) -> TypeGuard[AnyTask]:
+    # By type(), because reading the `__class__` of a lazy object may raise any exception. So below.
     return issubclass(type(value), Task)
 
 
@@ -74,7 +72,7 @@ def _is_hook(value: object) -> TypeGuard[WorkerHook]:
 
 
 def _check_names(tasks: Sequence[AnyTask]) -> None:
-    """Refuse a task that exists twice, since its file was imported under two names."""
+    """Refuse a task that exists twice, because its file was imported under two names."""
     known: dict[str, tuple[str, Any]] = {}
     for task in tasks:
         code = getattr(task.function, "__code__", None)
@@ -89,9 +87,6 @@ def _check_names(tasks: Sequence[AnyTask]) -> None:
 
 def _same_place(code: Any, other: Any) -> bool:
     return bool(os.path.realpath(code.co_filename) == os.path.realpath(other.co_filename))
-
-
-# --- from a name or path to modules ------------------------------------------------------------------
 
 
 def _modules(target: str) -> Iterator[ModuleType]:
@@ -111,16 +106,16 @@ def _modules(target: str) -> Iterator[ModuleType]:
 
 
 def _is_folder(spec: ModuleSpec, path: Path) -> bool:
-    """Whether a name stands for nothing but a folder without ``__init__.py`` that is given by its path as well."""
+    """Whether a name is only that of a folder without ``__init__.py``, which its path names as well."""
     places = [] if spec.has_location else list(spec.submodule_search_locations or ())
     return path.is_dir() and {os.path.realpath(place) for place in places} == {str(path.resolve())}
 
 
 def _at_path(path: Path) -> Iterator[ModuleType]:
-    """A file, or all that is in a folder."""
+    """Import a file, or all modules in a folder."""
     if not path.exists():
         raise NothingToImportError(f"{path} does not exist (looked for it in {Path.cwd()})")
-    # Of a link the own name counts: others import it by that.
+    # The name of a symbolic link is kept: other modules import it by that.
     path = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     if path.is_file():
         return iter([_at_file(path)])

@@ -1,4 +1,4 @@
-"""Importing one of the user's modules, which may raise anything, exit, or have the name of another."""
+"""Imports a module of the user's, which may raise any exception, exit, or have the name of another module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from alsek.core.failure import describe_failure
 
 
 class ModuleImportError(Exception):
-    """A module was found, and raised when it was imported (the cause)."""
+    """A module was found, and its import raised an exception (the cause)."""
 
 
 class NothingToImportError(Exception):
@@ -27,19 +27,19 @@ class NothingToImportError(Exception):
 
 
 class NameTakenError(Exception):
-    """A file can't be imported, since its name stands for another module."""
+    """A file can't be imported, because its name is that of another module."""
 
 
 def import_module(name: str, file: Path | None = None) -> ModuleType:
     """Import a module by its dotted name.
 
     Args:
-        name: As Python knows it, given ``sys.path``.
-        file: The one that it must come from, if it is known.
+        name: Its name on ``sys.path``.
+        file: The file that it must come from; None for any.
 
     Raises:
-        ModuleImportError: It raised, also if that was ``SystemExit`` or ``KeyboardInterrupt``.
-        NameTakenError: The name stands for another module than the file.
+        ModuleImportError: It raised an exception, which may be ``SystemExit`` or ``KeyboardInterrupt``.
+        NameTakenError: The name is that of another module than the file.
         KeyboardInterrupt: The user has pressed Ctrl-C.
     """
     _check_name(name.partition(".")[0])
@@ -59,11 +59,11 @@ def import_module(name: str, file: Path | None = None) -> ModuleType:
 
 
 def find_spec(name: str) -> ModuleSpec | None:
-    """Where a module of this dotted name comes from, or would; None if there is none. Imports the packages above it.
+    """Return the spec of the module with this dotted name, or None. Imports the packages above it.
 
     Raises:
-        ModuleImportError: One of these raised.
-        NameTakenError: One of these has the name of another.
+        ModuleImportError: One of these raised an exception.
+        NameTakenError: One of these has the name of another module.
     """
     parent, _, _ = name.rpartition(".")
     if parent:
@@ -85,7 +85,7 @@ def make_importable(folder: Path) -> None:
 
 @contextmanager
 def _interrupts() -> Generator[list[int]]:
-    """The SIGINTs that come meanwhile; each raises KeyboardInterrupt as usual, which a module may also do itself."""
+    """Record SIGINTs. Each raises KeyboardInterrupt as usual, which a module may also raise itself."""
     seen: list[int] = []
     usual = signal.getsignal(signal.SIGINT)
 
@@ -94,7 +94,7 @@ def _interrupts() -> Generator[list[int]]:
         signal.default_int_handler(number, frame)
 
     if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield seen  # someone else decides what an interrupt means
+        yield seen  # another handler is set, or signals go to another thread
         return
     signal.signal(signal.SIGINT, note)
     try:
@@ -104,16 +104,13 @@ def _interrupts() -> Generator[list[int]]:
             signal.signal(signal.SIGINT, usual)
 
 
-# --- names that two modules share --------------------------------------------------------------------
-
-
 def _check_name(top: str) -> None:
-    """Refuse a file whose name is that of another module, which is loaded already or is one of Python's own.
+    """Check that a module does not have the name of another one that is loaded, or of one of Python's own.
 
     Raises:
-        NameTakenError: It is.
+        NameTakenError: It has.
     """
-    spec = PathFinder.find_spec(top)  # whatever is loaded
+    spec = PathFinder.find_spec(top)  # does not look at the loaded modules
     if spec is None or not spec.has_location or spec.origin is None:
         return
     loaded = sys.modules.get(top)
@@ -145,7 +142,7 @@ def _taken(file: Path, name: str, other: ModuleType | None) -> NameTakenError:
 
 
 def _hides(name: str) -> str:
-    """What to add to the failure of a module that hides an installed one of the same name, which others may need."""
+    """Return a note for the error text if the module hides an installed one of the same name; else an empty text."""
     top = name.partition(".")[0]
     spec = PathFinder.find_spec(top)
     if spec is None or spec.origin is None:

@@ -1,8 +1,7 @@
-"""Under which name a file or folder is imported: how its modules import one another tells.
+"""Finds the dotted name by which a file or folder is imported.
 
-A folder with an ``__init__.py`` is a package. One without may be a package too, which Python calls a namespace package,
-or just a place where modules lie, as ``src`` is. It is a package if its modules import one another by its name, or
-relatively to it.
+A folder with an ``__init__.py`` is a package. A folder without one may be a namespace package, or just contain modules,
+as ``src`` does. It is taken for a package if its modules import one another by its name, or by relative imports.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a file or folder stands among packages.
+    """The dotted name of a file or folder, and where it begins.
 
     Attributes:
         root: The folder that must be importable.
-        name: The dotted name, seen from there; empty for the root itself.
+        name: The dotted name below it; empty for the root itself.
     """
 
     root: Path
@@ -26,24 +25,24 @@ class Place(NamedTuple):
 
 
 def place_of_file(file: Path) -> Place:
-    """Where a module's file stands."""
+    """Return the place of a module's file."""
     root = _root(file.parent, [each for each in sorted(file.parent.iterdir()) if is_module(each)])
     return Place(root, ".".join(file.with_suffix("").relative_to(root).parts).removesuffix(".__init__"))
 
 
 def place_of_folder(folder: Path, files: Iterable[Path]) -> Place:
-    """Where a folder stands, given the modules in it and below it."""
+    """Return the place of a folder, given the modules in it and below it."""
     root = _root(folder, files)
     return Place(root, ".".join(folder.relative_to(root).parts))
 
 
 def is_package(folder: Path) -> bool:
-    """Whether a folder says that it is a package."""
+    """Whether a folder has an ``__init__.py``."""
     return (folder / "__init__.py").is_file()
 
 
 def is_module(entry: Path) -> bool:
-    """Whether this is a module that others could import."""
+    """Whether this is the file of a module that others can import."""
     return (
         entry.suffix == ".py"
         and entry.stem.isidentifier()
@@ -53,7 +52,7 @@ def is_module(entry: Path) -> bool:
 
 
 def parsed(file: Path) -> ast.Module | None:
-    """A file as its statements; None if it can't be read, or is no Python."""
+    """Return the syntax tree of a file; None if it can't be read or parsed."""
     try:
         return ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
@@ -61,7 +60,7 @@ def parsed(file: Path) -> ast.Module | None:
 
 
 def _root(folder: Path, files: Iterable[Path]) -> Path:
-    """The folder that must be importable for packages that begin at or above `folder`."""
+    """Return the folder that must be on Python's path for packages that begin at or above `folder`."""
     if not is_package(folder) and folder.name.isidentifier() and _is_namespace_package(folder, files):
         folder = folder.parent
     while is_package(folder) and folder.parent != folder:
@@ -78,7 +77,7 @@ def _is_namespace_package(folder: Path, files: Iterable[Path]) -> bool:
 
 
 def _takes_for_package(node: ast.AST, folder: Path, depth: int) -> bool:
-    """Whether this is an import of something in `folder` as part of a package, in a file so many levels below."""
+    """Whether this statement, in a file `depth` levels below `folder`, imports from `folder` as from a package."""
     match node:
         case ast.ImportFrom(level=level) if level:
             return level >= depth

@@ -1,8 +1,8 @@
-"""All modules of a package or folder.
+"""Imports all modules of a package or folder.
 
-A folder with an ``__init__.py`` is a package: all that is in it is imported. A folder without one may be a package as
-well, and may hold scripts that must not be run. So what such folders hold, below the one that was asked for, is
-imported only if it looks as if it defined tasks.
+A folder with an ``__init__.py`` is a package: all its modules are imported. A folder without one may be a package as
+well, and may hold scripts that must not be run. So below the folder that was named, modules in such folders are
+imported only if they seem to define tasks.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from typing import Final
 from alsek.cli.importing.module import import_module
 from alsek.cli.importing.roots import is_module, is_package, parsed
 
-#: Folders without ``__init__.py`` that hold nothing to import.
+#: Names of folders that are skipped if they have no ``__init__.py``.
 _NEVER: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "test", "tests"})
 
 
 class Scan:
-    """One scan: no file is imported twice, whatever symbolic links lead to it."""
+    """One scan. It imports no file twice, even if symbolic links lead to it."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def package(self, module: ModuleType) -> Iterator[ModuleType]:
-        """A module and, if it is a package, all that is in it. ``__main__`` is a program, not a module to import."""
+        """Yield a module and, if it is a package, all modules in it except ``__main__``, which is a program."""
         yield module
         yield from self._below(f"{module.__name__}.", list(getattr(module, "__path__", ())))
 
     def folder(self, folder: Path) -> Iterator[ModuleType]:
-        """All modules and packages of a folder that is on Python's path, itself no package."""
+        """Yield all modules and packages of a folder that is on Python's path and is no package itself."""
         yield from self._below("", [str(folder)])
 
     def _below(self, prefix: str, places: Sequence[str]) -> Iterator[ModuleType]:
         places = [place for place in places if self._is_new(place)]
         for info in pkgutil.iter_modules(places):
-            # In a folder that is no package, a file may have any name, and is a program then.
+            # In a folder that is no package, a file whose name is no identifier is a program.
             if info.name == "__main__" or not (prefix or info.ispkg or info.name.isidentifier()):
                 continue
             file = _file(info)
@@ -51,7 +51,7 @@ class Scan:
             yield from self._undeclared(prefix, Path(place))
 
     def _undeclared(self, prefix: str, place: Path) -> Iterator[ModuleType]:
-        """What is in folders without ``__init__.py`` that `place` has."""
+        """Yield the modules in folders of `place` without ``__init__.py``."""
         for folder in _subfolders(place):
             if is_package(folder) or not self._is_new(str(folder)):
                 continue
@@ -74,20 +74,20 @@ class Scan:
 
 
 def modules_below(folder: Path) -> Iterator[Path]:
-    """The files of modules in a folder, and in those below it that may be packages."""
+    """Yield the files of modules in a folder, and in the folders below it that may be packages."""
     seen = {folder.resolve()}
     pending = [folder]
     while pending:
         place = pending.pop()
         yield from (entry for entry in sorted(place.iterdir()) if is_module(entry))
         for below in _subfolders(place):
-            if (real := below.resolve()) not in seen:  # or a link leads in a circle
+            if (real := below.resolve()) not in seen:  # a symbolic link may lead in a circle
                 seen.add(real)
                 pending.append(below)
 
 
 def _subfolders(place: Path) -> list[Path]:
-    """The folders in a folder that may be packages."""
+    """Return the folders in a folder that may be packages."""
     if not place.is_dir():
         return []
     with os.scandir(place) as entries:
@@ -97,9 +97,9 @@ def _subfolders(place: Path) -> list[Path]:
 
 
 def _may_define_tasks(file: Path) -> bool:
-    """Whether a function is decorated in a file, or something named ``task`` is called there.
+    """Whether a file has a decorated function, or calls something named ``task``.
 
-    True for a file that can't be parsed: its import tells why.
+    True for a file that can't be parsed: its import raises the error.
     """
     tree = parsed(file)
     return tree is None or any(_is_definition(node) for node in _outside_classes(tree))
@@ -123,7 +123,7 @@ def _outside_classes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _file(info: pkgutil.ModuleInfo) -> Path | None:
-    """Where a module is, as far as that can be told before it is imported."""
+    """Return the file of a module, if it is known before the import."""
     if not isinstance(info.module_finder, FileFinder):
         return None
     spec = info.module_finder.find_spec(info.name)

@@ -168,7 +168,8 @@ class ProcessExecutor:
             if process.jobs and process.charge is None:
                 self._watch.check(process, now)
         self.manager.run(now)
-        self._lost_jobs.run(now)
+        if self._lost_jobs.undecided:
+            self._lost_jobs.run(now)
         if self._state.draining:
             self.dispatcher.take_all_back()
             self._release_excess(keep_none=True)

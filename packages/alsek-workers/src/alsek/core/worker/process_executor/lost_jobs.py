@@ -36,6 +36,10 @@ class LostJobs:
         state: Where it is seen which jobs were started.
         answers: Reads what a process had answered before it exited.
         finish: Called with each job whose outcome is known.
+
+    Attributes:
+        undecided: Jobs whose process was ended by a SIGTERM that the engine has not sent, each with the time at which
+            it is charged (monotonic ms) and how the process ended.
     """
 
     def __init__(
@@ -53,13 +57,11 @@ class LostJobs:
         self._state = state
         self._answers = answers
         self._finish = finish
-        #: Jobs whose process was ended by a SIGTERM that the engine has not sent, with when that is charged
-        #: (monotonic ms).
-        self._terminated: list[tuple[int, ProcessJob, str]] = []
+        self.undecided: list[tuple[int, ProcessJob, str]] = []
 
     def wakes(self) -> list[int]:
         """Return the times at which :meth:`run` is needed (monotonic ms)."""
-        return [until for until, *_ in self._terminated]
+        return [until for until, *_ in self.undecided]
 
     def on_exit(self, process: TaskProcess, status: int) -> None:
         """A process has exited."""
@@ -90,7 +92,7 @@ class LostJobs:
             return
         where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if process.charge is None and started and status == -signal.SIGTERM:
-            self._terminated.append((monotonic_ms() + STOP_REACHES_ALL_MS, job, where))
+            self.undecided.append((monotonic_ms() + STOP_REACHES_ALL_MS, job, where))
             return
         charge = process.charge or Charge("WorkerLostError", where)
         log.error("Process %d %s: %s.", process.pid, describe_exit(status), charge.text)
@@ -107,7 +109,7 @@ class LostJobs:
         They are released if the pool is being stopped: the same signal may have reached the process first. Else they
         are charged.
         """
-        undecided, self._terminated = self._terminated, []
+        undecided, self.undecided = self.undecided, []
         for until, job, where in undecided:
             if self._state.stopping:
                 log.warning("The pool is being stopped: %s. The message is given back.", where)
@@ -116,4 +118,4 @@ class LostJobs:
                 log.error("A process was ended from outside: %s.", where)
                 self._charge(job, Charge("WorkerLostError", where))
             else:
-                self._terminated.append((until, job, where))
+                self.undecided.append((until, job, where))

@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from alsek.core.clock import monotonic_ms
@@ -56,6 +56,8 @@ class TaskProcessManager:
     Attributes:
         processes: Those that have not exited, by pid.
         spares: Those that wait for a job.
+        take_spare: Removes and returns the one that has waited longest. (The method of the deque itself: it is called
+            for each message.)
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class TaskProcessManager:
     ) -> None:
         self.processes: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
+        self.take_spare: Callable[[], TaskProcess] = self.spares.popleft
         self._template = template
         self._size = size
         self._permits = permits
@@ -211,10 +214,6 @@ class TaskProcessManager:
         pause = int(self._pauses.next())
         self._pause_until = monotonic_ms() + pause
         log.error("%s: trying again in %.1f s.", why, pause / 1000)
-
-    def take_spare(self) -> TaskProcess:
-        """Remove and return the process that has waited longest for a job."""
-        return self.spares.popleft()
 
     def return_spare(self, process: TaskProcess) -> None:
         """Keep a process for further jobs."""

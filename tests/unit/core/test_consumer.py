@@ -223,7 +223,7 @@ def test_the_lease_is_kept(clock: Clock) -> None:
         broker.ack(held)
 
 
-def test_what_must_not_run_is_buried(broker: Broker, consumer: Consumer, clock: Clock) -> None:
+def test_what_must_not_run_becomes_a_dead_letter(broker: Broker, consumer: Consumer, clock: Clock) -> None:
     """Revoked, expired and unreadable messages never reach the loop: they die, with the reason."""
     revoked, expired, broken, sound = (
         Message("t", uuid=name) for name in ("revoked", "expired", "broken", "sound")
@@ -275,13 +275,13 @@ def test_after_the_lease_the_consumer_registers_anew(
             broker.ack(one)
         broker.ack(again)
         assert next(stream).uuid == "two"
-    assert "no longer its own" in caplog.text
+    assert "its claims are lost" in caplog.text
 
 
-def test_a_lease_that_ends_before_a_burial_ends_no_stream(
+def test_a_lease_that_ends_before_a_rejection_is_reported_ends_no_stream(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When what must not run is no longer its own to bury, the consumer registers anew, and goes on."""
+    """If the lease ends before a rejected message is reported, the consumer registers again and goes on."""
     broker.submit_many([Message("t", uuid="revoked"), Message("t", uuid="good")])
     broker.revoke(Message("t", uuid="revoked"))
     with Consumer(broker) as consumer:

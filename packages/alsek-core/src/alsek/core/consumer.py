@@ -135,7 +135,7 @@ class Consumer:
                     return message, None
         except WorkerUnknownError:
             log.error(
-                "The lease of consumer %s ran out: what it held is no longer its own.",
+                "The lease of consumer %s ran out: its claims are lost, and it registers again.",
                 self._session.worker.id,
             )
             self._session.register()

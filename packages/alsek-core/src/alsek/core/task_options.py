@@ -11,7 +11,7 @@ from alsek.types import Mechanism
 
 
 class TaskOptions(TypedDict, total=False):
-    """What :class:`~alsek.core.task.Task` takes beside the function and the broker."""
+    """The arguments of :class:`~alsek.core.task.Task` but the function and the broker."""
 
     name: str | None
     queue: str | None

@@ -18,7 +18,7 @@ _MESSAGE_ONLY = re.compile(r"(\w+\.)*Message")
 
 
 class Wanted(enum.Enum):
-    """Whether a function wants the message in its parameter ``message``.
+    """Says if a function wants the message in its parameter ``message``.
 
     Attributes:
         NOT: No: the type hint is something else.

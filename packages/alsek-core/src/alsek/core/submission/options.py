@@ -8,7 +8,7 @@ from alsek.core.message import Message
 
 
 class MessageOptions(TypedDict, total=False):
-    """What :meth:`Task.generate <alsek.core.task.Task.generate>` takes beside the arguments of the function."""
+    """The options of :meth:`Task.generate <alsek.core.task.Task.generate>`, without the arguments of the function."""
 
     priority: int
     metadata: Any

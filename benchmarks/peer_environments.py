@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parent.parent / ".hatch" / "peers"
-_PATIENCE = 600
+_PATIENCE_S = 600
 
 
 class InstallError(Exception):
@@ -33,10 +33,10 @@ def prepare(name: str, requirements: Sequence[str]) -> Path:
     venv.create(folder, with_pip=True)
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE_S)
     except subprocess.CalledProcessError as error:
         raise InstallError(f"pip install {' '.join(requirements)}: {error.stderr.strip()[-500:]}") from error
     except subprocess.TimeoutExpired as error:
-        raise InstallError(f"pip install {' '.join(requirements)}: not done after {_PATIENCE} s") from error
+        raise InstallError(f"pip install {' '.join(requirements)}: not done after {_PATIENCE_S} s") from error
     mark.write_text(wanted)
     return folder / "bin"

@@ -20,7 +20,7 @@ from benchmarks.adapters import measurements as meters
 from benchmarks.peers import Contestant
 
 STANDS = Path(__file__).parent / "stands"
-_START_WITHIN = 30.0
+_START_WITHIN_S = 30.0
 
 
 class RoundError(Exception):

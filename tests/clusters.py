@@ -12,7 +12,7 @@ from redis.cluster import ClusterNode, RedisCluster
 _MASTERS = 3
 _SLOTS = 16_384
 _NODE_TIMEOUT_MS = 1_500
-_WITHIN = 40.0
+_WITHIN_S = 40.0
 
 
 class ClusterOfServers:
@@ -87,7 +87,7 @@ def _is_well(admin: Any) -> bool:
 
 
 def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _WITHIN
+    deadline = time.monotonic() + _WITHIN_S
     while not done():
         assert time.monotonic() < deadline, "the cluster did not come up"
         time.sleep(0.02)

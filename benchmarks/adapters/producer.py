@@ -20,9 +20,9 @@ from typing import Any
 
 import meters
 
-_READY_WITHIN = 30.0
+_READY_WITHIN_S = 30.0
 _LATE = 20.0
-_PAUSE = 0.01
+_PAUSE_S = 0.01
 
 
 async def _do(function: Any, *arguments: int) -> None:
@@ -76,14 +76,14 @@ async def _started(stamps: meters.Stamps, index: int, within: float) -> int:
 
 async def _ping(stand: ModuleType, n: int) -> dict[str, Any]:
     await _do(stand.start, 0)
-    await _started(meters.Stamps(), 0, _READY_WITHIN)
+    await _started(meters.Stamps(), 0, _READY_WITHIN_S)
     return {}
 
 
 async def _latency(stand: ModuleType, n: int) -> dict[str, Any]:
     stamps, starts = meters.Stamps(), []
     for index in range(1, n + 1):
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE_S)
         began = time.monotonic_ns()
         await _do(stand.start, index)
         starts.append((await _started(stamps, index, _LATE) - began) / 1e6)
@@ -94,7 +94,7 @@ async def _trips(stand: ModuleType, n: int) -> dict[str, Any]:
     await _do(stand.round_trip)
     trips = []
     for _ in range(n):
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE_S)
         began = time.monotonic_ns()
         await _do(stand.round_trip)
         trips.append((time.monotonic_ns() - began) / 1e6)

@@ -16,7 +16,7 @@ from tests.chaos.scenario import SCENARIOS, Row, Scale, run
 from tests.chaos.summary_table import table
 
 #: What a run costs beside its faults: starting, settling, stopping, judging (s).
-_OVERHEAD = 9.0
+_OVERHEAD_S = 9.0
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
     if not chosen:
         print("no scenario is called that; there are:", *sorted(s.name for s in SCENARIOS), sep="\n  ")
         return 2
-    each = options.minutes * 60 * options.at_once / len(chosen) - _OVERHEAD
+    each = options.minutes * 60 * options.at_once / len(chosen) - _OVERHEAD_S
     scale = Scale(seconds=max(each, 3.0), long=True)
     print(
         f"{len(chosen)} runs, {scale.seconds:.0f} s of faults each, {options.at_once} at once, seed {options.seed}"

@@ -28,11 +28,11 @@ _ROOT = Path(__file__).parents[2]
 
 #: The lease of all pools here, in seconds; short, so that a takeover is. Where processes wait for seconds until they
 #: run, the shortest would end by that alone.
-LEASE = 1.5 if burden() < 3 else 5.0
+LEASE_S = 1.5 if burden() < 3 else 5.0
 
 #: A pool must have ended so long (s) after its `shutdown_timeout`.
-_STOP_WITHIN = 2.0
-_SHUTDOWN_TIMEOUT = 3.0
+_STOP_WITHIN_S = 2.0
+_SHUTDOWN_TIMEOUT_S = 3.0
 
 
 class Pool:
@@ -102,7 +102,7 @@ class Stage:
         self.callbacks: dict[str, str] = {}
         self.mortal: set[str] = set()
         self.restless: set[str] = set()
-        self.lease = LEASE
+        self.lease = LEASE_S
         self.faults = 0
         self.producer_errors = 0
         self.last_fault = time.monotonic()
@@ -121,8 +121,6 @@ class Stage:
         """The store, which is SQLite."""
         assert isinstance(self.store, SQLiteStore)
         return self.store
-
-    # ── pools ──────────────────────────────────────────────────────────────────────────────────
 
     def pool(
         self,
@@ -149,7 +147,7 @@ class Stage:
         )
         command = [sys.executable, "-m", "alsek.cli", kind, "tests.chaos.app", *size]
         command += ["--lease", str(int((lease or self.lease) * 1000)), "--max_losses", "1000"]
-        command += ["--shutdown_timeout", str(int(_SHUTDOWN_TIMEOUT * 1000)), *options]
+        command += ["--shutdown_timeout", str(int(_SHUTDOWN_TIMEOUT_S * 1000)), *options]
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,
@@ -176,8 +174,6 @@ class Stage:
     def log(self) -> str:
         """All that the pools have logged."""
         return "\n".join(pool.log for pool in self.pools)
-
-    # ── the producer ───────────────────────────────────────────────────────────────────────────
 
     def submit(
         self, *messages: Message, patience: float = 60.0, mortal: bool = False, restless: bool = False
@@ -241,8 +237,6 @@ class Stage:
         self.submit(*(self.play.flaky.generate(submit=False) for _ in range(n)), restless=True)
         self.submit(*(self.play.doomed.generate(submit=False) for _ in range(n // 2)), mortal=True)
 
-    # ── faults and time ────────────────────────────────────────────────────────────────────────
-
     def hit(self, n: int = 1) -> None:
         """Count a fault; recovery is measured from the last one."""
         self.faults += n
@@ -289,8 +283,6 @@ class Stage:
             after = [line.at for line in self.lines() if line.what == "ended" and line.at > self.last_fault]
             self.recovery = min(after) - self.last_fault if after else None
 
-    # ── the end ────────────────────────────────────────────────────────────────────────────────
-
     def stop(self) -> None:
         """Stop all pools in good order: exit code 0, in time, and nobody left behind."""
         living = [pool for pool in self.pools if pool.alive]
@@ -308,7 +300,7 @@ class Stage:
             # Before it has imported the tasks there is no handler yet, and nothing held.
             if code != 0 and not (code == -signal.SIGTERM and "Started group" not in pool.log):
                 self.problems.append(f"a pool stopped with exit code {code}")
-            if took > _SHUTDOWN_TIMEOUT + stretched(_STOP_WITHIN):
+            if took > _SHUTDOWN_TIMEOUT_S + stretched(_STOP_WITHIN_S):
                 self.problems.append(f"a pool took {took:.1f} s to stop")
         deadline = time.monotonic() + stretched(3.0)
         while (left := processes.marked(str(self.folder))) and time.monotonic() < deadline:

@@ -14,13 +14,13 @@ from tests.chaos.stores import open_backend
 
 NAME = "chaos-lock"
 #: The ttl of the lock that :func:`hold` never gives back (ms).
-TTL = 1_000
+TTL_MS = 1_000
 THREADS, TURNS = 2, 15
 
 
 def hold(folder: Path) -> None:
     """Take the lock, say so, and keep it till death."""
-    with Lock(NAME, backend=open_backend(json.loads(os.environ["ALSEK_CHAOS"])), ttl=TTL) as lock:
+    with Lock(NAME, backend=open_backend(json.loads(os.environ["ALSEK_CHAOS"])), ttl=TTL_MS) as lock:
         assert lock.acquire()
         (folder / "held").touch()
         time.sleep(60)

@@ -19,7 +19,7 @@ from tests.chaos import execution_log as journal
 from tests.chaos.conftest import SideBySide
 from tests.chaos.environment import Stage
 from tests.chaos.exception_text import told
-from tests.chaos.lock_holder import NAME, THREADS, TTL, TURNS
+from tests.chaos.lock_holder import NAME, THREADS, TTL_MS, TURNS
 from tests.chaos.process_tree import send
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD
 from tests.chaos.stores import StoreKind
@@ -29,7 +29,7 @@ from tests.chaos.timing_factor import stretched
 _EVERYWHERE = [(store, pool) for store in (SQLITE, REDIS) for pool in (THREAD, PROCESS)]
 
 #: What pools are given beyond what is promised, on a machine that does other things too (s).
-_SLACK = 1.5
+_SLACK_S = 1.5
 
 _MANY = 20_000
 _MAY_GROW_MB, _MAY_GROW_FDS = 15, 5
@@ -52,16 +52,13 @@ def work_of(params: dict[str, Any]) -> Callable[[], str]:
     return call
 
 
-# ── what is played ─────────────────────────────────────────────────────────────────────────────────
-
-
 def stop_gives_back(stage: Stage) -> None:
     """SIGTERM: what does not finish within the time goes back to its place, and nothing is charged for it."""
     pool = stage.pool("--shutdown_timeout", "1000", n=2)
     stage.hold(8)
     stage.until_begun(2)
     pool.process.terminate()
-    assert pool.process.wait(1 + 2 + stretched(_SLACK)) == 0
+    assert pool.process.wait(1 + 2 + stretched(_SLACK_S)) == 0
     _all_are_back(stage)
 
 
@@ -74,7 +71,7 @@ def second_signal(stage: Stage) -> None:
     time.sleep(1.2)
     assert pool.alive, "it did not wait for what runs"
     pool.process.terminate()
-    assert pool.process.wait(2 + stretched(_SLACK)) == 0
+    assert pool.process.wait(2 + stretched(_SLACK_S)) == 0
     _all_are_back(stage)
 
 
@@ -86,7 +83,7 @@ def stop_while_the_server_is_away(stage: Stage) -> None:
     stage.redis.shutdown()
     pool.process.terminate()
     try:
-        assert pool.process.wait(1 + 2 + stretched(_SLACK)) == 0
+        assert pool.process.wait(1 + 2 + stretched(_SLACK_S)) == 0
     finally:
         stage.redis.server.start()
     stage.release()
@@ -103,7 +100,7 @@ def stop_while_the_server_hangs(stage: Stage) -> None:
     stage.redis.server.pause()
     pool.process.terminate()
     try:
-        assert pool.process.wait(1 + 2 + stretched(_SLACK)) == 0
+        assert pool.process.wait(1 + 2 + stretched(_SLACK_S)) == 0
     finally:
         stage.redis.server.resume()
     stage.release()
@@ -151,7 +148,7 @@ def death_is_noticed(stage: Stage) -> None:
     noticed = stage.lines()[2].at - killed
     stage.release()
     stage.settle(20)
-    assert noticed < 1.0 + stretched(_SLACK), f"a death was noticed after {noticed:.1f} s"
+    assert noticed < 1.0 + stretched(_SLACK_S), f"a death was noticed after {noticed:.1f} s"
 
 
 def no_growth(stage: Stage) -> None:
@@ -212,12 +209,12 @@ def lock_outlives_its_holder(stage: Stage) -> None:
     assert first is not None
     holder.kill()
     holder.wait(10)
-    with Lock(NAME, backend=stage.play.broker.backend, ttl=TTL) as lock:
+    with Lock(NAME, backend=stage.play.broker.backend, ttl=TTL_MS) as lock:
         killed = time.monotonic()
         assert not lock.acquire(), "a lock was taken from a holder whose ttl is not over"
         assert stage.play.broker.backend.locks.holder(NAME) == first, "a loser freed another's lock"
-        assert lock.acquire(wait=TTL + 10_000)
-        assert time.monotonic() - killed < TTL / 1000 + 1.0 + stretched(_SLACK)
+        assert lock.acquire(wait=TTL_MS + 10_000)
+        assert time.monotonic() - killed < TTL_MS / 1000 + 1.0 + stretched(_SLACK_S)
         assert lock.fence is not None
         assert lock.fence > first.fence
 
@@ -263,7 +260,7 @@ def hog_costs_its_process(stage: Stage) -> None:
     begun = time.monotonic()
     stage.work(2)
     while not any(line.what == "ended" for line in stage.lines()):
-        assert time.monotonic() - begun < 1.0 + 6.0 + stretched(_SLACK), (
+        assert time.monotonic() - begun < 1.0 + 6.0 + stretched(_SLACK_S), (
             "the slot was not usable again in time"
         )
         time.sleep(0.02)

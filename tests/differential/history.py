@@ -86,8 +86,6 @@ class History:
     def _tell(self, what: str, *told: Any) -> None:
         self.story.append(f"{self.pair.now} {what} {' '.join(map(repr, told))}")
 
-    # --- producers ---------------------------------------------------------------------------------
-
     def add(self, chance: Chance) -> None:
         """A producer's call; two of one uuid may be in it."""
         batch = [chance.submission() for _ in range(chance.one(1, 1, 1, 2, 3))]
@@ -102,8 +100,6 @@ class History:
     def _add(self, batch: list[Submission], request: str) -> None:
         self._tell("add", request, batch)
         self.pair.same(lambda backend, _: backend.messages.add(batch, request))
-
-    # --- workers -----------------------------------------------------------------------------------
 
     def _new_worker(self, n: int) -> Worker:
         worker = Worker(f"w{len(self._workers)}", dlq_ttl=FOR_EVER, **CASTS[n])
@@ -227,8 +223,6 @@ class History:
             )
         )
 
-    # --- time --------------------------------------------------------------------------------------
-
     def wait(self, chance: Chance) -> None:
         """Time passes: delays, lives and leases end, outages begin."""
         self._wait(chance.one(1, 10, 700, 701, 1_000, 1_000, 3_000, 4_500, 12_000, 31_000, 60_000))
@@ -248,8 +242,6 @@ class History:
             for n in alive:
                 self._next_renewal(n, [claim.token for claim in self._held(self._cast[n])])
         self._next_step(chance, alive[0], 2, ends=0)
-
-    # --- by hand -----------------------------------------------------------------------------------
 
     def intervene(self, chance: Chance) -> None:
         """Someone does something to a message, mostly to one that is there."""
@@ -304,8 +296,6 @@ class History:
         self._register(worker)
         self._step(Call(worker, 1, (), 100))
         self._retire(Call(worker, 0))
-
-    # --- results, statuses, locks ------------------------------------------------------------------
 
     def result(self, chance: Chance) -> None:
         """Someone writes a result, by a claim that was once or without, or deletes it."""

@@ -98,8 +98,6 @@ class Pair:
         assert first == second, f"\n{self.stores[0].kind}: {first}\n{self.stores[1].kind}: {second}"
         return first
 
-    # --- what carries tokens -----------------------------------------------------------------------
-
     def step(self, call: Callable[[Backend, int], Step], repeated: bool = False) -> Step | Refusal:
         """A step, with the names of tokens.
 

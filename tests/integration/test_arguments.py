@@ -8,7 +8,7 @@ from alsek import Message
 from alsek.exceptions import ArgumentsError, TaskFailedError
 from tests.integration.conftest import Project
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 TASKS = """
 @task(broker, result_store=result_store, max_retries=None)
@@ -37,10 +37,10 @@ def test_a_worker_fails_at_once_what_an_older_producer_has_sent(project: Project
     with pytest.raises(
         TaskFailedError, match=r"ArgumentsRejectedError: task 'send': 'to' is missing. It takes"
     ) as failed:
-        tasks.result_store.get(old, timeout=WAIT)
+        tasks.result_store.get(old, timeout=WAIT_MS)
     assert failed.value.details["name"] == "ArgumentsRejectedError"
     assert tasks.broker.sync_from_backend(old).retries == 0
-    assert tasks.result_store.get(tasks.send.generate(("a", 2)), timeout=WAIT) == "aa"
-    assert tasks.result_store.get(tasks.sms.generate(("hello", "+44")), timeout=WAIT) == ["hello", "+44"]
-    assert tasks.result_store.get(tasks.by_position.generate(("a", "b")), timeout=WAIT) == ["str", "b"]
-    assert tasks.result_store.get(tasks.by_position.generate(), timeout=WAIT) == ["Message", "x"]
+    assert tasks.result_store.get(tasks.send.generate(("a", 2)), timeout=WAIT_MS) == "aa"
+    assert tasks.result_store.get(tasks.sms.generate(("hello", "+44")), timeout=WAIT_MS) == ["hello", "+44"]
+    assert tasks.result_store.get(tasks.by_position.generate(("a", "b")), timeout=WAIT_MS) == ["str", "b"]
+    assert tasks.result_store.get(tasks.by_position.generate(), timeout=WAIT_MS) == ["Message", "x"]

@@ -8,7 +8,7 @@ from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
 from tests.integration.conftest import Project
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 ELSEWHERE = """
 from alsek.storage.backends.sqlite import SQLiteBackend
@@ -33,8 +33,8 @@ def test_guide_results_and_statuses_elsewhere(project: Project) -> None:
     project.worker("--n_processes", "1")
     last = tasks.half.defer().generate()
     first = tasks.divide.generate(args=(1, 2), callback=last)
-    assert tasks.other_results.get(last, timeout=WAIT, keep=True) == 0.25
-    assert tasks.other_tracker.wait_for(last, timeout=WAIT) is TaskStatus.SUCCEEDED
+    assert tasks.other_results.get(last, timeout=WAIT_MS, keep=True) == 0.25
+    assert tasks.other_tracker.wait_for(last, timeout=WAIT_MS) is TaskStatus.SUCCEEDED
     assert tasks.other_tracker.get(first) is TaskStatus.SUCCEEDED
     assert tasks.other_results.get(first, descendants=True) == [0.5, 0.25]
     assert tasks.status_tracker.get(first) is TaskStatus.UNKNOWN  # nothing of it is in the broker's store
@@ -46,12 +46,12 @@ def test_guide_a_failure_elsewhere(project: Project) -> None:
     tasks = project.write(ELSEWHERE)
     project.worker("--n_processes", "1")
     message = tasks.divide.generate(args=(1, 0))
-    assert tasks.other_tracker.wait_for(message, timeout=WAIT) is TaskStatus.FAILED
+    assert tasks.other_tracker.wait_for(message, timeout=WAIT_MS) is TaskStatus.FAILED
     assert tasks.broker.in_dlq(message)
     with pytest.raises(TimeoutError):
         tasks.other_results.get(message, timeout=10)
     with pytest.raises(TaskFailedError):
-        tasks.result_store.get(message, timeout=WAIT)
+        tasks.result_store.get(message, timeout=WAIT_MS)
 
 
 def test_guide_an_overridden_set_is_called(project: Project) -> None:
@@ -79,7 +79,7 @@ def second_time(message: Message) -> int:
     )
     message = tasks.second_time.generate()
     project.worker("--n_processes", "1")
-    assert tasks.careful.get(message, timeout=WAIT) == [1, "checked"]
-    assert tasks.loud.wait_for(message, timeout=WAIT) is TaskStatus.SUCCEEDED
+    assert tasks.careful.get(message, timeout=WAIT_MS) == [1, "checked"]
+    assert tasks.loud.wait_for(message, timeout=WAIT_MS) is TaskStatus.SUCCEEDED
     said = (project.folder / "statuses.txt").read_text().split()
     assert said == ["SUBMITTED", "RUNNING", "RETRYING", "RUNNING", "SUCCEEDED"]

@@ -8,7 +8,7 @@ from alsek.exceptions import TaskFailedError
 from tests.integration.conftest import Project
 from tests.waiting import eventually
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 POOLS = ["thread-pool", "process-pool"]
 
@@ -79,13 +79,13 @@ def test_guide_hooks(project: Project, pool: str) -> None:
     """Each hook is called at its turn, once, with what it is about; one that fails changes nothing."""
     tasks = project.write(TASKS)
     worker = project.worker("--n_processes", "1", pool=pool)
-    assert tasks.result_store.get(tasks.divide.generate(args=(1, 2)), timeout=WAIT) == 0.5
+    assert tasks.result_store.get(tasks.divide.generate(args=(1, 2)), timeout=WAIT_MS) == 0.5
     assert in_the_worker(project) == ["success 0.5"]
     with pytest.raises(TaskFailedError):
-        tasks.result_store.get(tasks.divide.generate(args=(1, 0)), timeout=WAIT)
+        tasks.result_store.get(tasks.divide.generate(args=(1, 0)), timeout=WAIT_MS)
     assert in_the_worker(project)[1:] == ["retry ZeroDivisionError", "failure ZeroDivisionError"]
     assert told(project).count("submit") == 2
-    assert tasks.result_store.get(tasks.fine.generate(), timeout=WAIT) == "fine"
+    assert tasks.result_store.get(tasks.fine.generate(), timeout=WAIT_MS) == "fine"
     worker.logged("the hook itself")
 
 
@@ -97,12 +97,12 @@ def test_guide_revocation(project: Project, pool: str) -> None:
     assert tasks.divide.revoke(waiting)
     project.worker("--n_processes", "1", pool=pool)
     with pytest.raises(TaskFailedError, match="MessageRevokedError"):
-        tasks.result_store.get(waiting, timeout=WAIT)
+        tasks.result_store.get(waiting, timeout=WAIT_MS)
     running = tasks.for_ever.generate()
     eventually(lambda: (project.folder / "running").exists())
     tasks.for_ever.revoke(running)
     with pytest.raises(TaskFailedError, match="MessageRevokedError"):
-        tasks.result_store.get(running, timeout=WAIT)
+        tasks.result_store.get(running, timeout=WAIT_MS)
     assert told(project) == ["submit", "revocation MessageRevokedError"] * 2
 
 
@@ -111,4 +111,4 @@ def test_guide_async_tasks(project: Project, pool: str) -> None:
     """An `async def` runs to its end, in either kind of pool."""
     tasks = project.write(TASKS)
     project.worker("--n_processes", "1", pool=pool)
-    assert tasks.result_store.get(tasks.both.generate(args=(1, 2)), timeout=WAIT) == [1, 2]
+    assert tasks.result_store.get(tasks.both.generate(args=(1, 2)), timeout=WAIT_MS) == [1, 2]

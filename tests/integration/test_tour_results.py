@@ -14,7 +14,7 @@ from alsek.tools import ResultPool, StatusTrackerIntegrityScanner, StatusTracker
 from tests.integration.conftest import Project
 from tests.waiting import eventually
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 SUM_N = """
 @task(broker, result_store=result_store, status_tracker=status_tracker)
@@ -45,7 +45,7 @@ def test_tour_status_tracking(project: Project) -> None:
     seen: dict[str, list[str]] = {}
 
     def follow(message: Any) -> None:
-        seen[message.uuid] = [update.status.name for update in tracker.listen(message, timeout=WAIT)]
+        seen[message.uuid] = [update.status.name for update in tracker.listen(message, timeout=WAIT_MS)]
 
     followers = [threading.Thread(target=follow, args=(message,)) for message in (good, bad)]
     for each in followers:
@@ -62,9 +62,9 @@ def test_tour_status_tracking(project: Project) -> None:
         # Where the subscription may have missed something, the newest stands for those before it.
         rest = iter(story)
         assert all(status in rest for status in told), told
-    assert tracker.wait_for(good, timeout=WAIT) is TaskStatus.SUCCEEDED
+    assert tracker.wait_for(good, timeout=WAIT_MS) is TaskStatus.SUCCEEDED
     with pytest.raises(TimeoutError):
-        tracker.wait_for(bad, TaskStatus.SUCCEEDED, timeout=WAIT)
+        tracker.wait_for(bad, TaskStatus.SUCCEEDED, timeout=WAIT_MS)
     assert tracker.get(tasks.sum_n.generate(args=(1,), submit=False)) is TaskStatus.UNKNOWN
 
 
@@ -99,13 +99,13 @@ def test_tour_result_storage(project: Project) -> None:
     with pytest.raises(TimeoutError):
         store.get(message, timeout=10)
     project.worker("--n_processes", "1")
-    assert store.get(message, timeout=WAIT, keep=True) == 5050
+    assert store.get(message, timeout=WAIT_MS, keep=True) == 5050
     found = store.get(message, with_metadata=True)
     assert (found["result"], found["uuid"]) == (5050, message.uuid)
     assert found["timestamp"] >= message.created_at
     assert not store.exists(message)
     with pytest.raises(TaskFailedError, match="ValueError: no"):
-        store.get(tasks.fails.generate(), timeout=WAIT)
+        store.get(tasks.fails.generate(), timeout=WAIT_MS)
 
 
 def test_tour_result_storage_triggers_result_storage(project: Project) -> None:
@@ -122,7 +122,7 @@ def harvest_data() -> int:
     project.worker("--n_processes", "1")
     message = tasks.harvest_data.generate()
     try:
-        found = tasks.result_store.get(message, timeout=WAIT, descendants=True, keep=True)
+        found = tasks.result_store.get(message, timeout=WAIT_MS, descendants=True, keep=True)
         assert len(found) >= 1
         eventually(lambda: len(tasks.result_store.get(message, descendants=True, keep=True)) >= 3)
     finally:
@@ -141,13 +141,13 @@ def test_tour_result_storage_result_iteration(project: Project) -> None:
     pool = ResultPool(tasks.result_store)
     project.worker("--n_threads", "3", "--n_processes", "1").logged("Started group")
     slow, quick = tasks.nap.generate(args=(0.6,)), tasks.nap.generate(args=(0.1,))
-    assert [r for _, r in pool.istream(slow, quick, timeout=WAIT, keep=True)] == [0.1, 0.6]
-    assert [m for m, _ in pool.stream(slow, quick, timeout=WAIT)] == [slow, quick]
+    assert [r for _, r in pool.istream(slow, quick, timeout=WAIT_MS, keep=True)] == [0.1, 0.6]
+    assert [m for m, _ in pool.stream(slow, quick, timeout=WAIT_MS)] == [slow, quick]
     with pytest.raises(ValidationError):
         pool.istream(slow, slow)
     chained = tasks.sum_n.generate(kwargs={"n": 10}, callback=tasks.negate.defer().generate())
     plain = tasks.sum_n.generate(kwargs={"n": 100})
-    found = {m.uuid: r for m, r in pool.istream(chained, plain, descendants=True, timeout=WAIT)}
+    found = {m.uuid: r for m, r in pool.istream(chained, plain, descendants=True, timeout=WAIT_MS)}
     assert found == {chained.uuid: [55, -55], plain.uuid: [5050]}
 
 
@@ -169,7 +169,7 @@ def send_data() -> object:
     )
     project.worker("--n_threads", "4", "--n_processes", "2")
     messages = [tasks.send_data.generate() for _ in range(60)]
-    found = [tasks.result_store.get(message, timeout=WAIT) for message in messages]
+    found = [tasks.result_store.get(message, timeout=WAIT_MS) for message in messages]
     held = sorted(each for each in found if each is not None)
     assert held
     assert all(one[1] < next_one[0] and one[2] < next_one[2] for one, next_one in pairwise(held))

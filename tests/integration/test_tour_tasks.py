@@ -30,7 +30,7 @@ def family(message: Message) -> list:
     return [message.previous_result, message.previous_message_uuid, message.progenitor_uuid]
 """
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 
 def test_tour_tasks(project: Project) -> None:
@@ -38,7 +38,7 @@ def test_tour_tasks(project: Project) -> None:
     tasks = project.write(TASKS)
     assert tasks.add_1(number=1) == 2
     project.worker("--n_processes", "1")
-    assert tasks.result_store.get(tasks.add_1.generate(kwargs={"number": 1}), timeout=WAIT) == 2
+    assert tasks.result_store.get(tasks.add_1.generate(kwargs={"number": 1}), timeout=WAIT_MS) == 2
 
 
 def test_tour_tasks_mechanisms(project: Project) -> None:
@@ -63,8 +63,8 @@ def in_process() -> bool:
     assert (free.mechanism, messages[0].mechanism) == ("process", "thread")
     project.worker("--n_processes", "1")
     project.worker("--n_processes", "1", pool="process-pool")
-    assert [tasks.result_store.get(m, timeout=WAIT) for m in messages] == [False, True] * 5
-    assert tasks.result_store.get(free, timeout=WAIT) == 2
+    assert [tasks.result_store.get(m, timeout=WAIT_MS) for m in messages] == [False, True] * 5
+    assert tasks.result_store.get(free, timeout=WAIT_MS) == 2
     assert list(tasks.broker.dead_letters("alsek_queue")) == []
 
 
@@ -84,11 +84,11 @@ def hangs() -> None:
     project.worker("--n_processes", "1", pool=pool)
     message = tasks.hangs.generate()
     with pytest.raises(TaskFailedError, match="TaskTimeoutError") as caught:
-        tasks.result_store.get(message, timeout=WAIT)
+        tasks.result_store.get(message, timeout=WAIT_MS)
     assert caught.value.details["name"] == "TaskTimeoutError"
     assert (project.folder / "runs.txt").read_text().split() == ["run", "run"]
     assert not tasks.broker.exists(message)
-    assert tasks.result_store.get(tasks.add_1.generate(args=(1,)), timeout=WAIT) == 2
+    assert tasks.result_store.get(tasks.add_1.generate(args=(1,)), timeout=WAIT_MS) == 2
     assert tasks.add_1.generate(args=(1,), submit=False).timeout == 3_600_000
     assert tasks.add_1.generate(args=(1,), submit=False, timeout_override=5).timeout == 5
 
@@ -143,9 +143,9 @@ def once() -> int:
         assert tasks.often.generated
         with pytest.raises(SchedulingError):
             tasks.often.generate()
-        assert tasks.result_store.get(date, timeout=WAIT) == 3
-        assert tasks.result_store.get(cron, timeout=WAIT) == 2
-        assert tasks.result_store.get(first, timeout=WAIT, keep=True) == 1
+        assert tasks.result_store.get(date, timeout=WAIT_MS) == 3
+        assert tasks.result_store.get(cron, timeout=WAIT_MS) == 2
+        assert tasks.result_store.get(first, timeout=WAIT_MS, keep=True) == 1
 
         def ticks() -> int:
             return len(tasks.result_store.get(first, keep=True, descendants=True))
@@ -200,9 +200,11 @@ def other(message: str = "default") -> str:
     project.worker("--n_processes", "1")
     for each in (tasks.hinted, tasks.bare):
         message = each.generate()
-        assert tasks.result_store.get(message, timeout=WAIT) == message.uuid
-    assert tasks.result_store.get(tasks.bare.generate(kwargs={"message": "string"}), timeout=WAIT) == "string"
-    assert tasks.result_store.get(tasks.other.generate(), timeout=WAIT) == "default"
+        assert tasks.result_store.get(message, timeout=WAIT_MS) == message.uuid
+    assert (
+        tasks.result_store.get(tasks.bare.generate(kwargs={"message": "string"}), timeout=WAIT_MS) == "string"
+    )
+    assert tasks.result_store.get(tasks.other.generate(), timeout=WAIT_MS) == "default"
 
 
 def test_tour_tasks_callbacks(project: Project) -> None:
@@ -214,8 +216,8 @@ def test_tour_tasks_callbacks(project: Project) -> None:
     assert not tasks.family.deferred
     assert tasks.backend.count("queues:alsek_queue") == 2
     project.worker("--n_processes", "1")
-    assert tasks.result_store.get(one, timeout=WAIT) == [2, first.uuid, first.uuid]
-    assert tasks.result_store.get(two, timeout=WAIT) == [3, second.uuid, second.uuid]
+    assert tasks.result_store.get(one, timeout=WAIT_MS) == [2, first.uuid, first.uuid]
+    assert tasks.result_store.get(two, timeout=WAIT_MS) == [3, second.uuid, second.uuid]
 
 
 def test_tour_tasks_callbacks_nested(project: Project) -> None:
@@ -232,9 +234,9 @@ def test_tour_tasks_callbacks_nested(project: Project) -> None:
     assert middle[2].callback_message_data["uuid"] == last_flat.uuid
     assert flat.descendant_uuids == [*(each.uuid for each in middle), last_flat.uuid]
     project.worker("--n_processes", "1")
-    assert tasks.result_store.get(last_flat, timeout=WAIT, keep=True) == [5, middle[2].uuid, flat.uuid]
-    assert tasks.result_store.get(last_nested, timeout=WAIT)[::2] == [5, nested.uuid]
-    assert tasks.result_store.get(flat, timeout=WAIT, descendants=True)[:4] == [2, 3, 4, 5]
+    assert tasks.result_store.get(last_flat, timeout=WAIT_MS, keep=True) == [5, middle[2].uuid, flat.uuid]
+    assert tasks.result_store.get(last_nested, timeout=WAIT_MS)[::2] == [5, nested.uuid]
+    assert tasks.result_store.get(flat, timeout=WAIT_MS, descendants=True)[:4] == [2, 3, 4, 5]
 
 
 def test_tour_tasks_callbacks_control(project: Project) -> None:
@@ -258,8 +260,8 @@ def simple_task(number: int) -> int:
     refused, wanted = tasks.family.defer().generate(), tasks.family.defer().generate()
     no = tasks.simple_task.generate(args=(1,), callback=refused)
     tasks.simple_task.generate(args=(2,), callback=wanted)
-    assert tasks.result_store.get(wanted, timeout=WAIT)[0] == 2
-    assert [tasks.result_store.get(each, timeout=WAIT) for each in (without, no)] == [7, 1]
+    assert tasks.result_store.get(wanted, timeout=WAIT_MS)[0] == 2
+    assert [tasks.result_store.get(each, timeout=WAIT_MS) for each in (without, no)] == [7, 1]
     assert not tasks.broker.exists(refused)
     assert sorted((project.folder / "asked.txt").read_text().split()) == ["1", "2"]
 
@@ -287,7 +289,7 @@ def simple_task() -> int:
     )
     project.worker("--n_processes", "1")
     message = tasks.simple_task.generate()
-    assert tasks.result_store.get(message, timeout=WAIT) == 99
+    assert tasks.result_store.get(message, timeout=WAIT_MS) == 99
     assert (project.folder / "notes.txt").read_text().splitlines() == [
         f"About to process {message.summary}!",
         "function",
@@ -328,9 +330,9 @@ def stubborn(message: Message) -> int:
     by_zero, by_text = tasks.divide.generate(args=(1, 0)), tasks.divide.generate(args=(1, "x"))
     for message, name in [(by_zero, "ZeroDivisionError"), (by_text, "TypeError")]:
         with pytest.raises(TaskFailedError, match=name):
-            tasks.result_store.get(message, timeout=WAIT)
+            tasks.result_store.get(message, timeout=WAIT_MS)
     assert sorted((project.folder / "runs.txt").read_text().split()) == ["1/0", "1/x", "1/x", "1/x"]
-    assert tasks.result_store.get(tasks.stubborn.generate(), timeout=WAIT) == 6
+    assert tasks.result_store.get(tasks.stubborn.generate(), timeout=WAIT_MS) == 6
 
 
 def test_tour_tasks_backoff(project: Project) -> None:
@@ -360,10 +362,10 @@ def floored() -> int:
     )
     project.worker("--n_processes", "1")
     waiting = tasks.floored.generate()
-    one, two, three = tasks.result_store.get(tasks.linear.generate(), timeout=WAIT)
+    one, two, three = tasks.result_store.get(tasks.linear.generate(), timeout=WAIT_MS)
     assert two - one >= 200
     assert three - two >= 400
-    tasks.status_tracker.wait_for(waiting, TaskStatus.RETRYING, timeout=WAIT)
+    tasks.status_tracker.wait_for(waiting, TaskStatus.RETRYING, timeout=WAIT_MS)
     again = tasks.broker.sync_from_backend(waiting)
     assert again.ready_at - again.updated_at == 60_000
     assert again.ready_at > time.time_ns() // 1_000_000

@@ -14,7 +14,7 @@ from tests.integration.markdown_blocks import blocks_of
 from tests.integration.test_tour import PAGES
 from tests.waiting import eventually
 
-WAIT = 20_000
+WAIT_MS = 20_000
 
 TASKS = """
 @task(broker, result_store=result_store)
@@ -73,7 +73,7 @@ def test_tour_worker_pools(project: Project, pool: str) -> None:
     tasks = project.write(TASKS)
     worker = project.worker("--n_processes", "2", pool=pool)
     messages = [tasks.where.generate() for _ in range(20)]
-    pids = {tasks.result_store.get(message, timeout=WAIT) for message in messages}
+    pids = {tasks.result_store.get(message, timeout=WAIT_MS) for message in messages}
     assert worker.process.pid not in pids
     assert os.getpid() not in pids
     assert worker.stop() == 0
@@ -84,7 +84,7 @@ def test_tour_worker_pools_thread_worker_pool(project: Project) -> None:
     tasks = project.write(TASKS)
     project.worker("--n_threads", "3", "--n_processes", "2")
     messages = [tasks.meet.generate(args=(str(n), 6)) for n in range(6)]
-    assert all(tasks.result_store.get(message, timeout=WAIT) for message in messages)
+    assert all(tasks.result_store.get(message, timeout=WAIT_MS) for message in messages)
 
 
 def test_tour_worker_pools_process_worker_pool(project: Project) -> None:
@@ -92,10 +92,10 @@ def test_tour_worker_pools_process_worker_pool(project: Project) -> None:
     tasks = project.write(TASKS)
     worker = project.worker("--n_processes", "4", "--prune_interval", "100", pool="process-pool")
     messages = [tasks.where.generate(args=(0.5,)) for _ in range(4)]
-    pids = [tasks.result_store.get(message, timeout=WAIT) for message in messages]
+    pids = [tasks.result_store.get(message, timeout=WAIT_MS) for message in messages]
     assert len(set(pids)) == 4
     assert worker.process.pid not in pids
-    later = {tasks.result_store.get(tasks.where.generate(), timeout=WAIT) for _ in range(3)}
+    later = {tasks.result_store.get(tasks.where.generate(), timeout=WAIT_MS) for _ in range(3)}
     assert len(later) == 3
     assert not later & set(pids)
     eventually(lambda: not any(_alive(pid) for pid in (*pids, *later)))
@@ -138,7 +138,7 @@ def test_tour_cli(project: Project, command: str) -> None:
     worker = project.worker(*options, target=target, pool=pool)
     found = re.search(r"queue_\w", command)
     message = tasks.where.generate(queue=found[0] if found is not None else None)
-    assert tasks.result_store.get(message, timeout=WAIT) > 0
+    assert tasks.result_store.get(message, timeout=WAIT_MS) > 0
     assert worker.stop() == 0, worker.log
 
 
@@ -168,7 +168,7 @@ def test_tour_cli_basics(project: Project, pool: str) -> None:
     """A module in the working directory is found by its name."""
     tasks = project.write(TASKS, "my_tasks.py")
     project.worker("--n_processes", "1", target="my_tasks", pool=pool)
-    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT)
+    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -178,7 +178,7 @@ def test_tour_cli_basics_nested_files(project: Project, pool: str) -> None:
     (project.folder / "my_project/__init__.py").touch()
     (project.folder / "my_project/my_tasks.py").write_text("from my_project.singletons import where\n")
     project.worker("--n_processes", "1", target="my_project.my_tasks", pool=pool)
-    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT)
+    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT_MS)
 
 
 def test_tour_cli_basics_recursive(project: Project) -> None:
@@ -192,8 +192,8 @@ def test_tour_cli_basics_recursive(project: Project) -> None:
     deep.task_name = "where"
     tasks.broker.submit(deep)
     project.worker("--n_processes", "1", target="my_project")
-    assert tasks.result_store.get(tasks.top.generate(), timeout=WAIT) == 1
-    assert tasks.result_store.get(deep, timeout=WAIT)
+    assert tasks.result_store.get(tasks.top.generate(), timeout=WAIT_MS) == 1
+    assert tasks.result_store.get(deep, timeout=WAIT_MS)
 
 
 def test_tour_cli_advanced_options(project: Project) -> None:
@@ -206,7 +206,7 @@ def test_tour_cli_advanced_options(project: Project) -> None:
     eventually(lambda: tasks.broker.in_dlq(stranger))
     worker.logged("nobody_knows_it")
     assert "ERROR" in worker.log
-    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT)
+    assert tasks.result_store.get(tasks.where.generate(), timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -237,7 +237,7 @@ def test_tour_cli_advanced_options_worker_capacity(project: Project) -> None:
     time.sleep(0.1)  # nothing tells that a full pool takes nothing, but time
     assert len(list(project.folder.glob("here-*"))) == 1
     project.worker("--n_threads", "2", "--n_processes", "1")
-    assert all(tasks.result_store.get(message, timeout=WAIT) for message in messages)
+    assert all(tasks.result_store.get(message, timeout=WAIT_MS) for message in messages)
 
 
 @pytest.mark.parametrize(("threads", "processes"), [("8", "1"), ("1", "4")])
@@ -251,7 +251,7 @@ def test_tour_cli_advanced_options_worker_capacity_thread_based_worker_pools(
     worker.logged("Started group")
     assert len(worker.children()) == 1
     messages = [tasks.meet.generate(args=(str(n), capacity)) for n in range(capacity)]
-    assert all(tasks.result_store.get(message, timeout=WAIT) for message in messages)
+    assert all(tasks.result_store.get(message, timeout=WAIT_MS) for message in messages)
     assert len(worker.children()) == int(processes)
 
 
@@ -260,11 +260,11 @@ def test_tour_cli_advanced_options_worker_capacity_process_based_worker_pools(pr
     tasks = project.write(TASKS)
     project.worker("--n_processes", "4", pool="process-pool")
     first = [tasks.meet.generate(args=(str(n), 4)) for n in range(4)]
-    assert all(tasks.result_store.get(message, timeout=WAIT) for message in first)
+    assert all(tasks.result_store.get(message, timeout=WAIT_MS) for message in first)
     busy = [tasks.where.generate(args=(0.5,)) for _ in range(5)]
     eventually(lambda: sum(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")) >= 4)
     assert sum(m.state == "claimed" for m in tasks.backend.messages.browse("alsek_queue")) == 4
-    assert len({tasks.result_store.get(message, timeout=WAIT) for message in busy}) == 5
+    assert len({tasks.result_store.get(message, timeout=WAIT_MS) for message in busy}) == 5
 
 
 def test_tour_cli_advanced_options_performance_tuning(project: Project) -> None:
@@ -291,7 +291,7 @@ def deaf() -> None:
     )
     tasks.deaf.generate()
     after = tasks.where.generate()
-    assert tasks.result_store.get(after, timeout=WAIT)
+    assert tasks.result_store.get(after, timeout=WAIT_MS)
     assert (project.folder / "woke").exists()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.chaos.environment import LEASE, Stage
+from tests.chaos.environment import LEASE_S, Stage
 from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import PROCESS, REDIS, THREAD, Scale, scenario
 
@@ -61,9 +61,9 @@ def half_open(stage: Stage, scale: Scale) -> None:
         mine, stage.redis.proxy = proxy, other
         stage.pool()
         stage.redis.proxy = mine
-        for _ in stage.ticks(max(scale.seconds - 3, 0.1), 3 * LEASE):
+        for _ in stage.ticks(max(scale.seconds - 3, 0.1), 3 * LEASE_S):
             proxy.silent = True
-            time.sleep(2.2 * LEASE)
+            time.sleep(2.2 * LEASE_S)
             proxy.heal()
             stage.hit()
             stage.work(10, 100)
@@ -80,11 +80,11 @@ def refused(stage: Stage, scale: Scale) -> None:
     stage.pool()
     stage.work(20, 50)
     stage.until_begun(2)
-    for _ in stage.ticks(scale.seconds, LEASE):
+    for _ in stage.ticks(scale.seconds, LEASE_S):
         proxy.closed = True
         proxy.cut_all()
         stage.hit()
-        time.sleep(0.6 * LEASE)
+        time.sleep(0.6 * LEASE_S)
         proxy.heal()
         stage.work(10, 20)
     stage.settle(60)

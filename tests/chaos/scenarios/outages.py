@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 
-from tests.chaos.environment import LEASE, Stage
+from tests.chaos.environment import LEASE_S, Stage
 from tests.chaos.scenario import PROCESS, REDIS, THREAD, Scale, scenario
 from tests.chaos.verification import Verdict
 
@@ -53,7 +53,7 @@ def away(stage: Stage, scale: Scale) -> None:
     stage.work(12, 600)
     stage.until_begun(4)
     stage.redis.shutdown()
-    time.sleep(scale.pick(2.5 * LEASE, 20.0))
+    time.sleep(scale.pick(2.5 * LEASE_S, 20.0))
     stage.redis.server.start()
     stage.hit()
     stage.settle(60)
@@ -82,7 +82,7 @@ def hang(stage: Stage, scale: Scale) -> None:
     stage.work(12, 400)
     stage.until_begun(2)
     stage.redis.server.pause()
-    time.sleep(scale.pick(2 * LEASE, max(scale.seconds, 4 * LEASE)))
+    time.sleep(scale.pick(2 * LEASE_S, max(scale.seconds, 4 * LEASE_S)))
     stage.redis.server.resume()
     stage.hit()
     stage.work(10, 20)

@@ -6,7 +6,7 @@ import signal
 import time
 
 from tests.chaos import execution_log as journal
-from tests.chaos.environment import LEASE, Pool, Stage
+from tests.chaos.environment import LEASE_S, Pool, Stage
 from tests.chaos.process_tree import send
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.timing_factor import stretched
@@ -125,7 +125,7 @@ def _taken_over_in_time(stage: Stage, _: Verdict) -> list[str]:
 def kill_pool(stage: Stage, scale: Scale) -> None:
     """A machine goes: another pool has all of its messages within the lease and two seconds."""
     n = 8 if stage.pool_kind == THREAD else 16
-    stage.lease = scale.pick(LEASE, 5.0)
+    stage.lease = scale.pick(LEASE_S, 5.0)
     first = stage.pool(n=n)
     stage.hold(16)
     stage.until_begun(16)
@@ -155,14 +155,14 @@ def stop_and_continue(stage: Stage, scale: Scale) -> None:
     first = stage.pool()
     stage.work(4, 700)
     stage.until_begun(4)
-    for _ in stage.ticks(max(scale.seconds - 2 * LEASE - 1, 0.1), 3 * LEASE):
+    for _ in stage.ticks(max(scale.seconds - 2 * LEASE_S - 1, 0.1), 3 * LEASE_S):
         pids = first.tree()
         for pid in pids:
             send(pid, signal.SIGSTOP)
         stage.hit()
         if len(stage.pools) == 1:
             stage.pool()
-        time.sleep(2.2 * LEASE)
+        time.sleep(2.2 * LEASE_S)
         for pid in pids:
             send(pid, signal.SIGCONT)
         stage.work(scale.pick(6, 20), 300)
@@ -180,7 +180,7 @@ def stop_child(stage: Stage, scale: Scale) -> None:
     for pid in children:
         send(pid, signal.SIGSTOP)
     stage.pool()
-    time.sleep(2 * LEASE)
+    time.sleep(2 * LEASE_S)
     for pid in children:
         send(pid, signal.SIGCONT)
     stage.hit()
@@ -194,11 +194,11 @@ def stop_supervisor(stage: Stage, scale: Scale) -> None:
     stage.work(8, 400)
     stage.until_begun(4)
     stage.pool()
-    for _ in stage.ticks(max(scale.seconds - 2, 0.1), 3 * LEASE):
+    for _ in stage.ticks(max(scale.seconds - 2, 0.1), 3 * LEASE_S):
         send(first.process.pid, signal.SIGSTOP)
         stage.hit()
         stage.work(scale.pick(12, 30), 400)
-        time.sleep(2 * LEASE)
+        time.sleep(2 * LEASE_S)
         send(first.process.pid, signal.SIGCONT)
     stage.settle(30)
 
@@ -207,8 +207,8 @@ def stop_supervisor(stage: Stage, scale: Scale) -> None:
 def hog(stage: Stage, scale: Scale) -> None:
     """The supervisor renews whatever a task does; another pool waits in vain."""
     a_minute = scale.seconds >= 15
-    stage.lease = 10.0 if a_minute else LEASE
-    ms = 60_000 if a_minute else int(scale.pick(3, 5) * LEASE * 1000)
+    stage.lease = 10.0 if a_minute else LEASE_S
+    ms = 60_000 if a_minute else int(scale.pick(3, 5) * LEASE_S * 1000)
     stage.pool("--n_threads", "2")
     stage.submit(stage.play.hog.generate(args=(ms,), timeout_override=ms + 30_000, submit=False))
     stage.until_begun(1)

@@ -54,7 +54,7 @@ BOTH = ("sqlite", "redis")
 FINE = ("fine",)
 
 TASKS = [
-    # ── raises ──
+    # Raises:
     Task("raises SystemExit", "raise SystemExit(3)", "SystemExit"),
     Task("raises KeyboardInterrupt", "raise KeyboardInterrupt", "KeyboardInterrupt"),
     Task("raises GeneratorExit", "raise GeneratorExit", "GeneratorExit"),
@@ -94,7 +94,7 @@ TASKS = [
     ),
     Task("recurses without end", "def again(): again()\nagain()", "RecursionError"),
     Task("asks for all memory", "return bytearray(2**62)", "MemoryError"),
-    # ── returns ──
+    # Returns:
     Task("returns what can't be serialized", "return object()", "SerializationError"),
     Task(
         "returns what exits when it is serialized",
@@ -102,7 +102,7 @@ TASKS = [
         "SerializationError",
     ),
     Task("returns itself", "result = []\nresult.append(result)\nreturn result", "SerializationError"),
-    # ── hooks ──
+    # Hooks:
     *(
         Task(
             f"{hook} exits",
@@ -123,7 +123,7 @@ TASKS = [
         "SystemExit",
         base="def post_op(self, *details): raise SystemExit(3)",
     ),
-    # ── does not end ──
+    # Does not end:
     Task(
         "ignores its timeout",
         """
@@ -148,7 +148,7 @@ TASKS = [
         FINE,
     ),
     Task("leaves a process behind", "subprocess.Popen(['sleep', '1'])\nreturn 'fine'", FINE),
-    # ── forks ──
+    # Forks:
     Task("forks, and the child exits", "os.fork() or os._exit(3)\nreturn 'fine'", FINE),
     Task("forks, and the child raises", "if not os.fork():\n    raise ValueError\nreturn 'fine'", FINE),
     Task("forks, and the child returns", "os.fork()\nreturn 'fine'", FINE),
@@ -158,7 +158,7 @@ TASKS = [
         "return 'fine'",
         FINE,
     ),
-    # ── changes its process ──
+    # Changes its process:
     Task(
         "breaks logging",
         "logging.getLogger().addFilter(sys.exit)\nlogging.getLogger().handlers[0].addFilter(sys.exit)\n"

@@ -56,7 +56,7 @@ POOLS = {
 PLAIN = ("thread", "process")
 
 #: Within which a pool that has nothing to do ends.
-STOPS_WITHIN = 10.0
+STOPS_WITHIN_S = 10.0
 
 
 def start(project: Project, pool: str, **how: Any) -> Worker:
@@ -93,7 +93,7 @@ def stops(worker: Worker, alarms: int = 0) -> None:
     assert worker.process.poll() is None, worker.log
     began = time.monotonic()
     assert worker.stop(signal.SIGTERM) == 0, worker.log
-    assert time.monotonic() - began < STOPS_WITHIN
+    assert time.monotonic() - began < STOPS_WITHIN_S
     assert worker.log.count(" CRITICAL ") == alarms
 
 

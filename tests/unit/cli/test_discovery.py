@@ -63,9 +63,6 @@ def write(tmp_path: Path) -> Write:
     return put
 
 
-# --- packages and folders ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("target", ["pkg", "pkg/", "./pkg", "pkg/../pkg/"])
 def test_folders_without_init_below_a_package_are_part_of_it(
     tmp_path: Path, write: Write, target: str
@@ -178,9 +175,6 @@ def test_a_folder_that_has_the_name_of_a_package_is_no_package(tmp_path: Path, w
     assert find(".", tmp_path / "my_project") == "b:b my_project.a:a"
 
 
-# --- files -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("file", "target", "module"),
     [
@@ -277,9 +271,6 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         assert find(target, tmp_path).startswith(
             f"NothingToImportError: there is no module or package {target!r}"
         )
-
-
-# --- links, and modules under two names --------------------------------------------------------------
 
 
 def test_a_link_is_imported_by_its_own_name(tmp_path: Path, write: Write) -> None:

@@ -165,9 +165,6 @@ def test_a_class_may_check_in_its_own_way(broker: Broker) -> None:
     assert attempt(made, delivered(message, broker)).result == (1, "s")
 
 
-# ── the message ────────────────────────────────────────────────────────────────────────────────────
-
-
 def first(message, to):  # type: ignore[no-untyped-def]
     """Without a hint, first."""
     return message, to
@@ -241,9 +238,6 @@ def test_what_is_annotated_as_the_message_takes_nothing_else_by_position(broker:
     assert work.op(work.generate(kwargs={"message": "m", "amount": 5})) == ("m", 5)
     message = work.generate(kwargs={"amount": 5})
     assert work.op(message) == (message, 5)
-
-
-# ── in the worker ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("max_retries", [3, None])

@@ -19,7 +19,7 @@ Open = Callable[..., SQLiteBackend]
 
 def sweep(backend: SQLiteBackend) -> None:
     """Let the sweeper come by, twice."""
-    for n in range(2 * sweeping._EVERY):
+    for n in range(2 * sweeping._SWEEP_ONCE_IN):
         backend.set("tick", n)
 
 
@@ -134,7 +134,7 @@ def test_sweeping_and_adding_at_once_loses_nothing(
     backend: SQLiteBackend, python: Callable[..., Process], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two producers add to a few queues that are empty time and again, while each transaction of a worker sweeps."""
-    monkeypatch.setattr(sweeping, "_EVERY", 1)
+    monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 1)
     producers = [python(_PRODUCE, name) for name in "ab"]
     assert [says(each) for each in producers] == ["ready"] * 2
     numbers: dict[int, str] = {}
@@ -193,6 +193,6 @@ def test_queues_that_keep_dead_letters_do_not_make_each_write_a_sweep(
         (claimed,) = player.step(limit=1).claimed
         player.step(Failed(claimed.uuid, claimed.queue, claimed.token, b"{}", 10**9), limit=0)
     sweeper = timed.messages._database._sweeper  # type: ignore[attr-defined]
-    sweeper._transactions = sweeping._EVERY - 1
+    sweeper._transactions = sweeping._SWEEP_ONCE_IN - 1
     submit(timed, "a")
     assert sweeper._transactions == 0

@@ -70,7 +70,7 @@ def test_a_step_costs_what_it_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Claim, finish, look and fall asleep: as cheap beside 2,000 queues, ready or not, as beside 20."""
-    monkeypatch.setattr(sweeping, "_EVERY", 10**9)
+    monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
     player = Player(timed, queues=names)
     waiter = player.messages.waiter(player.worker)
     submit(timed, "mine", queue="user-000001")

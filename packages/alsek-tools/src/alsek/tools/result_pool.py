@@ -15,7 +15,7 @@ from alsek.tools.progress_bar import shown
 from alsek.tools.result_lookup import Look
 
 #: The longest sleep (ms) between two looks at the store, whatever is heard from it: the safety net.
-DEFAULT_WAIT = 5_000
+DEFAULT_WAIT_MS = 5_000
 
 
 class ResultPool:
@@ -37,7 +37,7 @@ class ResultPool:
     def istream(
         self,
         *messages: Message,
-        wait: int = DEFAULT_WAIT,
+        wait: int = DEFAULT_WAIT_MS,
         timeout: int | None = None,
         descendants: bool = False,
         keep: bool = False,
@@ -67,7 +67,7 @@ class ResultPool:
     def stream(
         self,
         *messages: Message,
-        wait: int = DEFAULT_WAIT,
+        wait: int = DEFAULT_WAIT_MS,
         timeout: int | None = None,
         descendants: bool = False,
         keep: bool = False,

@@ -16,7 +16,7 @@ from alsek.storage.backends.sqlite.database.transaction import Transaction
 BUCKET_MS: Final = DEDUP_WINDOW // 2
 
 #: How many transactions there are from one sweep to the next, and how many rows of a table one sweep deletes at most.
-_EVERY: Final = 32
+_SWEEP_ONCE_IN: Final = 32
 _PIECE: Final = 256
 
 _FINISHED: Final = """
@@ -60,7 +60,7 @@ class Sweeper:
     __slots__ = ("_finished", "_namespace", "_queue", "_transactions")
 
     def __init__(self) -> None:
-        self._transactions = randrange(_EVERY)
+        self._transactions = randrange(_SWEEP_ONCE_IN)
         self._finished = 0
         self._namespace = 0  # the last namespace that was swept
         self._queue = 0  # the last queue that was looked at
@@ -69,7 +69,7 @@ class Sweeper:
         """Count a transaction that writes, and sweep if it is time; called at its end, within it."""
         self._transactions += 1
         self._finished += tx.finished_count
-        if self._transactions >= _EVERY:
+        if self._transactions >= _SWEEP_ONCE_IN:
             self._transactions = 0
             more = self._sweep_finished(tx)
             for statement in _EXPIRED:
@@ -77,7 +77,7 @@ class Sweeper:
             more |= _sweep_statuses(tx)
             more |= self._sweep_queues(tx)
             if more:
-                self._transactions = _EVERY - 1
+                self._transactions = _SWEEP_ONCE_IN - 1
 
     def _sweep_finished(self, tx: Transaction) -> bool:
         # Twice as many as were added since the last sweep, and some: the table doesn't grow beyond its window.

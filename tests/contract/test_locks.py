@@ -70,13 +70,14 @@ def test_a_lock_ends(backend: Backend, store: Store) -> None:
 
 def test_extending(backend: Backend, store: Store) -> None:
     """The owner may move the end of its time; the fence stays; nobody else may."""
-    record = backend.locks.acquire("l", "one", SHORT)
-    backend.locks.acquire("marker", "one", SHORT)
+    first = 20 * SHORT  # long enough for the calls before it ends, on a busy machine too
+    record = backend.locks.acquire("l", "one", first)
+    backend.locks.acquire("marker", "one", first)
     extended = backend.locks.extend("l", "one", TTL_MS)
     assert extended == LockRecord("one", store.now + TTL_MS, record.fence)
     assert backend.locks.extend("l", "two", TTL_MS) is None
     assert backend.locks.extend("none", "one", TTL_MS) is None
-    store.outlive(SHORT, lambda: backend.locks.holder("marker") is None)
+    store.outlive(first, lambda: backend.locks.holder("marker") is None)
     assert backend.locks.holder("l") == extended
 
 

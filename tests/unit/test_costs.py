@@ -132,7 +132,7 @@ def test_reused_processes_take_few_round_trips(
         session = WorkerSession(backend, Worker("", "process", None, 15_000, 0, "freely"))
         session.register()
         harness.state.set_worker(session.worker.id)
-        harness.state.limit = 2 * (1 + MOST_PREFETCHED)
+        harness.state.max_claims = 2 * (1 + MOST_PREFETCHED)
         control = WakeupPipe()
         engine = Engine(session, harness.executor, harness.state, EngineOptions(), control, lambda: None)
         before = _calls(server)

@@ -76,7 +76,7 @@ class Running:
         self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
         self.session.register()
         self.state = SharedState(4 * size + 16)
-        self.state.limit = size
+        self.state.max_claims = size
         self.state.set_worker(self.session.worker.id)
         self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, wait_for_threads)
         self.session.executor = self.executor

@@ -22,7 +22,7 @@ class Scene:
     def __init__(self, slots: int = 2, entries: int = 64, **options: Any) -> None:
         self.executor: Any = FakeExecutor(slots)
         self.state = SharedState(entries)
-        self.state.limit = slots
+        self.state.max_claims = slots
         self.policy = ClaimPolicy(self.executor, self.state, EngineOptions(**options))
 
     def step(self, step: Step, now: int = NOW) -> int:
@@ -35,31 +35,31 @@ class Scene:
 
 
 @pytest.mark.parametrize(
-    ("in_flight", "prefetch", "limit", "free_slots", "claimable"),
+    ("in_flight", "prefetch", "max_claims", "free_slots", "limit"),
     [
         (0, 0, 4, 4, 4),
         (3, 0, 4, 1, 1),
-        (3, 0, 3, 0, 0),  # the supervisor has lowered the limit
+        (3, 0, 3, 0, 0),  # the supervisor has lowered it
         (4, 0, 3, -1, 0),
         (4, 4, 4, 0, 4),
         (6, 4, 4, -2, 2),  # two of four are prefetched already
         (8, 4, 4, -4, 0),
     ],
 )
-def test_capacity_is_free_slots_and_prefetch_within_the_limit(
-    in_flight: int, prefetch: int, limit: int, free_slots: int, claimable: int
+def test_the_limit_is_free_slots_and_prefetch_within_max_claims(
+    in_flight: int, prefetch: int, max_claims: int, free_slots: int, limit: int
 ) -> None:
     """The terms of the glossary, as sums."""
     executor: Any = FakeExecutor(4)
     executor.in_flight, executor.prefetch = in_flight, prefetch
     state = SharedState(64)
-    state.limit = limit
+    state.max_claims = max_claims
     capacity = Capacity(executor, state)
-    assert (capacity.free_slots, capacity.claimable) == (free_slots, claimable)
+    assert (capacity.free_slots, capacity.limit) == (free_slots, limit)
 
 
 def test_no_more_is_claimed_than_can_be_listed() -> None:
-    """Entries that abandoned threads keep leave less capacity than slots."""
+    """Entries that abandoned threads keep leave a limit below the slots."""
     scene = Scene(slots=4, entries=3)
     scene.state.add_claim(1)
     assert scene.policy.limit == 2
@@ -172,7 +172,7 @@ def test_a_draining_engine_wakes_for_nothing_of_the_stores() -> None:
 
 
 def test_a_wakeup_is_used_or_passed_on() -> None:
-    """With a free slot the engine claims; without one it looks, if it is not known to be saturated; else passed on."""
+    """With a free slot it claims; without one it looks, unless known to be saturated; else passed on."""
     scene = Scene(slots=1)
     scene.step(answer())
     assert scene.policy.on_wakeup(NOW)

@@ -139,7 +139,7 @@ def test_a_state_has_entries_for_all_that_a_group_may_claim() -> None:
     """Running, finished and unreported, just claimed, and given up: at least three times the threads."""
     state = new_shared_state(WorkerGroupOptions(slots=8))
     assert state.entries >= 3 * 8
-    assert state.limit == 8
+    assert state.max_claims == 8
     state.close()
 
 
@@ -147,7 +147,7 @@ def test_the_single_words_are_independent(state: SharedState) -> None:
     """Each word keeps its own value, and none of them touches the id or the entries."""
     state.set_worker(ONE)
     state.add_claim(7)
-    names = ("saturated_since", "idle_since", "suspects", "limit", "abandoned", "draining")
+    names = ("saturated_since", "idle_since", "suspects", "max_claims", "abandoned", "draining")
     for number, name in enumerate(names, 1):
         setattr(state, name, number)
     assert [getattr(state, name) for name in names] == [1, 2, 3, 4, 5, 6]

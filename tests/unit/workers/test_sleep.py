@@ -23,7 +23,7 @@ class Scene:
         self.executor: Any = FakeExecutor(1)
         self.session: Any = FakeSession()
         self.state = SharedState(8)
-        self.state.limit = 1
+        self.state.max_claims = 1
         self.control = WakeupPipe()
         self.poll: Any = FakePoll()
         self.policy = ClaimPolicy(self.executor, self.state, EngineOptions(slot_wait_interval=700))

@@ -17,7 +17,7 @@ thread may run long after the outcome of its message has been reported. All of t
     word 6      since when the group has been saturated (monotonic ms), 0 if it is not
     word 7      since when the group has been idle (monotonic ms), 0 if it is not
     word 8      1 if suspects wait in the store
-    word 9      limit: how many messages the supervisor lets the group have in flight
+    word 9      max claims: how many messages the supervisor lets the group have in flight
     word 10     number of abandoned threads
     word 11     1 if the group claims no more, and ends when the running tasks have ended
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
@@ -198,7 +198,7 @@ class SharedState:
     saturated_since = _Word(6)
     idle_since = _Word(7)
     suspects = _Word(8)
-    limit = _Word(9)
+    max_claims = _Word(9)
     abandoned = _Word(10)
     draining = _Word(11)
     in_store_since = _Word(12)

@@ -25,7 +25,7 @@ _SIZE_CHECK_EVERY_MS = 1_000
 class ClaimPolicy:
     """Decides about the claims of one engine. Waits for nothing, and calls no store.
 
-    A *claim* takes messages while there is capacity. A *look* is a step that claims nothing: without a free slot, it
+    A *claim* takes messages up to the limit. A *look* is a step that claims nothing: without a free slot, it
     finds out whether messages wait, so that the supervisor can start another group.
 
     Args:
@@ -37,7 +37,7 @@ class ClaimPolicy:
         draining: Claim no more.
         runs_suspect: A suspect runs, and must run alone.
         started: How many jobs were started.
-        should_claim: Messages may wait: claim if there is capacity.
+        should_claim: Messages may wait: claim up to the limit.
         should_look: Messages may wait while there is no free slot: send a step all the same.
     """
 
@@ -61,9 +61,9 @@ class ClaimPolicy:
         """How many messages a step would claim now."""
         if self.draining or self.runs_suspect or not self.should_claim:
             return 0
-        claimable = self._capacity.claimable
+        limit = self._capacity.limit
         max_tasks = self._options.max_tasks
-        return claimable if max_tasks is None else max(0, min(claimable, max_tasks - self.started))
+        return limit if max_tasks is None else max(0, min(limit, max_tasks - self.started))
 
     @property
     def full(self) -> bool:

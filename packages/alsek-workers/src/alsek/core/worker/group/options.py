@@ -35,7 +35,7 @@ class WorkerGroupOptions:
 
     @property
     def max_claims(self) -> int:
-        """The group's limit: how many messages it may have in flight, what threads prefetch aside."""
+        """How many messages it may have in flight, what threads prefetch aside."""
         return self.slots
 
 
@@ -54,12 +54,12 @@ class ProcessWorkerGroupOptions(WorkerGroupOptions):
 
     @property
     def max_claims(self) -> int:
-        """The group's limit: processes that serve many tasks prefetch some."""
+        """How many messages it may have in flight: processes that serve many tasks prefetch some."""
         return self.slots if self.tasks_per_process == 1 else self.slots * (1 + MOST_PREFETCHED)
 
 
 def new_shared_state(options: WorkerGroupOptions) -> SharedState:
     """Create the shared state of a group. It has entries for all claims that the group may have at once."""
     state = SharedState(_ENTRIES_FOR_EACH_CLAIM * options.max_claims + 16)
-    state.limit = options.max_claims
+    state.max_claims = options.max_claims
     return state

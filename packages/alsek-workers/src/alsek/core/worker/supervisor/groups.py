@@ -105,10 +105,10 @@ class Groups:
     def adjust_limits(self) -> None:
         """Set how many messages each regular group may hold: one fewer in one of them while suspects have a group."""
         regular = self.regular
-        reduced = min(regular, key=lambda group: group.state.limit, default=None)
+        reduced = min(regular, key=lambda group: group.state.max_claims, default=None)
         for group in regular:
             less = group is reduced and self.has_suspect_group
-            group.state.limit = group.options.max_claims - less
+            group.state.max_claims = group.options.max_claims - less
 
     def worker(self, worker_id: str) -> Worker:
         """Return what the group with this worker id is registered as."""

@@ -1,4 +1,4 @@
-"""A backend of one's own on the session's server."""
+"""A backend with its own namespace on the session's server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alsek.storage.backends.redis import RedisBackend
 
 @pytest.fixture
 def backend(redis_url: str) -> Iterator[RedisBackend]:
-    """A backend in a namespace of its own."""
+    """A backend with its own namespace."""
     made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000)
     yield made
     made.clear_namespace()
@@ -23,7 +23,7 @@ def backend(redis_url: str) -> Iterator[RedisBackend]:
 
 @pytest.fixture
 def new_worker() -> Callable[..., Worker]:
-    """Makes workers; whatever is not given is usual."""
+    """Makes workers, with the usual values for what is not given."""
 
     def make(**changes: Any) -> Worker:
         usual: dict[str, Any] = {

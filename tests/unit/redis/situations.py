@@ -1,6 +1,6 @@
-"""A namespace in which everything happens at once, and every script called on it.
+"""A namespace with something of every kind in it, and a call of every script on it.
 
-For tests that walk through all scripts: each operation finds something to do, in every kind of key.
+For tests that go through all scripts: each operation finds something to do, in every kind of key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from alsek.storage.backends.records import (
 )
 from alsek.storage.backends.redis import RedisBackend
 
-#: The one that works, one that is busy with another message, one whose lease has ended.
+#: The worker that makes the calls, one that holds another message, one whose lease has ended.
 MINE, OTHER, LOST = (Worker(f"worker-{n}", "thread", None, 600_000, 60_000) for n in "abc")
 NAMED: Final = Worker("worker-d", "thread", ("q", "r"), 600_000, 60_000, "freely")
 

@@ -1,4 +1,4 @@
-"""What may be given as connection, and what is told of it."""
+"""What may be given as connection, and what errors and logs say of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_text_that_is_no_url_is_refused(connection: str) -> None:
 
 @pytest.mark.parametrize("connection", [42, object(), b"redis://localhost"])
 def test_anything_else_is_refused(connection: Any) -> None:
-    """What is neither url nor client is told by its type."""
+    """The error for something that is neither a url nor a client names its type."""
     with pytest.raises(ValidationError, match=type(connection).__name__):
         RedisBackend(connection)
 

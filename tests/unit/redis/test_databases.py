@@ -56,7 +56,7 @@ def test_another_database_is_not_heard(pair: _Pair, channel: str) -> None:
     """Nothing that is published in one reaches who waits in the other; in its own it does."""
     with pair.first.subscribe(channel) as here, pair.second.subscribe(channel) as there:
         _tell_all(pair.second)
-        assert _hears(there)
+        assert _receives(there)
         assert here.wait(20) is None
         _tell_all(pair.first)
         note = here.wait(5_000)
@@ -64,13 +64,13 @@ def test_another_database_is_not_heard(pair: _Pair, channel: str) -> None:
         assert note.channel == channel
 
 
-def _hears(subscription: Subscription) -> bool:
+def _receives(subscription: Subscription) -> bool:
     return subscription.wait(5_000) is not None
 
 
 @pytest.mark.parametrize("name", ["@1:mine", "@0:mine", "@"])
 def test_no_name_leads_into_another_database(pair: _Pair, name: str, redis_url: str) -> None:
-    """Whatever a channel is named, it is one of its own database, and is told by its name."""
+    """A channel of any name belongs to its own database, and is reported under its name."""
     with pair.first.subscribe(name) as here, pair.second.subscribe(name.removeprefix("@1:")) as there:
         pair.first.pub(name, 1)
         note = here.wait(5_000)

@@ -9,7 +9,7 @@ from alsek.storage.backends.redis import RedisBackend
 
 
 def test_threads_learn_together_that_flags_are_unknown(redis_url: str) -> None:
-    """Whoever is told so after another thread has learned it repeats its call all the same (Redis before 7)."""
+    """A call that fails for its flags is sent again, though another thread has noted that before (Redis before 7)."""
     for attempt in range(20):
         backend = RedisBackend(redis_url, namespace=f"flags-race-{attempt}")
         together = threading.Barrier(4)

@@ -78,7 +78,7 @@ def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(
             situation.reset()
             placed = situation.placed()
             _overwrite(situation, name, how)
-            lost = placed - situation.placed()  # that much the stranger has done
+            lost = placed - situation.placed()  # by the overwriting itself
             before = situation.keys()
             error = _error_of(operation, situation)
             if error is not None:
@@ -94,7 +94,7 @@ def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(
     "name", ["dead", "dead:q", "fading:q", "queues", "descendants:root", "ready:a", "claims:worker-c"]
 )
 def test_a_worker_goes_on_beside_a_foreign_key(name: str, redis_url: str) -> None:
-    """Its step is accepted as a whole, what it finished is gone, and the step tells of the key."""
+    """Its step is accepted as a whole, what it finished has ended, and its answer names the key."""
     with _situation(redis_url) as situation:
         _overwrite(situation, name, "type")
         step = OPERATIONS["step"](situation, situation.backend)
@@ -102,5 +102,5 @@ def test_a_worker_goes_on_beside_a_foreign_key(name: str, redis_url: str) -> Non
         assert situation.backend.messages.get("q", "held-0") is None
         assert situation.backend.results.get(["held-1"]) != [None]
         assert situation.backend.messages.dead_letter("q", "held-5") is not None
-        told = {corrupt.queue for corrupt in step.corrupt if not corrupt.uuid}  # type: ignore[attr-defined]
-        assert any(name in each or each in {"q", "s"} for each in told), told
+        reported = {corrupt.queue for corrupt in step.corrupt if not corrupt.uuid}  # type: ignore[attr-defined]
+        assert any(name in each or each in {"q", "s"} for each in reported), reported

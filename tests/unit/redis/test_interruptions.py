@@ -100,7 +100,7 @@ def _strike(strike: _Strike, use: Callable[[], object]) -> BaseException | None:
     sys.setprofile(strike)
     try:
         use()
-    except BaseException as error:  # noqa: BLE001 - told below
+    except BaseException as error:  # noqa: BLE001 - checked below
         return error
     finally:
         sys.setprofile(before)
@@ -149,7 +149,7 @@ def test_an_interruption_comes_out_as_itself_at_whatever_moment(
             came = _strike(strike, lambda: use(backend))
             if not strike.struck:
                 break
-            # What a user's own signal handler raises inside a serializer can't be told from what that raises.
+            # What a user's own signal handler raises inside a serializer can't be distinguished from what that raises.
             in_serializer = error is _Alarm and isinstance(came, SerializationError)
             if type(came) is not error and not in_serializer:
                 swallowed.append((moment, came, strike.where))
@@ -194,7 +194,7 @@ def test_nothing_is_repeated(redis_server: Any) -> None:
 
 
 def test_what_the_caller_handles_is_no_interruption(backend: RedisBackend) -> None:
-    """A task that tidies up after its timeout meets a real outage: that is told, and not the timeout again."""
+    """A task that tidies up after its timeout meets a real outage: the error says so, and is not the timeout again."""
     try:
         raise TaskTimeoutError("before")
     except TaskTimeoutError:

@@ -133,7 +133,7 @@ def test_a_large_result_is_fetched(backend: RedisBackend) -> None:
     assert not results.exists(message)
 
 
-def test_the_next_hears_nothing_of_the_one_before(backend: RedisBackend) -> None:
+def test_the_next_receives_nothing_of_the_one_before(backend: RedisBackend) -> None:
     """Notes that nobody has read go with their subscription, also where the next one is to the same channel."""
     before = backend.subscribe("x", "y")
     for number in range(50):
@@ -147,7 +147,7 @@ def test_the_next_hears_nothing_of_the_one_before(backend: RedisBackend) -> None
 
 
 def test_more_than_is_worth_reading(backend: RedisBackend) -> None:
-    """Where more was told than is worth reading, the next one connects anew."""
+    """If too many values were published to the one before, the next subscription opens a new connection."""
     before = backend.subscribe("x")
     for number in range(300):
         backend.pub("x", number)
@@ -187,7 +187,7 @@ def test_nothing_is_kept_for_ever(alone: RedisBackend, monkeypatch: pytest.Monke
 
 
 def test_a_connection_that_died_unused_is_not_noticed(alone: RedisBackend) -> None:
-    """The server, or something on the way, has ended it: the next one connects anew, and the others go at once."""
+    """A kept connection that was ended meanwhile: a new one is opened, and the other kept ones are closed."""
     for subscription in [alone.subscribe("x") for _ in range(3)]:
         subscription.close()
     cut(alone)
@@ -198,7 +198,7 @@ def test_a_connection_that_died_unused_is_not_noticed(alone: RedisBackend) -> No
 
 
 def test_a_connection_that_dies_while_one_waits(alone: RedisBackend) -> None:
-    """Whoever waits connects anew and looks again, so that nothing is missed."""
+    """A process that waits connects again and reads again, so that nothing is missed."""
     results, message, other = ResultStore(alone), Message("t"), Message("t")
     waiting = Elsewhere(lambda: results.get(message, timeout=20_000))
     channel = f"results:{message.uuid}"
@@ -212,7 +212,7 @@ def test_a_connection_that_dies_while_one_waits(alone: RedisBackend) -> None:
 
 
 def test_a_result_received_is_deleted_though_the_connection_died(alone: RedisBackend) -> None:
-    """The deletion is sent again, elsewhere, if the connection that has listened is of no more use."""
+    """The deletion is sent again, elsewhere, if the connection of the subscription is broken."""
     alone.results.put("a", b"5")
     watch = alone.watch_result("q", "a")
     cut(alone)
@@ -222,7 +222,7 @@ def test_a_result_received_is_deleted_though_the_connection_died(alone: RedisBac
 
 
 def test_a_server_that_hangs_does_not_hang_who_waits(redis_server: Any) -> None:
-    """With a kept connection too the error comes within the timeout, and afterwards all is well."""
+    """With a kept connection too the error comes within the timeout, and after that calls succeed again."""
     server = redis_server()
     backend = RedisBackend(server.url, timeout=600)
     backend.subscribe("x").close()
@@ -254,7 +254,7 @@ def test_users_without_transactions(alone: RedisBackend, redis_server: Any) -> N
 
 @pytest.mark.parametrize("channels", [100, 101])
 def test_who_has_listened_to_very_much_leaves_no_connection(backend: RedisBackend, channels: int) -> None:
-    """A connection is kept while reading what is left on it takes less than to connect; the next one hears anyway."""
+    """A connection is kept while reading what is left on it takes less time than to connect."""
     names = [f"c{n}" for n in range(channels)]
     backend.subscribe(*names).close()
     assert len(backend._listeners) == (channels <= 100)

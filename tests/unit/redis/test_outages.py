@@ -151,7 +151,7 @@ def test_a_server_that_knows_no_flags(
 
 
 def test_a_child_has_connections_of_its_own(backend: RedisBackend) -> None:
-    """After a fork parent and child talk to the server at once, and hear only their own answers."""
+    """After a fork parent and child call the server at the same time, and each receives only its own answers."""
     backend.set("parent", 1)
     reading, writing = os.pipe()
     child = os.fork()
@@ -222,7 +222,7 @@ def test_no_moment_in_which_a_child_has_its_parents_connections(backend: RedisBa
 
 
 def test_connections_are_shared_by_turns(backend: RedisBackend) -> None:
-    """Threads that call one after another need one connection; close gives it back, and the next call connects anew."""
+    """Threads that call one after another need one connection; after close the next call opens a new one."""
     for _ in range(5):
         caller = threading.Thread(target=backend.ping)
         caller.start()

@@ -1,4 +1,4 @@
-"""What a stranger wrote under one of our names."""
+"""Keys of Alsek's that another program has overwritten."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_message_for_such_a_queue_is_not_lost(
 
 
 def test_a_remembered_uuid_that_can_not_be_read_loses_no_callback(backend: RedisBackend) -> None:
-    """A stranger's value among the uuids that have finished counts as none: the step goes to its end."""
+    """A foreign value among the uuids that have finished is ignored, and the step is completed."""
     messages, worker = backend.messages, Worker("w", "thread", ("q",), 60_000, 0)
     messages.register(worker)
     messages.add([Submission("a", "q", b"p")], "r")

@@ -24,8 +24,8 @@ BUILTIN: Final = frozenset(
 OF_THE_LOADER: Final = frozenset(["P", "C", "now", "rarely", "made"])
 
 #: Of each script: how many functions a call of it makes, and how many words and signs are read for that at most
-#: (without what it asks for rarely). The server spends some 2,000 instructions on each function, at each call: whoever
-#: raises a number says why. It may be lowered at any time.
+#: (without what it asks for rarely). The server spends some 2,000 instructions on each function, at each call: a
+#: commit that raises a number says why. It may be lowered at any time.
 LIMITS: Final = {
     "add": (22, 2_374),
     "add_one": (5, 821),
@@ -135,7 +135,7 @@ def test_no_script_grows(path: Path) -> None:
 
 
 def test_lua_names_are_resolved_to_their_scopes() -> None:
-    """The parser that these tests stand on tells locals from names that come from elsewhere."""
+    """The parser that these tests use distinguishes locals from names that are declared elsewhere."""
     found = names_of(
         """
         local a, b = c, { d = e, [f] = g.h }

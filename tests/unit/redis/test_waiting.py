@@ -82,7 +82,7 @@ def test_a_queue_named_as_a_wildcard_is_just_a_queue(
 
 
 def test_a_subscription_outlives_a_restart(redis_server: Any) -> None:
-    """What may have been missed is told by None, and what is published after it is heard."""
+    """None says that something may have been missed, and what is published after it is received."""
     server = redis_server()
     backend = RedisBackend(server.url, timeout=10_000)
     with backend.subscribe("a", "b") as subscription:
@@ -98,7 +98,7 @@ def test_a_subscription_outlives_a_restart(redis_server: Any) -> None:
 def test_who_may_not_wait_is_not_sent_round_in_circles(
     backend: RedisBackend, new_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A foreign key where tokens are left is told once, and the server is asked again after a second."""
+    """A foreign key in the place of a token list is reported once, and the server is asked again after a second."""
     worker = new_worker(queues=("q",))
     key = f"{backend.namespace}:wake:thread:q"
     backend._link.call("SET", key, "foreign")

@@ -11,7 +11,7 @@ local APPLY = {
   U = function(uuid, h, i) requeue(uuid, h, tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5]) end,
   D = function(uuid, h, i)
     local record = call('HGET', MESSAGES, uuid) or ''
-    end_message(uuid, h.queue, 'died', h.request)
+    end_message(uuid, h.queue, 'failed', h.request)
     write_status(uuid, FAILED, h.status_ttl)
     local body = (parse(record) or { body = 1 }).body
     dead_letter(uuid, h.queue, string.sub(record, body), ARGV[i + 4], ARGV[i + 3], h.tail)

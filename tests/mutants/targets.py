@@ -55,7 +55,7 @@ TARGETS: Final = (
     ),
     Target(
         "memory",
-        (f"{_CORE}/storage/backends/memory/*.py",),
+        (f"{_CORE}/storage/backends/memory/*.py", f"{_CORE}/storage/backends/memory/messages/*.py"),
         ("tests/unit/memory", "tests/contract", "-k", "memory"),
     ),
     Target(

@@ -66,10 +66,11 @@ def normalize_call(given: AnyCall, defaults: MessageOptions) -> tuple[Any, Any, 
     if isinstance(given, tuple | list):
         return given, None, defaults
     if isinstance(given, Call):
-        own: Any = {name: value for name in NAMES if (value := getattr(given, name)) is not None}
+        own = {name: value for name in NAMES if (value := getattr(given, name)) is not None}
+        options: Any = {**defaults, **own}
         # A kwargs that is no mapping is refused by the message.
         kwargs = dict(given.kwargs) if isinstance(given.kwargs, Mapping) else given.kwargs
-        return given.args, kwargs, {**defaults, **own}
+        return given.args, kwargs, options
     if isinstance(given, Mapping):
         return None, dict(given), defaults
     if isinstance(given, Message):

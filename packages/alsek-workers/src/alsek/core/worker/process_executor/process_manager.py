@@ -11,21 +11,21 @@ It may die in any of them.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.core.worker.child_process import EXIT_NOT_STARTED, describe_exit
-from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_of
+from alsek.core.worker.process_executor.frames import socket_of
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import TaskProcess
-from alsek.core.worker.process_executor.template import EXITED, FORK, SIGNAL, STARTED
+from alsek.core.worker.process_executor.template import EXITED, STARTED
+from alsek.core.worker.process_executor.template_connection import TemplateConnection
 
 log = guarded_logger(__name__)
 
@@ -33,8 +33,6 @@ log = guarded_logger(__name__)
 EXIT_WITHIN_MS = 5_000
 #: The most processes that wait for a job. They are forked ahead, while tasks run.
 SPARES: Final = 2
-#: A template that has sent nothing for this time, although asked, was stopped or hangs.
-TEMPLATE_HANGS_MS: Final = 30_000
 
 #: The most forks requested at once: with more, the engine and the template could each wait for the other to read.
 _MOST_REQUESTED: Final = 16
@@ -71,7 +69,7 @@ class TaskProcessManager:
         self.processes: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
         self.take_spare: Callable[[], TaskProcess] = self.spares.popleft
-        self._template = template
+        self._template = TemplateConnection(template)
         self._size = size
         self._permits = permits
         self._has_start_hooks = has_start_hooks
@@ -79,9 +77,6 @@ class TaskProcessManager:
         self._free_permits = list(range(len(permits)))
         self._requested: deque[int | None] = deque()  # the index of the permits of each, oldest first
         self._starting: set[TaskProcess] = set()
-        self._frames = FrameReader()
-        self._descriptors: deque[int] = deque()
-        self._last_event_at = 0
         self._pauses = Pauses(_FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
         self._pause_until = 0
         self._closing = False
@@ -123,26 +118,15 @@ class TaskProcessManager:
         if self._permits:
             missing = min(missing, len(self._free_permits))
         for _ in range(missing):
-            if not self._requested:
-                self._last_event_at = monotonic_ms()
             index = self._free_permits.pop() if self._permits else None
+            self._template.request_fork(index, first=not self._requested)
             self._requested.append(index)
-            self._send(FORK, index)
 
     def receive_events(self) -> tuple[list[TaskProcess], list[tuple[TaskProcess, int]]]:
         """Read the template's events, and return the processes that have started, and those that exited with how."""
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._template, 65536, 64)
-        except ConnectionResetError:
-            data, descriptors = b"", []
-        if not data:
-            _exit_with_template("has died")
-        self._last_event_at = monotonic_ms()
-        self._descriptors.extend(descriptors)
-        self._frames.feed(data)
         started: list[TaskProcess] = []
         exited: list[tuple[TaskProcess, int]] = []
-        while (event := self._frames.take()) is not None:
+        for event in self._template.receive():
             if event[0] == STARTED:
                 started += self._on_started(event[1])
             elif event[0] == EXITED:
@@ -157,12 +141,12 @@ class TaskProcessManager:
 
     def _on_started(self, pid: int) -> list[TaskProcess]:
         index = self._requested.popleft()
-        if not self._descriptors:  # this process had no descriptor left, and the kernel dropped the socket
+        if not self._template.descriptors:  # none was left in this process: the kernel has dropped the socket
             self._return_permits(index)
             self.signal(pid, signal.SIGKILL)
             self._delay_forks("No file descriptor is left for another process's socket")
             return []
-        connection = socket_of(self._descriptors.popleft())
+        connection = socket_of(self._template.descriptors.popleft())
         permits = None if index is None else self._permits[index]
         process = TaskProcess(pid, connection, not self._has_start_hooks, permits, index)
         self.processes[pid] = process
@@ -238,13 +222,7 @@ class TaskProcessManager:
 
     def signal(self, pid: int, number: int) -> None:
         """Signal a process, if it has not exited."""
-        self._send(SIGNAL, pid, int(number))
-
-    def _send(self, *request: Any) -> None:
-        try:
-            self._template.sendall(pack(request))
-        except (BrokenPipeError, ConnectionResetError):
-            _exit_with_template("has died")
+        self._template.signal(pid, number)
 
     def run(self, now: int) -> None:
         """Kill processes that have not exited in time; exit if the template hangs."""
@@ -254,8 +232,8 @@ class TaskProcessManager:
                 if process.released:
                     log.error("Process %d does not end after its last task: it is killed.", process.pid)
                 self.signal(process.pid, signal.SIGKILL)
-        if self._requested and now >= self._last_event_at + TEMPLATE_HANGS_MS:
-            _exit_with_template("does not answer")
+        if self._requested:
+            self._template.check(now)
         if self._pause_until and now >= self._pause_until:
             self._pause_until = 0
 
@@ -265,7 +243,7 @@ class TaskProcessManager:
         if self._pause_until:
             wakes.append(self._pause_until)
         if self._requested:
-            wakes.append(self._last_event_at + TEMPLATE_HANGS_MS)
+            wakes.append(self._template.hangs_at)
         return wakes
 
     def close(self) -> None:
@@ -273,8 +251,3 @@ class TaskProcessManager:
         self._closing = True
         for process in list(self.processes.values()):
             self.release(process)
-
-
-def _exit_with_template(how: str) -> NoReturn:
-    log.critical("The template process %s: the engine ends with it, and both are started anew.", how)
-    os._exit(70)

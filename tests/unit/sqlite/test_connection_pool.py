@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from alsek.exceptions import TaskTimeoutError
+from alsek.exceptions import BackendError, TaskTimeoutError
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.unit.sqlite.fakes import submit
 
@@ -112,3 +113,44 @@ def test_a_timeout_at_whatever_moment_leaves_no_lock(
     assert moment > 10
     assert len(pool._idle) <= 2
     gc.collect()
+
+
+def test_a_connection_on_which_sqlite_failed_is_not_used_again(backend: SQLiteBackend) -> None:
+    """After an error that concerns the connection or the file it is closed; after any other it is kept."""
+    submit(backend, "a")
+    pool = backend._database._pool
+    for code, kept in ((sqlite3.SQLITE_NOTADB, 0), (sqlite3.SQLITE_TOOBIG, 1)):
+        error = sqlite3.DatabaseError("as SQLite said")
+        error.sqlite_errorcode = code
+
+        def fails(tx: object, error: sqlite3.Error = error) -> None:
+            raise error
+
+        with pytest.raises(BackendError):
+            backend._database.write(fails)
+        assert (len(pool._idle), len(pool._busy)) == (kept, 0)
+        assert backend.messages.exists("q", "a")
+
+
+def test_a_fork_waits_for_operations(backend: SQLiteBackend) -> None:
+    """It begins once the other threads have given back their connections, and none of the process is open then."""
+    submit(backend, "a")
+    pool = backend._database._pool
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(tx: object) -> None:
+        begun.set()
+        go_on.wait(20)
+        ended.set()
+
+    thread = threading.Thread(target=backend._database.write, args=[work])
+    thread.start()
+    begun.wait(20)
+    threading.Timer(0.05, go_on.set).start()
+    pool.before_fork()
+    try:
+        assert ended.is_set()
+        assert pool._idle == []
+    finally:
+        pool.after_fork_in_parent()
+        thread.join()

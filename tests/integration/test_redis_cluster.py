@@ -75,10 +75,10 @@ def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path:
         before = tasks.double.generate_many((n,) for n in range(20))
         key = backend.messages._keys.messages()
         node = client.get_node_from_key(key)
-        assert client.execute_command("WAIT_MS", 1, 5_000, target_nodes=node) == 1
+        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
         worker = project.worker()
         assert tasks.result_store.get(before[0], timeout=30_000) == 0
-        assert client.execute_command("WAIT_MS", 1, 5_000, target_nodes=node) == 1
+        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
         own_cluster.master_of(client, key).kill()
         after = tasks.double.generate(args=(100,))
         assert tasks.result_store.get(after, timeout=30_000) == 200

@@ -62,7 +62,7 @@ def test_a_service_goes_on_at_its_replica(watched: tuple[Sentinel, RedisServer, 
     assert _SERVICE in backend.describe()
     first = Message("work")
     broker.submit(first)
-    # WAIT_MS counts for the connection that wrote: Alsek's own is not the client's, so the replica's state is asked.
+    # WAIT counts for the connection that wrote: Alsek's own is not the client's, so the replica's state is asked.
     looking = RedisBackend(replica.url)
     eventually(lambda: looking.messages.exists(first.queue, first.uuid))
     master.kill()

@@ -267,7 +267,7 @@ def hanging() -> str:
     first, second = tasks.hanging.generate(), tasks.add.generate(args=(1, 1))
     assert tasks.result_store.get(first, timeout=20_000) == "done"
     assert tasks.result_store.get(second, timeout=20_000) == 2
-    worker.logged("did not end what follows the task")
+    worker.logged("did not end the code after the task")
 
 
 def test_a_tracker_of_the_users_own_hears_every_transition(project: Project) -> None:
@@ -466,7 +466,7 @@ def test_nothing_outlives_a_killed_supervisor(project: Project) -> None:
     other = project.worker("--n_threads", "2", "--n_processes", "1", "--lease", "1000")
     eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 20)
     told = re.findall(
-        r"WARNING .* The lease of worker \w+ has ended, .* the (\d) messages that it held", other.log
+        r"WARNING .* The lease of worker \w+ has ended: the (\d) messages that it held", other.log
     )
     assert sum(map(int, told)) == 2
     assert sorted(runs(project)) == ["m0", "m1"]

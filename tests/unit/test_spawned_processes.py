@@ -141,6 +141,6 @@ def test_a_connection_that_can_not_be_made_elsewhere_is_refused() -> None:
     hooked = redis.Redis(connection_pool=redis.ConnectionPool(redis_connect_func=local))
     for connection in (LazyClient(local), LazyClient(lambda: None), cluster, hooked):
         backend = RedisBackend("redis://127.0.0.1:1")
-        backend._link._given = connection
+        backend._link._source = connection
         with pytest.raises(SerializationError, match="give RedisBackend a url, or LazyClient"):
             pickle.dumps(backend)

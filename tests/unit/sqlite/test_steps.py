@@ -166,7 +166,7 @@ def test_what_has_expired_is_deleted_in_passing(timed: SQLiteBackend, path: Path
     tables = ("finished", "results", "statuses", "vals", "locks")
     assert min(rows(path, *tables)) >= 50
     clock.now += 10 * DEDUP_WINDOW
-    for n in range(2 * sweeping._EVERY):
+    for n in range(2 * sweeping._SWEEP_ONCE_IN):
         timed.set("tick", n)
     assert rows(path, *tables) == [0, 1, 1, 1, 0]
 
@@ -184,11 +184,11 @@ def test_a_status_rewritten_for_longer_is_not_swept_away(
         2,
         None,
     ]
-    for n in range(2 * sweeping._EVERY):
+    for n in range(2 * sweeping._SWEEP_ONCE_IN):
         timed.set("tick", n)
     assert timed.statuses.get(["a"])[0] is not None
     clock.now += sweeping.STATUS_CHECK_MS
-    for n in range(2 * sweeping._EVERY):
+    for n in range(2 * sweeping._SWEEP_ONCE_IN):
         timed.set("tick", n)
     assert rows(path, "statuses") == [0]
 
@@ -211,7 +211,7 @@ def test_a_sweep_is_bounded(timed: SQLiteBackend, path: Path, clock: Clock) -> N
             )
         )
     seen = [rows(path, "vals")[0]]
-    for _ in range(2 * sweeping._EVERY):
+    for _ in range(2 * sweeping._SWEEP_ONCE_IN):
         timed.locks.acquire("l", "me", 1)
         clock.now += 1
         seen.append(rows(path, "vals")[0])
@@ -225,7 +225,7 @@ def test_processes_that_do_little_sweep_too(
     """If each process writes once and ends, expired rows are still deleted now and then."""
     timed.set("over", 1, ttl=1)
     clock.now += 1
-    for _ in range(40 * sweeping._EVERY):
+    for _ in range(40 * sweeping._SWEEP_ONCE_IN):
         backend = open_backend(clock=clock)
         backend.set("tick", 1)
         backend.close()
@@ -244,7 +244,7 @@ def test_what_another_namespace_has_finished_is_swept_too(
         other.messages.remove("q", "a")
     assert rows(path, "finished") == [2]
     clock.now += 10 * DEDUP_WINDOW
-    for n in range(5 * sweeping._EVERY):
+    for n in range(5 * sweeping._SWEEP_ONCE_IN):
         timed.set("tick", n)
     assert rows(path, "finished") == [0]
 
@@ -255,7 +255,7 @@ def test_large_notes_are_deleted_when_they_are_over(timed: SQLiteBackend, path: 
         for _ in range(3):
             timed.pub("c", "x" * 100_000)
             clock.now += 40_000
-        for n in range(2 * sweeping._EVERY):
+        for n in range(2 * sweeping._SWEEP_ONCE_IN):
             timed.set("tick", n)
         assert rows(path, "spool") == [1]
 

@@ -69,6 +69,15 @@ def test_a_worker_that_holds_something_is_given_no_suspect(backend: Backend, act
     assert uuids(step.claimed) == ["a"]
 
 
+def test_the_step_that_makes_a_suspect_says_that_one_waits(backend: Backend, actor: Actors) -> None:
+    """Whether suspects wait is told as of the end of the step, not of its beginning."""
+    add(backend, "a", "b")
+    worker = actor()
+    first, _ = worker.claim()
+    step = worker.step(lost(first, suspect=True), limit=1)
+    assert (uuids(step.claimed), step.suspects) == ([], True)
+
+
 def test_a_suspect_is_never_handed_out_beside_others(backend: Backend, actor: Actors) -> None:
     """Whether suspects or others go first, no step hands out both, and in the end each is handed out."""
     _suspects(backend, actor, "s1", "s2")

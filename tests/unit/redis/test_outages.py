@@ -21,6 +21,7 @@ from alsek.core.worker.thread_executor.async_exceptions import clear_pending
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import ACCEPTED, Added, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
 
 pytestmark = pytest.mark.redis
@@ -33,6 +34,16 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(
     assert backend.messages.add([submission("a")], "r1") == [ACCEPTED]
     backend._link.call("SCRIPT", "FLUSH")
     assert backend.messages.add([submission("b")], "r2") == [ACCEPTED]
+
+
+def test_a_connection_with_short_timeouts_is_not_kept(backend: RedisBackend) -> None:
+    """One made when little time was left would give up too early in later calls."""
+    link: Any = backend._link
+    usual = link.timeout / 2_000
+    for left, kept in ((usual / 2, 0), (usual, 1)):
+        link._idle.clear()
+        assert link._ask_fresh(encode((b"PING",)), left, True) == b"PONG"
+        assert len(link._idle) == kept
 
 
 def test_a_restart_is_not_noticed(

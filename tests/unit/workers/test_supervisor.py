@@ -54,6 +54,18 @@ def test_another_group_while_all_are_saturated(pool: Harness) -> None:
     assert len(here.groups) == 2
 
 
+def test_a_draining_group_takes_a_place(pool: Harness) -> None:
+    """Until it has ended no other starts in its place: its tasks run on, and a pool runs no more at once than allowed."""
+    here = pool(2)
+    here.state().saturated_since = here.clock.now
+    here.turn(1_000)
+    assert len(here.groups) == 2
+    here.state(1).draining = 1
+    here.state(0).saturated_since = here.clock.now
+    here.turn(10_000)
+    assert len(here.groups) == 2
+
+
 def test_it_sleeps_while_one_is_saturated_and_another_is_not(pool: Harness) -> None:
     """No component wakes the loop for a group that is not needed."""
     here = pool(4)

@@ -55,7 +55,7 @@ def test_another_group_while_all_are_saturated(pool: Harness) -> None:
 
 
 def test_a_draining_group_takes_a_place(pool: Harness) -> None:
-    """Until it has ended no other starts in its place: its tasks run on, and a pool runs no more at once than allowed."""
+    """Until it has ended no other starts: its tasks run on, and a pool runs no more at once than allowed."""
     here = pool(2)
     here.state().saturated_since = here.clock.now
     here.turn(1_000)

@@ -70,6 +70,37 @@ def test_a_child_wakes_its_parent_and_closes_its_own_ends() -> None:
     pipe.close()
 
 
+def test_a_pipe_collected_in_a_child_closes_nothing_there() -> None:
+    """A daemon closes what it has inherited, and then other files get these descriptors."""
+    pipe = WakeupPipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            os.close(pipe.reader)
+            os.close(pipe.writer)
+            others = os.pipe()
+            same = set(others) == {pipe.reader, pipe.writer}
+            del pipe
+            os.write(others[1], b"x")
+            status = 0 if same and os.read(others[0], 1) == b"x" else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    pipe.close()
+
+
+def test_an_end_that_is_closed_already_keeps_no_other_open() -> None:
+    """Both ends are closed, and none a second time."""
+    pipe = WakeupPipe()
+    reader, writer = pipe.reader, pipe.writer
+    os.close(reader)
+    pipe.close()
+    assert (pipe.reader, pipe.writer) == (-1, -1)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.close(writer)
+
+
 def test_closing_again_closes_nothing_else() -> None:
     """The descriptors may be another's by then."""
     pipe = WakeupPipe()

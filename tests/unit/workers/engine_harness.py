@@ -28,9 +28,9 @@ class CountingEngine(Engine[ThreadJob]):
 
     sleeps = steps = 0
 
-    def _sleep(self) -> None:
+    def _sleep(self, now: int) -> None:
         self.sleeps += 1
-        super()._sleep()
+        super()._sleep(now)
 
     def _step(self) -> None:
         self.steps += 1

@@ -139,6 +139,18 @@ def test_it_drains_when_the_process_is_to_be_replaced() -> None:
     assert len(asked) == 2
 
 
+def test_a_stop_during_the_check_of_the_size_is_kept() -> None:
+    """The signal's handler may run in the middle of it."""
+
+    def stopped_meanwhile() -> bool:
+        scene.policy.draining = True
+        return False
+
+    scene = Scene(is_too_large=stopped_meanwhile)
+    scene.step(answer(), scene.policy._size_checked_at + 1_000)
+    assert scene.policy.draining
+
+
 def test_an_idle_engine_wakes_for_a_due_message_or_to_look() -> None:
     """The earlier of both; without a waiter it looks more often; what is due already is a millisecond away."""
     scene = Scene()

@@ -45,7 +45,7 @@ class Scene:
 
     def sleep(self, store_away_until: int = 0, check_revoked_at: int = 0) -> int | None:
         """Sleep once; return how long (ms) it would at most have taken."""
-        self.sleeper.until_woken(store_away_until, check_revoked_at)
+        self.sleeper.until_woken(self.poll.now, store_away_until, check_revoked_at)
         timeout: int | None = self.poll.timeouts[-1]
         return timeout
 
@@ -132,10 +132,26 @@ def test_while_the_store_is_away_it_is_left_alone(scene: Scene) -> None:
     assert scene.session.waiters == []
 
 
+def test_an_outage_is_slept_through_while_something_runs(scene: Scene) -> None:
+    """The store is not asked about revoked messages then, however long ago that was due."""
+    scene.executor.in_flight = 1
+    away = scene.poll.now + 250
+    assert scene.sleep(store_away_until=away, check_revoked_at=scene.poll.now - 5) == 250
+
+
+def test_an_outage_that_ends_meanwhile_ends_the_sleep(scene: Scene) -> None:
+    """The engine found that the store was away; that time has passed when the sleep begins."""
+    scene.policy.draining = True
+    found_at = scene.poll.now
+    scene.poll.now += 100
+    scene.sleeper.until_woken(found_at, found_at + 60, 0)
+    assert scene.poll.timeouts == [0]
+
+
 def test_a_finished_job_needs_no_sleep(scene: Scene) -> None:
     """The executor says so when it is to be waited for."""
     scene.executor.has_finished = True
-    scene.sleeper.until_woken(0, 0)
+    scene.sleeper.until_woken(scene.poll.now, 0, 0)
     assert scene.poll.timeouts == []
     assert scene.executor.ready == []
 

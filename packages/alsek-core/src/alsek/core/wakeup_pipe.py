@@ -10,7 +10,8 @@ class WakeupPipe:
     """A pipe whose one end a sleeper polls, and to whose other end a byte is written to wake it.
 
     :meth:`notify` may be called from any thread, from a signal handler, and in a forked child, which has ends of its
-    own. Neither end blocks. The pipe is closed when the object is collected, if not before.
+    own. Neither end blocks. The pipe is closed when the object is collected, if not before; in a forked child only by
+    :meth:`close`, since by then other files may have these descriptors there.
 
     Args:
         lossless: Let :meth:`notify` block while the pipe is full, for a reader to whom each byte says something. By
@@ -21,10 +22,11 @@ class WakeupPipe:
         writer: The descriptor to write to, for ``signal.set_wakeup_fd``; -1 once closed.
     """
 
-    __slots__ = ("reader", "writer")
+    __slots__ = ("_pid", "reader", "writer")
 
     def __init__(self, *, lossless: bool = False) -> None:
         self.reader = self.writer = -1
+        self._pid = os.getpid()
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(self.writer, lossless)
@@ -56,11 +58,14 @@ class WakeupPipe:
 
     def close(self) -> None:
         """Close both ends in this process; again does nothing."""
-        for descriptor in (self.reader, self.writer):
-            if descriptor >= 0:
-                os.close(descriptor)
+        descriptors = self.reader, self.writer
+        # First, so that nothing closes them again: the next file that is opened gets the same numbers.
         self.reader = self.writer = -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):  # closed by another already
+                    os.close(descriptor)
 
     def __del__(self) -> None:
-        with contextlib.suppress(OSError):
+        if self._pid == os.getpid():
             self.close()

@@ -42,7 +42,6 @@ class StopSignals:
         self.at_once = False
         self._clock = clock
         self._first_at = 0
-        self._out = self._in = -1
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
         self._mask_before: set[int | signal.Signals] = set()

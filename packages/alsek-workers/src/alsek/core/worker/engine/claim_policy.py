@@ -96,7 +96,8 @@ class ClaimPolicy:
             self.draining = True
         if now - self._size_checked_at >= _SIZE_CHECK_EVERY_MS:
             self._size_checked_at = now
-            self.draining = self.draining or options.is_too_large()
+            if options.is_too_large():  # which takes a while: a signal may set it meanwhile
+                self.draining = True
 
     def wake_at(self, now: int, interval: int | None) -> int | None:
         """When to end a sleep although nothing woke the engine (monotonic ms); None for never.

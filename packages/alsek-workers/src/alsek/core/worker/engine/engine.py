@@ -98,7 +98,7 @@ class Engine(Generic[J]):
                 if self._may_step(now):
                     self._step()
                 else:
-                    self._sleep()
+                    self._sleep(now)
         finally:
             self._sleeper.close_waiter()
 
@@ -266,11 +266,11 @@ class Engine(Generic[J]):
         self._sleeper.close_waiter()
         self._resume_at = monotonic_ms() + int(self._pauses.next())
 
-    def _sleep(self) -> None:
+    def _sleep(self, now: int) -> None:
         if not self._executor.in_flight:
             self._check_revoked_at = 0
         try:
-            self._sleeper.until_woken(self._resume_at, self._check_revoked_at)
+            self._sleeper.until_woken(now, self._resume_at, self._check_revoked_at)
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)

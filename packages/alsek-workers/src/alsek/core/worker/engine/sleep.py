@@ -47,27 +47,28 @@ class Sleep:
         self._make_poll = make_poll
         self._waiter: Waiter | None = None
 
-    def until_woken(self, store_away_until: int, check_revoked_at: int) -> None:
+    def until_woken(self, now: int, store_away_until: int, check_revoked_at: int) -> None:
         """Sleep.
 
         Args:
+            now: The time (monotonic ms) by which the engine has found nothing to do. By a later one the store might be
+                back, and the engine would sleep on although it has something to tell it.
             store_away_until: The store is not to be used before (monotonic ms); 0 if it answers.
             check_revoked_at: When to ask which running messages were revoked (monotonic ms).
 
         Raises:
             BackendError: The waiter could not be made or armed.
         """
-        now = self._clock()
         executor = self._executor
         wakes = [executor.next_deadline()]
-        if executor.in_flight:
-            wakes.append(check_revoked_at)
         poll = self._make_poll()
         poll.register(self._control, select.POLLIN)
         if now < store_away_until:
             waiter = None
             wakes.append(store_away_until)
         else:
+            if executor.in_flight:
+                wakes.append(check_revoked_at)
             waiter = self._armed_waiter(now)
             wakes.append(self._policy.wake_at(now, None if waiter is None else waiter.interval))
         if waiter is not None:
@@ -76,7 +77,7 @@ class Sleep:
         if not executor.register_with(poll):
             return
         wake = min((each for each in wakes if each is not None), default=None)
-        events = poll.poll(None if wake is None else max(0, wake - now))
+        events = poll.poll(None if wake is None else max(0, wake - self._clock()))
         ready = frozenset(descriptor for descriptor, _ in events)
         if self._control.reader in ready:
             self._control.read()  # the handler has run

@@ -107,6 +107,7 @@ class AnswerReader:
 
     def _after_job(self, process: TaskProcess) -> None:
         """Let an idle process wait for further jobs, or exit if it has served enough."""
+        self._manager.on_answer()
         if not process.jobs and process.awaiting_verdict is None:
             more = process.alive and process.served < self._tasks_per_process and process.charge is None
             self._manager.on_served(process, more=more)

@@ -165,9 +165,12 @@ class TaskProcessManager:
         if process.alive:
             self.spares.append(process)
 
+    def on_answer(self) -> None:
+        """A process has answered a job: whatever failed before, processes do start."""
+        self._pauses.reset()
+
     def on_served(self, process: TaskProcess, *, more: bool) -> None:
         """A process has answered all its jobs, and may serve `more` or not."""
-        self._pauses.reset()  # whatever failed before, processes do start
         if more:
             self.spares.append(process)
         else:

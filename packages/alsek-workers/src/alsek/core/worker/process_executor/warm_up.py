@@ -48,7 +48,8 @@ def _serve(pool: PoolOptions, claimed: Claimed) -> None:
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # these messages must not be logged
     try:
-        engine.sendall(pack(tuple((n, 0, tuple(claimed), None) for n in range(_RUNS))))
+        entry = state.add_claim(claimed.token)
+        engine.sendall(pack(tuple((n, entry, tuple(claimed), None) for n in range(_RUNS))))
         TaskRunner(pool, state, _RUNS, wakeup).main(process)
     finally:
         logging.disable(disabled)

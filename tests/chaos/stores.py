@@ -182,7 +182,16 @@ class RedisStore(Store):
                 assert time.monotonic() < deadline, "the replica was not promoted"
                 time.sleep(0.01)
 
+    def _await_writes(self) -> None:
+        """Wait until its file has all that it accepted: it writes up to two seconds later while the disk is busy."""
+        deadline = time.monotonic() + 15
+        with contextlib.closing(self.client()) as client, contextlib.suppress(redis.ConnectionError):
+            while client.info("persistence")["aof_buffer_length"]:
+                assert time.monotonic() < deadline, "the server does not write its file"
+                time.sleep(0.01)
+
     def audit(self) -> list[Entry]:
+        self._await_writes()
         folder = self.server.folder / "appendonlydir"
         files = sorted(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
         if not folder.exists():  # before Redis 7 it is one file

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alsek.storage.backends.records import ACCEPTED, Submission, Succeeded, Worker
+from alsek.storage.backends.records import ACCEPTED, Added, Retried, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 
 pytestmark = pytest.mark.redis
@@ -80,3 +80,30 @@ def test_a_lease_that_can_not_be_read_stops_no_step(backend: RedisBackend) -> No
     backend._link.call("HSET", f"{backend.namespace}:counters", "beat", 1)
     messages.add([Submission("a", "q", b"p")], "r")
     assert len(messages.step(workers[0], 1, [], {workers[0].kind: 1}).claimed) == 1
+
+
+def test_a_batch_with_a_known_uuid_is_stored_beside_overwritten_delayed_messages(
+    backend: RedisBackend, submission: Callable[..., Submission]
+) -> None:
+    """Nothing tells then in which state the known one is, and the others are stored."""
+    backend.messages.add([submission("known", "q")], "r1")
+    backend._link.call("SET", backend.messages._keys.delayed(), "x")
+    answers = backend.messages.add([submission("known", "q"), submission("new", "q")], "r2")
+    assert answers == [Added(False, "known", None), ACCEPTED]
+    assert backend._link.call("HEXISTS", backend.messages._keys.messages(), "new") == 1
+
+
+def test_a_retry_of_a_message_whose_record_is_gone_is_told(
+    backend: RedisBackend, submission: Callable[..., Submission]
+) -> None:
+    """Its payload is lost: it ends, with a dead letter, and its queue is empty."""
+    messages = backend.messages
+    worker = Worker("w1", "thread", ("q",), 60_000, 60_000)
+    messages.register(worker)
+    messages.add([submission("a", "q")], "r1")
+    (claimed,) = messages.step(worker, 1, [], {"thread": 1}).claimed
+    backend._link.call("HDEL", messages._keys.messages(), "a")
+    step = messages.step(worker, 2, [Retried("a", "q", claimed.token, 0, 1)], {"thread": 0})
+    assert [(one.uuid, one.queue) for one in step.corrupt] == [("a", "q")]
+    assert messages.count("q") == 0
+    assert messages.dead_letter("q", "a") is not None

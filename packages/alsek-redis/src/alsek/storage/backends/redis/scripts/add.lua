@@ -16,7 +16,8 @@ local states = {}
 for n, uuid in ipairs(uuids) do
   if known[uuid] and known[uuid] ~= ARGV[2] and not removed[uuid] then
     local record = call('HGET', MESSAGES, uuid)
-    local h = record and parse(record)
+    -- Without the delayed messages nothing tells in which state it is.
+    local h = record and type(try('ZCARD', DELAYED)) == 'number' and parse(record)
     states[n] = h and rarely().state_of(uuid, h) or (record and 0 or 'finished')
   end
 end

@@ -2,8 +2,7 @@
 -- Needs: claim_header dead_letters end_message give_back header retry status unreadable_records
 local APPLY = {
   T = function(uuid, h, i, _, dlq_ttl)
-    local record = call('HGET', MESSAGES, uuid)
-    if not record then return end
+    local record = call('HGET', MESSAGES, uuid) or ''
     local body = (parse(record) or {}).body
     if not body then return reject_unreadable(uuid, h.queue, record, dlq_ttl) end
     requeue(uuid, h, tonumber(ARGV[i + 3]), ARGV[i + 4], string.sub(record, body))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.kinds import WISHES, WISHES_OF
 
 #: The number of each wish in the schema.
 WISH_NUMBERS: Final = {wish: number for number, wish in enumerate(WISHES)}
+
+#: The numbers of all lanes of a queue.
+LANES: Final = range(2 * len(WISHES))
 
 #: The numbers of the lanes (wish * 2 + suspect, see schema.sql) from which each kind of worker may take messages that
 #: are no suspects.
@@ -17,6 +21,20 @@ PLAIN_LANES: Final = {
 
 #: Those from which it may take suspects.
 SUSPECT_LANES: Final = {kind: tuple(lane + 1 for lane in lanes) for kind, lanes in PLAIN_LANES.items()}
+
+
+def lane_key(prefix: str = "") -> str:
+    """Return the expression for a message's lane as the key of `ready` has it.
+
+    Args:
+        prefix: What the columns of `messages` begin with in the statement, such as ``m.``.
+    """
+    return f"{prefix}queue * 8 + {prefix}wish * 2 + {prefix}suspect"
+
+
+def lane_keys(queue: int, lanes: Iterable[int]) -> list[int]:
+    """Return the keys of these lanes of a queue, as :func:`lane_key` computes them."""
+    return [queue * 8 + lane for lane in lanes]
 
 
 class Lane(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: How many values one statement takes.
@@ -20,9 +21,8 @@ def find_rows(tx: Transaction, statement: str, uuids: Sequence[str]) -> dict[str
         uuids: The uuids.
     """
     found: dict[str, tuple[Any, ...]] = {}
-    for start in range(0, len(uuids), _PIECE):
-        piece = uuids[start : start + _PIECE]
-        rows = tx.execute(statement.format(",".join("?" * len(piece))), (tx.ns, tx.now, *piece)).fetchall()
+    for piece in in_pieces(uuids, _PIECE):
+        rows = tx.execute(statement.format(marks(len(piece))), (tx.ns, tx.now, *piece)).fetchall()
         found.update((row[0], row) for row in rows)
     return found
 

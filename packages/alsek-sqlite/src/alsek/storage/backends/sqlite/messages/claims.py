@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.header import READABLE_VERSIONS, tail_values, unreadable
+from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
+from alsek.storage.backends.sqlite.lanes import LANES, PLAIN_LANES, SUSPECT_LANES, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
@@ -26,7 +27,7 @@ _BEST: Final = {
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM ready WHERE lane = ?"] * lanes)
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m ON m.id = r.message
     """  # noqa: S608 - the same text repeated
-    for lanes in range(1, 7)
+    for lanes in range(1, len(LANES) + 1)
 }
 
 _HOLDING: Final = """
@@ -54,15 +55,14 @@ class Allowed(NamedTuple):
 
 def allowed_lanes(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowed:
     """Return the lanes that a worker, by its id, may take from now; `suspects` is 0 if there are none at all."""
-    plain = PLAIN_LANES[worker.kind]
-    if worker.suspects == "freely":
-        return Allowed(plain + SUSPECT_LANES[worker.kind] if suspects else plain, suspects=False)
-    if suspects:
-        holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
-        if held_suspects:
-            return Allowed((), suspects=False)
-        return Allowed(plain if worker.suspects == "alone" else (), suspects=not holding)
-    return Allowed(plain if worker.suspects == "alone" else (), suspects=False)
+    rule = SUSPECT_RULES[worker.suspects]
+    plain = PLAIN_LANES[worker.kind] if rule.plain else ()
+    if not suspects:
+        return Allowed(plain, suspects=False)
+    if rule.freely:
+        return Allowed(plain + SUSPECT_LANES[worker.kind], suspects=False)
+    holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
+    return Allowed((), suspects=False) if held_suspects else Allowed(plain, suspects=not holding)
 
 
 class _Ready(NamedTuple):
@@ -124,11 +124,10 @@ class Claiming:
             suspects: A suspect may be taken if it comes first; then only that one.
         """
         for queue, name in queues:
-            base = queue * 8
             self._tx.read_names[queue] = name
-            if suspects and not self.claimed and self._claim_suspect(base, name, plain):
+            if suspects and not self.claimed and self._claim_suspect(queue, name, plain):
                 return
-            lanes = [base + lane for lane in plain]
+            lanes = lane_keys(queue, plain)
             while lanes and (wanted := limit - len(self.claimed)) > 0:
                 rows = self._best(lanes, wanted)
                 self._leave_ready(rows)
@@ -142,15 +141,15 @@ class Claiming:
         rows.sort(key=_place)
         return rows
 
-    def _claim_suspect(self, base: int, name: str, plain: Sequence[int]) -> bool:
-        suspect = [base + lane for lane in SUSPECT_LANES[self._worker.kind]]
-        candidates = [base + lane for lane in plain] + suspect
+    def _claim_suspect(self, queue: int, name: str, plain: Sequence[int]) -> bool:
+        suspect = lane_keys(queue, SUSPECT_LANES[self._worker.kind])
+        candidates = lane_keys(queue, plain) + suspect
         while True:
             rows = self._best(candidates, 1)
             if not rows or rows[0][0] not in suspect:
                 return False
             self._leave_ready(rows)
-            if self._enter_claimed(rows, base // 8, name):
+            if self._enter_claimed(rows, queue, name):
                 return True
 
     def _leave_ready(self, rows: Sequence[_Ready]) -> None:

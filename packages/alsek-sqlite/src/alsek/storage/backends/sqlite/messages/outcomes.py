@@ -17,6 +17,7 @@ from alsek.storage.backends.records import (
     TaskStatus,
 )
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
+from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.submissions import insert
@@ -26,7 +27,7 @@ _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
 )
 
-#: How many outcomes are looked up in one statement; SQLite takes 32,766 values.
+#: How many outcomes are looked up in one statement.
 _PIECE: Final = 500
 
 #: An outcome, and the row of :data:`_CLAIMS` that it belongs to.
@@ -42,8 +43,8 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> tuple[l
     """
     refused: list[str] = []
     skipped: list[str] = []
-    for start in range(0, len(outcomes), _PIECE):
-        accepted = _current(tx, worker, outcomes[start : start + _PIECE], refused)
+    for piece in in_pieces(outcomes, _PIECE):
+        accepted = _current(tx, worker, piece, refused)
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
             kept, callbacks = _end(tx, accepted)
@@ -58,7 +59,7 @@ def _current(
 ) -> list[_Accepted]:
     """Return the outcomes of current claims with these; add the uuids of the others to `refused`."""
     tokens = [outcome.token for outcome in outcomes]
-    rows = tx.execute(_CLAIMS.format(",".join("?" * len(tokens))), (worker, *tokens)).fetchall()
+    rows = tx.execute(_CLAIMS.format(marks(len(tokens))), (worker, *tokens)).fetchall()
     claims = {row[0]: row for row in rows}
     accepted: list[_Accepted] = []
     for outcome in outcomes:

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from alsek.storage.backends.records import Worker
+from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.lanes import LANES
 
 #: How many names of queues one statement takes.
-_PIECE: Final = 100
+NAMES_AT_ONCE: Final = 100
 
 #: The first queues after a name that have something in these lanes. Each lane is read in the order of its key, and
 #: the streams are merged.
 _FIRST: Final = {
     n: " UNION ".join(["SELECT name, queue FROM lanes WHERE ns = ? AND code = ? AND name > ?"] * n)  # noqa: S608
     + " ORDER BY name, queue LIMIT ?"
-    for n in range(1, 7)
+    for n in range(1, len(LANES) + 1)
 }
 _NAMED: Final = "SELECT name, queue FROM lanes WHERE ns = ? AND code IN ({}) AND name IN ({})"
 _ANY: Final = "SELECT 1 FROM lanes WHERE ns = ? AND code IN ({}) LIMIT 1"
@@ -43,8 +45,8 @@ def ready_queues(
     if not codes:
         return
     if worker.queues is not None:
-        for names in in_pieces(worker.queues):
-            statement = _NAMED.format(marks(codes), marks(names))
+        for names in in_pieces(worker.queues, NAMES_AT_ONCE):
+            statement = _NAMED.format(marks(len(codes)), marks(len(names)))
             found = dict(tx.execute(statement, (tx.ns, *codes, *names)).fetchall())
             yield from ((found[name], name) for name in names if name in found)
         return
@@ -61,18 +63,10 @@ def ready_queues(
 def is_any_ready(tx: Transaction, worker: Worker, codes: Sequence[int]) -> bool:
     """Return True if anything is ready in these lanes of a worker's queues."""
     if worker.queues is None:
-        return tx.execute(_ANY.format(marks(codes)), (tx.ns, *codes)).fetchone() is not None
+        return tx.execute(_ANY.format(marks(len(codes))), (tx.ns, *codes)).fetchone() is not None
     return any(
-        tx.execute(_ANY_NAMED.format(marks(codes), marks(names)), (tx.ns, *codes, *names)).fetchone()
-        for names in in_pieces(worker.queues)
+        tx.execute(
+            _ANY_NAMED.format(marks(len(codes)), marks(len(names))), (tx.ns, *codes, *names)
+        ).fetchone()
+        for names in in_pieces(worker.queues, NAMES_AT_ONCE)
     )
-
-
-def in_pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Iterate over names, as many at a time as one statement takes."""
-    return (names[start : start + _PIECE] for start in range(0, len(names), _PIECE))
-
-
-def marks(values: Sequence[object]) -> str:
-    """Return the placeholders of as many values."""
-    return ",".join("?" * len(values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.records import Corrupt, Step, Worker
 
 #: What :func:`pack` makes of most answers.
@@ -21,13 +22,13 @@ def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: in
         due: When the next delayed message is due; None if none is delayed.
         now: The store's time.
     """
-    freely = worker.suspects == "freely"
+    rule = SUSPECT_RULES[worker.suspects]
     return Step(
         refused=[],
         claimed=[],
         next_due=None if due is None else max(due - now, 0),
-        waiting=(plain or suspects) if freely else plain and worker.suspects == "alone",
-        suspects=suspects and not freely,
+        waiting=(plain and rule.plain) or (suspects and rule.freely),
+        suspects=suspects and not rule.freely,
         skipped=[],
         corrupt=[],
     )

@@ -16,26 +16,27 @@ from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import Lane
+from alsek.storage.backends.sqlite.lanes import Lane, lane_key
 from alsek.storage.backends.states import MessageState
 
 #: A message that has ended: its id, its uuid, the lifetime of its statuses, and what ended it.
 Ended: TypeAlias = tuple[int, str, int, End]
 
 #: In a statement, the state of the message in the row `m` of `messages`.
-STATE: Final = """
+STATE: Final = f"""
     CASE
-    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = m.queue * 8 + m.wish * 2 + m.suspect
+    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = {lane_key("m.")}
                  AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
     WHEN m.due IS NOT NULL THEN 'delayed'
     ELSE 'claimed' END
-"""
+"""  # noqa: S608
 _ENTER: Final[dict[MessageState, str]] = {
-    "ready": """
+    "ready": f"""
         INSERT INTO ready (lane, priority, arrival, message)
-        SELECT queue * 8 + wish * 2 + suspect, priority, arrival, id FROM messages WHERE id = ?
-    """,
+        SELECT {lane_key()}, priority, arrival, id FROM messages WHERE id = ?
+    """,  # noqa: S608
     "delayed": "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)",
     "claimed": """
         INSERT INTO claims (worker, token, seq, message, queue, uuid, expired, status_ttl)
@@ -48,11 +49,11 @@ _LEAVE: Final[dict[MessageState, str]] = {
     "claimed": "DELETE FROM claims WHERE worker = ? AND token IN ({})",
 }
 
-_LEAVE_READY: Final = """
+_LEAVE_READY: Final = f"""
     DELETE FROM ready WHERE (lane, priority, arrival) = (
-        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = :message)
+        SELECT {lane_key()}, priority, arrival FROM messages WHERE id = :message)
     AND message = :message
-"""
+"""  # noqa: S608
 _LEAVE_DELAYED: Final = """
     DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
 """
@@ -87,8 +88,8 @@ _REMEMBER: Final = """
 """
 _DELETE: Final = "DELETE FROM messages WHERE id IN ({})"
 _ERASE: Final = (
-    """DELETE FROM ready WHERE (lane, priority, arrival) IN (
-        SELECT queue * 8 + wish * 2 + suspect, priority, arrival FROM messages WHERE id = ?)""",
+    f"""DELETE FROM ready WHERE (lane, priority, arrival) IN (
+        SELECT {lane_key()}, priority, arrival FROM messages WHERE id = ?)""",  # noqa: S608
     "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
     "DELETE FROM messages WHERE id = ?",
 )
@@ -119,7 +120,7 @@ def leave(tx: Transaction, state: MessageState, keys: Sequence[tuple[int, ...]])
             length.
     """
     if keys:
-        tx.executemany(_LEAVE[state].format(_marks(len(keys[0]) - 1)), keys)
+        tx.executemany(_LEAVE[state].format(marks(len(keys[0]) - 1)), keys)
 
 
 def leave_any(tx: Transaction, message: int) -> None:
@@ -145,11 +146,11 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         if how is not End.SUCCEEDED:
             tx.notes.append((f"results:{uuid}", b""))
     for taken, messages in groups.items():
-        marks = _marks(len(messages))
+        placeholders = marks(len(messages))
         if taken is not None:
-            tx.execute(_REMEMBER.format(marks), (tx.now // BUCKET_MS, tx.now, taken, *messages))
+            tx.execute(_REMEMBER.format(placeholders), (tx.now // BUCKET_MS, tx.now, taken, *messages))
             tx.finished_count += len(messages)
-        tx.execute(_DELETE.format(marks), messages)
+        tx.execute(_DELETE.format(placeholders), messages)
     for status, group in tracked.items():
         set_statuses(tx, group, status)
 
@@ -232,7 +233,3 @@ def erase(tx: Transaction, messages: Sequence[tuple[int]]) -> None:
 def erase_claims(tx: Transaction) -> None:
     """Delete all claims of the namespace: to clear it."""
     tx.execute(_ERASE_CLAIMS, (tx.ns,))
-
-
-def _marks(values: int) -> str:
-    return ",".join("?" * values)

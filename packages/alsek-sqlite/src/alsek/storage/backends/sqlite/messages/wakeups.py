@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from typing import Final
 
+from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import SUSPECT_LANES, Lane
+from alsek.storage.backends.sqlite.lanes import LANES, SUSPECT_LANES, Lane
 from alsek.storage.backends.sqlite.messages.claims import allowed_lanes
 from alsek.storage.backends.sqlite.messages.leases import find_worker
 from alsek.storage.backends.sqlite.messages.promotion import next_due
-from alsek.storage.backends.sqlite.messages.ready_queues import in_pieces, is_any_ready, marks
+from alsek.storage.backends.sqlite.messages.ready_queues import NAMES_AT_ONCE, is_any_ready
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo
 
 #: How many lanes to wake for: of each number, and of a worker's own queues.
 _MOST_FIRST: Final = 16
 _MOST_OWN: Final = 100
 
-#: The numbers of a queue's lanes, those of suspects included.
-CODES: Final = range(6)
-
 _FIRST_LANES: Final = " UNION ALL ".join(
     f"SELECT * FROM (SELECT name, code FROM lanes WHERE ns = ? AND code = {code} ORDER BY name LIMIT {_MOST_FIRST})"  # noqa: S608
-    for code in CODES
+    for code in LANES
 )
 _OWN_LANES: Final = (
-    "SELECT name, code FROM lanes WHERE ns = ? AND code IN (0, 1, 2, 3, 4, 5) AND name IN ({}) LIMIT 100"
+    f"SELECT name, code FROM lanes WHERE ns = ? AND code IN ({', '.join(map(str, LANES))}) "  # noqa: S608
+    f"AND name IN ({{}}) LIMIT {_MOST_OWN}"
 )
 
 
@@ -45,7 +45,7 @@ def sleep_info(tx: Transaction, worker: Worker, expected: int | None) -> SleepIn
     if number is None:
         return SleepInfo(missed=False, alarm=expected, lanes=3)
     plain, suspects = allowed_lanes(tx, worker, number, suspects=1)
-    freely = worker.suspects == "freely"
+    freely = SUSPECT_RULES[worker.suspects].freely
     ready = is_any_ready(tx, worker, plain + SUSPECT_LANES[worker.kind] if suspects else plain)
     due = next_due(tx)
     sooner = due is not None and (expected is None or due < expected or due <= tx.now)
@@ -83,9 +83,9 @@ def _leftover_lanes(tx: Transaction, worker: Worker) -> list[Lane]:
     worker's own queues, for workers that name queues too: one that names a queue is woken first when something comes
     there, so only another one that names it can have left it.
     """
-    rows = tx.execute(_FIRST_LANES, (tx.ns,) * len(CODES)).fetchall()
-    for names in in_pieces(worker.queues or ()):
-        rows += tx.execute(_OWN_LANES.format(marks(names)), (tx.ns, *names)).fetchall()
+    rows = tx.execute(_FIRST_LANES, (tx.ns,) * len(LANES)).fetchall()
+    for names in in_pieces(worker.queues or (), NAMES_AT_ONCE):
+        rows += tx.execute(_OWN_LANES.format(marks(len(names))), (tx.ns, *names)).fetchall()
         if len(rows) >= _MOST_OWN:
             break
     return [Lane(name, code // 2, code % 2) for name, code in rows]

@@ -28,11 +28,11 @@ def read_message(record: Record, serializer: Serializer) -> Message:
     """
     message = Message.unpack(record.uuid, record.queue, record.payload, serializer)
     if record.retries:
-        restore_attempt(message, record)
+        _restore_attempt(message, record)
     return message
 
 
-def restore_attempt(message: Message, record: Record) -> None:
+def _restore_attempt(message: Message, record: Record) -> None:
     """Give a message that was made of a payload the attempt state that the store keeps beside it."""
     in_payload = message.retries
     message.retries = max(in_payload, record.retries)

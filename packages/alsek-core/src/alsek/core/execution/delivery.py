@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from alsek.core.attempt_state import read_message, restore_attempt
+from alsek.core.attempt_state import read_message
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Claim, Message
 from alsek.storage.backends.records import Claimed
@@ -56,11 +56,9 @@ class Delivery:
 
     def __init__(self, claimed: Claimed, session: WorkerSession, serializer: Serializer) -> None:
         self.claimed = claimed
-        self.uuid = uuid = claimed.uuid
-        self.queue = queue = claimed.queue
-        self.message = message = Message.unpack(uuid, queue, claimed.payload, serializer)
-        if claimed.retries:
-            restore_attempt(message, claimed)
+        self.uuid = claimed.uuid
+        self.queue = claimed.queue
+        self.message = message = read_message(claimed, serializer)
         self.claim = message.claim = Claim(session, claimed)
         self.task_name = message.task_name
         self.retries = message.retries

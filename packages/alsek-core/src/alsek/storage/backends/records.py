@@ -195,6 +195,11 @@ class Released(NamedTuple):
     queue: str
     token: int
 
+    @classmethod
+    def of(cls, claimed: Claimed) -> Released:
+        """Return the outcome that gives back a claimed message."""
+        return cls(claimed.uuid, claimed.queue, claimed.token)
+
 
 class Lost(NamedTuple):
     """The process that ran the message died. It is given back at its old place with one more loss; RETRYING is written.

@@ -32,6 +32,7 @@ from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.engine.sleep import Sleep
 from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
+from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.records import Released, Step
 
 log = guarded_logger(__name__)
@@ -199,10 +200,10 @@ class Engine(Generic[J]):
         if policy.draining:
             # The step was sent before the signal, and its answer came after it.
             for job in jobs:
-                job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+                job.outcome = Released.of(job.claimed)
             self._finished += jobs
             return
-        suspects_alone = self._session.worker.suspects != "freely"
+        suspects_alone = not SUSPECT_RULES[self._session.worker.suspects].freely
         for job in jobs:
             if suspects_alone and job.claimed.suspect:
                 policy.runs_suspect = True

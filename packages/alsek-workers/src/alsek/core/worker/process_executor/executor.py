@@ -182,7 +182,7 @@ class ProcessExecutor:
 
     def _release_excess(self, *, keep_none: bool) -> None:
         for job in self.dispatcher.excess(keep_none=keep_none):
-            self._finish(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+            self._finish(job, Released.of(job.claimed))
 
     def shut_down(self) -> None:
         """Let the processes exit, and the template after them."""

@@ -113,7 +113,7 @@ class LostJobs:
         for until, job, where in undecided:
             if self._state.stopping:
                 log.warning("The pool is being stopped: %s. The message is given back.", where)
-                self._finish(job, Released(job.claimed.uuid, job.claimed.queue, job.claimed.token))
+                self._finish(job, Released.of(job.claimed))
             elif now >= until:
                 log.error("A process was ended from outside: %s.", where)
                 self._charge(job, Charge("WorkerLostError", where))

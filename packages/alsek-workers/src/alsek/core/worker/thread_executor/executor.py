@@ -189,7 +189,7 @@ class ThreadExecutor:
         waiting = [job for job in self._running.values() if job.thread is None]
         for job in waiting[max(0, len(waiting) + self.free_slots) :] if self.free_slots < 0 else ():
             if self._queue.remove(job):
-                job.outcome = Released(job.claimed.uuid, job.claimed.queue, job.claimed.token)
+                job.outcome = Released.of(job.claimed)
                 self._finished.append(job)
 
     def register_with(self, poll: select.poll) -> bool:

@@ -68,7 +68,7 @@ def _choose(
     for message in claimable(table, worker):
         if message.version not in READABLE_VERSIONS:
             unreadable.append(message)
-        elif message.suspect and worker.suspects != "freely":
+        elif message.suspect and not SUSPECT_RULES[worker.suspects].freely:
             if not chosen:
                 return [message], unreadable
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -51,7 +52,7 @@ def _step(
     wake_for_leftovers(table)
     due = next_due(table)
     registered.next_due_at = None if due is None else due[0]
-    left, freely = left_lanes(table, worker), worker.suspects == "freely"
+    left, freely = left_lanes(table, worker), SUSPECT_RULES[worker.suspects].freely
     return Step(
         refused=refused,
         claimed=claimed,

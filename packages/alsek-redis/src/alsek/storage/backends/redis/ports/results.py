@@ -9,6 +9,7 @@ from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.ports.records_by_uuid import delete_records, find_records
 
 
 class RedisResults(ResultPort):
@@ -38,17 +39,11 @@ class RedisResults(ResultPort):
         return bool(self._put(uuid.encode(), payload, b"%d" % ttl, b"%d" % token, progenitor_name))
 
     def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
-        if not uuids:
-            return []
-        found = self._link.call("MGET", *(self._keys.result(uuid) for uuid in uuids))
-        return [
-            ResultRecord.unpack(uuid, data) if data is not None else None
-            for uuid, data in zip(uuids, found, strict=True)
-        ]
+        return find_records(self._link, self._keys.result, ResultRecord.unpack, uuids)
 
     def descendants(self, uuid: str) -> list[ResultRecord]:
         reply = self._descendants(uuid.encode())
         return [ResultRecord.unpack(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
 
     def delete(self, uuids: Sequence[str]) -> int:
-        return int(self._link.call("DEL", *(self._keys.result(uuid) for uuid in uuids))) if uuids else 0
+        return delete_records(self._link, self._keys.result, uuids)

@@ -10,6 +10,7 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.ports.records_by_uuid import delete_records, find_records
 
 
 class RedisStatuses(StatusPort):
@@ -38,20 +39,14 @@ class RedisStatuses(StatusPort):
         return bool(self._put(uuid.encode(), b"%d" % status, details or b"", b"%d" % ttl, new, b""))
 
     def get(self, uuids: Sequence[str]) -> list[StatusRecord | None]:
-        if not uuids:
-            return []
-        found = self._link.call("MGET", *(self._keys.status(uuid) for uuid in uuids))
-        return [
-            StatusRecord.unpack(uuid, data) if data is not None else None
-            for uuid, data in zip(uuids, found, strict=True)
-        ]
+        return find_records(self._link, self._keys.status, StatusRecord.unpack, uuids)
 
     def replace(self, uuid: str, expected: StatusRecord, status: TaskStatus, ttl: int = FOR_EVER) -> bool:
         begins = b"%d|%d|" % (expected.status, expected.timestamp)
         return bool(self._put(uuid.encode(), b"%d" % status, b"", b"%d" % ttl, b"0", begins))
 
     def delete(self, uuids: Sequence[str]) -> int:
-        return int(self._link.call("DEL", *(self._keys.status(uuid) for uuid in uuids))) if uuids else 0
+        return delete_records(self._link, self._keys.status, uuids)
 
     def scan(self) -> Iterator[StatusRecord]:
         prefix = self._keys.status("")

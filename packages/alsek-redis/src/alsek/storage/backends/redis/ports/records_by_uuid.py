@@ -1,0 +1,32 @@
+"""Reads and deletes records that have a key of their own for each uuid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from alsek.storage.backends.redis.client.connection import Link
+
+R = TypeVar("R")
+
+
+def find_records(
+    link: Link, key_of: Callable[[str], str], unpack: Callable[[str, bytes], R], uuids: Sequence[str]
+) -> list[R | None]:
+    """Return the records of these uuids, in this order; None for one that has none.
+
+    Args:
+        link: To the server.
+        key_of: Returns the key of a uuid.
+        unpack: Makes a record of a uuid and what its key holds.
+        uuids: The uuids.
+    """
+    if not uuids:
+        return []
+    found = link.call("MGET", *map(key_of, uuids))
+    return [None if data is None else unpack(uuid, data) for uuid, data in zip(uuids, found, strict=True)]
+
+
+def delete_records(link: Link, key_of: Callable[[str], str], uuids: Sequence[str]) -> int:
+    """Delete the records of these uuids; return how many there were."""
+    return int(link.call("DEL", *map(key_of, uuids))) if uuids else 0

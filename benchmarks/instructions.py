@@ -1,10 +1,11 @@
 """How many instructions a message costs: the same at each run, where times on a busy machine are not.
 
-    python benchmarks/instructions.py [--against /path/to/another/python] [--store redis] [--case drain]
+    python benchmarks/instructions.py [--against /path/to/another/checkout] [--store redis] [--case drain]
 
 Counted is what one process executes in user space, by valgrind, for 2,000 messages (the difference between a run of
 500 and one of 2,500): a producer that submits them, or a thread group of 8 that executes them. What Redis' server and
-the kernel do is not in it. With `--against`, another environment's Python runs the same, and the ratio is printed.
+the kernel do is not in it. With `--against`, another checkout runs its own copy of this file in its own environment,
+and the ratio is printed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--store", choices=["redis", "sqlite"], nargs="*", default=["redis", "sqlite"])
     parser.add_argument("--case", choices=CASES, nargs="*", default=CASES)
-    parser.add_argument("--against", help="the Python of the environment to compare with")
+    parser.add_argument("--against", type=Path, help="the checkout to compare with")
     parser.add_argument("--work", nargs=3, metavar=("CASE", "STORE", "MESSAGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -44,7 +45,7 @@ def main() -> None:
         return
     for store in options.store:
         for case in options.case:
-            now = _count(sys.executable, case, store)
+            now = _count(HERE.parent, case, store)
             line = f"{store:7} {case:12} {now:9,} instructions a message"
             if options.against:
                 before = _count(options.against, case, store)
@@ -52,21 +53,29 @@ def main() -> None:
             print(line, flush=True)
 
 
-def _count(python: str, case: str, store: str) -> int:
-    few, many = (_run(python, case, store, messages) for messages in (FEW, MANY))
-    idle = 0
+def _count(checkout: Path, case: str, store: str) -> int:
+    few, many = (_run(checkout, case, store, messages) for messages in (FEW, MANY))
+    submitted = 0
     if case in ("drain", "results"):  # less what it costs to submit them
-        idle = _count(python, f"no_{case}", store)
-    return (many - few) // (MANY - FEW) - idle
+        submitted = _count(checkout, f"no_{case}", store)
+    return (many - few) // (MANY - FEW) - submitted
 
 
-def _run(python: str, case: str, store: str, messages: int) -> int:
+def _run(checkout: Path, case: str, store: str, messages: int) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         redis_server() if store == "redis" else nullcontext() as url,
     ):
         where = url if url is not None else str(Path(folder) / "bench.db")
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", python, __file__]
+        python = sys.executable if checkout == HERE.parent else checkout / ".hatch/default/bin/python"
+        script = checkout / "benchmarks" / Path(__file__).name
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            f"--callgrind-out-file={folder}/out",
+            str(python),
+            str(script),
+        ]
         done = subprocess.run(
             [*command, "--work", case, where, str(messages)],
             env={**os.environ, "PYTHONHASHSEED": "0"},

@@ -77,32 +77,26 @@ def second_signal(stage: Stage) -> None:
 
 def stop_while_the_server_is_away(stage: Stage) -> None:
     """A pool ends in time, with exit code 0, also if it can't give back; its lease does that."""
-    pool = stage.pool("--shutdown_timeout", "1000", n=2)
-    stage.hold(4)
-    stage.until_begun(2)
-    stage.redis.shutdown()
-    pool.process.terminate()
-    try:
-        assert pool.process.wait(1 + 2 + stretched(_SLACK_S)) == 0
-    finally:
-        stage.redis.server.start()
-    stage.release()
-    stage.pool(n=2)
-    stage.settle(20)
-    assert not stage.verdict().lost
+    _stop_without_a_server(stage, stage.redis.shutdown, lambda: stage.redis.server.start())
 
 
 def stop_while_the_server_hangs(stage: Stage) -> None:
     """The same if the server takes connections and does not answer."""
+    _stop_without_a_server(stage, lambda: stage.redis.server.pause(), lambda: stage.redis.server.resume())
+
+
+def _stop_without_a_server(
+    stage: Stage, take_away: Callable[[], object], bring_back: Callable[[], object]
+) -> None:
     pool = stage.pool("--shutdown_timeout", "1000", n=2)
     stage.hold(4)
     stage.until_begun(2)
-    stage.redis.server.pause()
+    take_away()
     pool.process.terminate()
     try:
         assert pool.process.wait(1 + 2 + stretched(_SLACK_S)) == 0
     finally:
-        stage.redis.server.resume()
+        bring_back()
     stage.release()
     stage.pool(n=2)
     stage.settle(20)

@@ -23,6 +23,15 @@ class Player(Actor):
         self.messages.register(self.worker)
 
 
+def put_to_sleep(backend: Backend, name: str, **fields: Any) -> Waiter:
+    """The waiter of a new worker that has found nothing, armed. The caller closes it."""
+    player = Player(backend, name, **fields)
+    player.step()
+    waiter = player.messages.waiter(player.worker)
+    waiter.arm()
+    return waiter
+
+
 def submit(backend: Backend, *uuids: str, queue: str = "q", **fields: Any) -> list[bool]:
     """Add messages under a request of their own."""
     batch = [Submission(uuid, queue, uuid.encode(), **fields) for uuid in uuids]

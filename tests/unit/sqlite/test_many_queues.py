@@ -17,7 +17,7 @@ from alsek.storage.backends.sqlite.database import connection as sqlite_connecti
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.messages.submissions import add
 from tests.clock import Clock
-from tests.unit.sqlite.fakes import Player, done, is_quiet, submit
+from tests.unit.sqlite.fakes import Player, done, is_quiet, put_to_sleep, submit
 
 FEW, MANY = 20, 2_000
 
@@ -162,11 +162,8 @@ def asleep(timed: SQLiteBackend, request: pytest.FixtureRequest) -> Callable[...
     """Makes a worker that has found nothing and sleeps; its waiter."""
 
     def make(name: str, **fields: object) -> Waiter:
-        player = Player(timed, name, **fields)
-        player.step()
-        waiter = player.messages.waiter(player.worker)
+        waiter = put_to_sleep(timed, name, **fields)
         request.addfinalizer(waiter.close)
-        waiter.arm()
         return waiter
 
     return make

@@ -16,7 +16,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.wakeup import notifier, registry
 from alsek.storage.backends.sqlite.wakeup.registry import WakeupRegistry
 from alsek.storage.backends.sqlite.wakeup.slot_records import MOST_QUEUES
-from tests.unit.sqlite.fakes import Player, Process, is_quiet, says, submit
+from tests.unit.sqlite.fakes import Player, Process, is_quiet, put_to_sleep, says, submit
 from tests.waiting import rings
 
 Python = Callable[..., Process]
@@ -28,11 +28,8 @@ def asleep(backend: SQLiteBackend, request: pytest.FixtureRequest) -> Callable[.
     """Makes a worker that has found nothing and sleeps, and returns its waiter."""
 
     def make(name: str, **fields: object) -> Waiter:
-        player = Player(backend, name, **fields)
-        player.step()
-        waiter = player.messages.waiter(player.worker)
+        waiter = put_to_sleep(backend, name, **fields)
         request.addfinalizer(waiter.close)
-        waiter.arm()
         return waiter
 
     return make

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from alsek.cli.main import main
 from tests.integration.conftest import Project
 
 ADD = """
@@ -33,7 +36,31 @@ def test_help_explains_each_option_with_its_default(project: Project) -> None:
         assert f"--{option}" in shown.stdout
         assert f"--{option.replace('_', '-')}" in shown.stdout
     for default in ["-qu", "default: 8", "default: 15000", "default: 25000", "default: INFO"]:
-        assert default in shown.stdout
+        assert default in " ".join(shown.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["thread-pool", "process-pool"])
+def test_each_option_of_a_pool_has_its_variable(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ALSEK_THREAD_POOL_LEASE` stands for `--lease`, and so on for every option; the help names each."""
+    entry = main.get_command(click.Context(main), command)
+    assert entry is not None
+    options = [each for each in entry.params if isinstance(each, click.Option)]
+    shown = "".join(CliRunner().invoke(main, [command, "--help"]).stdout.split())
+    for option in options:
+        assert option.name is not None
+        own = f"ALSEK_{command.upper().replace('-', '_')}_{option.name.upper()}"
+        assert (option.envvar or own) in shown
+    monkeypatch.setenv(f"ALSEK_{command.upper().replace('-', '_')}_LEASE", "5")
+    refused = CliRunner().invoke(main, [command, "tasks"])
+    assert refused.exit_code == 2
+    assert "'--lease': 5" in refused.output
+
+
+def test_a_variable_named_version_is_not_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ALSEK_VERSION`, which an image may set, changes nothing."""
+    monkeypatch.setenv("ALSEK_VERSION", "1.0")
+    assert "thread-pool" in CliRunner().invoke(main, ["--help"]).stdout
+    assert CliRunner().invoke(main, ["thread-pool"]).exit_code == 2
 
 
 def test_nothing_to_import_is_a_usage_error(project: Project) -> None:

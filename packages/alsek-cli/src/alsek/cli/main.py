@@ -31,9 +31,16 @@ class _Commands(click.Group):
 
 
 @click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+        # Each option of each command has a variable: ALSEK_THREAD_POOL_N_THREADS.
+        "auto_envvar_prefix": "ALSEK",
+    },
 )
-@click.version_option(__version__, prog_name="alsek")
+# A variable ALSEK_VERSION, as images set, is not this option.
+@click.version_option(__version__, prog_name="alsek", allow_from_autoenv=False)
 def main() -> None:
     """Alsek: a distributed task queue.
 

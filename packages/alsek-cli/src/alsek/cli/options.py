@@ -15,9 +15,13 @@ LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 def option(name: str, *short: str, **settings: Any) -> Callable[[F], F]:
-    """Declare an option named `name` (with underscores), also spelled with dashes. The help shows its default."""
+    """Declare an option named `name` (with underscores), also spelled with dashes.
+
+    The help shows its default, and the environment variable that stands for it.
+    """
     spellings = [f"--{name}"] + ([f"--{name.replace('_', '-')}"] if "_" in name else [])
     settings.setdefault("show_default", True)
+    settings.setdefault("show_envvar", True)
     return click.option(*short, *spellings, name, **settings)
 
 
@@ -74,7 +78,6 @@ _COMMON = [
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
         default="INFO",
         envvar="ALSEK_LOG_LEVEL",
-        show_envvar=True,
         help="How much to log, to stderr.",
     ),
 ]

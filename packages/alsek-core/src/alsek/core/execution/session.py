@@ -203,4 +203,5 @@ def _merge(first: Step, second: Step) -> Step:
         first.skipped + second.skipped,
         first.corrupt + second.corrupt,
         first.taken_over + second.taken_over,
+        first.failed + second.failed,
     )

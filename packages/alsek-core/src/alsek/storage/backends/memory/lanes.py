@@ -14,8 +14,10 @@ class Lane(NamedTuple):
         queue: The queue's name.
         wish: The kind of pool that the messages ask for.
         suspect: True for the suspects among them.
+        task: The task for which they are set aside; empty for others.
     """
 
     queue: str
     wish: Wish
     suspect: bool
+    task: str = ""

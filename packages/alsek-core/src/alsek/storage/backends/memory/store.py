@@ -59,6 +59,11 @@ class ExpiringDict(Generic[K, V]):
         entry = self._entries.get(key)
         return None if entry is None else entry[0]
 
+    def has(self, key: K) -> bool:
+        """Return True if there is an entry."""
+        self._sweep()
+        return key in self._entries
+
     def pop(self, key: K) -> V | None:
         """Delete an entry; return its value, or None."""
         self._sweep()

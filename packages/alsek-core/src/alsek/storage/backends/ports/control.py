@@ -42,6 +42,28 @@ class ControlPort(ABC):
         """
 
     @abstractmethod
+    def pause(self, queue: str, by: str) -> bool:
+        """Pause a queue: it takes messages in and hands none out, also those that become ready later.
+
+        What is claimed goes on. A queue may be paused that holds nothing; it stays paused until :meth:`resume`. A
+        message costs nothing while its queue is paused, and wakes no worker.
+
+        Args:
+            queue: The queue.
+            by: Who pauses it: any text, to be shown.
+
+        Returns:
+            False if it was paused already; then nothing is changed.
+        """
+
+    @abstractmethod
+    def resume(self, queue: str) -> bool:
+        """Let a paused queue hand out messages again, and wake workers for what is ready; False if it was not paused.
+
+        Messages that expired while their queue was paused have expired.
+        """
+
+    @abstractmethod
     def replay(self, submission: Submission, died_at: int) -> bool:
         """Turn the dead letter of ``submission.uuid`` with this `died_at` into a message again, as `submission`.
 

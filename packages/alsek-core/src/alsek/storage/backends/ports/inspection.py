@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from alsek.storage.backends.records import DeadLetter, Stored
+from alsek.storage.backends.records import (
+    Aside,
+    DeadLetter,
+    HistoryRow,
+    Located,
+    Pause,
+    QueueTally,
+    Stored,
+    WorkerRecord,
+)
+
+#: For how many priorities of a lane :meth:`InspectionPort.fronts` shows the first message.
+FRONT_PRIORITIES = 8
 
 
 class InspectionPort(ABC):
-    """Reads messages, queues and dead letters. Changes nothing."""
+    """Reads messages, queues, dead letters, workers and counts. Changes nothing.
+
+    Nothing here reads all messages of a queue but :meth:`browse` and :meth:`uuids`. A method that reads many queues or
+    workers may do so in batches, each of which is one step.
+    """
+
+    @abstractmethod
+    def now(self) -> int:
+        """The time on the store's clock: Unix milliseconds."""
 
     @abstractmethod
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -18,6 +38,60 @@ class InspectionPort(ABC):
     @abstractmethod
     def exists(self, queue: str, uuid: str) -> bool:
         """True if the message is stored: delayed, ready or claimed."""
+
+    @abstractmethod
+    def find(self, uuid: str) -> Located | None:
+        """A message as it is stored now, whatever its queue, and where it stands; or None."""
+
+    @abstractmethod
+    def find_dead(self, uuid: str) -> list[DeadLetter]:
+        """The dead letters of this uuid, by queue in alphabetical order."""
+
+    @abstractmethod
+    def place(self, queue: str, uuid: str, most: int) -> int | None:
+        """How many ready messages of the queue go before this one, by (priority, arrival).
+
+        Suspects and messages of every wish count, those that are set aside don't.
+
+        Returns:
+            The number up to `most`, or ``most + 1`` if they are more. None if the message is not ready in this queue.
+        """
+
+    @abstractmethod
+    def tallies(self, queues: Sequence[str] | None = None) -> list[QueueTally]:
+        """How many messages these queues hold, by state.
+
+        Args:
+            queues: The queues, in the order of the answer. None for all that hold messages or dead letters, or are
+                paused, in alphabetical order.
+        """
+
+    @abstractmethod
+    def fronts(self, queues: Sequence[str]) -> list[Stored]:
+        """The ready messages that are the first of their priority in their lane, of these queues, in no order.
+
+        They are at most :data:`FRONT_PRIORITIES` for each lane, those with the lowest priorities. What is set aside is
+        not among them. Records that can't be read are left out.
+        """
+
+    @abstractmethod
+    def workers(self) -> list[WorkerRecord]:
+        """The registered workers, also those whose lease has ended and that nobody has taken over; in order of id."""
+
+    @abstractmethod
+    def pauses(self) -> list[Pause]:
+        """The queues that are paused, in alphabetical order."""
+
+    @abstractmethod
+    def aside(self) -> list[Aside]:
+        """How many messages are set aside, by queue and task, in this order."""
+
+    @abstractmethod
+    def history(self, first: int, last: int) -> list[HistoryRow]:
+        """What was counted in these minutes, the last included, in the order of minute, queue and task.
+
+        Counts are kept for :data:`~alsek.storage.backends.history.KEPT_MINUTES`.
+        """
 
     @abstractmethod
     def queues(self) -> list[str]:

@@ -7,19 +7,36 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports.waiter import Waiter
-from alsek.storage.backends.records import Claimed, Outcome, Step, Worker
+from alsek.storage.backends.records import (
+    Claimed,
+    HistoryCounts,
+    Outcome,
+    Running,
+    Step,
+    Worker,
+    WorkerFacts,
+)
 
 
 class WorkPort(ABC):
     """Hands messages to workers and accepts their outcomes."""
 
     @abstractmethod
-    def register(self, worker: Worker) -> None:
-        """Register a worker with a full lease. If it is registered already, renew its lease."""
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
+        """Register a worker with a full lease. If it is registered already, renew its lease.
+
+        `facts`, with the worker's kind and queues, are kept until it is forgotten. Without them nothing is known of it,
+        or what it told before stays.
+        """
 
     @abstractmethod
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         """Report outcomes and claim the next messages, in **one** step.
 
@@ -41,7 +58,10 @@ class WorkPort(ABC):
         4. *Claim.* Messages that `worker` may take, up to its limit, by queue in the worker's order, then by (priority,
            arrival), each with a new token; RUNNING is written. Revoked, expired and suspect messages are marked. A
            suspect is handed to a worker that takes suspects alone if it comes first of all. A record that can't be
-           read is moved to the dead letters with a ``CorruptMessageError``, and reported.
+           read is moved to the dead letters with a ``CorruptMessageError``, and reported. Nothing is taken from a
+           queue that is paused. What is set aside (see :class:`~alsek.storage.backends.records.SetAside`) is handed
+           only to workers that have its task: in its place among the other messages of its queue, and from queues that
+           the worker does not serve after all others, in alphabetical order.
         5. *Wake.* If messages are left that this worker or another may take, one more sleeping worker is woken.
 
         With a limit of 0, parts 2 and 3 still happen, and nothing is claimed.
@@ -55,6 +75,8 @@ class WorkPort(ABC):
             outcomes: Outcomes of messages that the worker holds.
             limits: How many messages of each kind the worker can start now. A kind that is left out counts as 0. A
                 worker has one kind, its own, so other kinds are ignored.
+            history: Counts to add to the history, for the present minute of the store's clock. A worker hands over
+                what it has counted about once a second. A step with the same `seq` adds nothing again.
 
         Raises:
             WorkerUnknownError: The worker is not registered, or no longer. Nothing was written.
@@ -63,11 +85,15 @@ class WorkPort(ABC):
         """
 
     @abstractmethod
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
         """Extend the lease of a worker and of all messages that it holds.
 
         Claims that the store has for this worker from steps up to `seq`, and whose token is not among `tokens`, are
         given back, as by ``Released``: the reply that had them was lost for good.
+
+        `running` is kept, to be shown, until the next renewal that has one; None leaves what there is.
 
         Returns:
             The uuids of the held messages that are revoked.

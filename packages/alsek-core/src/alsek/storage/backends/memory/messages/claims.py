@@ -15,9 +15,15 @@ from alsek.storage.backends.memory.messages.transitions import enter, leave
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 
 
-def may_take(worker: Worker, lane: Lane, holding: Collection[StoredMessage]) -> bool:
+def may_take(table: MessageTable, worker: Worker, lane: Lane, holding: Collection[StoredMessage]) -> bool:
     """Return True if a worker that holds these messages may take one of this lane now."""
-    if worker.queues is not None and lane.queue not in worker.queues:
+    if lane.queue in table.pauses:
+        return False
+    if lane.task:
+        registered = table.workers.get(worker.id)
+        if registered is None or not registered.takes_aside(lane.task, lane.queue):
+            return False
+    elif worker.queues is not None and lane.queue not in worker.queues:
         return False
     if lane.wish not in WISHES_OF[worker.kind]:
         return False
@@ -33,13 +39,13 @@ def claimable(table: MessageTable, worker: Worker) -> Iterator[StoredMessage]:
     """Iterate over the messages that a worker may take now, best first."""
     holding = table.held_by(worker)
     for queue in table.queues_of(worker):
-        yield from queue.ready([lane for lane in queue.lanes if may_take(worker, lane, holding)])
+        yield from queue.ready([lane for lane in queue.lanes if may_take(table, worker, lane, holding)])
 
 
 def left_lanes(table: MessageTable, worker: Worker) -> list[Lane]:
     """Return the lanes with something in them that a worker may take, now or once it holds nothing."""
     lanes = (lane for queue in table.queues_of(worker) for lane in queue.lanes)
-    return [lane for lane in lanes if may_take(worker, lane, ())]
+    return [lane for lane in lanes if may_take(table, worker, lane, ())]
 
 
 def claim(
@@ -82,6 +88,7 @@ def _claim(table: MessageTable, registered: RegisteredWorker, message: StoredMes
     ttl = message.submission.ttl
     leave(table, message)
     message.expired = bool(ttl) and table.store.clock() - message.ready_since > ttl
+    message.aside = ""
     message.token, message.seq = next(table.store.numbers), seq
     message.holder = registered.worker.id
     registered.claims[message.uuid] = message

@@ -1,4 +1,4 @@
-"""What anyone may do to a message, in whatever state it is: remove, reschedule, fail, revoke."""
+"""What anyone may do to a message in any state, or to a queue: remove, reschedule, fail, revoke, pause, resume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.transitions import end, leave, requeue
-from alsek.storage.backends.records import Retried
+from alsek.storage.backends.records import Pause, Retried
 
 
 def remove(table: MessageTable, queue: str, uuid: str) -> bool:
@@ -50,4 +50,22 @@ def revoke(table: MessageTable, queue: str, uuid: str) -> bool:
     message.revoked = True
     if message.holder is None:
         table.store.publish(f"results:{uuid}")
+    return True
+
+
+def pause(table: MessageTable, queue: str, by: str) -> bool:
+    """Pause a queue; return True if it was not paused."""
+    if queue in table.pauses:
+        return False
+    table.pauses[queue] = Pause(queue, by, table.store.clock())
+    return True
+
+
+def resume(table: MessageTable, queue: str) -> bool:
+    """Resume a queue, and wake workers for what is ready in it; return True if it was paused."""
+    if table.pauses.pop(queue, None) is None:
+        return False
+    if queue in table.queues:
+        for lane in table.queues[queue].lanes:
+            table.wake(lane)
     return True

@@ -9,7 +9,7 @@ from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.outcomes import accept
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.transitions import give_back, give_back_all
-from alsek.storage.backends.records import Outcome, TaskStatus, Worker, refused_again
+from alsek.storage.backends.records import Outcome, Running, TaskStatus, Worker, WorkerFacts, refused_again
 from alsek.storage.backends.refusals import unknown_worker
 
 
@@ -38,14 +38,23 @@ def note_contact(table: MessageTable) -> None:
             registered.lease_end = max(registered.lease_end, now + registered.worker.lease)
 
 
-def register(table: MessageTable, worker: Worker) -> None:
+def register(table: MessageTable, worker: Worker, facts: WorkerFacts | None) -> None:
     """Add a worker, or renew its lease."""
     note_contact(table)
-    registered = table.workers.setdefault(worker.id, RegisteredWorker(worker, 0))
+    new = RegisteredWorker(worker, 0, registered_at=table.store.clock())
+    registered = table.workers.setdefault(worker.id, new)
+    if facts is not None:
+        registered.facts = facts
     _renew_lease(table, registered, worker)
 
 
-def renew(table: MessageTable, worker: Worker, seq: int, received: frozenset[int]) -> list[str]:
+def renew(
+    table: MessageTable,
+    worker: Worker,
+    seq: int,
+    received: frozenset[int],
+    running: Sequence[Running] | None,
+) -> list[str]:
     """Renew a worker's lease, and give back the claims that it never received.
 
     Args:
@@ -53,6 +62,7 @@ def renew(table: MessageTable, worker: Worker, seq: int, received: frozenset[int
         worker: The worker.
         seq: Its last step of which it has the answer.
         received: The tokens that it holds.
+        running: What it runs; None leaves what it said before.
 
     Returns:
         The uuids of the messages that it holds and that are revoked.
@@ -60,6 +70,8 @@ def renew(table: MessageTable, worker: Worker, seq: int, received: frozenset[int
     registered = registered_worker(table, worker)
     note_contact(table)
     _renew_lease(table, registered, worker)
+    if running is not None:
+        registered.running = tuple(running)
     for message in list(registered.claims.values()):
         if message.seq <= seq and message.token not in received:
             give_back(table, message, TaskStatus.SUBMITTED)
@@ -69,6 +81,13 @@ def renew(table: MessageTable, worker: Worker, seq: int, received: frozenset[int
 def _renew_lease(table: MessageTable, registered: RegisteredWorker, worker: Worker) -> None:
     registered.worker = worker
     registered.lease_end = table.store.clock() + worker.lease
+
+
+def forget(table: MessageTable, registered: RegisteredWorker) -> None:
+    """Delete a worker that holds nothing. Its tasks count as known for another lease: it may be replaced."""
+    del table.workers[registered.worker.id]
+    for task in (registered.facts.tasks or ()) if registered.facts is not None else ():
+        table.gone_tasks.put(task, None, registered.worker.lease)
 
 
 def retire(table: MessageTable, worker: Worker, outcomes: Sequence[Outcome]) -> list[str]:
@@ -81,9 +100,9 @@ def retire(table: MessageTable, worker: Worker, outcomes: Sequence[Outcome]) -> 
     if registered is None:
         return refused_again(outcomes, table.accepted.get(worker.id) or frozenset())
     held = {message.token for message in registered.claims.values()}
-    refused, _ = accept(table, registered, outcomes)
+    refused = accept(table, registered, outcomes).refused
     held.difference_update(message.token for message in registered.claims.values())
     table.accepted.put(worker.id, frozenset(held), DEDUP_WINDOW)
     give_back_all(table, registered, TaskStatus.SUBMITTED)
-    del table.workers[worker.id]
+    forget(table, registered)
     return refused

@@ -15,7 +15,7 @@ from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
-from alsek.storage.backends.records import DeadLetter, TaskStatus, Worker
+from alsek.storage.backends.records import DeadLetter, Pause, TaskStatus, Worker
 
 
 class RememberedUuid(NamedTuple):
@@ -46,6 +46,9 @@ class MessageTable:
         remembered: The uuids of messages that have ended, for the dedup window.
         workers: The registered workers by id.
         accepted: By the id of a retired worker the tokens that its retirement accepted, for the dedup window.
+        gone_tasks: The tasks of workers that were forgotten less than their lease ago.
+        pauses: The paused queues.
+        history: What was counted, by minute, queue and task.
         last_contact: When a worker last reached the store.
         woken_lanes: The lanes whose sleeping workers are to be woken at the end of this operation.
     """
@@ -60,6 +63,9 @@ class MessageTable:
         self.remembered: ExpiringDict[str, RememberedUuid] = ExpiringDict(store.clock)
         self.workers: dict[str, RegisteredWorker] = {}
         self.accepted: ExpiringDict[str, frozenset[int]] = ExpiringDict(store.clock)
+        self.gone_tasks: ExpiringDict[str, None] = ExpiringDict(store.clock)
+        self.pauses: dict[str, Pause] = {}
+        self.history: dict[tuple[int, str, str], str] = {}
         self.last_contact = store.clock()
         self.woken_lanes: dict[Lane, None] = {}
 
@@ -76,9 +82,24 @@ class MessageTable:
         return message if message is not None and message.queue == queue else None
 
     def queues_of(self, worker: Worker) -> list[Queue]:
-        """Return the queues that have messages and that a worker takes from, in its order."""
-        names = sorted(self.queues) if worker.queues is None else worker.queues
-        return [self.queues[name] for name in names if name in self.queues]
+        """Return the queues that have messages and that a worker may take from, in its order."""
+        names = (
+            sorted(self.queues) if worker.queues is None else [*worker.queues, *self._others_aside(worker)]
+        )
+        return [self.queues[name] for name in names if name in self.queues and name not in self.pauses]
+
+    def _others_aside(self, worker: Worker) -> list[str]:
+        """Return the queues that a worker does not serve, and that hold something that is set aside for it."""
+        registered = self.workers.get(worker.id)
+        own = worker.queues or ()
+        if registered is None:
+            return []
+        return sorted(
+            name
+            for name, queue in self.queues.items()
+            if name not in own
+            and any(lane.task and registered.takes_aside(lane.task, name) for lane in queue.lanes)
+        )
 
     def held_by(self, worker: Worker) -> list[StoredMessage]:
         """Return the messages that a worker holds, oldest claim first."""
@@ -98,5 +119,8 @@ class MessageTable:
         self.remembered.clear()
         self.workers.clear()
         self.accepted.clear()
+        self.gone_tasks.clear()
+        self.pauses.clear()
+        self.history.clear()
         self.woken_lanes.clear()
         return deleted

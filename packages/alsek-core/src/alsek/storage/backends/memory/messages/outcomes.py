@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
@@ -10,43 +11,76 @@ from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.submissions import add_one
-from alsek.storage.backends.memory.messages.transitions import end, give_back, leave, requeue
+from alsek.storage.backends.memory.messages.transitions import (
+    end,
+    give_back,
+    leave,
+    requeue,
+    set_aside,
+)
 from alsek.storage.backends.records import (
     Failed,
     Lost,
     Outcome,
     Released,
     Retried,
+    SetAside,
     Submission,
     Succeeded,
     TaskStatus,
 )
 
 
-def accept(
-    table: MessageTable, registered: RegisteredWorker, outcomes: Sequence[Outcome]
-) -> tuple[list[str], list[str]]:
-    """Accept the outcomes whose token is that of a current claim of this worker.
+class Accepted(NamedTuple):
+    """How some outcomes were taken.
 
-    Returns:
-        The uuids of the outcomes that were refused, and those of the callbacks that were not added because a message
-        of their uuid exists.
+    Attributes:
+        refused: The uuids of the outcomes that were refused.
+        skipped: Those of the callbacks that were not added because a message of their uuid exists.
+        failed: Those of the messages without a worker for their task, which became dead letters.
     """
+
+    refused: list[str]
+    skipped: list[str]
+    failed: tuple[str, ...]
+
+
+def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence[Outcome]) -> Accepted:
+    """Accept the outcomes whose token is that of a current claim of this worker."""
     refused: list[str] = []
     callbacks: list[Submission] = []
+    failed: list[str] = []
     for outcome in outcomes:
         message = registered.claims.get(outcome.uuid)
         if message is None or message.token != outcome.token:
             refused.append(outcome.uuid)
             continue
+        if isinstance(outcome, SetAside):
+            if not _set_aside(table, message, outcome):
+                failed.append(outcome.uuid)
+            continue
         _accept(table, message, outcome)
         if isinstance(outcome, Succeeded) and outcome.callback is not None:
             callbacks.append(outcome.callback)
     skipped = [callback.uuid for callback in callbacks if not add_one(table, callback, request="").accepted]
-    return refused, skipped
+    return Accepted(refused, skipped, tuple(failed))
 
 
-def _accept(table: MessageTable, message: StoredMessage, outcome: Outcome) -> None:
+def _set_aside(table: MessageTable, message: StoredMessage, outcome: SetAside) -> bool:
+    """Set a message aside if a worker may have its task, or make it a dead letter; return whether it was set aside."""
+    known = any(registered.has_task(outcome.task) for registered in table.workers.values())
+    if known or outcome.wait or table.gone_tasks.has(outcome.task):
+        set_aside(table, message, outcome.task)
+        return True
+    leave(table, message)
+    dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
+    end(table, message, End.FAILED)
+    return False
+
+
+def _accept(
+    table: MessageTable, message: StoredMessage, outcome: Succeeded | Failed | Retried | Released | Lost
+) -> None:
     match outcome:
         case Succeeded():
             leave(table, message)

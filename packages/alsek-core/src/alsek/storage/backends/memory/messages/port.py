@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.memory.messages import (
+    counting,
     dead_letters,
     interventions,
     leases,
@@ -21,14 +22,23 @@ from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
+    Aside,
     Claimed,
     DeadLetter,
+    HistoryCounts,
+    HistoryRow,
+    Located,
     Outcome,
+    Pause,
+    QueueTally,
     Retried,
+    Running,
     Step,
     Stored,
     Submission,
     Worker,
+    WorkerFacts,
+    WorkerRecord,
 )
 
 
@@ -61,21 +71,28 @@ class MemoryMessages(MessagePort):
             self._wake()
             return answers
 
-    def register(self, worker: Worker) -> None:
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         with self._lock:
-            leases.register(self.table, worker)
+            leases.register(self.table, worker, facts)
 
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         with self._lock:
-            answer = steps.step(self.table, worker, seq, outcomes, limits.get(worker.kind, 0))
+            answer = steps.step(self.table, worker, seq, outcomes, limits.get(worker.kind, 0), history)
             self._wake()
             return answer
 
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
         with self._lock:
-            revoked = leases.renew(self.table, worker, seq, frozenset(tokens))
+            revoked = leases.renew(self.table, worker, seq, frozenset(tokens), running)
             self._wake()
             return revoked
 
@@ -109,6 +126,55 @@ class MemoryMessages(MessagePort):
     def revoke(self, queue: str, uuid: str) -> bool:
         with self._lock:
             return interventions.revoke(self.table, queue, uuid)
+
+    def pause(self, queue: str, by: str) -> bool:
+        with self._lock:
+            return interventions.pause(self.table, queue, by)
+
+    def resume(self, queue: str) -> bool:
+        with self._lock:
+            was_paused = interventions.resume(self.table, queue)
+            self._wake()
+            return was_paused
+
+    def now(self) -> int:
+        return self.table.store.clock()
+
+    def find(self, uuid: str) -> Located | None:
+        with self._lock:
+            return queries.find(self.table, uuid)
+
+    def find_dead(self, uuid: str) -> list[DeadLetter]:
+        with self._lock:
+            return queries.find_dead(self.table, uuid)
+
+    def place(self, queue: str, uuid: str, most: int) -> int | None:
+        with self._lock:
+            return queries.place(self.table, queue, uuid, most)
+
+    def tallies(self, queues: Sequence[str] | None = None) -> list[QueueTally]:
+        with self._lock:
+            return queries.tallies(self.table, queues)
+
+    def fronts(self, queues: Sequence[str]) -> list[Stored]:
+        with self._lock:
+            return queries.fronts(self.table, queues)
+
+    def workers(self) -> list[WorkerRecord]:
+        with self._lock:
+            return queries.workers(self.table)
+
+    def pauses(self) -> list[Pause]:
+        with self._lock:
+            return [pause for _, pause in sorted(self.table.pauses.items())]
+
+    def aside(self) -> list[Aside]:
+        with self._lock:
+            return queries.aside(self.table)
+
+    def history(self, first: int, last: int) -> list[HistoryRow]:
+        with self._lock:
+            return counting.rows(self.table, first, last)
 
     def get(self, queue: str, uuid: str) -> Stored | None:
         with self._lock:

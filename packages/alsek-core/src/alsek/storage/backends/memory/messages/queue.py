@@ -47,6 +47,35 @@ class Queue:
         return self._ready.keys()
 
     @property
+    def n_ready(self) -> int:
+        """How many messages are ready, in all lanes."""
+        return sum(map(len, self._ready.values()))
+
+    @property
+    def n_delayed(self) -> int:
+        """How many messages are delayed."""
+        return len(self._delayed)
+
+    def n_in(self, lane: Lane) -> int:
+        """How many messages are ready in a lane."""
+        return len(self._ready.get(lane, ()))
+
+    def n_before(self, place: Place) -> int:
+        """How many ready messages go before this place; those that are set aside don't count."""
+        return sum(bisect_left(places, place) for lane, places in self._ready.items() if not lane.task)
+
+    def fronts(self, most: int) -> Iterator[StoredMessage]:
+        """Iterate over the first message of each priority in each lane, for the `most` lowest priorities of a lane."""
+        for lane, places in self._ready.items():
+            at = 0
+            for _ in range(0 if lane.task else most):
+                if at == len(places):
+                    break
+                priority, _, uuid = places[at]
+                yield self.messages[uuid]
+                at = bisect_left(places, (priority + 1, 0, ""))
+
+    @property
     def next_due(self) -> Due | None:
         """The place of the delayed message that is due first; None if none is delayed."""
         return self._delayed[0] if self._delayed else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.memory.messages import counting
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -13,11 +14,18 @@ from alsek.storage.backends.memory.messages.promotion import next_due, promote
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.takeover import take_over
 from alsek.storage.backends.memory.messages.wakeups import wake_for_leftovers
-from alsek.storage.backends.records import Outcome, Step, Worker
+from alsek.storage.backends.records import HistoryCounts, Outcome, Step, Worker
 from alsek.storage.backends.refusals import late_step
 
 
-def step(table: MessageTable, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+def step(
+    table: MessageTable,
+    worker: Worker,
+    seq: int,
+    outcomes: Sequence[Outcome],
+    limit: int,
+    history: Sequence[HistoryCounts],
+) -> Step:
     """Make a worker's step, or repeat the answer of its last one.
 
     Raises:
@@ -30,6 +38,7 @@ def step(table: MessageTable, worker: Worker, seq: int, outcomes: Sequence[Outco
     note_contact(table)
     if seq != registered.seq:
         answer = _step(table, registered, worker, seq, outcomes, limit)
+        counting.add(table, history)
         registered.answer = answer._replace(taken_over=())
         registered.seq = seq
         return _copy(answer, registered)
@@ -45,7 +54,7 @@ def _step(
     outcomes: Sequence[Outcome],
     limit: int,
 ) -> Step:
-    refused, skipped = accept(table, registered, outcomes)
+    accepted = accept(table, registered, outcomes)
     promote(table)
     taken_over = take_over(table, registered)
     claimed, corrupt = claim(table, registered, worker, seq, limit)
@@ -54,14 +63,15 @@ def _step(
     registered.next_due_at = None if due is None else due[0]
     left, freely = left_lanes(table, worker), SUSPECT_RULES[worker.suspects].freely
     return Step(
-        refused=refused,
+        refused=accepted.refused,
         claimed=claimed,
         next_due=None if due is None else max(due[0] - table.store.clock(), 0),
         waiting=any(not lane.suspect or freely for lane in left),
         suspects=any(lane.suspect and not freely for lane in left),
-        skipped=skipped,
+        skipped=accepted.skipped,
         corrupt=corrupt,
         taken_over=tuple(taken_over),
+        failed=accepted.failed,
     )
 
 

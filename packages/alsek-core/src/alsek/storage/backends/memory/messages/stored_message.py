@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from alsek.storage.backends.header import RECORD_VERSION, tail_values
 from alsek.storage.backends.memory.lanes import Lane
-from alsek.storage.backends.records import Claimed, Stored, Submission
+from alsek.storage.backends.records import Claimed, Located, Stored, Submission
 from alsek.storage.backends.states import MessageState
 
 #: The place of a ready message in its lane: (priority, arrival, uuid).
@@ -33,6 +33,7 @@ class StoredMessage:
         revoked: It was revoked.
         suspect: It was in a process that died with several messages in it.
         expired: Its lifetime was over when it was claimed.
+        aside: The task for which it is set aside; empty if it is not.
         token: The token of the current claim; 0 if it is not claimed.
         holder: The id of the worker that has this claim.
         seq: The step of the holder that claimed it.
@@ -51,6 +52,7 @@ class StoredMessage:
     revoked: bool = False
     suspect: bool = False
     expired: bool = False
+    aside: str = ""
     token: int = 0
     holder: str | None = None
     seq: int = 0
@@ -67,7 +69,7 @@ class StoredMessage:
 
     @property
     def lane(self) -> Lane:
-        return Lane(self.queue, self.submission.wish, self.suspect)
+        return Lane(self.queue, self.submission.wish, self.suspect, self.aside)
 
     @property
     def place(self) -> Place:
@@ -98,4 +100,17 @@ class StoredMessage:
             self.losses,
             self.revoked,
             **tail_values(Stored, self.tail),
+        )
+
+    def as_located(self) -> Located:
+        """Return what an inspection shows of it and of where it stands."""
+        ttl = self.submission.ttl
+        return Located(
+            self.as_stored(),
+            self.submission.wish,
+            self.suspect,
+            self.due[0] if self.state == "delayed" else None,
+            self.ready_since + ttl if ttl and self.state != "delayed" else None,
+            self.holder,
+            self.aside,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alsek.storage.backends.memory.messages.leases import forget
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.transitions import give_back_all
@@ -25,6 +26,6 @@ def take_over(table: MessageTable, asking: RegisteredWorker) -> list[TakenOver]:
     taken_over: list[TakenOver] = []
     for registered in lost:
         messages = give_back_all(table, registered, TaskStatus.RETRYING, losses=1)
-        del table.workers[registered.worker.id]
+        forget(table, registered)
         taken_over.append(TakenOver(registered.worker.id, messages))
     return taken_over

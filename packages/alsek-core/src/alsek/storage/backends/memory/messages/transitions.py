@@ -68,6 +68,17 @@ def give_back(
     table.set_status(message, status)
 
 
+def set_aside(table: MessageTable, message: StoredMessage, task: str) -> None:
+    """Make a claimed message ready at its old place, for a new lifetime, for workers that have this task."""
+    leave(table, message)
+    message.aside = task
+    if not message.expired:
+        message.ready_since = table.store.clock()
+    enter(table, message, "ready")
+    table.wake(message.lane)
+    table.set_status(message, TaskStatus.SUBMITTED)
+
+
 def give_back_all(
     table: MessageTable, registered: RegisteredWorker, status: TaskStatus, *, losses: int = 0
 ) -> int:
@@ -81,6 +92,7 @@ def give_back_all(
 def requeue(table: MessageTable, message: StoredMessage, retried: Retried) -> None:
     """Delay a message for another attempt; without a delay it becomes ready. It never expires."""
     leave(table, message)
+    message.aside = ""
     message.submission = message.submission._replace(ttl=0)
     message.tail, message.suspect = merged(message.tail, step_changes(retried)), False
     if retried.payload is not None:

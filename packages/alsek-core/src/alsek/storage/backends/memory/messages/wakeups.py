@@ -18,7 +18,7 @@ def wake_for_leftovers(table: MessageTable) -> None:
 
 def can_use(table: MessageTable, lane: Lane, worker: Worker) -> bool:
     """Return True if a worker may take something of this lane now."""
-    return may_take(worker, lane, table.held_by(worker))
+    return may_take(table, worker, lane, table.held_by(worker))
 
 
 def would_miss(table: MessageTable, worker: Worker) -> bool:

@@ -1,0 +1,90 @@
+"""The plain values that pass between a backend and its callers.
+
+They are named tuples of bytes, text and integers. A store needs to know no more of a message, and none of them refers
+to a task, a broker or a serializer. Times and durations are milliseconds. They are part of the promise in
+:mod:`alsek.storage.backends.ports`.
+"""
+
+from alsek.storage.backends.records.inspection import (
+    Aside,
+    DeadLetter,
+    HeldClaim,
+    HistoryRow,
+    Located,
+    Pause,
+    QueueTally,
+    Stored,
+    WorkerRecord,
+)
+from alsek.storage.backends.records.outcomes import (
+    Failed,
+    Lost,
+    Outcome,
+    Released,
+    Retried,
+    SetAside,
+    Succeeded,
+    refused_again,
+)
+from alsek.storage.backends.records.steps import (
+    Corrupt,
+    HistoryCounts,
+    Step,
+    TakenOver,
+)
+from alsek.storage.backends.records.submissions import (
+    ACCEPTED,
+    FOR_EVER,
+    REPLAYED,
+    Added,
+    Submission,
+)
+from alsek.storage.backends.records.values import (
+    LockRecord,
+    ResultRecord,
+    StatusRecord,
+    TaskStatus,
+)
+from alsek.storage.backends.records.workers import (
+    Claimed,
+    Running,
+    Worker,
+    WorkerFacts,
+)
+
+__all__ = [
+    "ACCEPTED",
+    "FOR_EVER",
+    "REPLAYED",
+    "Added",
+    "Aside",
+    "Claimed",
+    "Corrupt",
+    "DeadLetter",
+    "Failed",
+    "HeldClaim",
+    "HistoryCounts",
+    "HistoryRow",
+    "Located",
+    "LockRecord",
+    "Lost",
+    "Outcome",
+    "Pause",
+    "QueueTally",
+    "Released",
+    "ResultRecord",
+    "Retried",
+    "Running",
+    "SetAside",
+    "StatusRecord",
+    "Step",
+    "Stored",
+    "Submission",
+    "Succeeded",
+    "TakenOver",
+    "TaskStatus",
+    "Worker",
+    "WorkerFacts",
+    "WorkerRecord",
+    "refused_again",
+]

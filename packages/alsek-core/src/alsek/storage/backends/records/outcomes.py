@@ -1,0 +1,125 @@
+"""Outcomes: how a claim ends, as a worker reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, TypeAlias
+
+from alsek.storage.backends.records.submissions import FOR_EVER, Submission
+from alsek.storage.backends.records.workers import Claimed
+
+
+class Succeeded(NamedTuple):
+    """The task returned. The result is stored, SUCCEEDED written, the callback submitted, the message removed."""
+
+    uuid: str
+    queue: str
+    token: int
+    result: bytes | None = None
+    result_ttl: int = FOR_EVER
+    progenitor: str | None = None
+    callback: Submission | None = None
+
+
+class Retried(NamedTuple):
+    """The message is to run again after `delay`. RETRYING is written and the attempt state replaced.
+
+    The message is no longer a suspect, and no longer expires.
+
+    Attributes:
+        retries: How often it was retried, this retry included. This and the three below are the new attempt state.
+        updated_at: The time of this retry: Unix milliseconds.
+        retry_delay: The delay that the task asked for; None if the backoff decided.
+        last_error: The error that ended this attempt, as in :class:`Failed`; empty if it is not known.
+        payload: A new payload if a user has changed the message by hand; None leaves the payload unchanged.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    delay: int
+    retries: int
+    updated_at: int = 0
+    retry_delay: int | None = None
+    last_error: bytes = b""
+    payload: bytes | None = None
+
+
+class Failed(NamedTuple):
+    """The message has failed. FAILED is written, and the message moves to the dead letters.
+
+    Attributes:
+        error: The exception: :class:`alsek.types.ExceptionDetails` as UTF-8 JSON, whatever the serializer is.
+        dlq_ttl: How long the dead letter is kept; 0 for none: the message is deleted.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    error: bytes
+    dlq_ttl: int
+
+
+class Released(NamedTuple):
+    """The message is given back unchanged, at its old place, and no loss or retry is charged. SUBMITTED is written."""
+
+    uuid: str
+    queue: str
+    token: int
+
+    @classmethod
+    def of(cls, claimed: Claimed) -> Released:
+        """Return the outcome that gives back a claimed message."""
+        return cls(claimed.uuid, claimed.queue, claimed.token)
+
+
+class Lost(NamedTuple):
+    """The process that ran the message died. It is given back at its old place with one more loss; RETRYING is written.
+
+    Attributes:
+        suspect: Other messages were running in the process too, so it is not known which one caused the death.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    suspect: bool = False
+
+
+class SetAside(NamedTuple):
+    """The worker does not have the message's task. The store decides in the same step whether another worker has it.
+
+    If a live worker registers the task, or one did that was forgotten less than its own lease ago, or with `wait`, the
+    message is *set aside* for the task: it is ready at its old place, for a new lifetime, but only workers that have
+    the task may claim it (see :class:`~alsek.storage.backends.records.WorkerFacts`). No loss or retry is charged.
+    SUBMITTED is written. Otherwise the message fails, as by :class:`Failed`, and the step's ``failed`` has its uuid.
+
+    Attributes:
+        task: The name of its task.
+        error: As in :class:`Failed`.
+        dlq_ttl: As in :class:`Failed`.
+        wait: Set it aside in any case.
+    """
+
+    uuid: str
+    queue: str
+    token: int
+    task: str
+    error: bytes
+    dlq_ttl: int
+    wait: bool = False
+
+
+Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost | SetAside
+
+
+def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
+    """Return the uuids that a repeated retirement refuses: all but the first outcome of each accepted token."""
+    left = set(accepted)
+    refused = []
+    for outcome in outcomes:
+        if outcome.token in left:
+            left.remove(outcome.token)
+        else:
+            refused.append(outcome.uuid)
+    return refused

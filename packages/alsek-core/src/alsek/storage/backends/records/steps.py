@@ -1,0 +1,80 @@
+"""The answer to a worker's step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from alsek.storage.backends.records.workers import Claimed
+
+
+class Corrupt(NamedTuple):
+    """A record that the store could not read, and moved to the dead letters.
+
+    Attributes:
+        uuid: The uuid of the message; empty if another program has overwritten more than one record.
+        queue: Its queue. If `uuid` is empty: the queue, or the name in the store, that was overwritten. The foreign
+            data stays; the store keeps its own data elsewhere, or leaves it out.
+        reason: What the store found.
+    """
+
+    uuid: str
+    queue: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """A sentence for the log."""
+        if self.uuid:
+            return f"Record {self.uuid!r} in queue {self.queue!r} was set aside: {self.reason}"
+        return (
+            f"{self.queue!r} in the store was overwritten by another program ({self.reason}): "
+            f"rename or delete what is there, or give Alsek a namespace of its own."
+        )
+
+
+class TakenOver(NamedTuple):
+    """A worker whose lease has ended, and the number of its messages: they are ready again, with one more loss."""
+
+    worker: str
+    messages: int
+
+
+class HistoryCounts(NamedTuple):
+    """Counts of attempts and ends, to be added to those of this queue and task for the minute of the store's clock.
+
+    Attributes:
+        counts: As :mod:`alsek.storage.backends.history` packs them.
+    """
+
+    queue: str
+    task: str
+    counts: str
+
+
+class Step(NamedTuple):
+    """The answer to one step of a worker.
+
+    Attributes:
+        refused: The uuids of the outcomes that were refused because their token is not the current one. Nothing of
+            such an outcome was written.
+        claimed: The messages that were claimed, in the order of (priority, arrival) within each queue.
+        next_due: Milliseconds until the next delayed message is due; 0 if one is due already, None if none is
+            delayed.
+        waiting: True if ready messages are left that this worker may take.
+        suspects: True if suspects are left that this worker may take once it holds nothing.
+        skipped: The uuids of callbacks that were not submitted because they exist already.
+        corrupt: The unreadable records that this step moved to the dead letters.
+        taken_over: The lost workers that this step has forgotten, by the end of their lease, then by id. Empty in the
+            answer to a repeated step.
+        failed: The uuids of the :class:`~alsek.storage.backends.records.SetAside` outcomes that made dead letters.
+    """
+
+    refused: list[str]
+    claimed: list[Claimed]
+    next_due: int | None
+    waiting: bool
+    suspects: bool
+    skipped: list[str]
+    corrupt: list[Corrupt]
+    taken_over: tuple[TakenOver, ...] = ()
+    failed: tuple[str, ...] = ()

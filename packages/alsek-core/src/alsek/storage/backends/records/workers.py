@@ -1,0 +1,100 @@
+"""Workers, and the messages that they have claimed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
+
+
+class Worker(NamedTuple):
+    """A worker, and which messages it takes.
+
+    Attributes:
+        id: A random name. It is never used again after the worker was retired or taken over.
+        kind: ``"thread"`` and ``"process"`` take messages with this wish and with the wish ``"any"``. ``"any"`` (a
+            consumer) takes all messages.
+        queues: The queues from which it takes, strictly in this order. None for all queues, also those created later,
+            in alphabetical order.
+        lease: How long it keeps its messages without a renewal.
+        dlq_ttl: How long a dead letter is kept that the store makes of an unreadable record; 0 for none.
+        suspects: ``"alone"``: it takes a suspect only while it holds nothing, and nothing more until that one is
+            finished. ``"freely"``: it takes suspects in their place among the other messages (a pool that runs each
+            message in its own process). ``"only"``: as ``"alone"``, and it takes no other messages.
+    """
+
+    id: str
+    kind: WorkerKind
+    queues: tuple[str, ...] | None
+    lease: int
+    dlq_ttl: int
+    suspects: SuspectPolicy = "alone"
+
+
+class WorkerFacts(NamedTuple):
+    """What a worker tells the store of itself when it registers. All of it is shown; `tasks` also decides.
+
+    Attributes:
+        host: The name of its machine.
+        pid: Its process.
+        version: Of Alsek.
+        tasks: The names of its tasks. It may claim messages that are set aside for one of these. None if it takes
+            messages of any task, as a consumer does: then it may claim what is set aside in its own queues.
+        slots: How many messages it runs at once; 0 if it says nothing of this.
+    """
+
+    host: str
+    pid: int
+    version: str
+    tasks: tuple[str, ...] | None
+    slots: int = 0
+
+
+class Running(NamedTuple):
+    """A message that a worker runs now, as it last said.
+
+    Attributes:
+        uuid: The name of the message.
+        started_at: When this attempt began: Unix milliseconds on the worker's clock.
+        attempt: 1 for the first.
+        pid: The process in which it runs.
+        thread: The name of its thread; empty if the process has only one.
+    """
+
+    uuid: str
+    started_at: int
+    attempt: int
+    pid: int
+    thread: str = ""
+
+
+class Claimed(NamedTuple):
+    """A message that a worker has claimed.
+
+    Attributes:
+        uuid: The name of the message.
+        queue: Its queue.
+        payload: As it was submitted.
+        token: The number of this claim. Tokens grow, and the store never uses one twice.
+        losses: How often the worker that held it died or lost its lease.
+        revoked: It was revoked: the worker reports it as failed and does not run it.
+        expired: It was ready for longer than its ttl: the worker reports it as failed and does not run it.
+        suspect: It was running in a process that died while other messages were running in it too.
+        retries: How often it was retried. This and the three below are the attempt state, written by the last retry.
+        updated_at: When it was last retried: Unix milliseconds.
+        retry_delay: The delay that the last retry asked for; None if the backoff decided.
+        last_error: The error that ended the last attempt, as in :class:`Failed`; empty if it is not known.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    token: int
+    losses: int = 0
+    revoked: bool = False
+    expired: bool = False
+    suspect: bool = False
+    retries: int = 0
+    updated_at: int = 0
+    retry_delay: int | None = None
+    last_error: bytes = b""

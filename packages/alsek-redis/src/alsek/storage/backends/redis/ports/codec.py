@@ -19,6 +19,7 @@ from alsek.storage.backends.records import (
     Outcome,
     Released,
     Retried,
+    SetAside,
     Stored,
     Submission,
     Succeeded,
@@ -73,6 +74,8 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
     # Nearly all; a match takes longer than the rest.
     if type(outcome) is Succeeded and outcome.result is None and outcome.callback is None:
         return (b"F", uuid, token)
+    if isinstance(outcome, SetAside):  # scripts follow
+        outcome = Failed(outcome.uuid, outcome.queue, outcome.token, outcome.error, outcome.dlq_ttl)
     match outcome:
         case Succeeded():
             own: tuple[bytes, ...] = (b"F", uuid, token)

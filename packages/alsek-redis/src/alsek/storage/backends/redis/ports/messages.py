@@ -13,12 +13,15 @@ from alsek.storage.backends.records import (
     Added,
     Claimed,
     DeadLetter,
+    HistoryCounts,
     Outcome,
     Retried,
+    Running,
     Step,
     Stored,
     Submission,
     Worker,
+    WorkerFacts,
 )
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.script import CallMaker, ScriptCall
@@ -104,11 +107,16 @@ class RedisMessages(MessagePort):
             added_from(submission.uuid, answer) for submission, answer in zip(batch, answers, strict=True)
         ]
 
-    def register(self, worker: Worker) -> None:
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self._of_worker("register", worker)()
 
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         arguments = [b"%d" % seq, b"%d" % limits.get(worker.kind, 0)]
         for outcome in outcomes:
@@ -128,7 +136,9 @@ class RedisMessages(MessagePort):
             taken_over_from(lost[0]) if lost else (),
         )
 
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
         known = [b"%d" % token for token in tokens]
         reply = self._of_worker("renew", worker)(b"%d" % seq, b"%d" % worker.dlq_ttl, *known)
         if reply is None:

@@ -12,6 +12,7 @@ from alsek.storage.backends.records import (
     Outcome,
     Released,
     Retried,
+    SetAside,
     Submission,
     Succeeded,
     TaskStatus,
@@ -90,7 +91,7 @@ def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> tuple[list[_Accepted
                 results.append(outcome)
             if outcome.callback is not None:
                 callbacks.append(outcome.callback)
-        elif isinstance(outcome, Failed):
+        elif isinstance(outcome, (Failed, SetAside)):
             ended.append((message, uuid, status_ttl, End.FAILED))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
         else:

@@ -11,13 +11,16 @@ from alsek.storage.backends.records import (
     Added,
     Claimed,
     DeadLetter,
+    HistoryCounts,
     Outcome,
     Retried,
+    Running,
     Step,
     Stored,
     Submission,
     TaskStatus,
     Worker,
+    WorkerFacts,
     refused_again,
 )
 from alsek.storage.backends.sqlite.database.database import Database
@@ -55,15 +58,22 @@ class SQLiteMessages(MessagePort):
             submissions, lambda batch: self._database.write(lambda tx: add(tx, batch, request))
         )
 
-    def register(self, worker: Worker) -> None:
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self._database.write(lambda tx: leases.register(tx, worker))
 
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         return self._steps.step(worker, seq, outcomes, limits.get(worker.kind, 0))
 
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
         received = frozenset(tokens)
         return self._database.write(lambda tx: leases.renew(tx, worker, seq, received))
 

@@ -14,15 +14,19 @@ from alsek.storage.backends.records import (
     FOR_EVER,
     Claimed,
     Failed,
+    HistoryCounts,
     Lost,
     Outcome,
     Released,
     Retried,
+    Running,
+    SetAside,
     Step,
     Submission,
     Succeeded,
     TaskStatus,
     Worker,
+    WorkerFacts,
 )
 from alsek.storage.backends.subscriptions import Note, Subscription
 
@@ -42,14 +46,14 @@ class Actor:
         self.worker = worker
         self.seq = 0
 
-    def step(self, *outcomes: Outcome, limit: int = 100) -> Step:
+    def step(self, *outcomes: Outcome, limit: int = 100, history: Sequence[HistoryCounts] = ()) -> Step:
         """Make the next step."""
         self.seq += 1
-        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
+        return self.again(*outcomes, limit=limit, history=history)
 
-    def again(self, *outcomes: Outcome, limit: int = 100) -> Step:
+    def again(self, *outcomes: Outcome, limit: int = 100, history: Sequence[HistoryCounts] = ()) -> Step:
         """Repeat the last step, as after a lost reply."""
-        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit})
+        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit}, history)
 
     def claim(self, limit: int = 100) -> list[Claimed]:
         """Return the messages that the next step claims."""
@@ -61,10 +65,10 @@ class Actor:
         assert len(claimed) == 1, "nothing was handed out"
         return claimed[0]
 
-    def renew(self) -> list[str]:
+    def renew(self, running: Sequence[Running] | None = None) -> list[str]:
         """Renew the lease, with the tokens of all claims."""
         tokens = [claimed.token for claimed in self.held()]
-        return self.messages.renew(self.worker, self.seq, tokens)
+        return self.messages.renew(self.worker, self.seq, tokens, running)
 
     def retire(self, *outcomes: Outcome) -> list[str]:
         """Retire."""
@@ -83,7 +87,9 @@ class Actor:
 Actors: TypeAlias = Callable[..., Actor]
 
 
-def an_actor(backend: Backend, *queues: str, register: bool = True, **fields: Any) -> Actor:
+def an_actor(
+    backend: Backend, *queues: str, register: bool = True, facts: WorkerFacts | None = None, **fields: Any
+) -> Actor:
     """Return a registered worker of kind "thread" that takes from `queues` (none given: from all)."""
     settings: dict[str, Any] = {
         "id": f"w{next(_workers)}",
@@ -94,7 +100,7 @@ def an_actor(backend: Backend, *queues: str, register: bool = True, **fields: An
     }
     actor = Actor(backend, Worker(**{**settings, **fields}))
     if register:
-        backend.messages.register(actor.worker)
+        backend.messages.register(actor.worker, facts)
     return actor
 
 
@@ -140,6 +146,18 @@ def by_hand(queue: str, uuid: str, payload: bytes | None = None, delay: int = 0)
 def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Failed:
     """The outcome of a claim whose task has failed."""
     return Failed(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl)
+
+
+def the_facts(*tasks: str, **fields: Any) -> WorkerFacts:
+    """What a worker with these tasks tells of itself."""
+    settings: dict[str, Any] = {"host": "a host", "pid": 17, "version": "1.2.3", "tasks": tasks, "slots": 4}
+    return WorkerFacts(**{**settings, **fields})
+
+
+def not_mine(claimed: Claimed, task: str = "t", **fields: Any) -> SetAside:
+    """The outcome of a claim whose task the worker does not have."""
+    settings: dict[str, Any] = {"error": ERROR, "dlq_ttl": DLQ_TTL}
+    return SetAside(claimed.uuid, claimed.queue, claimed.token, task, **{**settings, **fields})
 
 
 def released(claimed: Claimed) -> Released:

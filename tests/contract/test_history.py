@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.history import KEPT_MINUTES, unpacked
+from alsek.storage.backends.history import KEPT_MS, MINUTE_MS, unpacked
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import HistoryCounts
 from tests.contract.stores import Store
 from tests.contract.workers import Actors, add, succeeded, the_facts
 
-MINUTE_MS = 60_000
+_KEPT = KEPT_MS // MINUTE_MS
 
 
 def _history(messages: MessagePort) -> dict[tuple[str, str], dict[str, int]]:
@@ -73,12 +73,12 @@ def test_old_counts_go(messages: MessagePort, store: Store, actor: Actors) -> No
     worker = actor(lease=10_000 * MINUTE_MS)
     first = messages.now() // MINUTE_MS
     worker.step(history=[HistoryCounts("q", "t", "s:1")])
-    store.advance((KEPT_MINUTES - 2) * MINUTE_MS)
+    store.advance((_KEPT - 2) * MINUTE_MS)
     worker.step(history=[HistoryCounts("q", "t", "s:1")])
-    assert len(messages.history(first, first + 2 * KEPT_MINUTES)) == 2
+    assert len(messages.history(first, first + 2 * _KEPT)) == 2
     store.advance(3 * MINUTE_MS)
     worker.step(history=[HistoryCounts("q", "t", "s:1")])
-    assert len(messages.history(first, first + 2 * KEPT_MINUTES)) == 2
+    assert len(messages.history(first, first + 2 * _KEPT)) == 2
 
 
 def test_clearing_a_namespace_clears_its_counts(

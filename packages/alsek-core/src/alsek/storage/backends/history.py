@@ -27,7 +27,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 #: How long a store keeps counts.
-KEPT_MINUTES: Final = 72 * 60
+KEPT_MS: Final = 72 * 60 * 60 * 1_000
+
+#: Counts are kept by minute.
+MINUTE_MS: Final = 60_000
 
 #: The upper bounds of the buckets (ms): powers of two with a step between, up to a day and a half.
 BUCKETS_MS: Final[tuple[float, ...]] = tuple(

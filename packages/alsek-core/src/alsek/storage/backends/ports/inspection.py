@@ -89,7 +89,7 @@ class InspectionPort(ABC):
     def history(self, first: int, last: int) -> list[HistoryRow]:
         """What was counted in these minutes, the last included, in the order of minute, queue and task.
 
-        Counts are kept for :data:`~alsek.storage.backends.history.KEPT_MINUTES`.
+        Counts are kept for :data:`~alsek.storage.backends.history.KEPT_MS`.
         """
         raise NotImplementedError  # stores follow
 

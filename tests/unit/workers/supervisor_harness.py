@@ -68,12 +68,22 @@ class FakeSignals:
     stopping = at_once = False
     descriptors = (8, 9)
 
+    def stop(self) -> None:
+        """As by a signal."""
+        self.stopping = True
+
 
 class SupervisorHarness:
     """A supervisor whose children are played."""
 
     def __init__(
-        self, broker: Broker, n_processes: int = 1, hooks: tuple[WorkerHook, ...] = (), **settings: Any
+        self,
+        broker: Broker,
+        n_processes: int = 1,
+        hooks: tuple[WorkerHook, ...] = (),
+        *,
+        burst: bool = False,
+        **settings: Any,
     ) -> None:
         @task(broker)
         def work() -> None: ...
@@ -85,7 +95,7 @@ class SupervisorHarness:
         self.signals: Any = FakeSignals()
         fork: Any = self._fork
         self.supervisor = Supervisor(
-            replace(options_for(broker, work), hooks=hooks),
+            replace(options_for(broker, work), hooks=hooks, burst=burst),
             WorkerGroupOptions(slots=4, **settings),
             ThreadWorkerGroup,
             n_processes,

@@ -74,6 +74,12 @@ _COMMON = [
         help="How many workers may be lost over a message before it goes to the dead letters.",
     ),
     option(
+        "burst",
+        is_flag=True,
+        help="End when nothing is ready for this pool and nothing runs, with exit code 0. Delayed messages, retries"
+        " among them, do not keep it.",
+    ),
+    option(
         "log_level",
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
         default="INFO",

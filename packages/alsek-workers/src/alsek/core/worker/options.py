@@ -45,6 +45,7 @@ class PoolSettings(TypedDict):
     lease: int
     shutdown_timeout: int
     max_losses: int
+    burst: bool
     on_worker_start: Iterable[WorkerHook]
     on_worker_stop: Iterable[WorkerHook]
 
@@ -61,6 +62,7 @@ class PoolOptions:
         lease: How long messages stay with a pool that has died.
         shutdown_timeout: How long running tasks may go on after the first signal.
         max_losses: How many workers may die over a message before it fails.
+        burst: End when nothing is ready for the pool and nothing runs.
         hooks: Run by its processes when they start and stop.
     """
 
@@ -71,6 +73,7 @@ class PoolOptions:
     lease: int = DEFAULT_LEASE
     shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT
     max_losses: int = DEFAULT_MAX_LOSSES
+    burst: bool = False
     hooks: tuple[WorkerHook, ...] = field(default=())
 
     def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
@@ -109,6 +112,7 @@ def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[P
         lease=settings["lease"],
         shutdown_timeout=settings["shutdown_timeout"],
         max_losses=settings["max_losses"],
+        burst=settings["burst"],
         hooks=(*settings["on_worker_start"], *settings["on_worker_stop"]),
     )
 

@@ -44,7 +44,9 @@ class WorkerPool:
         return 1
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Call it in the main thread of a process that runs no other.
+        """Serve until SIGTERM or SIGINT, or with `burst` until there is nothing to do.
+
+        Call it in the main thread of a process that runs no other.
 
         The first signal lets running tasks finish, for `shutdown_timeout`; then, or at a second signal, what still
         runs is ended and given back uncharged.

@@ -36,6 +36,8 @@ class ProcessWorkerPool(WorkerPool):
         lease: How long messages stay with this pool if all of it dies at once.
         shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.
         max_losses: How many workers may die over a message before it fails.
+        burst: End when nothing is ready for the pool and nothing runs. Delayed messages, retries among them, do not
+            keep it.
         on_worker_start: Run in each process before its first task.
         on_worker_stop: Run in each process after its last task.
 
@@ -59,6 +61,7 @@ class ProcessWorkerPool(WorkerPool):
         lease: int = DEFAULT_LEASE,
         shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT,
         max_losses: int = DEFAULT_MAX_LOSSES,
+        burst: bool = False,
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -77,6 +80,7 @@ class ProcessWorkerPool(WorkerPool):
             lease=lease,
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
+            burst=burst,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

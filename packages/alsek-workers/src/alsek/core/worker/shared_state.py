@@ -22,6 +22,7 @@ thread may run long after the outcome of its message has been reported. All of t
     word 11     1 if the group claims no more, and ends when the running tasks have ended
     word 12     since when the engine has been waiting for the store's answer (monotonic ms), 0 if it is not
     word 13     1 if the group was told to stop
+    word 14     when the group's last step was sent (monotonic ms), if it was empty then; else 0. Only with `burst`
     then, for each entry: token (0: no claim), deadline of the task (monotonic ms; 0: it is not running), user code
                 (0: none has run, 1: it may run, 2: it has run and does not any longer, 3: as 1, and the engine ends
                 the process that runs it)
@@ -35,7 +36,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _ID = slice(8, 40)
-_FIXED = 14
+_FIXED = 15
 _WORDS = 3
 #: The values of an entry's third word. The odd ones mean that user code may run.
 _BEFORE, _INSIDE, _PAST, _TERMINATING = 0, 1, 2, 3
@@ -203,6 +204,7 @@ class SharedState:
     draining = _Word(11)
     in_store_since = _Word(12)
     stopping = _Word(13)
+    empty_at = _Word(14)
 
     @property
     def worker_id(self) -> str | None:

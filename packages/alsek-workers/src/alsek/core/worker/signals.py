@@ -67,10 +67,14 @@ class StopSignals:
         if number == signal.SIGCHLD:
             return  # it only has to wake the loop
         if not self.stopping:
-            self.stopping = True
-            self._first_at = self._clock()
+            self.stop()
         elif self._clock() - self._first_at >= _APART_MS:
             self.at_once = True
+
+    def stop(self) -> None:
+        """Stop the pool as the first signal does."""
+        self.stopping = True
+        self._first_at = self._clock()
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when a signal has come, SIGCHLD included."""

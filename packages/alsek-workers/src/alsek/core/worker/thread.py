@@ -36,6 +36,8 @@ class ThreadWorkerPool(WorkerPool):
         lease: How long messages stay with this pool if all of it dies at once.
         shutdown_timeout: How long running tasks may go on after the first SIGTERM or SIGINT.
         max_losses: How many workers may die over a message before it fails.
+        burst: End when nothing is ready for the pool and nothing runs. Delayed messages, retries among them, do not
+            keep it.
         max_tasks_per_group: Replace a group after this many tasks; None for never.
         max_memory: Replace a group when its process is larger than this (MiB); None for never.
         on_worker_start: Run in each group's process before its first task.
@@ -63,6 +65,7 @@ class ThreadWorkerPool(WorkerPool):
         max_losses: int = DEFAULT_MAX_LOSSES,
         max_tasks_per_group: int | None = None,
         max_memory: int | None = None,
+        burst: bool = False,
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -86,6 +89,7 @@ class ThreadWorkerPool(WorkerPool):
             lease=lease,
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
+            burst=burst,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

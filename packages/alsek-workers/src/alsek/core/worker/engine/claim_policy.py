@@ -15,6 +15,9 @@ from alsek.storage.backends.records import Step
 #: ended, and its messages must not wait for long. Less than one command a second.
 LOOK_EVERY_MS = 1_500
 
+#: The same in a burst: another group may have ended since, and have left something.
+LOOK_IN_BURST_EVERY_MS = 500
+
 #: The same without a waiter.
 _WITHOUT_WAITER_MS = 1_000
 
@@ -111,6 +114,8 @@ class ClaimPolicy:
         if self.full:
             return min(now + self._options.slot_wait_interval, self._stepped_at + LOOK_EVERY_MS)
         at = now + (_WITHOUT_WAITER_MS if interval is None else min(interval, LOOK_EVERY_MS))
+        if self._options.burst:
+            at = min(at, now + LOOK_IN_BURST_EVERY_MS)
         return at if self._next_due_at is None else min(at, self._next_due_at)
 
     def wants_wakeup(self, now: int) -> bool:

@@ -26,6 +26,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.claim_policy import ClaimPolicy
+from alsek.core.worker.engine.empty_report import EmptyReport
 from alsek.core.worker.engine.executor import Executor, Job
 from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
@@ -72,6 +73,9 @@ class Engine(Generic[J]):
         self._options = options
         self._notify_supervisor = notify_supervisor
         self._policy = ClaimPolicy(executor, state, options)
+        self._empty_report = (
+            EmptyReport(session, executor, state, self._policy, notify_supervisor) if options.burst else None
+        )
         self._sleeper = Sleep(session, executor, state, self._policy, control)
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
@@ -145,6 +149,8 @@ class Engine(Generic[J]):
         self._finished = []
         now = monotonic_ms()
         limit = self._policy.before_step(now)
+        if self._empty_report is not None:
+            self._empty_report.before_step(now, reports=bool(self._in_step))
         self._state.in_store_since = now
         try:
             step = self._session.step(outcomes, limit)
@@ -166,6 +172,8 @@ class Engine(Generic[J]):
         now = monotonic_ms()
         self._policy.after_step(step, limit, now)
         self._report_state(step, now)
+        if self._empty_report is not None:
+            self._empty_report.after_step(step)
 
     def _settle(self, reported: list[J], step: Step) -> None:
         """Tell the executor which outcomes the store has accepted, and log the rest of its answer."""

@@ -16,6 +16,7 @@ class EngineOptions:
         dlq_ttl: How long a dead letter is kept; None for the store's own rule.
         slot_wait_interval: The longest sleep while there is no free slot.
         max_tasks: Drain after starting this many; None for no limit.
+        burst: The supervisor wants to know when the group has nothing to do.
         suspects_only: Drain when no suspects are left.
         is_too_large: Called about once a second; the engine drains when it returns True.
     """
@@ -23,5 +24,6 @@ class EngineOptions:
     dlq_ttl: int | None = None
     slot_wait_interval: int = DEFAULT_SLOT_WAIT_INTERVAL
     max_tasks: int | None = None
+    burst: bool = False
     suspects_only: bool = False
     is_too_large: Callable[[], bool] = lambda: False

@@ -105,6 +105,7 @@ class WorkerGroup(ABC, Generic[J]):
             dlq_ttl=self._pool.broker.dlq_ttl,
             slot_wait_interval=self._pool.slot_wait_interval,
             max_tasks=self._options.max_tasks,
+            burst=self._pool.burst,
             suspects_only=self._options.suspects_only,
             is_too_large=self._is_too_large,
         )

@@ -59,6 +59,9 @@ class RecoveryProcesses:
         fork: Forks a child.
         inherited: Returns the supervisor's file descriptors that a child must close.
         leases: Knows whether the store can be reached.
+
+    Attributes:
+        left_until: When the leases end (monotonic ms) of messages that could not be recovered.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class RecoveryProcesses:
         inherited: Callable[[], Sequence[int]],
         leases: LeaseRenewal,
     ) -> None:
+        self.left_until = 0
         self._pool = pool
         self._fork = fork
         self._inherited = inherited
@@ -93,6 +97,7 @@ class RecoveryProcesses:
             child = self._fork(recovery.main, tuple(self._inherited()))
         except OSError as error:
             log.error("The messages of worker %s wait for the end of its lease: %s", death.worker.id, error)
+            self.left_until = now + self._pool.lease
             return
         # It gives up by itself after two leases; this limit is for one that hangs.
         until = now + 2 * self._pool.lease + 2 * HOOKS_MS
@@ -138,3 +143,4 @@ class RecoveryProcesses:
             self.start(process.death, now, with_hooks=False)
         else:
             log.error("The messages of worker %s wait for the end of its lease.", worker_id)
+            self.left_until = now + self._pool.lease

@@ -16,6 +16,7 @@ from alsek.core.worker.child_process import ChildProcess, fork_watched
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import StopSignals
+from alsek.core.worker.supervisor.burst import Burst
 from alsek.core.worker.supervisor.component import Component
 from alsek.core.worker.supervisor.group_exits import GroupExits
 from alsek.core.worker.supervisor.groups import Fork, GroupFactory, Groups
@@ -64,11 +65,14 @@ class Supervisor:
             Scaling(self.groups, self._signals, n_processes),
             UnresponsiveGroups(self.groups),
             self.leases,
+            Burst(self.groups, self.recoveries, self._signals),
             self.stopping,
         )
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Returns once all children have ended and all messages are given back.
+        """Serve until SIGTERM or SIGINT, or with `burst` until there is nothing to do.
+
+        Returns once all children have ended and all messages are given back.
 
         Raises:
             BackendUnavailableError: The store can't be reached at the start.

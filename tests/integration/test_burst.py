@@ -1,0 +1,85 @@
+"""A pool with `--burst` runs all that is ready, and then ends by itself, with exit code 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alsek.core.status import TaskStatus
+from alsek.core.worker.process import ProcessWorkerPool
+from alsek.core.worker.thread import ThreadWorkerPool
+from tests.integration.conftest import Project
+
+WORK = """
+    from alsek.core.backoff import ConstantBackoff
+
+    @task(broker, status_tracker=status_tracker, max_retries=2)
+    def flaky(message: Message) -> None:
+        time.sleep(0.02)
+        if message.retries < 2:
+            raise Retry("once more", delay=0)
+
+    @task(broker, status_tracker=status_tracker, max_retries=1, backoff=ConstantBackoff(3_600_000))
+    def later(message: Message) -> None:
+        raise ValueError("in an hour")
+
+    @task(broker, status_tracker=status_tracker)
+    def link() -> None:
+        time.sleep(0.3)
+
+    @task(broker, status_tracker=status_tracker, max_retries=0)
+    def crash() -> None:
+        time.sleep(0.3)
+        os._exit(9)
+"""
+
+POOLS = [
+    ("thread-pool", "--n_threads=2", "--n_processes=3", "--max_tasks_per_group=7"),
+    ("process-pool", "--n_processes=3"),
+    ("process-pool", "--n_processes=2", "--tasks_per_process=50"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", POOLS, ids=" ".join)
+def test_a_burst_runs_all_that_is_ready_and_ends(project: Project, how: tuple[str, ...]) -> None:
+    """Retries that are due at once, callbacks and suspects too, over groups that come and go; no delayed message."""
+    tasks = project.write(WORK)
+    done = [tasks.flaky.generate() for _ in range(40)]
+    chain: Any = None
+    for _ in range(4):
+        chain = tasks.link.defer().generate(callback=chain) if chain else tasks.link.defer().generate()
+    tasks.broker.submit(chain)
+    delayed = tasks.link.generate(delay=3_600_000)
+    later = tasks.later.generate()
+    crashes = [tasks.crash.generate() for _ in range(2)]
+    pool, *options = how
+    worker = project.worker("--burst", *options, pool=pool)
+    assert worker.process.wait(90) == 0
+    worker.logged("Nothing is ready for this pool, and nothing runs: it ends.")
+    statuses = [tasks.status_tracker.get(message) for message in done]
+    assert set(statuses) == {TaskStatus.SUCCEEDED}
+    while chain is not None:
+        assert tasks.status_tracker.get(chain) == TaskStatus.SUCCEEDED
+        chain = chain.callback()
+    for message in crashes:
+        assert tasks.status_tracker.get(message) == TaskStatus.FAILED
+    assert tasks.status_tracker.get(later) == TaskStatus.RETRYING
+    assert tasks.status_tracker.get(delayed) == TaskStatus.SUBMITTED
+    assert tasks.backend.messages.count(delayed.queue) == 2
+
+
+@pytest.mark.parametrize("pool", [ThreadWorkerPool, ProcessWorkerPool])
+def test_a_burst_with_nothing_to_do_ends_at_once(sqlite_project: Project, pool: type[Any]) -> None:
+    """Also from Python: `run()` returns."""
+    sqlite_project.write(WORK)
+    (sqlite_project.folder / "once.py").write_text(
+        f"from {pool.__module__} import {pool.__name__}\n"
+        "import tasks\n"
+        f"{pool.__name__}([tasks.link], burst=True).run()\n"
+        "print('returned')\n"
+    )
+    worker = sqlite_project.run_file("once.py")
+    assert worker.process.wait(30) == 0
+    assert "returned" in worker.log

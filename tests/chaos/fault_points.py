@@ -27,7 +27,16 @@ from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Added, Outcome, Step, Submission, Worker
+from alsek.storage.backends.records import (
+    Added,
+    HistoryCounts,
+    Outcome,
+    Running,
+    Step,
+    Submission,
+    Worker,
+    WorkerFacts,
+)
 
 T = TypeVar("T")
 
@@ -70,17 +79,24 @@ class _Trap:
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         return self._around(["add"], lambda: self._port.add(submissions, request))
 
-    def register(self, worker: Worker) -> None:
-        self._around(["register"], lambda: self._port.register(worker))
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
+        self._around(["register"], lambda: self._port.register(worker, facts))
 
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         operations = (["finish"] if outcomes else []) + (["claim"] if any(limits.values()) else [])
-        return self._around(operations, lambda: self._port.step(worker, seq, outcomes, limits))
+        return self._around(operations, lambda: self._port.step(worker, seq, outcomes, limits, history))
 
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
-        return self._around(["renew"], lambda: self._port.renew(worker, seq, tokens))
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
+        return self._around(["renew"], lambda: self._port.renew(worker, seq, tokens, running))
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
         return self._around(["retire"], lambda: self._port.retire(worker, outcomes))

@@ -16,7 +16,16 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Claimed, Outcome, Step, Submission, Worker
+from alsek.storage.backends.records import (
+    Claimed,
+    HistoryCounts,
+    Outcome,
+    Running,
+    Step,
+    Submission,
+    Worker,
+    WorkerFacts,
+)
 from alsek.storage.backends.subscriptions import Note, Subscription
 
 #: Long enough for any machine; a test that gets here has failed.
@@ -40,16 +49,21 @@ class LossyMessages:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def register(self, worker: Worker) -> None:
+    def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         """As the port's."""
-        self._through(lambda: self._inner.register(worker))
+        self._through(lambda: self._inner.register(worker, facts))
 
     def step(
-        self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limits: Mapping[WorkerKind, int]
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[WorkerKind, int],
+        history: Sequence[HistoryCounts] = (),
     ) -> Step:
         """As the port's."""
         self.steps.append((seq, tuple(outcomes), limits[worker.kind]))
-        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits))
+        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits, history))
         return answer
 
     def replay(self, submission: Submission, died_at: int) -> bool:
@@ -57,9 +71,11 @@ class LossyMessages:
         answer: bool = self._through(lambda: self._inner.replay(submission, died_at))
         return answer
 
-    def renew(self, worker: Worker, seq: int, tokens: Iterable[int]) -> list[str]:
+    def renew(
+        self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
+    ) -> list[str]:
         """As the port's."""
-        answer: list[str] = self._through(lambda: self._inner.renew(worker, seq, tokens))
+        answer: list[str] = self._through(lambda: self._inner.renew(worker, seq, tokens, running))
         return answer
 
     def _through(self, call: Callable[[], Any]) -> Any:

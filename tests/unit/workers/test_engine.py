@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.clock import wall_clock_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends import records
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Released, Step, Worker
 from tests.clock import Clock
@@ -456,3 +458,38 @@ def test_what_is_claimed_while_it_begins_to_drain_is_given_back(backend: LossyBa
     assert runs.of == Counter()
     assert running.left == 2
     assert [message.losses for message in backend.messages.browse("alsek_queue")] == [0, 0]
+
+
+def test_the_store_is_told_what_runs(
+    backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each renewal: since when, in which thread, and no message that waits for a thread."""
+    monkeypatch.setattr("alsek.core.worker.engine.engine._CHECK_REVOKED_EVERY_MS", 20)
+    before = wall_clock_ms()
+    submit(runs.hold, 3)
+    running = Running(backend, runs.hold, size=2).start()
+    runs.wait_for(2)
+
+    def told() -> list[records.Running]:
+        (worker,) = backend.messages.workers()
+        return sorted(worker.running, key=lambda each: each.thread)
+
+    eventually(lambda: len(told()) == 2)
+    assert [each.thread for each in told()] == ["alsek-task-1", "alsek-task-2"]
+    assert {each.uuid for each in told()} == {claim.uuid for claim in backend.messages.workers()[0].claims}
+    for each in told():
+        assert before <= each.started_at <= wall_clock_ms()
+        assert each.attempt == 1
+        assert each.pid == os.getpid()
+    runs.go_on.set()
+    running.stop()
+
+
+def test_short_messages_tell_nothing(backend: LossyBackend, runs: Runs) -> None:
+    """No renewal is sent while messages come and go within a second."""
+    submit(runs.note, 50)
+    running = Running(backend, runs.note).start()
+    eventually(lambda: running.left == 0)
+    (worker,) = backend.messages.workers()
+    assert worker.running == ()
+    running.stop()

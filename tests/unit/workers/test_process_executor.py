@@ -21,6 +21,7 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
+from alsek.core.clock import wall_clock_ms
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
@@ -780,3 +781,15 @@ def test_no_job_is_lost_however_processes_die(
     assert _any_died(jobs)
     harness.until(lambda: harness.executor.free_slots >= 4)
     assert harness.executor.in_flight == 0
+
+
+def test_what_runs_is_told_with_its_process(broker: Broker, start: Start, tmp_path: Path) -> None:
+    """Since when, and in which process; neither a job that waits nor one that has ended."""
+    before = wall_clock_ms()
+    harness = start(sleepy := _sleepy(broker, tmp_path, timeout=60_000), size=1)
+    assert harness.executor.running() == []
+    job, _ = harness.start_all([(sleepy,), (sleepy,)])
+    pid = _started_in(harness, tmp_path, job)
+    (told,) = harness.executor.running()
+    assert (told.uuid, told.pid, told.attempt, told.thread) == (job.claimed.uuid, pid, 1, "")
+    assert before <= told.started_at <= wall_clock_ms()

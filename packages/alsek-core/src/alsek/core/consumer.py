@@ -13,6 +13,7 @@ from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
 from alsek.core.execution.conclusions import dead_letter
+from alsek.core.execution.facts import HandedOut, worker_facts
 from alsek.core.execution.lease_keeper import LeaseKeeper
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import WorkerSession
@@ -72,7 +73,8 @@ class Consumer:
     def _begin(self) -> None:
         """Start in this process, with no claims."""
         self._pid = os.getpid()
-        self._session = WorkerSession(self.broker.backend, self._worker)
+        self._session = WorkerSession(self.broker.backend, self._worker, worker_facts(None))
+        self._handed_out = HandedOut()
         self._stop = WakeupPipe()
         self._closed = threading.Event()
         self._keeper: LeaseKeeper | None = None
@@ -152,6 +154,7 @@ class Consumer:
             conclusion = dead_letter(None, opened.delivery, opened.rejection, self.broker)
             self._session.finish(conclusion.outcome)
             return None
+        self._handed_out.add(claimed, self._session.held)
         return opened.delivery.message
 
     def _sleep(self, waiter: Waiter | None, misses: int, next_due: int | None) -> bool:
@@ -169,7 +172,7 @@ class Consumer:
 
     def _register(self) -> None:
         self._session.register()
-        self._keeper = LeaseKeeper(self._session)
+        self._keeper = LeaseKeeper(self._session, self._handed_out)
         weakref.finalize(self, self._keeper.stop)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from alsek.core.execution.facts import HandedOut
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError, WorkerUnknownError
@@ -17,10 +18,12 @@ class LeaseKeeper:
 
     Args:
         session: A registered session. Its user registers it again if the lease has run out.
+        handed_out: The messages that the session's user has: what the worker runs.
     """
 
-    def __init__(self, session: WorkerSession) -> None:
+    def __init__(self, session: WorkerSession, handed_out: HandedOut) -> None:
         self._session = session
+        self._handed_out = handed_out
         self._stopped = threading.Event()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._keep, name="alsek-lease", daemon=True)
@@ -39,7 +42,7 @@ class LeaseKeeper:
     def _keep(self) -> None:
         while not self._stopped.wait(self._session.worker.lease / 3000):
             try:
-                self._session.renew()
+                self._session.renew(self._handed_out.held(self._session.held))
             except WorkerUnknownError:
                 continue  # the session's user will register it again
             except BackendError as error:

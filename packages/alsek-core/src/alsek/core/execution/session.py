@@ -12,7 +12,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Outcome, Step, Worker
+from alsek.storage.backends.records import Outcome, Running, Step, Worker, WorkerFacts
 
 log = guarded_logger(__name__)
 
@@ -31,14 +31,16 @@ class WorkerSession:
     Args:
         backend: The store.
         worker: The worker to register; :meth:`register` gives it a fresh id.
+        facts: What the worker tells the store of itself.
 
     Attributes:
         held: The tokens of the claims that have no outcome yet.
     """
 
-    def __init__(self, backend: Backend, worker: Worker) -> None:
+    def __init__(self, backend: Backend, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self.backend = backend
         self.worker = worker
+        self._facts = facts
         self.held: set[int] = set()
         self._seq = 0
         self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
@@ -68,7 +70,7 @@ class WorkerSession:
         self._check_process()
         with self._lock:
             worker = self.worker._replace(id=new_worker_id())
-            self.backend.messages.register(worker)
+            self.backend.messages.register(worker, self._facts)
             self.held.clear()
             self._seq = 0
             self._unanswered = None
@@ -161,11 +163,15 @@ class WorkerSession:
             )
         self._undelivered = answer if self._undelivered is None else _merge(self._undelivered, answer)
 
-    def renew(self) -> list[str]:
-        """Extend the lease of all claims (see :meth:`MessagePort.renew`), and return the uuids of revoked messages."""
+    def renew(self, running: Sequence[Running] | None = None) -> list[str]:
+        """Extend the lease of all claims (see :meth:`MessagePort.renew`), and return the uuids of revoked messages.
+
+        Args:
+            running: What the worker runs now; None to leave what it said before.
+        """
         self._check_process()
         worker, seq = self.worker, self._seq  # in this order: see register()
-        return self.backend.messages.renew(worker, seq, tuple(self.held))
+        return self.backend.messages.renew(worker, seq, tuple(self.held), running)
 
     def retire(self, outcomes: Sequence[Outcome] = ()) -> list[str]:
         """End the worker in the store, and release what it holds (see :meth:`MessagePort.retire`)."""

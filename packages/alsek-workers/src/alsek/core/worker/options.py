@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
+from alsek.core.execution.facts import worker_facts
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
 from alsek.core.short_repr import shown
@@ -23,7 +24,7 @@ from alsek.defaults import (
 )
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
 from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
-from alsek.storage.backends.records import Worker
+from alsek.storage.backends.records import Worker, WorkerFacts
 from alsek.types import Mechanism
 
 
@@ -79,6 +80,10 @@ class PoolOptions:
     def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
         """Return what a group of this pool registers as, or has registered as under `worker_id`."""
         return Worker(worker_id, kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
+
+    def facts(self, slots: int) -> WorkerFacts:
+        """Return what a group of this pool with so many slots tells the store of itself. In the group's process."""
+        return worker_facts(self.tasks, slots)
 
     def __post_init__(self) -> None:
         check_numbers(

@@ -231,7 +231,10 @@ class Engine(Generic[J]):
             self._notify_supervisor()
 
     def _check_revoked(self, now: int) -> None:
-        """End what was revoked while it runs, within a second. (The supervisor's renewals are for when this can't.)"""
+        """Renew the lease: tell the store what runs, and end what was revoked while it runs, within a second.
+
+        (The supervisor's renewals are for when this can't.)
+        """
         if not self._executor.in_flight:
             return
         just_busy = not self._check_revoked_at
@@ -240,7 +243,7 @@ class Engine(Generic[J]):
             return
         self._state.in_store_since = now
         try:
-            revoked = self._session.renew()
+            revoked = self._session.renew(self._executor.running())
         except WorkerUnknownError:
             return  # the next step meets it too
         except BackendError as error:

@@ -10,7 +10,7 @@ from collections.abc import Set
 from typing import Protocol, TypeVar
 
 from alsek.core.execution.session import WorkerSession
-from alsek.storage.backends.records import Claimed, Outcome
+from alsek.storage.backends.records import Claimed, Outcome, Running
 
 
 class Job(Protocol):
@@ -76,6 +76,10 @@ class Executor(Protocol[J]):
 
     def revoke(self, uuid: str) -> None:
         """End the running task of a message that was revoked."""
+        ...
+
+    def running(self) -> list[Running]:
+        """Return what runs now, for the store to show. Jobs that wait are not among it."""
         ...
 
     def enforce_deadlines(self) -> None:

@@ -20,7 +20,8 @@ import select
 import socket
 from collections.abc import Sequence, Set
 
-from alsek.core.clock import monotonic_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ms
+from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -36,7 +37,7 @@ from alsek.core.worker.process_executor.process_watch import ProcessWatch
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_runner import has_start_hooks
 from alsek.core.worker.shared_state import SharedState
-from alsek.storage.backends.records import Claimed, Outcome, Released
+from alsek.storage.backends.records import Claimed, Outcome, Released, Running
 
 
 class ProcessExecutor:
@@ -133,6 +134,16 @@ class ProcessExecutor:
             ):
                 charge = Charge("MessageRevokedError", f"message {uuid!r} was revoked while it ran")
                 self._watch.terminate(job.process, job, charge)
+
+    def running(self) -> list[Running]:
+        """Return what the processes run now."""
+        epoch = wall_clock_ms() - monotonic_ms()
+        # A process starts a job when it is sent it, or has answered for the one before.
+        return [
+            facts.running(process.jobs[0].claimed, epoch + int(process.last_answer_at), process.pid)
+            for process in self.manager.processes.values()
+            if process.jobs and self._state.deadline(process.jobs[0].entry)
+        ]
 
     def register_with(self, poll: select.poll) -> bool:
         """Add the descriptors that wake the engine to `poll`. Returns False if a job has finished already."""

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
-from alsek.core.clock import monotonic_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ms
 from alsek.core.clock import real_time as time
+from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
@@ -22,7 +23,7 @@ from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 from alsek.core.worker.thread_executor.task_threads import TaskThreads
 from alsek.core.worker.thread_executor.work_queue import WorkQueue
-from alsek.storage.backends.records import Claimed, Released
+from alsek.storage.backends.records import Claimed, Released, Running
 
 log = guarded_logger(__name__)
 
@@ -140,6 +141,15 @@ class ThreadExecutor:
         for job in self._running.values():
             if job.claimed.uuid == uuid and not job.revoked:
                 job.revoke()
+
+    def running(self) -> list[Running]:
+        """Return what the threads run now."""
+        epoch, pid = wall_clock_ms() - monotonic_ms(), os.getpid()
+        return [
+            facts.running(job.claimed, epoch + job.started_at, pid, thread)
+            for job in self._running.values()
+            if (thread := job.thread) is not None and job.outcome is None
+        ]
 
     def collect(self) -> list[ThreadJob]:
         """Return the jobs that have finished since the last call: while tasks are very short, many at once."""

@@ -47,6 +47,7 @@ class ThreadJob(Interruptible):
         attempt: What running the task came to, once it has ended.
         outcome: What the store is to be told, once the job has finished.
         pending_reports: What trackers are to be told once the store has accepted the outcome.
+        started_at: When a thread began with it (monotonic ms).
         conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
         elapsed_ns: How long it had a thread, hooks, result store and tracker included; 0 if it had none.
     """
@@ -63,6 +64,7 @@ class ThreadJob(Interruptible):
         "outcome",
         "pending_reports",
         "session",
+        "started_at",
         "task",
         "worker_id",
     )
@@ -79,14 +81,16 @@ class ThreadJob(Interruptible):
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
         self.pending_reports: list[StatusReport] = []
+        self.started_at = 0
         self.conclude_by = 0
         self.elapsed_ns = 0
         self._tasks: dict[str, AnyTask] = {}
 
     def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
         """Open the message, run its task, and set `outcome`. In a task thread."""
+        self.started_at = now = monotonic_ms()
         self.thread = threading.current_thread()
-        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
+        self.conclude_by = now + CONCLUDE_WITHIN_MS
         state.enter_user_code(self.entry)
         self._run(tasks, broker, max_losses, state)
         if not self._abandoned_threads:

@@ -13,6 +13,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
+from alsek.defaults import DEFAULT_QUEUE
 from alsek.storage.backends.redis import RedisBackend
 from tests.conftest import RedisServer, free_port, redis_binary
 from tests.waiting import eventually
@@ -75,3 +76,13 @@ def test_a_service_goes_on_at_its_replica(watched: tuple[Sentinel, RedisServer, 
     backend.close()
     looking.close()
     client.close()
+
+
+def test_a_url_of_sentinels_finds_the_master(watched: tuple[Sentinel, RedisServer, RedisServer]) -> None:
+    """`redis+sentinel://` is asked for the master as `master_for` is; a sentinel that is away does not matter."""
+    sentinel, _, _ = watched
+    options = sentinel.sentinels[0].connection_pool.connection_kwargs
+    backend = RedisBackend(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{options['port']}/{_SERVICE}/0")
+    Broker(backend).submit(Message("work"))
+    assert backend.messages.count(DEFAULT_QUEUE) == 1
+    backend.close()

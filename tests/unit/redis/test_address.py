@@ -56,6 +56,15 @@ def test_anything_else_is_refused(connection: Any) -> None:
         (f"redis://u:{SECRET}@h?socket_timeout={SECRET}", "'socket_timeout'"),
         ("redis://h?protocol=9", "option"),
         ("unix://", "names no socket"),
+        (f"redis+sentinel://u:{SECRET}@h:1,h:2", "name of the service"),
+        (f"redis+sentinel://u:{SECRET}@h:1,h:2/shop/x", "database must be a number"),
+        (f"redis+sentinel://u:{SECRET}@h:1,h:x/shop", "can't be read"),
+        (f"redis+sentinel://u:{SECRET}@h:1,/shop", "can't be read"),
+        (f"redis+sentinel://u:{SECRET}@h/shop?socket_timeout={SECRET}", "can't be read"),
+        (f"redis+sentinel://u:{SECRET}@h/shop?pasword={SECRET}", "option"),
+        (f"redis+cluster://u:{SECRET}@h:1/1", "only the database 0"),
+        (f"redis+cluster://u:{SECRET}@h:1 ,h:2", "white space"),
+        (f"rediss+cluster://u:{SECRET}@h:0", "can't be read"),
     ],
 )
 def test_a_url_with_a_fault_is_refused(url: str, fault: str) -> None:
@@ -214,3 +223,29 @@ def test_a_timeout_is_milliseconds(timeout: Any) -> None:
     """A backend with another one is refused, and nothing is sent."""
     with pytest.raises(ValidationError, match="timeout="):
         RedisBackend("redis://127.0.0.1:1/0", timeout=timeout)
+
+
+def test_a_url_of_sentinels_names_their_service() -> None:
+    """User, password, database and TLS are those of the service; the sentinels have their own password."""
+    url = f"rediss+sentinel://u:{SECRET}@a:1,b/shop/3?sentinel_password=other&health_check_interval=7"
+    backend = RedisBackend(url, namespace="n")
+    client: Any = backend._link.client
+    options = client.connection_pool.connection_kwargs
+    assert (options["username"], options["password"], options["db"]) == ("u", SECRET, 3)
+    assert options["health_check_interval"] == 7
+    manager = client.connection_pool.sentinel_manager
+    asked = [each.connection_pool.connection_kwargs for each in manager.sentinels]
+    assert [(each["host"], each["port"]) for each in asked] == [("a", 1), ("b", 26379)]
+    assert {each.get("username") for each in asked} == {None}
+    assert {each["password"] for each in asked} == {"other"}
+    assert issubclass(client.connection_pool.connection_class, redis.SSLConnection)
+    assert backend.describe() == "Redis service shop by sentinel at a:1, b:26379 (namespace 'n')"
+
+
+def test_a_cluster_that_does_not_answer_is_unavailable() -> None:
+    """Its url is enough to describe the backend; a call names the nodes that were tried."""
+    backend = RedisBackend(f"redis+cluster://u:{SECRET}@127.0.0.1:1", timeout=500)
+    assert backend.describe() == "Redis cluster at 127.0.0.1:1 (namespace 'alsek')"
+    with pytest.raises(BackendUnavailableError, match=r"127\.0\.0\.1:1 can't be reached") as caught:
+        backend.ping()
+    assert SECRET not in str(caught.value)

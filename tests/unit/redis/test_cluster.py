@@ -73,3 +73,15 @@ def test_namespaces_spread_over_the_nodes(redis_cluster: ClusterOfServers) -> No
         backend.clear_namespace()
     assert len(owners) == 3
     client.close()
+
+
+def test_a_url_of_a_cluster_names_some_of_its_nodes(
+    redis_cluster: ClusterOfServers, submission: Callable[..., Submission]
+) -> None:
+    """`redis+cluster://` is enough to reach all of a cluster; a node that is away does not matter."""
+    port = redis_cluster.servers[1].port
+    backend = RedisBackend(f"redis+cluster://127.0.0.1:1,127.0.0.1:{port}", namespace=f"t{uuid4().hex[:12]}")
+    assert backend.messages.add([submission("a")], "r") == [ACCEPTED]
+    assert backend.messages.count("q") == 1
+    assert backend.clear_namespace() > 0
+    backend.close()

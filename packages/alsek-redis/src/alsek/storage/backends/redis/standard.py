@@ -39,8 +39,9 @@ class RedisBackend(Backend):
     No connection is opened before the first operation, and no :class:`LazyClient` is called.
 
     Args:
-        connection: A url (``redis://``, ``rediss://``, ``unix://``), a ready client (whether it decodes
-            responses or not), or a :class:`LazyClient`; None for ``redis://localhost:6379``.
+        connection: A url (``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``, ``redis+cluster://``), a
+            ready client (whether it decodes responses or not), or a :class:`LazyClient`; None for
+            ``redis://localhost:6379``.
         namespace: Prefix of every name; on a cluster it is the hash tag as well.
         serializer: Turns values into bytes and back.
         timeout: How long (ms) a call may take, including retries after a lost connection.

@@ -15,6 +15,11 @@ from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
+from alsek.storage.backends.redis.client.failover_url import (
+    check_failover_url,
+    is_failover_url,
+    open_failover,
+)
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.url import check_url, refuse
 
@@ -45,6 +50,9 @@ def check(connection: object) -> None:
     if connection is None or isinstance(connection, LazyClient):
         return
     if isinstance(connection, str):
+        if is_failover_url(connection):
+            check_failover_url(connection)
+            return
         check_url(connection)
         _check_options(connection)
         return
@@ -89,6 +97,7 @@ def open_client(connection: str | LazyClient[Any] | Client | None, timeout_ms: i
 
     Raises:
         ValidationError: A :class:`LazyClient` returned something that is not a client.
+        BackendUnavailableError: No node of a cluster answers that is named by a url.
     """
     if isinstance(connection, LazyClient):
         connection = connection.get()
@@ -102,7 +111,7 @@ def open_client(connection: str | LazyClient[Any] | Client | None, timeout_ms: i
     return _from_url(connection, timeout_ms) if isinstance(connection, str) else connection
 
 
-def _from_url(url: str, timeout_ms: int) -> redis.Redis:
+def _from_url(url: str, timeout_ms: int) -> Client:
     options: dict[str, Any] = {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,
@@ -111,6 +120,8 @@ def _from_url(url: str, timeout_ms: int) -> redis.Redis:
     }
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
+    if is_failover_url(url):
+        return open_failover(url, **options)
     return redis.Redis.from_url(url, **options)
 
 

@@ -16,6 +16,7 @@ from alsek.storage.backends.redis.client.address import (
     is_cluster,
     open_client,
 )
+from alsek.storage.backends.redis.client.failover_url import is_failover_url, parse
 
 
 class Server:
@@ -76,7 +77,9 @@ class Server:
     def where(self) -> str:
         """Where the client connects to, for logs and errors; never with a password."""
         if self._where is None:
-            self._where = describe(self.client)
+            source = self._source
+            named = isinstance(source, str) and is_failover_url(source)
+            self._where = parse(source).where if named else describe(self.client)
         return self._where
 
     @property

@@ -14,7 +14,10 @@ from alsek.exceptions import ValidationError
 
 SCHEMES: Final = ("redis://", "rediss://", "unix://")
 #: The forms of a url, for errors.
-EXPECTED: Final = "redis://host:port/db, rediss://… (TLS) or unix://path?db=…"
+EXPECTED: Final = (
+    "redis://host:port/db, rediss://… (TLS), unix://path?db=…, redis+sentinel://host:port,host:port/service/db or "
+    "redis+cluster://host:port,host:port"
+)
 _SHOWN_OPTIONS: Final = ("db", "protocol")
 
 

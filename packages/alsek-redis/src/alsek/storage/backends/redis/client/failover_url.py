@@ -11,14 +11,19 @@ import re
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import Connection, SSLConnection, parse_url
-from redis.sentinel import Sentinel
+import redis.cluster
+import redis.connection
+import redis.sentinel
 
 from alsek.core.clock import monotonic_ms
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, unavailable
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.url import refuse
+
+# redis-py does not say the types of these.
+_parse_url: Final[Any] = redis.connection.parse_url
+_sentinel: Final[Any] = redis.sentinel.Sentinel
+_node: Final[Any] = redis.cluster.ClusterNode
 
 _SCHEME: Final = re.compile(r"redis(?P<tls>s?)\+(?P<kind>sentinel|cluster)://")
 _PORTS: Final = {"sentinel": 26_379, "cluster": 6_379}
@@ -75,7 +80,7 @@ def parse(url: str) -> FailoverUrl:
     names, _, path = place.partition("/")
     service, database = _service_and_database(url, kind, path)
     try:
-        options = parse_url(f"redis{scheme['tls']}://{user}{at}host/{database}{question}{query}")
+        options = _parse_url(f"redis{scheme['tls']}://{user}{at}host/{database}{question}{query}")
         hosts = tuple(_host(name, _PORTS[kind]) for name in names.split(","))
     except ValueError:
         raise refuse(url, "a host, a port or an option in it can't be read") from None
@@ -103,7 +108,7 @@ def check_failover_url(url: str) -> None:
     """
     given = parse(url)
     options = {name: value for name, value in given.options.items() if name not in _OF_THE_POOL}
-    connection = SSLConnection if options.pop("ssl", False) else Connection
+    connection = redis.SSLConnection if options.pop("ssl", False) else redis.Connection
     try:
         connection(**options)
     except (TypeError, ValueError, AttributeError, *CLIENT_ERRORS):
@@ -124,12 +129,12 @@ def open_failover(url: str, **options: Any) -> Any:
     options |= given.options
     if given.kind == "sentinel":
         timeouts = {name: value for name, value in options.items() if name.startswith("socket_")}
-        sentinel = Sentinel(given.hosts, sentinel_kwargs=timeouts | given.sentinel_options)
+        sentinel = _sentinel(given.hosts, sentinel_kwargs=timeouts | given.sentinel_options)
         return sentinel.master_for(given.service, **options)
     options.pop("retry", None)  # it is that of the whole client here
     begun = monotonic_ms()
     try:
-        return RedisCluster(startup_nodes=[ClusterNode(*host) for host in given.hosts], **options)
+        return redis.RedisCluster(startup_nodes=[_node(*host) for host in given.hosts], **options)
     except CLIENT_ERRORS as error:
         let_through(error)
         raise unavailable(given.where, monotonic_ms() - begun, error) from error

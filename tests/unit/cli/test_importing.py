@@ -9,6 +9,7 @@ import sys
 import click
 import pytest
 
+from alsek.cli.command_table import COMMANDS
 from alsek.cli.main import main
 
 #: Runs the command with its arguments, then prints what it has imported.
@@ -25,6 +26,7 @@ print("imported:", *sorted(set(sys.modules) - before))
 
 #: Of the library, what the door itself needs.
 DOOR = {"alsek", "alsek._missing", "alsek.version", "alsek.cli", "alsek.cli.main", "alsek.cli.command_table"}
+DOOR |= {"alsek.cli.json_asked"}
 
 
 def imported_by(*arguments: str) -> set[str]:
@@ -60,4 +62,11 @@ def test_the_list_of_commands_is_true() -> None:
     said = dict(re.findall(r"^  (\S+)  +(.+)$", shown, re.MULTILINE))
     commands = [main.get_command(context, name) for name in main.list_commands(context)]
     assert said == {each.name: each.get_short_help_str() for each in commands if each is not None}
-    assert sorted(said) == ["process-pool", "thread-pool"]
+    assert {"process-pool", "thread-pool", "revoke", "submit"} < set(said)
+
+
+@pytest.mark.parametrize("arguments", [(name,) for name in COMMANDS] + [("queue", "purge")], ids=" ".join)
+def test_no_help_imports_a_store_or_rich(arguments: tuple[str, ...]) -> None:
+    """The help of each command needs neither the store that it works on, nor what draws its tables."""
+    modules = imported_by(*arguments, "--help")
+    assert not modules & {"redis", "sqlite3", "asyncio", "multiprocessing", "apscheduler", "rich"}

@@ -18,6 +18,10 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final = {
+    "completion": Entry("Print a completion script for a shell.", "alsek.cli.commands.completion:completion"),
     "process-pool": Entry("Run tasks in processes.", "alsek.cli.commands.process_pool:process_pool"),
+    "queue": Entry("List, pause, resume and empty queues.", "alsek.cli.commands.queue:queue"),
+    "revoke": Entry("Revoke messages.", "alsek.cli.commands.revoke:revoke"),
+    "submit": Entry("Submit a message.", "alsek.cli.commands.submit:submit"),
     "thread-pool": Entry("Run tasks in threads.", "alsek.cli.commands.thread_pool:thread_pool"),
 }

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from alsek.cli.command_table import COMMANDS
+from alsek.cli.json_asked import ask_for_json, is_json_asked, names_json
 from alsek.version import __version__
 
 
 class _Commands(click.Group):
     """The commands. Each is imported when it is run: `alsek --help` needs no pool."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        as_json = names_json(args)
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            _tell(error, as_json)
+            raise
+        if as_json:  # known before the command has read its options, which may fail
+            ask_for_json(context)
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            _tell(error, is_json_asked(ctx))
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -28,6 +52,13 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name].summary) for name in self.list_commands(ctx)])
+
+
+def _tell(error: BaseException, as_json: bool) -> None:
+    # Imported here, because the help text needs none of what it explains.
+    from alsek.cli.failures import tell
+
+    tell(error, as_json)
 
 
 @click.group(

@@ -10,24 +10,9 @@ from typing import Any, NoReturn, Protocol
 
 import click
 
-from alsek.cli.importing import module as importing
+from alsek.cli.failures import EXPLAINED, exit_code, explanation
 from alsek.cli.importing.discovery import find
-from alsek.cli.importing.module import ModuleImportError, NameTakenError, NothingToImportError
-from alsek.core.failure import describe_failure
 from alsek.core.loggers import exits_caught, guarded_logger
-from alsek.exceptions import (
-    AlsekError,
-    BackendUnavailableError,
-    NoTasksFoundError,
-    TaskDefinitionError,
-    ValidationError,
-)
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NO_STORE = 3
-
-_USAGE = (NameTakenError, NothingToImportError, NoTasksFoundError, TaskDefinitionError, ValidationError)
 
 _FORMAT = "%(asctime)s %(levelname)-7s [%(process)d %(threadName)s] %(name)s: %(message)s"
 
@@ -58,17 +43,9 @@ def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: M
             log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
         _leave_on_signals()
         pool.run()
-    except ModuleImportError as error:
-        cause = error.__cause__
-        assert cause is not None
-        click.echo(describe_failure(_without_importer(cause))["traceback"], err=True, nl=False)
-        _exit(EXIT_USAGE, str(error))
-    except _USAGE as error:
-        _exit(EXIT_USAGE, str(error))
-    except BackendUnavailableError as error:
-        _exit(EXIT_NO_STORE, str(error))
-    except AlsekError as error:
-        _exit(EXIT_FAILED, str(error))
+    except EXPLAINED as error:
+        click.echo(explanation(error), err=True)
+        sys.exit(exit_code(error))
     _ignore_signals()
     with exits_caught():
         log.info("Stopped.")
@@ -90,19 +67,3 @@ def _ignore_signals() -> None:
     """Ignore signals while the interpreter shuts down, so that the exit code is 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _without_importer(error: BaseException) -> BaseException:
-    """Return the exception with a traceback that begins in the user's file."""
-    trace = error.__traceback__
-    while trace is not None and (
-        trace.tb_frame.f_code.co_filename == importing.__file__
-        or "importlib" in trace.tb_frame.f_code.co_filename
-    ):
-        trace = trace.tb_next
-    return error.with_traceback(trace)
-
-
-def _exit(code: int, text: str) -> NoReturn:
-    click.echo(f"alsek: {text}", err=True)
-    sys.exit(code)

@@ -1,0 +1,51 @@
+"""``alsek queue``."""
+
+from __future__ import annotations
+
+import pytest
+
+from alsek.core.consumer import Consumer
+from tests.unit.cli.conftest import Shell
+
+
+def test_a_purge_deletes_what_waits(alsek: Shell) -> None:
+    """Ready and delayed messages go; what runs, dead letters and other queues stay."""
+    alsek.fail(ValueError("no"))
+    alsek.submit()
+    with Consumer(alsek.broker, queues=["q"]) as consumer:
+        next(consumer.stream())
+        for _ in range(3):
+            alsek.submit()
+        alsek.submit(delay=60_000)
+        alsek.submit(queue="other")
+        said = alsek("queue", "purge", "q", "--yes", "--json")
+        assert said.json == {"queue": "q", "purged": 4, "left": 1}
+    assert alsek.backend.messages.count("other") == 1
+    assert alsek.backend.messages.dead_count("q") == 1
+    assert alsek("queue", "purge", "q", "-y").lines == ["purged 1 messages of queue 'q'; 0 are left"]
+
+
+def test_a_purge_asks_first(alsek: Shell) -> None:
+    """Without a terminal to ask on, it is wrong usage; nothing is deleted."""
+    alsek.submit()
+    said = alsek("queue", "purge", "q")
+    assert said.code == 2
+    assert "Delete up to 1 messages of queue 'q'" in said.err
+    assert "add --yes" in said.err
+    assert alsek.backend.messages.count("q") == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_unknown_queue_is_not_found(alsek: Shell, options: list[str]) -> None:
+    """Exit code 1; the sentence says which and where."""
+    said = alsek("queue", "purge", "nobody", "--yes", *options)
+    assert said.code == 1
+    assert "there is no queue 'nobody' in SQLite file" in said.err
+
+
+def test_an_unknown_command_is_wrong_usage(alsek: Shell) -> None:
+    """At any level; as JSON, too."""
+    for arguments in (["nothing"], ["queue", "nothing"], ["queue", "purge", "--nothing"], ["--nothing"]):
+        said = alsek(*arguments, "--json")
+        assert said.code == 2
+        assert "nothing" in said.json["error"]

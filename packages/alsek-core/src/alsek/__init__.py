@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alsek.core.broker import Broker
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
+    from alsek.core.current_message import current_message
     from alsek.core.message import Message
     from alsek.core.status import StatusTracker
     from alsek.core.submission.calls import Call
@@ -37,6 +38,7 @@ __all__ = [
     "Task",
     "TaskStatus",
     "__version__",
+    "current_message",
     "task",
 ]
 
@@ -50,6 +52,7 @@ _SOURCES: Final = {
     "StatusTracker": "alsek.core.status",
     "Task": "alsek.core.task",
     "TaskStatus": "alsek.storage.backends.records",
+    "current_message": "alsek.core.current_message",
     "task": "alsek.core.task",
 }
 

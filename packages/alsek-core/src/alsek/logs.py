@@ -1,4 +1,4 @@
-"""What programs put into their logging configuration: a formatter that writes JSON."""
+"""What programs put into their logging configuration: a filter that adds the current message, a formatter of JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from alsek.core.current_message import current_message
 from alsek.core.failure import class_name, shortened
 from alsek.core.loggers import GuardedLogger
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError
@@ -21,6 +22,28 @@ _OF_EVERY_RECORD: Final = frozenset(
 _DEEPEST: Final = 8
 #: Integers of more bits are written as text: many readers of JSON keep 64.
 _MOST_BITS: Final = 64
+
+#: The fields of a record that say which message it is about, and the attribute of the message in each.
+_MESSAGE_FIELDS: Final = (("uuid", "uuid"), ("task", "task_name"), ("queue", "queue"))
+
+
+class MessageFilter(logging.Filter):
+    """Puts the message that runs on every record: as ``record.uuid``, ``record.task`` and ``record.queue``.
+
+    The names are those of the pools' own log lines, whose values stay. Outside of a task they are empty, so that a
+    format may name them: ``%(levelname)s [%(task)s %(uuid)s] %(message)s``. Add it to handlers: a filter of a logger
+    does not see the records of the loggers below it. It lets every record pass, and never raises.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the fields that the record does not have yet, and let it pass."""
+        message, fields = current_message(), record.__dict__
+        for name, attribute in _MESSAGE_FIELDS:
+            if name not in fields:
+                # The task may have changed its message: only text is taken.
+                value = "" if message is None else getattr(message, attribute, "")
+                fields[name] = value if type(value) is str else ""
+        return True
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.delivery import Delivery
 from alsek.core.task import AnyTask
@@ -27,8 +28,12 @@ class Attempt(NamedTuple):
 
 
 def attempt(task: AnyTask, delivery: Delivery) -> Attempt:
-    """Run the task on the message. Whatever the user's code raises is in the attempt that is returned."""
+    """Run the task on the message. Whatever the user's code raises is in the attempt that is returned.
+
+    Called in a context of the message's own: the current message stays set in it.
+    """
     message = delivery.message
+    CURRENT.set(message)
     try:
         task.pre_op(message)
         if forks.forked:

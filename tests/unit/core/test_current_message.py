@@ -38,9 +38,10 @@ def test_outside_of_a_task_there_is_none(broker: Broker) -> None:
     def function() -> Message | None:
         return current_message()
 
-    assert current_message() is None
-    assert function() is None  # called, not run by a worker
-    record = _filtered()
+    outside = contextvars.Context()  # whatever other tests have left in their own
+    assert outside.run(current_message) is None
+    assert outside.run(function) is None  # called, not run by a worker
+    record = outside.run(_filtered)
     assert (record.uuid, record.task, record.queue) == ("", "", "")  # type: ignore[attr-defined]
 
 

@@ -10,7 +10,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution.attempts import attempt
 from alsek.core.execution.conclusions import Conclusion, conclude
 from alsek.core.execution.delivery import RESTORED, Delivery
-from alsek.core.execution.status_reports import pending_reports, report_status, send_report
+from alsek.core.execution.reports import pending_reports, report_status, send_report
 from alsek.core.message import Message
 from alsek.core.message_fields import FIELDS
 from alsek.core.status import StatusTracker, TaskStatus
@@ -146,7 +146,9 @@ class World:
         delivery = Delivery(claimed, session, broker.backend.serializer)
         report_status(self.task, delivery, TaskStatus.RUNNING)
         conclusion = conclude(self.task, delivery, attempt(self.task, delivery))
-        for each in pending_reports({self.task.name: self.task}, self.task, delivery, conclusion):
+        for each in pending_reports(
+            {self.task.name: self.task}, self.task, delivery, conclusion, self.task.broker
+        ):
             send_report(each)
         assert session.finish(conclusion.outcome)
         return conclusion
@@ -166,7 +168,7 @@ def test_whatever_is_done_to_the_message_the_store_is_told_of_its_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The outcome, the hooks, trackers and stores after it are those of a task that leaves its message alone."""
-    for module in ("conclusions", "retries"):
+    for module in ("callback", "retries"):
         monkeypatch.setattr(f"alsek.core.execution.{module}.now_ms", lambda: 5)
     monkeypatch.setattr(
         "alsek.core.execution.conclusions.describe_failure",

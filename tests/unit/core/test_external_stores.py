@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.status_reports import report_status
+from alsek.core.execution.reports import report_status
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task

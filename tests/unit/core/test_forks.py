@@ -13,7 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import attempt
 from alsek.core.execution.conclusions import conclude
-from alsek.core.execution.status_reports import report_status
+from alsek.core.execution.reports import report_status
 from alsek.core.hooks import on_worker_start, run_hooks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus

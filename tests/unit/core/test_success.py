@@ -26,6 +26,7 @@ def test_success(broker: Broker) -> None:
     assert conclusion == (
         Succeeded(message.uuid, message.queue, message.token or 0, None, FOR_EVER, None, None),
         TaskStatus.SUCCEEDED,
+        "succeeded",
         None,
     )
     assert made.calls == ["pre_op", "post_op 99", "on_success 99"]

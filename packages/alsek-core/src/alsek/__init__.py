@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alsek.core.consumer import Consumer
     from alsek.core.current_message import current_message
     from alsek.core.message import Message
+    from alsek.core.middleware import Middleware
     from alsek.core.status import StatusTracker
     from alsek.core.submission.calls import Call
     from alsek.core.task import Task, task
@@ -33,6 +34,7 @@ __all__ = [
     "Consumer",
     "Lock",
     "Message",
+    "Middleware",
     "ResultStore",
     "StatusTracker",
     "Task",
@@ -48,6 +50,7 @@ _SOURCES: Final = {
     "Consumer": "alsek.core.consumer",
     "Lock": "alsek.core.concurrency",
     "Message": "alsek.core.message",
+    "Middleware": "alsek.core.middleware",
     "ResultStore": "alsek.storage.result",
     "StatusTracker": "alsek.core.status",
     "Task": "alsek.core.task",

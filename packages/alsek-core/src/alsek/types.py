@@ -10,6 +10,9 @@ Mechanism: TypeAlias = Literal["thread", "process"]
 #: The kind of pool that may take a message: the mechanism that its task names, or any.
 Wish: TypeAlias = Literal["any", "thread", "process"]
 
+#: How an attempt of a message, or the message without one, ended.
+Ending: TypeAlias = Literal["succeeded", "retrying", "failed", "lost", "revoked", "expired"]
+
 
 class ExceptionDetails(TypedDict):
     """An exception as text, the only form in which it is sent to other processes and stores."""

@@ -13,6 +13,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
+from alsek.core.middleware import Middleware, call_submitting, middleware_of, overriding
 from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
@@ -55,13 +56,36 @@ class Broker:
     Args:
         backend: The store.
         dlq_ttl: How long (ms) failed messages are kept in the dead letter queue; None turns it off.
+        middleware: Runs around every submission and every attempt of the messages of this broker's tasks.
+
+    Attributes:
+        middleware: All of it.
+        submission_middleware: What overrides :meth:`Middleware.submitting`.
+        attempt_middleware: What overrides :meth:`Middleware.attempt`.
+        end_middleware: What overrides :meth:`Middleware.ended`.
     """
 
-    def __init__(self, backend: Backend, dlq_ttl: int | None = DEFAULT_DLQ_TTL) -> None:
+    # On the class: a subclass may have an `__init__` of its own.
+    middleware: tuple[Middleware, ...] = ()
+    submission_middleware: tuple[Middleware, ...] = ()
+    attempt_middleware: tuple[Middleware, ...] = ()
+    end_middleware: tuple[Middleware, ...] = ()
+
+    def __init__(
+        self,
+        backend: Backend,
+        dlq_ttl: int | None = DEFAULT_DLQ_TTL,
+        middleware: Iterable[Middleware] = (),
+    ) -> None:
         expect_backend("Broker", backend)
         check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
         self.backend = backend
         self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, MAX_DURATION)
+        if middleware:
+            self.middleware = middleware_of(middleware)
+            self.submission_middleware = overriding(self.middleware, "submitting")
+            self.attempt_middleware = overriding(self.middleware, "attempt")
+            self.end_middleware = overriding(self.middleware, "ended")
 
     def __repr__(self) -> str:
         return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
@@ -84,10 +108,13 @@ class Broker:
                 minute.
             SerializationError: The message can't be serialized.
             BackendError: The store did not take it.
+            Exception: What middleware has raised to refuse it.
         """
         if ttl is not None:
             check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl
+        if self.submission_middleware:
+            call_submitting(self.submission_middleware, message)
         submission = message.submission(self.backend.serializer)
         message.named = True  # from here on the store may know its uuid
         (added,) = self.backend.messages.add((submission,), new_request_id())
@@ -105,10 +132,14 @@ class Broker:
 
         Raises:
             SerializationError: A message can't be serialized; then none is submitted.
+            Exception: What middleware has raised to refuse one; likewise.
             BackendError: The store failed half-way; the messages before are submitted. The call may be repeated with
                 the same messages; those that are in the store already are then returned.
         """
         distinct = list({id(message): message for message in messages}.values())
+        if self.submission_middleware:
+            for message in distinct:
+                call_submitting(self.submission_middleware, message)
         submissions = [message.submission(self.backend.serializer) for message in distinct]
         for message in distinct:
             message.named = True  # from here on the store may know its uuid
@@ -117,6 +148,8 @@ class Broker:
 
     def submit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
         """Submit what :meth:`Message.submission` returned for each message, up to 200 in one step of the store.
+
+        Calls no middleware: that comes before a message is packed.
 
         Returns:
             The answer to each: refused if its uuid exists, in the store or earlier among these.
@@ -237,7 +270,7 @@ class Broker:
         A message that was read from the store is replayed with the changes that were made to it since. For any other
         message, the dead letter of this queue and uuid is replayed unchanged. If this raises a
         :class:`~alsek.exceptions.BackendError`, it may be called again without harm, unless the message has failed
-        again in the meantime: then that dead letter is replayed.
+        again in the meantime: then that dead letter is replayed. No middleware is called.
 
         Raises:
             MessageDoesNotExistsError: The message is not among the dead letters.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alsek.core.broker import Broker
-from alsek.core.clock import now_ms
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt
+from alsek.core.execution.callback import make_callback
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.guarded_hooks import call_guarded, log_context, traceback_for_log
 from alsek.core.execution.results import keep_result
@@ -19,18 +19,26 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
-from alsek.exceptions import MessageRevokedError, SerializationError
+from alsek.exceptions import MessageExpiredError, MessageRevokedError, SerializationError
 from alsek.storage.backends.records import FOR_EVER, Claimed, Failed, Outcome, Succeeded
-from alsek.types import ExceptionDetails
+from alsek.types import Ending, ExceptionDetails
 
 log = guarded_logger(__name__)
 
 
 class Conclusion(NamedTuple):
-    """How a message ends: the outcome for the store, the status that it means, and the callback that it submits."""
+    """How a message ends.
+
+    Attributes:
+        outcome: What the store is told.
+        status: The status that it means.
+        ending: What middleware is told.
+        callback: The callback that is submitted with it.
+    """
 
     outcome: Outcome
     status: TaskStatus
+    ending: Ending
     callback: Message | None = None
 
 
@@ -50,7 +58,7 @@ def conclude(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     failure = failure or describe_failure(error)
     if may_retry(task, delivery, error):
         try:
-            return Conclusion(retry(task, delivery, error, failure), TaskStatus.RETRYING)
+            return Conclusion(retry(task, delivery, error, failure), TaskStatus.RETRYING, "retrying")
         except BaseException as trouble:  # the user's serializer may raise anything
             forks.check(trouble)
             log.exception(
@@ -88,13 +96,20 @@ def dead_letter(
         traceback_for_log(error, details),
         extra=log_context(delivery),
     )
+    ending = _ending_of(error)
     if task is not None:
-        revoked = issubclass(type(error), MessageRevokedError)
-        call_guarded(task.on_revocation if revoked else task.on_failure, delivery, delivery.message, error)
+        hook = task.on_revocation if ending == "revoked" else task.on_failure
+        call_guarded(hook, delivery, delivery.message, error)
     claimed = delivery.claimed
-    return Conclusion(
-        Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0), TaskStatus.FAILED
-    )
+    outcome = Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0)
+    return Conclusion(outcome, TaskStatus.FAILED, ending)
+
+
+def _ending_of(error: BaseException) -> Ending:
+    """How a message ended that has failed for good with `error`."""
+    if issubclass(type(error), MessageRevokedError):
+        return "revoked"
+    return "expired" if issubclass(type(error), MessageExpiredError) else "failed"
 
 
 def dead_letter_unreadable(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Failed:
@@ -110,7 +125,9 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     result, ttl = None, FOR_EVER
     if task.result_store is not None:
         result, ttl = keep_result(task, task.result_store, delivery, made.result)
-    callback = _callback(delivery, made.result) if made.callback else None
+    callback = None
+    if made.callback:
+        callback = made.prepared or make_callback(delivery, made.result)
     submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
     call_guarded(task.on_success, delivery, delivery.message, made.result)
     if log.isEnabledFor(logging.DEBUG):
@@ -118,15 +135,4 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     outcome = Succeeded(
         claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
     )
-    return Conclusion(outcome, TaskStatus.SUCCEEDED, callback)
-
-
-def _callback(delivery: Delivery, result: Any) -> Message:
-    """The callback to submit, with the result of the message before it. The task may have chosen another callback."""
-    callback = delivery.message.callback()
-    assert callback is not None
-    callback.previous_result = result
-    callback.previous_message_uuid = delivery.uuid
-    callback.progenitor_uuid = delivery.progenitor_uuid or delivery.uuid
-    callback.created_at = callback.updated_at = now_ms()
-    return callback
+    return Conclusion(outcome, TaskStatus.SUCCEEDED, "succeeded", callback)

@@ -65,6 +65,7 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
     outcome = retried_outcome(retried, delivery.claimed.token, delay)
     name, text, trace = failure["name"], failure["text"], traceback_for_log(error, failure)
     call_guarded(task.on_retry, delivery, retried, error)
+    delivery.message.exception_details = failure  # for middleware
     log.warning(
         "%s failed, and is run again in %d ms (retry %d): %s: %s%s",
         delivery.summary,

@@ -12,6 +12,7 @@ from alsek.core.bounds import check_number
 from alsek.core.broker import Broker
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
+from alsek.core.middleware import call_submitting
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.submission.calls import AnyCall, Generated, batches, normalize_call
 from alsek.core.submission.chaining import callbacks_of, chain
@@ -136,6 +137,7 @@ class Producer(TaskHooks):
             MessageAlreadyExistsError: The store has a message of this uuid.
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
+            Exception: What middleware has raised to refuse it; nothing was submitted.
         """
         submit = self._consume_defer(submit)
         if options and options.keys() != {"ttl"}:
@@ -183,7 +185,7 @@ class Producer(TaskHooks):
         submitted. An iterable without a length, such as a generator, is taken in batches of 200, and the first batch
         is submitted before the others are built. If a call in it is refused, or the generator raises, all calls before
         it are submitted, and it and those after it are not, as in a loop over :meth:`generate`. The error names the
-        call by its number, counted from 0.
+        call by its number, counted from 0. What middleware raises to refuse a message is raised as it is.
 
         :meth:`on_submit` and the status tracker are called for each message. An overridden :meth:`generate` is not
         called.
@@ -222,7 +224,7 @@ class Producer(TaskHooks):
             "ttl": ttl,
         }
         whole = isinstance(calls, Sized)
-        built = self._build_all(calls, defaults, "" if not submit else _NOTHING if whole else _SO_FAR)
+        built = self._build_all(calls, defaults, submit, "" if not submit else _NOTHING if whole else _SO_FAR)
         generated = Generated()
         for batch in batches(iter(list(built)) if whole else built, SUBMISSION_BATCH):
             if submit:
@@ -287,12 +289,14 @@ class Producer(TaskHooks):
         return message
 
     def _build_all(
-        self, calls: Iterable[AnyCall], defaults: MessageOptions, error_suffix: str
+        self, calls: Iterable[AnyCall], defaults: MessageOptions, submit: bool, error_suffix: str
     ) -> Iterator[tuple[Message, Submission]]:
         """Yield each call's message, and the same as a store takes it. `error_suffix` ends the text of an error."""
         serializer = self.broker.backend.serializer
+        middleware = self.broker.submission_middleware if submit else ()
         callback_uuids: set[str] = set()
         for number, given in enumerate(calls):
+            refusing = False
             try:
                 args, kwargs, options = normalize_call(given, defaults)
                 message = self._build(args, kwargs, **options)
@@ -304,8 +308,14 @@ class Producer(TaskHooks):
                             "its callback is that of an earlier call, too: generate() another one"
                         )
                     callback_uuids.update(uuids)
+                if middleware:
+                    refusing = True
+                    call_submitting(middleware, message)
+                    refusing = False
                 built = (message, message.submission(serializer))
             except (ValidationError, SerializationError) as error:
+                if refusing:
+                    raise
                 where = f"call {number} of {self.name}.generate_many()"
                 raise type(error)(f"{where}: {error}{error_suffix.format(number)}") from error
             yield built

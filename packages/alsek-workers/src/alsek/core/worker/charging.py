@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from alsek.core.current_message import CURRENT
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.conclusions import conclude, dead_letter
 from alsek.core.execution.opening import open_claimed
+from alsek.core.execution.reports import Report, pending_reports
 from alsek.core.execution.session import ReadOnlySession
-from alsek.core.execution.status_reports import StatusReport, pending_reports
 from alsek.core.task import without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import TaskError
@@ -16,10 +17,10 @@ from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
 
 
 class Charged(NamedTuple):
-    """The outcome of a charged message, and the status reports to send once the store has accepted it."""
+    """The outcome of a charged message, and the reports to send once the store has accepted it."""
 
     outcome: Outcome
-    reports: list[StatusReport]
+    reports: list[Report]
 
 
 def conclude_charged(
@@ -45,5 +46,6 @@ def conclude_charged(
         return Charged(dead_letter(None, delivery, rejection, pool.broker).outcome, [])
     if not with_hooks:
         return Charged(conclude(without_hooks(task), delivery, Attempt(exception=error)).outcome, [])
+    CURRENT.set(delivery.message)
     conclusion = conclude(task, delivery, Attempt(exception=error))
-    return Charged(conclusion.outcome, pending_reports(pool.tasks, task, delivery, conclusion))
+    return Charged(conclusion.outcome, pending_reports(pool.tasks, task, delivery, conclusion, pool.broker))

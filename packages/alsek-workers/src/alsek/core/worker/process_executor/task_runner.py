@@ -26,17 +26,18 @@ from types import FrameType
 from typing import Final
 
 from alsek.core.clock import monotonic_ms, real_time
+from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter
 from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.session import ReadOnlySession, WorkerSession
-from alsek.core.execution.status_reports import (
-    StatusReport,
+from alsek.core.execution.reports import (
+    Report,
     pending_reports,
     report_status,
     send_report,
 )
+from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.hooks import run_hooks
 from alsek.core.status import TaskStatus
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -135,7 +136,7 @@ class TaskRunner:
             permits.close(taken=number != index)
         return None if index is None else self._permits[index]
 
-    def _serve(self, job: JobRequest) -> tuple[bytes, list[StatusReport]]:
+    def _serve(self, job: JobRequest) -> tuple[bytes, list[Report]]:
         """Run a job; return the answer, and the statuses to report once the store has accepted the outcome."""
         started, charge, claimed = monotonic_ms(), job.charge, Claimed(*job.claimed)
         self._state.start_task(
@@ -158,15 +159,16 @@ class TaskRunner:
             self._end_forks()
             conclusion = conclude(task, delivery, made)
         else:
+            CURRENT.set(delivery.message)
             conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
-        reports = pending_reports(self._pool.tasks, task, delivery, conclusion)
+        reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
         try:
             frame = _answer(conclusion.outcome, bool(reports))
         except (TypeError, ValueError) as error:
             # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
             unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
             conclusion = dead_letter(task, delivery, unsendable, broker)
-            reports = pending_reports(self._pool.tasks, task, delivery, conclusion)
+            reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
             frame = _answer(conclusion.outcome, bool(reports))
         return frame, reports
 

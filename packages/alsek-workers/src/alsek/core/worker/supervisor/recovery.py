@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from alsek.core.clock import monotonic_ms, real_time
-from alsek.core.execution.status_reports import StatusReport, send_report
+from alsek.core.execution.reports import Report, send_report
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import ParentPipes
@@ -94,7 +94,7 @@ class Recovery:
         self._death = death
         self._with_hooks = with_hooks
         #: Of each charged message, by its uuid.
-        self._reports: dict[str, list[StatusReport]] = {}
+        self._reports: dict[str, list[Report]] = {}
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
 

@@ -13,13 +13,13 @@ from alsek.core.execution.attempts import attempt as run_attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, dead_letter_unreadable
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.session import WorkerSession
-from alsek.core.execution.status_reports import (
-    StatusReport,
+from alsek.core.execution.reports import (
+    Report,
     pending_reports,
     report_status,
     send_report,
 )
+from alsek.core.execution.session import WorkerSession
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask, without_hooks
@@ -46,13 +46,14 @@ class ThreadJob(Interruptible):
         context: The context variables of all user code that runs for it; set when a thread starts it.
         attempt: What running the task came to, once it has ended.
         outcome: What the store is to be told, once the job has finished.
-        pending_reports: What trackers are to be told once the store has accepted the outcome.
+        pending_reports: What trackers and middleware are to be told once the store has accepted the outcome.
         started_at: When a thread began with it (monotonic ms).
         conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
         elapsed_ns: How long it had a thread, hooks, result store and tracker included; 0 if it had none.
     """
 
     __slots__ = (
+        "_broker",
         "_tasks",
         "attempt",
         "claimed",
@@ -80,11 +81,12 @@ class ThreadJob(Interruptible):
         self.context: Context
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
-        self.pending_reports: list[StatusReport] = []
+        self.pending_reports: list[Report] = []
         self.started_at = 0
         self.conclude_by = 0
         self.elapsed_ns = 0
         self._tasks: dict[str, AnyTask] = {}
+        self._broker: Broker
 
     def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
         """Open the message, run its task, and set `outcome`. In a task thread."""
@@ -101,7 +103,7 @@ class ThreadJob(Interruptible):
         if isinstance(opened, Failed):
             self.outcome = opened
             return
-        self._tasks = tasks
+        self._tasks, self._broker = tasks, broker
         delivery, task, rejection = opened
         self.delivery, self.task = delivery, task
         if task is None or rejection is not None:
@@ -161,7 +163,9 @@ class ThreadJob(Interruptible):
         with self._lock:
             if not (self._abandoned_threads and self.was_abandoned):
                 if self.delivery is not None:
-                    self.pending_reports = pending_reports(self._tasks, self.task, self.delivery, conclusion)
+                    self.pending_reports = pending_reports(
+                        self._tasks, self.task, self.delivery, conclusion, self._broker
+                    )
                 self.outcome = conclusion.outcome
 
     def conclude_timeout(self) -> None:

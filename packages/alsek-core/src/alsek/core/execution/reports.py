@@ -1,0 +1,76 @@
+"""What status trackers and middleware are told once the store has accepted an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from alsek.core.broker import Broker
+from alsek.core.execution.conclusions import Conclusion
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.guarded_hooks import call_guarded
+from alsek.core.message import Message
+from alsek.core.status import TaskStatus
+from alsek.core.task import AnyTask
+from alsek.types import Ending
+
+
+class Report(NamedTuple):
+    """A call to make once the store has accepted the outcome.
+
+    Attributes:
+        tell: A tracker's ``set``, or a middleware's ``ended``.
+        message: Its first argument.
+        what: Its second argument.
+    """
+
+    tell: Callable[[Message, Any], None]
+    message: Message
+    what: TaskStatus | Ending
+
+
+def send_report(report: Report) -> None:
+    """Make the call; an exception that it raises is logged."""
+    call_guarded(report.tell, report.message, report.message, report.what)
+
+
+def report_status(task: AnyTask, delivery: Delivery, status: TaskStatus) -> None:
+    """Send a status to the task's tracker at once, if the store does not write the task's statuses itself."""
+    if task.status_tracker is not None and not delivery.status_ttl:
+        call_guarded(task.status_tracker.set, delivery, delivery.restore(), status)
+
+
+def pending_reports(
+    tasks: Mapping[str, AnyTask],
+    task: AnyTask | None,
+    delivery: Delivery,
+    conclusion: Conclusion,
+    broker: Broker,
+) -> list[Report]:
+    """Return the reports to send once the store has accepted the outcome: of the message, and of its callback.
+
+    Args:
+        tasks: The worker's tasks. The submission of a callback whose task is not among them is not reported.
+        task: The message's task; None if the worker does not have it: then no tracker is told.
+        delivery: The message.
+        conclusion: How it ended.
+        broker: Whose middleware is told if there is no task.
+    """
+    reports: list[Report] = []
+    if task is not None:
+        broker = task.broker
+        if task.status_tracker is not None and not delivery.status_ttl:
+            reports.append(Report(task.status_tracker.set, delivery.restore(), conclusion.status))
+        callback = conclusion.callback
+        if callback is not None and not callback.status_ttl:
+            next_task = tasks.get(callback.task_name)
+            if next_task is not None and next_task.status_tracker is not None:
+                reports.append(Report(next_task.status_tracker.set, callback, TaskStatus.SUBMITTED))
+    if broker.end_middleware:
+        reports += end_reports(broker, delivery, conclusion.ending)
+    return reports
+
+
+def end_reports(broker: Broker, delivery: Delivery, ending: Ending) -> list[Report]:
+    """Return the reports to a broker's middleware of how a message ended."""
+    return [Report(each.ended, delivery.restore(), ending) for each in broker.end_middleware]

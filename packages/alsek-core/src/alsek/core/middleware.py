@@ -1,0 +1,109 @@
+"""Middleware: the user's code around every submission and every attempt of a broker's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from alsek.core.failure import class_name
+from alsek.core.message import Message
+from alsek.core.short_repr import shown
+from alsek.exceptions import ValidationError
+from alsek.types import Ending
+
+
+class Middleware:
+    """Code that runs around the messages of a broker: ``Broker(backend, middleware=[Timing(), Tracing()])``.
+
+    Override what is needed. One object serves all messages of a process, in several threads at once; a pool has a copy
+    in each process that it forks.
+    """
+
+    def submitting(self, message: Message) -> None:
+        """Do something before `message` is submitted: add to its ``metadata``, for example.
+
+        An exception refuses the submission: the caller sees it, and nothing is submitted. Called in the order of the
+        list, once for each call that submits (``generate``, ``generate_many``, ``Broker.submit`` and ``submit_many``,
+        each tick of a trigger). So it is called again if a call is repeated after an error of the store, and the store
+        may yet refuse the message. For a list of calls it is called for all of them before the first is submitted.
+
+        A callback is submitted when the message before it has succeeded. Then this is called in the worker, at the end
+        of the attempt and under its timeout; an exception fails that attempt, since a success without its callback
+        would end the chain unnoticed.
+
+        Not called when a stored message is put back: by a retry, by ``Broker.replay``, or by a command. It has what was
+        added when it was submitted.
+        """
+
+    def attempt(self, message: Message) -> AbstractContextManager[Any]:
+        """Return a context manager within which the attempt runs: ``pre_op``, the function, ``post_op``.
+
+        Called in worker pools, in the order of the list: the first is the outermost. It runs in the thread and context
+        of the attempt and under its timeout, which includes what the context managers do. What is raised here, on
+        entering or on leaving fails the attempt, as an exception of the function does.
+
+        The context manager sees the exception of the attempt, and may raise another in its place. It can't turn a
+        failure into a success: if it swallows the exception, the attempt has failed with it all the same, and
+        middleware further out still sees it.
+
+        Not called for a message that is not run, because it was revoked or has expired, for example.
+        """
+        return nullcontext()
+
+    def ended(self, message: Message, outcome: Ending) -> None:
+        """Do something after an attempt of `message`, or its end without one; an exception is logged, and no more.
+
+        `outcome` is one of
+
+        - ``"succeeded"``;
+        - ``"retrying"``: it failed, and is run again; ``message.exception_details`` says why;
+        - ``"failed"``: it failed for good, or could not be run; likewise;
+        - ``"revoked"`` or ``"expired"``: it is not run, or was stopped; likewise;
+        - ``"lost"``: its worker died, and it is ready again with one loss more. If it is known that its own code ended
+          the process, the message has failed with ``WorkerLostError`` instead, and is ``"retrying"`` or ``"failed"``.
+
+        Called in worker pools, in the order of the list, once the store has accepted the outcome: in the thread of a
+        thread pool, in the task process of a process pool, in a process of its own for a message whose process has
+        died. It has as long as the ``on_…`` hooks. It is called once for an outcome, with two exceptions: not at all if
+        the process dies or hangs before it has been called, and perhaps twice if the reply of the store was lost after
+        a process had died. So don't count by it what must be exact: ``Inspector.history`` does.
+
+        Not called for a message that can't be read, for one whose whole machine was lost (another pool takes it over
+        at the end of the lease), and for what is done by hand through a broker (``remove``, ``fail``, ``revoke``).
+        """
+
+
+def middleware_of(given: Iterable[Middleware]) -> tuple[Middleware, ...]:
+    """Return what was given to a broker, checked.
+
+    Raises:
+        ValidationError: It is no list of middleware.
+    """
+    asked: Any = given
+    if isinstance(asked, Middleware | str) or not isinstance(asked, Iterable):
+        raise ValidationError(f"Broker(middleware={shown(asked)}): must be a list of middleware")
+    found: list[Middleware] = []
+    for each in asked:
+        if isinstance(each, type) and issubclass(each, Middleware):
+            raise ValidationError(
+                f"Broker(middleware=[{each.__name__}]): that is the class; make one: {each.__name__}()"
+            )
+        if not isinstance(each, Middleware):
+            raise ValidationError(
+                f"Broker(middleware=[{shown(each)}]): {class_name(each)} is no subclass of alsek.Middleware"
+            )
+        found.append(each)
+    return tuple(found)
+
+
+def overriding(middleware: Iterable[Middleware], method: str) -> tuple[Middleware, ...]:
+    """Return those that override `method` of :class:`Middleware`, in order: the others need not be called."""
+    own = getattr(Middleware, method)
+    return tuple(each for each in middleware if getattr(getattr(each, method), "__func__", None) is not own)
+
+
+def call_submitting(middleware: Iterable[Middleware], message: Message) -> None:
+    """Call :meth:`Middleware.submitting` of each. What one raises refuses the submission."""
+    for each in middleware:
+        each.submitting(message)

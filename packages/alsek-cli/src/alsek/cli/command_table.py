@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final = {
+    "check": Entry("Look for what loses messages in a store.", "alsek.cli.commands.check:check"),
     "completion": Entry("Print a completion script for a shell.", "alsek.cli.commands.completion:completion"),
     "process-pool": Entry("Run tasks in processes.", "alsek.cli.commands.process_pool:process_pool"),
     "queue": Entry("List, pause, resume and empty queues.", "alsek.cli.commands.queue:queue"),

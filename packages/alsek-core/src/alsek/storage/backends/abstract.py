@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
 from alsek.storage.backends.records import FOR_EVER
@@ -118,6 +119,15 @@ class Backend(ABC):
         Raises:
             BackendUnavailableError: It can't. The text says what was tried, where, and what to do.
         """
+
+    def examine(self) -> Iterator[Finding]:
+        """What the operator of this store should know, the most basic things first. Changes nothing.
+
+        Raises:
+            BackendError: The store can't be reached or used at all.
+        """
+        self.ping()
+        yield Finding("reachable", "ok", f"{self.describe()} answers.")
 
     def exists(self, name: str) -> bool:
         """True if there is a value of this name."""

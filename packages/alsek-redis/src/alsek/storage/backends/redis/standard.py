@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.client.address import Client
@@ -17,6 +18,7 @@ from alsek.storage.backends.redis.client.portable import portable
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import ScriptCall
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
+from alsek.storage.backends.redis.examination import examine
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
@@ -125,6 +127,9 @@ class RedisBackend(Backend):
     def ping(self) -> None:
         # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
         self._link.call("EXISTS", self._ports.keys.messages())
+
+    def examine(self) -> Iterator[Finding]:
+        return examine(self._link, self._ports.keys)
 
     def clear_namespace(self) -> int:
         deleted = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,11 +12,13 @@ from alsek.core.clock import wall_clock_ms
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
 from alsek.storage.backends.sqlite.channels import fetch_data, publish_data
 from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
 from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.examination import examine
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
@@ -129,6 +131,9 @@ class SQLiteBackend(Backend):
 
     def ping(self) -> None:
         self._database.ping()
+
+    def examine(self) -> Iterator[Finding]:
+        return examine(self._database)
 
     def clear_namespace(self) -> int:
         return clear(self._database)

@@ -63,7 +63,7 @@ def check(path: str) -> None:
         raise BackendUnavailableError(f"SQLite file {path}: this is a folder; give the path of a file in it")
     if not folder.is_dir():
         raise BackendUnavailableError(f"SQLite file {path}: there is no folder {folder}; create it first")
-    kind = _file_system(str(folder))
+    kind = file_system(str(folder))
     if kind in _REMOTE:
         raise BackendUnavailableError(
             f"SQLite file {path}: it lies on a network file system ({kind}), where SQLite's locks do not hold; "
@@ -71,7 +71,7 @@ def check(path: str) -> None:
         )
 
 
-def _file_system(folder: str) -> str:
+def file_system(folder: str) -> str:
     """Return the type of the file system that `folder` is on; an empty text if that can't be found out."""
     try:
         lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()

@@ -27,7 +27,14 @@ _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "tes
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
 #: What only these stores can do so far. To be emptied.
-_NOT_YET_ON_ALL = ("test_pauses", "test_set_aside", "test_inspection", "test_history")
+_NOT_YET_ON_ALL = (
+    "test_pauses",
+    "test_set_aside",
+    "test_inspection",
+    "test_history",
+    "test_why",
+    "test_inspector",
+)
 _ALREADY = ("memory",)
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):

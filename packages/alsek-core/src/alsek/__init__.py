@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
     from alsek.core.current_message import current_message
+    from alsek.core.inspection.inspector import Inspector
     from alsek.core.message import Message
     from alsek.core.middleware import Middleware
     from alsek.core.status import StatusTracker
@@ -32,6 +33,7 @@ __all__ = [
     "Broker",
     "Call",
     "Consumer",
+    "Inspector",
     "Lock",
     "Message",
     "Middleware",
@@ -48,6 +50,7 @@ _SOURCES: Final = {
     "Broker": "alsek.core.broker",
     "Call": "alsek.core.submission.calls",
     "Consumer": "alsek.core.consumer",
+    "Inspector": "alsek.core.inspection.inspector",
     "Lock": "alsek.core.concurrency",
     "Message": "alsek.core.message",
     "Middleware": "alsek.core.middleware",

@@ -1,0 +1,96 @@
+"""The history: what happened to messages, minute by minute, as workers have counted it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from alsek.storage.backends.history import MINUTE_MS, quantile, unpacked
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import HistoryRow
+
+#: The counts of messages that have ended: succeeded, failed, revoked, expired.
+_ENDED: Final = re.compile(r"(?<!\S)[ofvx]:(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryInfo:
+    """What was counted of one queue and task within one minute.
+
+    Attributes:
+        minute: When the minute began: Unix milliseconds on the store's clock.
+        queue: The queue.
+        task: The name of the task.
+        started: Attempts that began.
+        succeeded: Messages that succeeded.
+        failed: Messages that failed for good.
+        retried: Attempts after which the message is run again.
+        lost: Attempts that were lost with their process.
+        revoked: Messages that were revoked.
+        expired: Messages that expired.
+        wait_p50: The median of the time (ms) from when a message was ready to its first attempt. Times are counted in
+            buckets, and this is the upper bound of the bucket. None if no first attempt began in this minute.
+        wait_p99: The 99th percentile of the same.
+        run_p50: The median of the time (ms) that an attempt took; None if none ended in this minute.
+        run_p99: The 99th percentile of the same.
+    """
+
+    minute: int
+    queue: str
+    task: str
+    started: int
+    succeeded: int
+    failed: int
+    retried: int
+    lost: int
+    revoked: int
+    expired: int
+    wait_p50: float | None
+    wait_p99: float | None
+    run_p50: float | None
+    run_p99: float | None
+
+
+def history_of(port: MessagePort, minutes: int) -> list[HistoryInfo]:
+    """Return what was counted in the last `minutes` minutes, the present one included, oldest first."""
+    last = port.now() // MINUTE_MS
+    return [_info(row) for row in port.history(last - minutes + 1, last)]
+
+
+def _info(row: HistoryRow) -> HistoryInfo:
+    counts = unpacked(row.counts)
+    return HistoryInfo(
+        row.minute * MINUTE_MS,
+        row.queue,
+        row.task,
+        counts.get("s", 0),
+        counts.get("o", 0),
+        counts.get("f", 0),
+        counts.get("r", 0),
+        counts.get("l", 0),
+        counts.get("v", 0),
+        counts.get("x", 0),
+        quantile(counts, "w", 0.5),
+        quantile(counts, "w", 0.99),
+        quantile(counts, "d", 0.5),
+        quantile(counts, "d", 0.99),
+    )
+
+
+def rates(rows: Iterable[HistoryRow], now: int) -> dict[str, float]:
+    """Return how many messages of each queue ended per second over the last minute.
+
+    Args:
+        rows: What was counted in the present minute and the one before.
+        now: Unix milliseconds on the store's clock. Of the minute before counts the share that is less than a minute
+            ago.
+    """
+    present, elapsed = divmod(now, MINUTE_MS)
+    share = {present: 1.0, present - 1: 1 - elapsed / MINUTE_MS}
+    ended: dict[str, float] = {}
+    for row in rows:
+        number = sum(map(int, _ENDED.findall(row.counts)))
+        ended[row.queue] = ended.get(row.queue, 0.0) + number * share.get(row.minute, 0.0)
+    return {queue: round(number * 1_000 / MINUTE_MS, 3) for queue, number in ended.items()}

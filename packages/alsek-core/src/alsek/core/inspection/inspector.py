@@ -1,0 +1,189 @@
+"""The inspector: reads everything that commands, dashboards and metrics show. It never changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, overload
+
+from alsek.core.bounds import check_integer
+from alsek.core.broker import Broker
+from alsek.core.identifiers import check_name
+from alsek.core.inspection.dead import (
+    DeadFilter,
+    DeadGroup,
+    DeadInfo,
+    dead_groups,
+    dead_info,
+    dead_letters,
+)
+from alsek.core.inspection.history import HistoryInfo, history_of
+from alsek.core.inspection.messages import MessageInfo, left_over, message_info
+from alsek.core.inspection.queues import QueueInfo, queues_of
+from alsek.core.inspection.reasons import Why
+from alsek.core.inspection.sighting import sight
+from alsek.core.inspection.why import why
+from alsek.core.inspection.workers import WorkerInfo, workers_of
+from alsek.core.short_repr import shown
+from alsek.exceptions import ValidationError
+from alsek.storage.backends.abstract import Backend
+
+
+class Inspector:
+    """Shows the queues, workers and messages of a store, and says why a message is not running.
+
+    It changes nothing, and reads no backlog: its methods take as long with a million messages as with ten, but for
+    those of dead letters, which read these. A place in a queue is exact up to 10,000. All times are Unix milliseconds
+    on the store's clock, and durations milliseconds, unless the attribute says otherwise. What it returns are frozen
+    data classes; :func:`~alsek.core.inspection.plain.to_json` makes JSON of them.
+
+    Each method reads in several steps of the store. What changes meanwhile is shown as it was in one of them.
+
+    Args:
+        broker: The broker, or only its backend.
+
+    Raises:
+        ValidationError: `broker` is neither.
+    """
+
+    def __init__(self, broker: Broker | Backend) -> None:
+        backend: Any = broker.backend if isinstance(broker, Broker) else broker
+        if not isinstance(backend, Backend):
+            raise ValidationError(f"Inspector(broker={shown(broker)}): must be a Broker or a Backend")
+        self.backend: Backend = backend
+
+    def __repr__(self) -> str:
+        return f"Inspector({self.backend!r})"
+
+    def queues(self) -> list[QueueInfo]:
+        """Return the queues that hold messages or dead letters, or are paused, in alphabetical order."""
+        return queues_of(self.backend.messages, self.backend.serializer)
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers, in order of id; also those whose lease has ended and that nobody has taken over."""
+        return workers_of(self.backend.messages)
+
+    def find(self, uuid: Any) -> MessageInfo | DeadInfo | None:
+        """Return everything about a message, in any state and any queue; None if the store has nothing of it.
+
+        A result is shown, and stays in the store.
+
+        Args:
+            uuid: Its uuid as text; or anything with a `uuid`, such as a message.
+
+        Raises:
+            ValidationError: It can't be the uuid of a message.
+        """
+        seen = sight(self.backend, _uuid_of(uuid))
+        if not seen.known:
+            return None
+        if seen.letter is None:
+            return message_info(seen, self.backend.serializer)
+        fields, troubles = left_over(seen, self.backend.serializer)
+        more = {name: fields[name] for name in ("status", "status_at", "details")}
+        return dead_info(seen.letter, self.backend.serializer, troubles, **more)
+
+    def why(self, uuid: Any) -> Why:
+        """Say why a message is not running; or that it is, where, and since when; or how it ended.
+
+        Args:
+            uuid: As for :meth:`find`.
+
+        Raises:
+            ValidationError: It can't be the uuid of a message.
+        """
+        return why(self.backend, _uuid_of(uuid))
+
+    @overload
+    def dead(
+        self,
+        group: Literal[False] = ...,
+        *,
+        queue: str | None = ...,
+        task: str | None = ...,
+        exception: str | None = ...,
+        fingerprint: str | None = ...,
+        since: int | None = ...,
+    ) -> list[DeadInfo]: ...
+
+    @overload
+    def dead(
+        self,
+        group: Literal[True],
+        *,
+        queue: str | None = ...,
+        task: str | None = ...,
+        exception: str | None = ...,
+        fingerprint: str | None = ...,
+        since: int | None = ...,
+    ) -> list[DeadGroup]: ...
+
+    def dead(
+        self,
+        group: bool = False,
+        *,
+        queue: str | None = None,
+        task: str | None = None,
+        exception: str | None = None,
+        fingerprint: str | None = None,
+        since: int | None = None,
+    ) -> list[DeadInfo] | list[DeadGroup]:
+        """Return the dead letters that match all that is given, those that failed last at the end.
+
+        Args:
+            group: Return them in groups of one cause: those with the most dead letters first.
+            queue: Only those of this queue.
+            task: Only those of this task.
+            exception: Only those with an exception of this name, such as ``"ValueError"``.
+            fingerprint: Only those of this cause.
+            since: Only those that failed then or later: Unix milliseconds.
+
+        Raises:
+            ValidationError: One of these is of the wrong kind.
+        """
+        choice = _checked(queue, task, exception, fingerprint, since)
+        if group:
+            return dead_groups(self.backend, choice)
+        return sorted(dead_letters(self.backend, choice), key=lambda info: info.died_at)
+
+    def iter_dead(
+        self,
+        *,
+        queue: str | None = None,
+        task: str | None = None,
+        exception: str | None = None,
+        fingerprint: str | None = None,
+        since: int | None = None,
+    ) -> Iterator[DeadInfo]:
+        """Return an iterator over dead letters, for very many: read in batches, queue by queue, oldest first in each.
+
+        The arguments are those of :meth:`dead`. What fails during the iteration in the queue that is being read is not
+        among them.
+        """
+        return dead_letters(self.backend, _checked(queue, task, exception, fingerprint, since))
+
+    def history(self, minutes: int = 60) -> list[HistoryInfo]:
+        """Return what happened in the last minutes: one row for each minute, queue and task, in this order.
+
+        The present minute is the last one. Counts are kept for 72 hours.
+
+        Raises:
+            ValidationError: `minutes` is no integer >= 1.
+        """
+        check_integer("minutes", minutes, 1, "Inspector.history()")
+        return history_of(self.backend.messages, minutes)
+
+
+def _uuid_of(thing: Any) -> str:
+    return check_name("uuid", thing if isinstance(thing, str) else getattr(thing, "uuid", thing))
+
+
+def _checked(
+    queue: str | None, task: str | None, exception: str | None, fingerprint: str | None, since: int | None
+) -> DeadFilter:
+    names = {"queue": queue, "task": task, "exception": exception, "fingerprint": fingerprint}
+    for name, value in names.items():
+        given: Any = value
+        if given is not None and not isinstance(given, str):
+            raise ValidationError(f"{name}={shown(value)} of Inspector.dead(): must be text")
+    check_integer("since", since, 0, "Inspector.dead()", optional=True)
+    return DeadFilter(queue, task, exception, fingerprint, since)

@@ -1,0 +1,62 @@
+"""Times, durations and counts in sentences for people."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from alsek.core.clock import to_text
+from alsek.types import ExceptionDetails
+
+#: The most of an exception's text that a sentence quotes.
+_MOST_TEXT = 200
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def moment(time: int) -> str:
+    """Return Unix milliseconds as ``2026-11-28 16:04:54 UTC``."""
+    try:
+        return f"{to_text(time)[:19]} UTC"
+    except (OverflowError, ValueError, OSError):  # a producer may have written any number
+        return f"{time} ms after 1970"
+
+
+def span(duration: float) -> str:
+    """Return milliseconds as ``350 ms``, ``4 s``, ``3 min 20 s`` or ``2 d 5 h``; nothing is less than 0."""
+    if duration < 1_000:
+        return f"{max(0, int(duration))} ms"
+    left = int(duration) // 1_000
+    for (unit, seconds), (finer, fewer) in pairwise(_UNITS):
+        if left >= seconds:
+            number, rest = left // seconds, left % seconds // fewer
+            return f"{number} {unit} {rest} {finer}" if rest else f"{number} {unit}"
+    return f"{left} s"
+
+
+def past(time: int, now: int) -> str:
+    """Return a time that has passed as ``2026-11-28 16:04:54 UTC, 4 s ago``."""
+    return f"{moment(time)}, {span(now - time)} ago"
+
+
+def coming(time: int, now: int) -> str:
+    """Return a time to come as ``2026-11-28 16:04:54 UTC, in 4 s``."""
+    return f"{moment(time)}, in {span(time - now)}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return ``1 worker`` or ``1,200 workers``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """Return names as ``'a', 'b' and 3 more``."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def failure(details: ExceptionDetails) -> str:
+    """Return an exception as ``ValueError: no such customer``: its name and the first line of its text."""
+    line = details["text"].strip().split("\n", 1)[0]
+    if len(line) > _MOST_TEXT:
+        line = f"{line[:_MOST_TEXT]}…"
+    return f"{details['name']}: {line}" if line else details["name"]

@@ -208,11 +208,11 @@ CIRCLE.append(CIRCLE)
         ({"kwargs": {"fine": 1, "bad": Handle()}}, "kwargs['bad']", "<Handle>"),
         ({"kwargs": {"deep": {"er": [Handle()]}}}, "kwargs['deep']", "<Handle>"),
         ({"metadata": Handle()}, "metadata", "<Handle>"),
-        ({"previous_result": {1, 2}}, "previous_result", "{1, 2}"),
+        ({"previous_result": {Ellipsis}}, "previous_result", "{Ellipsis}"),
         ({"args": (Mute(),)}, "args[0]", "Mute"),
         ({"args": (CIRCLE,)}, "args[0]", "list"),
         ({"args": ([object()] * 100_000,)}, "args[0]", "list"),
-        ({"args": (b"bytes",)}, "args[0]", "b'bytes'"),
+        ({"args": (len,)}, "args[0]", "len"),
     ],
     ids=range(9),
 )

@@ -59,9 +59,9 @@ NO_JSON: dict[str, Any] = {
     "integer": HUGE,
     "deep": deep(100_000),
     "circular": CIRCLE,
-    "bytes": b"bytes",
-    "set": {1},
-    "keys": {(1, 2): 3},
+    "module": math,
+    "object in a set": {Lock("x", backend=MemoryBackend())},
+    "keys": {object: 3},
     "unshowable": Unshowable(),
 }
 

@@ -170,6 +170,8 @@ class Task(Producer, Generic[P, R]):
         if fault is not None:
             raise ArgumentsRejectedError(f"task {self.name!r}: {fault}")
         args, kwargs = parameters.complete(message)
+        if parameters.build is not None:
+            args, kwargs = parameters.built(args, kwargs, self.name)
         function: Callable[..., Any] = self.function
         result = function(*args, **kwargs)
         # By the result: a wrapper, or an object with an async `__call__`, can't be recognized by itself.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Final
 
 from alsek.core.short_repr import shown
 from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 _DECODER = json.JSONDecoder()
+
+#: The key of a tagged value, as it stands in JSON. No other text in JSON has these quotes.
+_TAG_TEXT: Final = '"$alsek"'
+_TAG_BYTES: Final = _TAG_TEXT.encode()
 
 
 class Serializer(ABC):
@@ -40,13 +44,32 @@ class Serializer(ABC):
 
 
 class JsonSerializer(Serializer):
-    """JSON, with the standard library's rules: tuples come back as lists, keys of dicts as text."""
+    """JSON, with the standard library's rules: tuples come back as lists, keys of dicts as text.
+
+    What JSON has no form for comes back as it was: datetime, date, time, timedelta, UUID, Decimal, bytes, set,
+    frozenset and Path; also as keys of dicts (:mod:`alsek.storage.tagged_values`). Dataclasses, enums and pydantic
+    models are written as data.
+    """
 
     def forward(self, obj: Any) -> bytes:
-        return _ENCODER.encode(obj).encode("utf-8", "surrogatepass")
+        try:
+            text = _ENCODER.encode(obj)
+        except TypeError:
+            text = None
+        if text is None or _TAG_TEXT in text:
+            # Rare, so that plain values pay for nothing else.
+            from alsek.storage.tagged_values import tagged
+
+            text = _ENCODER.encode(tagged(obj))
+        return text.encode("utf-8", "surrogatepass")
 
     def reverse(self, obj: bytes) -> Any:
-        return _DECODER.decode(obj.decode("utf-8", "surrogatepass"))
+        value = _DECODER.decode(obj.decode("utf-8", "surrogatepass"))
+        if _TAG_BYTES in obj:
+            from alsek.storage.tagged_values import untagged
+
+            return untagged(value)
+        return value
 
 
 def dump(serializer: Serializer, obj: Any) -> bytes:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any
 
+from alsek.core.arguments.argument_builder import argument_builder
+from alsek.core.arguments.building import MisfitError
 from alsek.core.arguments.signature import Wanted, signature_of, wanted
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
+from alsek.exceptions import ArgumentsRejectedError
 
 #: The most shapes of calls that are remembered.
 _MOST_SHAPES = 256
@@ -30,6 +33,8 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         described = signature_of(function)
         self._message = None if described is None else _message_of(function, described.parameters.values())
+        #: Builds the arguments from data; None if no type hint asks for that.
+        self.build = argument_builder(function)
         own = signature_of(function, follow_wrapped=False)
         #: Returns why the function can't be called with these arguments; None if it can, or if that is unknown.
         self.fault: Callable[[Sequence[Any], Mapping[str, Any]], str | None] = _unknown
@@ -42,6 +47,20 @@ class Parameters:
     def wants_message(self) -> bool:
         """True if the function has a parameter ``message`` that is not annotated as something else."""
         return self._message is not None
+
+    def built(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], task: str
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments built from data by the function's type hints.
+
+        Raises:
+            ArgumentsRejectedError: The data does not fit; no retry can mend that. The text names the field.
+        """
+        assert self.build is not None
+        try:
+            return self.build(args, kwargs)
+        except MisfitError as misfit:
+            raise ArgumentsRejectedError(f"task {task!r}: {misfit}") from misfit
 
     def complete(self, message: Message) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `message`, with the message itself added if the function wants it."""

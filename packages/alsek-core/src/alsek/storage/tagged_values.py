@@ -5,8 +5,9 @@ A tagged value is an object with one more key than its content: ``{"$alsek": kin
 =================== ====================================================================================
 kind                content
 =================== ====================================================================================
-``datetime``        ISO 8601 text; with the name of its time zone behind a line feed if that has one
-``date``, ``time``  ISO 8601 text
+``datetime``        ISO 8601 text; behind line feeds the name of its time zone, and its fold, if it has any
+``time``            likewise
+``date``            ISO 8601 text
 ``timedelta``       days, seconds, microseconds
 ``uuid``            text
 ``decimal``         text
@@ -30,13 +31,16 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 #: The key of a tagged value that has its kind.
 TAG: Final = "$alsek"
+
+Moment = TypeVar("Moment", datetime, time)
 
 _VALUE: Final = "value"
 _PLAIN: Final = (str, int, float, type(None))
@@ -106,19 +110,21 @@ def _as_data(value: Any) -> Any:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def _datetime_text(value: datetime) -> str:
+def _moment_text(value: datetime | time) -> str:
+    """Return a moment as ISO 8601 text. Behind line feeds follow the name of its time zone and its fold, if it has any."""
     zone = value.tzinfo
-    if isinstance(zone, ZoneInfo) and zone.key is not None:
-        return f"{value.replace(tzinfo=None).isoformat()}\n{zone.key}\n{value.fold}"
-    return value.isoformat()
+    name = zone.key if isinstance(zone, ZoneInfo) else None
+    text = value.isoformat() if name is None else value.replace(tzinfo=None).isoformat()
+    return f"{text}\n{name or ''}\n{value.fold}" if name or value.fold else text
 
 
-def _read_datetime(text: str) -> datetime:
-    moment, _, zone = text.partition("\n")
-    if not zone:
-        return datetime.fromisoformat(moment)
-    name, _, fold = zone.partition("\n")
-    return datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(name), fold=int(fold or 0))
+def _read_moment(kind: type[Moment], text: str) -> Moment:
+    text, _, more = text.partition("\n")
+    moment = kind.fromisoformat(text)
+    if not more:
+        return moment
+    name, _, fold = more.partition("\n")
+    return moment.replace(tzinfo=ZoneInfo(name) if name else moment.tzinfo, fold=int(fold))
 
 
 def _read_dict(pairs: list[list[Any]]) -> dict[Any, Any]:
@@ -136,9 +142,9 @@ def _read_elements(content: list[Any]) -> list[Any]:
 
 #: In this order: a datetime is a date.
 _FORMS: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
-    (datetime, "datetime", _datetime_text),
+    (datetime, "datetime", _moment_text),
     (date, "date", date.isoformat),
-    (time, "time", time.isoformat),
+    (time, "time", _moment_text),
     (timedelta, "timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
     (UUID, "uuid", str),
     (Decimal, "decimal", str),
@@ -149,9 +155,9 @@ _FORMS: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
 )
 
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "datetime": _read_datetime,
+    "datetime": partial(_read_moment, datetime),
     "date": date.fromisoformat,
-    "time": time.fromisoformat,
+    "time": partial(_read_moment, time),
     "timedelta": lambda parts: timedelta(*parts),
     "uuid": UUID,
     "decimal": Decimal,

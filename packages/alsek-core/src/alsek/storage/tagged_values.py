@@ -111,7 +111,7 @@ def _as_data(value: Any) -> Any:
 
 
 def _moment_text(value: datetime | time) -> str:
-    """Return a moment as ISO 8601 text. Behind line feeds follow the name of its time zone and its fold, if it has any."""
+    """Return a moment as ISO 8601 text; behind line feeds its time zone and its fold, if it has any."""
     zone = value.tzinfo
     name = zone.key if isinstance(zone, ZoneInfo) else None
     text = value.isoformat() if name is None else value.replace(tzinfo=None).isoformat()

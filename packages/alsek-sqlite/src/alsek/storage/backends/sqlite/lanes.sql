@@ -11,13 +11,7 @@ CREATE TABLE lanes (
     PRIMARY KEY (ns, code, name)
 ) WITHOUT ROWID;
 
-CREATE TRIGGER lane_filled AFTER INSERT ON ready
-WHEN NOT EXISTS (
-    SELECT 1 FROM ready WHERE lane = NEW.lane AND (priority, arrival) <> (NEW.priority, NEW.arrival))
-BEGIN
-    INSERT INTO lanes (ns, code, name, queue)
-    SELECT ns, NEW.lane % 8, name, id FROM queues WHERE id = NEW.lane / 8;
-END;
+-- The trigger `lane_filled` is in pauses.sql.
 
 CREATE TRIGGER lane_emptied AFTER DELETE ON ready
 WHEN NOT EXISTS (SELECT 1 FROM ready WHERE lane = OLD.lane)

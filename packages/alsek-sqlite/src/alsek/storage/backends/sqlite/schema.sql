@@ -1,5 +1,5 @@
--- Alsek's tables, version 2, together with lanes.sql. The first process that opens a file creates them, in one
--- transaction.
+-- Alsek's tables, version 2, together with the other scripts beside this one. The first process that opens a file
+-- creates them, in one transaction.
 --
 -- A message is one row of `messages`, which rarely changes, and one small row in exactly one of `ready`, `delayed`
 -- and `claims`, which is its state. So a claim never rewrites a payload, the claim query reads the first entries of a
@@ -16,8 +16,8 @@ CREATE TABLE namespaces (
     contact INTEGER NOT NULL DEFAULT 0   -- when a worker last reached the store
 );
 
--- The row of a queue without messages and dead letters is deleted by a sweep, unless it has the highest id. So an id
--- never stands for another name later, and processes may keep the names of ids.
+-- The row of a queue without messages and dead letters that is not paused is deleted by a sweep, unless it has the
+-- highest id. So an id never stands for another name later, and processes may keep the names of ids.
 CREATE TABLE queues (
     id       INTEGER PRIMARY KEY,
     ns       INTEGER NOT NULL,

@@ -11,7 +11,9 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.header import merged
+from alsek.storage.backends.history import added as added_counts
 from alsek.storage.backends.sqlite.database import errors, location
+from alsek.storage.backends.sqlite.database.statements import marks
 
 log = guarded_logger(__name__)
 
@@ -20,16 +22,27 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 #: The first version with RETURNING (2021).
 OLDEST_SQLITE: Final = (3, 35, 0)
 
-#: The version of schema.sql and lanes.sql. A file with a higher one was made by a newer Alsek.
+#: The version of schema.sql and :data:`ADDITIONS`. A file with a higher one was made by a newer Alsek.
 SCHEMA_VERSION: Final = 2
 
-#: The version of files that 0.1.0 made. They get the table `lanes` and the columns `tail`, and stay as they are
-#: otherwise, so that 0.1.0 can go on using them. It keeps the ids of queues for ever, so the rows of empty queues are
-#: never deleted from such files.
+#: The version of files that 0.1.0 made. They get the columns `tail` and what :data:`ADDITIONS` make, and stay as they
+#: are otherwise, so that 0.1.0 can go on using them. It keeps the ids of queues for ever, so the rows of empty queues
+#: are never deleted from such files.
 LASTING_QUEUES: Final = 1
 
 #: The versions that this one opens.
 _KNOWN: Final = (LASTING_QUEUES, SCHEMA_VERSION)
+
+#: The scripts that come after schema.sql, in this order, and what shows that a file has had each: a table or trigger of
+#: it. A file that an older version made gets what it lacks when it is opened.
+ADDITIONS: Final = {
+    "lanes.sql": "lanes",
+    "pauses.sql": "pauses",
+    "tallies.sql": "delayed_added",
+    "aside.sql": "aside",
+    "worker_facts.sql": "worker_facts",
+    "history.sql": "history",
+}
 
 #: "ALSK": marks the file as Alsek's own.
 APPLICATION_ID: Final = 0x414C534B
@@ -118,6 +131,7 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
     for setting in _SETTINGS:
         connection.execute(setting)
     connection.create_function("merge_tail", 2, merged, deterministic=True)
+    connection.create_function("add_counts", 2, _add_counts, deterministic=True)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     # In one read transaction: another process may be creating the file, which would look half done.
     connection.execute("BEGIN")
@@ -143,6 +157,10 @@ def _prepare(connection: sqlite3.Connection, path: str, synchronous: Synchronous
         )
 
 
+def _add_counts(first: str, second: str) -> str:
+    return added_counts((first, second))
+
+
 def _version(connection: sqlite3.Connection, path: str) -> int:
     """Return the version of the schema; 0 for an empty file.
 
@@ -159,17 +177,20 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     return int(version)
 
 
-def _has_lanes(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'lanes'").fetchone() is not None
-
-
 def _has_tails(connection: sqlite3.Connection) -> bool:
     query = "SELECT 1 FROM pragma_table_info('messages') WHERE name = 'tail'"
     return connection.execute(query).fetchone() is not None
 
 
+def _lacking(connection: sqlite3.Connection) -> list[str]:
+    """Return the scripts of :data:`ADDITIONS` that the file has not had."""
+    query = f"SELECT name FROM sqlite_master WHERE name IN ({marks(len(ADDITIONS))})"  # noqa: S608
+    present = {name for (name,) in connection.execute(query, tuple(ADDITIONS.values()))}
+    return [script for script, shown_by in ADDITIONS.items() if shown_by not in present]
+
+
 def _is_complete(connection: sqlite3.Connection) -> bool:
-    return _has_tails(connection) and _has_lanes(connection)
+    return _has_tails(connection) and not _lacking(connection)
 
 
 def _create_tables(connection: sqlite3.Connection, path: str) -> int:
@@ -182,19 +203,22 @@ def _create_tables(connection: sqlite3.Connection, path: str) -> int:
     try:
         version = _version(connection, path)
         if version == 0:
-            _run(connection, "schema.sql")
-            _run(connection, "lanes.sql")
+            for script in ("schema.sql", *ADDITIONS):
+                _run(connection, script)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             version = SCHEMA_VERSION
             log.info("Created the SQLite store %s", path)
         elif version in _KNOWN:
-            if not _has_lanes(connection):
-                _run(connection, "lanes.sql")
-                log.info("Added the table of lanes to the SQLite store %s", path)
+            added = _lacking(connection)
             if not _has_tails(connection):
-                _run(connection, "tails.sql")
-                log.info("Added the column of tails to the SQLite store %s", path)
+                added.append("tails.sql")
+            for script in added:
+                _run(connection, script)
+            if added:
+                log.info(
+                    "Completed the SQLite store %s, which an older version made: %s", path, ", ".join(added)
+                )
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()

@@ -45,6 +45,7 @@ _QUEUES: Final = "SELECT id, messages FROM queues WHERE id > ? ORDER BY id LIMIT
 _DELETE_QUEUE: Final = """
     DELETE FROM queues WHERE id = ? AND messages = 0 AND id < (SELECT max(id) FROM queues)
     AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.queue = queues.id)
+    AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.queue = queues.id)
 """
 
 #: When to check a status again that stays for ever: it may have been given an end since.
@@ -92,7 +93,7 @@ class Sweeper:
         return tx.execute(_FINISHED, (tx.ns, oldest_kept, piece)).rowcount == piece
 
     def _sweep_queues(self, tx: Transaction) -> bool:
-        """Delete the rows of queues with neither messages nor dead letters."""
+        """Delete the rows of queues with neither messages nor dead letters that are not paused."""
         rows = tx.execute(_QUEUES, (self._queue, _PIECE)).fetchall()
         self._queue = rows[-1][0] if len(rows) == _PIECE else 0
         empty = [(number,) for number, messages in rows if not messages]

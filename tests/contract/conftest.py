@@ -35,7 +35,7 @@ _NOT_YET_ON_ALL = (
     "test_why",
     "test_inspector",
 )
-_ALREADY = ("memory",)
+_ALREADY = ("memory", "sqlite")
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"

@@ -11,14 +11,23 @@ from typing import Any
 
 import pytest
 
-from alsek.storage.backends.records import Failed, Lost, Released, Retried, Submission, Succeeded
+from alsek.storage.backends.records import (
+    Failed,
+    Lost,
+    Released,
+    Retried,
+    SetAside,
+    Submission,
+    Succeeded,
+    WorkerFacts,
+)
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.messages import transitions
 from tests.clock import Clock
 from tests.unit.sqlite.fakes import Player, submit
 
-STATES = {"ready", "delayed", "claims"}
+STATES = {"ready", "delayed", "claims", "aside"}
 
 #: The columns of `messages` that say where it stands and what has happened to it.
 COLUMNS = {
@@ -106,7 +115,18 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     assert letter is not None
     messages.replay(Submission("j", "q", b""), letter.died_at)
     messages.revoke("q", "j")
+    _set_aside(backend)
     backend.clear_namespace()
+
+
+def _set_aside(backend: SQLiteBackend) -> None:
+    messages = backend.messages
+    lacks, has = (Player(backend, name, queues=("aside",)) for name in ("lacks it", "has it"))
+    messages.register(has.worker, WorkerFacts("host", 1, "1", ("t",)))
+    submit(backend, "claimed", "removed", "cleared", queue="aside")
+    lacks.step(*(SetAside(each.uuid, "aside", each.token, "t", b"{}", 1_000) for each in lacks.claim()))
+    assert [claim.uuid for claim in has.claim(limit=1)] == ["claimed"]
+    assert messages.remove("aside", "removed")
 
 
 def test_only_transitions_changes_states(
@@ -127,7 +147,7 @@ def test_no_other_file_has_such_a_statement() -> None:
     """Nor does a file have one that no test ran."""
     pattern = re.compile(
         r"(INSERT\s+(OR\s+\w+\s+)?INTO|REPLACE\s+INTO|UPDATE(\s+OR\s+\w+)?|DELETE\s+FROM)[\s\"'(]+"
-        r"(ready|delayed|claims)\b|DELETE\s+FROM\s+messages\b",
+        r"(ready|delayed|claims|aside)\b|DELETE\s+FROM\s+messages\b",
         re.IGNORECASE,
     )
     found = {module.name for module in PACKAGE.rglob("*.py") if pattern.search(module.read_text())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.kinds import WISHES, WISHES_OF
@@ -32,7 +32,7 @@ def lane_key(prefix: str = "") -> str:
     return f"{prefix}queue * 8 + {prefix}wish * 2 + {prefix}suspect"
 
 
-def lane_keys(queue: int, lanes: Iterable[int]) -> list[int]:
+def lane_keys(queue: int, lanes: Collection[int]) -> list[int]:
     """Return the keys of these lanes of a queue, as :func:`lane_key` computes them."""
     return [queue * 8 + lane for lane in lanes]
 
@@ -44,8 +44,11 @@ class Lane(NamedTuple):
         queue: The queue's name.
         wish: The kind of pool that the messages ask for, by its number.
         suspect: 1 for the suspects among them, 0 for the others.
+        takers: Of messages that are set aside, the names of the workers that may take them, whatever queues those
+            serve. None for all others: the workers that serve the queue.
     """
 
     queue: str
     wish: int
     suspect: int = 0
+    takers: frozenset[str] | None = None

@@ -6,6 +6,7 @@ from typing import Final
 
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.pauses import end_pauses
 from alsek.storage.backends.sqlite.messages.transitions import erase, erase_claims
 
 #: How many rows one transaction deletes: other transactions get their turn in between.
@@ -21,6 +22,12 @@ _ENTRIES: Final = (
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE ns = ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE ns = ? LIMIT ?)",
 )
+
+#: These rows are not counted.
+_HISTORY: Final = """
+    DELETE FROM history WHERE (minute, ns, queue, task) IN (
+        SELECT minute, ns, queue, task FROM history WHERE ns = ? LIMIT ?)
+"""
 _FINISHED: Final = """
     DELETE FROM finished WHERE (ns, bucket, uuid) IN (SELECT ns, bucket, uuid FROM finished WHERE ns = ? LIMIT ?)
 """
@@ -36,12 +43,15 @@ def clear(database: Database) -> int:
     for statement in _ENTRIES:
         deleted += _drain(database, statement)
     _drain(database, _FINISHED)
+    _drain(database, _HISTORY)
+    database.write(end_pauses)
     return deleted
 
 
 def _forget_workers(tx: Transaction) -> None:
     erase_claims(tx)
     tx.execute("DELETE FROM workers WHERE ns = ?", (tx.ns,))
+    tx.execute("DELETE FROM gone_tasks WHERE ns = ?", (tx.ns,))
 
 
 def _delete_messages(tx: Transaction) -> int:

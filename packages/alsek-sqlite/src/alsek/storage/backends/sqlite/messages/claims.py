@@ -17,12 +17,17 @@ from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
 log = guarded_logger(__name__)
 
+#: The columns of :class:`Ready` after the lane, for a ready message `r` and its row `m` of `messages`.
+COLUMNS: Final = """
+    r.priority, r.arrival, r.message, m.uuid, m.payload, m.losses, m.revoked, m.expiry, m.suspect,
+    m.status_ttl, m.version, m.tail
+"""
+
 #: The best ready messages of some lanes. Each lane is read in the order of its key, and the streams are merged, so
 #: this looks at no more rows than it returns, however many wait.
 _BEST: Final = {
     lanes: f"""
-    SELECT r.lane, r.priority, r.arrival, r.message, m.uuid, m.payload, m.losses, m.revoked, m.expiry, m.suspect,
-           m.status_ttl, m.version, m.tail
+    SELECT r.lane, {COLUMNS}
     FROM ({
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM ready WHERE lane = ?"] * lanes)
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m ON m.id = r.message
@@ -65,8 +70,8 @@ def allowed_lanes(tx: Transaction, worker: Worker, number: int, suspects: int) -
     return Allowed((), suspects=False) if held_suspects else Allowed(plain, suspects=not holding)
 
 
-class _Ready(NamedTuple):
-    """A row of :data:`_BEST`."""
+class Ready(NamedTuple):
+    """A ready message: where it stands, and what a claim needs of it."""
 
     lane: int
     priority: int
@@ -127,36 +132,39 @@ class Claiming:
             self._tx.read_names[queue] = name
             if suspects and not self.claimed and self._claim_suspect(queue, name, plain):
                 return
-            lanes = lane_keys(queue, plain)
+            lanes = self._lanes(queue, plain)
             while lanes and (wanted := limit - len(self.claimed)) > 0:
                 rows = self._best(lanes, wanted)
-                self._leave_ready(rows)
+                self._leave(rows)
                 if self._enter_claimed(rows, queue, name) == len(rows):
                     break  # nothing was rejected, so there is nothing to make up for
             if len(self.claimed) >= limit:
                 return
 
-    def _best(self, lanes: Sequence[int], limit: int) -> list[_Ready]:
+    #: The keys of the lanes with these numbers of a queue.
+    _lanes = staticmethod(lane_keys)
+
+    def _best(self, lanes: Sequence[int], limit: int) -> list[Ready]:
         rows = self._tx.execute(_BEST[len(lanes)], (*lanes, limit)).fetchall()
-        rows.sort(key=_place)
+        rows.sort(key=place)
         return rows
 
     def _claim_suspect(self, queue: int, name: str, plain: Sequence[int]) -> bool:
-        suspect = lane_keys(queue, SUSPECT_LANES[self._worker.kind])
-        candidates = lane_keys(queue, plain) + suspect
+        suspect = self._lanes(queue, SUSPECT_LANES[self._worker.kind])
+        candidates = self._lanes(queue, plain) + suspect
         while True:
             rows = self._best(candidates, 1)
             if not rows or rows[0][0] not in suspect:
                 return False
-            self._leave_ready(rows)
+            self._leave(rows)
             if self._enter_claimed(rows, queue, name):
                 return True
 
-    def _leave_ready(self, rows: Sequence[_Ready]) -> None:
+    def _leave(self, rows: Sequence[Ready]) -> None:
         last = {row[0]: row[:3] for row in rows}  # the rows are the first ones of each lane
         leave(self._tx, "ready", list(last.values()))
 
-    def _enter_claimed(self, rows: Sequence[_Ready], queue: int, name: str) -> int:
+    def _enter_claimed(self, rows: Sequence[Ready], queue: int, name: str) -> int:
         """Claim the rows, reject those that can't be read, and return how many were claimed."""
         tx, now, number, seq, token = self._tx, self._tx.now, self._number, self._seq, self.token
         claims = []
@@ -164,7 +172,7 @@ class Claiming:
         for row in rows:
             _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail = row
             if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
-                self._reject(_Ready._make(row), name)
+                self._reject(Ready._make(row), name)
                 continue
             token += 1
             expired = expiry is not None and now > expiry
@@ -179,7 +187,7 @@ class Claiming:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
         return len(claims)
 
-    def _reject(self, row: _Ready, name: str) -> None:
+    def _reject(self, row: Ready, name: str) -> None:
         if row.uuid is None:
             log.error("%s: a ready entry of queue %r had no message; dropped", self._where, name)
             return
@@ -192,7 +200,8 @@ class Claiming:
         self.corrupt.append(corrupt)
 
 
-def _place(row: tuple[Any, ...]) -> tuple[int, int]:
+def place(row: tuple[Any, ...]) -> tuple[int, int]:
+    """Return the place of a :class:`Ready` in its queue."""
     return row[1], row[2]
 
 

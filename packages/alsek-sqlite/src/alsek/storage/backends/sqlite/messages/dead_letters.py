@@ -27,6 +27,12 @@ _FIND: Final = f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ?
 _GET: Final = f"""
     SELECT uuid, payload, error, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}
 """  # noqa: S608
+#: One search for each queue of the namespace, in alphabetical order.
+_OF_UUID: Final = """
+    SELECT q.name, d.uuid, d.payload, d.error, d.died_at, d.tail
+    FROM queues AS q CROSS JOIN dead AS d ON d.queue = q.id
+    WHERE q.ns = ? AND d.uuid = ? AND (d.expiry IS NULL OR d.expiry > ?) ORDER BY q.name
+"""
 _COUNT: Final = f"SELECT count(*) FROM dead WHERE queue = {QUEUE} AND {_NOT_EXPIRED}"  # noqa: S608
 _QUEUES: Final = f"""
     SELECT q.name FROM queues AS q
@@ -63,6 +69,12 @@ def get(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
     """Return a dead letter, or None."""
     row = tx.execute(_GET, (tx.ns, queue, uuid, tx.now)).fetchone()
     return None if row is None else _dead_letter(queue, row)
+
+
+def of_uuid(tx: Transaction, uuid: str) -> list[DeadLetter]:
+    """Return the dead letters of a uuid, by queue."""
+    rows = tx.execute(_OF_UUID, (tx.ns, uuid, tx.now)).fetchall()
+    return [_dead_letter(queue, row) for queue, *row in rows]
 
 
 def _dead_letter(queue: str, row: Sequence[Any]) -> DeadLetter:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.records import TaskStatus, Worker
+from alsek.storage.backends.records import Running, TaskStatus, Worker, WorkerFacts
 from alsek.storage.backends.refusals import unknown_worker
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages import worker_facts
+from alsek.storage.backends.sqlite.messages.task_registry import remember
 from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
 
 _REGISTER: Final = """
     INSERT INTO workers (ns, name, lease, lease_end) VALUES (?, ?, ?, ?)
     ON CONFLICT (ns, name) DO UPDATE SET lease = excluded.lease, lease_end = excluded.lease_end
+    RETURNING id
 """
 _RENEW: Final = "UPDATE workers SET lease = ?, lease_end = ? WHERE id = ?"
 _FORGET: Final = "DELETE FROM workers WHERE id = ?"
@@ -41,8 +44,13 @@ _REMEMBERED: Final = """
 _WORKER_STATE: Final = """
     SELECT w.id, w.seq, n.contact, n.token, (SELECT d.due FROM delayed AS d WHERE d.ns = n.id ORDER BY d.due LIMIT 1),
         (SELECT l.lease_end FROM workers AS l WHERE l.ns = n.id AND l.id <> w.id ORDER BY l.lease_end LIMIT 1),
-        EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1)
+        EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1),
+        EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = n.id)
     FROM workers AS w JOIN namespaces AS n ON n.id = w.ns WHERE w.ns = ? AND w.name = ?
+"""
+_SLEEPER: Final = """
+    SELECT w.id, EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = w.ns) FROM workers AS w
+    WHERE w.ns = ? AND w.name = ?
 """
 
 
@@ -57,6 +65,7 @@ class WorkerState(NamedTuple):
         next_due: When the next delayed message is due; None if none is delayed.
         next_lost: When the next lease of another worker ends; None if there is no other.
         suspects: 1 if there are suspects, in any state; else 0.
+        aside: 1 if anything is set aside, for whatever task; else 0.
     """
 
     id: int
@@ -66,6 +75,7 @@ class WorkerState(NamedTuple):
     next_due: int | None
     next_lost: int | None
     suspects: int
+    aside: int
 
 
 def worker_state(tx: Transaction, worker: Worker) -> WorkerState:
@@ -86,6 +96,19 @@ def find_worker(tx: Transaction, worker: Worker) -> int | None:
     return None if row is None else row[0]
 
 
+class Sleeper(NamedTuple):
+    """A worker that is about to sleep: its id, and 1 if anything is set aside, for whatever task."""
+
+    id: int
+    aside: int
+
+
+def sleeper(tx: Transaction, worker: Worker) -> Sleeper | None:
+    """Return what is known of a worker that is about to sleep; None if it is not registered."""
+    row = tx.execute(_SLEEPER, (tx.ns, worker.id)).fetchone()
+    return None if row is None else Sleeper._make(row)
+
+
 def note_contact(tx: Transaction, contact: int | None = None) -> None:
     """Write that a worker has reached the store now.
 
@@ -100,13 +123,21 @@ def note_contact(tx: Transaction, contact: int | None = None) -> None:
     tx.execute(_CONTACT, (tx.now, tx.ns))
 
 
-def register(tx: Transaction, worker: Worker) -> None:
+def register(tx: Transaction, worker: Worker, facts: WorkerFacts | None) -> None:
     """Add a worker, or renew its lease."""
     note_contact(tx)
-    tx.execute(_REGISTER, (tx.ns, worker.id, worker.lease, tx.now + worker.lease))
+    values = (tx.ns, worker.id, worker.lease, tx.now + worker.lease)
+    ((number,),) = tx.execute(_REGISTER, values).fetchall()
+    worker_facts.note(tx, number, worker, facts)
 
 
-def renew(tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -> list[str]:
+def renew(
+    tx: Transaction,
+    worker: Worker,
+    seq: int,
+    received: frozenset[int],
+    running: Sequence[Running] | None,
+) -> list[str]:
     """Renew a worker's lease, and give back the claims that it never received.
 
     Args:
@@ -114,6 +145,7 @@ def renew(tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -
         worker: The worker.
         seq: Its last step of which it has the answer.
         received: The tokens that it holds.
+        running: What it runs; None leaves what it said before.
 
     Returns:
         The uuids of the messages that it holds and that are revoked.
@@ -121,6 +153,8 @@ def renew(tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -
     state = worker_state(tx, worker)
     note_contact(tx, state.contact)
     tx.execute(_RENEW, (worker.lease, tx.now + worker.lease, state.id))
+    if running is not None:
+        worker_facts.note_running(tx, state.id, running)
     revoked: list[str] = []
     for token, claimed_by, message, queue, uuid, status_ttl, expired, is_revoked in tx.execute(
         _CLAIMS, (state.id,)
@@ -135,7 +169,8 @@ def renew(tx: Transaction, worker: Worker, seq: int, received: frozenset[int]) -
 
 
 def forget(tx: Transaction, worker: int) -> None:
-    """Delete a worker, by its id. It holds nothing."""
+    """Delete a worker, by its id. It holds nothing. Its tasks count as known for another lease: it may be replaced."""
+    remember(tx, worker)
     tx.execute(_FORGET, (worker,))
 
 

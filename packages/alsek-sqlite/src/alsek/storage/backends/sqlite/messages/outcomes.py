@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.records import (
@@ -22,7 +22,15 @@ from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, give_back, leave, requeue
+from alsek.storage.backends.sqlite.messages.task_registry import is_known
+from alsek.storage.backends.sqlite.messages.transitions import (
+    Ended,
+    end,
+    give_back,
+    leave,
+    requeue,
+    set_aside,
+)
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
@@ -35,24 +43,34 @@ _PIECE: Final = 500
 _Accepted: TypeAlias = tuple[Outcome, tuple[Any, ...]]
 
 
-def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> tuple[list[str], list[str]]:
-    """Accept the outcomes whose token is that of a current claim of this worker.
+class Report(NamedTuple):
+    """How some outcomes were taken.
 
-    Returns:
-        The uuids of the outcomes that were refused, and those of the callbacks that were not added because a message
-        of their uuid exists.
+    Attributes:
+        refused: The uuids of the outcomes that were refused.
+        skipped: Those of the callbacks that were not added because a message of their uuid exists.
+        failed: Those of the messages without a worker for their task, which became dead letters.
     """
+
+    refused: list[str]
+    skipped: list[str]
+    failed: list[str]
+
+
+def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Report:
+    """Accept the outcomes whose token is that of a current claim of this worker."""
     refused: list[str] = []
     skipped: list[str] = []
+    failed: list[str] = []
     for piece in in_pieces(outcomes, _PIECE):
         accepted = _current(tx, worker, piece, refused)
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
-            kept, callbacks = _end(tx, accepted)
+            kept, callbacks = _end(tx, accepted, failed)
             if kept:
                 _keep(tx, kept)
             skipped += [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
-    return refused, skipped
+    return Report(refused, skipped, failed)
 
 
 def _current(
@@ -73,8 +91,10 @@ def _current(
     return accepted
 
 
-def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> tuple[list[_Accepted], list[Submission]]:
-    """End the messages that succeeded or failed.
+def _end(
+    tx: Transaction, accepted: Sequence[_Accepted], failed: list[str]
+) -> tuple[list[_Accepted], list[Submission]]:
+    """End the messages that succeeded or failed; add to `failed` those of a task that nobody has.
 
     Returns:
         The outcomes of the other messages, and the callbacks to add.
@@ -92,6 +112,11 @@ def _end(tx: Transaction, accepted: Sequence[_Accepted]) -> tuple[list[_Accepted
             if outcome.callback is not None:
                 callbacks.append(outcome.callback)
         elif isinstance(outcome, (Failed, SetAside)):
+            if isinstance(outcome, SetAside):
+                if outcome.wait or is_known(tx, outcome.task):
+                    kept.append(each)
+                    continue
+                failed.append(uuid)
             ended.append((message, uuid, status_ttl, End.FAILED))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
         else:
@@ -112,6 +137,8 @@ def _keep(tx: Transaction, kept: Sequence[_Accepted]) -> None:
                 requeue(tx, message, queue, outcome)
             case Lost():
                 give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
+            case SetAside():
+                set_aside(tx, message, queue, outcome.task, expired=bool(expired))
             case _:
                 give_back(tx, message, queue, expired=bool(expired))
         if status_ttl:
@@ -125,4 +152,5 @@ _STATUS: Final[dict[type, TaskStatus]] = {
     Retried: TaskStatus.RETRYING,
     Lost: TaskStatus.RETRYING,
     Released: TaskStatus.SUBMITTED,
+    SetAside: TaskStatus.SUBMITTED,
 }

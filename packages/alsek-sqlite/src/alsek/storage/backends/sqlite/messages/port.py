@@ -9,10 +9,15 @@ from alsek.storage.backends.kinds import WorkerKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
+    Aside,
     Claimed,
     DeadLetter,
     HistoryCounts,
+    HistoryRow,
+    Located,
     Outcome,
+    Pause,
+    QueueTally,
     Retried,
     Running,
     Step,
@@ -21,21 +26,28 @@ from alsek.storage.backends.records import (
     TaskStatus,
     Worker,
     WorkerFacts,
+    WorkerRecord,
     refused_again,
 )
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import (
+    aside_lanes,
     claims,
+    counting,
     dead_letters,
     interventions,
     leases,
+    pauses,
+    places,
     queries,
     wakeups,
+    worker_facts,
 )
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.submissions import add
+from alsek.storage.backends.sqlite.messages.tallies import tallies
 from alsek.storage.backends.sqlite.messages.transitions import give_back_all
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo, SQLiteWaiter
 
@@ -59,7 +71,7 @@ class SQLiteMessages(MessagePort):
         )
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
-        self._database.write(lambda tx: leases.register(tx, worker))
+        self._database.write(lambda tx: leases.register(tx, worker, facts))
 
     def step(
         self,
@@ -69,13 +81,13 @@ class SQLiteMessages(MessagePort):
         limits: Mapping[WorkerKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
-        return self._steps.step(worker, seq, outcomes, limits.get(worker.kind, 0))
+        return self._steps.step(worker, seq, outcomes, limits.get(worker.kind, 0), history)
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
     ) -> list[str]:
         received = frozenset(tokens)
-        return self._database.write(lambda tx: leases.renew(tx, worker, seq, received))
+        return self._database.write(lambda tx: leases.renew(tx, worker, seq, received, running))
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
         return self._database.write(lambda tx: self._retire(tx, worker, outcomes))
@@ -87,7 +99,7 @@ class SQLiteMessages(MessagePort):
         refused: list[str] = []
         if outcomes:
             held = claims.tokens_of(tx, number)
-            refused, _ = accept(tx, number, outcomes)
+            refused = accept(tx, number, outcomes).refused
             leases.remember_accepted(tx, worker, held - claims.tokens_of(tx, number))
         give_back_all(tx, number, TaskStatus.SUBMITTED)
         leases.forget(tx, number)
@@ -122,6 +134,42 @@ class SQLiteMessages(MessagePort):
 
     def revoke(self, queue: str, uuid: str) -> bool:
         return self._database.write(lambda tx: interventions.revoke(tx, queue, uuid))
+
+    def pause(self, queue: str, by: str) -> bool:
+        return self._database.write(lambda tx: pauses.pause(tx, queue, by))
+
+    def resume(self, queue: str) -> bool:
+        return self._database.write(lambda tx: pauses.resume(tx, queue))
+
+    def now(self) -> int:
+        return self._database.read(lambda tx: tx.now)
+
+    def find(self, uuid: str) -> Located | None:
+        return self._database.read(lambda tx: places.find(tx, uuid))
+
+    def find_dead(self, uuid: str) -> list[DeadLetter]:
+        return self._database.read(lambda tx: dead_letters.of_uuid(tx, uuid))
+
+    def place(self, queue: str, uuid: str, most: int) -> int | None:
+        return self._database.read(lambda tx: places.place(tx, queue, uuid, most))
+
+    def tallies(self, queues: Sequence[str] | None = None) -> list[QueueTally]:
+        return tallies(self._database, queues)
+
+    def fronts(self, queues: Sequence[str]) -> list[Stored]:
+        return places.fronts(self._database, queues)
+
+    def workers(self) -> list[WorkerRecord]:
+        return self._database.read(worker_facts.records)
+
+    def pauses(self) -> list[Pause]:
+        return self._database.read(pauses.pauses)
+
+    def aside(self) -> list[Aside]:
+        return self._database.read(aside_lanes.counts)
+
+    def history(self, first: int, last: int) -> list[HistoryRow]:
+        return self._database.read(lambda tx: counting.rows(tx, first, last))
 
     def get(self, queue: str, uuid: str) -> Stored | None:
         return self._database.read(lambda tx: queries.get(tx, queue, uuid))

@@ -15,15 +15,16 @@ from alsek.storage.backends.states import MessageState
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500
 
-_COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked, m.tail"
+#: The columns of a message `m` from which :func:`stored` makes what is shown.
+COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked, m.tail"
 _EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _NUMBER: Final = f"SELECT {QUEUE}"
-_GET: Final = f"SELECT {_COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
+_GET: Final = f"SELECT {COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
 
 #: The next messages of any queue, with only the ids of those of other queues: their payloads are not read. Ids never
 #: change and are given out in growing order, so each message is met once.
 _BROWSE: Final = f"""
-    SELECT page.id, {_COLUMNS}
+    SELECT page.id, {COLUMNS}
     FROM (SELECT id, queue FROM messages WHERE id > ? ORDER BY id LIMIT {_PIECE}) AS page
     LEFT JOIN messages AS m ON m.id = page.id AND page.queue = ? ORDER BY page.id
 """  # noqa: S608
@@ -31,7 +32,8 @@ _BROWSE: Final = f"""
 _UUIDS: Final = f"SELECT uuid FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT {_PIECE}"  # noqa: S608
 
 
-def _stored(queue: str, row: Sequence[Any]) -> Stored:
+def stored(queue: str, row: Sequence[Any]) -> Stored:
+    """Return what is shown of a message of this queue, of its :data:`COLUMNS`."""
     uuid, payload, priority, state, losses, revoked, tail = row
     if not isinstance(payload, bytes):
         payload = str(payload).encode()  # overwritten by another program; it is shown all the same
@@ -42,7 +44,7 @@ def _stored(queue: str, row: Sequence[Any]) -> Stored:
 def get(tx: Transaction, queue: str, uuid: str) -> Stored | None:
     """Return a message, or None."""
     row = tx.execute(_GET, (tx.ns, uuid, tx.ns, queue)).fetchone()
-    return None if row is None else _stored(queue, row)
+    return None if row is None else stored(queue, row)
 
 
 def exists(tx: Transaction, queue: str, uuid: str) -> bool:
@@ -80,7 +82,7 @@ def browse(database: Database, queue: str) -> Iterator[Stored]:
         last = rows[-1][0]
         for _, *columns in rows:
             if columns[0] is not None:
-                yield _stored(queue, columns)
+                yield stored(queue, columns)
 
 
 def uuids(database: Database) -> Iterator[str]:

@@ -36,16 +36,19 @@ def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: in
 
 def pack(step: Step, due: int | None) -> str:
     """Return an answer without its claims as text."""
-    if due is None and not (step.refused or step.skipped or step.corrupt or step.waiting or step.suspects):
+    refused, _, _, waiting, suspects, skipped, corrupt, _, failed = step
+    if due is None and not (refused or skipped or corrupt or waiting or suspects or failed):
         return _NOTHING
-    fields = [step.refused, step.skipped, step.corrupt, due, int(step.waiting), int(step.suspects)]
+    fields: list[Any] = [refused, skipped, corrupt, due, int(waiting), int(suspects)]
+    if failed:
+        fields.append(failed)
     return json.dumps(fields, separators=(",", ":"))
 
 
 def unpack(text: str, now: int) -> Step:
     """Return the answer that :func:`pack` made this text of, without claims."""
     fields: list[Any] = json.loads(text)
-    refused, skipped, corrupt, due, waiting, suspects = fields
+    refused, skipped, corrupt, due, waiting, suspects, *failed = fields
     return Step(
         refused=refused,
         claimed=[],
@@ -54,6 +57,7 @@ def unpack(text: str, now: int) -> Step:
         suspects=bool(suspects),
         skipped=skipped,
         corrupt=[Corrupt(*each) for each in corrupt],
+        failed=tuple(failed[0]) if failed else (),
     )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.records import Lost, Outcome, Step, TakenOver, Worker
+from alsek.storage.backends.records import HistoryCounts, Lost, Outcome, SetAside, Step, TakenOver, Worker
 from alsek.storage.backends.refusals import late_step
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
-from alsek.storage.backends.sqlite.messages import claims, step_answers
+from alsek.storage.backends.sqlite.messages import claims, counting, step_answers
+from alsek.storage.backends.sqlite.messages.aside_claims import AsideClaiming
+from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane, is_any, lanes_of, with_queues_of
 from alsek.storage.backends.sqlite.messages.leases import WorkerState, note_contact, worker_state
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.promotion import next_due, promote
@@ -58,7 +60,14 @@ class StepRunner:
         self._database = database
         self._last_steps: dict[str, LastStep] = {}
 
-    def step(self, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int) -> Step:
+    def step(
+        self,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limit: int,
+        history: Sequence[HistoryCounts] = (),
+    ) -> Step:
         """See :meth:`~alsek.storage.backends.ports.MessagePort.step`."""
         last = self._last_steps.get(worker.id)
         if last is not None and seq <= last.seq:
@@ -70,14 +79,17 @@ class StepRunner:
                 if _is_contact_due(state, worker, self._database.clock()):
                     self._database.write(note_contact)
                 return step_answers.copy(last.idle)
-        if not outcomes:
+        if not (outcomes or history):
             idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, last))
             if idle is not None:
-                wake_for_leftovers(self._database, worker, None)
-                return idle
-        step, due = self._database.write(lambda tx: self._step(tx, worker, seq, outcomes, limit))
+                step, aside = idle
+                wake_for_leftovers(self._database, worker, None, aside=aside)
+                return step
+        step, due, aside = self._database.write(
+            lambda tx: self._step(tx, worker, seq, outcomes, limit, history)
+        )
         self._keep(worker, LastStep(seq, None, due))
-        wake_for_leftovers(self._database, worker, due if step.claimed else None)
+        wake_for_leftovers(self._database, worker, due if step.claimed else None, aside=aside)
         return step
 
     def expected_due(self, worker: Worker) -> int | None:
@@ -87,8 +99,12 @@ class StepRunner:
 
     def _idle(
         self, tx: Transaction, worker: Worker, seq: int, limit: int, last: LastStep | None
-    ) -> Step | None:
-        """Return the answer of a step that has nothing to write; None if it has, or may have."""
+    ) -> tuple[Step, bool] | None:
+        """Return the answer of a step that has nothing to write, and whether anything is set aside.
+
+        Returns:
+            None if it has something to write, or may have.
+        """
         state = worker_state(tx, worker)
         nothing_to_write = (
             (state.seq is None or seq > state.seq)
@@ -99,24 +115,31 @@ class StepRunner:
         )
         if not nothing_to_write:
             return None
-        plain, suspects = _left(tx, worker, state.suspects)
+        aside = lanes_of(tx, worker, state.id) if state.aside else ()
+        plain, suspects = _left(tx, worker, state.suspects, aside)
         if limit > 0 and (plain or suspects):
             return None
         step = step_answers.answer(worker, plain, suspects, state.next_due, tx.now)
         self._keep(worker, LastStep(seq, step, state.next_due))
-        return step_answers.copy(step)
+        return step_answers.copy(step), bool(state.aside)
 
     def _step(
-        self, tx: Transaction, worker: Worker, seq: int, outcomes: Sequence[Outcome], limit: int
-    ) -> tuple[Step, int | None]:
-        """Return the answer, and when the next delayed message is due."""
+        self,
+        tx: Transaction,
+        worker: Worker,
+        seq: int,
+        outcomes: Sequence[Outcome],
+        limit: int,
+        history: Sequence[HistoryCounts],
+    ) -> tuple[Step, int | None, bool]:
+        """Return the answer, when the next delayed message is due, and whether anything is set aside."""
         state = worker_state(tx, worker)
         lease_ended = _has_passed(state.next_lost, tx.now)
         if lease_ended or tx.now - state.contact >= worker.lease:
             note_contact(tx, state.contact)
         if state.seq is not None and seq <= state.seq:
-            return _repeated(tx, worker, state, seq), None
-        refused, skipped = accept(tx, state.id, outcomes) if outcomes else ([], [])
+            return _repeated(tx, worker, state, seq), None, bool(state.aside)
+        refused, skipped, failed = accept(tx, state.id, outcomes) if outcomes else ([], [], [])
         due = next_due(tx) if outcomes else state.next_due
         if _has_passed(due, tx.now):
             promote(tx)
@@ -124,24 +147,35 @@ class StepRunner:
         taken_over: list[TakenOver] = []
         if lease_ended:
             taken_over = take_over(tx, state.id)
-        claiming = claims.Claiming(tx, self._database.where, worker, state.id, seq, state.token)
-        # An outcome may have made a suspect a moment ago.
-        suspects = state.suspects or any(
-            isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes
-        )
+        # An outcome may have made a suspect a moment ago, or set something aside.
+        unusual = [outcome for outcome in outcomes if isinstance(outcome, (Lost, SetAside))]
+        suspects = state.suspects or any(isinstance(one, Lost) and one.suspect for one in unusual)
+        any_aside = bool(state.aside) or any(isinstance(one, SetAside) for one in unusual)
+        aside = lanes_of(tx, worker, state.id) if any_aside else ()
+        arguments = (tx, self._database.where, worker, state.id, seq, state.token)
+        claiming = AsideClaiming(*arguments, aside) if aside else claims.Claiming(*arguments)
         if limit > 0:
             plain, may_take_suspect = claims.allowed_lanes(tx, worker, state.id, int(suspects))
             codes = plain + SUSPECT_LANES[worker.kind] if may_take_suspect else plain
-            claiming.run(ready_queues(tx, worker, codes, limit), limit, plain, may_take_suspect)
+            queues = ready_queues(tx, worker, codes, limit)
+            if aside:
+                queues = with_queues_of([lane for lane in aside if lane.code in codes], worker, queues)
+            claiming.run(queues, limit, plain, may_take_suspect)
         # If there are no suspects, a claim that got less than it could take has left nothing.
         may_be_left = suspects or len(claiming.claimed) >= limit
-        left = _left(tx, worker, suspects) if may_be_left else (False, False)
+        left = (False, False)
+        if may_be_left:
+            left = _left(tx, worker, suspects, lanes_of(tx, worker, state.id) if aside else ())
         step = step_answers.answer(worker, *left, due, tx.now)._replace(
             refused=refused, claimed=claiming.claimed, skipped=skipped, corrupt=claiming.corrupt
         )
+        if failed:
+            step = step._replace(failed=tuple(failed))
+        if history:
+            counting.add(tx, history)
         tx.execute(_ANSWER, (seq, step_answers.pack(step, due), state.id))
         tx.execute(_COUNTERS, (claiming.token, tx.now, tx.ns))
-        return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due
+        return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due, any_aside
 
     def _keep(self, worker: Worker, last: LastStep) -> None:
         if len(self._last_steps) > _MOST_WORKERS and worker.id not in self._last_steps:
@@ -157,13 +191,15 @@ def _repeated(tx: Transaction, worker: Worker, state: WorkerState, seq: int) -> 
     return step_answers.unpack(text, tx.now)._replace(claimed=claims.held(tx, state.id, seq))
 
 
-def _left(tx: Transaction, worker: Worker, suspects: int) -> tuple[bool, bool]:
-    """Return whether messages that are no suspects are ready in a worker's queues, and whether suspects are.
+def _left(tx: Transaction, worker: Worker, suspects: int, aside: Sequence[AsideLane]) -> tuple[bool, bool]:
+    """Return whether messages that are no suspects are ready for a worker, and whether suspects are.
 
-    Suspects are looked for only if there are any at all.
+    Suspects are looked for only if there are any at all. `aside` is what is set aside for the worker.
     """
-    plain = is_any_ready(tx, worker, PLAIN_LANES[worker.kind])
-    return plain, bool(suspects) and is_any_ready(tx, worker, SUSPECT_LANES[worker.kind])
+    plain, suspect = PLAIN_LANES[worker.kind], SUSPECT_LANES[worker.kind]
+    left = is_any_ready(tx, worker, plain)
+    suspects_left = bool(suspects) and is_any_ready(tx, worker, suspect)
+    return left or is_any(aside, plain), suspects_left or is_any(aside, suspect)
 
 
 def _is_contact_due(state: WorkerState, worker: Worker, now: int) -> bool:

@@ -103,7 +103,7 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
     )
     cursor = tx.execute(_INSERT, row)
     if cursor.rowcount != 1:
-        if tx.execute(_MAKE_QUEUE, (tx.ns, queue)).rowcount != 1:
+        if not make_queue(tx, queue):
             return False
         # The queue is new, or its row was deleted by a sweep.
         cursor = tx.execute(_INSERT, row)
@@ -119,6 +119,11 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
     else:
         wake_for_due(tx, message, Lane(queue, code))
     return True
+
+
+def make_queue(tx: Transaction, queue: str) -> bool:
+    """Make the row of a queue; return False if there is one."""
+    return tx.execute(_MAKE_QUEUE, (tx.ns, queue)).rowcount == 1
 
 
 def same_request(tx: Transaction, uuid: str, request: str) -> bool:

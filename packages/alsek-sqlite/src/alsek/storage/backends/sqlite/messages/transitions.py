@@ -1,14 +1,15 @@
 """The states of a message: the only statements that put one into a state, take it out, or end it.
 
-A message is one row of `messages`, and one small row in `ready`, `delayed` or `claims`, which is its state. Everything
-that moves a message goes through :func:`enter` and one of the functions called leave, and everything that ends one
-through :func:`end`. (A new message enters its first state by a trigger of schema.sql.)
+A message is one row of `messages`, and one small row in `ready`, `delayed` or `claims`, which is its state; or in
+`aside`, which is the state "ready" for workers that have its task. Everything that moves a message goes through
+:func:`enter` and one of the functions called leave, and everything that ends one through :func:`end`. (A new message
+enters its first state by a trigger of schema.sql.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import step_changes
@@ -19,10 +20,14 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane, lane_key
+from alsek.storage.backends.sqlite.messages.task_registry import takers
 from alsek.storage.backends.states import MessageState
 
 #: A message that has ended: its id, its uuid, the lifetime of its statuses, and what ended it.
 Ended: TypeAlias = tuple[int, str, int, End]
+
+#: Where a message stands: in a state, or in the part of "ready" for what is set aside.
+Place: TypeAlias = MessageState | Literal["aside"]
 
 #: In a statement, the state of the message in the row `m` of `messages`.
 STATE: Final = f"""
@@ -30,9 +35,10 @@ STATE: Final = f"""
     WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = {lane_key("m.")}
                  AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
     WHEN m.due IS NOT NULL THEN 'delayed'
+    WHEN EXISTS (SELECT 1 FROM aside AS a WHERE a.message = m.id) THEN 'ready'
     ELSE 'claimed' END
 """  # noqa: S608
-_ENTER: Final[dict[MessageState, str]] = {
+_ENTER: Final[dict[Place, str]] = {
     "ready": f"""
         INSERT INTO ready (lane, priority, arrival, message)
         SELECT {lane_key()}, priority, arrival, id FROM messages WHERE id = ?
@@ -42,11 +48,17 @@ _ENTER: Final[dict[MessageState, str]] = {
         INSERT INTO claims (worker, token, seq, message, queue, uuid, expired, status_ttl)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     """,
+    "aside": """
+        INSERT INTO aside (lane, priority, arrival, message)
+        SELECT l.id, m.priority, m.arrival, m.id FROM messages AS m JOIN aside_lanes AS l
+        ON l.ns = m.ns AND l.task = ? AND l.queue = m.queue AND l.code = m.wish * 2 + m.suspect WHERE m.id = ?
+    """,
 }
-_LEAVE: Final[dict[MessageState, str]] = {
+_LEAVE: Final[dict[Place, str]] = {
     "ready": "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)",
     "delayed": "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?",
     "claimed": "DELETE FROM claims WHERE worker = ? AND token IN ({})",
+    "aside": "DELETE FROM aside WHERE lane = ? AND (priority, arrival) <= (?, ?)",
 }
 
 _LEAVE_READY: Final = f"""
@@ -58,6 +70,7 @@ _LEAVE_DELAYED: Final = """
     DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
 """
 _LEAVE_CLAIMED: Final = "DELETE FROM claims WHERE message = ?"
+_LEAVE_ASIDE: Final = "DELETE FROM aside WHERE message = ?"
 _LEAVE_CLAIMS_OF: Final = (
     "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired"
 )
@@ -67,6 +80,10 @@ _GIVEN_BACK: Final = """
     UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
         expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END
     WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
+"""
+_MAKE_ASIDE_LANE: Final = """
+    INSERT INTO aside_lanes (ns, task, queue, code) SELECT ns, ?, queue, wish * 2 + suspect FROM messages WHERE id = ?
+    ON CONFLICT (ns, task, queue, code) DO NOTHING
 """
 #: The delayed message that is due first.
 _FIRST_DUE: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
@@ -91,36 +108,37 @@ _ERASE: Final = (
     f"""DELETE FROM ready WHERE (lane, priority, arrival) IN (
         SELECT {lane_key()}, priority, arrival FROM messages WHERE id = ?)""",  # noqa: S608
     "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
+    _LEAVE_ASIDE,
     "DELETE FROM messages WHERE id = ?",
 )
 _ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
 _TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
 
 
-def enter(tx: Transaction, state: MessageState, rows: Sequence[tuple[int | str, ...]]) -> None:
+def enter(tx: Transaction, place: Place, rows: Sequence[tuple[int | str, ...]]) -> None:
     """Put messages that are in no state into this one.
 
     Args:
         tx: The transaction.
-        state: The state.
+        place: The state, or "aside".
         rows: For "ready" the message's id; for "delayed" the namespace, when it is due, and its id; for "claimed" the
-            columns of `claims`.
+            columns of `claims`; for "aside" the task and the message's id.
     """
-    tx.executemany(_ENTER[state], rows)
+    tx.executemany(_ENTER[place], rows)
 
 
-def leave(tx: Transaction, state: MessageState, keys: Sequence[tuple[int, ...]]) -> None:
+def leave(tx: Transaction, place: Place, keys: Sequence[tuple[int, ...]]) -> None:
     """Take messages out of a state.
 
     Args:
         tx: The transaction.
-        state: The state that they are in.
-        keys: For "ready" lane, priority and arrival: of that lane all messages up to that place. For "delayed" the
-            namespace, when it is due, and the message's id. For "claimed" the worker and tokens of it. All of the same
-            length.
+        place: The state that they are in, or "aside".
+        keys: For "ready" and "aside" lane, priority and arrival: of that lane all messages up to that place. For
+            "delayed" the namespace, when it is due, and the message's id. For "claimed" the worker and tokens of it.
+            All of the same length.
     """
     if keys:
-        tx.executemany(_LEAVE[state].format(marks(len(keys[0]) - 1)), keys)
+        tx.executemany(_LEAVE[place].format(marks(len(keys[0]) - 1)), keys)
 
 
 def leave_any(tx: Transaction, message: int) -> None:
@@ -129,7 +147,9 @@ def leave_any(tx: Transaction, message: int) -> None:
         return
     if tx.execute(_LEAVE_DELAYED, (message,)).rowcount == 1:
         return
-    tx.execute(_LEAVE_CLAIMED, (message,))
+    if tx.execute(_LEAVE_CLAIMED, (message,)).rowcount == 1:
+        return
+    tx.execute(_LEAVE_ASIDE, (message,))
 
 
 def end(tx: Transaction, ended: Iterable[Ended]) -> None:
@@ -172,6 +192,21 @@ def give_back(
     enter(tx, "ready", [(message,)])
     wish, is_suspect = tx.execute(_WISH_AND_SUSPECT, (message,)).fetchone()
     tx.wake(Lane(queue_name(tx, queue), wish, is_suspect))
+
+
+def set_aside(tx: Transaction, message: int, queue: int, task: str, *, expired: bool) -> None:
+    """Make a message that is in no state ready at its old place, for a new lifetime, for workers that have its task.
+
+    One that had `expired` when it was claimed remains so.
+    """
+    tx.execute(
+        _GIVEN_BACK, {"losses": 0, "suspect": 0, "expired": int(expired), "now": tx.now, "message": message}
+    )
+    tx.execute(_MAKE_ASIDE_LANE, (task, message))
+    enter(tx, "aside", [(task, message)])
+    wish, is_suspect = tx.execute(_WISH_AND_SUSPECT, (message,)).fetchone()
+    name = queue_name(tx, queue)
+    tx.wake(Lane(name, wish, is_suspect, takers(tx, task, name)))
 
 
 def give_back_all(tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0) -> int:

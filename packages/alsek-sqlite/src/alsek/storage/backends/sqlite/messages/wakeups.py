@@ -13,8 +13,9 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, SUSPECT_LANES, Lane
+from alsek.storage.backends.sqlite.messages.aside_lanes import first_lanes, is_any, lanes_of
 from alsek.storage.backends.sqlite.messages.claims import allowed_lanes
-from alsek.storage.backends.sqlite.messages.leases import find_worker
+from alsek.storage.backends.sqlite.messages.leases import sleeper
 from alsek.storage.backends.sqlite.messages.promotion import next_due
 from alsek.storage.backends.sqlite.messages.ready_queues import NAMES_AT_ONCE, is_any_ready
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo
@@ -41,28 +42,32 @@ def sleep_info(tx: Transaction, worker: Worker, expected: int | None) -> SleepIn
         worker: The worker.
         expected: When the next delayed message was due, as far as the worker knows; None if none was delayed.
     """
-    number = find_worker(tx, worker)
-    if number is None:
+    known = sleeper(tx, worker)
+    if known is None:
         return SleepInfo(missed=False, alarm=expected, lanes=3)
-    plain, suspects = allowed_lanes(tx, worker, number, suspects=1)
+    plain, suspects = allowed_lanes(tx, worker, known.id, suspects=1)
     freely = SUSPECT_RULES[worker.suspects].freely
-    ready = is_any_ready(tx, worker, plain + SUSPECT_LANES[worker.kind] if suspects else plain)
+    codes = plain + SUSPECT_LANES[worker.kind] if suspects else plain
+    ready = is_any_ready(tx, worker, codes)
+    if known.aside and not ready:
+        ready = is_any(lanes_of(tx, worker, known.id), codes)
     due = next_due(tx)
     sooner = due is not None and (expected is None or due < expected or due <= tx.now)
     return SleepInfo(missed=ready or sooner, alarm=expected, lanes=bool(plain) + 2 * (suspects or freely))
 
 
-def wake_for_leftovers(database: Database, worker: Worker, due: int | None) -> None:
+def wake_for_leftovers(database: Database, worker: Worker, due: int | None, *, aside: bool) -> None:
     """Wake the next sleeping workers if a step, which is committed, has left something ready.
 
     Args:
         database: The database.
         worker: The worker that made the step.
         due: When the next delayed message is due, if this worker may be too busy from now on to promote it.
+        aside: Something may be set aside.
     """
     notifier = database.notifier
     if notifier.anyone_asleep():
-        notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker)))
+        notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker, aside=aside)))
         if due is not None:
             notifier.set_alarm(due)
 
@@ -70,22 +75,23 @@ def wake_for_leftovers(database: Database, worker: Worker, due: int | None) -> N
 def pass_on(database: Database, worker: Worker, slot: int) -> None:
     """Wake other workers in place of this one, which sleeps in this slot: for what is ready and what is delayed."""
     notifier = database.notifier
-    notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker)), besides=slot)
+    notifier.wake(database.read(lambda tx: _leftover_lanes(tx, worker, aside=True)), besides=slot)
     due = database.read(next_due)
     if due is not None:
         notifier.set_alarm(due, besides=slot)
 
 
-def _leftover_lanes(tx: Transaction, worker: Worker) -> list[Lane]:
+def _leftover_lanes(tx: Transaction, worker: Worker, *, aside: bool) -> list[Lane]:
     """Return lanes with something in them, for which to wake other workers in place of this one.
 
     A few of each number, for workers that take from all queues: any of these lanes wakes them. And those of the
     worker's own queues, for workers that name queues too: one that names a queue is woken first when something comes
-    there, so only another one that names it can have left it.
+    there, so only another one that names it can have left it. With `aside` also some for what is set aside.
     """
     rows = tx.execute(_FIRST_LANES, (tx.ns,) * len(LANES)).fetchall()
     for names in in_pieces(worker.queues or (), NAMES_AT_ONCE):
         rows += tx.execute(_OWN_LANES.format(marks(len(names))), (tx.ns, *names)).fetchall()
         if len(rows) >= _MOST_OWN:
             break
-    return [Lane(name, code // 2, code % 2) for name, code in rows]
+    lanes = [Lane(name, code // 2, code % 2) for name, code in rows]
+    return lanes + first_lanes(tx) if aside else lanes

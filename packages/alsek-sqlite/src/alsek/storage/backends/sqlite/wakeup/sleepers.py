@@ -50,29 +50,40 @@ class Sleepers:
         woken: list[int] = []
         for lane in lanes:
             queue = self._name_hash(lane.queue)
+            takers = None if lane.takers is None else frozenset(map(self._name_hash, lane.takers))
             for kind in _KINDS:
                 if kind and lane.wish and kind != lane.wish:
                     continue
-                if not any(self._can_use(slot, kind, lane, queue) for slot in woken):
-                    self._wake_one(kind, lane, queue, besides, woken)
+                if not any(self._can_use(slot, kind, lane, queue, takers) for slot in woken):
+                    self._wake_one(kind, lane, queue, takers, besides, woken)
 
-    def _wake_one(self, kind: int, lane: Lane, queue: bytes, besides: int, woken: list[int]) -> None:
+    def _wake_one(
+        self,
+        kind: int,
+        lane: Lane,
+        queue: bytes,
+        takers: frozenset[bytes] | None,
+        besides: int,
+        woken: list[int],
+    ) -> None:
         # A worker that names the queue comes first: one that takes from all is woken for what is left anywhere.
         for slot in sorted(self.slots(), key=self._records.takes_from_all):
-            if slot == besides or not self._can_use(slot, kind, lane, queue):
+            if slot == besides or not self._can_use(slot, kind, lane, queue, takers):
                 continue
             if wake_slot(self._registry, slot) and self._records.is_sure(slot):
                 woken.append(slot)
                 return
 
-    def _can_use(self, slot: int, kind: int, lane: Lane, queue: bytes) -> bool:
+    def _can_use(
+        self, slot: int, kind: int, lane: Lane, queue: bytes, takers: frozenset[bytes] | None
+    ) -> bool:
         """Return True if the worker in a slot is of this kind and may take something of this lane."""
         records = self._records
         return (
             records.kind(slot) == kind
             and (not kind or not lane.wish or kind == lane.wish)
             and bool(records.lanes(slot) & (2 if lane.suspect else 1))
-            and records.takes_from(slot, queue)
+            and (records.takes_from(slot, queue) if takers is None else records.worker(slot) in takers)
         )
 
     def set_alarm(self, due: int, besides: int = -1) -> None:

@@ -1,0 +1,98 @@
+"""Where messages stand: one by its uuid alone, its place in its queue, and the first ones of queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from alsek.storage.backends.header import READABLE_VERSIONS
+from alsek.storage.backends.kinds import WISHES
+from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
+from alsek.storage.backends.records import Located, Stored
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.lanes import LANES
+from alsek.storage.backends.sqlite.messages.queries import COLUMNS, stored
+from alsek.storage.backends.sqlite.messages.transitions import STATE
+
+#: Of how many queues one statement reads the first messages.
+_PIECE: Final = 100
+
+_FIND: Final = f"""
+    SELECT q.name, m.wish, m.suspect, m.due, m.expiry,
+        (SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = m.id),
+        (SELECT l.task FROM aside AS a JOIN aside_lanes AS l ON l.id = a.lane WHERE a.message = m.id),
+        {COLUMNS}
+    FROM messages AS m JOIN queues AS q ON q.id = m.queue WHERE m.ns = ? AND m.uuid = ?
+"""  # noqa: S608
+
+#: Counts in each lane the entries before the message's, but no more than needed.
+_PLACE: Final = f"""
+    SELECT {
+    " + ".join(
+        f"(SELECT count(*) FROM (SELECT 1 FROM ready AS o WHERE o.lane = m.queue * 8 + {code}"
+        " AND (o.priority, o.arrival) < (m.priority, m.arrival) LIMIT :most + 1))"
+        for code in LANES
+    )
+}
+    FROM messages AS m
+    WHERE m.ns = :ns AND m.uuid = :uuid AND m.queue = (SELECT id FROM queues WHERE ns = :ns AND name = :queue)
+    AND {STATE} = 'ready'
+"""  # noqa: S608
+
+#: Hops from lane to lane of each queue, and in each lane from priority to priority.
+_FRONTS: Final = f"""
+    WITH RECURSIVE
+        wanted (queue, name) AS (SELECT id, name FROM queues WHERE ns = ? AND name IN ({{}})),
+        lane (queue, key) AS (
+            SELECT queue, (SELECT min(lane) FROM ready WHERE lane BETWEEN queue * 8 AND queue * 8 + 7) FROM wanted
+            UNION ALL
+            SELECT queue, (SELECT min(lane) FROM ready WHERE lane > key AND lane <= queue * 8 + 7) FROM lane
+            WHERE key IS NOT NULL),
+        front (queue, key, number, priority) AS (
+            SELECT queue, key, 1, (SELECT min(priority) FROM ready WHERE lane = key) FROM lane WHERE key IS NOT NULL
+            UNION ALL
+            SELECT queue, key, number + 1, (SELECT min(r.priority) FROM ready AS r
+                                            WHERE r.lane = front.key AND r.priority > front.priority)
+            FROM front WHERE priority IS NOT NULL AND number < {FRONT_PRIORITIES})
+    SELECT wanted.name, {COLUMNS}
+    FROM front JOIN wanted ON wanted.queue = front.queue JOIN messages AS m ON m.id = (
+        SELECT r.message FROM ready AS r WHERE r.lane = front.key AND r.priority = front.priority
+        ORDER BY r.arrival LIMIT 1)
+    WHERE front.priority IS NOT NULL AND typeof(m.payload) = 'blob'
+    AND m.version IN ({", ".join(map(str, sorted(READABLE_VERSIONS)))})
+"""  # noqa: S608
+
+
+def find(tx: Transaction, uuid: str) -> Located | None:
+    """Return a message of any queue, and where it stands; or None."""
+    row = tx.execute(_FIND, (tx.ns, uuid)).fetchone()
+    if row is None:
+        return None
+    queue, wish, suspect, due, expiry, worker, task, *columns = row
+    return Located(
+        stored(queue, columns),
+        WISHES[wish],
+        bool(suspect),
+        due,
+        expiry if due is None else None,
+        worker,
+        task or "",
+    )
+
+
+def place(tx: Transaction, queue: str, uuid: str, most: int) -> int | None:
+    """Return how many ready messages of a queue go before this one, at most one more than `most`."""
+    row = tx.execute(_PLACE, {"ns": tx.ns, "queue": queue, "uuid": uuid, "most": most}).fetchone()
+    return None if row is None else min(row[0], most + 1)
+
+
+def fronts(database: Database, queues: Sequence[str]) -> list[Stored]:
+    """Return the first ready message of each priority in each lane of these queues."""
+    first: list[Stored] = []
+    for names in in_pieces(queues, _PIECE):
+        statement = _FRONTS.format(marks(len(names)))
+        rows = database.read(lambda tx: tx.execute(statement, (tx.ns, *names)).fetchall())  # noqa: B023 - runs at once
+        first += [stored(queue, columns) for queue, *columns in rows]
+    return first

@@ -11,6 +11,7 @@ from alsek.core.worker.pool_settings import NUMBERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LOG_FORMATS = ["text", "json"]
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -85,6 +86,19 @@ _COMMON = [
         default="INFO",
         envvar="ALSEK_LOG_LEVEL",
         help="How much to log, to stderr.",
+    ),
+    option(
+        "log_format",
+        type=click.Choice(LOG_FORMATS, case_sensitive=False),
+        default="text",
+        envvar="ALSEK_LOG_FORMAT",
+        help="How to log: lines of text, or one JSON object a line.",
+    ),
+    option(
+        "reload",
+        is_flag=True,
+        help="Start the pool again when Python files of PACKAGE change; running tasks finish first. For development;"
+        " needs alsek-cli[reload].",
     ),
 ]
 

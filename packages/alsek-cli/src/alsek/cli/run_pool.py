@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 import click
 
 from alsek.cli.failures import EXPLAINED, exit_code, explanation
 from alsek.cli.importing.discovery import find
+from alsek.cli.log_output import LogOutput
+from alsek.cli.reloading.reloader import run_reloading
 from alsek.core.loggers import exits_caught, guarded_logger
-
-_FORMAT = "%(asctime)s %(levelname)-7s [%(process)d %(threadName)s] %(name)s: %(message)s"
 
 
 class Pool(Protocol):
@@ -24,23 +23,38 @@ class Pool(Protocol):
         """Serve until told to stop."""
 
 
-def run_pool(target: str, log_level: str, kind: Callable[..., Pool], settings: Mapping[str, Any]) -> None:
-    """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that fails."""
-    logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
-    # A user's own scheduler would log a line at each tick.
-    apscheduler = logging.getLogger("apscheduler")  # noqa: TID251  it is another's logger
-    apscheduler.setLevel(max(logging.WARNING, logging.root.level))
+def run_pool(
+    target: str,
+    kind: Callable[..., Pool],
+    *,
+    log_level: str,
+    log_format: str,
+    reload: bool,
+    **settings: Any,
+) -> None:
+    """Find the tasks and hooks of `target`, make a pool of them, and run it. Exits the process if that fails.
+
+    Args:
+        target: A module, a dotted path, a package, a file or a folder.
+        kind: Makes the pool.
+        log_level: How much to log.
+        log_format: ``"text"`` or ``"json"``.
+        reload: Start the pool again, in a process of its own, whenever the files of `target` change.
+        settings: The other arguments of the pool.
+    """
+    output = LogOutput(log_level, log_format)
     log = guarded_logger("alsek.cli")
     try:
+        if reload:
+            sys.exit(run_reloading(target, settings["shutdown_timeout"]))
         found = find(target)
+        output.after_import()
         pool = kind(
             found.tasks,
             on_worker_start=[hook for hook in found.hooks if hook.when == "start"],
             on_worker_stop=[hook for hook in found.hooks if hook.when == "stop"],
             **settings,
         )
-        with exits_caught():  # nothing but a log handler raises here
-            log.info("Tasks: %s.", ", ".join(sorted(task.name for task in found.tasks)))
         _leave_on_signals()
         pool.run()
     except EXPLAINED as error:

@@ -26,7 +26,7 @@ from alsek.cli.options import common_options, number_option
     help="The longest the pool sleeps while tasks run. The end of a task ends the sleep at once.",
 )
 @common_options
-def process_pool(package: str, log_level: str, **settings: Any) -> None:
+def process_pool(package: str, **settings: Any) -> None:
     """Run the tasks of PACKAGE in processes: up to n_processes at once, each task in one of its own.
 
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
@@ -36,4 +36,4 @@ def process_pool(package: str, log_level: str, **settings: Any) -> None:
     from alsek.cli.run_pool import run_pool
     from alsek.core.worker.process import ProcessWorkerPool
 
-    run_pool(package, log_level, ProcessWorkerPool, settings)
+    run_pool(package, ProcessWorkerPool, **settings)

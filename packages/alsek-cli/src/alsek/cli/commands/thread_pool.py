@@ -39,7 +39,7 @@ from alsek.cli.options import common_options, number_option, option
     help="Replace a group by a fresh process when it has grown larger than this.",
 )
 @common_options
-def thread_pool(package: str, log_level: str, **settings: Any) -> None:
+def thread_pool(package: str, **settings: Any) -> None:
     """Run the tasks of PACKAGE in threads: up to n_processes groups, each a process with n_threads threads.
 
     PACKAGE is a module, a dotted path, a package (scanned recursively), a file or a folder. The working directory is
@@ -49,4 +49,4 @@ def thread_pool(package: str, log_level: str, **settings: Any) -> None:
     from alsek.cli.run_pool import run_pool
     from alsek.core.worker.thread import ThreadWorkerPool
 
-    run_pool(package, log_level, ThreadWorkerPool, settings)
+    run_pool(package, ThreadWorkerPool, **settings)

@@ -116,6 +116,14 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def stop_with_parent(parent: int) -> None:
+    """Have the kernel send this process SIGTERM when its parent ends (Linux)."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before the call
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def wake_with_parent() -> None:
     """Have the kernel continue this process when its parent ends (Linux): a stopped process could not notice it."""
     if sys.platform == "linux":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Unpack
 
+from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.options import WorkerGroupOptions
@@ -12,6 +13,8 @@ from alsek.core.worker.options import PoolSettings, pool_options
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.supervisor.supervisor import Supervisor
 from alsek.types import Mechanism
+
+log = guarded_logger(__name__)
 
 
 class WorkerPool:
@@ -57,4 +60,20 @@ class WorkerPool:
         """
         check_process()
         check_backend(self.broker.backend)
+        with exits_caught():  # of log handlers
+            self._introduce()
         Supervisor(self._options, self._group, self._group_class, self._most_groups).run()
+
+    def _introduce(self) -> None:
+        """Log what this pool serves, and which of its tasks it can't run."""
+        queues = self._options.queues
+        log.info("This %s pool is on %s.", self._kind, self.broker.backend.describe())
+        log.info("Queues: %s.", "all" if queues is None else ", ".join(queues))
+        others = {task.name for task in self.tasks if task.mechanism_wish not in ("any", self._kind)}
+        log.info("Tasks: %s.", ", ".join(sorted({task.name for task in self.tasks} - others)))
+        if others:
+            log.info(
+                "Tasks that another pool must run, because they name another mechanism than %r: %s.",
+                self._kind,
+                ", ".join(sorted(others)),
+            )

@@ -1,0 +1,1 @@
+"""`--reload`: a pool that is started again when the files of its package change."""

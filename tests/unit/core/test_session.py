@@ -13,7 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
-from alsek.storage.backends.records import Claimed, Released, Succeeded, Worker
+from alsek.storage.backends.records import Claimed, HistoryCounts, Released, Succeeded, Worker
 from tests.clock import Clock
 from tests.unit.core.fakes import LossyBackend, a_session
 
@@ -274,3 +274,42 @@ def test_claims_are_held_before_their_step_counts(lossy: LossyBackend) -> None:
     session.step((), 2)
     assert len(session.held) == 2
     assert (counted, session.seq) == ([0], 1)
+
+
+def counted(backend: LossyBackend) -> list[str]:
+    """What the store has counted."""
+    minute = backend.messages.now() // 60_000
+    return [row.counts for row in backend.messages.history(minute - 1, minute)]
+
+
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_counts_of_an_unanswered_step_count_once(lossy: LossyBackend, lost: str) -> None:
+    """They are sent again with it, and neither lost nor doubled; new ones follow in a step of their own."""
+    session = a_session(lossy)
+    lossy.plan.append(lost)
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 0, [HistoryCounts("q", "t", "s:1")])
+    session.step((), 0, [HistoryCounts("q", "t", "s:2")])
+    assert counted(lossy) == ["s:3"]
+
+
+def test_counts_wait_while_an_earlier_step_is_unanswered(lossy: LossyBackend) -> None:
+    """The session keeps them, as it keeps outcomes."""
+    session = a_session(lossy)
+    lossy.plan += ["request", "request"]
+    for number in (1, 2):
+        with pytest.raises(BackendUnavailableError):
+            session.step((), 0, [HistoryCounts("q", "t", f"s:{number}")])
+    session.step((), 0)
+    assert counted(lossy) == ["s:3"]
+
+
+def test_counts_are_void_once_the_worker_registers_again(lossy: LossyBackend) -> None:
+    """Nobody knows if the store has added them: doubled counts would be worse."""
+    session = a_session(lossy)
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), 0, [HistoryCounts("q", "t", "s:1")])
+    session.register()
+    session.step((), 0)
+    assert counted(lossy) == ["s:1"]

@@ -44,10 +44,10 @@ class TalkativeSession(WorkerSession):
     most = 0
     waiter_made: Any = None
 
-    def step(self, outcomes: Any, limit: int) -> Step:
+    def step(self, outcomes: Any, limit: int, history: Any = ()) -> Step:
         """As a session's; what is held with it never exceeds the slots."""
         self.most = max(self.most, limit + self.executor.in_flight)
-        return super().step(outcomes, limit)
+        return super().step(outcomes, limit, history)
 
     def waiter(self) -> Waiter:
         """As a session's, unless the test has made one."""

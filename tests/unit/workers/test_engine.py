@@ -18,6 +18,7 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends import records
+from alsek.storage.backends.history import unpacked
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Released, Step, Worker
 from tests.clock import Clock
@@ -447,8 +448,8 @@ def test_what_is_claimed_while_it_begins_to_drain_is_given_back(backend: LossyBa
     """The step was sent before the signal, and its answer comes after it: nothing of it runs."""
 
     class Signalled(TalkativeSession):
-        def step(self, outcomes: Any, limit: int) -> Step:
-            answer = super().step(outcomes, limit)
+        def step(self, outcomes: Any, limit: int, history: Any = ()) -> Step:
+            answer = super().step(outcomes, limit, history)
             running.engine.drain()
             return answer
 
@@ -492,4 +493,31 @@ def test_short_messages_tell_nothing(backend: LossyBackend, runs: Runs) -> None:
     eventually(lambda: running.left == 0)
     (worker,) = backend.messages.workers()
     assert worker.running == ()
+    running.stop()
+
+
+def test_all_that_was_done_is_counted(backend: LossyBackend, runs: Runs) -> None:
+    """Whatever replies are lost: the store's history has each message once, the last ones included."""
+    submit(runs.note, 20)
+    backend.plan += ["ok", "reply", "ok", "request", "ok", "reply"]
+    running = Running(backend, runs.note).start()
+    eventually(lambda: running.left == 0, PATIENCE)
+    running.stop()
+    minute = backend.messages.now() // 60_000
+    rows = backend.messages.history(minute - 5, minute)
+    assert {(row.queue, row.task) for row in rows} == {("alsek_queue", "note")}
+    counts = unpacked(" ".join(row.counts for row in rows))
+    assert (counts["s"], counts["o"]) == (20, 20)
+    assert sum(number for key, number in counts.items() if key[0] == "w" and key != "wt") == 20
+
+
+def test_an_idle_engine_hands_its_counts_over_within_a_second_and_then_keeps_still(
+    backend: LossyBackend, runs: Runs
+) -> None:
+    """One step of its own, and none once there is nothing left to hand over."""
+    submit(runs.note, 1)
+    running = Running(backend, runs.note).start()
+    minute = backend.messages.now() // 60_000
+    eventually(lambda: bool(backend.messages.history(minute - 1, minute + 1)), PATIENCE)
+    assert running.engine._counting.hand_over_at is None
     running.stop()

@@ -21,7 +21,7 @@ import pytest
 
 from alsek import ResultStore, StatusTracker, Task, TaskStatus, task
 from alsek.core.broker import Broker
-from alsek.core.clock import wall_clock_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ms
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
@@ -793,3 +793,50 @@ def test_what_runs_is_told_with_its_process(broker: Broker, start: Start, tmp_pa
     (told,) = harness.executor.running()
     assert (told.uuid, told.pid, told.attempt, told.thread) == (job.claimed.uuid, pid, 1, "")
     assert before <= told.started_at <= wall_clock_ms()
+
+
+def test_a_job_knows_its_task_and_its_times(broker: Broker, start: Start) -> None:
+    """What the engine counts comes with the answer: when the message was ready, and how long the attempt took."""
+
+    @task(broker)
+    def nap() -> None:
+        time.sleep(0.02)
+
+    harness = start(nap)
+    before = harness.start(nap)
+    harness.until(lambda: before in harness.finished)
+    assert before.task_name == nap.name
+    assert before.attempted
+    assert before.ready_at > 0
+    assert 0 < before.started_at <= monotonic_ms()
+    assert before.elapsed_ns >= 20_000_000
+
+
+def test_a_lost_job_has_the_time_until_its_process_died(broker: Broker, start: Start) -> None:
+    """Another process concludes it, and is not what is counted."""
+
+    @task(broker, max_retries=0)
+    def die() -> None:
+        time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    job = start(die).run(die)
+    assert error_of(job).startswith("WorkerLostError")
+    assert job.task_name == die.name
+    assert job.attempted
+    assert job.elapsed_ns >= 20_000_000
+    assert job.ready_at > 0
+
+
+def test_a_job_that_was_never_started_has_no_attempt(broker: Broker, start: Start) -> None:
+    """An expired message is rejected; only its task is known."""
+
+    @task(broker)
+    def nothing() -> None: ...
+
+    harness = start(nothing)
+    job = harness.job(nothing.generate(submit=False), expired=True)
+    harness.executor.start(job)
+    harness.until(lambda: job in harness.finished)
+    assert error_of(job).startswith("MessageExpiredError")
+    assert (job.task_name, job.attempted) == (nothing.name, False)

@@ -43,9 +43,11 @@ class Scene:
         waiter: FakeWaiter = self.session.waiters[-1]
         return waiter
 
-    def sleep(self, store_away_until: int = 0, check_revoked_at: int = 0) -> int | None:
+    def sleep(
+        self, store_away_until: int = 0, check_revoked_at: int = 0, hand_over_at: int | None = None
+    ) -> int | None:
         """Sleep once; return how long (ms) it would at most have taken."""
-        self.sleeper.until_woken(self.poll.now, store_away_until, check_revoked_at)
+        self.sleeper.until_woken(self.poll.now, store_away_until, check_revoked_at, hand_over_at)
         timeout: int | None = self.poll.timeouts[-1]
         return timeout
 
@@ -80,6 +82,14 @@ def test_the_first_to_come_ends_the_sleep(scene: Scene) -> None:
     scene.executor.in_flight = 1
     assert scene.sleep(check_revoked_at=scene.poll.now + 20) == 20
     assert scene.sleep(check_revoked_at=scene.poll.now - 5) == 0
+
+
+def test_counts_to_hand_over_end_the_sleep(scene: Scene) -> None:
+    """Unless the store is away: they wait for it."""
+    assert scene.sleep(hand_over_at=scene.poll.now + 300) == 300
+    scene.answer()
+    away = scene.poll.now + 400
+    assert scene.sleep(store_away_until=away, hand_over_at=scene.poll.now + 300) == 400
 
 
 def test_a_wakeup_of_the_stores_is_used(scene: Scene) -> None:

@@ -50,9 +50,11 @@ class Delivery:
         timeout: How long (ms) the task may run.
         status_ttl: How long the store keeps its statuses; 0 if the store does not write them itself.
         progenitor_uuid: The first message of its chain.
+        ready_at: When it was ready for its first attempt, on the producer's clock: Unix milliseconds. 0 if this is not
+            its first.
     """
 
-    __slots__ = (*RESTORED, "claimed", "message")
+    __slots__ = (*RESTORED, "claimed", "message", "ready_at")
 
     def __init__(self, claimed: Claimed, session: WorkerSession, serializer: Serializer) -> None:
         self.claimed = claimed
@@ -65,6 +67,8 @@ class Delivery:
         self.timeout = message.timeout
         self.status_ttl = message.status_ttl
         self.progenitor_uuid = message.progenitor_uuid
+        first = not (message.retries or claimed.losses)
+        self.ready_at = message.created_at + message.delay if first else 0
 
     @property
     def summary(self) -> str:

@@ -12,7 +12,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Outcome, Running, Step, Worker, WorkerFacts
+from alsek.storage.backends.records import HistoryCounts, Outcome, Running, Step, Worker, WorkerFacts
 
 log = guarded_logger(__name__)
 
@@ -43,9 +43,11 @@ class WorkerSession:
         self._facts = facts
         self.held: set[int] = set()
         self._seq = 0
-        self._unanswered: tuple[tuple[Outcome, ...], int] | None = None
-        #: Outcomes that were not sent yet.
+        #: The outcomes, the limit and the counts of that step.
+        self._unanswered: tuple[tuple[Outcome, ...], int, tuple[HistoryCounts, ...]] | None = None
+        #: Outcomes and counts that were not sent yet.
         self._pending: list[Outcome] = []
+        self._history: list[HistoryCounts] = []
         #: The answer that step() has not returned yet.
         self._undelivered: Step | None = None
         self._lock = threading.Lock()
@@ -75,21 +77,25 @@ class WorkerSession:
             self._seq = 0
             self._unanswered = None
             self._pending.clear()
+            self._history.clear()
             self._undelivered = None
             # Last: a renewal at the same time must not send the new id with the old number; it would release claims
             # whose reply is still on its way.
             self.worker = worker
 
-    def step(self, outcomes: Sequence[Outcome], limit: int) -> Step:
-        """Report outcomes and claim up to `limit` messages (see :meth:`MessagePort.step`).
+    def step(self, outcomes: Sequence[Outcome], limit: int, history: Sequence[HistoryCounts] = ()) -> Step:
+        """Report outcomes, claim up to `limit` messages and hand over counts (see :meth:`MessagePort.step`).
 
         Raises:
-            WorkerUnknownError: The lease ran out: call :meth:`register`; outcomes that were not sent are void.
-            BackendError: The store can't answer now. `outcomes` are kept, and sent with the next call. An outcome that
-                is given again then counts once.
+            WorkerUnknownError: The lease ran out: call :meth:`register`; outcomes and counts that were not sent are
+                void.
+            BackendError: The store can't answer now. `outcomes` and `history` are kept, and sent with the next call. An
+                outcome that is given again then counts once; counts must not be given again.
         """
         self._check_process(*outcomes)
         with self._lock:
+            if history:
+                self._history += history
             self._exchange(outcomes, limit)
             answer, self._undelivered = self._undelivered, None
             assert answer is not None
@@ -130,11 +136,12 @@ class WorkerSession:
         self._queue(outcomes)
         if self._unanswered is not None:
             self._send()
-            if not self._pending:
+            if not self._pending and not self._history:
                 return
         room = limit if self._undelivered is None else max(0, limit - len(self._undelivered.claimed))
-        self._unanswered = tuple(self._pending), room
+        self._unanswered = tuple(self._pending), room, tuple(self._history)
         self._pending.clear()
+        self._history.clear()
         self._send()
 
     def _queue(self, outcomes: Sequence[Outcome]) -> None:
@@ -148,8 +155,8 @@ class WorkerSession:
 
     def _send(self) -> None:
         assert self._unanswered is not None
-        worker, (outcomes, limit) = self.worker, self._unanswered
-        answer = self.backend.messages.step(worker, self._seq + 1, outcomes, {worker.kind: limit})
+        worker, (outcomes, limit, history) = self.worker, self._unanswered
+        answer = self.backend.messages.step(worker, self._seq + 1, outcomes, {worker.kind: limit}, history)
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1

@@ -15,6 +15,8 @@ key    counts
 ``x``  messages that expired
 ``w#`` first attempts that began within a time of bucket ``#`` after their message was ready
 ``d#`` attempts that took a time of bucket ``#``
+``wt`` the sum of all times to a first attempt: microseconds
+``dt`` the sum of all times that attempts took: microseconds
 ====== =====================================================================================
 
 Bucket ``#`` has the times up to :data:`BUCKETS_MS` ``[#]``, and above the bound before it.

@@ -17,10 +17,19 @@ from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
 
 
 class Charged(NamedTuple):
-    """The outcome of a charged message, and the reports to send once the store has accepted it."""
+    """How a charged message ends.
+
+    Attributes:
+        outcome: The outcome.
+        reports: The reports to send once the store has accepted it.
+        task_name: The name of its task; empty if the message could not be opened.
+        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
+    """
 
     outcome: Outcome
     reports: list[Report]
+    task_name: str = ""
+    ready_at: int = 0
 
 
 def conclude_charged(
@@ -43,9 +52,12 @@ def conclude_charged(
     delivery, task, rejection = opened
     if task is None:
         assert rejection is not None
-        return Charged(dead_letter(None, delivery, rejection, pool.broker).outcome, [])
-    if not with_hooks:
-        return Charged(conclude(without_hooks(task), delivery, Attempt(exception=error)).outcome, [])
-    CURRENT.set(delivery.message)
-    conclusion = conclude(task, delivery, Attempt(exception=error))
-    return Charged(conclusion.outcome, pending_reports(pool.tasks, task, delivery, conclusion, pool.broker))
+        outcome, reports = dead_letter(None, delivery, rejection, pool.broker).outcome, []
+    elif with_hooks:
+        CURRENT.set(delivery.message)
+        conclusion = conclude(task, delivery, Attempt(exception=error))
+        outcome = conclusion.outcome
+        reports = pending_reports(pool.tasks, task, delivery, conclusion, pool.broker)
+    else:
+        outcome, reports = conclude(without_hooks(task), delivery, Attempt(exception=error)).outcome, []
+    return Charged(outcome, reports, delivery.task_name, delivery.ready_at)

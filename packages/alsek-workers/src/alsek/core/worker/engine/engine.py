@@ -17,7 +17,7 @@ deadline or the supervisor wakes it. It claims no more than the executor takes (
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from alsek.core.clock import monotonic_ms
@@ -26,6 +26,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.claim_policy import ClaimPolicy
+from alsek.core.worker.engine.counting import Counting
 from alsek.core.worker.engine.empty_report import EmptyReport
 from alsek.core.worker.engine.executor import Executor, Job
 from alsek.core.worker.engine.options import EngineOptions
@@ -34,7 +35,7 @@ from alsek.core.worker.engine.sleep import Sleep
 from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.kinds import SUSPECT_RULES
-from alsek.storage.backends.records import Released, Step
+from alsek.storage.backends.records import HistoryCounts, Released, Step
 
 log = guarded_logger(__name__)
 
@@ -77,6 +78,7 @@ class Engine(Generic[J]):
             EmptyReport(session, executor, state, self._policy, notify_supervisor) if options.burst else None
         )
         self._sleeper = Sleep(session, executor, state, self._policy, control)
+        self._counting = Counting()
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
         self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
@@ -104,6 +106,7 @@ class Engine(Generic[J]):
                     self._step()
                 else:
                     self._sleep(now)
+            self._hand_over_last()
         finally:
             self._sleeper.close_waiter()
 
@@ -127,6 +130,15 @@ class Engine(Generic[J]):
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
 
+    def _hand_over_last(self) -> None:
+        """Hand over the last counts, if the store answers."""
+        if self._resume_at or not (history := self._counting.take()):
+            return
+        try:
+            self._session.step((), 0, history)
+        except BackendError as error:
+            log.warning("The last counts of worker %s are lost: %s", self._session.worker.id, error)
+
     def _drop(self, job: J) -> None:
         """Forget a job whose outcome the store would refuse."""
         self._executor.on_outcome(job, False)
@@ -140,7 +152,11 @@ class Engine(Generic[J]):
             or self._session.unanswered
             or self._policy.should_look
             or self._policy.limit > 0
+            or self._hand_over_due(now)
         )
+
+    def _hand_over_due(self, now: int) -> bool:
+        return self._counting.hand_over_at is not None and now >= self._counting.hand_over_at
 
     def _step(self) -> None:
         # Each outcome is given to the session once: the session keeps what the store has not answered to.
@@ -151,9 +167,13 @@ class Engine(Generic[J]):
         limit = self._policy.before_step(now)
         if self._empty_report is not None:
             self._empty_report.before_step(now, reports=bool(self._in_step))
+        history: Sequence[HistoryCounts] = ()
+        # While a step is unanswered, counts wait here: should the lease have ended meanwhile, they would be void.
+        if self._hand_over_due(now) and not self._session.unanswered:
+            history = self._counting.take()
         self._state.in_store_since = now
         try:
-            step = self._session.step(outcomes, limit)
+            step = self._session.step(outcomes, limit, history)
         except WorkerUnknownError:
             self._register_again()
             return
@@ -189,10 +209,14 @@ class Engine(Generic[J]):
             self._executor.on_outcome(job, accepted)
             # After that: a job that has yet to tell a tracker keeps its entry.
             self._state.remove_claim(job.entry)
+        if reported:
+            self._counting.count(reported, step, monotonic_ms())
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:
             log.error("%s", corrupt.sentence)
+            if corrupt.uuid:
+                self._counting.count_unreadable(corrupt.queue)
 
     def _start(self, step: Step) -> None:
         """Start the claimed messages."""
@@ -282,7 +306,9 @@ class Engine(Generic[J]):
         if not self._executor.in_flight:
             self._check_revoked_at = 0
         try:
-            self._sleeper.until_woken(now, self._resume_at, self._check_revoked_at)
+            self._sleeper.until_woken(
+                now, self._resume_at, self._check_revoked_at, self._counting.hand_over_at
+            )
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)

@@ -21,12 +21,22 @@ class Job(Protocol):
         entry: Its entry in the shared state.
         worker_id: The id under which it was claimed.
         outcome: What the store is to be told, once the job has finished.
+        task_name: The name of its task; empty if the message could not be opened.
+        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
+        attempted: An attempt was started.
+        started_at: When it was (monotonic ms).
+        elapsed_ns: How long it took, hooks, result store and tracker included; 0 if that is not known.
     """
 
     claimed: Claimed
     entry: int
     worker_id: str
     outcome: Outcome | None
+    task_name: str
+    ready_at: int
+    attempted: bool
+    started_at: int
+    elapsed_ns: int
 
 
 J = TypeVar("J", bound=Job)

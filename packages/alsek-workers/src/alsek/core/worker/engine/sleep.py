@@ -47,7 +47,9 @@ class Sleep:
         self._make_poll = make_poll
         self._waiter: Waiter | None = None
 
-    def until_woken(self, now: int, store_away_until: int, check_revoked_at: int) -> None:
+    def until_woken(
+        self, now: int, store_away_until: int, check_revoked_at: int, hand_over_at: int | None = None
+    ) -> None:
         """Sleep.
 
         Args:
@@ -55,6 +57,7 @@ class Sleep:
                 back, and the engine would sleep on although it has something to tell it.
             store_away_until: The store is not to be used before (monotonic ms); 0 if it answers.
             check_revoked_at: When to ask which running messages were revoked (monotonic ms).
+            hand_over_at: When to hand over counts (monotonic ms); None if there are none.
 
         Raises:
             BackendError: The waiter could not be made or armed.
@@ -67,6 +70,7 @@ class Sleep:
             waiter = None
             wakes.append(store_away_until)
         else:
+            wakes.append(hand_over_at)
             if executor.in_flight:
                 wakes.append(check_revoked_at)
             waiter = self._armed_waiter(now)

@@ -14,7 +14,7 @@ from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire
 from alsek.core.worker.process_executor.process_manager import TaskProcessManager
 from alsek.core.worker.process_executor.task_process import TaskProcess
-from alsek.core.worker.process_executor.task_runner import REPORTED
+from alsek.core.worker.process_executor.task_runner import REPORTED, Timing
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Outcome
 
@@ -60,7 +60,7 @@ class AnswerReader:
                 if answer == (REPORTED,):
                     process.excused = False
                 elif process.ready:
-                    self._on_answer(process, outcome_from_wire(answer[0]), bool(answer[1]))
+                    self._on_answer(process, outcome_from_wire(answer[0]), bool(answer[1]), answer[2:])
                 else:  # the first frame says that it is ready
                     self._manager.on_ready(process)
         except (ValueError, EOFError, TypeError, LookupError):
@@ -73,7 +73,9 @@ class AnswerReader:
             process.last_answer_at = now
             self._after_job(process)
 
-    def _on_answer(self, process: TaskProcess, outcome: Outcome, verdict_wanted: bool) -> None:
+    def _on_answer(
+        self, process: TaskProcess, outcome: Outcome, verdict_wanted: bool, timing: Timing
+    ) -> None:
         if process.charge is not None or not process.jobs:
             return  # too late: its job is past the deadline, or was revoked
         job = process.jobs[0]
@@ -85,7 +87,10 @@ class AnswerReader:
             )
             self._kill_corrupt(process)
             return
+        job.task_name, job.ready_at, attempted, started_at, elapsed_ns = timing
         process.pop_answered()
+        if job.charge is None:
+            job.attempted, job.started_at, job.elapsed_ns = attempted, started_at, elapsed_ns
         self._state.leave_user_code(job.entry)
         self._finish(job, outcome)
         if verdict_wanted:

@@ -24,17 +24,27 @@ class ProcessJob:
         number: Which of the jobs that its process was sent it is.
         charge: The exception that the message ends with; None if its task is to be run.
         verdict_wanted: Its process waits for the verdict: whether the store has accepted the outcome.
+        task_name: The name of its task; empty until a process has answered.
+        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
+        attempted: An attempt was started, and has ended.
+        started_at: When it was (monotonic ms).
+        elapsed_ns: How long it took, hooks, result store and tracker included; 0 if it did not end by itself.
         repeated: It was sent to a second process, since the first died before it had started the job.
     """
 
     __slots__ = (
+        "attempted",
         "charge",
         "claimed",
+        "elapsed_ns",
         "entry",
         "number",
         "outcome",
         "process",
+        "ready_at",
         "repeated",
+        "started_at",
+        "task_name",
         "verdict_wanted",
         "worker",
         "worker_id",
@@ -50,4 +60,7 @@ class ProcessJob:
         self.number = 0
         self.charge: Charge | None = None
         self.verdict_wanted = False
+        self.task_name = ""
+        self.attempted = False
+        self.ready_at = self.started_at = self.elapsed_ns = 0
         self.repeated = False

@@ -80,9 +80,9 @@ class LostJobs:
         if job.charge is not None:  # this process was to conclude it
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             error = job.charge.to_exception()
-            self._finish(
-                job, conclude_charged(self._pool, job.worker, job.claimed, error, with_hooks=False).outcome
-            )
+            charged = conclude_charged(self._pool, job.worker, job.claimed, error, with_hooks=False)
+            job.task_name, job.ready_at = charged.task_name, charged.ready_at
+            self._finish(job, charged.outcome)
             return
         excused = process.excused or status == -signal.SIGTERM  # which comes from outside
         if not started and process.charge is None and (excused or not job.repeated):
@@ -90,6 +90,9 @@ class LostJobs:
             job.repeated = job.repeated or not excused
             self._dispatcher.requeue((job,))
             return
+        if started:
+            job.attempted, job.started_at = True, int(process.last_answer_at)
+            job.elapsed_ns = 1_000_000 * (monotonic_ms() - job.started_at)
         where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if process.charge is None and started and status == -signal.SIGTERM:
             self.undecided.append((monotonic_ms() + STOP_REACHES_ALL_MS, job, where))

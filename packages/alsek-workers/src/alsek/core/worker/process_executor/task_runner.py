@@ -5,7 +5,7 @@
            ◄── (READY,) ───────────────────────────         its start hooks have run; sent if there are any
     engine ── (job, job, …) ──────────────────────► process   jobs to run in turn; one with a charge has ended an
                                                               earlier process, and is concluded with that exception
-           ◄── (outcome, verdict wanted) ─────────            sent before the next job is started
+           ◄── (outcome, verdict wanted, timing) ─            sent before the next job is started
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted the outcome
            ◄── (REPORTED,) ───────────────────────            statuses were reported; the next job is started
 
@@ -23,13 +23,14 @@ import signal
 import socket
 from collections.abc import Sequence
 from types import FrameType
-from typing import Final
+from typing import Final, TypeAlias
 
 from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter
+from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import (
     Report,
@@ -53,6 +54,9 @@ from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
+
+#: What an answer says of its job: `task_name`, `ready_at`, `attempted`, `started_at`, `elapsed_ns` of `ProcessJob`.
+Timing: TypeAlias = tuple[str, int, bool, int, int]
 
 READY: Final = "ready"
 REPORTED: Final = "reported"
@@ -138,7 +142,8 @@ class TaskRunner:
 
     def _serve(self, job: JobRequest) -> tuple[bytes, list[Report]]:
         """Run a job; return the answer, and the statuses to report once the store has accepted the outcome."""
-        started, charge, claimed = monotonic_ms(), job.charge, Claimed(*job.claimed)
+        started_ns, charge, claimed = real_time.monotonic_ns(), job.charge, Claimed(*job.claimed)
+        started = started_ns // 1_000_000
         self._state.start_task(
             job.entry, started + (OPEN_WITHIN_MS if charge is None else CONCLUDE_WITHIN_MS)
         )
@@ -146,8 +151,9 @@ class TaskRunner:
         max_losses = self._pool.max_losses if charge is None else None
         opened = open_claimed(claimed, self._session(), broker, self._pool.tasks, max_losses)
         if isinstance(opened, Failed):
-            return _answer(opened, False), []
+            return _answer(opened, False, None, False, started_ns), []
         delivery, task, rejection = opened
+        attempted = False
         if charge is None:
             self._state.start_task(job.entry, started + delivery.timeout)
         if task is None or rejection is not None:
@@ -155,6 +161,7 @@ class TaskRunner:
             conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
         elif charge is None:
             report_status(task, delivery, TaskStatus.RUNNING)
+            attempted = True
             made = attempt(task, delivery)
             self._end_forks()
             conclusion = conclude(task, delivery, made)
@@ -163,13 +170,13 @@ class TaskRunner:
             conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
         reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
         try:
-            frame = _answer(conclusion.outcome, bool(reports))
+            frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
         except (TypeError, ValueError) as error:
             # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
             unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
             conclusion = dead_letter(task, delivery, unsendable, broker)
             reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
-            frame = _answer(conclusion.outcome, bool(reports))
+            frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
         return frame, reports
 
     def terminated(self, number: int, frame: FrameType | None) -> None:
@@ -201,8 +208,14 @@ class TaskRunner:
         )
 
 
-def _answer(outcome: Outcome, verdict_wanted: bool) -> bytes:
-    return pack((outcome_to_wire(outcome), verdict_wanted))
+def _answer(
+    outcome: Outcome, verdict_wanted: bool, delivery: Delivery | None, attempted: bool, started_ns: int
+) -> bytes:
+    """Return an answer, with the timing of the job: its task, and the times that :class:`ProcessJob` has."""
+    name, ready_at = ("", 0) if delivery is None else (delivery.task_name, delivery.ready_at)
+    elapsed_ns = real_time.monotonic_ns() - started_ns
+    timing: Timing = (name, ready_at, attempted, started_ns // 1_000_000, elapsed_ns)
+    return pack((outcome_to_wire(outcome), verdict_wanted, *timing))
 
 
 def has_start_hooks(pool: PoolOptions) -> bool:

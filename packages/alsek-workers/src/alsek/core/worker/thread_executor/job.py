@@ -49,6 +49,9 @@ class ThreadJob(Interruptible):
         pending_reports: What trackers and middleware are to be told once the store has accepted the outcome.
         started_at: When a thread began with it (monotonic ms).
         conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
+        task_name: The name of its task; empty if the message could not be opened.
+        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
+        attempted: Its task was called.
         elapsed_ns: How long it had a thread, hooks, result store and tracker included; 0 if it had none.
     """
 
@@ -56,6 +59,7 @@ class ThreadJob(Interruptible):
         "_broker",
         "_tasks",
         "attempt",
+        "attempted",
         "claimed",
         "conclude_by",
         "context",
@@ -64,9 +68,11 @@ class ThreadJob(Interruptible):
         "entry",
         "outcome",
         "pending_reports",
+        "ready_at",
         "session",
         "started_at",
         "task",
+        "task_name",
         "worker_id",
     )
 
@@ -82,9 +88,10 @@ class ThreadJob(Interruptible):
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
         self.pending_reports: list[Report] = []
-        self.started_at = 0
         self.conclude_by = 0
-        self.elapsed_ns = 0
+        self.task_name = ""
+        self.attempted = False
+        self.ready_at = self.started_at = self.elapsed_ns = 0
         self._tasks: dict[str, AnyTask] = {}
         self._broker: Broker
 
@@ -106,6 +113,7 @@ class ThreadJob(Interruptible):
         self._tasks, self._broker = tasks, broker
         delivery, task, rejection = opened
         self.delivery, self.task = delivery, task
+        self.task_name, self.ready_at = delivery.task_name, delivery.ready_at
         if task is None or rejection is not None:
             assert rejection is not None
             self._settle(dead_letter(task, delivery, rejection, broker))
@@ -122,6 +130,7 @@ class ThreadJob(Interruptible):
     def _attempt(self, task: AnyTask, delivery: Delivery, state: SharedState) -> Attempt:
         attempt: Attempt | None = None
         try:
+            self.attempted = True
             deadline = monotonic_ms() + delivery.timeout
             state.start_task(self.entry, deadline)
             self._arm(deadline)

@@ -1,0 +1,84 @@
+"""What was counted of one queue and task."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.storage.backends.history import BUCKETS_MS, packed
+from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside, Step
+
+#: How the JSON of an error begins, by the name of the exception (:func:`alsek.core.failure.describe_failure`).
+_REVOKED: Final = b'{"name": "MessageRevokedError"'
+_EXPIRED: Final = b'{"name": "MessageExpiredError"'
+_LOST: Final = b'{"name": "WorkerLostError"'
+
+
+class Tally:
+    """Counts of one queue and task; see :mod:`alsek.storage.backends.history`.
+
+    An attempt that was lost with its process counts as such, and what becomes of its message counts besides.
+
+    Attributes:
+        runs: For each bucket, how many attempts took such a time.
+        waits: For each bucket, how many first attempts began after such a time.
+        run_ns: How long all attempts took.
+        waited_ms: How long all first attempts waited.
+    """
+
+    __slots__ = (
+        "expired",
+        "failed",
+        "lost",
+        "retried",
+        "revoked",
+        "run_ns",
+        "runs",
+        "succeeded",
+        "waited_ms",
+        "waits",
+    )
+
+    def __init__(self) -> None:
+        self.succeeded = self.failed = self.retried = self.lost = self.revoked = self.expired = 0
+        self.runs = [0] * len(BUCKETS_MS)
+        self.waits = [0] * len(BUCKETS_MS)
+        self.run_ns = self.waited_ms = 0
+
+    def add_other(self, outcome: Outcome, step: Step, *, attempted: bool) -> None:
+        """Count an outcome that is neither a success nor a release.
+
+        Args:
+            outcome: It was accepted.
+            step: By this answer of the store.
+            attempted: An attempt was started.
+        """
+        if isinstance(outcome, SetAside):
+            self.failed += outcome.uuid in step.failed
+        elif isinstance(outcome, Lost):
+            self.lost += 1
+        elif isinstance(outcome, Retried):
+            self.retried += 1
+            self.lost += attempted and outcome.last_error.startswith(_LOST)
+        elif isinstance(outcome, Failed):
+            error = bytes(outcome.error)
+            self.revoked += (revoked := error.startswith(_REVOKED))
+            self.expired += (expired := error.startswith(_EXPIRED))
+            self.failed += not revoked and not expired
+            self.lost += attempted and error.startswith(_LOST)
+
+    def packed(self) -> str:
+        """Return the counts as one text."""
+        counts = {
+            "s": sum(self.runs),
+            "o": self.succeeded,
+            "f": self.failed,
+            "r": self.retried,
+            "l": self.lost,
+            "v": self.revoked,
+            "x": self.expired,
+            "wt": self.waited_ms * 1_000,
+            "dt": self.run_ns // 1_000,
+        }
+        counts.update((f"w{number}", count) for number, count in enumerate(self.waits))
+        counts.update((f"d{number}", count) for number, count in enumerate(self.runs))
+        return packed(counts)

@@ -25,8 +25,10 @@ print("imported:", *sorted(set(sys.modules) - before))
 """
 
 #: Of the library, what the door itself needs.
-DOOR = {"alsek", "alsek._missing", "alsek.version", "alsek.cli", "alsek.cli.main", "alsek.cli.command_table"}
-DOOR |= {"alsek.cli.json_asked"}
+DOOR = {
+    *("alsek", "alsek._missing", "alsek.version"),
+    *("alsek.cli", "alsek.cli.main", "alsek.cli.command_table", "alsek.cli.json_asked"),
+}
 
 
 def imported_by(*arguments: str) -> set[str]:

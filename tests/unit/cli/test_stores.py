@@ -103,7 +103,11 @@ def test_a_server_that_is_away_has_its_own_exit_code(alsek: Shell, monkeypatch: 
     """Exit code 3, without a password or a traceback."""
     redis: Any = import_module("alsek.storage.backends.redis")
     patient = redis.RedisBackend
-    monkeypatch.setattr(redis, "RedisBackend", lambda url, **options: patient(url, timeout=50, **options))
+
+    def impatient(url: str, namespace: str) -> Any:
+        return patient(url, namespace=namespace, timeout=50)
+
+    monkeypatch.setattr(redis, "RedisBackend", impatient)
     told = alsek("revoke", "1", "--json", "--store", "redis://:secret@127.0.0.1:1")
     assert told.code == 3
     assert "127.0.0.1:1/0 can't be reached" in told.json["error"]

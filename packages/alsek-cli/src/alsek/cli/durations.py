@@ -1,4 +1,4 @@
-"""Durations as people write and read them: ``90s``, ``1h30m``; ``3 min``."""
+"""Durations as people write them: ``90s``, ``1h30m``."""
 
 from __future__ import annotations
 
@@ -30,25 +30,3 @@ def duration(text: str) -> int:
     if not parts or "".join(part[0] for part in parts) != lower:
         raise click.BadParameter(f"{text!r} is no duration: write 90s, 15m, 1h30m, 7d")
     return round(sum(float(part[1]) * _UNITS_MS[part[2]] for part in parts))
-
-
-def duration_text(milliseconds: float) -> str:
-    """Return a duration in its two largest units, or with one decimal below ten seconds."""
-    if milliseconds < 0:
-        return f"-{duration_text(-milliseconds)}"
-    if milliseconds < 1_000:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < 10_000:
-        return f"{milliseconds / 1_000:.1f} s"
-    seconds = int(milliseconds / 1_000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    units = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
-    parts = [f"{number} {unit}" for number, unit in units if number]
-    return " ".join(parts[:2])
-
-
-def ago(milliseconds: float) -> str:
-    """Return how long ago something was."""
-    return f"{duration_text(max(0, milliseconds))} ago"

@@ -9,18 +9,13 @@ from alsek.storage.backends.records import DeadLetter, Stored
 
 def message_of(backend: Backend, uuid: str) -> Stored | None:
     """Return the message of this uuid, in whatever queue it is."""
-    for queue in backend.messages.queues():
-        stored = backend.messages.get(queue, uuid)
-        if stored is not None:
-            return stored
-    return None
+    located = backend.messages.find(uuid)
+    return None if located is None else located.stored
 
 
 def dead_letters_of(backend: Backend, uuid: str, queue: str | None = None) -> list[DeadLetter]:
     """Return the dead letters of this uuid, of one queue or of all."""
-    queues = backend.messages.dead_queues() if queue is None else [queue]
-    letters = [backend.messages.dead_letter(each, uuid) for each in queues]
-    return [letter for letter in letters if letter is not None]
+    return [letter for letter in backend.messages.find_dead(uuid) if queue in (None, letter.queue)]
 
 
 def no_message(backend: Backend, uuid: str) -> NotFoundError:
@@ -28,3 +23,17 @@ def no_message(backend: Backend, uuid: str) -> NotFoundError:
     letters = dead_letters_of(backend, uuid)
     instead = f"; it is a dead letter of queue {letters[0].queue!r}" if letters else ""
     return NotFoundError(f"there is no message {uuid!r} in {backend.describe()}{instead}")
+
+
+def no_dead_letter(backend: Backend, uuid: str, queue: str | None) -> NotFoundError:
+    """The error for a uuid of which there is no dead letter; it says what else the store has of it."""
+    where = "" if queue is None else f" in queue {queue!r}"
+    stored = message_of(backend, uuid)
+    others = dead_letters_of(backend, uuid)
+    instead = ""
+    if stored is not None:
+        state = "running" if stored.state == "claimed" else stored.state
+        instead = f"; it is a message of queue {stored.queue!r} ({state})"
+    elif others:
+        instead = f"; there is one in queue {others[0].queue!r}"
+    return NotFoundError(f"there is no dead letter {uuid!r}{where} in {backend.describe()}{instead}")

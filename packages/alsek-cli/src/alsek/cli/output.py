@@ -14,7 +14,7 @@ import click
 from alsek.cli.json_output import show_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 #: Wide enough for any row, where no terminal limits it.
 _NO_LIMIT: Final = 100_000
@@ -74,7 +74,17 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
-        self.console().print(table)
+        self.show(table)
+
+    def show(self, *parts: RenderableType) -> None:
+        """Write what rich can draw. Elsewhere than on a terminal no line ends in blanks."""
+        console = self.console()
+        if console.is_terminal:
+            console.print(*parts, sep="\n")
+            return
+        with console.capture() as captured:
+            console.print(*parts, sep="\n")
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def console(self) -> Console:
         """Return rich's console on stdout."""

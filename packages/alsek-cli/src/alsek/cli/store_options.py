@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from alsek.cli.json_asked import ask_for_json
 from alsek.cli.options import option
-from alsek.cli.output import Output
-from alsek.cli.stores import DEFAULT_STORE, Place
 from alsek.defaults import DEFAULT_NAMESPACE
+
+if TYPE_CHECKING:
+    from alsek.cli.stores import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +39,7 @@ _STORE = (
         "-s",
         metavar="URL",
         envvar="ALSEK_STORE",
-        show_default=f"{DEFAULT_STORE} in the working directory",
+        show_default="alsek.db in the working directory",
         help="redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service/db, redis+cluster://,"
         " sqlite:///path, or the path of a SQLite file.",
     ),
@@ -69,6 +70,9 @@ def store_options(function: F) -> F:
     def command(
         *, store: str | None, namespace: str | None, package: str | None, json: bool, **others: Any
     ) -> Any:
+        # Imported here, because the help text needs no store.
+        from alsek.cli.output import Output
+
         place = _place(click.get_current_context(), store, namespace, package)
         return function(place=place, output=Output(json), **others)
 
@@ -85,6 +89,8 @@ def _place(context: click.Context, store: str | None, namespace: str | None, pac
     Raises:
         click.UsageError: Both a store and a package are named.
     """
+    from alsek.cli.stores import Place
+
     typed = {
         name
         for name in ("store", "namespace", "package")

@@ -20,6 +20,69 @@ def queue() -> None:
     """List, pause, resume and empty queues."""
 
 
+@queue.command("list")
+@store_options
+def listing(place: Place, output: Output) -> None:
+    """List the queues that hold messages or dead letters, or are paused."""
+    from alsek.cli.stores import opened
+    from alsek.core.inspection.inspector import Inspector
+
+    with opened(place) as store:
+        infos = Inspector(store.broker).queues()
+        where = store.where
+    if output.as_json:
+        output.json(infos)
+    elif not infos:
+        output.line(f"no queues in {where}")
+    else:
+        # Imported here, because JSON needs no rich.
+        from alsek.cli.status_tables import queue_table
+
+        output.show(queue_table(infos, len(infos)))
+
+
+@queue.command("pause")
+@click.argument("name")
+@option("by", metavar="WHO", show_default="user@host", help="Who pauses it, to be shown to others.")
+@store_options
+def pause(name: str, by: str | None, place: Place, output: Output) -> None:
+    """Pause the queue NAME: it takes messages in, and hands none out until it is resumed. What runs goes on.
+
+    A queue may be paused that holds nothing yet.
+    """
+    from alsek.cli.stores import opened
+    from alsek.cli.who import whoever
+
+    with opened(place) as store:
+        changed = store.backend.messages.pause(name, whoever() if by is None else by)
+        (tally,) = store.backend.messages.tallies([name])
+    found = tally.paused
+    if output.as_json:
+        facts = {"by": None, "since": None} if found is None else {"by": found.by, "since": found.since}
+        output.json({"queue": name, "paused": found is not None, "changed": changed, **facts})
+    elif changed or found is None:
+        output.line(f"paused queue {name!r}; {tally.ready + tally.delayed:,} messages wait in it")
+    else:
+        output.line(f"queue {name!r} was paused already, by {found.by}")
+
+
+@queue.command("resume")
+@click.argument("name")
+@store_options
+def resume(name: str, place: Place, output: Output) -> None:
+    """Let the paused queue NAME hand out messages again."""
+    from alsek.cli.failures import NotFoundError
+    from alsek.cli.stores import opened
+
+    with opened(place) as store:
+        if not store.backend.messages.resume(name):
+            raise NotFoundError(f"queue {name!r} is not paused in {store.where}")
+    if output.as_json:
+        output.json({"queue": name, "paused": False})
+    else:
+        output.line(f"resumed queue {name!r}")
+
+
 @queue.command("purge")
 @click.argument("name")
 @option("yes", "-y", is_flag=True, help="Don't ask.")

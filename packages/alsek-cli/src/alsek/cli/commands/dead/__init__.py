@@ -1,0 +1,1 @@
+"""``alsek dead``: list, show, replay and delete dead letters."""

@@ -1,0 +1,70 @@
+"""Replays and deletes dead letters, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from alsek.cli.long_runs import Words, run_over
+from alsek.cli.output import Column, Output
+from alsek.core.broker import Broker
+from alsek.core.inspection.dead import DeadInfo
+from alsek.core.message import Message
+from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError
+from alsek.storage.backends.abstract import Backend
+
+
+def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
+    """Replay dead letters as they are stored.
+
+    Returns:
+        How many were replayed, and how many not: somebody else did, or they can't be read.
+
+    Raises:
+        PartlyDoneError: It was interrupted, or the store failed.
+    """
+    skipped = 0
+
+    def act(info: DeadInfo) -> bool:
+        nonlocal skipped
+        try:
+            broker.replay(Message(info.task or "unknown", queue=info.queue, uuid=info.uuid))
+        except (MessageDoesNotExistsError, CorruptMessageError):
+            skipped += 1
+            return False
+        return True
+
+    return run_over(infos, act, Words("dead letters", "replayed")), skipped
+
+
+def purged(backend: Backend, infos: Iterable[DeadInfo]) -> int:
+    """Delete dead letters; return how many there still were.
+
+    Raises:
+        PartlyDoneError: It was interrupted, or the store failed.
+    """
+    return run_over(
+        infos,
+        lambda info: bool(backend.messages.purge(info.queue, info.uuid)),
+        Words("dead letters", "purged"),
+    )
+
+
+def dry_run_of(output: Output, done: str, infos: Iterable[DeadInfo]) -> None:
+    """Say how many dead letters of which cause would be changed."""
+    counts = Counter((info.task, info.exception, info.fingerprint) for info in infos)
+    if output.as_json:
+        groups = [
+            {"task": task, "exception": exception, "fingerprint": fingerprint, "count": count}
+            for (task, exception, fingerprint), count in counts.most_common()
+        ]
+        output.json({f"would_be_{done}": counts.total(), "groups": groups})
+        return
+    if counts:
+        columns = (Column("task"), Column("exception"), Column("fingerprint"), Column("count", right=True))
+        rows = [
+            (task or "?", exception, fingerprint, f"{count:,}")
+            for (task, exception, fingerprint), count in counts.most_common()
+        ]
+        output.table(columns, rows)
+    output.line(f"{counts.total():,} dead letters would be {done}; nothing was changed")

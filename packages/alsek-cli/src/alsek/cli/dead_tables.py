@@ -1,0 +1,85 @@
+"""Dead letters, and groups of them, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alsek.cli.output import Column, Output
+from alsek.cli.stores import Opened
+from alsek.core.inspection.dead import DeadGroup, DeadInfo
+from alsek.core.inspection.wording import counted, span
+
+
+def show_infos(output: Output, store: Opened, infos: Sequence[DeadInfo]) -> None:
+    """Show dead letters, one a line."""
+    if output.as_json:
+        output.json(infos)
+        return
+    if not infos:
+        output.line(f"no dead letters in {store.where}")
+        return
+    now = store.backend.messages.now()
+    columns = (
+        Column("uuid"),
+        Column("queue", keep=False),
+        Column("task", keep=False),
+        Column("died", right=True),
+        Column("tries", right=True),
+        Column("fingerprint"),
+        Column("failed with", keep=False, style="red"),
+    )
+    rows = [
+        (
+            info.uuid,
+            info.queue,
+            info.task or "?",
+            f"{span(now - info.died_at)} ago",
+            str(info.attempts),
+            info.fingerprint,
+            _failure(info),
+        )
+        for info in infos
+    ]
+    output.table(columns, rows)
+    output.line(counted(len(infos), "dead letter"))
+
+
+def show_groups(output: Output, store: Opened, groups: Sequence[DeadGroup]) -> None:
+    """Show groups of dead letters, one a line."""
+    if output.as_json:
+        output.json(groups)
+        return
+    if not groups:
+        output.line(f"no dead letters in {store.where}")
+        return
+    now = store.backend.messages.now()
+    columns = (
+        Column("count", right=True),
+        Column("task", keep=False),
+        Column("fingerprint"),
+        Column("first", right=True),
+        Column("last", right=True),
+        Column("failed with", keep=False, style="red"),
+        Column("for example"),
+    )
+    rows = [
+        (
+            f"{group.count:,}",
+            group.task or "?",
+            group.fingerprint,
+            f"{span(now - group.first)} ago",
+            f"{span(now - group.last)} ago",
+            _failure(group.sample),
+            group.sample.uuid,
+        )
+        for group in groups
+    ]
+    output.table(columns, rows)
+    letters = counted(sum(group.count for group in groups), "dead letter")
+    output.line(f"{letters} of {counted(len(groups), 'cause')}")
+
+
+def _failure(info: DeadInfo) -> str:
+    """Return the name of the exception, and the first line of its text."""
+    text = info.text.strip().split("\n", 1)[0]
+    return f"{info.exception}: {text}" if text else info.exception

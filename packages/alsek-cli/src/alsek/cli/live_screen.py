@@ -1,0 +1,78 @@
+"""The screen of ``alsek top``: a snapshot with one queue chosen, and what the last key did."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from alsek.cli.snapshot import Snapshot
+from alsek.cli.status_tables import by_load, head, queue_table, rest, worker_table
+from alsek.core.inspection.queues import QueueInfo
+
+_HELP = "q quit   ↑ ↓ choose a queue   p pause or resume it"
+#: Lines that are no rows: heads, gaps, the help.
+_FIXED = 9
+
+
+class LiveScreen:
+    """What is shown, and which queue is chosen.
+
+    Attributes:
+        snapshot: The last one; None before the first.
+        chosen: The name of the chosen queue.
+        trouble: Why the snapshot is not newer, if the store does not answer.
+        said: What the last key did.
+    """
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self.chosen: str | None = None
+        self.trouble = ""
+        self.said = ""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Show this from now on. A queue that is gone is chosen no longer."""
+        self.snapshot, self.trouble = snapshot, ""
+        names = self._names()
+        if self.chosen not in names:
+            self.chosen = names[0] if names else None
+
+    def move(self, by: int) -> None:
+        """Choose the queue so many rows below."""
+        names = self._names()
+        if names:
+            place = names.index(self.chosen) if self.chosen in names else 0
+            self.chosen = names[max(0, min(len(names) - 1, place + by))]
+
+    @property
+    def chosen_is_paused(self) -> bool:
+        """Whether the chosen queue is paused, as far as is known."""
+        queues = () if self.snapshot is None else self.snapshot.queues
+        return any(queue.paused for queue in queues if queue.name == self.chosen)
+
+    def render(self, console: Console) -> RenderableType:
+        """Return the screen, as high as the terminal."""
+        if self.snapshot is None:
+            return Text(self.trouble or "…", "red" if self.trouble else "")
+        rows = max(4, console.height - _FIXED)
+        queues = self._ordered()
+        workers = min(len(self.snapshot.workers), max(rows // 3, rows - len(queues)))
+        fitting = max(1, rows - workers)
+        parts: list[RenderableType] = [head(self.snapshot)]
+        if self.trouble:
+            parts.append(Text(self.trouble, "red", no_wrap=True, overflow="ellipsis"))
+        parts += [Text(), queue_table(queues, fitting, self.chosen)]
+        parts += rest("queues", len(queues), fitting, "↑ ↓") or [Text()]
+        if workers:
+            parts.append(worker_table(self.snapshot, workers))
+            parts += rest("workers", len(self.snapshot.workers), workers, "alsek status --json") or [Text()]
+        parts.append(
+            Text(self.said or _HELP, "yellow" if self.said else "dim", no_wrap=True, overflow="ellipsis")
+        )
+        return Group(*parts)
+
+    def _ordered(self) -> list[QueueInfo]:
+        return [] if self.snapshot is None else by_load(self.snapshot.queues)
+
+    def _names(self) -> list[str]:
+        return [queue.name for queue in self._ordered()]

@@ -1,0 +1,98 @@
+"""What is in a store at one moment: queues, workers, and causes of dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alsek.core.inspection.dead import DeadGroup
+from alsek.core.inspection.inspector import Inspector
+from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.workers import WorkerInfo
+
+#: To find the causes of dead letters all of them must be read, so that is only done if they are no more than this.
+MOST_READ: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A store at one moment.
+
+    Attributes:
+        where: The store.
+        namespace: The namespace.
+        now: The time on the store's clock: Unix milliseconds.
+        queues: Its queues, in alphabetical order.
+        workers: Its workers, in order of id.
+        causes: Its dead letters by cause, the most frequent first; None if they are too many to be read.
+    """
+
+    where: str
+    namespace: str
+    now: int
+    queues: Sequence[QueueInfo]
+    workers: Sequence[WorkerInfo]
+    causes: Sequence[DeadGroup] | None
+
+    @property
+    def ready(self) -> int:
+        """How many messages are ready."""
+        return sum(queue.ready for queue in self.queues)
+
+    @property
+    def delayed(self) -> int:
+        """How many messages are delayed."""
+        return sum(queue.delayed for queue in self.queues)
+
+    @property
+    def running(self) -> int:
+        """How many messages are held by workers."""
+        return sum(queue.running for queue in self.queues)
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters there are."""
+        return sum(queue.dead for queue in self.queues)
+
+    @property
+    def rate(self) -> float:
+        """How many messages ended per second over the last minute."""
+        return round(sum(queue.rate for queue in self.queues), 3)
+
+    def document(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "store": self.where,
+            "namespace": self.namespace,
+            "now": self.now,
+            "ready": self.ready,
+            "delayed": self.delayed,
+            "running": self.running,
+            "dead": self.dead,
+            "rate": self.rate,
+            "queues": self.queues,
+            "workers": self.workers,
+            "causes": self.causes,
+        }
+
+
+def take(inspector: Inspector, *, causes: bool) -> Snapshot:
+    """Return what is in a store now.
+
+    Args:
+        inspector: Of the store.
+        causes: Read the dead letters as well, if they are few.
+    """
+    queues = inspector.queues()
+    workers = inspector.workers()
+    few = sum(queue.dead for queue in queues) <= MOST_READ
+    backend = inspector.backend
+    return Snapshot(
+        backend.describe(),
+        backend.namespace,
+        backend.messages.now(),
+        queues,
+        workers,
+        inspector.dead(group=True) if causes and few else None,
+    )

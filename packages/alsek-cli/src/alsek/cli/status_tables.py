@@ -1,0 +1,130 @@
+"""A snapshot as tables of a given height."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from alsek.cli.output import plain
+from alsek.cli.snapshot import Snapshot
+from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.wording import counted, span
+from alsek.core.inspection.workers import WorkerInfo
+
+#: How many names of queues or tasks of a worker are shown.
+_MOST_NAMES = 4
+
+
+def head(snapshot: Snapshot) -> Text:
+    """Return the lines above the tables: the store, and what it holds in all."""
+    alive = sum(worker.alive for worker in snapshot.workers)
+    slots = sum(worker.slots or 0 for worker in snapshot.workers if worker.alive)
+    busy = sum(worker.busy for worker in snapshot.workers if worker.alive)
+    text = Text()
+    text.append(plain(snapshot.where), "bold")
+    text.append(f"\n{snapshot.ready:,} ready, {snapshot.delayed:,} delayed, {snapshot.running:,} running, ")
+    text.append(f"{snapshot.dead:,} dead", "red" if snapshot.dead else "")
+    text.append(
+        f"; {snapshot.rate:,.1f} ended/s; {counted(alive, 'worker')}, {busy:,} of {slots:,} slots busy"
+    )
+    return text
+
+
+def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
+    """Return queues in the order of what they have to do, the fullest first."""
+    return sorted(
+        queues, key=lambda queue: (-(queue.ready + queue.running), -queue.dead, -queue.delayed, queue.name)
+    )
+
+
+def queue_table(queues: Sequence[QueueInfo], most: int, chosen: str | None = None) -> Table:
+    """Return a table of queues, with those around the chosen one if they are more than `most`."""
+    table = _table(
+        ("queue", False), ("ready", True), ("delayed", True), ("running", True), ("dead", True), ("oldest", True),
+        ("ended/s", True), ("", False),
+    )  # fmt: skip
+    for queue in window(queues, most, chosen):
+        age = "" if queue.oldest_ready_age is None else span(queue.oldest_ready_age)
+        table.add_row(
+            Text(plain(queue.name)),
+            f"{queue.ready:,}",
+            f"{queue.delayed:,}",
+            f"{queue.running:,}",
+            Text(f"{queue.dead:,}", "red" if queue.dead else ""),
+            age,
+            f"{queue.rate:,.1f}",
+            Text(f"paused by {plain(queue.paused_by or '?')}" if queue.paused else "", "yellow"),
+            style="reverse" if queue.name == chosen else "",
+        )
+    return table
+
+
+def worker_table(snapshot: Snapshot, most: int) -> Table:
+    """Return a table of workers: those whose lease has ended first, then the busiest."""
+    table = _table(
+        ("worker", False), ("kind", False), ("busy", True), ("beat", True), ("up", True), ("version", False),
+        ("queues", False), ("tasks", False),
+    )  # fmt: skip
+    for worker in sorted(
+        snapshot.workers, key=lambda one: (one.alive, -one.busy, one.host or "", one.pid or 0)
+    )[:most]:
+        table.add_row(
+            Text(plain(_place(worker))),
+            worker.kind or "?",
+            f"{worker.busy:,}" if worker.slots is None else f"{worker.busy:,}/{worker.slots:,}",
+            Text(f"{span(snapshot.now - worker.last_beat)} ago", "" if worker.alive else "red"),
+            "?" if worker.started_at is None else span(snapshot.now - worker.started_at),
+            worker.version or "?",
+            _names(worker.queues, "all"),
+            _names(worker.tasks, "any"),
+        )
+    return table
+
+
+def cause_table(snapshot: Snapshot, most: int) -> Table:
+    """Return a table of the causes of dead letters."""
+    table = _table(
+        ("dead", True), ("task", False), ("fingerprint", False), ("last", True), ("failed with", False)
+    )
+    for cause in (snapshot.causes or ())[:most]:
+        line = cause.sample.text.strip().split("\n", 1)[0]
+        table.add_row(
+            f"{cause.count:,}",
+            Text(plain(cause.task or "?")),
+            cause.fingerprint,
+            f"{span(snapshot.now - cause.last)} ago",
+            Text(plain(f"{cause.exception}: {line}" if line else cause.exception), "red"),
+        )
+    return table
+
+
+def rest(what: str, number: int, most: int, how: str) -> list[Text]:
+    """Return a line that says how many more there are and how to see them; none if there are none."""
+    return [Text(f"… and {number - most:,} more {what}: {how}", "dim")] if number > most else []
+
+
+def window(queues: Sequence[QueueInfo], most: int, chosen: str | None) -> Sequence[QueueInfo]:
+    """Return up to `most` of the queues, with the chosen one among them."""
+    place = next((number for number, queue in enumerate(queues) if queue.name == chosen), 0)
+    first = max(0, min(place - most // 2, len(queues) - most))
+    return queues[first : first + most]
+
+
+def _table(*columns: tuple[str, bool]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, right in columns:
+        table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _place(worker: WorkerInfo) -> str:
+    return worker.id if worker.host is None else f"{worker.host}:{worker.pid}"
+
+
+def _names(names: Sequence[str] | None, otherwise: str) -> Text:
+    if names is None:
+        return Text(otherwise, "dim")
+    more = f" +{len(names) - _MOST_NAMES}" if len(names) > _MOST_NAMES else ""
+    return Text(plain(", ".join(names[:_MOST_NAMES])) + more)

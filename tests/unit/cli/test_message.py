@@ -1,0 +1,74 @@
+"""``alsek show`` and ``alsek why``."""
+
+from __future__ import annotations
+
+from alsek.core.consumer import Consumer
+from alsek.core.status import StatusTracker, TaskStatus
+from alsek.storage.result import ResultStore
+from tests.unit.cli.conftest import Shell
+
+
+def test_a_waiting_message_is_shown(alsek: Shell) -> None:
+    """Its arguments and place, and at the end why it is not running."""
+    alsek.submit()
+    message = alsek.submit(args=[1, "two"], kwargs={"three": None}, metadata={"who": "me"})
+    said = alsek("show", message.uuid)
+    assert said.code == 0
+    rows = dict(line.split(maxsplit=1) for line in said.lines if line[:1].isalpha())
+    assert rows["state"] == "ready"
+    assert rows["arguments"] == '[1, "two"]'
+    assert rows["metadata"] == '{"who": "me"}'
+    assert rows["place"] == "1 go first"
+    assert "no live worker" in said.lines[-1]
+    document = alsek("show", message.uuid, "--json").json
+    assert (document["args"], document["kwargs"], document["state"]) == ([1, "two"], {"three": None}, "ready")
+
+
+def test_each_end_of_a_message_is_shown(alsek: Shell) -> None:
+    """A dead letter with its traceback, a running message with its worker, a succeeded one with its result."""
+    try:
+        raise ValueError("no\x1b[31m such thing")
+    except ValueError as error:
+        dead = alsek.fail(error)
+    said = alsek("show", dead.uuid)
+    assert "ValueError: no\\x1b[31m such thing" in said.lines
+    assert "\x1b" not in said.out
+    done = alsek.submit(status_ttl=60_000)
+    with Consumer(alsek.broker, queues=["q"]) as consumer:
+        held = next(consumer.stream())
+        said = alsek("show", held.uuid)
+        assert "state           running" in said.lines
+        assert alsek("why", held.uuid).code == 0
+        alsek.broker.ack(held)
+    ResultStore(alsek.backend).set(done, {"sum": 3})
+    StatusTracker(alsek.backend).set(done, TaskStatus.SUCCEEDED)
+    said = alsek("show", done.uuid)
+    assert 'result          {"sum": 3}' in said.out
+    assert alsek("why", done.uuid).code == 0
+    assert ResultStore(alsek.backend).exists(done)
+
+
+def test_why_is_one_sentence(alsek: Shell) -> None:
+    """Exit code 1 for what neither runs nor has succeeded; JSON has code, text and facts."""
+    message = alsek.submit(delay=60_000)
+    said = alsek("why", message.uuid)
+    assert said.code == 1
+    assert len(said.lines) == 1
+    assert "waits until" in said.lines[0]
+    document = alsek("why", message.uuid, "--json").json
+    assert document["code"] == "delayed"
+    assert document["text"] in said.lines[0] or "waits until" in document["text"]
+    dead = alsek.fail(ValueError("no"))
+    assert alsek("why", dead.uuid, "--json").json["code"] == "dead"
+
+
+def test_a_message_that_nothing_is_known_of_is_not_found(alsek: Shell) -> None:
+    """Exit code 1, and one sentence on stderr; as JSON, why also has its code."""
+    for command in ("show", "why"):
+        said = alsek(command, "nobody")
+        assert (said.code, said.out) == (1, "")
+        assert said.err.lower().startswith("alsek: no message 'nobody' is known in sqlite file")
+        assert said.err.count("\n") == 1
+        assert "nobody" in alsek(command, "nobody", "--json").json["error"]
+    assert alsek("why", "nobody", "--json").json["code"] == "unknown"
+    assert alsek("why", "").code == 2

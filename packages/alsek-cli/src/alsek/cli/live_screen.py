@@ -11,7 +11,7 @@ from alsek.core.inspection.queues import QueueInfo
 
 _HELP = "q quit   ↑ ↓ choose a queue   p pause or resume it"
 #: Lines that are no rows: heads, gaps, the help.
-_FIXED = 9
+_FIXED = 10
 
 
 class LiveScreen:

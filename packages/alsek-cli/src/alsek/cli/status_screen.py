@@ -11,7 +11,7 @@ from alsek.cli.status_tables import by_load, cause_table, head, queue_table, res
 _FEWEST_LINES = 24
 _MANY_LINES = 48
 #: Lines that are no rows: heads, titles, gaps.
-_FIXED = 12
+_FIXED = 13
 
 
 def status_parts(snapshot: Snapshot, height: int | None) -> list[RenderableType]:

@@ -22,7 +22,7 @@ def head(snapshot: Snapshot) -> Text:
     alive = sum(worker.alive for worker in snapshot.workers)
     slots = sum(worker.slots or 0 for worker in snapshot.workers if worker.alive)
     busy = sum(worker.busy for worker in snapshot.workers if worker.alive)
-    text = Text()
+    text = Text(no_wrap=True, overflow="ellipsis")
     text.append(plain(snapshot.where), "bold")
     text.append(f"\n{snapshot.ready:,} ready, {snapshot.delayed:,} delayed, {snapshot.running:,} running, ")
     text.append(f"{snapshot.dead:,} dead", "red" if snapshot.dead else "")

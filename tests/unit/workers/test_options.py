@@ -194,4 +194,9 @@ def test_each_argument_of_a_pool_is_an_option_of_its_command(
 ) -> None:
     """All but the tasks and hooks, which the command finds; and the command has no others but those of all commands."""
     arguments = set(inspect.signature(pool).parameters) - {"tasks", "on_worker_start", "on_worker_stop"}
-    assert {each.name for each in command.params} == arguments | {"package", "log_level"}
+    assert {each.name for each in command.params} == arguments | {
+        "package",
+        "log_level",
+        "log_format",
+        "reload",
+    }

@@ -26,17 +26,6 @@ _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "tes
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
-#: What only these stores can do so far. To be emptied.
-_NOT_YET_ON_ALL = (
-    "test_pauses",
-    "test_set_aside",
-    "test_inspection",
-    "test_history",
-    "test_why",
-    "test_inspector",
-)
-_ALREADY = ("memory", "sqlite")
-
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
@@ -57,8 +46,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
-    if module in _NOT_YET_ON_ALL:
-        kinds = tuple(kind for kind in kinds if kind in _ALREADY)
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

@@ -11,20 +11,25 @@ from typing import Any, Final
 
 from alsek.storage.backends.records import (
     Failed,
+    HistoryCounts,
     Lost,
     Outcome,
     Released,
     Retried,
+    Running,
+    SetAside,
     StatusRecord,
     Submission,
     Succeeded,
     TaskStatus,
     Worker,
+    WorkerFacts,
 )
 from alsek.storage.backends.redis import RedisBackend
 
 #: The worker that makes the calls, one that holds another message, one whose lease has ended.
 MINE, OTHER, LOST = (Worker(f"worker-{n}", "thread", None, 600_000, 60_000) for n in "abc")
+FACTS: Final = WorkerFacts("host", 17, "1", ("t",), 4)
 NAMED: Final = Worker("worker-d", "thread", ("q", "r"), 600_000, 60_000, "freely")
 
 _ALL = """
@@ -38,6 +43,7 @@ _RESTORE = """
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
 for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
 """
+_READY_SETS = ("ready:", "suspects:", "aside:", "suspects-aside:")
 _NAMES = [f"held-{n}" for n in range(8)]
 
 
@@ -46,9 +52,10 @@ class Situation:
 
     Args:
         backend: With all rights, on an empty namespace.
+        rare: There is a paused queue too, messages are set aside, and workers have told of themselves.
     """
 
-    def __init__(self, backend: RedisBackend) -> None:
+    def __init__(self, backend: RedisBackend, rare: bool = False) -> None:
         self.backend = backend
         messages = backend.messages
         for worker in (MINE, OTHER, LOST, NAMED):
@@ -76,8 +83,38 @@ class Situation:
         backend.results.put("result", b"1", 600_000, progenitor="root")
         backend.locks.acquire("lock", "me", 600_000)
         backend._link.call("ZADD", f"{backend.namespace}:workers", 1, LOST.id)
+        if rare:
+            self._add_rare_things()
         time.sleep(0.002)  # the delay of 1 ms is over
         self._first = self.keys()
+
+    def _add_rare_things(self) -> None:
+        messages = self.backend.messages
+        gone = Worker("worker-g", "process", None, 600_000, 60_000)
+        for worker in (MINE, OTHER, gone):
+            messages.register(worker, FACTS)
+        messages.retire(gone)
+        messages.renew(MINE, 1, self.tokens.values(), [Running("held-0", 1, 1, 17)])
+        messages.add([Submission("aside", "u", b"p"), Submission("suspect-aside", "u", b"p")], "r9")
+        other = NAMED._replace(queues=("u",))
+        first, second = messages.step(other, 3, [], {NAMED.kind: 2}).claimed
+        messages.step(other, 4, [Lost(second.uuid, "u", second.token, True)], {NAMED.kind: 0})
+        (second,) = messages.step(other, 5, [], {NAMED.kind: 1}).claimed
+        outcomes = [
+            SetAside(each.uuid, "u", each.token, "t", b"{}", 60_000, True) for each in (first, second)
+        ]
+        messages.step(NAMED, 6, outcomes, {NAMED.kind: 0}, [HistoryCounts("q", "t", "s:1")])
+        messages.pause("p", "me")
+        messages.add([Submission("paused", "p", b"p")], "r10")
+
+    def rare_outcomes(self) -> list[Outcome]:
+        """Of what MINE holds, one for which a worker is there, one for which none is."""
+        held = {name: (name, "q", self.tokens[name]) for name in _NAMES}
+        return [
+            SetAside(*held["held-0"], task="t", error=b"{}", dlq_ttl=600_000),
+            SetAside(*held["held-1"], task="nobody's", error=b"{}", dlq_ttl=600_000),
+            SetAside(*held["held-2"], task="nobody's", error=b"{}", dlq_ttl=600_000, wait=True),
+        ]
 
     def outcomes(self) -> list[Outcome]:
         """One of each kind, on what MINE holds."""
@@ -111,7 +148,7 @@ class Situation:
         found: set[bytes] = set()
         for name in link.call("KEYS", f"{prefix}*"):
             key, kind = name.decode().removeprefix(prefix), link.call("TYPE", name)
-            if kind == b"zset" and (key.startswith(("ready:", "suspects:")) and key.count(":") == 2):
+            if kind == b"zset" and key.startswith(_READY_SETS) and key.count(":") == 2:
                 found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
             elif kind == b"zset" and key == "delayed":
                 found.update(member[13:].split(b"\n")[0] for member in link.call("ZRANGE", name, 0, -1))
@@ -134,27 +171,53 @@ def _new(name: str, **changes: Any) -> Submission:
     return Submission(name, "q", b"p", status_ttl=600_000, **changes)
 
 
+COUNTS: Final = [HistoryCounts("q", "t", "s:1 o:2"), HistoryCounts("q", "u", "s:1")]
+
 #: What is called, by the script that it is the proof of, on the backend to be tested, in the situation's namespace.
+#: Those with "rare" in their name find the rare things there too.
 OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "add_one": lambda s, b: b.messages.add([_new("new")], "n"),
     "add": lambda s, b: b.messages.add([_new("new"), _new("newer", delay=60_000)], "n"),
     "add ready": lambda s, b: b.messages.add([_new("new"), _new("newer")], "n"),
     "add used": lambda s, b: b.messages.add([_new("dead", named=True), _new("root", named=True)], "n"),
     "register": lambda s, b: b.messages.register(MINE._replace(id="worker-e")),
+    "register facts": lambda s, b: b.messages.register(MINE._replace(id="worker-e"), FACTS),
+    "register again rare": lambda s, b: b.messages.register(MINE, FACTS),
     "step": lambda s, b: b.messages.step(MINE, 2, s.outcomes(), {MINE.kind: 8}),
     "step idle": lambda s, b: b.messages.step(NAMED, 3, [], {NAMED.kind: 2}),
+    "step rare": lambda s, b: b.messages.step(MINE, 2, s.rare_outcomes(), {MINE.kind: 8}, COUNTS),
+    "step idle rare": lambda s, b: b.messages.step(NAMED, 7, [], {NAMED.kind: 2}, COUNTS),
+    "step again rare": lambda s, b: b.messages.step(NAMED, 6, [], {NAMED.kind: 2}, COUNTS),
     "step again": lambda s, b: b.messages.step(MINE, 1, [], {MINE.kind: 8}),
     "renew": lambda s, b: b.messages.renew(MINE, 1, list(s.tokens.values())[:4]),
+    "renew running": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), [Running("held-1", 1, 1, 17)]),
+    "renew nothing rare": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), []),
+    "retire rare": lambda s, b: b.messages.retire(MINE, s.rare_outcomes()),
     "retire": lambda s, b: b.messages.retire(MINE, s.outcomes()[:6]),
     "held": lambda s, b: b.messages.held(MINE),
     "pass_on": lambda s, b: b.messages.waiter(MINE).pass_on(),
     "remove": lambda s, b: b.messages.remove("q", "ready-0"),
+    "remove rare": lambda s, b: b.messages.remove("u", "aside"),
     "remove held": lambda s, b: b.messages.remove("q", "held-0"),
     "reschedule": lambda s, b: b.messages.reschedule(Retried("ready-0", "q", 0, 60_000, 1)),
     "reschedule held": lambda s, b: b.messages.reschedule(Retried("held-0", "q", 0, 0, 1, payload=b"p")),
     "fail": lambda s, b: b.messages.fail("q", "later", b"{}", 600_000),
     "fail held": lambda s, b: b.messages.fail("q", "held-0", b"{}", 600_000),
     "revoke": lambda s, b: b.messages.revoke("q", "held-0"),
+    "pause": lambda s, b: b.messages.pause("q", "me"),
+    "pause rare": lambda s, b: b.messages.pause("u", "me"),
+    "resume rare": lambda s, b: b.messages.resume("p"),
+    "now": lambda s, b: b.messages.now(),
+    "find": lambda s, b: b.messages.find("held-0"),
+    "find rare": lambda s, b: b.messages.find("suspect-aside"),
+    "find_dead": lambda s, b: b.messages.find_dead("dead"),
+    "place": lambda s, b: b.messages.place("q", "ready-1", 100),
+    "tallies": lambda s, b: b.messages.tallies(["q", "s"]),
+    "tallies rare": lambda s, b: b.messages.tallies(["p", "u"]),
+    "fronts": lambda s, b: b.messages.fronts(["q", "s"]),
+    "aside rare": lambda s, b: b.messages.aside(),
+    "worker_records rare": lambda s, b: b.messages.workers(),
+    "history rare": lambda s, b: b.messages.history(0, 1 << 40),
     "get": lambda s, b: b.messages.get("q", "ready-0"),
     "browse": lambda s, b: list(b.messages.browse("q")),
     "dead_letter": lambda s, b: b.messages.dead_letter("q", "dead"),

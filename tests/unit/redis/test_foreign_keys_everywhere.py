@@ -18,10 +18,10 @@ pytestmark = pytest.mark.redis
 
 
 @contextlib.contextmanager
-def _situation(url: str) -> Iterator[Situation]:
+def _situation(url: str, rare: bool = False) -> Iterator[Situation]:
     backend = RedisBackend(url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000)
     try:
-        yield Situation(backend)
+        yield Situation(backend, rare)
     finally:
         backend.clear_namespace()
         backend.close()
@@ -72,7 +72,7 @@ def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(
 ) -> None:
     """If the call raises, nothing has changed, and the error names the key; if not, no message has lost its place."""
     operation = OPERATIONS[script]
-    with _situation(redis_url) as situation:
+    with _situation(redis_url, "rare" in script) as situation:
         cases = [(name, "type") for name in _names(situation, operation)]
         for name, how in [*cases, ("counters", "no number")]:
             situation.reset()

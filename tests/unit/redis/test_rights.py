@@ -40,6 +40,7 @@ FAMILIES = (
     ),
     *("claims:*", "calls:*", "retired:*", "wake:*", "wakes:*", "results:*", "descendants:*", "statuses:*"),
     *("letters:*", "dead:*", "fading:*", "dead", "locks:*"),
+    *("paused", "aside", "aside:*", "suspects-aside:*", "facts", "tasks:*", "running", "gone", "history:*"),
 )
 
 

@@ -20,14 +20,23 @@ WRITES: Final = {
     ("HINCRBY", "QUEUES"): {"effects", "add_one"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
-    ("ZADD", "set"): {"effects", "add_one"},
+    ("ZADD", "set"): {"effects", "add_one", "set_aside"},
     ("ZADD", "P .. group.index"): {"effects"},
     ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
     ("ZREM", "set.key"): {"leave_ready"},
     ("ZREMRANGEBYRANK", "set.key"): {"leave_ready"},
     ("ZREM", "set.index"): {"leave_ready"},
     ("ZREM", "P .. group.index"): {"effects"},
-    ("ZREM", "P .. class .. wish"): {"choice"},
+    ("ZREM", "P .. class .. wish"): {"choice", "pause", "rare_choice"},
+    # Messages that are set aside: the tasks for which there are any.
+    ("SADD", "P .. 'aside'"): {"set_aside"},
+    ("SREM", "tasks"): {"rare_choice"},
+    ("HSET", "COUNTERS"): {"heartbeat", "pause", "set_aside"},
+    ("HDEL", "COUNTERS"): {"rare_choice", "resume"},
+    # Pauses. A paused queue is not listed in the indexes of its ready sets.
+    ("HSET", "PAUSED"): {"pause"},
+    ("HDEL", "PAUSED"): {"resume"},
+    ("ZADD", "ready_index"): {"resume", "set_aside"},
     # Delayed messages.
     ("ZADD", "DELAYED"): {"enter", "effects"},
     ("ZREM", "DELAYED"): {"leave_delayed"},
@@ -46,8 +55,8 @@ WRITES: Final = {
 
 #: Writes to other keys: what a key expression of theirs looks like.
 _OTHERS: Final = re.compile(
-    r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|name$"
-    r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks)"
+    r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|gone|minute$|facts$|tasks|name$"
+    r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks|facts|running)"
 )
 _WRITE: Final = re.compile(
     r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"

@@ -12,6 +12,7 @@ from typing import Final
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
+from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
 from alsek.storage.backends.kinds import WISH_LETTERS, WISHES_OF
 from alsek.storage.backends.records import REPLAYED, TaskStatus
 
@@ -108,8 +109,11 @@ VALUES: Final[Mapping[str, str]] = {
     "dedup_window": str(DEDUP_WINDOW),
     "dedup_span": str(DEDUP_WINDOW // 2),
     "remembered": str(REMEMBERED_MS),
+    "history_minute": str(MINUTE_MS),
+    "history_kept": str(KEPT_MS + 2 * MINUTE_MS),
     "promotion_batch": str(PROMOTION_BATCH),
     "max_published_result": str(MAX_PUBLISHED_RESULT),
+    "all_wishes": "{ " + ", ".join(f"'{letter}'" for letter in WISH_LETTERS.values()) + " }",
     "wishes_of_worker": _wishes_of("ARGV[3]"),
     "uuid_free": _ended(uuid_taken=False),
     "uuid_taken": _ended(uuid_taken=True),

@@ -74,8 +74,6 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
     # Nearly all; a match takes longer than the rest.
     if type(outcome) is Succeeded and outcome.result is None and outcome.callback is None:
         return (b"F", uuid, token)
-    if isinstance(outcome, SetAside):  # scripts follow
-        outcome = Failed(outcome.uuid, outcome.queue, outcome.token, outcome.error, outcome.dlq_ttl)
     match outcome:
         case Succeeded():
             own: tuple[bytes, ...] = (b"F", uuid, token)
@@ -94,6 +92,9 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
             return (b"R", uuid, token)
         case Lost():
             return (b"L", uuid, token, b"1" if outcome.suspect else b"0")
+        case SetAside():
+            ttl, wait = b"%d" % outcome.dlq_ttl, b"1" if outcome.wait else b"0"
+            return (b"A", uuid, token, ttl, outcome.error, outcome.task.encode(), wait)
 
 
 def _split(record: bytes) -> tuple[list[bytes], bytes]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.kinds import WorkerKind
@@ -12,13 +12,11 @@ from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
     Claimed,
-    DeadLetter,
     HistoryCounts,
     Outcome,
     Retried,
     Running,
     Step,
-    Stored,
     Submission,
     Worker,
     WorkerFacts,
@@ -30,24 +28,23 @@ from alsek.storage.backends.redis.ports.codec import (
     added_from,
     claimed_from,
     corrupt_from,
-    dead_letter_from,
     outcome_arguments,
-    stored_from,
     submission_arguments,
     taken_over_from,
 )
 from alsek.storage.backends.redis.ports.fault_reports import FaultReports
+from alsek.storage.backends.redis.ports.inspection import RedisInspection
+from alsek.storage.backends.redis.ports.inspection_codec import facts_arguments, running_argument
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
 from alsek.storage.backends.refusals import unknown_worker
-from alsek.storage.backends.states import MessageState
 
 #: The calls of so many workers are kept ready.
 _KNOWN_WORKERS: Final = 64
 
 
-class RedisMessages(MessagePort):
+class RedisMessages(RedisInspection, MessagePort):
     """Messages in one HASH for the namespace, ready ones in a ZSET for each queue and wish.
 
     Args:
@@ -57,8 +54,7 @@ class RedisMessages(MessagePort):
     """
 
     def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
-        self._link = link
-        self._keys = keys
+        super().__init__(link, keys, make_call)
         self._make_call = make_call
         self._workers: dict[tuple[str, Worker], ScriptCall] = {}
         self._reports = FaultReports()
@@ -68,11 +64,8 @@ class RedisMessages(MessagePort):
         self._reschedule = make_call("reschedule")
         self._fail = make_call("fail")
         self._revoke = make_call("revoke")
-        self._get = make_call("get")
-        self._browse = make_call("browse")
-        self._dead_letter = make_call("dead_letter")
-        self._dead_letters = make_call("dead_letters")
-        self._dead_queues = make_call("dead_queues")
+        self._pause = make_call("pause")
+        self._resume = make_call("resume")
         self._replay = make_call("replay")
         self._purge = make_call("purge")
 
@@ -108,7 +101,7 @@ class RedisMessages(MessagePort):
         ]
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
-        self._of_worker("register", worker)()
+        self._of_worker("register", worker).run(() if facts is None else facts_arguments(worker, facts))
 
     def step(
         self,
@@ -118,13 +111,17 @@ class RedisMessages(MessagePort):
         limits: Mapping[WorkerKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
-        arguments = [b"%d" % seq, b"%d" % limits.get(worker.kind, 0)]
+        limit = limits.get(worker.kind, 0)
+        arguments = [b"%d" % seq, b"%d" % limit]
+        if history:
+            arguments[1] = b"%d %d" % (limit, len(history))
+            arguments += [text.encode() for counts in history for text in counts]
         for outcome in outcomes:
             arguments += outcome_arguments(outcome)
         reply = self._of_worker("step", worker).run(arguments)
         if reply is None:
             raise unknown_worker(worker)
-        due, waiting, suspects, refused, skipped, corrupt, claimed, *lost = reply
+        due, waiting, suspects, refused, skipped, corrupt, claimed, *rare = reply
         return Step(
             [uuid.decode() for uuid in refused],
             claimed_from(claimed),
@@ -133,13 +130,16 @@ class RedisMessages(MessagePort):
             suspects == 1,
             [uuid.decode() for uuid in skipped],
             self._reports.new_ones(corrupt_from(corrupt)),
-            taken_over_from(lost[0]) if lost else (),
+            taken_over_from(rare[0]) if rare else (),
+            tuple(uuid.decode() for uuid in rare[1]) if len(rare) > 1 else (),
         )
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
     ) -> list[str]:
         known = [b"%d" % token for token in tokens]
+        if running is not None:
+            known.append(running_argument(running))
         reply = self._of_worker("renew", worker)(b"%d" % seq, b"%d" % worker.dlq_ttl, *known)
         if reply is None:
             raise unknown_worker(worker)
@@ -171,50 +171,11 @@ class RedisMessages(MessagePort):
     def revoke(self, queue: str, uuid: str) -> bool:
         return bool(self._revoke(queue.encode(), uuid.encode()))
 
-    def get(self, queue: str, uuid: str) -> Stored | None:
-        reply = self._get(queue.encode(), uuid.encode())
-        return None if reply is None else stored_from(uuid, _state(reply[0]), reply[1])
+    def pause(self, queue: str, by: str) -> bool:
+        return bool(self._pause(queue.encode(), by.encode()))
 
-    def exists(self, queue: str, uuid: str) -> bool:
-        return self._get(queue.encode(), uuid.encode()) is not None
-
-    def queues(self) -> list[str]:
-        return sorted(name.decode() for name in self._link.call("HKEYS", self._keys.queues()))
-
-    def count(self, queue: str) -> int:
-        return int(self._link.call("HGET", self._keys.queues(), queue) or 0)
-
-    def browse(self, queue: str) -> Iterator[Stored]:
-        cursor, seen = b"0", set[bytes]()
-        while True:
-            cursor, *found = self._browse(queue.encode(), cursor)
-            for i in range(0, len(found), 3):
-                uuid, state, record = found[i : i + 3]
-                if uuid not in seen:
-                    seen.add(uuid)
-                    yield stored_from(uuid.decode(), _state(state), record)
-            if cursor == b"0":
-                return
-
-    def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
-        letter = self._dead_letter(queue.encode(), uuid.encode())
-        return None if letter is None else dead_letter_from(uuid, queue, letter)
-
-    def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        seen: bytes | None = b"-inf"
-        last = b""
-        while seen is not None:
-            seen, *rest = self._dead_letters(queue.encode(), seen, last)
-            last, found = (rest[0], rest[1:]) if rest else (b"", [])
-            for i in range(0, len(found), 2):
-                yield dead_letter_from(found[i].decode(), queue, found[i + 1])
-
-    def dead_queues(self) -> list[str]:
-        reply = self._dead_queues(b"")
-        return sorted(reply[i].decode() for i in range(0, len(reply), 2) if reply[i + 1])
-
-    def dead_count(self, queue: str) -> int:
-        return int(self._dead_queues(queue.encode())[1])
+    def resume(self, queue: str) -> bool:
+        return bool(self._resume(queue.encode()))
 
     def replay(self, submission: Submission, died_at: int) -> bool:
         arguments = submission_arguments(submission._replace(named=False))
@@ -230,7 +191,3 @@ class RedisMessages(MessagePort):
             purged += int(count)
             if not looked_at:
                 return purged
-
-
-def _state(state: bytes) -> MessageState:
-    return cast(MessageState, state.decode())

@@ -3,4 +3,4 @@
 -- Needs: ready_sets
 commit()
 any_waiting(CLASSES, true)
-if POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end
+if POLICY ~= 'freely' then any_waiting(SUSPECTS, true) end

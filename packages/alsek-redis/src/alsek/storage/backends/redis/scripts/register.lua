@@ -1,11 +1,23 @@
 -- Register a worker with a full lease. If it is registered, renew its lease.
 -- KEYS[6] its claims
--- ARGV[2] worker id, ARGV[3] its lease
+-- ARGV[2] worker id, ARGV[3] its lease; then, if it tells something of itself: ARGV[4] its kind, ARGV[5] '1' if it takes
+-- messages of any task, ARGV[6] its facts as JSON, from ARGV[7] on the names of its tasks
 -- Returns: nothing
--- Needs: heartbeat leases
+-- Needs: bulk heartbeat leases
 -- Flags: allow-oom
+local worker = ARGV[2]
+local facts, tasks = P .. 'facts', P .. 'tasks:' .. worker
 local known = call('HEXISTS', KEYS[6], '') == 1
-call('ZSCORE', WORKERS, ARGV[2])
+call('ZSCORE', WORKERS, worker)
+local told = ARGV[4] and call('HGET', facts, worker)
 heartbeat(tonumber(ARGV[3]))
-extend_lease(ARGV[2], ARGV[3])
+extend_lease(worker, ARGV[3])
 if not known then call('HSET', KEYS[6], '', '0 \n') end
+if ARGV[4] then
+  local since = string.match(told or '', '^%d+') or int(NOW)
+  call('HSET', facts, worker, since .. '|' .. ARGV[4] .. '|' .. ARGV[5] .. '|' .. ARGV[6])
+  call('DEL', tasks)
+  local names = {}
+  for i = 7, #ARGV do names[#names + 1] = ARGV[i] end
+  bulk('SADD', tasks, names)
+end

@@ -2,7 +2,7 @@
 -- its last step or before, and doesn't know of.
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens of the claims
--- that it knows of
+-- that it knows of; then what it runs now, as a JSON array, if it tells
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
 -- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed status
 -- Rarely: end_message give_back
@@ -15,7 +15,9 @@ heartbeat(tonumber(ARGV[3]))
 extend_lease(worker, ARGV[3])
 
 local known, given_back, revoked = {}, {}, {}
-for i = 6, #ARGV do known[tonumber(ARGV[i])] = true end
+local running = string.byte(ARGV[#ARGV]) == 91 and ARGV[#ARGV]
+if running == '[]' then call('HDEL', P .. 'running', worker) elseif running then call('HSET', P .. 'running', worker, running) end
+for i = 6, running and #ARGV - 1 or #ARGV do known[tonumber(ARGV[i])] = true end
 for i = 1, #held, 2 do
   local uuid = held[i]
   local token, seq, flags, h = parse_claim(held[i + 1])

@@ -4,18 +4,21 @@
 -- alone, and what was refused, skipped and found corrupt, for the answer to a repetition.
 -- KEYS[6] its claims
 -- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
--- queues; then its sequence number, the limit, and the outcomes as in shared/outcomes.lua
+-- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if there are any), and the outcomes
+-- as in shared/outcomes.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
--- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record); an
--- eighth, only if workers were lost, is flat (worker, how many messages it held)
+-- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
+-- workers were lost or messages failed because nobody has their task: an eighth, flat (worker, how many messages it
+-- held), and a ninth, their uuids
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
--- Rarely: faults repeated_step
+-- Rarely: faults history_counts rare_choice repeated_step
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
-local seq, limit = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1])
+local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
+if not limit then limit, outcomes = rarely().limit_before_counts() end
 if not call('ZSCORE', WORKERS, worker) then return false end
 
-local line, apply = prepare_outcomes(claims, AFTER_QUEUES + 2, ARGV[5])
+local line, apply = prepare_outcomes(claims, outcomes, ARGV[5])
 local last, suspect_held, saved = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed = {}, {}, {}
 local repeated = last == seq
@@ -27,7 +30,7 @@ heartbeat(tonumber(ARGV[4]))
 commit()
 if repeated then
   local kept = saved ~= '' and cjson.decode(saved) or {}
-  refused, skipped, corrupt = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}
+  refused, skipped, corrupt, without_worker = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}, kept.failed
   claimed = rarely().claims_of_step(claims, seq)
 else
   refused, skipped = apply()
@@ -36,6 +39,7 @@ end
 local next_due = promote_if_due(ARGV[5], repeated)
 local blocked, new_suspect = false, false
 if not repeated then
+  if outcomes > AFTER_QUEUES + 2 then rarely().add_counts(outcomes) end
   take_over(worker, ARGV[5])
   write_ends()
   apply_effects()
@@ -43,13 +47,17 @@ if not repeated then
   if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
   blocked = limit > 0 and suspect_held ~= ''
   if limit > 0 and not blocked then
-    claimed, new_suspect = claim(choose(limit, POLICY ~= 'freely' and call('HLEN', claims) <= 1), seq, entries)
+    local with_suspect = POLICY ~= 'freely' and call('HLEN', claims) <= 1
+    local picked = new_picked()
+    picked = (paused or aside) and rarely().choose_also_aside(limit, with_suspect, picked)
+      or choose(limit, with_suspect, picked, next_queue, CLASSES, SUSPECTS)
+    claimed, new_suspect = claim(picked, seq, entries)
     if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end
   end
   if next(broken) or next(faults) then rarely().report_faults() end
   saved = ''
-  if refused[1] or skipped[1] or corrupt[1] then
-    saved = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt })
+  if refused[1] or skipped[1] or corrupt[1] or without_worker then
+    saved = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt, failed = without_worker })
   end
   entries[#entries + 1] = ''
   entries[#entries + 1] = seq .. ' ' .. suspect_held .. '\n' .. saved
@@ -59,7 +67,9 @@ if not repeated then
 end
 
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
-local waiting = not faults[COUNTERS] and any_waiting(CLASSES, not blocked)
-if new_suspect and POLICY ~= 'freely' then any_waiting({ 'suspects:' }, true) end
-local suspects = POLICY ~= 'freely' and any_waiting({ 'suspects:' })
-return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed, taken_over }
+local any_left = (paused or aside) and rarely().any_open or any_waiting
+local waiting = not faults[COUNTERS] and any_left(CLASSES, not blocked)
+if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
+local suspects = POLICY ~= 'freely' and any_left(SUSPECTS)
+return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed,
+  taken_over or without_worker and {}, without_worker }

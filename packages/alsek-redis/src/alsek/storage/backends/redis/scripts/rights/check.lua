@@ -2,7 +2,8 @@
 -- the script. COMMANDS are its commands. Alsek needs the whole namespace, so each is checked with a key of every kind.
 local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters', 'ready:a', 'ready:a:q', 'suspects:a',
   'suspects:a:q', 'finished:1', 'claims:w', 'calls:w', 'retired:w', 'wake:thread:q', 'wakes:thread', 'results:u',
-  'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l' }
+  'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l', 'paused', 'aside', 'aside:t\na:q',
+  'suspects-aside:t\na:q', 'facts', 'tasks:w', 'running', 'gone', 'history:1' }
 local function denied(command, name)
   return redis.error_reply('ALSEK RIGHTS ' .. command .. ' ' .. P .. name)
 end
@@ -15,15 +16,15 @@ if redis.acl_check_cmd then
 else
   -- Before Redis 7 a command must be tried: in a form that only reads, that finds nothing to do, or whose arguments the
   -- server refuses after it has checked the rights. Those that need memory come first: at maxmemory the others are skipped.
-  local FIRST_READ, HARMLESS = 14, {
+  local FIRST_READ, HARMLESS = 15, {
     { 'HSET', 'f', 'v', 'f' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
     { 'SADD', 'v' },
     { 'DEL' }, { 'HDEL', 'f' }, { 'ZREM', 'm' }, { 'SREM', 'm' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
-    { 'ZREMRANGEBYRANK', '0', '0' },
+    { 'ZREMRANGEBYRANK', '0', '0' }, { 'ZREMRANGEBYSCORE', '1', '0' },
     { 'EXISTS' }, { 'GET' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HEXISTS', 'f' }, { 'HLEN' },
     { 'HSCAN', '0' }, { 'ZSCORE', 'm' }, { 'ZRANGE', '0', '0' }, { 'ZRANGEBYSCORE', '0', '0' },
     { 'ZRANGEBYLEX', '-', '+' }, { 'ZCARD' }, { 'ZCOUNT', '0', '0' }, { 'ZRANDMEMBER' }, { 'SCARD' }, { 'SMEMBERS' },
-    { 'SRANDMEMBER' }, { 'PTTL' }, { 'GETRANGE', '0', '0' },
+    { 'SRANDMEMBER' }, { 'SISMEMBER', 'm' }, { 'SINTER' }, { 'PTTL' }, { 'GETRANGE', '0', '0' },
   }
   local uses, full = {}, false
   for _, command in ipairs(COMMANDS) do uses[command] = true end

@@ -2,8 +2,7 @@
 -- Needs: effects ready_sets
 -- Rarely: ready_set_order
 
--- Add up to `want` messages from the ready sets of a queue to `picked`, best first. `classes` are among 'ready:' and
--- 'suspects:'.
+-- Add up to `want` messages from the ready sets of a queue to `picked`, best first.
 local function pick(queue, classes, want, picked)
   local sets, last = {}, int(want - 1)
   for _, class in ipairs(classes) do
@@ -15,7 +14,7 @@ local function pick(queue, classes, want, picked)
         call('ZREM', P .. class .. wish, queue)
       elseif list[1] then
         sets[#sets + 1] =
-          { key = key, index = P .. class .. wish, queue = queue, list = list, at = 1, suspect = class == 'suspects:' }
+          { key = key, index = P .. class .. wish, queue = queue, list = list, at = 1, suspect = string.byte(class) == 115 }
       end
     end
   end
@@ -39,26 +38,28 @@ end
 
 -- What this worker is given now: by its queues in order, then by priority and arrival. A suspect is given alone, if it
 -- comes first, and only to a worker that may take one now (`with_suspect`), because it holds nothing.
-local function choose(limit, with_suspect)
-  local picked, n = new_picked(), 0
-  local careful = false
-  if with_suspect then
+-- `next` goes through the queues, as next_queue(); `plain` and `suspects` are classes.
+local function choose(limit, with_suspect, picked, next, plain, suspects)
+  local n, classes, careful = 0, plain, false
+  if with_suspect and not picked.uuids[1] then
     -- Nearly always there is no suspect: one look at the indexes saves four at the sets.
     local indexes = {}
-    for k, wish in ipairs(WISHES) do indexes[k] = P .. 'suspects:' .. wish end
+    for _, class in ipairs(suspects) do
+      for _, wish in ipairs(WISHES) do indexes[#indexes + 1] = P .. class .. wish end
+    end
     careful = call('EXISTS', unpack(indexes)) > 0
   end
-  local classes = careful and { 'suspects:', CLASSES[1] } or CLASSES
-  local queue = next_queue(0, nil, classes)
+  if careful then classes = rarely().joined(suspects, plain) end
+  local queue = next(0, nil, classes)
   while queue and #picked.uuids < limit do
     if careful and not picked.uuids[1] then
       pick(queue, classes, 1, picked)
       if picked.suspect[1] then break end
       picked = new_picked() -- another message comes before the suspect: it is picked below, with those after it
     end
-    pick(queue, CLASSES, limit - #picked.uuids, picked)
+    pick(queue, plain, limit - #picked.uuids, picked)
     n = n + 1
-    queue = #picked.uuids < limit and next_queue(n, queue, classes)
+    queue = #picked.uuids < limit and next(n, queue, classes)
   end
   return picked
 end

@@ -1,5 +1,15 @@
 -- Workers that retire, or whose lease has ended.
--- Needs: claim_header give_back
+-- Needs: claim_header give_back index_ttl
+
+-- The tasks of a worker that is deleted count as known for another lease, because it may be replaced.
+local function remember_tasks(worker)
+  local names, gone = call('SMEMBERS', P .. 'tasks:' .. worker), P .. 'gone'
+  if not names[1] then return end
+  local lease, left = call('HGET', P .. 'leases', worker) or '1000', call('PTTL', gone)
+  call('ZREMRANGEBYSCORE', gone, '-inf', int(NOW))
+  for _, name in ipairs(names) do call('ZADD', gone, 'GT', int(NOW + (tonumber(lease) or 1000)), name) end
+  extend_index(gone, left, lease)
+end
 
 -- Give back all that a worker holds, and delete the worker. Answers how many messages it held.
 local function forget_worker(worker, losses, code, dlq_ttl)
@@ -13,7 +23,9 @@ local function forget_worker(worker, losses, code, dlq_ttl)
       end
     end
   end
-  call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker)
+  if call('HDEL', P .. 'facts', worker) ~= 0 then remember_tasks(worker) end
+  call('HDEL', P .. 'running', worker)
+  call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker, P .. 'tasks:' .. worker)
   call('ZREM', WORKERS, worker)
   call('HDEL', P .. 'leases', worker)
   return messages

@@ -1,10 +1,10 @@
 -- Claimed messages become ready again.
--- Needs: enter header status unreadable_records
+-- Needs: enter header set_aside status unreadable_records
 
 -- At its old place, with `losses` more; `code` is the status that is written. The time in which it was claimed does not
 -- count towards its ttl, which begins anew unless it had expired before. Without its record there is nothing to give back.
--- The caller ends the claim.
-local function give_back(uuid, h, flags, losses, code, dlq_ttl)
+-- The caller ends the claim. With `task` the message is set aside for it.
+local function give_back(uuid, h, flags, losses, code, dlq_ttl, task)
   local renewed = h.ttl ~= '0' and flags < 2
   if losses > 0 or renewed then
     local record = call('HGET', MESSAGES, uuid)
@@ -15,6 +15,7 @@ local function give_back(uuid, h, flags, losses, code, dlq_ttl)
     if renewed then h.expiry = int(NOW + h.ttl) end
     write_record(uuid, format(h) .. string.sub(record, body))
   end
-  enter_ready(h, uuid, flags % 2 == 1)
+  local suspect = flags % 2 == 1
+  if task then enter_aside(h, uuid, suspect, task) else enter_ready(h, uuid, suspect) end
   write_status(uuid, code, h.status_ttl)
 end

@@ -1,5 +1,5 @@
 -- Finds a message and its state, whichever worker holds it.
--- Needs: header member
+-- Needs: header member ready_classes
 
 -- The header of a message of this queue, and its record; nil if there is none.
 local function lookup(uuid, queue)
@@ -12,11 +12,12 @@ end
 local function state_of(uuid, h)
   local place = member_of(h, uuid)
   if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
-  for _, class in ipairs({ 'ready:', 'suspects:' }) do
+  for n = 1, math.huge do
+    local class = class_number(n)
+    if not class then return 'claimed' end
     local score = try('ZSCORE', P .. class .. h.wish .. ':' .. h.queue, place)
     if type(score) == 'string' then return 'ready', class end
   end
-  return 'claimed'
 end
 
 -- The worker that holds a message; nil if none does. There are few workers, so all are asked and no step has to keep this.

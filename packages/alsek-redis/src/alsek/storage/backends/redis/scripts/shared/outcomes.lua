@@ -6,10 +6,13 @@
 --   D uuid token dlq_ttl error                  failed for good
 --   R uuid token                                released
 --   L uuid token suspect                        lost
+--   A uuid token dlq_ttl error task wait        to be set aside for `task`, or failed for good; wait '1': never failed
 --   C and a submission                          the callback of the outcome before it
 -- Needs: end_message fetch leave_claimed result status
 -- Rarely: rare_outcomes submissions
-local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, R = 3, L = 4, C = 10 }
+local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, R = 3, L = 4, A = 7, C = 10 }
+-- The uuids of what failed because nobody has its task; nil if there is none.
+local without_worker
 
 -- Read the claims for the outcomes from ARGV[first] on; nothing is written yet. Answers the worker's line (field '' of its
 -- claims), and a function that applies the outcomes. That function answers the uuids that were refused, those of

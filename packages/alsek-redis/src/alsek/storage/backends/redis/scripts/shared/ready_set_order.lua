@@ -1,5 +1,14 @@
 -- Compares ready sets and queues.
 
+-- The members of two lists.
+local function joined(first, second)
+  local list = {}
+  for _, members in ipairs({ first, second }) do
+    for _, member in ipairs(members) do list[#list + 1] = member end
+  end
+  return list
+end
+
 -- The set whose next message has the lowest (priority, arrival).
 local function best_set(sets)
   local best, score, place

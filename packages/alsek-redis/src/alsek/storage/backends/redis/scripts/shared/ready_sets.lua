@@ -1,4 +1,5 @@
--- Which ready sets a worker takes from, and whether they hold anything. A ready set has a class: 'ready:' or 'suspects:'.
+-- Which ready sets a worker takes from, and whether they hold anything. A ready set has a class: 'ready:' or 'suspects:',
+-- or one of shared/set_aside.lua. Its index has the queues that have such a set; those that are paused may be missing there.
 -- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy,
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
 -- Needs: effects wakeups
@@ -7,10 +8,13 @@ local WISHES = @wishes_of_worker@
 local POLICY, N_QUEUES = ARGV[6], tonumber(ARGV[7])
 local AFTER_QUEUES = 8 + math.max(N_QUEUES, 0)
 local CLASSES = { POLICY ~= 'only' and 'ready:' or nil, POLICY == 'freely' and 'suspects:' or nil }
+local SUSPECTS = { 'suspects:' }
+-- Queues that the worker names and that are paused.
+local closed = {}
 
--- The queue after `last`, which is the worker's n-th; nil after the last one.
+-- The queue after `last`, which is the worker's n-th; nil after the last one. Without `n`: after `last` in the indexes.
 local function next_queue(n, last, classes)
-  if N_QUEUES >= 0 then return n < N_QUEUES and ARGV[8 + n] or nil end
+  if n and N_QUEUES >= 0 then return n < N_QUEUES and ARGV[8 + n] or nil end
   local best
   for _, class in ipairs(classes) do
     for _, wish in ipairs(WISHES) do
@@ -32,7 +36,7 @@ local function any_waiting(classes, wake_workers)
       local set = P .. class .. wish
       for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
         local queue = N_QUEUES >= 0 and ARGV[n]
-        if not broken[queue or set] and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
+        if not (broken[queue or set] or closed[queue]) and call('EXISTS', queue and set .. ':' .. queue or set) == 1 then
           if not wake_workers then return true end
           any = true
           queue = queue or call('ZRANGE', set, '0', '0')[1]

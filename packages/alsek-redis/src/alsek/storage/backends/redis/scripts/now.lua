@@ -1,0 +1,3 @@
+-- The time on the store's clock.
+-- Returns: Unix milliseconds
+return NOW

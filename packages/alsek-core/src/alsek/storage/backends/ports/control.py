@@ -41,6 +41,7 @@ class ControlPort(ABC):
         The worker that holds it is told at once. If none does, a note is published on the channel of its result.
         """
 
+    @abstractmethod
     def pause(self, queue: str, by: str) -> bool:
         """Pause a queue: it takes messages in and hands none out, also those that become ready later.
 
@@ -54,14 +55,13 @@ class ControlPort(ABC):
         Returns:
             False if it was paused already; then nothing is changed.
         """
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def resume(self, queue: str) -> bool:
         """Let a paused queue hand out messages again, and wake workers for what is ready; False if it was not paused.
 
         Messages that expired while their queue was paused have expired.
         """
-        raise NotImplementedError  # stores follow
 
     @abstractmethod
     def replay(self, submission: Submission, died_at: int) -> bool:

@@ -27,9 +27,9 @@ class InspectionPort(ABC):
     workers may do so in batches, each of which is one step.
     """
 
+    @abstractmethod
     def now(self) -> int:
         """The time on the store's clock: Unix milliseconds."""
-        raise NotImplementedError  # stores follow
 
     @abstractmethod
     def get(self, queue: str, uuid: str) -> Stored | None:
@@ -39,14 +39,15 @@ class InspectionPort(ABC):
     def exists(self, queue: str, uuid: str) -> bool:
         """True if the message is stored: delayed, ready or claimed."""
 
+    @abstractmethod
     def find(self, uuid: str) -> Located | None:
         """A message as it is stored now, whatever its queue, and where it stands; or None."""
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def find_dead(self, uuid: str) -> list[DeadLetter]:
         """The dead letters of this uuid, by queue in alphabetical order."""
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def place(self, queue: str, uuid: str, most: int) -> int | None:
         """How many ready messages of the queue go before this one, by (priority, arrival).
 
@@ -55,8 +56,8 @@ class InspectionPort(ABC):
         Returns:
             The number up to `most`, or ``most + 1`` if they are more. None if the message is not ready in this queue.
         """
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def tallies(self, queues: Sequence[str] | None = None) -> list[QueueTally]:
         """How many messages these queues hold, by state.
 
@@ -64,34 +65,33 @@ class InspectionPort(ABC):
             queues: The queues, in the order of the answer. None for all that hold messages or dead letters, or are
                 paused, in alphabetical order.
         """
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def fronts(self, queues: Sequence[str]) -> list[Stored]:
         """The ready messages that are the first of their priority in their lane, of these queues, in no order.
 
         They are at most :data:`FRONT_PRIORITIES` for each lane, those with the lowest priorities. What is set aside is
         not among them. Records that can't be read are left out.
         """
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def workers(self) -> list[WorkerRecord]:
         """The registered workers, also those whose lease has ended and that nobody has taken over; in order of id."""
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def pauses(self) -> list[Pause]:
         """The queues that are paused, in alphabetical order."""
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def aside(self) -> list[Aside]:
         """How many messages are set aside, by queue and task, in this order."""
-        raise NotImplementedError  # stores follow
 
+    @abstractmethod
     def history(self, first: int, last: int) -> list[HistoryRow]:
         """What was counted in these minutes, the last included, in the order of minute, queue and task.
 
         Counts are kept for :data:`~alsek.storage.backends.history.KEPT_MS`.
         """
-        raise NotImplementedError  # stores follow
 
     @abstractmethod
     def queues(self) -> list[str]:

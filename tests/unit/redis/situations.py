@@ -207,6 +207,7 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "pause": lambda s, b: b.messages.pause("q", "me"),
     "pause rare": lambda s, b: b.messages.pause("u", "me"),
     "resume rare": lambda s, b: b.messages.resume("p"),
+    "pauses rare": lambda s, b: b.messages.pauses(),
     "now": lambda s, b: b.messages.now(),
     "find": lambda s, b: b.messages.find("held-0"),
     "find rare": lambda s, b: b.messages.find("suspect-aside"),

@@ -47,6 +47,7 @@ LIMITS: Final = {
     "now": (3, 223),
     "pass_on": (10, 1_277),
     "pause": (4, 426),
+    "pauses": (3, 230),
     "place": (12, 1_018),
     "purge": (8, 1_842),
     "register": (6, 661),

@@ -42,10 +42,6 @@ class Keys:
         """HASH of growing numbers (arrival, token, fence, …) and the workers' heartbeat."""
         return f"{self.prefix}counters"
 
-    def paused(self) -> str:
-        """HASH queue -> since and by whom it is paused."""
-        return f"{self.prefix}paused"
-
     def claims(self, worker: str) -> str:
         """HASH uuid -> claim, of one worker; its field '' is the worker's last step."""
         return f"{self.prefix}claims:{worker}"

@@ -58,6 +58,7 @@ class RedisInspection(InspectionPort):
         self._place = make_call("place")
         self._tallies = make_call("tallies")
         self._fronts = make_call("fronts")
+        self._pauses = make_call("pauses")
         self._aside = make_call("aside")
         self._worker_records = make_call("worker_records")
         self._history = make_call("history")
@@ -110,7 +111,7 @@ class RedisInspection(InspectionPort):
         return sorted(map(worker_from, self._worker_records()))
 
     def pauses(self) -> list[Pause]:
-        found = iter(self._link.call("HGETALL", self._keys.paused()))
+        found = iter(self._pauses())
         return sorted(pause_from(queue, pause) for queue, pause in zip(found, found, strict=True))
 
     def aside(self) -> list[Aside]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from alsek.core.current_message import current_message
-from alsek.core.failure import class_name, shortened
+from alsek.core.failure import TracebackText, class_name, shortened
 from alsek.core.loggers import GuardedLogger
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError
 
@@ -71,6 +71,8 @@ class JsonFormatter(logging.Formatter):
         endings: dict[str, Any] = {}
         if record.exc_info or record.exc_text:
             endings["exception"] = _had(lambda: shortened(_text(self._traceback(record))))
+        elif trace := _last_traceback(record):
+            endings["exception"] = trace.strip()
         if record.stack_info:
             endings["stack"] = _had(lambda: shortened(_text(self.formatStack(str(record.stack_info)))))
         for name, value in list(record.__dict__.items()):
@@ -106,10 +108,18 @@ def _text(text: str) -> str:
     return str.__str__(text)
 
 
+def _last_traceback(record: logging.LogRecord) -> str:
+    """Return the traceback that ends the message of a record of a worker's; empty if there is none."""
+    arguments = record.args
+    last = arguments[-1] if type(arguments) is tuple and arguments else None
+    return _text(last) if type(last) is TracebackText else ""
+
+
 def _message(record: logging.LogRecord) -> str:
     """Return the message of a record; if its arguments can't be put in, the text without them."""
     try:
-        return shortened(_text(record.getMessage()))
+        text = record.getMessage()
+        return shortened(_text(text).removesuffix(_last_traceback(record)))
     except (TaskTimeoutError, MessageRevokedError):
         raise
     except (GuardedLogger.catches, SystemExit) as error:

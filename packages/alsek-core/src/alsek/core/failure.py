@@ -18,6 +18,12 @@ _MOST_TEXT = 16_000
 _NAME_OF_CLASS: Final[Any] = type.__dict__["__name__"]
 
 
+class TracebackText(str):
+    """A traceback as the last argument of a log line: formatters may show it apart from the line's own text."""
+
+    __slots__ = ()
+
+
 def describe_failure(error: BaseException) -> ExceptionDetails:
     """Return the name, text and traceback of an exception. Never raises, whatever its ``__str__`` does."""
     name = class_name(error)

@@ -39,6 +39,15 @@ class GuardedLogger(logging.LoggerAdapter[logging.Logger]):
         except GuardedLogger.catches as error:
             _write_lost(f"{logging.getLevelName(level)} {self.logger.name}: {_text(msg, args)}", error)
 
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  the name of the standard library
+        """Return True if a record of this level would be logged; False if the user's logger fails to say so."""
+        try:
+            return self.logger.isEnabledFor(level)
+        except (TaskTimeoutError, MessageRevokedError):
+            raise
+        except GuardedLogger.catches:
+            return False
+
 
 def guarded_logger(name: str) -> GuardedLogger:
     """Return the logger for a module of Alsek."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import NamedTuple
 
 from alsek.core.broker import Broker
@@ -11,9 +10,10 @@ from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.callback import make_callback
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.guarded_hooks import call_guarded, log_context, traceback_for_log
+from alsek.core.execution.guarded_hooks import call_guarded, log_context
 from alsek.core.execution.results import keep_result
 from alsek.core.execution.retries import may_retry, retry
+from alsek.core.execution.transition_log import log_ended, log_succeeded, traceback_for_log
 from alsek.core.failure import describe_failure
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
@@ -88,15 +88,8 @@ def dead_letter(
     details = failure or describe_failure(error)
     wire = json.dumps(details).encode()  # before the hook, which may change them
     delivery.restore().exception_details = details
-    log.error(
-        "%s failed for good: %s: %s%s",
-        delivery.summary,
-        details["name"],
-        details["text"],
-        traceback_for_log(error, details),
-        extra=log_context(delivery),
-    )
     ending = _ending_of(error)
+    log_ended(delivery, ending, traceback_for_log(error, details), details)
     if task is not None:
         hook = task.on_revocation if ending == "revoked" else task.on_failure
         call_guarded(hook, delivery, delivery.message, error)
@@ -114,7 +107,7 @@ def _ending_of(error: BaseException) -> Ending:
 
 def dead_letter_unreadable(claimed: Claimed, error: BaseException, dlq_ttl: int | None) -> Failed:
     """Return the outcome that makes a dead letter of a claim whose bytes can't be read as a message."""
-    log.error("%s", error, extra={"uuid": claimed.uuid, "queue": claimed.queue})
+    log.error("%s", error, extra={"event": "failed", "uuid": claimed.uuid, "queue": claimed.queue})
     return Failed(
         claimed.uuid, claimed.queue, claimed.token, json.dumps(describe_failure(error)).encode(), dlq_ttl or 0
     )
@@ -130,8 +123,8 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
         callback = made.prepared or make_callback(delivery, made.result)
     submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
     call_guarded(task.on_success, delivery, delivery.message, made.result)
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug("%s succeeded.", delivery.summary, extra=log_context(delivery))
+    if delivery.verbose:
+        log_succeeded(delivery)
     outcome = Succeeded(
         claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
     )

@@ -52,9 +52,11 @@ class Delivery:
         progenitor_uuid: The first message of its chain.
         ready_at: When it was ready for its first attempt, on the producer's clock: Unix milliseconds. 0 if this is not
             its first.
+        began_at: When the attempt began (monotonic ms); None until then.
+        verbose: Its success is logged.
     """
 
-    __slots__ = (*RESTORED, "claimed", "message", "ready_at")
+    __slots__ = (*RESTORED, "began_at", "claimed", "message", "ready_at", "verbose")
 
     def __init__(self, claimed: Claimed, session: WorkerSession, serializer: Serializer) -> None:
         self.claimed = claimed
@@ -69,6 +71,8 @@ class Delivery:
         self.progenitor_uuid = message.progenitor_uuid
         first = not (message.retries or claimed.losses)
         self.ready_at = message.created_at + message.delay if first else 0
+        self.began_at: int | None = None
+        self.verbose = False
 
     @property
     def summary(self) -> str:

@@ -10,8 +10,6 @@ from alsek.core.execution.delivery import Delivery
 from alsek.core.failure import qualified_name
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
-from alsek.exceptions import Directive
-from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
 
@@ -44,12 +42,3 @@ def call_guarded(
 def log_context(message: Message | Delivery) -> dict[str, str]:
     """Return the `extra` of a log record about a message."""
     return {"uuid": message.uuid, "task": message.task_name, "queue": message.queue}
-
-
-def traceback_for_log(error: BaseException, failure: ExceptionDetails) -> str:
-    """Return the traceback for the end of a log line; empty if there is none, or for a Retry or Reject.
-
-    It is text, not `exc_info`: a log handler that formats an exception would run the user's code once more.
-    """
-    trace = failure["traceback"]
-    return "" if trace is None or issubclass(type(error), Directive) else f"\n{trace.rstrip()}"

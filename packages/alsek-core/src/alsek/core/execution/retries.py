@@ -9,7 +9,8 @@ from alsek.core.backoff import DEFAULT_BACKOFF
 from alsek.core.clock import now_ms
 from alsek.core.execution import forks
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.guarded_hooks import call_guarded, log_context, traceback_for_log
+from alsek.core.execution.guarded_hooks import call_guarded, log_context
+from alsek.core.execution.transition_log import log_retrying, traceback_for_log
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.task import AnyTask, Task
@@ -56,26 +57,17 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
     """
     # A fresh copy: what the task did to its arguments must not reach the next attempt.
     retried = delivery.as_it_came(task.broker.backend.serializer)
-    retries = retried.retries = delivery.retries + 1
+    retried.retries = delivery.retries + 1
     retried.updated_at = now_ms()
     retried.exception_details = failure
     retried.retry_delay = _requested_delay(error)
     delay = _delay_before(task, retried)
     # Before the hook, which may change it.
     outcome = retried_outcome(retried, delivery.claimed.token, delay)
-    name, text, trace = failure["name"], failure["text"], traceback_for_log(error, failure)
+    trace, told = traceback_for_log(error, failure), failure.copy()
     call_guarded(task.on_retry, delivery, retried, error)
     delivery.message.exception_details = failure  # for middleware
-    log.warning(
-        "%s failed, and is run again in %d ms (retry %d): %s: %s%s",
-        delivery.summary,
-        delay,
-        retries,
-        name,
-        text,
-        trace,
-        extra=log_context(delivery),
-    )
+    log_retrying(delivery, delay, trace, told)
     return outcome
 
 

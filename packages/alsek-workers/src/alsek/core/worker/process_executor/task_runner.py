@@ -18,6 +18,7 @@ as if it had been sent to the supervisor alone. See :meth:`TaskRunner.terminated
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -39,6 +40,7 @@ from alsek.core.execution.reports import (
     send_report,
 )
 from alsek.core.execution.session import ReadOnlySession, WorkerSession
+from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.hooks import run_hooks
 from alsek.core.status import TaskStatus
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -160,6 +162,9 @@ class TaskRunner:
             assert rejection is not None
             conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
         elif charge is None:
+            delivery.began_at = started
+            if log.isEnabledFor(logging.DEBUG):
+                log_claimed(delivery)
             report_status(task, delivery, TaskStatus.RUNNING)
             attempted = True
             made = attempt(task, delivery)

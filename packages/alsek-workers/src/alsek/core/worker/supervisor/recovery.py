@@ -20,6 +20,7 @@ from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import ParentPipes
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.forking import disown_forks
+from alsek.core.worker.losing import log_and_report_lost
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
 from alsek.exceptions import (
@@ -93,7 +94,7 @@ class Recovery:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
-        #: Of each charged message, by its uuid.
+        #: Of each charged or lost message, by its uuid.
         self._reports: dict[str, list[Report]] = {}
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
@@ -146,9 +147,9 @@ class Recovery:
                 return
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
-        """Send the status reports of these outcomes to trackers that the store does not write itself.
+        """Send the reports of these outcomes: to trackers that the store does not write itself, and to middleware.
 
-        Such a tracker is user code, like a hook.
+        These are user code, like hooks.
         """
         for outcome in outcomes:
             for report in self._reports.get(outcome.uuid, ()):
@@ -181,11 +182,13 @@ class Recovery:
             charged = self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
             self._reports[claimed.uuid] = charged.reports
             return charged.outcome
-        if self._death.is_suspect(claimed):
-            return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=True)
-        if claimed.token in self._death.past_user_code:
-            return Lost(claimed.uuid, claimed.queue, claimed.token)
-        return None
+        suspect = self._death.is_suspect(claimed)
+        if not suspect and claimed.token not in self._death.past_user_code:
+            return None
+        if self._with_hooks:
+            tell = self._contexts.fresh().run
+            self._reports[claimed.uuid] = tell(log_and_report_lost, self._pool, self._death.worker, claimed)
+        return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=suspect)
 
 
 def _named(held: Sequence[Claimed]) -> str:

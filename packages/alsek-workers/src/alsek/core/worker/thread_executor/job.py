@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextvars import Context
 
@@ -20,6 +21,7 @@ from alsek.core.execution.reports import (
     send_report,
 )
 from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask, without_hooks
@@ -118,6 +120,8 @@ class ThreadJob(Interruptible):
             assert rejection is not None
             self._settle(dead_letter(task, delivery, rejection, broker))
             return
+        if log.isEnabledFor(logging.DEBUG):
+            log_claimed(delivery)
         report_status(task, delivery, TaskStatus.RUNNING)
         with self._lock:
             if self._abandoned_threads and self.was_abandoned:
@@ -132,6 +136,7 @@ class ThreadJob(Interruptible):
         try:
             self.attempted = True
             deadline = monotonic_ms() + delivery.timeout
+            delivery.began_at = deadline - delivery.timeout
             state.start_task(self.entry, deadline)
             self._arm(deadline)
             attempt = run_attempt(task, delivery)

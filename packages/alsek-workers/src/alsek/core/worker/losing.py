@@ -1,0 +1,34 @@
+"""Telling of a message that is given back with one loss more, because its process died."""
+
+from __future__ import annotations
+
+from alsek.core.current_message import CURRENT
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.reports import Report, end_reports
+from alsek.core.execution.session import ReadOnlySession
+from alsek.core.execution.transition_log import log, log_lost
+from alsek.core.worker.options import PoolOptions
+from alsek.exceptions import CorruptMessageError
+from alsek.storage.backends.records import Claimed, Worker
+
+
+def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> list[Report]:
+    """Log that a message is lost; return the reports to send once the store has accepted that.
+
+    Reading the message is the user's code, if the serializer is.
+
+    Args:
+        pool: The pool's options.
+        worker: The worker that held the message.
+        claimed: The message.
+    """
+    session = ReadOnlySession(pool.broker.backend, worker)
+    try:
+        delivery = Delivery(claimed, session, pool.broker.backend.serializer)
+    except CorruptMessageError as error:
+        log.warning("%s", error, extra={"event": "lost", "uuid": claimed.uuid, "queue": claimed.queue})
+        return []
+    CURRENT.set(delivery.message)
+    log_lost(delivery, claimed.losses + 1)
+    task = pool.tasks.get(delivery.task_name)
+    return end_reports(task.broker if task is not None else pool.broker, delivery, "lost")

@@ -160,6 +160,7 @@ class TaskRunner:
             self._state.start_task(job.entry, started + delivery.timeout)
         if task is None or rejection is not None:
             assert rejection is not None
+            CURRENT.set(delivery.message)
             conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
         elif charge is None:
             delivery.began_at = started

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import Final
 
+from alsek.core.broker import Broker
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.task import Task
@@ -41,8 +42,9 @@ def warm_up(pool: PoolOptions) -> None:
 
 def _serve(pool: PoolOptions, claimed: Claimed) -> None:
     """Serve messages of a task that does nothing, over a connection that nobody reads."""
-    task = Task(_nothing, pool.broker, name="warm-up")
-    pool = replace(pool, tasks={task.name: task}, hooks=())
+    broker = Broker(pool.broker.backend)  # without middleware
+    task = Task(_nothing, broker, name="warm-up")
+    pool = replace(pool, tasks={task.name: task}, broker=broker, hooks=())
     state, wakeup = SharedState(1), WakeupPipe()
     engine, process = socket_pair()
     disabled = logging.root.manager.disable

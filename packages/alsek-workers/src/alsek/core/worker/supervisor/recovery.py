@@ -11,6 +11,7 @@ import functools
 import mmap
 import signal
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Final, NamedTuple
 
 from alsek.core.clock import monotonic_ms, real_time
@@ -94,8 +95,8 @@ class Recovery:
         self._pool = pool
         self._death = death
         self._with_hooks = with_hooks
-        #: Of each charged or lost message, by its uuid.
-        self._reports: dict[str, list[Report]] = {}
+        #: Of each charged or lost message, by its uuid, with the context in which they are sent.
+        self._reports: dict[str, tuple[Context, list[Report]]] = {}
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
 
@@ -152,8 +153,10 @@ class Recovery:
         These are user code, like hooks.
         """
         for outcome in outcomes:
-            for report in self._reports.get(outcome.uuid, ()):
-                self._contexts.fresh().run(send_report, report)
+            if outcome.uuid in self._reports:
+                context, reports = self._reports[outcome.uuid]
+                for report in reports:
+                    context.run(send_report, report)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -177,17 +180,18 @@ class Recovery:
     def _outcome(self, claimed: Claimed) -> Outcome | None:
         """Return the outcome of one message; None to give it back unchanged, as :meth:`MessagePort.retire` does."""
         error = self._death.charge_for(claimed)
+        context, worker = self._contexts.fresh(), self._death.worker
         if error is not None:
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
-            charged = self._contexts.fresh().run(decide, self._pool, self._death.worker, claimed, error)
-            self._reports[claimed.uuid] = charged.reports
+            charged = context.run(decide, self._pool, worker, claimed, error)
+            self._reports[claimed.uuid] = context, charged.reports
             return charged.outcome
         suspect = self._death.is_suspect(claimed)
         if not suspect and claimed.token not in self._death.past_user_code:
             return None
         if self._with_hooks:
-            tell = self._contexts.fresh().run
-            self._reports[claimed.uuid] = tell(log_and_report_lost, self._pool, self._death.worker, claimed)
+            reports = context.run(log_and_report_lost, self._pool, worker, claimed)
+            self._reports[claimed.uuid] = context, reports
         return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=suspect)
 
 

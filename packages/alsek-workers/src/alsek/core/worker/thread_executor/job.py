@@ -8,6 +8,7 @@ from contextvars import Context
 
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms
+from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.attempts import attempt as run_attempt
@@ -118,6 +119,7 @@ class ThreadJob(Interruptible):
         self.task_name, self.ready_at = delivery.task_name, delivery.ready_at
         if task is None or rejection is not None:
             assert rejection is not None
+            CURRENT.set(delivery.message)
             self._settle(dead_letter(task, delivery, rejection, broker))
             return
         if log.isEnabledFor(logging.DEBUG):

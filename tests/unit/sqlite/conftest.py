@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from tests.clock import Clock
 from tests.unit.sqlite.fakes import Process
+from tests.unit.sqlite.instructions import Instructions
 
 _HEAD = """
 import os, sys, time
@@ -50,6 +53,15 @@ def open_backend(path: Path) -> Iterator[Callable[..., SQLiteBackend]]:
     yield make
     for backend in opened:
         backend.close()
+
+
+@pytest.fixture
+def instructions(monkeypatch: pytest.MonkeyPatch) -> Instructions:
+    """Counts what SQLite does."""
+    counting = Instructions()
+    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(counting.connect)})
+    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    return counting
 
 
 @pytest.fixture

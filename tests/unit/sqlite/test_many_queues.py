@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,45 +14,14 @@ import pytest
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Outcome, Released, Retried, Submission
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.messages.submissions import add
 from tests.clock import Clock
+from tests.contract.workers import not_mine, the_facts
 from tests.unit.sqlite.fakes import Player, done, is_quiet, put_to_sleep, submit
+from tests.unit.sqlite.instructions import Instructions
 
 FEW, MANY = 20, 2_000
-
-
-class Instructions:
-    """How many instructions of its virtual machine SQLite runs, on connections that are opened from now on."""
-
-    def __init__(self) -> None:
-        self.run = 0
-
-    def connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
-        """As ``sqlite3.connect``."""
-        made = sqlite3.connect(*arguments, **options)
-        made.set_progress_handler(self._count, 1)
-        return made
-
-    def _count(self) -> int:
-        self.run += 1
-        return 0
-
-    def of(self, work: Callable[[], object]) -> int:
-        """How many `work` takes."""
-        before = self.run
-        work()
-        return self.run - before
-
-
-@pytest.fixture
-def instructions(monkeypatch: pytest.MonkeyPatch) -> Instructions:
-    """Counts what SQLite does."""
-    counting = Instructions()
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(counting.connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
-    return counting
 
 
 def fill(backend: SQLiteBackend, first: int, last: int, **fields: Any) -> None:
@@ -128,32 +98,47 @@ def test_named_queues_are_drained_strictly_in_their_order(timed: SQLiteBackend) 
 def test_the_lanes_are_those_with_something_ready(
     timed: SQLiteBackend, path: Path, clock: Clock, seed: int
 ) -> None:
-    """Whatever is done to messages, the table of lanes tells which have something ready."""
+    """Whatever is done to messages and queues, the table of lanes tells which have something ready and are not paused.
+
+    The counts of delayed and ready messages are those of a look at each message.
+    """
     chance = random.Random(seed)
+    messages = timed.messages
     players = [Player(timed, kind, kind=kind, queues=None) for kind in ("thread", "process", "any")]
+    messages.register(players[0].worker, the_facts("t"))
     with sqlite3.connect(path) as looking:
         for n in range(150):
             queue = chance.choice("abc")
             uuid = f"u{chance.randrange(40)}"
-            deed = chance.randrange(8)
+            deed = chance.randrange(9)
             if deed < 3:
                 wish = chance.choice(("any", "thread", "process"))
                 submit(timed, f"u{n}", queue=queue, wish=wish, delay=chance.choice((0, 0, 50)))
             elif deed == 3:
-                chance.choice((timed.messages.remove, timed.messages.revoke))(queue, uuid)
+                chance.choice((messages.remove, messages.revoke))(queue, uuid)
             elif deed == 4:
-                timed.messages.reschedule(Retried(uuid, queue, 0, chance.choice((0, 50)), 1))
+                messages.reschedule(Retried(uuid, queue, 0, chance.choice((0, 50)), 1))
+            elif deed == 5:
+                _ = messages.resume(queue) or messages.pause(queue, "ada")
             else:
                 clock.now += 40
                 player = chance.choice(players)
                 outcomes: list[Outcome] = []
-                for one in player.messages.held(player.worker):
+                for one in messages.held(player.worker):
                     place = (one.uuid, one.queue, one.token)
                     kept = (Lost(*place, suspect=True), Released(*place), Retried(*place, 0, 1))
-                    outcomes.append(chance.choice((done(one), *kept)))
+                    outcomes.append(chance.choice((done(one), not_mine(one), *kept)))
                 player.step(*outcomes, limit=chance.randrange(4))
             told = looking.execute("SELECT queue * 8 + code FROM lanes").fetchall()
-            assert sorted(told) == looking.execute("SELECT DISTINCT lane FROM ready ORDER BY lane").fetchall()
+            expected = looking.execute(
+                "SELECT DISTINCT lane FROM ready WHERE lane / 8 NOT IN (SELECT queue FROM pauses) ORDER BY lane"
+            )
+            assert sorted(told) == expected.fetchall()
+            for tally in messages.tallies():
+                states = Counter(stored.state for stored in messages.browse(tally.queue))
+                assert tally[1:4] == (states["ready"], states["delayed"], states["claimed"])
+            aside = looking.execute("SELECT lane, count(*) FROM aside GROUP BY lane").fetchall()
+            assert looking.execute("SELECT id, messages FROM aside_lanes ORDER BY id").fetchall() == aside
     looking.close()
 
 

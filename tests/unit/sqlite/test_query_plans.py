@@ -12,12 +12,19 @@ import pytest
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry
 from alsek.storage.backends.sqlite.messages import (
+    aside_claims,
     claims,
+    counting,
+    dead_letters,
     leases,
+    pauses,
+    places,
     promotion,
     ready_queues,
     submissions,
     takeover,
+    tallies,
+    task_registry,
     transitions,
     wakeups,
 )
@@ -51,6 +58,15 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
     assert sum("SEARCH ready USING PRIMARY KEY (lane=?)" in step for step in steps) == lanes, steps
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 16])
+def test_a_claim_of_what_is_set_aside_does_too(plan: Callable[[str], list[str]], lanes: int) -> None:
+    """It reads the first entries of its lanes, in order."""
+    steps = plan(aside_claims._BEST[lanes])
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    assert sum("SEARCH aside USING PRIMARY KEY (lane=?)" in step for step in steps) == lanes, steps
+    assert not [step for step in steps if re.match(r"SCAN (aside|messages)", step)], steps
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -70,6 +86,12 @@ def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list
         expiry._DELETE_QUEUE,
         promotion._DUE,
         promotion._NEXT_DUE,
+        leases._SLEEPER,
+        pauses._EMPTY_LANES,
+        task_registry._IS_KNOWN,
+        task_registry._HAVE_TASK,
+        counting._DELETE_OLD,
+        places._PLACE,
     ],
 )
 def test_other_hot_statements_search(plan: Callable[[str], list[str]], statement: str) -> None:
@@ -92,6 +114,24 @@ def test_named_queues_are_looked_up_by_name(plan: Callable[[str], list[str]], st
     """Names are looked up in the key, however many: the lanes of other queues are not looked at."""
     (step,) = plan(statement)
     assert "SEARCH lanes USING PRIMARY KEY (ns=? AND code=? AND name=?)" in step
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        tallies._ALL,
+        tallies._NAMED.format("?,?"),
+        places._FRONTS.format("?,?"),
+        dead_letters._OF_UUID,
+        pauses._FILL_LANES,
+        places._FIND,
+        counting._ROWS,
+    ],
+)
+def test_a_look_at_many_queues_reads_no_backlog(plan: Callable[[str], list[str]], statement: str) -> None:
+    """What is ready, delayed or dead is searched by key; only claims, which are few, are read through."""
+    for step in plan(statement):
+        assert not re.match(r"SCAN (messages|ready|delayed|dead|aside|history|m|r|d|a)\b", step), step
 
 
 def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]]) -> None:

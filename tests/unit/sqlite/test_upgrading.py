@@ -13,6 +13,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.database.connection import APPLICATION_ID, LASTING_QUEUES
+from tests.contract.workers import not_mine, the_facts
 from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
 OLD_SCHEMA = Path(__file__).with_name("schema_of_0_1_0.sql")
@@ -101,6 +102,44 @@ def test_both_versions_use_a_file_at_once(old: Old, backend: SQLiteBackend, path
     looking.close()
 
 
+@pytest.mark.parametrize("script", connection.ADDITIONS)
+def test_a_file_that_lacks_one_script_gets_it(backend: SQLiteBackend, path: Path, script: str) -> None:
+    """A file that a version between made has had the earlier scripts alone: it gets those that it lacks."""
+    submit(backend, "a")
+    backend.close()
+    scripts = list(connection.ADDITIONS)
+    later = scripts[scripts.index(script) :]
+    with sqlite3.connect(path) as looking:
+        _undo(looking, later)
+    looking.close()
+    again = SQLiteBackend(path)
+    player = Player(again)
+    again.messages.register(player.worker, the_facts("t"))
+    (claim,) = player.claim()
+    assert player.step(not_mine(claim), limit=0).failed == ()
+    assert again.messages.pause("q", "ada")
+    assert again.messages.tallies()[0][1:4] == (1, 0, 0)
+    again.close()
+
+
+def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
+    """Take what these scripts have made out of a file."""
+    made = sqlite3.connect(":memory:")
+    folder = Path(connection.__file__).parents[1]
+    for script in ("schema.sql", *(each for each in connection.ADDITIONS if each not in scripts)):
+        made.executescript((folder / script).read_text(encoding="utf-8"))
+    kept = {name for (name,) in made.execute("SELECT name FROM sqlite_master")}
+    made.close()
+    rows = opened.execute(
+        "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC"
+    ).fetchall()
+    for kind, name in rows:
+        if name not in kept and kind in ("trigger", "table"):
+            opened.execute(f"DROP {kind} IF EXISTS {name}")
+    if "tallies.sql" in scripts:
+        opened.execute("ALTER TABLE queues DROP COLUMN delayed")
+
+
 def test_an_old_process_goes_on_beside_retries(old: Old, backend: SQLiteBackend, path: Path) -> None:
     """What the old version retries or buries keeps its tail; the payloads that it writes are read."""
     old.add("a", "q")
@@ -143,6 +182,47 @@ def test_a_file_of_version_2_without_tails_gets_them(backend: SQLiteBackend, pat
     assert [one.uuid for one in Player(again).step().claimed] == ["a"]
     again.close()
     assert version(path) == connection.SCHEMA_VERSION
+
+
+def test_delayed_messages_of_an_old_file_are_counted(old: Old, backend: SQLiteBackend) -> None:
+    """Those that 0.1.0 had stored, and those that it stores, retries or removes beside a newer process."""
+    for uuid in "abc":
+        old.add(uuid, "q")
+    old.take_all("q")
+    old.connection.execute("UPDATE messages SET due = 10 WHERE uuid < 'c'")
+    old.connection.execute("INSERT INTO delayed SELECT ns, due, id FROM messages WHERE uuid < 'c'")
+    old.connection.execute(
+        "INSERT INTO ready SELECT queue * 8, priority, arrival, id FROM messages WHERE uuid = 'c'"
+    )
+    assert [tally[:4] for tally in backend.messages.tallies()] == [("q", 1, 2, 0)]
+    old.connection.execute("DELETE FROM delayed WHERE message = (SELECT id FROM messages WHERE uuid = 'a')")
+    old.connection.execute("DELETE FROM messages WHERE uuid = 'a'")
+    assert [tally[:4] for tally in backend.messages.tallies()] == [("q", 1, 1, 0)]
+
+
+def test_what_a_worker_told_goes_when_an_old_process_forgets_it(
+    old: Old, backend: SQLiteBackend, path: Path
+) -> None:
+    """0.1.0 takes over a newer worker: nothing of its facts and tasks stays behind."""
+    player = Player(backend)
+    backend.messages.register(player.worker, the_facts("t"))
+    old.connection.execute("DELETE FROM workers")
+    assert backend.messages.workers() == []
+    with sqlite3.connect(path) as looking:
+        for table in ("worker_facts", "worker_tasks"):
+            assert looking.execute(f"SELECT * FROM {table}").fetchall() == []
+    looking.close()
+
+
+def test_a_queue_of_an_old_file_is_paused(old: Old, backend: SQLiteBackend) -> None:
+    """Newer workers obey a pause of a queue that 0.1.0 fills."""
+    old.add("a", "q")
+    backend.messages.pause("q", "ada")
+    old.add("b", "q")
+    player = Player(backend)
+    assert player.claim() == []
+    backend.messages.resume("q")
+    assert [claim.uuid for claim in player.claim()] == ["a", "b"]
 
 
 def test_an_old_file_keeps_its_queues(old: Old, backend: SQLiteBackend, path: Path) -> None:
@@ -194,6 +274,8 @@ def test_a_file_is_completed_wholly_or_not_at_all(
     monkeypatch.setattr(connection, "_run", fail)
     with pytest.raises(Exception, match="disk I/O error"):
         backend.ping()
-    assert old.connection.execute("SELECT 1 FROM sqlite_master WHERE name LIKE 'lane%'").fetchall() == []
+    added = (*connection.ADDITIONS.values(), "lane_filled")
+    names = {name for (name,) in old.connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    assert not names.intersection(added)
     monkeypatch.undo()
     assert [one.uuid for one in Player(backend).step().claimed] == ["a"]

@@ -20,6 +20,7 @@ from alsek.storage.backends.sqlite.database import errors
 from alsek.storage.backends.sqlite.database.connection import BusyRetry, Synchronous, connect
 from alsek.storage.backends.sqlite.database.connection_pool import ConnectionPool
 from alsek.storage.backends.sqlite.database.expiry import Sweeper
+from alsek.storage.backends.sqlite.database.paused_queues import PausedQueues
 from alsek.storage.backends.sqlite.database.queue_names import keep_names
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
@@ -42,6 +43,9 @@ class Database:
             was answered stays.
         timeout: How long an operation waits for its turn, in milliseconds.
         clock: Returns Unix milliseconds.
+
+    Attributes:
+        paused: The paused queues, as this process last saw them.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Database:
         self.clock = clock
         self.notifier = Notifier(path, namespace)
         self._timeout = timeout
+        self.paused = PausedQueues()
         self._sweeper = Sweeper()
         self._pool = ConnectionPool(path, lambda: connect(path, synchronous, timeout))
         self._pid = os.getpid()
@@ -97,7 +102,8 @@ class Database:
                 )
             value, tx = self._run(work, writing=True)
         if tx.woken_lanes or tx.notes or tx.revocations:
-            self.notifier.notify(tx.woken_lanes, tx.notes, tx.revocations)
+            lanes = self.paused.to_wake(tx.woken_lanes, self.read) if self.paused.any else tx.woken_lanes
+            self.notifier.notify(lanes, tx.notes, tx.revocations)
         return value
 
     def _run(self, work: Callable[[Transaction], T], *, writing: bool) -> tuple[T, Transaction]:
@@ -115,7 +121,8 @@ class Database:
                 tx = Transaction(connection, ns, self.clock(), names)
                 value = work(tx)
                 if writing:
-                    self._sweeper.sweep_sometimes(tx)
+                    if self._sweeper.sweep_sometimes(tx):
+                        self.paused.look(tx)
                     connection.execute("COMMIT")
                 if tx.read_names:
                     keep_names(names, tx.read_names)

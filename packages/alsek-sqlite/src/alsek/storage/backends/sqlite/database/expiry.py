@@ -66,8 +66,12 @@ class Sweeper:
         self._namespace = 0  # the last namespace that was swept
         self._queue = 0  # the last queue that was looked at
 
-    def sweep_sometimes(self, tx: Transaction) -> None:
-        """Count a transaction that writes, and sweep if it is time; called at its end, within it."""
+    def sweep_sometimes(self, tx: Transaction) -> bool:
+        """Count a transaction that writes, and sweep if it is time; called at its end, within it.
+
+        Returns:
+            True if it has swept.
+        """
         self._transactions += 1
         self._finished += tx.finished_count
         if self._transactions >= _SWEEP_ONCE_IN:
@@ -79,6 +83,8 @@ class Sweeper:
             more |= self._sweep_queues(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
+            return True
+        return False
 
     def _sweep_finished(self, tx: Transaction) -> bool:
         # Twice as many as were added since the last sweep, and some: the table doesn't grow beyond its window.

@@ -13,7 +13,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES
-from alsek.storage.backends.sqlite.messages.queries import COLUMNS, stored
+from alsek.storage.backends.sqlite.messages.queries import COLUMNS, SHOWN, stored
 from alsek.storage.backends.sqlite.messages.transitions import STATE
 
 #: Of how many queues one statement reads the first messages.
@@ -44,20 +44,20 @@ _PLACE: Final = f"""
 #: Hops from lane to lane of each queue, and in each lane from priority to priority.
 _FRONTS: Final = f"""
     WITH RECURSIVE
-        wanted (queue, name) AS (SELECT id, name FROM queues WHERE ns = ? AND name IN ({{}})),
-        lane (queue, key) AS (
-            SELECT queue, (SELECT min(lane) FROM ready WHERE lane BETWEEN queue * 8 AND queue * 8 + 7) FROM wanted
+        lane (name, last, key) AS (
+            SELECT name, id * 8 + 7, (SELECT min(lane) FROM ready WHERE lane BETWEEN id * 8 AND id * 8 + 7)
+            FROM queues WHERE ns = ? AND name IN ({{}})
             UNION ALL
-            SELECT queue, (SELECT min(lane) FROM ready WHERE lane > key AND lane <= queue * 8 + 7) FROM lane
+            SELECT name, last, (SELECT min(lane) FROM ready WHERE lane > key AND lane <= last) FROM lane
             WHERE key IS NOT NULL),
-        front (queue, key, number, priority) AS (
-            SELECT queue, key, 1, (SELECT min(priority) FROM ready WHERE lane = key) FROM lane WHERE key IS NOT NULL
+        front (name, key, number, priority) AS (
+            SELECT name, key, 1, (SELECT min(priority) FROM ready WHERE lane = key) FROM lane WHERE key IS NOT NULL
             UNION ALL
-            SELECT queue, key, number + 1, (SELECT min(r.priority) FROM ready AS r
-                                            WHERE r.lane = front.key AND r.priority > front.priority)
+            SELECT name, key, number + 1, (SELECT min(r.priority) FROM ready AS r
+                                           WHERE r.lane = front.key AND r.priority > front.priority)
             FROM front WHERE priority IS NOT NULL AND number < {FRONT_PRIORITIES})
-    SELECT wanted.name, {COLUMNS}
-    FROM front JOIN wanted ON wanted.queue = front.queue JOIN messages AS m ON m.id = (
+    SELECT front.name, {SHOWN.format(state="'ready'")}
+    FROM front CROSS JOIN messages AS m ON m.id = (
         SELECT r.message FROM ready AS r WHERE r.lane = front.key AND r.priority = front.priority
         ORDER BY r.arrival LIMIT 1)
     WHERE front.priority IS NOT NULL AND typeof(m.payload) = 'blob'

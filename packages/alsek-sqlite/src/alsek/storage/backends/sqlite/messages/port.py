@@ -136,7 +136,12 @@ class SQLiteMessages(MessagePort):
         return self._database.write(lambda tx: interventions.revoke(tx, queue, uuid))
 
     def pause(self, queue: str, by: str) -> bool:
-        return self._database.write(lambda tx: pauses.pause(tx, queue, by))
+        return self._database.write(lambda tx: self._pause(tx, queue, by))
+
+    def _pause(self, tx: Transaction, queue: str, by: str) -> bool:
+        was_running = pauses.pause(tx, queue, by)
+        self._database.paused.look(tx)
+        return was_running
 
     def resume(self, queue: str) -> bool:
         return self._database.write(lambda tx: pauses.resume(tx, queue))

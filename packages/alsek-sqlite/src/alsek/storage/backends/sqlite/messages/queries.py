@@ -15,8 +15,10 @@ from alsek.storage.backends.states import MessageState
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500
 
-#: The columns of a message `m` from which :func:`stored` makes what is shown.
-COLUMNS: Final = f"m.uuid, m.payload, m.priority, {STATE}, m.losses, m.revoked, m.tail"
+#: The columns of a message `m` from which :func:`stored` makes what is shown; `state` is an expression.
+SHOWN: Final = "m.uuid, m.payload, m.priority, {state}, m.losses, m.revoked, m.tail"
+COLUMNS: Final = SHOWN.format(state=STATE)
+
 _EXISTS: Final = f"SELECT 1 FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
 _NUMBER: Final = f"SELECT {QUEUE}"
 _GET: Final = f"SELECT {COLUMNS} FROM messages AS m WHERE m.ns = ? AND m.uuid = ? AND m.queue = {QUEUE}"  # noqa: S608
@@ -38,7 +40,8 @@ def stored(queue: str, row: Sequence[Any]) -> Stored:
     if not isinstance(payload, bytes):
         payload = str(payload).encode()  # overwritten by another program; it is shown all the same
     known: MessageState = state
-    return Stored(uuid, queue, payload, priority, known, losses, bool(revoked), **tail_values(Stored, tail))
+    one = Stored(uuid, queue, payload, priority, known, losses, bool(revoked))
+    return one._replace(**tail_values(Stored, tail)) if tail else one
 
 
 def get(tx: Transaction, queue: str, uuid: str) -> Stored | None:

@@ -18,7 +18,7 @@ _PIECE: Final = 500
 _TALLIES: Final = """
     WITH
         held (queue, messages) AS MATERIALIZED (SELECT queue, count(*) FROM claims GROUP BY queue),
-        expired (queue, letters) AS MATERIALIZED (SELECT queue, count(*) FROM dead WHERE expiry <= ? GROUP BY queue)
+        expired (queue, letters) AS MATERIALIZED (SELECT queue, count(*) FROM dead WHERE expiry <= ? GROUP BY +queue)
     SELECT q.name, q.messages, q.delayed,
         coalesce((SELECT messages FROM held WHERE held.queue = q.id), 0),
         (SELECT count(*) FROM dead WHERE dead.queue = q.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from alsek.storage.backends.header import READABLE_VERSIONS
@@ -46,14 +47,14 @@ def place(table: MessageTable, queue: str, uuid: str, most: int) -> int | None:
 
 def tallies(table: MessageTable, queues: Sequence[str] | None) -> list[QueueTally]:
     """Return how many messages queues hold, by state; of all queues if None."""
-    dead = [queue for (queue, _), _ in table.dead.items()]
+    dead = Counter(queue for (queue, _), _ in table.dead.items())
     names = sorted({*table.queues, *dead, *table.pauses}) if queues is None else queues
     answer = []
     for name in names:
         queue = table.queues.get(name)
         ready, delayed, total = (queue.n_ready, queue.n_delayed, len(queue.messages)) if queue else (0, 0, 0)
         claimed = total - ready - delayed
-        answer.append(QueueTally(name, ready, delayed, claimed, dead.count(name), table.pauses.get(name)))
+        answer.append(QueueTally(name, ready, delayed, claimed, dead[name], table.pauses.get(name)))
     return answer
 
 

@@ -20,7 +20,8 @@ from alsek.core.message import Message
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import FOR_EVER, TaskStatus
 from alsek.storage.serialization import JsonSerializer, Serializer
-from tests.contract.workers import DLQ_TTL, ERROR, a_message, add
+from tests.clock import Clock
+from tests.contract.workers import DLQ_TTL, ERROR, a_message, add, an_actor
 
 
 class Reversed(Serializer):
@@ -125,6 +126,29 @@ def test_times_that_are_none(broker: Broker, inspector: Inspector) -> None:
     assert inspector.why("b").code == "no_worker"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kwargs": {"created_at": 5}},
+        {"kwargs": {"delay": 5, "retries": 7}},
+        {"args": ['"created_at":5', {"a": '{"delay":5,"created_at":7}'}]},
+        {"previous_result": {"created_at": 5, "delay": 6}},
+        {"delay": 1},
+        {"callback_message_data": Message("u", created_at=5, delay=7).data},
+    ],
+)
+def test_the_age_of_what_has_the_same_names_in_it(
+    broker: Broker, inspector: Inspector, clock: Clock, fields: dict[str, Any]
+) -> None:
+    """Only the message's own time counts, and its delay."""
+    broker.submit(Message("t", uuid="a", created_at=clock.now - 5_000, **fields))
+    for ms in (1, 0):
+        clock.advance(ms)
+        an_actor(broker.backend, "none").step(limit=0)  # what is due is ready with a worker's step
+    (queue,) = inspector.queues()
+    assert queue.oldest_ready_age == 5_001 - fields.get("delay", 0)
+
+
 def test_a_backoff_of_the_users_own(backend: MemoryBackend, inspector: Inspector) -> None:
     """Its class may not be defined here: then the last retry's time counts."""
     wire = {
@@ -189,8 +213,9 @@ def test_values_that_json_does_not_know() -> None:
     assert (kwargs["point"], kwargs["7"], kwargs["price"]) == (
         {"x": 1, "y": [2, 3]},
         "number",
-        "Decimal('9.90')",
+        "9.90",
     )
+    assert kwargs["when"] == "2027-01-01T00:00:00+00:00"
     assert "integer of" in kwargs["huge"]
     assert "_Unrepresentable" in kwargs["odd"]
     assert shown["args"] == ["FAILED"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NewType, NotRequir
 import pytest
 
 from alsek import Broker, Message, task
-from alsek.core.arguments.argument_builder import argument_builder, result_builder
+from alsek.core.arguments.argument_builder import argument_builder, return_hint
 from alsek.core.arguments.building import MisfitError, builder_of
 from alsek.exceptions import ArgumentsRejectedError
 from alsek.storage.backends.memory import MemoryBackend
@@ -219,7 +219,7 @@ def test_the_arguments_of_a_call_are_built() -> None:
     args, kwargs = build([*data, "red", [1, 2]], {"copies": 2, "at": [1, "red"], "order": 1, "level": 1})
     assert args == (ORDER, Colour.RED, Colour.PAIR)
     assert kwargs == {"copies": 2, "at": Point(1), "order": Level.LOW, "level": Level.LOW}
-    result = result_builder(_function)
+    result = builder_of(return_hint(_function))
     assert result is not None
     assert result(data, "result") == [ORDER]
 
@@ -240,7 +240,7 @@ def test_a_hint_that_cannot_be_resolved_is_left_out() -> None:
     assert build is not None
     data = SERIALIZER.reverse(SERIALIZER.forward(ORDER))
     assert build([data, {"x": 1}], {}) == ((ORDER, {"x": 1}), {})
-    assert result_builder(_with_an_unknown_hint) is None
+    assert return_hint(_with_an_unknown_hint) is None
     partly = builder_of(Partly)
     assert partly is not None
     assert partly({"order": data, "other": 3}, "x") == Partly(ORDER, 3)

@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, cast, overload
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
@@ -17,7 +17,7 @@ from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
-from alsek.core.submission.producer import Producer
+from alsek.core.submission.typed_calls import TypedCalls
 from alsek.core.task_location import name_in_module
 from alsek.core.task_options import TaskOptions
 from alsek.core.trigger import TriggerScheduler, ticks
@@ -50,7 +50,7 @@ class MakesTrigger(Protocol):
     def __call__(self, function: TakesMessage[Returned], /) -> TriggerTask[Returned]: ...
 
 
-class Task(Producer, Generic[P, R]):
+class Task(TypedCalls[P, R]):
     """A function that workers can run. Made by :func:`task`; calling the task calls the function.
 
     To change what happens around the function, override hooks in a subclass and pass it as ``base_task``.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from alsek.core.arguments.building import MisfitError, builder_of
 from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
-from alsek.exceptions import TaskFailedError
+from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
@@ -90,6 +91,7 @@ class ResultStore:
         keep: bool = False,
         with_metadata: bool = False,
         descendants: bool = False,
+        type: Any = None,  # noqa: A002
     ) -> Any:
         """Return what the message's task returned, and delete it from the store unless `keep`.
 
@@ -102,8 +104,12 @@ class ResultStore:
                 later ticks of a trigger) that are stored, oldest write first. With `timeout` it waits until all
                 callbacks have ended, or will not run: ``do_callback`` returned False, or one was removed.
 
+            type: The type of the result, such as a dataclass or ``list[Invoice]``: it is built again from the stored
+                data, as arguments are. None leaves the data as it is.
+
         Raises:
-            ValidationError: The timeout is no number of milliseconds >= 0.
+            ValidationError: The timeout is no number of milliseconds >= 0; or the result does not fit `type`: then it
+                stays in the store.
             KeyError: There is no result, and `timeout` is None.
             TimeoutError: There is no result after `timeout`; with `descendants` also if a callback has not ended by
                 then. Nothing is deleted.
@@ -112,13 +118,13 @@ class ResultStore:
         """
         timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
-            return self._receive(message, timeout, keep, with_metadata)
+            return self._receive(message, timeout, keep, with_metadata, type)
         if timeout is not None:
             self._wait_for_all(message, timeout)
         records = self._records(message, descendants)
         if not records:
             raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
-        answers = [self._answer(record, with_metadata) for record in records]
+        answers = [self._answer(record, with_metadata, type) for record in records]
         if not keep:
             self._delete(records)
         return answers if descendants else answers[0]
@@ -135,7 +141,9 @@ class ResultStore:
             return gone(message)
         return end_without_result(self.backend, message) if failure is None and told else failure
 
-    def _receive(self, message: Message, timeout: int, keep: bool, with_metadata: bool) -> Any:
+    def _receive(
+        self, message: Message, timeout: int, keep: bool, with_metadata: bool, type_hint: Any
+    ) -> Any:
         """Read the message's own result once, then wait for notifications."""
         deadline = time.monotonic() + timeout / 1000
         news, record, may_have_failed = self.backend.watch_result(message.queue, message.uuid)
@@ -150,7 +158,7 @@ class ResultStore:
                 else:
                     record = self.backend.results.get([message.uuid])[0]
                     may_have_failed, told = True, told or note is not None
-            answer = self._answer(record, with_metadata)
+            answer = self._answer(record, with_metadata, type_hint)
             if not keep:
                 self.backend.take_watched(news, message.uuid)
         return answer
@@ -181,8 +189,15 @@ class ResultStore:
         records = found if own is None else [own, *found]
         return sorted(records, key=lambda record: record.timestamp)
 
-    def _answer(self, record: ResultRecord, with_metadata: bool) -> Any:
+    def _answer(self, record: ResultRecord, with_metadata: bool, type_hint: Any) -> Any:
         result = self.backend.serializer.reverse(record.payload)
+        if type_hint is not None and (build := builder_of(type_hint)) is not None:
+            try:
+                result = build(result, "result")
+            except MisfitError as misfit:
+                raise ValidationError(
+                    f"the result of message {record.uuid!r} does not fit its type: {misfit}"
+                ) from misfit
         if not with_metadata:
             return result
         return {"result": result, "uuid": record.uuid, "timestamp": record.timestamp}

@@ -39,7 +39,7 @@ def argument_builder(function: Callable[..., Any]) -> ArgumentBuilder | None:
             rest = parameter.name
         elif parameter.kind is Parameter.VAR_KEYWORD:
             named_rest = parameter.name
-        build = hint_builder(function, parameter.annotation)
+        build = builder_of(_hint(function, parameter.annotation))
         if build is not None:
             builders[parameter.name] = build
     if not builders:
@@ -60,18 +60,16 @@ def argument_builder(function: Callable[..., Any]) -> ArgumentBuilder | None:
     return built
 
 
-def result_builder(function: Callable[..., Any]) -> Builder | None:
-    """Return what builds the results of `function`; None if its type hint does not ask for that."""
+def return_hint(function: Callable[..., Any]) -> Any:
+    """Return the type hint of what `function` returns; None if it has none, or it can't be resolved."""
     signature = signature_of(function)
-    return None if signature is None else hint_builder(function, signature.return_annotation)
+    return None if signature is None else _hint(function, signature.return_annotation)
 
 
-def hint_builder(function: Callable[..., Any], hint: Any) -> Builder | None:
-    """Return what builds values of a type hint of `function`; None if there is nothing to build, or it is unknown."""
+def _hint(function: Callable[..., Any], hint: Any) -> Any:
     if hint is Parameter.empty:
         return None
-    scope = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return builder_of(resolved(hint, scope))
+        return resolved(hint, getattr(inspect.unwrap(function), "__globals__", {}))
     except UNRESOLVED:
         return None

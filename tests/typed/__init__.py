@@ -1,0 +1,1 @@
+"""Examples for type checkers: never run, only checked."""

@@ -1,0 +1,72 @@
+"""Calls of tasks that type checkers accept, and such that they must report.
+
+Each wrong line has a comment to ignore exactly its error, and a comment that ignores nothing is an error itself. So a
+wrong call that is no longer reported fails the check.
+"""
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true, reportUnusedVariable=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import assert_type
+
+from alsek.core.broker import Broker
+from alsek.core.message import Message
+from alsek.core.task import task
+from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.result import ResultStore
+
+backend = MemoryBackend()
+broker = Broker(backend)
+result_store = ResultStore(backend)
+
+
+@dataclass
+class Order:
+    """An order."""
+
+    number: int
+    total: Decimal
+
+
+@task(broker, result_store=result_store)
+def invoice(order: Order, copies: int = 1) -> Decimal:
+    """A task with two parameters."""
+    return order.total * copies
+
+
+@task(broker, result_store=result_store)
+async def fetch(url: str, *, times: float = 1.0) -> list[str]:
+    """A coroutine function."""
+    return [url] * int(times)
+
+
+@task(broker)
+def nightly() -> None:
+    """A task without parameters."""
+
+
+ORDER = Order(7, Decimal("9.90"))
+
+assert_type(invoice(ORDER), Decimal)
+assert_type(invoice.send(ORDER, copies=2), Message)
+assert_type(invoice.using(delay=5_000, priority=1).send(ORDER), Message)
+assert_type(invoice.result(invoice.send(ORDER), timeout=5_000), Decimal)
+assert_type(nightly.send(), Message)
+later = invoice.using(queue="later")
+assert_type(later.send(ORDER, 3), Message)
+
+fetch.send("https://example.com", times=2.0)
+
+invoice.send()  # type: ignore[call-arg]  # an argument is missing
+invoice.send("7")  # type: ignore[arg-type]  # an argument of another type
+invoice.send(ORDER, copy=2)  # type: ignore[call-arg]  # a parameter that it does not have
+invoice.send(ORDER, 2, 3)  # type: ignore[call-arg]  # too many
+fetch.send("x", 2.0)  # type: ignore[call-arg]  # by position what goes by name
+nightly.send(1)  # type: ignore[call-arg]
+invoice.using(dealy=5_000)  # type: ignore[call-arg]  # an option that there is not
+invoice.using(delay="soon")  # type: ignore[arg-type]
+later.send("7")  # type: ignore[arg-type]
+text: str = invoice.result(invoice.send(ORDER))  # type: ignore[assignment]  # it is a Decimal

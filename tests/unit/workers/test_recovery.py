@@ -13,7 +13,16 @@ from alsek.core.task import task
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.exceptions import BackendUnavailableError, WorkerLostError
-from alsek.storage.backends.records import Claimed, Failed, Lost, Retried, TaskStatus, Worker
+from alsek.storage.backends.records import (
+    Claimed,
+    Failed,
+    Lost,
+    Retried,
+    SetAside,
+    TaskStatus,
+    Worker,
+    WorkerFacts,
+)
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.fakes import FakeClock, options_for
 
@@ -172,11 +181,10 @@ def test_without_hooks_max_retries_decides(scene: Scene, monkeypatch: pytest.Mon
     assert isinstance(first, Retried)
 
 
-@pytest.mark.parametrize("broken", [b"\xff\xfe", b'{"task_name": "stranger"}'], ids=["unreadable", "unknown"])
-def test_what_cannot_be_run_is_a_dead_letter(scene: Scene, broken: bytes) -> None:
-    """A message that can't be read, or whose task the pool does not have, becomes a dead letter."""
+def test_what_cannot_be_read_is_a_dead_letter(scene: Scene) -> None:
+    """No hook is called for it."""
     pool = options_for(scene.broker, scene.task)
-    claimed = scene.claims[0]._replace(payload=broken)
+    claimed = scene.claims[0]._replace(payload=b"\xff\xfe")
     assert isinstance(claimed, Claimed)
     charged = conclude_charged(
         pool, scene.session.worker, claimed, WorkerLostError("it died"), with_hooks=True
@@ -260,3 +268,30 @@ def _lost_reply_then_refused() -> Any:
         return [outcome.uuid for outcome in outcomes]
 
     return retire
+
+
+def test_an_unknown_task_is_set_aside(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A message that this pool can't open is left to the worker that has its task, or fails if none has it."""
+    caplog.set_level("INFO", "alsek")
+    scene.task.name = "another"
+    death = scene.death(running=1)
+    recovery = Recovery(options_for(scene.broker, scene.task), death, with_hooks=True)
+    (outcome,) = recovery._outcomes()
+    assert isinstance(outcome, SetAside)
+    assert outcome.task == "work"
+    other = WorkerSession(
+        scene.backend, Worker("", "thread", None, 15_000, 60_000), WorkerFacts("h", 1, "1", ("work",))
+    )
+    other.register()
+    scene.recover(death)
+    assert scene.messages[0].uuid in {claimed.uuid for claimed in other.step((), 3).claimed}
+    assert not scene.broker.in_dlq(scene.messages[0])
+    assert "Messages of task 'work', which this pool does not have, are left to" in caplog.text
+
+
+def test_an_unknown_task_that_nobody_has_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """With its name in the log."""
+    scene.task.name = "another"
+    scene.recover(scene.death(running=1))
+    assert scene.broker.in_dlq(scene.messages[0])
+    assert "task='work') failed for good: UnknownTaskError" in caplog.text

@@ -28,7 +28,7 @@ from alsek.core.worker.process_executor.warm_up import warm_up
 from alsek.core.worker.shared_state import SharedState
 from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError, WorkerLostError
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Claimed, Failed, Outcome, Retried, Succeeded, Worker
+from alsek.storage.backends.records import Claimed, Failed, Outcome, Retried, SetAside, Succeeded, Worker
 from tests.unit.workers.fakes import PATIENCE, options_for
 
 
@@ -163,12 +163,18 @@ def test_a_corrupt_payload_is_a_dead_letter(connect: Callable[..., FakeEngine], 
         assert name == "CorruptMessageError"
 
 
-def test_an_unknown_task_is_a_dead_letter(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
-    """The dead letter names it, and the tasks that there are."""
-    name, text = details_of(connect(add).answer(Message("stranger")))
-    assert name == "UnknownTaskError"
-    assert "stranger" in text
-    assert "add" in text
+@pytest.mark.parametrize("policy", ["fail", "wait"])
+def test_an_unknown_task_is_set_aside(connect: Callable[..., FakeEngine], add: AnyTask, policy: str) -> None:
+    """The store decides whether it fails; the error for that case names it, and the tasks that there are."""
+    for charge in ((), ("WorkerLostError", "x")):
+        outcome = connect(add, unknown_tasks=policy).answer(Message("stranger"), *charge)
+        assert isinstance(outcome, SetAside)
+        assert outcome.task == "stranger"
+        assert outcome.wait == (policy == "wait")
+        details = json.loads(outcome.error)
+        assert details["name"] == "UnknownTaskError"
+        assert "stranger" in details["text"]
+        assert "add" in details["text"]
 
 
 @pytest.mark.parametrize(

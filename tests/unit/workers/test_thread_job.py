@@ -23,7 +23,7 @@ from alsek.core.worker.thread_executor import interruption
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Claimed, Failed, Retried, Succeeded
+from alsek.storage.backends.records import Claimed, Failed, Retried, SetAside, Succeeded
 from alsek.storage.result import ResultStore
 from tests.clock import Clock
 from tests.unit.workers.fakes import PATIENCE, Shift
@@ -161,14 +161,16 @@ def test_what_must_not_run_does_not(shift: Shift, changes: dict[str, Any], name:
     assert not shift.state.claims()[0].running
 
 
-def test_an_unknown_task_dies_with_its_name(shift: Shift) -> None:
-    """The dead letter names the task that the pool does not have."""
+def test_an_unknown_task_is_set_aside_with_its_name(shift: Shift) -> None:
+    """The store decides whether it fails; the error for that case names the task that the pool does not have."""
 
     @task(shift.broker)
     def known() -> None: ...
 
     outcome = run(shift.job(Message("stranger")), shift, known)
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, SetAside)
+    assert outcome.task == "stranger"
+    assert not outcome.wait
     assert b"UnknownTaskError" in outcome.error
     assert b"stranger" in outcome.error
 

@@ -81,6 +81,13 @@ _COMMON = [
         " among them, do not keep it.",
     ),
     option(
+        "unknown_tasks",
+        type=click.Choice(["fail", "wait"]),
+        default="fail",
+        help="What becomes of a message whose task neither this pool nor any other live worker has: it fails, or waits"
+        " for a worker that has it, as when a new version is rolled out.",
+    ),
+    option(
         "log_level",
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
         default="INFO",

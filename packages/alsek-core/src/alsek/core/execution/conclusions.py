@@ -19,8 +19,14 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
-from alsek.exceptions import MessageExpiredError, MessageRevokedError, SerializationError
-from alsek.storage.backends.records import FOR_EVER, Claimed, Failed, Outcome, Succeeded
+from alsek.exceptions import (
+    MessageExpiredError,
+    MessageRevokedError,
+    SerializationError,
+    TaskError,
+    UnknownTaskError,
+)
+from alsek.storage.backends.records import FOR_EVER, Claimed, Failed, Outcome, SetAside, Succeeded
 from alsek.types import Ending, ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -96,6 +102,38 @@ def dead_letter(
     claimed = delivery.claimed
     outcome = Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0)
     return Conclusion(outcome, TaskStatus.FAILED, ending)
+
+
+def reject(
+    task: AnyTask | None, delivery: Delivery, rejection: TaskError, broker: Broker, *, wait: bool
+) -> Conclusion:
+    """Conclude a message that must not run here.
+
+    If only its task is unknown, the store decides whether it fails: nothing is logged, and no hook is called. The
+    conclusion is that of a failure.
+
+    Args:
+        task: The message's task; None if the worker does not have it.
+        delivery: The message.
+        rejection: Why it must not run.
+        broker: Whose message it is.
+        wait: A message of an unknown task does not fail, even if no worker has the task.
+    """
+    if not isinstance(rejection, UnknownTaskError):
+        return dead_letter(task, delivery, rejection, broker)
+    details = describe_failure(rejection)
+    delivery.restore().exception_details = details
+    claimed = delivery.claimed
+    outcome = SetAside(
+        claimed.uuid,
+        claimed.queue,
+        claimed.token,
+        delivery.task_name,
+        json.dumps(details).encode(),
+        broker.dlq_ttl or 0,
+        wait,
+    )
+    return Conclusion(outcome, TaskStatus.FAILED, "failed")
 
 
 def _ending_of(error: BaseException) -> Ending:

@@ -64,7 +64,9 @@ def open_claimed(
     task = tasks.get(delivery.task_name)
     if task is None and rejection is None:
         known = ", ".join(sorted(tasks))
-        rejection = UnknownTaskError(f"no task is named {delivery.task_name!r} in this pool; it has: {known}")
+        rejection = UnknownTaskError(
+            f"no task is named {delivery.task_name!r} in this pool (it has: {known}), and no other worker has one"
+        )
     return Opened(delivery, task, rejection)
 
 

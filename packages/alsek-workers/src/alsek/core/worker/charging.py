@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from alsek.core.current_message import CURRENT
 from alsek.core.execution.attempts import Attempt
-from alsek.core.execution.conclusions import conclude, dead_letter
+from alsek.core.execution.conclusions import conclude, reject
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import Report, pending_reports
 from alsek.core.execution.session import ReadOnlySession
@@ -52,7 +52,9 @@ def conclude_charged(
     delivery, task, rejection = opened
     if task is None:
         assert rejection is not None
-        outcome, reports = dead_letter(None, delivery, rejection, pool.broker).outcome, []
+        conclusion = reject(None, delivery, rejection, pool.broker, wait=pool.unknown_tasks == "wait")
+        outcome = conclusion.outcome
+        reports = pending_reports(pool.tasks, None, delivery, conclusion, pool.broker) if with_hooks else []
     elif with_hooks:
         CURRENT.set(delivery.message)
         conclusion = conclude(task, delivery, Attempt(exception=error))

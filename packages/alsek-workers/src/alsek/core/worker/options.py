@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
@@ -26,6 +26,9 @@ from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationE
 from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
 from alsek.storage.backends.records import Worker, WorkerFacts
 from alsek.types import Mechanism
+
+#: ``"fail"``: they become dead letters. ``"wait"``: they wait for a worker that has the task.
+UnknownTasksPolicy: TypeAlias = Literal["fail", "wait"]
 
 
 def default_processes() -> int:
@@ -47,6 +50,7 @@ class PoolSettings(TypedDict):
     shutdown_timeout: int
     max_losses: int
     burst: bool
+    unknown_tasks: UnknownTasksPolicy
     on_worker_start: Iterable[WorkerHook]
     on_worker_stop: Iterable[WorkerHook]
 
@@ -64,6 +68,7 @@ class PoolOptions:
         shutdown_timeout: How long running tasks may go on after the first signal.
         max_losses: How many workers may die over a message before it fails.
         burst: End when nothing is ready for the pool and nothing runs.
+        unknown_tasks: What becomes of messages whose task neither this pool nor another live worker has.
         hooks: Run by its processes when they start and stop.
     """
 
@@ -75,6 +80,7 @@ class PoolOptions:
     shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT
     max_losses: int = DEFAULT_MAX_LOSSES
     burst: bool = False
+    unknown_tasks: UnknownTasksPolicy = "fail"
     hooks: tuple[WorkerHook, ...] = field(default=())
 
     def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
@@ -92,6 +98,10 @@ class PoolOptions:
             shutdown_timeout=self.shutdown_timeout,
             max_losses=self.max_losses,
         )
+        if self.unknown_tasks not in get_args(UnknownTasksPolicy):
+            raise ValidationError(
+                f"unknown_tasks={shown(self.unknown_tasks)} of the pool: must be 'fail' or 'wait'"
+            )
 
 
 def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[PoolSettings]) -> PoolOptions:
@@ -118,6 +128,7 @@ def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[P
         shutdown_timeout=settings["shutdown_timeout"],
         max_losses=settings["max_losses"],
         burst=settings["burst"],
+        unknown_tasks=settings["unknown_tasks"],
         hooks=(*settings["on_worker_start"], *settings["on_worker_stop"]),
     )
 

@@ -8,7 +8,7 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import ProcessWorkerGroupOptions
 from alsek.core.worker.group.process_group import ProcessWorkerGroup
-from alsek.core.worker.options import check_numbers, default_processes
+from alsek.core.worker.options import UnknownTasksPolicy, check_numbers, default_processes
 from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
     DEFAULT_LEASE,
@@ -38,6 +38,8 @@ class ProcessWorkerPool(WorkerPool):
         max_losses: How many workers may die over a message before it fails.
         burst: End when nothing is ready for the pool and nothing runs. Delayed messages, retries among them, do not
             keep it.
+        unknown_tasks: What becomes of a message whose task neither this pool nor any other live worker has: ``"fail"``
+            (a dead letter), or ``"wait"`` until a worker has it, as when a new version is rolled out.
         on_worker_start: Run in each process before its first task.
         on_worker_stop: Run in each process after its last task.
 
@@ -62,6 +64,7 @@ class ProcessWorkerPool(WorkerPool):
         shutdown_timeout: int = DEFAULT_SHUTDOWN_TIMEOUT,
         max_losses: int = DEFAULT_MAX_LOSSES,
         burst: bool = False,
+        unknown_tasks: UnknownTasksPolicy = "fail",
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -81,6 +84,7 @@ class ProcessWorkerPool(WorkerPool):
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
             burst=burst,
+            unknown_tasks=unknown_tasks,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

@@ -8,7 +8,7 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.group.thread_group import ThreadWorkerGroup
-from alsek.core.worker.options import check_numbers, default_processes
+from alsek.core.worker.options import UnknownTasksPolicy, check_numbers, default_processes
 from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
     DEFAULT_LEASE,
@@ -38,6 +38,8 @@ class ThreadWorkerPool(WorkerPool):
         max_losses: How many workers may die over a message before it fails.
         burst: End when nothing is ready for the pool and nothing runs. Delayed messages, retries among them, do not
             keep it.
+        unknown_tasks: What becomes of a message whose task neither this pool nor any other live worker has: ``"fail"``
+            (a dead letter), or ``"wait"`` until a worker has it, as when a new version is rolled out.
         max_tasks_per_group: Replace a group after this many tasks; None for never.
         max_memory: Replace a group when its process is larger than this (MiB); None for never.
         on_worker_start: Run in each group's process before its first task.
@@ -66,6 +68,7 @@ class ThreadWorkerPool(WorkerPool):
         max_tasks_per_group: int | None = None,
         max_memory: int | None = None,
         burst: bool = False,
+        unknown_tasks: UnknownTasksPolicy = "fail",
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -90,6 +93,7 @@ class ThreadWorkerPool(WorkerPool):
             shutdown_timeout=shutdown_timeout,
             max_losses=max_losses,
             burst=burst,
+            unknown_tasks=unknown_tasks,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

@@ -33,9 +33,10 @@ from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.engine.sleep import Sleep
 from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.kinds import SUSPECT_RULES
-from alsek.storage.backends.records import HistoryCounts, Released, Step
+from alsek.storage.backends.records import HistoryCounts, Released, SetAside, Step
 
 log = guarded_logger(__name__)
 
@@ -79,6 +80,7 @@ class Engine(Generic[J]):
         )
         self._sleeper = Sleep(session, executor, state, self._policy, control)
         self._counting = Counting()
+        self._unknown_tasks = UnknownTasks()
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
         self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
@@ -206,6 +208,10 @@ class Engine(Generic[J]):
                     job.claimed.uuid,
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
+            elif type(job.outcome) is SetAside:
+                # What is pending in case of its failure is not sent if another worker gets it.
+                accepted = job.claimed.uuid in step.failed
+                self._unknown_tasks.log(job.claimed, job.outcome, failed=accepted)
             self._executor.on_outcome(job, accepted)
             # After that: a job that has yet to tell a tracker keeps its entry.
             self._state.remove_claim(job.entry)

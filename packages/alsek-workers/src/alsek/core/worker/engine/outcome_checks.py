@@ -16,7 +16,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.loggers import guarded_logger
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.records import FOR_EVER, Failed, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import FOR_EVER, Failed, Outcome, Retried, SetAside, Submission, Succeeded
 
 log = guarded_logger(__name__)
 
@@ -66,7 +66,9 @@ def _checked(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Retried):
         delay = _duration("delay", outcome.delay)
         return outcome if delay is outcome.delay else outcome._replace(delay=delay)
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, (Failed, SetAside)):
+        if isinstance(outcome, SetAside):
+            outcome.task.encode()
         kept = _duration("dlq_ttl", outcome.dlq_ttl)
         return outcome if kept is outcome.dlq_ttl else outcome._replace(dlq_ttl=kept)
     return outcome

@@ -31,4 +31,5 @@ class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
             self._options.slots,
             self._pool.max_losses,
             self._options.wait_for_threads,
+            unknown_tasks_wait=self._pool.unknown_tasks == "wait",
         )

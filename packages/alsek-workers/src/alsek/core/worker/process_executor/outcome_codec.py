@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from alsek.storage.backends.records import Failed, Outcome, Retried, Submission, Succeeded
+from alsek.storage.backends.records import Failed, Outcome, Retried, SetAside, Submission, Succeeded
 
 #: The kinds of outcome that a task process makes. Each is sent as its index.
-_KINDS: Final[tuple[type[Outcome], ...]] = (Succeeded, Retried, Failed)
+_KINDS: Final[tuple[type[Outcome], ...]] = (Succeeded, Retried, Failed, SetAside)
 
 
 def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:

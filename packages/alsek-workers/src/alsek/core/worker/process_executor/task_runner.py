@@ -30,7 +30,7 @@ from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt, attempt
-from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter
+from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, reject
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import (
@@ -161,7 +161,8 @@ class TaskRunner:
         if task is None or rejection is not None:
             assert rejection is not None
             CURRENT.set(delivery.message)
-            conclusion: Conclusion = dead_letter(task, delivery, rejection, broker)
+            wait = self._pool.unknown_tasks == "wait"
+            conclusion: Conclusion = reject(task, delivery, rejection, broker, wait=wait)
         elif charge is None:
             delivery.began_at = started
             if log.isEnabledFor(logging.DEBUG):

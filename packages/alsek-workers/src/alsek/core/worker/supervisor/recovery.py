@@ -7,6 +7,7 @@ running messages come back as suspects. All others are given back unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import mmap
 import signal
@@ -24,13 +25,14 @@ from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.losing import log_and_report_lost
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import (
     BackendError,
     TaskError,
     TaskTimeoutError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Lost, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Lost, Outcome, SetAside, Worker
 
 log = guarded_logger(__name__)
 
@@ -97,6 +99,9 @@ class Recovery:
         self._with_hooks = with_hooks
         #: Of each charged or lost message, by its uuid, with the context in which they are sent.
         self._reports: dict[str, tuple[Context, list[Report]]] = {}
+        #: The messages of unknown tasks, by uuid.
+        self._claims: dict[str, Claimed] = {}
+        self._unknown_tasks = UnknownTasks()
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
 
@@ -144,8 +149,20 @@ class Recovery:
             else:
                 # If an earlier reply was lost, the store refuses every outcome, accepted or not. A status that is
                 # reported twice is better than one that is never reported.
-                self._report([outcome for outcome in outcomes if again or outcome.uuid not in refused])
+                taken = [outcome for outcome in outcomes if again or outcome.uuid not in refused]
+                self._report([outcome for outcome in taken if self._has_ended(outcome)])
                 return
+
+    def _has_ended(self, outcome: Outcome) -> bool:
+        """Return False if the store has set a message aside whose task this pool does not have."""
+        if not isinstance(outcome, SetAside):
+            return True
+        failed = False
+        with contextlib.suppress(BackendError):
+            messages = self._pool.broker.backend.messages
+            failed = messages.dead_letter(outcome.queue, outcome.uuid) is not None
+        self._unknown_tasks.log(self._claims[outcome.uuid], outcome, failed=failed)
+        return failed
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
         """Send the reports of these outcomes: to trackers that the store does not write itself, and to middleware.
@@ -172,7 +189,7 @@ class Recovery:
             "A process %s while it held %d messages: %d are charged, %d suspected, the others given back.",
             self._death.exit_description,
             len(held),
-            sum(not isinstance(outcome, Lost) for outcome in outcomes),
+            sum(not isinstance(outcome, (Lost, SetAside)) for outcome in outcomes),
             sum(isinstance(outcome, Lost) and outcome.suspect for outcome in outcomes),
         )
         return outcomes
@@ -185,6 +202,8 @@ class Recovery:
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
             charged = context.run(decide, self._pool, worker, claimed, error)
             self._reports[claimed.uuid] = context, charged.reports
+            if isinstance(charged.outcome, SetAside):
+                self._claims[claimed.uuid] = claimed
             return charged.outcome
         suspect = self._death.is_suspect(claimed)
         if not suspect and claimed.token not in self._death.past_user_code:

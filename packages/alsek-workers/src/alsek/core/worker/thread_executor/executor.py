@@ -50,6 +50,7 @@ class ThreadExecutor:
         slots: How many threads run jobs at once.
         max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
         wait_for_threads: Never abandon a thread: its slot is taken until it ends.
+        unknown_tasks_wait: A message whose task is unknown does not fail.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ThreadExecutor:
         slots: int,
         max_losses: int,
         wait_for_threads: bool = False,
+        unknown_tasks_wait: bool = False,
     ) -> None:
         self._tasks = tasks
         self._broker = broker
@@ -67,6 +69,7 @@ class ThreadExecutor:
         self._slots = slots
         self._max_losses = max_losses
         self._wait_for_threads = wait_for_threads
+        self._unknown_tasks_wait = unknown_tasks_wait
         self._contexts = Contexts()
         self._queue: WorkQueue[ThreadJob | Callable[[], ThreadJob | None] | None] = WorkQueue()
         self._durations = RecentDurations()
@@ -308,7 +311,7 @@ class ThreadExecutor:
         lock = threading.Lock()
         lock.acquire()
         tasks, broker, max_losses, state = self._tasks, self._broker, self._max_losses, self._state
-        contexts = self._contexts
+        contexts, wait = self._contexts, self._unknown_tasks_wait
         while (work := self._queue.get(lock)) is not None:
             job: ThreadJob | None
             try:
@@ -316,7 +319,7 @@ class ThreadExecutor:
                     job = work
                     started = time.monotonic_ns()
                     job.context = contexts.fresh()
-                    job.context.run(job.run, tasks, broker, max_losses, state)
+                    job.context.run(job.run, tasks, broker, max_losses, state, wait)
                     job.elapsed_ns = time.monotonic_ns() - started
                 else:
                     job = work()

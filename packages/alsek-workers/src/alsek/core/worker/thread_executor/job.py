@@ -12,7 +12,7 @@ from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.attempts import attempt as run_attempt
-from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, dead_letter_unreadable
+from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter_unreadable, reject
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import (
@@ -98,17 +98,34 @@ class ThreadJob(Interruptible):
         self._tasks: dict[str, AnyTask] = {}
         self._broker: Broker
 
-    def run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
-        """Open the message, run its task, and set `outcome`. In a task thread."""
+    def run(
+        self,
+        tasks: dict[str, AnyTask],
+        broker: Broker,
+        max_losses: int,
+        state: SharedState,
+        wait: bool = False,
+    ) -> None:
+        """Open the message, run its task, and set `outcome`. In a task thread.
+
+        Args:
+            tasks: The pool's tasks by name.
+            broker: Whose message it is.
+            max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
+            state: Where starts and ends of user code are written.
+            wait: A message whose task is unknown does not fail.
+        """
         self.started_at = now = monotonic_ms()
         self.thread = threading.current_thread()
         self.conclude_by = now + CONCLUDE_WITHIN_MS
         state.enter_user_code(self.entry)
-        self._run(tasks, broker, max_losses, state)
+        self._run(tasks, broker, max_losses, state, wait)
         if not self._abandoned_threads:
             state.leave_user_code(self.entry)
 
-    def _run(self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState) -> None:
+    def _run(
+        self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState, wait: bool
+    ) -> None:
         opened = open_claimed(self.claimed, self.session, broker, tasks, max_losses)
         if isinstance(opened, Failed):
             self.outcome = opened
@@ -120,7 +137,7 @@ class ThreadJob(Interruptible):
         if task is None or rejection is not None:
             assert rejection is not None
             CURRENT.set(delivery.message)
-            self._settle(dead_letter(task, delivery, rejection, broker))
+            self._settle(reject(task, delivery, rejection, broker, wait=wait))
             return
         if log.isEnabledFor(logging.DEBUG):
             log_claimed(delivery)

@@ -13,6 +13,7 @@
     ├── WorkerUnknownError                       the worker's lease ran out; it must register again
     ├── BackendError                             the store answered with an error
     │   └── BackendUnavailableError              the store can't be reached
+    ├── MoveError                                a move to another store can't begin, or can't go on
     ├── SchedulingError                          wrong use of a trigger
     ├── LockError
     │   └── LockAlreadyHeldError                 acquire() by the owner that holds the lock
@@ -78,6 +79,10 @@ class BackendError(AlsekError):
 
 class BackendUnavailableError(BackendError):
     """The store can't be reached; the text says where it is, how long was tried, and what to do."""
+
+
+class MoveError(AlsekError):
+    """A move to another store can't begin, or can't go on; the text says why. Nothing is lost."""
 
 
 class SchedulingError(AlsekError):

@@ -12,10 +12,17 @@ from typing import Any, ClassVar
 
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_NAMESPACE
-from alsek.exceptions import ValidationError
+from alsek.exceptions import BackendError, ValidationError
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.backends.ports import (
+    LockPort,
+    MessagePort,
+    ResultPort,
+    StatusPort,
+    TransferPort,
+    ValuePort,
+)
 from alsek.storage.backends.records import FOR_EVER
 from alsek.storage.backends.subscriptions import Note, ResultWatch, StatusWatch, Subscription
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
@@ -96,6 +103,17 @@ class Backend(ABC):
     @abstractmethod
     def values(self) -> ValuePort:
         """The port for values by name."""
+
+    @property
+    def transfer(self) -> TransferPort:
+        """The port for moves to another store. A backend need not have one.
+
+        Raises:
+            BackendError: It has none.
+        """
+        raise BackendError(
+            f"{self.describe()}: {type(self).__name__} has no transfer port, so nothing can be moved"
+        )
 
     def __copy__(self) -> Backend:
         return self
@@ -245,6 +263,13 @@ class Backend(ABC):
         """A backend of the same namespace of the same store, whose calls take at most `timeout` ms each.
 
         For callers that must not block long. A backend that can't block returns itself.
+        """
+        return self
+
+    def durable(self) -> Backend:
+        """A backend of the same namespace of the same store, whose steps outlast a power cut once they are answered.
+
+        A backend that has no choice returns itself.
         """
         return self
 

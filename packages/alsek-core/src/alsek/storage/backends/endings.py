@@ -11,7 +11,8 @@ class End(Enum):
     """How a message ended.
 
     Attributes:
-        status: The status that is written for it, if it is tracked.
+        status: The status that is written for it, if it is tracked. None if none is, and nothing is published: it goes
+            on in another store.
         uuid_taken: True if its uuid is refused for a while. False if a new message may use it, and only the request
             that submitted it is remembered. None if nothing is remembered.
     """
@@ -26,7 +27,9 @@ class End(Enum):
     REMOVED = (TaskStatus.UNKNOWN, False)
     #: Its record can't be read, so the request in it can't be trusted.
     CORRUPT = (TaskStatus.FAILED, None)
+    #: It was moved to another store (``ports/transfer.py``).
+    MOVED = (None, False)
 
-    def __init__(self, status: TaskStatus, uuid_taken: bool | None) -> None:
+    def __init__(self, status: TaskStatus | None, uuid_taken: bool | None) -> None:
         self.status = status
         self.uuid_taken = uuid_taken

@@ -18,8 +18,16 @@ from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
+from alsek.storage.backends.memory.transfer import MemoryTransfer
 from alsek.storage.backends.memory.values import MemoryValues
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.backends.ports import (
+    LockPort,
+    MessagePort,
+    ResultPort,
+    StatusPort,
+    TransferPort,
+    ValuePort,
+)
 from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
 
@@ -55,6 +63,7 @@ class MemoryBackend(Backend):
         self._statuses = MemoryStatuses(self._store)
         self._locks = MemoryLocks(self._store)
         self._values = MemoryValues(self._store)
+        self._transfer = MemoryTransfer(self._store, self._messages)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(namespace={self.namespace!r})"
@@ -93,6 +102,10 @@ class MemoryBackend(Backend):
     def values(self) -> ValuePort:
         return self._values
 
+    @property
+    def transfer(self) -> TransferPort:
+        return self._transfer
+
     def ping(self) -> None:
         """Do nothing: the memory of this process can always be reached."""
 
@@ -100,6 +113,7 @@ class MemoryBackend(Backend):
         store = self._store
         with store.lock:
             tables = (store.values, store.results, store.statuses, store.locks)
+            self._transfer.clear()
             return self._messages.clear() + sum(table.clear() for table in tables)
 
     def publish(self, channel: str, data: bytes) -> None:

@@ -64,11 +64,24 @@ class ExpiringDict(Generic[K, V]):
         self._sweep()
         return key in self._entries
 
+    def expiry(self, key: K) -> int | None:
+        """Return when an existing entry expires; None for never."""
+        return self._entries[key][1]
+
     def pop(self, key: K) -> V | None:
         """Delete an entry; return its value, or None."""
         self._sweep()
         entry = self._entries.pop(key, None)
         return None if entry is None else entry[0]
+
+    def adopt(self, key: K, value: V, expiry: int | None) -> bool:
+        """Write an entry that expires at this time, unless there is one; return False if there is."""
+        if self.has(key):
+            return False
+        now = self._clock()
+        if expiry is None or expiry > now:
+            self.put(key, value, None if expiry is None else expiry - now)
+        return True
 
     def items(self) -> list[tuple[K, V]]:
         """Return all entries, the one written first first."""

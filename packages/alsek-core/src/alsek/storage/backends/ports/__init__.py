@@ -10,6 +10,7 @@
 | :class:`StatusPort` | ``statuses`` | statuses of messages |
 | :class:`LockPort` | ``locks`` | locks |
 | :class:`ValuePort` | ``values`` | values by name |
+| :class:`TransferPort` | ``transfer`` | moves all of a store to another one |
 
 :class:`MessagePort` is the sum of the first four.
 
@@ -36,6 +37,7 @@ from alsek.storage.backends.ports.messages import MessagePort
 from alsek.storage.backends.ports.results import ResultPort
 from alsek.storage.backends.ports.statuses import StatusPort
 from alsek.storage.backends.ports.submission import SubmissionPort
+from alsek.storage.backends.ports.transfer import TransferPort
 from alsek.storage.backends.ports.values import ValuePort
 from alsek.storage.backends.ports.waiter import Waiter
 from alsek.storage.backends.ports.work import WorkPort
@@ -48,6 +50,7 @@ __all__ = [
     "ResultPort",
     "StatusPort",
     "SubmissionPort",
+    "TransferPort",
     "ValuePort",
     "Waiter",
     "WorkPort",

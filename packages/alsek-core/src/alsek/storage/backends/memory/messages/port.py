@@ -58,7 +58,7 @@ class MemoryMessages(MessagePort):
             lambda worker: wakeups.would_miss(table, worker),
         )
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Wake sleeping workers of the lanes that were noted in this operation."""
         self._sleepers.wake(self.table.woken_lanes)
         self.table.woken_lanes.clear()
@@ -68,7 +68,7 @@ class MemoryMessages(MessagePort):
             answers = add_in_batches(
                 submissions, lambda batch: [add_one(self.table, each, request) for each in batch]
             )
-            self._wake()
+            self.wake()
             return answers
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
@@ -85,7 +85,7 @@ class MemoryMessages(MessagePort):
     ) -> Step:
         with self._lock:
             answer = steps.step(self.table, worker, seq, outcomes, limits.get(worker.kind, 0), history)
-            self._wake()
+            self.wake()
             return answer
 
     def renew(
@@ -93,13 +93,13 @@ class MemoryMessages(MessagePort):
     ) -> list[str]:
         with self._lock:
             revoked = leases.renew(self.table, worker, seq, frozenset(tokens), running)
-            self._wake()
+            self.wake()
             return revoked
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
         with self._lock:
             refused = leases.retire(self.table, worker, outcomes)
-            self._wake()
+            self.wake()
             return refused
 
     def held(self, worker: Worker) -> list[Claimed]:
@@ -116,7 +116,7 @@ class MemoryMessages(MessagePort):
     def reschedule(self, retried: Retried) -> bool:
         with self._lock:
             was_stored = interventions.reschedule(self.table, retried)
-            self._wake()
+            self.wake()
             return was_stored
 
     def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
@@ -134,7 +134,7 @@ class MemoryMessages(MessagePort):
     def resume(self, queue: str) -> bool:
         with self._lock:
             was_paused = interventions.resume(self.table, queue)
-            self._wake()
+            self.wake()
             return was_paused
 
     def now(self) -> int:
@@ -216,7 +216,7 @@ class MemoryMessages(MessagePort):
     def replay(self, submission: Submission, died_at: int) -> bool:
         with self._lock:
             replayed = dead_letters.replay(self.table, submission, died_at)
-            self._wake()
+            self.wake()
             return replayed
 
     def purge(self, queue: str, uuid: str | None = None) -> int:

@@ -40,6 +40,8 @@ def end(table: MessageTable, message: StoredMessage, how: End) -> None:
     del table.messages[message.uuid]
     if how.uuid_taken is not None:
         table.remembered.put(message.uuid, RememberedUuid(message.request, how.uuid_taken), DEDUP_WINDOW)
+    if how.status is None:
+        return
     if not (how is End.REMOVED and _tells_of_an_end(table, message.uuid)):
         table.set_status(message, how.status)
     if how is not End.SUCCEEDED:
@@ -106,8 +108,20 @@ def delay_or_make_ready(table: MessageTable, message: StoredMessage, delay: int)
     now = table.store.clock()
     if delay <= 0:
         make_ready(table, message, since=now)
-        return
-    message.due = (now + delay, next(table.store.numbers), message.uuid)
+    else:
+        _delay(table, message, now + delay)
+
+
+def adopt(table: MessageTable, message: StoredMessage, due: int | None, since: int | None) -> None:
+    """Delay a message of another store until `due`, or make it ready; its lifetime began at `since` (None: now)."""
+    if due is not None:
+        _delay(table, message, due)
+    else:
+        make_ready(table, message, since=table.store.clock() if since is None else since)
+
+
+def _delay(table: MessageTable, message: StoredMessage, due: int) -> None:
+    message.due = (due, next(table.store.numbers), message.uuid)
     enter(table, message, "delayed")
     if table.queues[message.queue].next_due == message.due:
         # Sleeping workers have set their timers by a later message: one of them must learn of this one.

@@ -1,0 +1,218 @@
+"""What a move to another store takes along: a copy of each thing, as plain values.
+
+Each has a `mark`, which only the store that made the copy reads: from it the store knows whether the thing is still
+as it was copied. A `mark` is not moved. Times in the future (`due`, `expiry`) are Unix milliseconds on the clock of the
+store that the copy is of, or is for; times in the past stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+from alsek.exceptions import MessageAlreadyExistsError
+from alsek.types import Wish
+
+
+class CopyKind(Enum):
+    """What can be moved, in the order in which it is moved; the value names it in reports."""
+
+    MESSAGE = "messages"
+    DEAD_LETTER = "dead letters"
+    RESULT = "results"
+    STATUS = "statuses"
+    VALUE = "values"
+
+
+class StatusCopy(NamedTuple):
+    """A status; the fields are those of :class:`~alsek.storage.backends.records.StatusRecord`.
+
+    Attributes:
+        expiry: When it expires; None for never.
+    """
+
+    uuid: str
+    status: int
+    details: bytes | None
+    timestamp: int
+    expiry: int | None
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("", self.uuid)
+
+
+class MessageCopy(NamedTuple):
+    """A message that waits. Its fields are those of the header (:mod:`~alsek.storage.backends.header`), and:
+
+    Attributes:
+        due: When it becomes ready; None if it is ready.
+        expiry: Until when it may be ready; None for no end, and while it is delayed.
+        suspect: It is a suspect.
+        request: The call that submitted it; empty for a callback.
+        tail: The tail of its header.
+        version: The version of its record.
+        status: Its status: it goes with the message. None if it has none.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    priority: int
+    wish: Wish
+    due: int | None
+    expiry: int | None
+    ttl: int
+    status_ttl: int
+    losses: int
+    suspect: bool
+    revoked: bool
+    request: str
+    tail: str
+    version: int
+    status: StatusCopy | None
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.queue, self.uuid)
+
+
+class DeadLetterCopy(NamedTuple):
+    """A dead letter; the fields are those of :class:`~alsek.storage.backends.records.DeadLetter`.
+
+    Attributes:
+        expiry: When it expires; None for never.
+        tail: The tail of its header.
+    """
+
+    uuid: str
+    queue: str
+    payload: bytes
+    error: bytes
+    died_at: int
+    expiry: int | None
+    tail: str
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.queue, self.uuid)
+
+
+class ResultCopy(NamedTuple):
+    """A result; the fields are those of :class:`~alsek.storage.backends.records.ResultRecord`.
+
+    Attributes:
+        progenitor: Whose descendant it is; None for nobody's.
+        expiry: When it expires; None for never.
+    """
+
+    uuid: str
+    payload: bytes
+    timestamp: int
+    token: int
+    progenitor: str | None
+    expiry: int | None
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("", self.uuid)
+
+
+class ValueCopy(NamedTuple):
+    """A value by name, serialized; `expiry` is None for never."""
+
+    name: str
+    value: bytes
+    expiry: int | None
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("", self.name)
+
+
+Copy: TypeAlias = MessageCopy | DeadLetterCopy | ResultCopy | StatusCopy | ValueCopy
+
+#: The class of the copies of each kind.
+COPY_CLASSES: dict[CopyKind, type[Copy]] = {
+    CopyKind.MESSAGE: MessageCopy,
+    CopyKind.DEAD_LETTER: DeadLetterCopy,
+    CopyKind.RESULT: ResultCopy,
+    CopyKind.STATUS: StatusCopy,
+    CopyKind.VALUE: ValueCopy,
+}
+
+
+class Unreadable(NamedTuple):
+    """A record that the store can't read, and that stays where it is.
+
+    Attributes:
+        key: The uuid or name.
+        reason: What the store found.
+    """
+
+    key: str
+    reason: str
+
+
+class Page(NamedTuple):
+    """Some of the things of a store, in their order."""
+
+    copies: Sequence[Copy]
+    unreadable: Sequence[Unreadable] = ()
+
+
+class Taken(NamedTuple):
+    """The last batch that was taken out of a store.
+
+    Attributes:
+        batch: Its random name.
+        taken: For each copy of it, whether it was taken out.
+    """
+
+    batch: str
+    taken: tuple[bool, ...]
+
+
+class Staged(NamedTuple):
+    """A batch that waits in a store, seen by nobody: its random name, and the bytes that stand for its copies."""
+
+    batch: str
+    data: bytes
+
+
+class SourceOpened(NamedTuple):
+    """The answer of a store that things are moved out of.
+
+    Attributes:
+        busy: Another move was at work so recently that it may still be: how long (ms) until it counts as gone. 0 if
+            the store is open for this move.
+        other: Where a move went that has not ended, if it went elsewhere; empty if the store is open for this move.
+        token: The last claim token that it gave out.
+        fence: The last fence number.
+        taken: The last batch that was taken out; None if there was none.
+    """
+
+    busy: int = 0
+    other: str = ""
+    token: int = 0
+    fence: int = 0
+    taken: Taken | None = None
+
+
+class TargetOpened(NamedTuple):
+    """The answer of a store that things are moved into: what an earlier move has staged."""
+
+    staged: Staged | None = None
+
+
+def too_late(uuid: str) -> bytes:
+    """The error of the dead letter of a message whose uuid was used in the target while it was on its way, as JSON."""
+    text = f"another message of the uuid {uuid} was submitted to this store while this one was moved to it"
+    return json.dumps({"name": MessageAlreadyExistsError.__name__, "text": text, "traceback": None}).encode()

@@ -1,0 +1,65 @@
+"""Takes in what another store held, for a move."""
+
+from __future__ import annotations
+
+from alsek.storage.backends.copies import DeadLetterCopy, MessageCopy, StatusCopy, too_late
+from alsek.storage.backends.header import tail_values
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.transitions import adopt
+from alsek.storage.backends.records import FOR_EVER, DeadLetter, StatusRecord, Submission, TaskStatus
+
+
+def refusal(table: MessageTable, copy: MessageCopy) -> str:
+    """Return why a message can't be taken in; empty if it can."""
+    stored, remembered = table.messages.get(copy.uuid), table.remembered.get(copy.uuid)
+    if stored is not None:
+        return f"a message of this uuid is stored there ({stored.state})"
+    if remembered is not None and remembered.taken:
+        return "a message of this uuid ended there within the last minute"
+    return ""
+
+
+def message(table: MessageTable, copy: MessageCopy) -> bool:
+    """Store a message behind all others; return False if its uuid is not new, so that it became a dead letter."""
+    if refusal(table, copy):
+        error = too_late(copy.uuid)
+        letter = DeadLetter(copy.uuid, copy.queue, copy.payload, error, table.store.clock())
+        table.dead.put(
+            (copy.queue, copy.uuid), letter._replace(**tail_values(DeadLetter, copy.tail)), FOR_EVER
+        )
+        return False
+    submission = Submission(
+        copy.uuid, copy.queue, copy.payload, copy.priority, copy.wish, 0, copy.ttl, copy.status_ttl
+    )
+    arrived = StoredMessage(
+        submission,
+        copy.request,
+        copy.payload,
+        losses=copy.losses,
+        revoked=copy.revoked,
+        suspect=copy.suspect,
+        version=copy.version,
+        tail=copy.tail,
+    )
+    if copy.status is not None:
+        status(table, copy.status)
+    since = None if copy.expiry is None else copy.expiry - copy.ttl
+    adopt(table, arrived, copy.due, since)
+    return True
+
+
+def status(table: MessageTable, copy: StatusCopy) -> bool:
+    """Store a status; return False if there is one already."""
+    record = StatusRecord(copy.uuid, TaskStatus(copy.status), copy.details, copy.timestamp)
+    adopted = table.store.statuses.adopt(copy.uuid, record, copy.expiry)
+    if adopted:
+        table.store.publish(f"statuses:{copy.uuid}", record.pack())
+    return adopted
+
+
+def dead_letter(table: MessageTable, copy: DeadLetterCopy) -> bool:
+    """Store a dead letter behind all others; return False if there is one already."""
+    attempt = tail_values(DeadLetter, copy.tail)
+    letter = DeadLetter(copy.uuid, copy.queue, copy.payload, copy.error, copy.died_at, **attempt)
+    return table.dead.adopt(copy.key, letter, copy.expiry)

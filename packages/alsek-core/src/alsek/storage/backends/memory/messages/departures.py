@@ -1,0 +1,102 @@
+"""Copies what waits, and takes it out, for a move to another store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, Page, StatusCopy, Unreadable
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, unreadable
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.transitions import end, leave
+from alsek.storage.backends.records import Retried
+
+#: What was found of one thing: None if it is gone.
+Found: TypeAlias = Copy | Unreadable | None
+
+
+def page(found: Sequence[Found]) -> Page:
+    """Return a page of what was found."""
+    copies = [one for one in found if one is not None and not isinstance(one, Unreadable)]
+    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
+
+
+def order(table: MessageTable) -> list[str]:
+    """Return the uuids of what waits: the ready messages by queue and place, then the delayed ones by due time."""
+    waiting = [message for message in table.messages.values() if message.holder is None]
+    ready = sorted(
+        (each for each in waiting if each.state != "delayed"), key=lambda each: (each.queue, each.place)
+    )
+    delayed = sorted((each for each in waiting if each.state == "delayed"), key=lambda each: each.due)
+    return [message.uuid for message in (*ready, *delayed)]
+
+
+def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
+    """Copy a message that nobody holds."""
+    found = table.messages.get(uuid)
+    if found is None or found.holder is not None:
+        return None
+    if found.version not in READABLE_VERSIONS:
+        return Unreadable(uuid, unreadable(found.version))
+    submission, delayed = found.submission, found.state == "delayed"
+    return MessageCopy(
+        uuid,
+        found.queue,
+        found.payload,
+        submission.priority,
+        submission.wish,
+        found.due[0] if delayed else None,
+        found.ready_since + submission.ttl if submission.ttl and not delayed else None,
+        submission.ttl,
+        submission.status_ttl,
+        found.losses,
+        found.suspect,
+        found.revoked,
+        found.request,
+        found.tail,
+        found.version,
+        status(table, uuid),
+        _mark(found),
+    )
+
+
+def _mark(found: StoredMessage) -> bytes:
+    return repr((found.queue, found.arrival, found.due, found.losses, found.revoked, found.tail)).encode()
+
+
+def status(table: MessageTable, uuid: str) -> StatusCopy | None:
+    """Copy a status."""
+    statuses = table.store.statuses
+    found = statuses.get(uuid)
+    if found is None:
+        return None
+    expiry = statuses.expiry(uuid)
+    return StatusCopy(uuid, int(found.status), found.details, found.timestamp, expiry, found.pack())
+
+
+def dead_letter(table: MessageTable, key: tuple[str, str]) -> DeadLetterCopy | None:
+    """Copy a dead letter, given by queue and uuid."""
+    found = table.dead.get(key)
+    if found is None:
+        return None
+    queue, uuid = key
+    attempt = Retried(uuid, queue, 0, 0, found.retries, found.updated_at, found.retry_delay)
+    tail = merged("", step_changes(attempt))
+    expiry = table.dead.expiry(key)
+    mark = repr((found.died_at, found.error)).encode()
+    return DeadLetterCopy(uuid, queue, found.payload, found.error, found.died_at, expiry, tail, mark)
+
+
+def take_message(table: MessageTable, copy: MessageCopy) -> bool:
+    """Remove a message and its status, if both are as they were copied and nobody holds it."""
+    found, present = table.find(copy.queue, copy.uuid), status(table, copy.uuid)
+    if found is None or found.holder is not None or _mark(found) != copy.mark:
+        return False
+    if (present and present.mark) != (copy.status and copy.status.mark):
+        return False
+    leave(table, found)
+    end(table, found, End.MOVED)
+    table.store.statuses.pop(copy.uuid)
+    return True

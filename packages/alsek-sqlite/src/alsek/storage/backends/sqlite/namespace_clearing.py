@@ -52,6 +52,7 @@ def _forget_workers(tx: Transaction) -> None:
     erase_claims(tx)
     tx.execute("DELETE FROM workers WHERE ns = ?", (tx.ns,))
     tx.execute("DELETE FROM gone_tasks WHERE ns = ?", (tx.ns,))
+    tx.execute("DELETE FROM moves WHERE ns = ?", (tx.ns,))
 
 
 def _delete_messages(tx: Transaction) -> int:

@@ -13,7 +13,14 @@ from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
-from alsek.storage.backends.ports import LockPort, MessagePort, ResultPort, StatusPort, ValuePort
+from alsek.storage.backends.ports import (
+    LockPort,
+    MessagePort,
+    ResultPort,
+    StatusPort,
+    TransferPort,
+    ValuePort,
+)
 from alsek.storage.backends.sqlite.channels import fetch_data, publish_data
 from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
@@ -24,6 +31,7 @@ from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
 from alsek.storage.backends.sqlite.results import SQLiteResults
 from alsek.storage.backends.sqlite.statuses import SQLiteStatuses
+from alsek.storage.backends.sqlite.transfer.port import SQLiteTransfer
 from alsek.storage.backends.sqlite.values import SQLiteValues
 from alsek.storage.backends.sqlite.wakeup.subscription import SQLiteSubscription
 from alsek.storage.backends.subscriptions import Subscription
@@ -79,6 +87,7 @@ class SQLiteBackend(Backend):
         self._statuses = SQLiteStatuses(self._database)
         self._locks = SQLiteLocks(self._database)
         self._values = SQLiteValues(self._database)
+        self._transfer = SQLiteTransfer(self._database)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r}, namespace={self.namespace!r})"
@@ -90,11 +99,14 @@ class SQLiteBackend(Backend):
     def within(self, timeout: int) -> SQLiteBackend:
         return self._again(timeout)()
 
+    def durable(self) -> SQLiteBackend:
+        return self._again(self._timeout)(synchronous="FULL")
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path and the options: the copy opens the file itself."""
         return (self._again(self._timeout), ())
 
-    def _again(self, timeout: int) -> Callable[[], SQLiteBackend]:
+    def _again(self, timeout: int) -> Callable[..., SQLiteBackend]:
         """Return a function that makes another backend of the same store."""
         return partial(
             type(self),
@@ -128,6 +140,10 @@ class SQLiteBackend(Backend):
     @property
     def values(self) -> ValuePort:
         return self._values
+
+    @property
+    def transfer(self) -> TransferPort:
+        return self._transfer
 
     def ping(self) -> None:
         self._database.ping()

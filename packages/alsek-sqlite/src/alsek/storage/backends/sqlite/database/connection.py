@@ -42,6 +42,7 @@ ADDITIONS: Final = {
     "aside.sql": "aside",
     "worker_facts.sql": "worker_facts",
     "history.sql": "history",
+    "moves.sql": "moves",
 }
 
 #: "ALSK": marks the file as Alsek's own.

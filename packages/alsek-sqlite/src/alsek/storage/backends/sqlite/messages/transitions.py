@@ -161,6 +161,8 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     for message, uuid, status_ttl, how in ended:
         groups.setdefault(how.uuid_taken, []).append(message)
+        if how.status is None:
+            continue
         if status_ttl and not (how is End.REMOVED and _tells_of_an_end(tx, uuid)):
             tracked.setdefault(how.status, []).append((uuid, status_ttl))
         if how is not End.SUCCEEDED:
@@ -233,6 +235,13 @@ def requeue(tx: Transaction, message: int, queue: int, retried: Retried) -> None
         tx.execute(_ARRIVED, (arrival, message))
         enter(tx, "delayed", [(tx.ns, due, message)])
         wake_for_due(tx, message, lane)
+
+
+def make_suspect(tx: Transaction, message: int) -> None:
+    """Put a message that has just become ready into the lane of suspects."""
+    leave_any(tx, message)
+    tx.execute("UPDATE messages SET suspect = 1 WHERE id = ?", (message,))
+    enter(tx, "ready", [(message,)])
 
 
 def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> None:

@@ -1,0 +1,1 @@
+"""The transfer port: moves what is in the file to another store, and back."""

@@ -1,0 +1,146 @@
+"""Takes in what another store held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.copies import (
+    Copy,
+    CopyKind,
+    DeadLetterCopy,
+    MessageCopy,
+    ResultCopy,
+    StatusCopy,
+    ValueCopy,
+    too_late,
+)
+from alsek.storage.backends.records import StatusRecord, TaskStatus
+from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS, STATUS_CHECK_MS
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
+from alsek.storage.backends.sqlite.messages.transitions import STATE, make_suspect, wake_for_due
+from alsek.storage.backends.sqlite.transfer.departing_records import delete, find
+
+#: The largest integer of SQLite.
+_LARGEST: Final = 2**63 - 1
+
+_STORED: Final = f"SELECT {STATE} FROM messages AS m WHERE m.ns = ? AND m.uuid = ?"  # noqa: S608
+_ENDED: Final = """
+    SELECT done FROM finished WHERE ns = ? AND bucket IN (?, ?, ?) AND uuid = ? AND at > ? ORDER BY bucket DESC LIMIT 1
+"""
+_MAKE_QUEUE: Final = "INSERT INTO queues (ns, name) VALUES (?, ?) ON CONFLICT (ns, name) DO NOTHING"
+_INSERT: Final = f"""
+    INSERT INTO messages (ns, queue, uuid, request, priority, wish, arrival, due, ttl, expiry, status_ttl, losses,
+        revoked, version, tail, payload)
+    SELECT ns, id, ?, ?, ?, ?, arrivals + 1, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM queues WHERE id = {QUEUE}
+"""  # noqa: S608
+_LETTER: Final = f"""
+    INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, tail, payload)
+    VALUES (?, {QUEUE}, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608
+_RESULT: Final = """
+    INSERT INTO results (ns, uuid, progenitor, at, token, expiry, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_STATUS: Final = """
+    INSERT INTO statuses (ns, uuid, status, at, expiry, sweep, details) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_VALUE: Final = "INSERT INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
+
+_KINDS: Final = {
+    DeadLetterCopy: CopyKind.DEAD_LETTER,
+    ResultCopy: CopyKind.RESULT,
+    StatusCopy: CopyKind.STATUS,
+    ValueCopy: CopyKind.VALUE,
+}
+
+
+def kind_of(copy: Copy) -> CopyKind:
+    """Return what a copy is of, if not of a message."""
+    return _KINDS[type(copy)]
+
+
+def refusal(tx: Transaction, copy: Copy) -> str:
+    """Return why a thing can't be taken in; empty if it can."""
+    if any(isinstance(number, int) and number > _LARGEST for number in _numbers(copy)):
+        return f"SQLite stores integers up to {_LARGEST}"
+    if isinstance(copy, MessageCopy):
+        return _uuid_refusal(tx, copy.uuid)
+    there = find(tx, kind_of(copy), copy.key) is not None
+    return "there is one of this name already" if there else ""
+
+
+def _numbers(copy: Copy) -> Iterable[object]:
+    status = copy.status if isinstance(copy, MessageCopy) else None
+    return (*copy, *(status or ()))
+
+
+def _uuid_refusal(tx: Transaction, uuid: str) -> str:
+    stored = tx.execute(_STORED, (tx.ns, uuid)).fetchone()
+    if stored is not None:
+        return f"a message of this uuid is stored there ({stored[0]})"
+    bucket = tx.now // BUCKET_MS
+    values = (tx.ns, bucket, bucket - 1, bucket - 2, uuid, tx.now - DEDUP_WINDOW)
+    if tx.execute(_ENDED, values).fetchone() == (1,):
+        return "a message of this uuid ended there within the last minute"
+    return ""
+
+
+def take_in(tx: Transaction, copy: Copy) -> bool:
+    """Store a thing; return False if its name is not free: then a message is a dead letter, and others are left out."""
+    if isinstance(copy, MessageCopy):
+        return _message(tx, copy)
+    if copy.expiry is not None and copy.expiry <= tx.now:
+        return True
+    kind = kind_of(copy)
+    if find(tx, kind, copy.key) is not None:
+        return False
+    delete(tx, kind, copy.key)  # one that has expired
+    match copy:
+        case DeadLetterCopy(uuid, queue, payload, error, died_at, expiry, tail):
+            tx.execute(_MAKE_QUEUE, (tx.ns, queue))
+            tx.execute(_LETTER, (tx.ns, tx.ns, queue, uuid, error, died_at, expiry, tail, payload))
+        case ResultCopy(uuid, payload, timestamp, token, progenitor, expiry):
+            tx.execute(_RESULT, (tx.ns, uuid, progenitor, timestamp, token, expiry, payload))
+            tx.notes.append((f"results:{uuid}", b""))
+        case StatusCopy():
+            _status(tx, copy)
+        case ValueCopy(name, value, expiry):
+            tx.execute(_VALUE, (tx.ns, name, expiry, value))
+    return True
+
+
+def _message(tx: Transaction, copy: MessageCopy) -> bool:
+    tx.execute(_MAKE_QUEUE, (tx.ns, copy.queue))
+    if _uuid_refusal(tx, copy.uuid):
+        row: tuple[Any, ...] = (copy.uuid, too_late(copy.uuid), tx.now, None, copy.tail, copy.payload)
+        tx.execute(_LETTER, (tx.ns, tx.ns, copy.queue, *row))
+        return False
+    wish = WISH_NUMBERS[copy.wish]
+    row = (
+        *(copy.uuid, copy.request, copy.priority, wish, copy.due, copy.ttl, copy.expiry, copy.status_ttl),
+        *(copy.losses, int(copy.revoked), copy.version, copy.tail, copy.payload),
+    )
+    message = tx.execute(_INSERT, (*row, tx.ns, copy.queue)).lastrowid or 0
+    lane = Lane(copy.queue, wish, int(copy.suspect))
+    if copy.due is not None:
+        wake_for_due(tx, message, lane)
+    elif copy.suspect:
+        make_suspect(tx, message)
+    if copy.due is None:
+        tx.wake(lane)
+    status = copy.status
+    alive = status is not None and (status.expiry is None or status.expiry > tx.now)
+    if status is not None and alive and find(tx, CopyKind.STATUS, status.key) is None:
+        delete(tx, CopyKind.STATUS, status.key)  # one that has expired
+        _status(tx, status)
+    return True
+
+
+def _status(tx: Transaction, copy: StatusCopy) -> None:
+    sweep = tx.now + STATUS_CHECK_MS if copy.expiry is None else copy.expiry
+    row = (tx.ns, copy.uuid, copy.status, copy.timestamp, copy.expiry, sweep, copy.details)
+    tx.execute(_STATUS, row)
+    record = StatusRecord(copy.uuid, TaskStatus(copy.status), copy.details, copy.timestamp)
+    tx.notes.append((f"statuses:{copy.uuid}", record.pack()))

@@ -1,0 +1,154 @@
+"""Copies messages that wait, and takes them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from alsek.storage.backends.copies import MessageCopy, Page, StatusCopy, Unreadable
+from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
+from alsek.storage.backends.kinds import WISHES
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.statements import marks
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
+from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave_any
+from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
+
+_QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
+#: The next ones of a lane of `ready` or `aside`.
+_READY: Final = """
+    SELECT priority, arrival, message FROM {}
+    WHERE lane = ? AND (priority, arrival) > (?, ?) ORDER BY priority, arrival LIMIT ?
+"""
+_ASIDE_LANES: Final = "SELECT id FROM aside_lanes WHERE ns = ? AND queue = ?"
+#: Of those due at the same moment, the one that was delayed first has the lower arrival number.
+_DELAYED: Final = """
+    SELECT page.due, page.message FROM (
+        SELECT due, message FROM delayed WHERE ns = ? AND (due, message) > (?, ?) ORDER BY due, message LIMIT ?
+    ) AS page JOIN messages AS m ON m.id = page.message ORDER BY page.due, m.arrival
+"""
+#: What no other statement finds: held, or in no state at all since its worker's row was lost.
+_OTHERS: Final = """
+    SELECT uuid, id FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT ?
+"""
+_HELD: Final = "id IN (SELECT message FROM claims)"
+
+_COLUMNS: Final = f"""
+    m.id, m.uuid, q.name, m.request, m.priority, m.wish, m.arrival, m.due, m.ttl, m.expiry, m.status_ttl, m.losses,
+    m.suspect, m.revoked, m.version, m.tail, {STATE}, m.{_HELD}
+"""
+_HEADS: Final = f"""
+    SELECT {_COLUMNS}, CAST(m.payload AS BLOB), s.uuid, s.status, s.details, s.at, s.expiry
+    FROM messages AS m JOIN queues AS q ON q.id = m.queue
+    LEFT JOIN statuses AS s ON s.ns = m.ns AND s.uuid = m.uuid AND (s.expiry IS NULL OR s.expiry > ?)
+    WHERE m.id IN ({{}})
+"""  # noqa: S608
+_HEAD: Final = f"""
+    SELECT {_COLUMNS} FROM messages AS m JOIN queues AS q ON q.id = m.queue
+    WHERE m.ns = ? AND m.uuid = ? AND q.name = ?
+"""  # noqa: S608
+_STATUS: Final = """
+    SELECT uuid, status, details, at, expiry FROM statuses
+    WHERE ns = ? AND uuid = ? AND (expiry IS NULL OR expiry > ?)
+"""
+
+
+def read(database: Database, most: int) -> Iterator[Page]:
+    """Iterate over the messages that nobody holds: the ready ones of each queue, the delayed ones, and all others."""
+    seen: set[int] = set()
+    for ids in _ids(database, most):
+        new = [number for number in ids if number not in seen]
+        seen.update(new)
+        if new:
+            yield database.read(lambda tx: _page(tx, new))  # noqa: B023 - runs at once
+
+
+def _ids(database: Database, most: int) -> Iterator[list[int]]:
+    for (queue,) in database.read(lambda tx: tx.execute(_QUEUES, (tx.ns,)).fetchall()):
+        after: tuple[int, ...] = (-1, -1)
+        while rows := database.read(lambda tx: _ready(tx, queue, after, most)):  # noqa: B023 - runs at once
+            after = rows[-1][:2]
+            yield [number for *_, number in rows]
+    due = (-1, -1)
+    while delayed := database.read(lambda tx: tx.execute(_DELAYED, (tx.ns, *due, most)).fetchall()):  # noqa: B023
+        due = max(delayed)
+        yield [number for _, number in delayed]
+    uuid = ""
+    while others := database.read(lambda tx: tx.execute(_OTHERS, (tx.ns, uuid, most)).fetchall()):  # noqa: B023
+        uuid = others[-1][0]
+        yield [number for _, number in others]
+
+
+def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> list[tuple[int, int, int]]:
+    """The next ready messages of a queue, by priority and arrival, over all of its lanes; also those set aside."""
+    lanes = [("ready", lane) for lane in lane_keys(queue, LANES)]
+    lanes += [("aside", lane) for (lane,) in tx.execute(_ASIDE_LANES, (tx.ns, queue)).fetchall()]
+    rows = []
+    for table, lane in lanes:
+        rows += tx.execute(_READY.format(table), (lane, *after, most)).fetchall()
+    return sorted(rows)[:most]
+
+
+def _page(tx: Transaction, ids: Sequence[int]) -> Page:
+    rows = {row[0]: row for row in tx.execute(_HEADS.format(marks(len(ids))), (tx.now, *ids)).fetchall()}
+    found = [_copy(rows[number]) for number in ids if number in rows]
+    copies = [one for one in found if isinstance(one, MessageCopy)]
+    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
+
+
+def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
+    _, uuid, queue, request, priority, wish, _, due, ttl, expiry, status_ttl, losses = row[:12]
+    suspect, revoked, version, tail, state, held, payload, *status = row[12:]
+    if held:
+        return None
+    if version not in READABLE_VERSIONS:
+        return Unreadable(uuid, unreadable(version))
+    return MessageCopy(
+        uuid,
+        queue,
+        payload,
+        priority,
+        WISHES[wish],
+        due if state == "delayed" else None,
+        None if state == "delayed" else expiry,
+        ttl,
+        status_ttl,
+        losses,
+        bool(suspect),
+        bool(revoked),
+        request,
+        tail,
+        version,
+        None if status[0] is None else status_copy(status),
+        _mark(row),
+    )
+
+
+def _mark(row: Sequence[Any]) -> bytes:
+    """What changes with anything that happens to the message."""
+    return repr(row[:16]).encode()
+
+
+def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
+    """Remove messages and their statuses, if both are as they were copied and nobody holds them."""
+    taken, ended = [], []
+    for copy in copies:
+        row = tx.execute(_HEAD, (tx.ns, copy.uuid, copy.queue)).fetchone()
+        same = row is not None and not row[17] and _mark(row) == copy.mark and _has_status(tx, copy)
+        taken.append(same)
+        if same:
+            leave_any(tx, row[0])
+            ended.append((row[0], copy.uuid, copy.status_ttl, End.MOVED))
+    if ended:
+        end(tx, ended)
+        uuids = [(tx.ns, uuid) for _, uuid, *_ in ended]
+        tx.executemany("DELETE FROM statuses WHERE ns = ? AND uuid = ?", uuids)
+    return taken
+
+
+def _has_status(tx: Transaction, copy: MessageCopy) -> bool:
+    row = tx.execute(_STATUS, (tx.ns, copy.uuid, tx.now)).fetchone()
+    present: StatusCopy | None = None if row is None else status_copy(row)
+    return (present and present.mark) == (copy.status and copy.status.mark)

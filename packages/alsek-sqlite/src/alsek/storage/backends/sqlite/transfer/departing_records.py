@@ -1,0 +1,141 @@
+"""Copies dead letters, results, statuses and values, and takes them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from alsek.storage.backends.copies import (
+    Copy,
+    CopyKind,
+    DeadLetterCopy,
+    Page,
+    ResultCopy,
+    StatusCopy,
+    ValueCopy,
+)
+from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.transaction import Transaction
+
+
+class _Table(NamedTuple):
+    """How the things of a kind are read and deleted.
+
+    Attributes:
+        page: The statement that selects the next ones: where they stand in the order, then the columns of a copy. It
+            takes `ns`, `now`, the place of the last one (:attr:`first` at the beginning) and how many.
+        first: A place before all others.
+        find: The statement that selects the columns of one copy; it takes `ns`, `now`, queue and key.
+        delete: The statement that deletes it; it takes `ns`, queue and key.
+        copy: Makes a copy of the columns.
+    """
+
+    page: str
+    first: tuple[Any, ...]
+    find: str
+    delete: str
+    copy: Callable[[Sequence[Any]], Copy]
+
+
+def status_copy(row: Sequence[Any]) -> StatusCopy:
+    """Copy a status, given as uuid, status, details, time and expiry."""
+    uuid, status, details, at, expiry = row
+    return StatusCopy(uuid, status, details, at, expiry, repr((status, details, at)).encode())
+
+
+def _letter_copy(row: Sequence[Any]) -> DeadLetterCopy:
+    number, uuid, queue, payload, error, died_at, expiry, tail = row
+    return DeadLetterCopy(
+        uuid, queue, payload, error, died_at, expiry, tail, repr((number, died_at)).encode()
+    )
+
+
+def _result_copy(row: Sequence[Any]) -> ResultCopy:
+    number, uuid, payload, at, token, progenitor, expiry = row
+    mark = repr((number, at, token, progenitor)).encode()
+    return ResultCopy(uuid, payload, at, token, progenitor, expiry, mark)
+
+
+def _value_copy(row: Sequence[Any]) -> ValueCopy:
+    name, value, expiry = row
+    return ValueCopy(name, value, expiry, value)
+
+
+_LETTER: Final = "d.id, d.uuid, q.name, CAST(d.payload AS BLOB), d.error, d.died_at, d.expiry, d.tail"
+_RESULT: Final = "id, uuid, payload, at, token, progenitor, expiry"
+_STATUS: Final = "uuid, status, details, at, expiry"
+_ALIVE: Final = "(expiry IS NULL OR expiry > :now)"
+
+_TABLES: Final = {
+    CopyKind.DEAD_LETTER: _Table(
+        f"""SELECT q.name, d.id, {_LETTER} FROM queues AS q JOIN dead AS d ON d.queue = q.id
+            WHERE q.ns = :ns AND (q.name, d.id) > (:a, :b) AND {_ALIVE} ORDER BY q.name, d.id LIMIT :most""",  # noqa: S608
+        ("", -1),
+        f"""SELECT {_LETTER} FROM dead AS d JOIN queues AS q ON q.id = d.queue
+            WHERE q.ns = :ns AND q.name = :queue AND d.uuid = :key AND {_ALIVE}""",  # noqa: S608
+        "DELETE FROM dead WHERE queue = (SELECT id FROM queues WHERE ns = :ns AND name = :queue) AND uuid = :key",
+        _letter_copy,
+    ),
+    CopyKind.RESULT: _Table(
+        f"""SELECT id, 0, {_RESULT} FROM results
+            WHERE id > :a AND ns = :ns AND {_ALIVE} ORDER BY id LIMIT :most""",  # noqa: S608
+        (-1, 0),
+        f"SELECT {_RESULT} FROM results WHERE ns = :ns AND uuid = :key AND {_ALIVE}",  # noqa: S608
+        "DELETE FROM results WHERE ns = :ns AND uuid = :key",
+        _result_copy,
+    ),
+    CopyKind.STATUS: _Table(
+        f"""SELECT uuid, 0, {_STATUS} FROM statuses AS s WHERE ns = :ns AND uuid > :a AND {_ALIVE}
+            AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = s.ns AND m.uuid = s.uuid)
+            ORDER BY uuid LIMIT :most""",  # noqa: S608
+        ("", 0),
+        f"SELECT {_STATUS} FROM statuses WHERE ns = :ns AND uuid = :key AND {_ALIVE}",  # noqa: S608
+        "DELETE FROM statuses WHERE ns = :ns AND uuid = :key",
+        status_copy,
+    ),
+    CopyKind.VALUE: _Table(
+        f"""SELECT name, 0, name, value, expiry FROM vals WHERE ns = :ns AND name > :a AND {_ALIVE}
+            ORDER BY name LIMIT :most""",  # noqa: S608
+        ("", 0),
+        f"SELECT name, value, expiry FROM vals WHERE ns = :ns AND name = :key AND {_ALIVE}",  # noqa: S608
+        "DELETE FROM vals WHERE ns = :ns AND name = :key",
+        _value_copy,
+    ),
+}
+
+
+def read(database: Database, kind: CopyKind, most: int) -> Iterator[Page]:
+    """Iterate over the things of a kind, in their order."""
+    table = _TABLES[kind]
+    place = table.first
+    while rows := database.read(lambda tx: _next(tx, table, place, most)):  # noqa: B023 - runs at once
+        place = rows[-1][:2]
+        yield Page([table.copy(row[2:]) for row in rows])
+
+
+def _next(tx: Transaction, table: _Table, place: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:
+    a, b = place
+    values = {"ns": tx.ns, "now": tx.now, "a": a, "b": b, "most": most}
+    return tx.execute(table.page, values).fetchall()
+
+
+def find(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> Copy | None:
+    """Copy one thing, given by queue (empty for all but dead letters) and uuid or name; None if it is not there."""
+    queue, name = key
+    row = tx.execute(_TABLES[kind].find, {"ns": tx.ns, "now": tx.now, "queue": queue, "key": name}).fetchone()
+    return None if row is None else _TABLES[kind].copy(row)
+
+
+def delete(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> None:
+    """Delete one thing, expired or not."""
+    queue, name = key
+    tx.execute(_TABLES[kind].delete, {"ns": tx.ns, "queue": queue, "key": name})
+
+
+def take_out(tx: Transaction, kind: CopyKind, copy: Copy) -> bool:
+    """Delete one thing if it is as it was copied."""
+    present = find(tx, kind, copy.key)
+    if present is None or present.mark != copy.mark:
+        return False
+    delete(tx, kind, copy.key)
+    return True

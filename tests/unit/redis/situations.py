@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from alsek.storage.backends.copies import COPY_CLASSES, Copy, CopyKind
 from alsek.storage.backends.records import (
     Failed,
     HistoryCounts,
@@ -82,6 +83,14 @@ class Situation:
         messages.revoke("q", "others")
         backend.results.put("result", b"1", 600_000, progenitor="root")
         backend.locks.acquire("lock", "me", 600_000)
+        backend.values.put("value", b"1", 600_000)
+        transfer = backend.transfer
+        transfer.open_source("move", "target", "there", 600_000)
+        transfer.open_target("move", "source", 0, 0)
+        transfer.stage("move", "source", "batch", b"data")
+        self.copies = [
+            copy for kind in CopyKind for page in transfer.read(kind, 1_000) for copy in page.copies
+        ]
         backend._link.call("ZADD", f"{backend.namespace}:workers", 1, LOST.id)
         if rare:
             self._add_rare_things()
@@ -132,6 +141,10 @@ class Situation:
             Lost(*held["held-7"], suspect=True),
         ]
 
+    def of_kind(self, kind: CopyKind) -> list[Copy]:
+        """Copies of all that waited or was kept at the beginning, of this kind."""
+        return [copy for copy in self.copies if isinstance(copy, COPY_CLASSES[kind])]
+
     def keys(self) -> dict[bytes, bytes]:
         """Every key of the namespace, with its content."""
         found = iter(self.backend._link.call("EVAL", _ALL, 0, f"{self.backend.namespace}:*"))
@@ -172,6 +185,13 @@ def _new(name: str, **changes: Any) -> Submission:
 
 
 COUNTS: Final = [HistoryCounts("q", "t", "s:1 o:2"), HistoryCounts("q", "u", "s:1")]
+
+
+def _renamed(situation: Situation, kind: CopyKind) -> list[Copy]:
+    """Copies of this kind under names that nothing has."""
+    copies = [tuple(copy) for copy in situation.of_kind(kind)]
+    return [COPY_CLASSES[kind](f"new-{copy[0]}", *copy[1:]) for copy in copies]
+
 
 #: What is called, by the script that it is the proof of, on the backend to be tested, in the situation's namespace.
 #: Those with "rare" in their name find the rare things there too.
@@ -231,6 +251,30 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "descendants": lambda s, b: b.results.descendants("root"),
     "status_put": lambda s, b: b.statuses.put("ready-0", TaskStatus.FAILED, b"{}", 60_000),
     "status_put replace": _status,
+    "move_from": lambda s, b: b.transfer.open_source("move", "target", "there", 60_000),
+    "move_out": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.MESSAGE)),
+    "move_out letters": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.DEAD_LETTER)),
+    "move_out results": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.RESULT)),
+    "move_out values": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.VALUE)),
+    "move_to": lambda s, b: b.transfer.open_target("move-2", "source", 99, 99).staged,
+    "move_check": lambda s, b: b.transfer.refusals(s.copies),
+    "move_stage": lambda s, b: b.transfer.stage("move", "source", "batch-2", b"data") is None,
+    "move_in": lambda s, b: b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.MESSAGE)) == [],
+    "move_in again": lambda s, b: b.transfer.commit("move", "source", "batch", s.of_kind(CopyKind.MESSAGE)),
+    "move_in letters": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.DEAD_LETTER)) == []
+    ),
+    "move_in results": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.RESULT)) == []
+    ),
+    "move_in statuses": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.STATUS)) == []
+    ),
+    "move_in values": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.VALUE)) == []
+    ),
+    "move_end": lambda s, b: b.transfer.close_source("move") is None,
+    "move_read": lambda s, b: list(b.transfer.read(CopyKind.VALUE, 10)),
     "lock_take": lambda s, b: b.locks.acquire("other lock", "me", 60_000),
     "lock_change": lambda s, b: b.locks.release("lock", "me"),
     "lock_change extend": lambda s, b: b.locks.extend("lock", "me", 60_000),

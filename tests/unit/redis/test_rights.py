@@ -39,7 +39,7 @@ FAMILIES = (
         "finished:*",
     ),
     *("claims:*", "calls:*", "retired:*", "wake:*", "wakes:*", "results:*", "descendants:*", "statuses:*"),
-    *("letters:*", "dead:*", "fading:*", "dead", "locks:*"),
+    *("letters:*", "dead:*", "fading:*", "dead", "locks:*", "values:*", "moves"),
     *("paused", "aside", "aside:*", "suspects-aside:*", "facts", "tasks:*", "running", "gone", "history:*"),
 )
 

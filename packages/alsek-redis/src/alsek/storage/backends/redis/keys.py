@@ -42,6 +42,10 @@ class Keys:
         """HASH of growing numbers (arrival, token, fence, …) and the workers' heartbeat."""
         return f"{self.prefix}counters"
 
+    def moves(self) -> str:
+        """HASH of what is noted of moves to and from other stores."""
+        return f"{self.prefix}moves"
+
     def claims(self, worker: str) -> str:
         """HASH uuid -> claim, of one worker; its field '' is the worker's last step."""
         return f"{self.prefix}claims:{worker}"

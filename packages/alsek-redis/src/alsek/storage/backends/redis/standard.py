@@ -24,6 +24,7 @@ from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
 from alsek.storage.backends.redis.ports.results import RedisResults
 from alsek.storage.backends.redis.ports.statuses import RedisStatuses
+from alsek.storage.backends.redis.ports.transfer.port import RedisTransfer
 from alsek.storage.backends.redis.ports.values import RedisValues
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners
 from alsek.storage.backends.redis.wakeup.subscription import (
@@ -124,6 +125,10 @@ class RedisBackend(Backend):
     def values(self) -> RedisValues:
         return self._ports.values
 
+    @property
+    def transfer(self) -> RedisTransfer:
+        return self._ports.transfer
+
     def ping(self) -> None:
         # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
         self._link.call("EXISTS", self._ports.keys.messages())
@@ -193,6 +198,7 @@ class _Ports:
         self.statuses = RedisStatuses(link, keys, self._call)
         self.locks = RedisLocks(self._call)
         self.values = RedisValues(link, keys)
+        self.transfer = RedisTransfer(link, keys, self._call)
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
         source = load(script, self._clock, self.keys.channels)

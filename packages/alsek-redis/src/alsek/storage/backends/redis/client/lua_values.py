@@ -92,8 +92,9 @@ def _wishes_of(kind: str) -> str:
 
 
 def _ended(uuid_taken: bool) -> str:
-    """The Lua expression that is true if `how` is an end of this kind."""
-    return " or ".join(f"how == '{end.name.lower()}'" for end in End if end.uuid_taken is uuid_taken)
+    """The Lua expression that is true if `how` is an end of this kind. What is moved ends here as if removed."""
+    ends = [end.name.lower() for end in End if end.uuid_taken is uuid_taken and end is not End.MOVED]
+    return " or ".join(f"how == '{name}'" for name in ends)
 
 
 VALUES: Final[Mapping[str, str]] = {

@@ -1,0 +1,197 @@
+"""Reads what a namespace holds, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from alsek.storage.backends.copies import Copy, CopyKind, Page, Unreadable
+from alsek.storage.backends.kinds import WISH_LETTERS
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.scan import scan_keys
+from alsek.storage.backends.redis.client.script import ScriptCall
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.ports.transfer import copy_codec
+from alsek.storage.backends.redis.ports.transfer.sorted_sets import Entry, flat, walk
+
+#: How many digits the arrival number has at the beginning of a member.
+_DIGITS: Final = 13
+
+
+class _Place(NamedTuple):
+    """Where a message stands: when it is due (None: it is ready), and whether it is a suspect."""
+
+    due: int | None
+    suspect: bool
+
+
+class Reader:
+    """Copies all that a namespace holds.
+
+    Args:
+        link: To the server.
+        keys: The names of the keys.
+        values: Calls ``move_read.lua``.
+    """
+
+    def __init__(self, link: Link, keys: Keys, values: ScriptCall) -> None:
+        self._link = link
+        self._keys = keys
+        self._values = values
+
+    def read(self, kind: CopyKind, most: int) -> Iterator[Page]:
+        """All things of a kind, in their order."""
+        match kind:
+            case CopyKind.MESSAGE:
+                return self._messages(most)
+            case CopyKind.DEAD_LETTER:
+                return self._letters(most)
+            case CopyKind.RESULT:
+                return self._results(most)
+            case CopyKind.STATUS:
+                return self._statuses(most)
+            case CopyKind.VALUE:
+                return self._by_name("values:", most, copy_codec.value_copy)
+
+    def _found(self, names: Sequence[str]) -> list[tuple[bytes | None, bytes]]:
+        """What these keys (without the prefix) hold, and until when."""
+        if not names:
+            return []
+        reply = self._values.run([name.encode("utf-8", "surrogateescape") for name in names])
+        return [(reply[i], reply[i + 1]) for i in range(0, len(reply), 2)]
+
+    def _messages(self, most: int) -> Iterator[Page]:
+        left: set[bytes] = set()
+        for sets in self._ready_sets():
+            for page in walk(self._link, list(sets), most, left):
+                uuids = [entry.member[_DIGITS:] for entry in page]
+                yield self._message_page(uuids, [sets[entry.key] for entry in page])
+        for page in walk(self._link, [self._keys.delayed()], most, left):
+            uuids = [entry.member[_DIGITS:].partition(b"\n")[0] for entry in page]
+            yield self._message_page(uuids, [_Place(int(entry.score), False) for entry in page])
+        yield from self._others({member[_DIGITS:].partition(b"\n")[0] for member in left})
+
+    def _ready_sets(self) -> Iterator[dict[str, _Place]]:
+        """For each queue that has ready messages the keys of its ready sets, with what their messages are.
+
+        Those that are set aside are among them.
+        """
+        queues: dict[bytes, dict[str, _Place]] = {}
+        classes = [("ready:", False), ("suspects:", True)]
+        for task in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}aside")):
+            classes += [(f"aside:{task.decode()}\n", False), (f"suspects-aside:{task.decode()}\n", True)]
+        for index, suspect in classes:
+            for letter in WISH_LETTERS.values():
+                name = f"{self._keys.prefix}{index}{letter}"
+                for queue in self._link.call("ZRANGE", name, 0, -1):
+                    key = f"{name}:{queue.decode()}"
+                    queues.setdefault(queue, {})[key] = _Place(None, suspect)
+        return (queues[queue] for queue in sorted(queues))
+
+    def _others(self, known: set[bytes]) -> Iterator[Page]:
+        """What no set holds: held, or in a set that another program has overwritten."""
+        cursor: bytes | int = 0
+        while True:
+            cursor, reply = self._link.call("HSCAN", self._keys.messages(), cursor, "COUNT", 200)
+            pairs = flat(reply)
+            found = {
+                uuid: record
+                for uuid, record in zip(pairs[::2], pairs[1::2], strict=True)
+                if uuid not in known
+            }
+            known.update(found)
+            if found:
+                yield self._message_page(
+                    list(found), [_Place(None, False)] * len(found), list(found.values())
+                )
+            if int(cursor) == 0:
+                return
+
+    def _message_page(
+        self, uuids: Sequence[bytes], places: Sequence[_Place], records: Sequence[bytes] | None = None
+    ) -> Page:
+        records = records or self._link.call("HMGET", self._keys.messages(), *uuids)
+        names = [uuid.decode("utf-8", "surrogateescape") for uuid in uuids]
+        found: list[Copy | Unreadable] = []
+        statuses = self._found([f"statuses:{name}" for name in names])
+        for name, record, place, (data, expiry) in zip(names, records, places, statuses, strict=True):
+            status = None if data is None else copy_codec.status_copy(name, data, expiry)
+            if isinstance(status, Unreadable):
+                found.append(status)
+            elif not name.isprintable():
+                found.append(Unreadable(name, "its uuid is damaged"))
+            elif record is not None:
+                found.append(copy_codec.message_copy(name, record, place.due, place.suspect, status))
+        return _page(found)
+
+    def _letters(self, most: int) -> Iterator[Page]:
+        for queue in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}dead")):
+            name = queue.decode()
+            for page in walk(self._link, [f"{self._keys.prefix}dead:{name}"], most):
+                uuids = [entry.member.decode() for entry in page]
+                found = self._found([f"letters:{uuid}\n{name}" for uuid in uuids])
+                yield _page(
+                    copy_codec.letter_copy(uuid, name, data, expiry)
+                    for uuid, (data, expiry) in zip(uuids, found, strict=True)
+                    if data is not None
+                )
+
+    def _results(self, most: int) -> Iterator[Page]:
+        """Those that have a progenitor first: its index says so, and in which order they were written."""
+        prefix = f"{self._keys.prefix}descendants:"
+        indexed: set[str] = set()
+        for names in scan_keys(self._link, f"{prefix}*"):
+            for name in names:
+                for page in walk(self._link, [name], most):
+                    yield self._descendants(name.removeprefix(prefix), page, indexed)
+        for copies, unreadable in self._by_name("results:", most, _without_progenitor):
+            yield Page([copy for copy in copies if copy.key[1] not in indexed], unreadable)
+
+    def _descendants(self, progenitor: str, page: Sequence[Entry], indexed: set[str]) -> Page:
+        """The results of a page of an index, without those that were written again under another progenitor."""
+        uuids = [entry.member.decode() for entry in page]
+        found: list[Copy | Unreadable] = []
+        for uuid, entry, (data, expiry) in zip(
+            uuids, page, self._found([f"results:{uuid}" for uuid in uuids]), strict=True
+        ):
+            if data is not None and b"^%d|" % int(entry.score) in data[:64]:
+                indexed.add(uuid)
+                found.append(copy_codec.result_copy(uuid, progenitor, data, expiry))
+        return _page(found)
+
+    def _statuses(self, most: int) -> Iterator[Page]:
+        for page in self._by_name("statuses:", most, copy_codec.status_copy):
+            uuids = [copy.key[1] for copy in page.copies]
+            stored = self._link.call("HMGET", self._keys.messages(), *uuids) if uuids else ()
+            alone = [copy for copy, record in zip(page.copies, stored, strict=True) if record is None]
+            yield Page(alone, page.unreadable)
+
+    def _by_name(
+        self, family: str, most: int, copy: Callable[[str, bytes, bytes], Copy | Unreadable]
+    ) -> Iterator[Page]:
+        """The things of a family of keys."""
+        prefix = f"{self._keys.prefix}{family}"
+        for names in scan_keys(self._link, f"{prefix}*"):
+            for start in range(0, len(names), most):
+                keys = [name.removeprefix(prefix) for name in names[start : start + most]]
+                found = self._found([family + key for key in keys])
+                yield _page(
+                    copy(key, data, expiry)
+                    for key, (data, expiry) in zip(keys, found, strict=True)
+                    if data is not None
+                )
+
+
+def _without_progenitor(uuid: str, data: bytes, expiry: bytes) -> Copy | Unreadable:
+    return copy_codec.result_copy(uuid, None, data, expiry)
+
+
+def _page(found: Iterator[Copy | Unreadable] | Sequence[Copy | Unreadable]) -> Page:
+    copies: list[Copy] = []
+    unreadable: list[Unreadable] = []
+    for one in found:
+        if isinstance(one, Unreadable):
+            unreadable.append(one)
+        else:
+            copies.append(one)
+    return Page(copies, unreadable)

@@ -1,0 +1,73 @@
+-- Take in things of the batch that is staged, and forget the bytes. The same batch again changes nothing.
+-- ARGV[2] move, ARGV[3] name of the source, ARGV[4] batch, ARGV[5] the kind of all, as in move_out.lua; then for each
+-- a message: uuid, header, payload, due time or '', '1' for a suspect, status or '', the status's expiry, and the error of
+-- its dead letter if its uuid was used meanwhile; a dead letter: uuid, queue, payload, error, died_at, tail, expiry;
+-- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry.
+-- An expiry is '' for what is kept for ever.
+-- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
+-- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header result status submissions ttl
+local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]
+local noted = call('HMGET', key, into .. 'move', into .. 'done', into .. 'late', into .. 'batch')
+if noted[1] ~= ARGV[2] then return false end
+if noted[2] == batch then return cjson.decode(noted[3]) end
+if noted[4] ~= batch then return false end
+
+local width = ({ m = 8, d = 7, r = 6, s = 3, v = 3 })[kind]
+local names, there, late, known, removed = {}, {}, {}, {}, {}
+for i = 6, #ARGV, width do
+  local name = ARGV[i]
+  names[#names + 1] = name
+  if kind == 'd' then
+    check_dead_letter_lists(ARGV[i + 1])
+    there[name .. '\n' .. ARGV[i + 1]] = letter_exists(name, ARGV[i + 1])
+  elseif kind == 'm' then
+    local queue = string.match(ARGV[i + 1], '|([^|\n]+)\n$')
+    if queue then check_dead_letter_lists(queue) end
+    there[name] = call('EXISTS', P .. 'statuses:' .. name) == 1
+  else
+    there[name] = call('EXISTS', P .. ({ r = 'results:', s = 'statuses:', v = 'values:' })[kind] .. name) == 1
+  end
+end
+if kind == 'm' and names[1] then known, removed = requests_of(names) end
+read_first_due()
+commit()
+
+local arrival = kind == 'm' and (call('HINCRBY', COUNTERS, 'arrival', int(#names)) or NOW) - #names
+for n, name in ipairs(names) do
+  local i = 6 + (n - 1) * width
+  if kind == 'm' then
+    local h = parse(ARGV[i + 1])
+    if known[name] and not removed[name] then
+      late[#late + 1] = name
+      dead_letter(name, h.queue, ARGV[i + 2], ARGV[i + 7], '-1', h.tail)
+    else
+      h.arrival = int(arrival + n)
+      write_record(name, format(h) .. ARGV[i + 2])
+      add_to_count(h.queue, 1)
+      if ARGV[i + 3] == '' then enter_ready(h, name, ARGV[i + 4] == '1') else enter_delayed(h, name, tonumber(ARGV[i + 3])) end
+      if ARGV[i + 5] ~= '' and not there[name] then take_in_status(name, ARGV[i + 5], ARGV[i + 6]) end
+    end
+  elseif kind == 'd' then
+    local queue, ttl = ARGV[i + 1], lives(ARGV[i + 6])
+    if there[name .. '\n' .. queue] then
+      late[#late + 1] = name
+    elseif ttl then
+      dead_letter(name, queue, ARGV[i + 2], ARGV[i + 3], ttl, ARGV[i + 5], tonumber(ARGV[i + 4]))
+    end
+  elseif there[name] then
+    late[#late + 1] = name
+  elseif kind == 'r' then
+    local ttl = lives(ARGV[i + 5])
+    STAMP = '|' .. ARGV[i + 2] .. '|' -- write_result() writes this, so the result keeps its time
+    if ttl then write_result(name, ARGV[i + 1], ttl, ARGV[i + 3], ARGV[i + 4]) end
+  elseif kind == 's' then
+    take_in_status(name, ARGV[i + 1], ARGV[i + 2])
+  else
+    local ttl = lives(ARGV[i + 2])
+    if ttl then set_for(P .. 'values:' .. name, ARGV[i + 1], ttl) end
+  end
+end
+apply_effects()
+call('HSET', key, into .. 'done', batch, into .. 'late', cjson.encode(late))
+call('HDEL', key, into .. 'batch', into .. 'data')
+return late

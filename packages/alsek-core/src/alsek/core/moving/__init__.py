@@ -1,0 +1,1 @@
+"""Moves everything that waits in one store, and what is kept of what has ended, to another store."""

@@ -1,0 +1,40 @@
+"""By how much the clocks of two stores differ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.copies import Copy, MessageCopy
+
+_SAMPLES: Final = 5
+
+
+def difference(source: Backend, target: Backend) -> int:
+    """Return how far (ms) the target's clock is ahead of the source's; 0 if it can't be told from no difference."""
+    samples = []
+    for _ in range(_SAMPLES):
+        before = target.messages.now()
+        between = source.messages.now()
+        after = target.messages.now()
+        samples.append((after - before, (before + after) // 2 - between))
+    uncertainty, ahead = min(samples, key=lambda sample: sample[0])
+    return 0 if abs(ahead) <= uncertainty + 1 else ahead
+
+
+def shifted(copy: Copy, ahead: int) -> Copy:
+    """Return a copy whose times in the future are `ahead` ms later."""
+    if not ahead:
+        return copy
+    if isinstance(copy, MessageCopy):
+        status = copy.status
+        return copy._replace(
+            due=_later(copy.due, ahead),
+            expiry=_later(copy.expiry, ahead),
+            status=None if status is None else status._replace(expiry=_later(status.expiry, ahead)),
+        )
+    return copy._replace(expiry=_later(copy.expiry, ahead))
+
+
+def _later(time: int | None, ahead: int) -> int | None:
+    return None if time is None else max(time + ahead, 1)

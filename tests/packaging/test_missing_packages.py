@@ -50,6 +50,20 @@ def test_it_names_the_package(package: str, module: str, statement: str, tmp_pat
     assert _with_the_core_alone(program, tmp_path) == f"{module!r} lives in {package}: pip install {package}"
 
 
+def test_a_name_of_alsek_itself_names_its_package(tmp_path: Path) -> None:
+    """A name that `alsek` has of a package that is not installed; and `import *` does without it."""
+    program = (
+        "from alsek import *\n"
+        "assert Broker and task\n"
+        "try:\n"
+        "    from alsek import SQLiteBackend\n"
+        "except ModuleNotFoundError as error:\n"
+        "    print(error)\n"
+    )
+    said = _with_the_core_alone(program, tmp_path)
+    assert said == "'alsek.storage.backends.sqlite' lives in alsek-sqlite: pip install alsek-sqlite"
+
+
 def test_other_modules_are_missing_in_the_usual_way(tmp_path: Path) -> None:
     """A module that no package has is reported by Python as ever."""
     program = (

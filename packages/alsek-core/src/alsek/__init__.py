@@ -1,7 +1,8 @@
 """Alsek: a distributed task queue with documented and tested guarantees.
 
-The names in ``__all__`` are what most programs need. Each is imported at its first use, so that ``import alsek`` is
-fast. Alsek's own modules import from the modules that define a name.
+All that programs need can be imported from here. Each name is imported at its first use, so that ``import alsek`` is
+fast. A name whose package is not installed raises a ``ModuleNotFoundError`` that says which to install. Alsek's own
+modules import from the modules that define a name.
 """
 
 from __future__ import annotations
@@ -16,49 +17,118 @@ from alsek._missing import install
 from alsek.version import __version__
 
 if TYPE_CHECKING:
+    from alsek.core.backoff import Backoff, ConstantBackoff, ExponentialBackoff, LinearBackoff
     from alsek.core.broker import Broker
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
     from alsek.core.current_message import current_message
+    from alsek.core.hooks import on_worker_start, on_worker_stop
     from alsek.core.inspection.inspector import Inspector
     from alsek.core.message import Message
     from alsek.core.middleware import Middleware
     from alsek.core.status import StatusTracker
     from alsek.core.submission.calls import Call
-    from alsek.core.task import Task, task
+    from alsek.core.task import Task, TriggerTask, task
+    from alsek.core.worker.process import ProcessWorkerPool as ProcessWorkerPool
+    from alsek.core.worker.thread import ThreadWorkerPool as ThreadWorkerPool
+    from alsek.exceptions import (
+        AlsekError,
+        ArgumentsError,
+        BackendError,
+        BackendUnavailableError,
+        MessageRevokedError,
+        Reject,
+        Retry,
+        TaskFailedError,
+        TaskTimeoutError,
+        ValidationError,
+    )
+    from alsek.storage.backends.memory import MemoryBackend
     from alsek.storage.backends.records import TaskStatus
+    from alsek.storage.backends.redis import RedisBackend as RedisBackend
+    from alsek.storage.backends.sqlite import SQLiteBackend as SQLiteBackend
     from alsek.storage.result import ResultStore
+    from alsek.storage.serialization import JsonSerializer, Serializer
+    from alsek.tools import ResultPool as ResultPool
+    from alsek.tools import StatusTrackerIntegrityScanner as StatusTrackerIntegrityScanner
 
+#: The names of this package. Those of the other packages are left out, so that ``import *`` works without them.
 __all__ = [
+    "AlsekError",
+    "ArgumentsError",
+    "BackendError",
+    "BackendUnavailableError",
+    "Backoff",
     "Broker",
     "Call",
+    "ConstantBackoff",
     "Consumer",
+    "ExponentialBackoff",
     "Inspector",
+    "JsonSerializer",
+    "LinearBackoff",
     "Lock",
+    "MemoryBackend",
     "Message",
+    "MessageRevokedError",
     "Middleware",
+    "Reject",
     "ResultStore",
+    "Retry",
+    "Serializer",
     "StatusTracker",
     "Task",
+    "TaskFailedError",
     "TaskStatus",
+    "TaskTimeoutError",
+    "TriggerTask",
+    "ValidationError",
     "__version__",
     "current_message",
+    "on_worker_start",
+    "on_worker_stop",
     "task",
 ]
 
 _SOURCES: Final = {
+    "AlsekError": "alsek.exceptions",
+    "ArgumentsError": "alsek.exceptions",
+    "BackendError": "alsek.exceptions",
+    "BackendUnavailableError": "alsek.exceptions",
+    "Backoff": "alsek.core.backoff",
     "Broker": "alsek.core.broker",
     "Call": "alsek.core.submission.calls",
+    "ConstantBackoff": "alsek.core.backoff",
     "Consumer": "alsek.core.consumer",
+    "ExponentialBackoff": "alsek.core.backoff",
     "Inspector": "alsek.core.inspection.inspector",
+    "JsonSerializer": "alsek.storage.serialization",
+    "LinearBackoff": "alsek.core.backoff",
     "Lock": "alsek.core.concurrency",
+    "MemoryBackend": "alsek.storage.backends.memory",
     "Message": "alsek.core.message",
+    "MessageRevokedError": "alsek.exceptions",
     "Middleware": "alsek.core.middleware",
+    "ProcessWorkerPool": "alsek.core.worker.process",
+    "RedisBackend": "alsek.storage.backends.redis",
+    "Reject": "alsek.exceptions",
+    "ResultPool": "alsek.tools",
     "ResultStore": "alsek.storage.result",
+    "Retry": "alsek.exceptions",
+    "SQLiteBackend": "alsek.storage.backends.sqlite",
+    "Serializer": "alsek.storage.serialization",
     "StatusTracker": "alsek.core.status",
+    "StatusTrackerIntegrityScanner": "alsek.tools",
     "Task": "alsek.core.task",
+    "TaskFailedError": "alsek.exceptions",
     "TaskStatus": "alsek.storage.backends.records",
+    "TaskTimeoutError": "alsek.exceptions",
+    "ThreadWorkerPool": "alsek.core.worker.thread",
+    "TriggerTask": "alsek.core.task",
+    "ValidationError": "alsek.exceptions",
     "current_message": "alsek.core.current_message",
+    "on_worker_start": "alsek.core.hooks",
+    "on_worker_stop": "alsek.core.hooks",
     "task": "alsek.core.task",
 }
 
@@ -76,4 +146,4 @@ if not TYPE_CHECKING:
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *_SOURCES})

@@ -25,7 +25,8 @@ def test_the_status_shows_queues_workers_and_dead_letters(alsek: Shell) -> None:
         said = alsek("status")
         document = alsek("status", "--json").json
     assert said.code == 0
-    assert said.lines[1].startswith("2 ready, 1 delayed, 1 running, 1 dead; 0.0 ended/s; 1 worker")
+    assert said.lines[1] == "2 ready, 1 delayed, 1 running, 1 dead; 0.0 ended/s"
+    assert said.lines[2].startswith("1 live worker, ")
     rows = [line.split() for line in said.lines]
     assert ["a", "1", "0", "0", "1"] in [row[:5] for row in rows]
     assert ["b", "1", "1", "1", "0"] in [row[:5] for row in rows]

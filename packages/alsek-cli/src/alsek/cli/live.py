@@ -9,7 +9,7 @@ from rich.live import Live
 
 from alsek.cli.keys import Keys
 from alsek.cli.live_screen import LiveScreen
-from alsek.cli.snapshot import take
+from alsek.cli.snapshot import AGED, take
 from alsek.cli.who import whoever
 from alsek.core.clock import real_time as time
 from alsek.core.inspection.inspector import Inspector
@@ -39,7 +39,7 @@ def run_live(backend: Backend, console: Console, interval_ms: int) -> None:
     quick = backend.within(_PATIENCE_MS)
     inspector = Inspector(quick)
     screen = LiveScreen()
-    screen.update(take(inspector, causes=False))
+    screen.update(take(inspector, causes=False, aged=AGED))
     try:
         with Keys() as keys, Live(screen=True, console=console, auto_refresh=False) as live:
             _loop(screen, live, keys, inspector, interval_ms / 1_000)
@@ -62,7 +62,7 @@ def _loop(screen: LiveScreen, live: Live, keys: Keys, inspector: Inspector, inte
             due = 0.0  # shows it at once
         if time.monotonic() >= due:
             try:
-                screen.update(take(inspector, causes=False))
+                screen.update(take(inspector, causes=False, aged=AGED))
             except BackendError as error:
                 screen.trouble = str(error)
             due = time.monotonic() + interval_s

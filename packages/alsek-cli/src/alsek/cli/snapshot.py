@@ -11,6 +11,9 @@ from alsek.core.inspection.inspector import Inspector
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.workers import WorkerInfo
 
+#: The age of the oldest message is read of so many queues: more than a screen shows.
+AGED: Final = 200
+
 #: To find the causes of dead letters all of them must be read, so that is only done if they are no more than this.
 MOST_READ: Final = 1_000
 
@@ -77,14 +80,15 @@ class Snapshot:
         }
 
 
-def take(inspector: Inspector, *, causes: bool) -> Snapshot:
+def take(inspector: Inspector, *, causes: bool, aged: int | None = None) -> Snapshot:
     """Return what is in a store now.
 
     Args:
         inspector: Of the store.
         causes: Read the dead letters as well, if they are few.
+        aged: As for :meth:`Inspector.queues`.
     """
-    queues = inspector.queues()
+    queues = inspector.queues(aged=aged)
     workers = inspector.workers()
     few = sum(queue.dead for queue in queues) <= MOST_READ
     backend = inspector.backend

@@ -26,9 +26,8 @@ def head(snapshot: Snapshot) -> Text:
     text.append(plain(snapshot.where), "bold")
     text.append(f"\n{snapshot.ready:,} ready, {snapshot.delayed:,} delayed, {snapshot.running:,} running, ")
     text.append(f"{snapshot.dead:,} dead", "red" if snapshot.dead else "")
-    text.append(
-        f"; {snapshot.rate:,.1f} ended/s; {counted(alive, 'worker')}, {busy:,} of {slots:,} slots busy"
-    )
+    text.append(f"; {snapshot.rate:,.1f} ended/s")
+    text.append(f"\n{counted(alive, 'live worker')}, {busy:,} of {slots:,} slots busy")
     return text
 
 

@@ -7,15 +7,16 @@ from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from alsek.cli.failures import NotFoundError, PackageMissingError
-from alsek.cli.importing.discovery import find
 from alsek.core.broker import Broker
-from alsek.core.task import AnyTask
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import TaskDefinitionError, ValidationError
 from alsek.storage.backends.abstract import Backend
+
+if TYPE_CHECKING:
+    from alsek.core.task import AnyTask
 
 #: The file that is used if no store and no package are named, in the working directory.
 DEFAULT_STORE: Final = "alsek.db"
@@ -112,6 +113,9 @@ def tasks_of(package: str) -> list[AnyTask]:
     Raises:
         NothingToImportError, ModuleImportError, NameTakenError, NoTasksFoundError: As :func:`find`.
     """
+    # Imported here, because most commands need no tasks.
+    from alsek.cli.importing.discovery import find
+
     with redirect_stdout(sys.stderr):
         return find(package).tasks
 

@@ -21,12 +21,12 @@ def status(place: Place, output: Output) -> None:
 
     Of more queues or workers than fit, those with the most to do are shown.
     """
-    from alsek.cli.snapshot import take
+    from alsek.cli.snapshot import AGED, take
     from alsek.cli.stores import opened
     from alsek.core.inspection.inspector import Inspector
 
     with opened(place) as store:
-        snapshot = take(Inspector(store.broker), causes=True)
+        snapshot = take(Inspector(store.broker), causes=True, aged=None if output.as_json else AGED)
     if output.as_json:
         output.json(snapshot.document())
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -38,5 +39,5 @@ def top(interval: int, place: Place, output: Output) -> None:
         raise click.UsageError("this needs a terminal; alsek status shows the same once")
     from alsek.cli.live import run_live
 
-    with opened(place) as store:
+    with opened(place) as store, suppress(KeyboardInterrupt):
         run_live(store.backend, output.console(), max(100, interval))

@@ -54,9 +54,18 @@ class Inspector:
     def __repr__(self) -> str:
         return f"Inspector({self.backend!r})"
 
-    def queues(self) -> list[QueueInfo]:
-        """Return the queues that hold messages or dead letters, or are paused, in alphabetical order."""
-        return queues_of(self.backend.messages, self.backend.serializer)
+    def queues(self, *, aged: int | None = None) -> list[QueueInfo]:
+        """Return the queues that hold messages or dead letters, or are paused, in alphabetical order.
+
+        Args:
+            aged: Read for so many queues, those with the most ready messages, how old the oldest is, and leave the
+                others' ``oldest_ready_age`` None: with thousands of queues that is most of the work. None for all.
+
+        Raises:
+            ValidationError: `aged` is no integer >= 0.
+        """
+        check_integer("aged", aged, 0, "Inspector.queues()", optional=True)
+        return queues_of(self.backend.messages, self.backend.serializer, aged)
 
     def workers(self) -> list[WorkerInfo]:
         """Return the workers, in order of id; also those whose lease has ended and that nobody has taken over."""

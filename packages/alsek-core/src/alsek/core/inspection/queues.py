@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Final
 
 from alsek.core.attempt_state import read_message
@@ -12,7 +13,7 @@ from alsek.core.inspection.history import rates
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.history import MINUTE_MS
 from alsek.storage.backends.ports import MessagePort
-from alsek.storage.backends.records import Stored
+from alsek.storage.backends.records import QueueTally, Stored
 from alsek.storage.serialization import JsonSerializer, Serializer
 
 _CREATED: Final = re.compile(rb'"created_at":(-?\d{1,18})')
@@ -51,12 +52,18 @@ class QueueInfo:
     paused_since: int | None = None
 
 
-def queues_of(port: MessagePort, serializer: Serializer) -> list[QueueInfo]:
-    """Return all queues, in alphabetical order."""
+def queues_of(port: MessagePort, serializer: Serializer, aged: int | None = None) -> list[QueueInfo]:
+    """Return all queues, in alphabetical order.
+
+    Args:
+        port: Where they are.
+        serializer: Reads payloads.
+        aged: For how many queues, those with the most ready messages, to read how old the oldest is; None for all.
+    """
     tallies = port.tallies()
     now = port.now()
     oldest: dict[str, int] = {}
-    for stored in port.fronts([tally.queue for tally in tallies if tally.ready]):
+    for stored in port.fronts(_with_ready(tallies, aged)):
         since = ready_since(stored, serializer)
         if since is not None:
             oldest[stored.queue] = min(since, oldest.get(stored.queue, since))
@@ -80,6 +87,14 @@ def queues_of(port: MessagePort, serializer: Serializer) -> list[QueueInfo]:
             )
         )
     return infos
+
+
+def _with_ready(tallies: list[QueueTally], most: int | None) -> list[str]:
+    """Return the queues with ready messages; of more than `most` those that have the most."""
+    found = [tally for tally in tallies if tally.ready]
+    if most is not None and len(found) > most:
+        found = nlargest(most, found, key=lambda tally: tally.ready)
+    return [tally.queue for tally in found]
 
 
 def ready_since(stored: Stored, serializer: Serializer) -> int | None:

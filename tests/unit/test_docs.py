@@ -122,11 +122,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not broken
 
 
-def test_every_option_of_the_command_is_documented() -> None:
-    """docs/workers.md has a row for each option of each command, with its default."""
+def test_every_option_of_a_pool_is_documented() -> None:
+    """docs/workers.md has a row for each option of each pool's command, with its default."""
     rows = [row for row in (DOCS / "workers.md").read_text().splitlines() if row.startswith("| `")]
     context = click.Context(main)
-    for name in main.list_commands(context):
+    for name in ("process-pool", "thread-pool"):
         command = main.get_command(context, name)
         assert command is not None
         for option in command.params:

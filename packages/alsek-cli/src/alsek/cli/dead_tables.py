@@ -21,12 +21,12 @@ def show_infos(output: Output, store: Opened, infos: Sequence[DeadInfo]) -> None
     now = store.backend.messages.now()
     columns = (
         Column("uuid"),
-        Column("queue", keep=False),
-        Column("task", keep=False),
+        Column("queue", shrinks=True),
+        Column("task", shrinks=True),
         Column("died", right=True),
         Column("tries", right=True),
         Column("fingerprint"),
-        Column("failed with", keep=False, style="red"),
+        Column("failed with", shrinks=True, style="red"),
     )
     rows = [
         (
@@ -55,11 +55,11 @@ def show_groups(output: Output, store: Opened, groups: Sequence[DeadGroup]) -> N
     now = store.backend.messages.now()
     columns = (
         Column("count", right=True),
-        Column("task", keep=False),
+        Column("task", shrinks=True),
         Column("fingerprint"),
         Column("first", right=True),
         Column("last", right=True),
-        Column("failed with", keep=False, style="red"),
+        Column("failed with", shrinks=True, style="red"),
         Column("for example"),
     )
     rows = [

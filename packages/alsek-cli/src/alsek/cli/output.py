@@ -26,13 +26,13 @@ class Column(NamedTuple):
     Attributes:
         title: Its head.
         right: True for numbers, which end at the same place.
-        keep: True if its texts are not to be shortened on a narrow terminal.
+        shrinks: True if its texts may be shortened on a narrow terminal.
         style: As rich names it.
     """
 
     title: str
     right: bool = False
-    keep: bool = True
+    shrinks: bool = False
     style: str = ""
 
 
@@ -55,26 +55,11 @@ class Output:
         _accept_any_text()
         click.secho(plain(text, lines=True), fg=style, bold=bold or None)
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         """Write a table. On a terminal it is as wide as that; elsewhere nothing is shortened."""
-        from rich.table import Table
-        from rich.text import Text
+        from alsek.cli.tables import Row, table
 
-        table = Table(
-            box=None, pad_edge=False, title=title or None, title_justify="left", header_style="bold"
-        )
-        for column in columns:
-            table.add_column(
-                Text(column.title),
-                justify="right" if column.right else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                min_width=None if not column.keep else len(column.title),
-                style=column.style,
-            )
-        for row in rows:
-            table.add_row(*(Text(plain(cell)) for cell in row))
-        self.show(table)
+        self.show(table(columns, [Row(row) for row in rows]))
 
     def show(self, *parts: RenderableType) -> None:
         """Write what rich can draw. Elsewhere than on a terminal no line ends in blanks."""

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from alsek.cli.output import plain
+from alsek.cli.output import Column, plain
 from alsek.cli.snapshot import Snapshot
+from alsek.cli.tables import Row, table
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.wording import counted, span
 from alsek.core.inspection.workers import WorkerInfo
 
+_QUEUE_COLUMNS: Final = (
+    Column("queue", shrinks=True),
+    Column("ready", right=True),
+    Column("delayed", right=True),
+    Column("running", right=True),
+    Column("dead", right=True),
+    Column("oldest", right=True),
+    Column("ended/s", right=True),
+    Column("", shrinks=True),
+)
+_WORKER_COLUMNS: Final = (
+    Column("worker"),
+    Column("kind"),
+    Column("busy", right=True),
+    Column("beat", right=True),
+    Column("up", right=True),
+    Column("version"),
+    Column("queues", shrinks=True),
+    Column("tasks", shrinks=True),
+)
+_CAUSE_COLUMNS: Final = (
+    Column("dead", right=True),
+    Column("task", shrinks=True),
+    Column("fingerprint"),
+    Column("last", right=True),
+    Column("failed with", shrinks=True, style="red"),
+)
+
 #: How many names of queues or tasks of a worker are shown.
-_MOST_NAMES = 4
+_MOST_NAMES: Final = 4
 
 
 def head(snapshot: Snapshot) -> Text:
@@ -40,63 +70,62 @@ def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
 
 def queue_table(queues: Sequence[QueueInfo], most: int, chosen: str | None = None) -> Table:
     """Return a table of queues, with those around the chosen one if they are more than `most`."""
-    table = _table(
-        ("queue", False), ("ready", True), ("delayed", True), ("running", True), ("dead", True), ("oldest", True),
-        ("ended/s", True), ("", False),
-    )  # fmt: skip
-    for queue in window(queues, most, chosen):
-        age = "" if queue.oldest_ready_age is None else span(queue.oldest_ready_age)
-        table.add_row(
-            Text(plain(queue.name)),
-            f"{queue.ready:,}",
-            f"{queue.delayed:,}",
-            f"{queue.running:,}",
-            Text(f"{queue.dead:,}", "red" if queue.dead else ""),
-            age,
-            f"{queue.rate:,.1f}",
-            Text(f"paused by {plain(queue.paused_by or '?')}" if queue.paused else "", "yellow"),
-            style="reverse" if queue.name == chosen else "",
+    rows = [
+        Row(
+            (
+                queue.name,
+                f"{queue.ready:,}",
+                f"{queue.delayed:,}",
+                f"{queue.running:,}",
+                Text(f"{queue.dead:,}", "red" if queue.dead else ""),
+                "" if queue.oldest_ready_age is None else span(queue.oldest_ready_age),
+                f"{queue.rate:,.1f}",
+                Text(f"paused by {plain(queue.paused_by or '?')}" if queue.paused else "", "yellow"),
+            ),
+            "reverse" if queue.name == chosen else "",
         )
-    return table
+        for queue in window(queues, most, chosen)
+    ]
+    return table(_QUEUE_COLUMNS, rows)
 
 
 def worker_table(snapshot: Snapshot, most: int) -> Table:
     """Return a table of workers: those whose lease has ended first, then the busiest."""
-    table = _table(
-        ("worker", False), ("kind", False), ("busy", True), ("beat", True), ("up", True), ("version", False),
-        ("queues", False), ("tasks", False),
-    )  # fmt: skip
-    for worker in sorted(
-        snapshot.workers, key=lambda one: (one.alive, -one.busy, one.host or "", one.pid or 0)
-    )[:most]:
-        table.add_row(
-            Text(plain(_place(worker))),
-            worker.kind or "?",
-            f"{worker.busy:,}" if worker.slots is None else f"{worker.busy:,}/{worker.slots:,}",
-            Text(f"{span(snapshot.now - worker.last_beat)} ago", "" if worker.alive else "red"),
-            "?" if worker.started_at is None else span(snapshot.now - worker.started_at),
-            worker.version or "?",
-            _names(worker.queues, "all"),
-            _names(worker.tasks, "any"),
+    rows = [
+        Row(
+            (
+                _place(worker),
+                worker.kind or "?",
+                f"{worker.busy:,}" if worker.slots is None else f"{worker.busy:,}/{worker.slots:,}",
+                Text(f"{span(snapshot.now - worker.last_beat)} ago", "" if worker.alive else "red"),
+                "?" if worker.started_at is None else span(snapshot.now - worker.started_at),
+                worker.version or "?",
+                _names(worker.queues, "all"),
+                _names(worker.tasks, "any"),
+            )
         )
-    return table
+        for worker in sorted(snapshot.workers, key=_urgency)[:most]
+    ]
+    return table(_WORKER_COLUMNS, rows)
 
 
 def cause_table(snapshot: Snapshot, most: int) -> Table:
     """Return a table of the causes of dead letters."""
-    table = _table(
-        ("dead", True), ("task", False), ("fingerprint", False), ("last", True), ("failed with", False)
-    )
+    rows = []
     for cause in (snapshot.causes or ())[:most]:
         line = cause.sample.text.strip().split("\n", 1)[0]
-        table.add_row(
-            f"{cause.count:,}",
-            Text(plain(cause.task or "?")),
-            cause.fingerprint,
-            f"{span(snapshot.now - cause.last)} ago",
-            Text(plain(f"{cause.exception}: {line}" if line else cause.exception), "red"),
+        rows.append(
+            Row(
+                (
+                    f"{cause.count:,}",
+                    cause.task or "?",
+                    cause.fingerprint,
+                    f"{span(snapshot.now - cause.last)} ago",
+                    f"{cause.exception}: {line}" if line else cause.exception,
+                )
+            )
         )
-    return table
+    return table(_CAUSE_COLUMNS, rows)
 
 
 def rest(what: str, number: int, most: int, how: str) -> list[Text]:
@@ -111,11 +140,8 @@ def window(queues: Sequence[QueueInfo], most: int, chosen: str | None) -> Sequen
     return queues[first : first + most]
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, right in columns:
-        table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    return table
+def _urgency(worker: WorkerInfo) -> tuple[bool, int, str, int]:
+    return worker.alive, -worker.busy, worker.host or "", worker.pid or 0
 
 
 def _place(worker: WorkerInfo) -> str:

@@ -159,7 +159,8 @@ def test_shells_complete_commands(sqlite_project: Project, shell: str) -> None:
         return
     subprocess.run([shell, "-n", str(script)], check=True, timeout=30)
     if shell == "bash":
-        program = f'source {script}; COMP_WORDS=(alsek dead re); COMP_CWORD=2; _alsek_completion alsek; echo "${{COMPREPLY[@]}}"'
+        asked = "COMP_WORDS=(alsek dead re); COMP_CWORD=2; _alsek_completion alsek"
+        program = f'source {script}; {asked}; echo "${{COMPREPLY[@]}}"'
         path = f"{Path(sqlite_project.command()[0]).parent}:{os.environ['PATH']}"
         shown = subprocess.run(
             ["bash", "-c", program],

@@ -73,6 +73,12 @@ class Middleware:
         at the end of the lease), and for what is done by hand through a broker (``remove``, ``fail``, ``revoke``).
         """
 
+    def stopping(self) -> None:
+        """Do something before a process of a pool ends: hand over what is buffered, for example.
+
+        Called after the :func:`~alsek.core.hooks.on_worker_stop` hooks, in the same processes and under the same terms.
+        """
+
 
 def middleware_of(given: Iterable[Middleware]) -> tuple[Middleware, ...]:
     """Return what was given to a broker, checked.

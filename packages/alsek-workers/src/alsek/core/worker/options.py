@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
@@ -13,6 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution.facts import worker_facts
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
+from alsek.core.middleware import overriding
 from alsek.core.short_repr import shown
 from alsek.core.task import AnyTask, Task
 from alsek.core.worker.pool_settings import NUMBERS
@@ -129,8 +130,13 @@ def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[P
         max_losses=settings["max_losses"],
         burst=settings["burst"],
         unknown_tasks=settings["unknown_tasks"],
-        hooks=(*settings["on_worker_start"], *settings["on_worker_stop"]),
+        hooks=(*settings["on_worker_start"], *settings["on_worker_stop"], *_stop_hooks_of_middleware(named)),
     )
+
+
+def _stop_hooks_of_middleware(tasks: Mapping[str, AnyTask]) -> list[WorkerHook]:
+    middleware = {id(each): each for task in tasks.values() for each in task.broker.middleware}
+    return [WorkerHook(each.stopping, "stop") for each in overriding(middleware.values(), "stopping")]
 
 
 def check_numbers(**values: int | None) -> None:

@@ -38,7 +38,7 @@ LIMITS: Final = {
     "fail": (31, 2_541),
     "find": (11, 885),
     "find_dead": (4, 360),
-    "fronts": (6, 670),
+    "fronts": (6, 800),
     "get": (11, 869),
     "held": (6, 718),
     "history": (3, 289),
@@ -69,7 +69,7 @@ LIMITS: Final = {
     "revoke": (15, 1_213),
     "status_put": (5, 677),
     "step": (31, 4_170),
-    "tallies": (5, 592),
+    "tallies": (6, 807),
     "worker_records": (3, 382),
 }
 

@@ -35,7 +35,7 @@ from alsek.storage.backends.states import MessageState
 T = TypeVar("T")
 
 #: So many queues or minutes are read by one call of a script.
-_QUEUES_BATCH: Final = 500
+_QUEUES_BATCH: Final = 1_000
 _HISTORY_BATCH: Final = 360
 
 

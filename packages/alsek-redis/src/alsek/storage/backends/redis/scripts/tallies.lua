@@ -1,8 +1,8 @@
 -- How many messages some queues hold, by state.
--- From ARGV[2] on the queues
+-- From ARGV[2] on the queues, up to a thousand
 -- Returns: for each {how many messages, how many of them are ready, claimed; how many dead letters; its pause, or ''}
--- Needs: ready_classes
-local claimed, answer = {}, {}
+-- Needs: sets_of_queues
+local queues, claimed, answer = { unpack(ARGV, 2) }, {}, {}
 for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   local held = try('HGETALL', P .. 'claims:' .. worker)
   for i = 2, #held, 2 do
@@ -16,15 +16,12 @@ local function size(command, ...)
   return type(many) == 'number' and many or 0
 end
 
-for i = 2, #ARGV do
-  local queue, ready = ARGV[i], 0
-  for n = 1, math.huge do
-    local class = class_number(n)
-    if not class then break end
-    for _, wish in ipairs(ALL_WISHES) do ready = ready + size('ZCARD', P .. class .. wish .. ':' .. queue) end
-  end
-  local total = tonumber(call('HGET', QUEUES, queue) or 0) or 0
-  local dead = size('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')
-  answer[i - 1] = { total, ready, claimed[queue] or 0, dead, call('HGET', P .. 'paused', queue) or '' }
+local totals, sets, pauses = call('HMGET', QUEUES, unpack(queues)), sets_of_queues(queues, true)
+local with_dead = try('SMISMEMBER', P .. 'dead', unpack(queues))
+for i, queue in ipairs(queues) do
+  local ready, dead = 0, 0
+  for _, set in ipairs(sets[i]) do ready = ready + size('ZCARD', set) end
+  if with_dead[i] == 1 then dead = size('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf') end
+  answer[i] = { tonumber(totals[i] or 0) or 0, ready, claimed[queue] or 0, dead, pauses[i] or '' }
 end
 return answer

@@ -17,6 +17,7 @@ from alsek.storage.backends.records import (
     Outcome,
     Released,
     Retried,
+    SetAside,
     Step,
     Submission,
     Succeeded,
@@ -39,6 +40,7 @@ class ModelMessage:
     retries: int = 0
     revoked: bool = False
     suspect: bool = False
+    aside: str = ""
     token: int = 0
     seq: int = 0
     holder: ModelWorker | None = None
@@ -62,8 +64,20 @@ class ModelWorker:
 
     actor: Actor
     lease_end: int
+    tasks: tuple[str, ...] | None = ()
     holds: list[ModelMessage] = field(default_factory=list)
     last: tuple[tuple[Outcome, ...], int, Step] | None = None
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes from this queue."""
+        names = self.actor.worker.queues
+        return names is None or queue in names
+
+    def may_have(self, message: ModelMessage) -> bool:
+        """Whether it may claim this message, as far as queues and tasks go."""
+        if not message.aside or self.tasks is None:
+            return self.serves(message.queue)
+        return message.aside in self.tasks
 
 
 class Model:
@@ -76,6 +90,7 @@ class Model:
         self.statuses: dict[str, TaskStatus] = {}
         self.results: dict[str, bytes] = {}
         self.dead: dict[tuple[str, str], bytes] = {}
+        self.gone_tasks: dict[str, int] = {}
         self.workers: list[ModelWorker] = []
         self.last_contact = now
         self.grace = 0
@@ -94,7 +109,7 @@ class Model:
         if 0.8 * LEASE <= silence <= LEASE + 5:  # whether this is an outage is up to the store
             self.now = self.last_contact + LEASE + 50
         edges = {worker.lease_end for worker in self.workers} | {self.grace}
-        edges |= {end for _, end, _ in self.gone.values()}
+        edges |= {end for _, end, _ in self.gone.values()} | set(self.gone_tasks.values())
         while self.now in edges:
             self.now += 1
         return self.now - before
@@ -131,19 +146,35 @@ class Model:
         if worker not in self.workers:
             self.workers.append(worker)
 
-    def finish(self, worker: ModelWorker, outcomes: Iterable[Outcome]) -> tuple[list[str], list[str]]:
-        """The refused, and the callbacks skipped."""
+    def finish(
+        self, worker: ModelWorker, outcomes: Iterable[Outcome]
+    ) -> tuple[list[str], list[str], list[str]]:
+        """The refused, the callbacks skipped, and what failed because nobody has its task."""
         refused: list[str] = []
+        failed: list[str] = []
         callbacks: list[Submission] = []
         for outcome in outcomes:
             message = self.messages.get(outcome.uuid)
             if message is None or message not in worker.holds or message.token != outcome.token:
                 refused.append(outcome.uuid)
                 continue
+            if isinstance(outcome, SetAside):
+                if not self._set_aside(message, outcome):
+                    failed.append(outcome.uuid)
+                continue
             self._accept(message, outcome)
             if isinstance(outcome, Succeeded) and outcome.callback is not None:
                 callbacks.append(outcome.callback)
-        return refused, [callback.uuid for callback in callbacks if not self.add(callback, "")]
+        return refused, [callback.uuid for callback in callbacks if not self.add(callback, "")], failed
+
+    def _set_aside(self, message: ModelMessage, outcome: SetAside) -> bool:
+        known = any(outcome.task in (worker.tasks or ()) for worker in self.workers)
+        if not (known or outcome.wait or self.gone_tasks.get(outcome.task, 0) > self.now):
+            self.dead_letter(message, finished=True)
+            return False
+        self.give_back(message, TaskStatus.SUBMITTED)
+        message.aside = outcome.task
+        return True
 
     def _accept(self, message: ModelMessage, outcome: Outcome) -> None:
         match outcome:
@@ -181,6 +212,7 @@ class Model:
     def forget(self, worker: ModelWorker, status: TaskStatus, losses: int) -> None:
         """Retire a worker."""
         self.workers.remove(worker)
+        self.gone_tasks.update(dict.fromkeys(worker.tasks or (), self.now + LEASE))
         for message in list(worker.holds):
             message.losses += losses
             self.give_back(message, status)
@@ -203,9 +235,9 @@ class Model:
 
     def takeable(self, worker: ModelWorker) -> Iterator[ModelMessage]:
         """The ready messages of the worker's kind, by queue, then by place."""
-        names = worker.actor.worker.queues
-        if names is None:
-            names = tuple(sorted({message.queue for message in self.messages.values()}))
+        all_names = sorted({message.queue for message in self.messages.values()})
+        names = worker.actor.worker.queues or ()
+        names = (*names, *(name for name in all_names if name not in names))
         kind = worker.actor.worker.kind
         for queue in names:
             ready = [
@@ -213,6 +245,7 @@ class Model:
                 for message in self.messages.values()
                 if message.state == "ready"
                 and message.queue == queue
+                and worker.may_have(message)
                 and (kind == "any" or message.submission.wish in ("any", kind))
             ]
             yield from sorted(ready, key=lambda message: message.place)
@@ -224,6 +257,7 @@ class Model:
             assert claim.token > self.greatest_token
             self.greatest_token = message.token = claim.token
             message.state, message.holder, message.seq = "claimed", worker, seq
+            message.aside = ""
             worker.holds.append(message)
             self.statuses[message.uuid] = TaskStatus.RUNNING
 
@@ -241,7 +275,7 @@ class Model:
     def reschedule(self, message: ModelMessage, retried: Retried) -> None:
         """To run again."""
         self._end_claim(message)
-        message.retries, message.suspect = retried.retries, False
+        message.retries, message.suspect, message.aside = retried.retries, False, ""
         if retried.payload is not None:
             message.payload = retried.payload
         self.statuses[message.uuid] = TaskStatus.RETRYING

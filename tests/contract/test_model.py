@@ -7,6 +7,7 @@ same few run each time.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from itertools import count
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from alsek.exceptions import WorkerUnknownError
-from alsek.storage.backends.records import Outcome, Submission, TaskStatus
+from alsek.storage.backends.records import Aside, Outcome, Submission, TaskStatus
 from tests.contract.model import Model, ModelMessage, ModelWorker
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -30,9 +31,11 @@ from tests.contract.workers import (
     by_hand,
     died,
     lost,
+    not_mine,
     released,
     retried,
     succeeded,
+    the_facts,
     uuids,
 )
 
@@ -45,7 +48,10 @@ CASTS: tuple[dict[str, Any], ...] = (
     {"kind": "thread", "queues": None, "suspects": "alone"},
     {"kind": "process", "queues": ("b", "a"), "suspects": "freely"},
     {"kind": "any", "queues": ("a", "b"), "suspects": "alone"},
+    {"kind": "thread", "queues": ("b",), "suspects": "alone"},
 )
+#: The tasks of these workers; None for any.
+TASKS: tuple[tuple[str, ...] | None, ...] = (("t",), ("u",), None, ("t", "u"))
 
 _names = count()
 
@@ -62,7 +68,12 @@ submissions = st.builds(
 )
 casts = st.integers(0, len(CASTS) - 1)
 names = st.sampled_from(UUIDS)
-kinds = st.sampled_from(["succeeded", "callback", "retried", "died", "released", "lost", "suspect", "keep"])
+kinds = st.sampled_from(
+    [
+        *("succeeded", "callback", "retried", "died", "released", "lost", "suspect", "keep"),
+        *("aside t", "aside u", "aside v", "wait v", "wait t"),
+    ]
+)
 delays = st.sampled_from([0, 0, 10, 4_000])
 
 
@@ -85,12 +96,13 @@ class BackendMachine(RuleBasedStateMachine):
 
     def _new_worker(self, n: int) -> ModelWorker:
         actor = an_actor(self.backend, lease=LEASE, register=False, **CASTS[n])
-        worker = ModelWorker(actor, 0)
+        worker = ModelWorker(actor, 0, TASKS[n])
         self._register(worker)
         return worker
 
     def _register(self, worker: ModelWorker) -> None:
-        self.port.register(worker.actor.worker)
+        facts = the_facts() if worker.tasks is None else the_facts(*worker.tasks)
+        self.port.register(worker.actor.worker, facts._replace(tasks=worker.tasks))
         self.model.register(worker)
 
     def _worker(self, n: int) -> ModelWorker:
@@ -137,8 +149,13 @@ class BackendMachine(RuleBasedStateMachine):
             outcomes.append(self.ended[-1])
         step = worker.actor.step(*outcomes, limit=limit)
         model.contact()
-        refused, skipped = model.finish(worker, outcomes)
-        assert (step.refused, step.skipped, step.corrupt) == (refused, skipped, [])
+        refused, skipped, failed = model.finish(worker, outcomes)
+        assert (step.refused, step.skipped, step.failed, step.corrupt) == (
+            refused,
+            skipped,
+            tuple(failed),
+            [],
+        )
         self.ended += [outcome for outcome in outcomes if outcome.uuid not in refused]
         model.promote()
         model.take_over(worker)
@@ -179,6 +196,9 @@ class BackendMachine(RuleBasedStateMachine):
                 return died(claim, dlq_ttl=100 * DLQ_TTL)
             case "released":
                 return released(claim)
+            case "aside t" | "aside u" | "aside v" | "wait v" | "wait t":
+                how, _, task = kind.partition(" ")
+                return not_mine(claim, task, wait=how == "wait", dlq_ttl=100 * DLQ_TTL)
         return lost(claim, suspect=kind == "suspect")
 
     @rule(n=casts, limit=st.integers(0, 4))
@@ -191,7 +211,7 @@ class BackendMachine(RuleBasedStateMachine):
         step = worker.actor.again(*outcomes, limit=limit)
         self.model.contact()
         revoked = {message.token: message.revoked for message in worker.holds}
-        assert (step.refused, step.skipped) == (first.refused, first.skipped)
+        assert (step.refused, step.skipped, step.failed) == (first.refused, first.skipped, first.failed)
         held = [claim for claim in first.claimed if claim.token in revoked]
         assert step.claimed == [claim._replace(revoked=revoked[claim.token]) for claim in held]
 
@@ -303,6 +323,14 @@ class BackendMachine(RuleBasedStateMachine):
             seen = list(self.port.browse(queue))
             assert {stored.uuid: tuple(stored) for stored in seen} == expected
             assert len(seen) == self.port.count(queue) == len(expected)
+        aside = Counter((m.queue, m.aside) for m in model.messages.values() if m.aside)
+        assert self.port.aside() == [Aside(*key, many) for key, many in sorted(aside.items())]
+        states = Counter((m.queue, m.state) for m in model.messages.values())
+        tallies = [(*tally[:4],) for tally in self.port.tallies(QUEUES)]
+        assert tallies == [
+            (queue, states[queue, "ready"], states[queue, "delayed"], states[queue, "claimed"])
+            for queue in QUEUES
+        ]
 
     @invariant()
     def the_rest_agrees(self) -> None:

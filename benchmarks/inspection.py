@@ -3,14 +3,15 @@
     python benchmarks/inspection.py [--store memory sqlite redis] [--queues 10000] [--workers 200] [--messages 1000000]
 
 `alsek status` does the first, `alsek why` the second. A figure is the median of nine looks, with the shortest and the
-longest, and the CPU time of this process for one. Of several messages in a queue each has another priority. One queue
-in ten has dead letters, and all have counts of the last two minutes. Each worker holds eight messages and has told what
-it runs.
+longest, and the CPU time of this process and the server for one. Of several messages in a queue each has another
+priority. One queue in ten has dead letters, and all have counts of the last two minutes. Each worker holds eight
+messages and has told what it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from servers import redis_server, sqlite_file  # noqa: E402
+from servers import redis_process, sqlite_file  # noqa: E402
 
 from alsek.core.inspection.inspector import Inspector  # noqa: E402
 from alsek.core.message import Message  # noqa: E402
@@ -36,6 +37,8 @@ from alsek.storage.backends.records import (  # noqa: E402
 
 #: How many messages each worker holds.
 SLOTS = 8
+#: The process of the server, if the store has one.
+SERVERS: list[int] = []
 LOOKS = 9
 TASKS = tuple(f"shop.tasks.task_{number}" for number in range(30))
 COUNTS = "s:110 o:100 f:4 r:3 l:2 w0:90 w3:12 w10:10 d4:60 d9:3 d20:40"
@@ -134,14 +137,23 @@ def _work(backend: Backend, number: int, counted: list[str], limit: int = SLOTS)
 
 
 def _tell(store: str, what: str, look: Callable[[], object]) -> None:
-    times, cpu = [], time.process_time()
+    times, cpu = [], _cpu_ms()
     for _ in range(LOOKS):
         begin = time.perf_counter()
         look()
         times.append((time.perf_counter() - begin) * 1_000)
-    cpu = (time.process_time() - cpu) * 1_000 / LOOKS
+    cpu = (_cpu_ms() - cpu) / LOOKS
     spread = f"{min(times):.1f}-{max(times):.1f}"
     print(f"{store:7} {what:45} {statistics.median(times):8.1f} ms ({spread}), CPU {cpu:.1f} ms", flush=True)
+
+
+def _cpu_ms() -> float:
+    """The CPU time of this process and of the server."""
+    ticks = 0
+    for pid in SERVERS:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return time.process_time() * 1_000 + ticks * 1_000 / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -160,9 +172,11 @@ def _opened(store: str) -> Iterator[Backend]:
     else:
         from alsek.storage.backends.redis import RedisBackend
 
-        with redis_server() as url:
-            backend = RedisBackend(url)
+        with redis_process() as server:
+            backend = RedisBackend(server.url)
+            SERVERS.append(server.pid)
             yield backend
+            SERVERS.clear()
             backend.close()
 
 

@@ -13,7 +13,18 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import FOR_EVER, Running, TaskStatus
 from tests.contract.stores import Store
-from tests.contract.workers import LEASE, Actors, died, lost, not_mine, retried, succeeded, the_facts
+from tests.contract.workers import (
+    LEASE,
+    Actors,
+    a_message,
+    add,
+    died,
+    lost,
+    not_mine,
+    retried,
+    succeeded,
+    the_facts,
+)
 
 NO = b'{"name": "ValueError", "text": "no\\nmore", "traceback": null}'
 
@@ -136,6 +147,19 @@ def test_behind(inspector: Inspector, broker: Broker, actor: Actors) -> None:
         "Message m3 of task 't' in queue 'q' is ready; 2 messages of its queue go first, and 3 workers serve it "
         "(1 of 14 slots busy)."
     )
+
+
+def test_a_place_is_exact_up_to_ten_thousand(inspector: Inspector, backend: Backend, actor: Actors) -> None:
+    """What is further back is told so."""
+    actor(facts=the_facts("t"))
+    payload = Message("t").pack(backend.serializer)
+    add(backend, *(a_message(f"m{number}", payload=payload, status_ttl=0) for number in range(10_002)))
+    answer = inspector.why("m10000")
+    assert answer.facts["place"] == 10_000
+    assert "; 10,000 messages of its queue go first, and" in answer.text
+    answer = inspector.why("m10001")
+    assert answer.facts["place"] == 10_001
+    assert "; more than 10,000 messages of its queue go first, and" in answer.text
 
 
 def test_a_worker_that_told_nothing_may_serve_it(inspector: Inspector, broker: Broker, actor: Actors) -> None:

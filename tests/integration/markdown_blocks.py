@@ -11,8 +11,11 @@ from typing import NamedTuple
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\s*$")
 _HEADING = re.compile(r"^(#+) +(.+?)\s*$")
 
-#: What `generate()` and `get()` return, a loop, a bare call: the producer's part, which a worker must not repeat.
-_ACTS = re.compile(r"\.(generate|generate_many|get|submit|submit_many|wait_for|acquire|run|istream|stream)\(")
+#: What `generate()` and `get()` return, a look at a store, a loop, a bare call: the producer's part, which a worker
+#: must not repeat.
+_ACTS = re.compile(
+    r"\.(generate|generate_many|get|submit|submit_many|wait_for|acquire|run|istream|stream)\(|\binspector\.\w+\("
+)
 
 
 class Block(NamedTuple):

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from alsek.storage.backends.records import TaskStatus
     from alsek.storage.backends.redis import RedisBackend as RedisBackend
     from alsek.storage.backends.sqlite import SQLiteBackend as SQLiteBackend
+    from alsek.storage.compression import Compressed
+    from alsek.storage.encryption import Encrypted
     from alsek.storage.result import ResultStore
     from alsek.storage.serialization import JsonSerializer, Serializer
     from alsek.tools import ResultPool as ResultPool
@@ -61,8 +63,10 @@ __all__ = [
     "Backoff",
     "Broker",
     "Call",
+    "Compressed",
     "ConstantBackoff",
     "Consumer",
+    "Encrypted",
     "ExponentialBackoff",
     "Inspector",
     "JsonSerializer",
@@ -99,7 +103,9 @@ _SOURCES: Final = {
     "Broker": "alsek.core.broker",
     "Call": "alsek.core.submission.calls",
     "ConstantBackoff": "alsek.core.backoff",
+    "Compressed": "alsek.storage.compression",
     "Consumer": "alsek.core.consumer",
+    "Encrypted": "alsek.storage.encryption",
     "ExponentialBackoff": "alsek.core.backoff",
     "Inspector": "alsek.core.inspection.inspector",
     "JsonSerializer": "alsek.storage.serialization",

@@ -72,6 +72,11 @@ class JsonSerializer(Serializer):
         return value
 
 
+def as_bytes(wire: bytes | str) -> bytes:
+    """Return what a serializer has written as bytes: text as UTF-8."""
+    return wire.encode() if isinstance(wire, str) else wire
+
+
 def dump(serializer: Serializer, obj: Any) -> bytes:
     """Return `obj` as bytes, also if the serializer returns text.
 
@@ -79,8 +84,7 @@ def dump(serializer: Serializer, obj: Any) -> bytes:
         SerializationError: The serializer can't take `obj`. Its cause is what the serializer raised.
     """
     try:
-        wire = serializer.forward(obj)
-        return wire.encode() if isinstance(wire, str) else wire
+        return as_bytes(serializer.forward(obj))
     except (TaskTimeoutError, MessageRevokedError):
         raise  # raised in this thread from outside; the value may be fine
     except Exception as error:

@@ -264,3 +264,22 @@ def test_a_task_is_given_what_its_function_declares() -> None:
     assert invoice.op(message) == Decimal("19.80")
     with pytest.raises(ArgumentsRejectedError, match=r"task 'invoice': order\.due is missing"):
         invoice.op(Message(task_name="invoice", args=[{"number": 7}]))
+
+
+def test_models_of_pydantic_are_built() -> None:
+    """A real one, with another in it; what does not fit is told in pydantic's words."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Inner(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        at: datetime
+
+    class Outer(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        inner: Inner
+        total: Decimal = Decimal(0)
+
+    value = Outer(inner=Inner(at=datetime(2027, 1, 31, tzinfo=UTC)), total=Decimal("9.90"))
+    build = builder_of(list[Outer])
+    assert build is not None
+    assert build(SERIALIZER.reverse(SERIALIZER.forward([value])), "x") == [value]
+    with pytest.raises(MisfitError, match=r"(?s)x\[0\]: .*inner.*Field required"):
+        build([{}], "x")

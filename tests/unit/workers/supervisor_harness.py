@@ -8,8 +8,11 @@ from typing import Any
 from alsek.core.broker import Broker
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import task
+from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.group.thread_group import ThreadWorkerGroup
+from alsek.core.worker.monitor.channel import Channel
+from alsek.core.worker.monitor.endpoints import Endpoints
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.core.worker.supervisor.supervisor import Supervisor
 from tests.unit.workers.fakes import FakeClock, options_for
@@ -22,7 +25,8 @@ class FakeChild:
 
     def __init__(self, main: Any) -> None:
         self.pid = next(self.pids)
-        self.recovery: Recovery | None = main.__self__ if isinstance(main.__self__, Recovery) else None
+        self.runs = main.__self__
+        self.recovery: Recovery | None = self.runs if isinstance(self.runs, Recovery) else None
         self.status: int | None = None
         self.signals: list[int] = []
         self.at_eof = False
@@ -83,6 +87,8 @@ class SupervisorHarness:
         hooks: tuple[WorkerHook, ...] = (),
         *,
         burst: bool = False,
+        endpoints: Endpoints | None = None,
+        channel: Channel | None = None,
         **settings: Any,
     ) -> None:
         @task(broker)
@@ -95,13 +101,14 @@ class SupervisorHarness:
         self.signals: Any = FakeSignals()
         fork: Any = self._fork
         self.supervisor = Supervisor(
-            replace(options_for(broker, work), hooks=hooks, burst=burst),
+            replace(options_for(broker, work), hooks=hooks, burst=burst, channel=channel),
             WorkerGroupOptions(slots=4, **settings),
             ThreadWorkerGroup,
             n_processes,
             clock=self.clock,
             fork=fork,
             signals=self.signals,
+            endpoints=endpoints,
         )
         self.turn()
 
@@ -120,7 +127,9 @@ class SupervisorHarness:
     @property
     def groups(self) -> list[FakeChild]:
         """The groups that live."""
-        return [child for child in self.children if child.recovery is None and child.status is None]
+        return [
+            child for child in self.children if isinstance(child.runs, WorkerGroup) and child.status is None
+        ]
 
     @property
     def recoveries(self) -> list[FakeChild]:

@@ -88,6 +88,18 @@ _COMMON = [
         " for a worker that has it, as when a new version is rolled out.",
     ),
     option(
+        "metrics_port",
+        metavar="PORT",
+        help="Serve metrics for Prometheus on this port, at /metrics. 0 for any free port; HOST:PORT for one interface."
+        " Needs alsek-cli[metrics].",
+    ),
+    option(
+        "health_port",
+        metavar="PORT",
+        help="Serve health on this port: /live and /ready answer 200, or 503 with the reason. 0 and HOST:PORT as with"
+        " metrics.",
+    ),
+    option(
         "log_level",
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
         default="INFO",

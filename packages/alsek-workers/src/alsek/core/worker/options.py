@@ -16,6 +16,8 @@ from alsek.core.identifiers import check_queues
 from alsek.core.middleware import overriding
 from alsek.core.short_repr import shown
 from alsek.core.task import AnyTask, Task
+from alsek.core.worker.monitor.addresses import Address, Port, parse_address
+from alsek.core.worker.monitor.channel import Channel
 from alsek.core.worker.pool_settings import NUMBERS
 from alsek.defaults import (
     DEFAULT_LEASE,
@@ -52,6 +54,8 @@ class PoolSettings(TypedDict):
     max_losses: int
     burst: bool
     unknown_tasks: UnknownTasksPolicy
+    metrics_port: Port | None
+    health_port: Port | None
     on_worker_start: Iterable[WorkerHook]
     on_worker_stop: Iterable[WorkerHook]
 
@@ -70,6 +74,9 @@ class PoolOptions:
         max_losses: How many workers may die over a message before it fails.
         burst: End when nothing is ready for the pool and nothing runs.
         unknown_tasks: What becomes of messages whose task neither this pool nor another live worker has.
+        metrics_at: Where the pool serves its metrics; None for not at all.
+        health_at: Where it serves its health; None for not at all.
+        channel: How its processes tell the monitor what they count; None without a monitor.
         hooks: Run by its processes when they start and stop.
     """
 
@@ -82,6 +89,9 @@ class PoolOptions:
     max_losses: int = DEFAULT_MAX_LOSSES
     burst: bool = False
     unknown_tasks: UnknownTasksPolicy = "fail"
+    metrics_at: Address | None = None
+    health_at: Address | None = None
+    channel: Channel | None = None
     hooks: tuple[WorkerHook, ...] = field(default=())
 
     def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
@@ -130,6 +140,8 @@ def pool_options(tasks: Iterable[AnyTask], kind: Mechanism, **settings: Unpack[P
         max_losses=settings["max_losses"],
         burst=settings["burst"],
         unknown_tasks=settings["unknown_tasks"],
+        metrics_at=parse_address("metrics_port", settings["metrics_port"]),
+        health_at=parse_address("health_port", settings["health_port"]),
         hooks=(*settings["on_worker_start"], *settings["on_worker_stop"], *_stop_hooks_of_middleware(named)),
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, Unpack
 
 from alsek.core.loggers import exits_caught, guarded_logger
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.monitor.channel import Channel
 from alsek.core.worker.options import PoolSettings, pool_options
 from alsek.core.worker.preconditions import check_backend, check_process
 from alsek.core.worker.supervisor.supervisor import Supervisor
@@ -56,13 +58,24 @@ class WorkerPool:
 
         Raises:
             BackendUnavailableError: The store can't be reached at the start.
-            ValidationError: The backend is not one that processes can share, or the platform has no fork.
+            ValidationError: The backend is not one that processes can share, the platform has no fork, or a port can't
+                be listened on.
         """
         check_process()
         check_backend(self.broker.backend)
         with exits_caught():  # of log handlers
             self._introduce()
-        Supervisor(self._options, self._group, self._group_class, self._most_groups).run()
+        options = self._options
+        if options.metrics_at is None and options.health_at is None:
+            Supervisor(options, self._group, self._group_class, self._most_groups).run()
+            return
+        # Imported here: it takes a while, and most pools need none.
+        from alsek.core.worker.monitor.endpoints import Endpoints
+
+        with exits_caught():
+            endpoints = Endpoints(options.metrics_at, options.health_at)
+        options = replace(options, channel=Channel())
+        Supervisor(options, self._group, self._group_class, self._most_groups, endpoints=endpoints).run()
 
     def _introduce(self) -> None:
         """Log what this pool serves, and which of its tasks it can't run."""

@@ -8,6 +8,7 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import ProcessWorkerGroupOptions
 from alsek.core.worker.group.process_group import ProcessWorkerGroup
+from alsek.core.worker.monitor.addresses import Port
 from alsek.core.worker.options import UnknownTasksPolicy, check_numbers, default_processes
 from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
@@ -40,6 +41,9 @@ class ProcessWorkerPool(WorkerPool):
             keep it.
         unknown_tasks: What becomes of a message whose task neither this pool nor any other live worker has: ``"fail"``
             (a dead letter), or ``"wait"`` until a worker has it, as when a new version is rolled out.
+        metrics_port: Serve metrics for Prometheus on this port (``/metrics``): a number, 0 for any free one, or
+            ``"host:port"``; without a host, on all interfaces. Needs prometheus-client.
+        health_port: Serve ``/live`` and ``/ready`` on this port, likewise.
         on_worker_start: Run in each process before its first task.
         on_worker_stop: Run in each process after its last task.
 
@@ -65,6 +69,8 @@ class ProcessWorkerPool(WorkerPool):
         max_losses: int = DEFAULT_MAX_LOSSES,
         burst: bool = False,
         unknown_tasks: UnknownTasksPolicy = "fail",
+        metrics_port: Port | None = None,
+        health_port: Port | None = None,
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -85,6 +91,8 @@ class ProcessWorkerPool(WorkerPool):
             max_losses=max_losses,
             burst=burst,
             unknown_tasks=unknown_tasks,
+            metrics_port=metrics_port,
+            health_port=health_port,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

@@ -8,6 +8,7 @@ from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.group.thread_group import ThreadWorkerGroup
+from alsek.core.worker.monitor.addresses import Port
 from alsek.core.worker.options import UnknownTasksPolicy, check_numbers, default_processes
 from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
@@ -42,6 +43,9 @@ class ThreadWorkerPool(WorkerPool):
             (a dead letter), or ``"wait"`` until a worker has it, as when a new version is rolled out.
         max_tasks_per_group: Replace a group after this many tasks; None for never.
         max_memory: Replace a group when its process is larger than this (MiB); None for never.
+        metrics_port: Serve metrics for Prometheus on this port (``/metrics``): a number, 0 for any free one, or
+            ``"host:port"``; without a host, on all interfaces. Needs prometheus-client.
+        health_port: Serve ``/live`` and ``/ready`` on this port, likewise.
         on_worker_start: Run in each group's process before its first task.
         on_worker_stop: Run in each group's process after its last task.
 
@@ -69,6 +73,8 @@ class ThreadWorkerPool(WorkerPool):
         max_memory: int | None = None,
         burst: bool = False,
         unknown_tasks: UnknownTasksPolicy = "fail",
+        metrics_port: Port | None = None,
+        health_port: Port | None = None,
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
     ) -> None:
@@ -94,6 +100,8 @@ class ThreadWorkerPool(WorkerPool):
             max_losses=max_losses,
             burst=burst,
             unknown_tasks=unknown_tasks,
+            metrics_port=metrics_port,
+            health_port=health_port,
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )

@@ -32,6 +32,7 @@ from alsek.core.worker.engine.executor import Executor, Job
 from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.engine.sleep import Sleep
+from alsek.core.worker.monitor.count_reports import CountReports
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
@@ -81,6 +82,7 @@ class Engine(Generic[J]):
         self._sleeper = Sleep(session, executor, state, self._policy, control)
         self._counting = Counting()
         self._unknown_tasks = UnknownTasks()
+        self._count_reports = None if options.channel is None else CountReports(options.channel)
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
         self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
@@ -132,9 +134,17 @@ class Engine(Generic[J]):
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
 
+    def _take_counts(self) -> Sequence[HistoryCounts]:
+        """Return the counts for the store, after telling the pool's monitor of them."""
+        history = self._counting.take()
+        if self._count_reports is not None:
+            self._count_reports.send(history)
+        return history
+
     def _hand_over_last(self) -> None:
         """Hand over the last counts, if the store answers."""
-        if self._resume_at or not (history := self._counting.take()):
+        history = self._take_counts()
+        if self._resume_at or not history:
             return
         try:
             self._session.step((), 0, history)
@@ -172,7 +182,7 @@ class Engine(Generic[J]):
         history: Sequence[HistoryCounts] = ()
         # While a step is unanswered, counts wait here: should the lease have ended meanwhile, they would be void.
         if self._hand_over_due(now) and not self._session.unanswered:
-            history = self._counting.take()
+            history = self._take_counts()
         self._state.in_store_since = now
         try:
             step = self._session.step(outcomes, limit, history)
@@ -311,6 +321,8 @@ class Engine(Generic[J]):
     def _sleep(self, now: int) -> None:
         if not self._executor.in_flight:
             self._check_revoked_at = 0
+        if self._count_reports is not None and self._count_reports.unsent:
+            self._count_reports.send()
         try:
             self._sleeper.until_woken(
                 now, self._resume_at, self._check_revoked_at, self._counting.hand_over_at

@@ -108,6 +108,7 @@ class WorkerGroup(ABC, Generic[J]):
             max_tasks=self._options.max_tasks,
             burst=self._pool.burst,
             suspects_only=self._options.suspects_only,
+            channel=self._pool.channel,
             is_too_large=self._is_too_large,
         )
 

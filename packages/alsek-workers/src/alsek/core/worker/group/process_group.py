@@ -42,6 +42,8 @@ class ProcessWorkerGroup(WorkerGroup[ProcessJob]):
         def main() -> int:
             ours.close()
             os.close(inherited.lifeline)
+            if self._pool.channel is not None:
+                self._pool.channel.writer.close()  # no task is to write to it
             wake_with_parent()
             return Template(theirs, partial(warm_up, self._pool), runner.main, runner.terminated).main()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.loggers import exits_caught
@@ -21,10 +22,14 @@ from alsek.core.worker.supervisor.component import Component
 from alsek.core.worker.supervisor.group_exits import GroupExits
 from alsek.core.worker.supervisor.groups import Fork, GroupFactory, Groups
 from alsek.core.worker.supervisor.lease_renewal import LeaseRenewal, longest_call_ms
+from alsek.core.worker.supervisor.monitoring import Monitoring
 from alsek.core.worker.supervisor.recovery_processes import RecoveryProcesses
 from alsek.core.worker.supervisor.scaling import Scaling
 from alsek.core.worker.supervisor.stopping import Stopping
 from alsek.core.worker.supervisor.unresponsive_groups import UnresponsiveGroups
+
+if TYPE_CHECKING:
+    from alsek.core.worker.monitor.endpoints import Endpoints
 
 
 class Supervisor:
@@ -38,6 +43,7 @@ class Supervisor:
         clock: Returns monotonic ms.
         fork: Forks a child.
         signals: The stop signals.
+        endpoints: Where the pool's monitor listens; None without one.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Supervisor:
         clock: Callable[[], int] = monotonic_ms,
         fork: Fork = fork_watched,
         signals: StopSignals | None = None,
+        endpoints: Endpoints | None = None,
     ) -> None:
         self._backend = pool.broker.backend
         self._clock = clock
@@ -59,6 +66,9 @@ class Supervisor:
         self.leases = LeaseRenewal(self.groups, messages, clock)
         self.recoveries = RecoveryProcesses(pool, fork, self._inherited, self.leases)
         self.stopping = Stopping(self.groups, self.recoveries, self._signals)
+        self._monitoring: Monitoring | None = None
+        if endpoints is not None and pool.channel is not None:
+            self._monitoring = Monitoring(pool, endpoints, self.groups, self._signals, fork, self._inherited)
         self._components: tuple[Component, ...] = (
             GroupExits(self.groups, self.recoveries, self._signals),
             self.recoveries,
@@ -67,6 +77,7 @@ class Supervisor:
             self.leases,
             Burst(self.groups, self.recoveries, self._signals),
             self.stopping,
+            *([] if self._monitoring is None else [self._monitoring]),
         )
 
     def run(self) -> None:
@@ -83,6 +94,8 @@ class Supervisor:
             while not self.stopping.finished:
                 self._wait()
                 self.run_components()
+            if self._monitoring is not None:
+                self._monitoring.close()  # last, so that it tells that the pool is stopping
         self._backend.close()
 
     def run_components(self) -> None:
@@ -110,9 +123,11 @@ class Supervisor:
                 child.read_notifications()
 
     def _children(self) -> list[ChildProcess]:
-        return [*(group.child for group in self.groups.handles), *self.recoveries.children]
+        children = [*(group.child for group in self.groups.handles), *self.recoveries.children]
+        return children if self._monitoring is None else children + self._monitoring.children
 
     def _inherited(self) -> tuple[int, ...]:
         """The file descriptors that a child must close."""
         descriptors = (descriptor for child in self._children() for descriptor in child.descriptors)
-        return (*self._signals.descriptors, *descriptors)
+        of_monitor = () if self._monitoring is None else self._monitoring.descriptors
+        return (*self._signals.descriptors, *descriptors, *of_monitor)

@@ -70,6 +70,23 @@ def test_a_burst_runs_all_that_is_ready_and_ends(project: Project, how: tuple[st
     assert tasks.backend.messages.count(delayed.queue) == 2
 
 
+def test_what_a_pool_may_not_take_does_not_keep_it(project: Project) -> None:
+    """Messages of a paused queue, of another queue, and those that are set aside for a task that it does not have."""
+    tasks = project.write(WORK)
+    done = tasks.link.generate()
+    stranger = tasks.link.generate(submit=False)
+    stranger.task_name = "nobody_knows"
+    tasks.broker.submit(stranger)
+    paused, other = tasks.link.generate(queue="paused"), tasks.link.generate(queue="other")
+    tasks.backend.messages.pause("paused", "the test")
+    worker = project.worker("--burst", "--unknown-tasks=wait", "-qu", "alsek_queue,paused")
+    assert worker.process.wait(60) == 0
+    assert tasks.status_tracker.get(done) == TaskStatus.SUCCEEDED
+    for message in (stranger, paused, other):
+        assert tasks.broker.exists(message)
+    assert not tasks.broker.in_dlq(stranger)
+
+
 @pytest.mark.parametrize("pool", [ThreadWorkerPool, ProcessWorkerPool])
 def test_a_burst_with_nothing_to_do_ends_at_once(sqlite_project: Project, pool: type[Any]) -> None:
     """Also from Python: `run()` returns."""

@@ -56,6 +56,13 @@ def test_each_option_of_a_pool_has_its_variable(command: str, monkeypatch: pytes
     assert "'--lease': 5" in refused.output
 
 
+def test_the_package_has_a_variable_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ALSEK_PACKAGE`; one that is given wins."""
+    monkeypatch.setenv("ALSEK_PACKAGE", "no_such_package")
+    assert "'no_such_package'" in project.run("thread-pool").stderr
+    assert "'no_other_package'" in project.run("process-pool", "no_other_package").stderr
+
+
 def test_a_variable_named_version_is_not_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ALSEK_VERSION`, which an image may set, changes nothing."""
     monkeypatch.setenv("ALSEK_VERSION", "1.0")

@@ -107,6 +107,22 @@ def test_messages_wait_for_a_new_version(project: Project, pool: str) -> None:
 
 
 @pytest.mark.parametrize("pool", POOLS)
+def test_a_message_is_run_although_its_queue_is_not_served(project: Project, pool: str) -> None:
+    """The pool that has the task takes it from the queue of another pool."""
+    alpha, beta = write(project, "alpha"), write(project, "beta")
+    workers = [
+        start(project, module, name, pool, "-qu", name) for module, name in ((alpha, "alpha"), (beta, "beta"))
+    ]
+    messages = [beta.work.generate(args=(number,), queue="alpha") for number in range(20)]
+    for number, message in enumerate(messages):
+        assert beta.result_store.get(message, timeout=30_000) == number
+        assert beta.status_tracker.get(message) == TaskStatus.SUCCEEDED
+    for worker in workers:
+        assert worker.stop() == 0
+        assert "UnknownTaskError" not in worker.log
+
+
+@pytest.mark.parametrize("pool", POOLS)
 def test_the_store_knows_what_a_pool_is(project: Project, pool: str) -> None:
     """Host, process, version, tasks and slots; and what runs for longer than a second."""
     tasks = project.write(

@@ -11,7 +11,7 @@ from alsek.cli.options import common_options, number_option
 
 
 @click.command("process-pool", short_help=COMMANDS["process-pool"].summary)
-@click.argument("package")
+@click.argument("package", envvar="ALSEK_PACKAGE")
 @number_option(
     "n_processes",
     show_default="one for each processor",

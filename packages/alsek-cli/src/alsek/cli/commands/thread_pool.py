@@ -11,7 +11,7 @@ from alsek.cli.options import common_options, number_option, option
 
 
 @click.command("thread-pool", short_help=COMMANDS["thread-pool"].summary)
-@click.argument("package")
+@click.argument("package", envvar="ALSEK_PACKAGE")
 @number_option(
     "n_threads",
     help="Tasks at once in each group of threads; each group is a process.",

@@ -14,6 +14,8 @@ from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware, call_submitting, middleware_of, overriding
+from alsek.core.short_repr import shown
+from alsek.core.status import StatusTracker
 from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
@@ -36,6 +38,7 @@ from alsek.storage.backends.records import (
     Submission,
     Succeeded,
 )
+from alsek.storage.result import ResultStore
 from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
@@ -57,6 +60,8 @@ class Broker:
         backend: The store.
         dlq_ttl: How long (ms) failed messages are kept in the dead letter queue; None turns it off.
         middleware: Runs around every submission and every attempt of the messages of this broker's tasks.
+        result_store: That of its tasks that name none.
+        status_tracker: Likewise.
 
     Attributes:
         middleware: All of it.
@@ -70,15 +75,28 @@ class Broker:
     submission_middleware: tuple[Middleware, ...] = ()
     attempt_middleware: tuple[Middleware, ...] = ()
     end_middleware: tuple[Middleware, ...] = ()
+    result_store: ResultStore | None = None
+    status_tracker: StatusTracker | None = None
 
     def __init__(
         self,
         backend: Backend,
         dlq_ttl: int | None = DEFAULT_DLQ_TTL,
         middleware: Iterable[Middleware] = (),
+        *,
+        result_store: ResultStore | None = None,
+        status_tracker: StatusTracker | None = None,
     ) -> None:
         expect_backend("Broker", backend)
         check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
+        for name, value, kind in (
+            ("result_store", result_store, ResultStore),
+            ("status_tracker", status_tracker, StatusTracker),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise ValidationError(f"{name}={shown(value)} of Broker: must be None or a {kind.__name__}")
+        self.result_store = result_store
+        self.status_tracker = status_tracker
         self.backend = backend
         self.dlq_ttl = None if dlq_ttl is None else min(dlq_ttl, MAX_DURATION)
         if middleware:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, overload
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
@@ -19,7 +19,7 @@ from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.submission.typed_calls import TypedCalls
 from alsek.core.task_location import name_in_module
-from alsek.core.task_options import TaskOptions
+from alsek.core.task_options import BROKER_DEFAULTS, TaskOptions, chosen
 from alsek.core.trigger import TriggerScheduler, ticks
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import (
@@ -65,8 +65,8 @@ class Task(TypedCalls[P, R]):
         timeout: How long (ms) an attempt may take.
         max_retries: How often a failed message is run again; 0 for never, None without limit.
         backoff: How long to wait before each retry; None for no wait.
-        result_store: Keeps what the function returns; None to drop it.
-        status_tracker: Keeps the status of the messages; None to keep none.
+        result_store: Keeps what the function returns; None for the broker's own, False to drop it.
+        status_tracker: Keeps the status of the messages; None for the broker's own, False to keep none.
         mechanism: The kind of pool that may run the task; None for any.
 
     Raises:
@@ -82,8 +82,8 @@ class Task(TypedCalls[P, R]):
         timeout: int = DEFAULT_TASK_TIMEOUT,
         max_retries: int | None = DEFAULT_MAX_RETRIES,
         backoff: Backoff | None = DEFAULT_BACKOFF,
-        result_store: ResultStore | None = None,
-        status_tracker: StatusTracker | None = None,
+        result_store: ResultStore | Literal[False] | None = None,
+        status_tracker: StatusTracker | Literal[False] | None = None,
         mechanism: Mechanism | None = None,
     ) -> None:
         super().__init__()
@@ -94,12 +94,12 @@ class Task(TypedCalls[P, R]):
         self.timeout = timeout
         self.max_retries = max_retries
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
-        self.result_store = result_store
-        self.status_tracker = status_tracker
+        self.result_store = chosen(result_store, broker, "result_store")
+        self.status_tracker = chosen(status_tracker, broker, "status_tracker")
         self.mechanism_wish: Wish = mechanism if mechanism is not None else "any"
         self._check()
-        if result_store is not None:
-            result_store.serve(broker.backend)
+        if self.result_store is not None:
+            self.result_store.serve(broker.backend)
         self._backoff_settings = self.backoff.settings
         self._parameters: Parameters | None = None
         functools.update_wrapper(self, function, updated=())
@@ -294,6 +294,7 @@ def without_hooks(task: AnyTask) -> AnyTask:
     """Return a copy of the task that ignores overridden hooks: `max_retries` alone decides about retries."""
     options: Any = {name: getattr(task, name) for name in TaskOptions.__annotations__}
     options["mechanism"] = None if task.mechanism_wish == "any" else task.mechanism_wish
+    options |= {name: False for name in BROKER_DEFAULTS if options[name] is None}
     return Task(task.function, task.broker, **options)
 
 
@@ -312,8 +313,8 @@ def task(
     max_retries: int | None = ...,
     backoff: Backoff | None = ...,
     *,
-    result_store: ResultStore | None = ...,
-    status_tracker: StatusTracker | None = ...,
+    result_store: ResultStore | Literal[False] | None = ...,
+    status_tracker: StatusTracker | Literal[False] | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
 ) -> Callable[[Callable[Parameterized, Returned]], Task[Parameterized, Returned]]: ...
@@ -329,8 +330,8 @@ def task(
     backoff: Backoff | None = ...,
     *,
     trigger: BaseTrigger,
-    result_store: ResultStore | None = ...,
-    status_tracker: StatusTracker | None = ...,
+    result_store: ResultStore | Literal[False] | None = ...,
+    status_tracker: StatusTracker | Literal[False] | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
 ) -> MakesTrigger: ...
@@ -344,8 +345,8 @@ def task(
     max_retries: int | None = DEFAULT_MAX_RETRIES,
     backoff: Backoff | None = DEFAULT_BACKOFF,
     trigger: BaseTrigger | None = None,
-    result_store: ResultStore | None = None,
-    status_tracker: StatusTracker | None = None,
+    result_store: ResultStore | Literal[False] | None = None,
+    status_tracker: StatusTracker | Literal[False] | None = None,
     mechanism: Mechanism | None = None,
     base_task: type[Task[Any, Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
@@ -359,8 +360,8 @@ def task(
         max_retries: How often a failed message is run again; 0 for never, None without limit.
         backoff: How long to wait before each retry; None for no wait.
         trigger: Submits the task each time it fires (APScheduler 3); makes it a :class:`TriggerTask`.
-        result_store: Keeps what the function returns; None to drop it.
-        status_tracker: Keeps the status of the messages; None to keep none.
+        result_store: Keeps what the function returns; None for the broker's own, False to drop it.
+        status_tracker: Keeps the status of the messages; None for the broker's own, False to keep none.
         mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run the task.
         base_task: A subclass of :class:`Task` that overrides hooks.
     """

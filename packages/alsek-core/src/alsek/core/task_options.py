@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from alsek.core.backoff import Backoff
 from alsek.core.status import StatusTracker
@@ -18,6 +18,15 @@ class TaskOptions(TypedDict, total=False):
     timeout: int
     max_retries: int | None
     backoff: Backoff | None
-    result_store: ResultStore | None
-    status_tracker: StatusTracker | None
+    result_store: ResultStore | Literal[False] | None
+    status_tracker: StatusTracker | Literal[False] | None
     mechanism: Mechanism | None
+
+
+#: The options for which a broker has a default. False stands for none.
+BROKER_DEFAULTS: Final = ("result_store", "status_tracker")
+
+
+def chosen(given: Any, broker: Any, name: str) -> Any:
+    """Return such an option of a task: as given, by default that of its broker, None for False."""
+    return getattr(broker, name, None) if given is None else None if given is False else given

@@ -13,6 +13,7 @@ from alsek.storage.backends.records import (
     Added,
     Claimed,
     Failed,
+    HistoryCounts,
     Lost,
     Outcome,
     Released,
@@ -67,6 +68,7 @@ class ModelWorker:
     tasks: tuple[str, ...] | None = ()
     holds: list[ModelMessage] = field(default_factory=list)
     last: tuple[tuple[Outcome, ...], int, Step] | None = None
+    history: tuple[HistoryCounts, ...] = ()
 
     def serves(self, queue: str) -> bool:
         """Whether it takes from this queue."""
@@ -92,6 +94,8 @@ class Model:
         self.dead: dict[tuple[str, str], bytes] = {}
         self.gone_tasks: dict[str, int] = {}
         self.workers: list[ModelWorker] = []
+        self.paused: set[str] = set()
+        self.counts: dict[tuple[str, str], int] = {}
         self.last_contact = now
         self.grace = 0
         self.greatest_token = 0
@@ -240,6 +244,8 @@ class Model:
         names = (*names, *(name for name in all_names if name not in names))
         kind = worker.actor.worker.kind
         for queue in names:
+            if queue in self.paused:
+                continue
             ready = [
                 message
                 for message in self.messages.values()

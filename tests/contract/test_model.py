@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from alsek.exceptions import WorkerUnknownError
-from alsek.storage.backends.records import Aside, Outcome, Submission, TaskStatus
+from alsek.storage.backends.history import MINUTE_MS
+from alsek.storage.backends.records import Aside, HistoryCounts, Outcome, Submission, TaskStatus
 from tests.contract.model import Model, ModelMessage, ModelWorker
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -75,6 +76,12 @@ kinds = st.sampled_from(
     ]
 )
 delays = st.sampled_from([0, 0, 10, 4_000])
+counts = st.builds(
+    lambda queue, task, n: [HistoryCounts(queue, task, f"s:{n}")] if n > 0 else [],
+    st.sampled_from(QUEUES),
+    st.sampled_from(["t", "u"]),
+    st.integers(-9, 4),
+)
 
 
 class BackendMachine(RuleBasedStateMachine):
@@ -138,17 +145,27 @@ class BackendMachine(RuleBasedStateMachine):
         delay=delays,
         callback=submissions,
         stale=st.booleans(),
+        history=counts,
     )
     def step(
-        self, n: int, chosen: list[str], limit: int, delay: int, callback: Submission, stale: bool
+        self,
+        n: int,
+        chosen: list[str],
+        limit: int,
+        delay: int,
+        callback: Submission,
+        stale: bool,
+        history: list[HistoryCounts],
     ) -> None:
         """A worker's step."""
         worker, model = self._worker(n), self.model
         outcomes = self._outcomes(worker, chosen, delay, callback)
         if stale and self.ended:
             outcomes.append(self.ended[-1])
-        step = worker.actor.step(*outcomes, limit=limit)
+        step = worker.actor.step(*outcomes, limit=limit, history=history)
         model.contact()
+        for queue, task, counted in history:
+            model.counts[queue, task] = model.counts.get((queue, task), 0) + int(counted[2:])
         refused, skipped, failed = model.finish(worker, outcomes)
         assert (step.refused, step.skipped, step.failed, step.corrupt) == (
             refused,
@@ -174,6 +191,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert step.waiting == any(freely or not message.suspect for message in left)
         assert freely or step.suspects == any(message.suspect for message in left)
         worker.last = (tuple(outcomes), limit, step)
+        worker.history = tuple(history)
 
     def _outcomes(
         self, worker: ModelWorker, chosen: list[str], delay: int, callback: Submission
@@ -208,7 +226,7 @@ class BackendMachine(RuleBasedStateMachine):
         if worker.last is None or worker not in self.model.workers:
             return
         outcomes, _, first = worker.last
-        step = worker.actor.again(*outcomes, limit=limit)
+        step = worker.actor.again(*outcomes, limit=limit, history=worker.history)
         self.model.contact()
         revoked = {message.token: message.revoked for message in worker.holds}
         assert (step.refused, step.skipped, step.failed) == (first.refused, first.skipped, first.failed)
@@ -288,6 +306,20 @@ class BackendMachine(RuleBasedStateMachine):
         if message is not None:
             message.revoked = True
 
+    @rule(queue=st.sampled_from(QUEUES), seldom=st.integers(0, 2))
+    def pause(self, queue: str, seldom: int) -> None:
+        """Someone pauses a queue, more seldom than one is resumed."""
+        if seldom:
+            return
+        assert self.port.pause(queue, "ada") == (queue not in self.model.paused)
+        self.model.paused.add(queue)
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def resume(self, queue: str) -> None:
+        """Someone resumes a queue."""
+        assert self.port.resume(queue) == (queue in self.model.paused)
+        self.model.paused.discard(queue)
+
     @rule(submission=submissions)
     def replay(self, submission: Submission) -> None:
         """Someone takes a dead letter back, if no message of its uuid lives."""
@@ -331,6 +363,18 @@ class BackendMachine(RuleBasedStateMachine):
             (queue, states[queue, "ready"], states[queue, "delayed"], states[queue, "claimed"])
             for queue in QUEUES
         ]
+
+    @invariant()
+    def what_is_shown_agrees(self) -> None:
+        """Pauses and history are those of the model."""
+        model = self.model
+        assert [pause.queue for pause in self.port.pauses()] == sorted(model.paused)
+        paused = [tally.queue for tally in self.port.tallies() if tally.paused is not None]
+        assert paused == sorted(model.paused)
+        counted: dict[tuple[str, str], int] = {}
+        for row in self.port.history(0, model.now // MINUTE_MS + 1):
+            counted[row[1:3]] = counted.get(row[1:3], 0) + int(row.counts[2:])
+        assert counted == model.counts
 
     @invariant()
     def the_rest_agrees(self) -> None:

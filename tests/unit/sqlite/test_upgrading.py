@@ -214,6 +214,22 @@ def test_what_a_worker_told_goes_when_an_old_process_forgets_it(
     looking.close()
 
 
+def test_an_old_process_removes_what_is_set_aside(
+    old: Old, backend: SQLiteBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The entry that it leaves behind is dropped, also if the number of the message is another's since."""
+    mine, other = Player(backend, "mine"), Player(backend, "other")
+    backend.messages.register(mine.worker, the_facts("t"))
+    old.add("a", "q")
+    other.step(*map(not_mine, other.claim(1)), limit=0)
+    old.connection.execute("DELETE FROM messages WHERE uuid = 'a'")
+    old.add("b", "q")
+    assert [claim.uuid for claim in mine.claim()] == ["b"]
+    assert "had no message; dropped" in caplog.text
+    assert backend.messages.aside() == []
+    assert mine.claim() == []
+
+
 def test_a_queue_of_an_old_file_is_paused(old: Old, backend: SQLiteBackend) -> None:
     """Newer workers obey a pause of a queue that 0.1.0 fills."""
     old.add("a", "q")

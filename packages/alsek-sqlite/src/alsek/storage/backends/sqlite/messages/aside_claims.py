@@ -16,12 +16,14 @@ from alsek.storage.backends.sqlite.messages.transitions import leave
 #: How many lanes one statement takes.
 _PIECE: Final = 16
 
+#: 0.1.0 may have removed a message and left its entry behind; the id may be that of another one since.
 _BEST: Final = {
     lanes: f"""
     SELECT -r.lane, {COLUMNS}
     FROM ({
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM aside WHERE lane = ?"] * lanes)
-    } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m ON m.id = r.message
+    } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m
+    ON m.id = r.message AND m.priority = r.priority AND m.arrival = r.arrival
     """  # noqa: S608 - the same text repeated
     for lanes in range(1, _PIECE + 1)
 }

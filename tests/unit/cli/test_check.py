@@ -23,7 +23,7 @@ def test_a_package_is_imported(alsek: Shell) -> None:
     name = alsek.module("@task(broker)\ndef work(): ...\n")
     said = alsek("check", "--package", name, "--json")
     assert said.code == 0
-    assert said.json["findings"][0]["text"] == "'shop' can be imported; it defines 1 tasks: work."
+    assert said.json["findings"][0]["text"] == "'shop' can be imported; it defines 1 task: work."
     alsek.module("1 / 0\n", "broken")
     said = alsek("check", "--package", "broken", "--json")
     assert said.code == 1

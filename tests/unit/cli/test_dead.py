@@ -12,6 +12,7 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.records import Submission
 from tests.unit.cli.conftest import Shell
 
 
@@ -123,7 +124,7 @@ def test_a_choice_is_replayed(alsek: Shell, dead: list[Message]) -> None:
     assert _left(alsek) == 3
     assert alsek.broker.sync_from_backend(dead[1]).args == (1,)
     assert alsek("dead", "replay", dead[3].uuid, dead[4].uuid).lines == ["replayed 2 dead letters"]
-    assert alsek("dead", "replay", "--all").lines == ["replayed 1 dead letters"]
+    assert alsek("dead", "replay", "--all").lines == ["replayed 1 dead letter"]
     assert _left(alsek) == 0
 
 
@@ -134,7 +135,7 @@ def test_a_choice_is_deleted(alsek: Shell, dead: list[Message]) -> None:
     assert "Delete 3 dead letters" in said.err
     assert _left(alsek) == 5
     assert alsek("dead", "purge", "--task", "pay", "--yes", "--json").json == {"purged": 3}
-    assert alsek("dead", "purge", dead[4].uuid, "-y").lines == ["purged 1 dead letters"]
+    assert alsek("dead", "purge", dead[4].uuid, "-y").lines == ["purged 1 dead letter"]
     assert _left(alsek) == 1
 
 
@@ -241,4 +242,19 @@ def test_letters_that_somebody_else_has_taken_are_skipped(
         return iter(letters)
 
     monkeypatch.setattr(type(alsek.backend.messages), "dead_letters", walked)
-    assert alsek("dead", "replay", "--all").lines == ["replayed 4 dead letters; 1 could not be replayed"]
+    assert alsek("dead", "replay", "--all").lines == ["replayed 4 dead letters; 1 had gone meanwhile"]
+
+
+def test_letters_that_cannot_be_read_are_left(alsek: Shell) -> None:
+    """Exit code 1; what can be read is replayed, and the sentence says what may help."""
+    alsek.fail(ValueError("no"), queue="a")
+    submission = Submission("odd", "a", b"\x00 not JSON")
+    alsek.backend.messages.add([submission], "r")
+    alsek.backend.messages.fail("a", "odd", b"{}", 60_000)
+    said = alsek("dead", "replay", "--all", "--json")
+    assert said.code == 1
+    assert (said.json["replayed"], said.json["unreadable"]) == (1, 1)
+    assert "name it with --package" in said.err
+    assert alsek("dead", "list").lines[1].split()[2] == "?"
+    assert alsek("dead", "show", "odd").code == 0
+    assert alsek("dead", "purge", "odd", "--yes").code == 0

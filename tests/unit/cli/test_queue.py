@@ -22,7 +22,7 @@ def test_a_purge_deletes_what_waits(alsek: Shell) -> None:
         assert said.json == {"queue": "q", "purged": 4, "left": 1}
     assert alsek.backend.messages.count("other") == 1
     assert alsek.backend.messages.dead_count("q") == 1
-    assert alsek("queue", "purge", "q", "-y").lines == ["purged 1 messages of queue 'q'; 0 are left"]
+    assert alsek("queue", "purge", "q", "-y").lines == ["purged 1 message of queue 'q'; left: 0"]
 
 
 def test_a_purge_asks_first(alsek: Shell) -> None:
@@ -30,7 +30,7 @@ def test_a_purge_asks_first(alsek: Shell) -> None:
     alsek.submit()
     said = alsek("queue", "purge", "q")
     assert said.code == 2
-    assert "Delete up to 1 messages of queue 'q'" in said.err
+    assert "Delete up to 1 message of queue 'q'" in said.err
     assert "add --yes" in said.err
     assert alsek.backend.messages.count("q") == 1
 

@@ -69,7 +69,7 @@ def test_a_queue_is_paused_and_resumed(alsek: Shell) -> None:
     """Who pauses it is shown; nothing is handed out meanwhile. What is done already is said, too."""
     alsek.submit(queue="a")
     said = alsek("queue", "pause", "a", "--by", "ann")
-    assert said.lines == ["paused queue 'a'; 1 messages wait in it"]
+    assert said.lines == ["paused queue 'a'; waiting in it: 1"]
     assert "paused by ann" in alsek("queue", "list").out
     said = alsek("queue", "pause", "a", "--json")
     assert (said.code, said.json["changed"], said.json["by"]) == (0, False, "ann")

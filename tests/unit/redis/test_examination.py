@@ -125,7 +125,7 @@ def test_the_node_of_a_cluster_is_examined(redis_cluster: ClusterOfServers) -> N
     """It is the one that has the namespace."""
     backend = RedisBackend(redis_cluster.client(), namespace=f"t{uuid4().hex[:12]}")
     found = _found(backend)
-    assert found["role"].text == "The server is a master with 1 replicas."
+    assert found["role"].text == "The server is a master; replicas: 1."
     assert found["persistence"].level == "error"
     backend.close()
 

@@ -9,6 +9,7 @@ import click
 from alsek.cli.failures import EXPLAINED, explanation
 from alsek.cli.importing.module import ModuleImportError
 from alsek.cli.stores import Opened, Place, opened
+from alsek.core.inspection.wording import counted
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.findings import Finding
 
@@ -29,11 +30,8 @@ def findings(place: Place) -> Iterator[Finding]:
 def _package(place: Place, store: Opened) -> Finding:
     assert store.tasks is not None
     names = sorted({task.name for task in store.tasks})
-    return Finding(
-        "package",
-        "ok",
-        f"{place.package!r} can be imported; it defines {len(names)} tasks: {', '.join(names)}.",
-    )
+    tasks = f"{counted(len(names), 'task')}: {', '.join(names)}"
+    return Finding("package", "ok", f"{place.package!r} can be imported; it defines {tasks}.")
 
 
 def _store(store: Opened) -> Iterator[Finding]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from alsek.cli.failures import PartlyDoneError
 from alsek.cli.long_runs import Words, run_over
 from alsek.cli.output import Column, Output
 from alsek.core.broker import Broker
 from alsek.core.inspection.dead import DeadInfo
+from alsek.core.inspection.wording import counted
 from alsek.core.message import Message
 from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError
 from alsek.storage.backends.abstract import Backend
@@ -18,23 +20,33 @@ def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
     """Replay dead letters as they are stored.
 
     Returns:
-        How many were replayed, and how many not: somebody else did, or they can't be read.
+        How many were replayed, and how many not because somebody else did.
 
     Raises:
-        PartlyDoneError: It was interrupted, or the store failed.
+        PartlyDoneError: It was interrupted, the store failed, or some can't be read.
     """
-    skipped = 0
+    skipped, unreadable, last = 0, 0, ""
 
     def act(info: DeadInfo) -> bool:
-        nonlocal skipped
+        nonlocal skipped, unreadable, last
         try:
             broker.replay(Message(info.task or "unknown", queue=info.queue, uuid=info.uuid))
-        except (MessageDoesNotExistsError, CorruptMessageError):
+        except MessageDoesNotExistsError:
             skipped += 1
+            return False
+        except CorruptMessageError as error:
+            unreadable, last = unreadable + 1, str(error)
             return False
         return True
 
-    return run_over(infos, act, Words("dead letters", "replayed")), skipped
+    done = run_over(infos, act, Words("dead letters", "replayed"))
+    if unreadable:
+        raise PartlyDoneError(
+            f"{counted(unreadable, 'dead letter')} can't be read, and stay as they are (last: {last}); {done:,} were "
+            "replayed. If a package has a serializer of its own, name it with --package",
+            {"replayed": done, "skipped": skipped, "unreadable": unreadable},
+        )
+    return done, skipped
 
 
 def purged(backend: Backend, infos: Iterable[DeadInfo]) -> int:
@@ -67,4 +79,4 @@ def dry_run_of(output: Output, done: str, infos: Iterable[DeadInfo]) -> None:
             for (task, exception, fingerprint), count in counts.most_common()
         ]
         output.table(columns, rows)
-    output.line(f"{counts.total():,} dead letters would be {done}; nothing was changed")
+    output.line(f"{counted(counts.total(), 'dead letter')} would be {done}; nothing was changed")

@@ -77,7 +77,13 @@ class Output:
 
         _accept_any_text()
         terminal = sys.stdout.isatty()
-        return Console(file=sys.stdout, width=None if terminal else _NO_LIMIT, highlight=False, markup=False)
+        return Console(
+            file=sys.stdout,
+            force_terminal=terminal,
+            width=None if terminal else _NO_LIMIT,
+            highlight=False,
+            markup=False,
+        )
 
 
 def plain(text: str, *, lines: bool = False) -> str:

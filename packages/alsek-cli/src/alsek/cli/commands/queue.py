@@ -61,7 +61,7 @@ def pause(name: str, by: str | None, place: Place, output: Output) -> None:
         facts = {"by": None, "since": None} if found is None else {"by": found.by, "since": found.since}
         output.json({"queue": name, "paused": found is not None, "changed": changed, **facts})
     elif changed or found is None:
-        output.line(f"paused queue {name!r}; {tally.ready + tally.delayed:,} messages wait in it")
+        output.line(f"paused queue {name!r}; waiting in it: {tally.ready + tally.delayed:,}")
     else:
         output.line(f"queue {name!r} was paused already, by {found.by}")
 
@@ -97,6 +97,7 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
     from alsek.cli.failures import NotFoundError
     from alsek.cli.long_runs import Words, run_over
     from alsek.cli.stores import opened
+    from alsek.core.inspection.wording import counted
 
     with opened(place) as store:
         messages = store.backend.messages
@@ -104,7 +105,8 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
         if not count and not messages.dead_count(name):
             raise NotFoundError(f"there is no queue {name!r} in {store.where}")
         if count:
-            confirmed(f"Delete up to {count:,} messages of queue {name!r} in {store.where}?", yes)
+            what = counted(count, "message")
+            confirmed(f"Delete up to {what} of queue {name!r} in {store.where}?", yes)
         purged = run_over(
             (stored.uuid for stored in messages.browse(name) if stored.state != "claimed"),
             lambda uuid: messages.remove(name, uuid),
@@ -114,4 +116,4 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
     if output.as_json:
         output.json({"queue": name, "purged": purged, "left": left})
     else:
-        output.line(f"purged {purged:,} messages of queue {name!r}; {left:,} are left")
+        output.line(f"purged {counted(purged, 'message')} of queue {name!r}; left: {left:,}")

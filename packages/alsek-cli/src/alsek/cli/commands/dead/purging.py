@@ -28,6 +28,7 @@ def purge(choice: Choice, dry_run: bool, yes: bool, place: Place, output: Output
     from alsek.cli.confirming import confirmed
     from alsek.cli.dead_changes import dry_run_of, purged
     from alsek.cli.stores import opened
+    from alsek.core.inspection.wording import counted
 
     with opened(place) as store:
         if dry_run:
@@ -36,9 +37,9 @@ def purge(choice: Choice, dry_run: bool, yes: bool, place: Place, output: Output
         if not yes:
             count = sum(1 for _ in choice.infos(store.backend))
             if count:
-                confirmed(f"Delete {count:,} dead letters in {store.where}?", yes)
+                confirmed(f"Delete {counted(count, 'dead letter')} in {store.where}?", yes)
         done = purged(store.backend, choice.infos(store.backend))
     if output.as_json:
         output.json({"purged": done})
     else:
-        output.line(f"purged {done:,} dead letters")
+        output.line(f"purged {counted(done, 'dead letter')}")

@@ -27,13 +27,15 @@ def replay(choice: Choice, dry_run: bool, place: Place, output: Output) -> None:
     """
     from alsek.cli.dead_changes import dry_run_of, replayed
     from alsek.cli.stores import opened
+    from alsek.core.inspection.wording import counted
 
     with opened(place) as store:
         if dry_run:
             dry_run_of(output, "replayed", choice.infos(store.backend))
             return
-        done, gone = replayed(store.broker, choice.infos(store.backend))
+        done, skipped = replayed(store.broker, choice.infos(store.backend))
     if output.as_json:
-        output.json({"replayed": done, "skipped": gone})
+        output.json({"replayed": done, "skipped": skipped})
     else:
-        output.line(f"replayed {done:,} dead letters" + (f"; {gone:,} could not be replayed" if gone else ""))
+        gone = f"; {skipped:,} had gone meanwhile" if skipped else ""
+        output.line(f"replayed {counted(done, 'dead letter')}{gone}")

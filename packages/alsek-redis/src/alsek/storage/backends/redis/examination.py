@@ -88,8 +88,7 @@ def _role(info: Mapping[str, str]) -> Finding:
             "error",
             f"The server is a replica{of}: it takes no writes; name its master, or use Sentinel.",
         )
-    replicas = info.get("connected_slaves", "0")
-    return Finding("role", "ok", f"The server is a master with {replicas} replicas.")
+    return Finding("role", "ok", f"The server is a master; replicas: {info.get('connected_slaves', '0')}.")
 
 
 def _eviction(info: Mapping[str, str]) -> Finding:

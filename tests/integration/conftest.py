@@ -19,7 +19,7 @@ import pytest
 from alsek.storage.backends.abstract import Backend
 from tests.waiting import eventually
 
-_HEADER = """
+HEADER = """
 from __future__ import annotations
 
 import os
@@ -37,7 +37,7 @@ status_tracker = StatusTracker(backend)
 HERE = Path(__file__).parent
 """
 
-_BACKENDS = {
+BACKENDS = {
     "sqlite": "from alsek.storage.backends.sqlite import SQLiteBackend\nbackend = SQLiteBackend({path!r})",
     "redis": (
         "from alsek.storage.backends.redis import RedisBackend\n"
@@ -163,10 +163,10 @@ def children_of(pid: int) -> list[int]:
 def _made(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Project]:
     if kind == "redis":
         url = request.getfixturevalue("redis_url")
-        backend = _BACKENDS["redis"].format(url=url, namespace=f"it{time.monotonic_ns()}")
+        backend = BACKENDS["redis"].format(url=url, namespace=f"it{time.monotonic_ns()}")
     else:
-        backend = _BACKENDS["sqlite"].format(path=str(folder / "alsek.db"))
-    project = Project(folder, kind, _HEADER.format(backend=backend))
+        backend = BACKENDS["sqlite"].format(path=str(folder / "alsek.db"))
+    project = Project(folder, kind, HEADER.format(backend=backend))
     failed = request.session.testsfailed
     try:
         yield project

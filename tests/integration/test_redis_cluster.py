@@ -15,7 +15,7 @@ import redis
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import RedisServer
-from tests.integration.conftest import _HEADER, Project
+from tests.integration.conftest import HEADER, Project
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.redis
@@ -34,7 +34,7 @@ def double(n: int) -> int:
 @contextlib.contextmanager
 def _project(cluster: ClusterOfServers, folder: Path) -> Iterator[Project]:
     backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}")
-    project = Project(folder, "cluster", _HEADER.format(backend=backend))
+    project = Project(folder, "cluster", HEADER.format(backend=backend))
     try:
         yield project
     finally:

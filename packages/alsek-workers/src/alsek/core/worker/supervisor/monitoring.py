@@ -100,6 +100,7 @@ class Monitoring:
             return
         self._started_at = now
         self._beat_at = now
+        log.info("Started monitor %d.", self._child.pid)
 
     def _slots(self) -> dict[str, int]:
         """How many slots the groups have, by state."""

@@ -23,8 +23,10 @@ from tests.contract.workers import (
     an_actor,
     died,
     lost,
+    not_mine,
     retried,
     succeeded,
+    the_facts,
 )
 from tests.waiting import rings
 
@@ -197,6 +199,19 @@ def test_the_request_goes_along(store: Store, target: Backend) -> None:
         assert backend.messages.add([a_message("a")], request) == [Added(True)]
     assert not store.backend.messages.exists("q", "a")
     assert add(store.backend, "a") == [True]
+
+
+def test_what_is_set_aside_goes_along(store: Store, target: Backend, actor: Actors) -> None:
+    """At its place among the others; the target's workers set it aside again if they must."""
+    other = actor(facts=the_facts("v"))
+    add(store.backend, "a", "b", "c")
+    _, second, third = other.claim()
+    other.step(not_mine(second, wait=True), lost(third, suspect=True), limit=0)
+    other.retire()
+    move_all(store.backend, target, 1)
+    assert store.backend.messages.aside() == target.messages.aside() == []
+    assert [each[0] for each in drained(target)] == ["a", "b", "c"]
+    assert [tally for tally in store.backend.messages.tallies() if tally.ready or tally.delayed] == []
 
 
 def test_it_can_come_back_at_once(store: Store, target: Backend) -> None:

@@ -12,6 +12,7 @@ from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
+from alsek.core.lookup import message_of
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware, call_submitting, middleware_of, overriding
 from alsek.core.short_repr import shown
@@ -52,9 +53,8 @@ class Broker:
     one queue: if the message's uuid or queue was changed, :class:`~alsek.exceptions.ValidationError` is raised. For a
     message without a claim nothing is checked.
 
-    A store knows a message by its queue and its uuid. So a message with these and a task name alone, made from a line
-    of a log for example, can be given to all methods but :meth:`submit`, which would store it as a new message without
-    arguments.
+    All methods but :meth:`submit` take the uuid of a message in its place, whatever its queue. (A store knows a message
+    by its queue and its uuid, so a message with these and a task name alone will do as well.)
 
     Args:
         backend: The store.
@@ -108,8 +108,9 @@ class Broker:
     def __repr__(self) -> str:
         return f"Broker(backend={self.backend!r}, dlq_ttl={self.dlq_ttl!r})"
 
-    def exists(self, message: Message) -> bool:
+    def exists(self, message: Message | str) -> bool:
         """Return True if the message is in the store: delayed, ready or claimed."""
+        message = message_of(self.backend, message)
         return self.backend.messages.exists(message.queue, message.uuid)
 
     def submit(self, message: Message, ttl: int | None = None) -> None:
@@ -179,7 +180,7 @@ class Broker:
         log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
         return answers
 
-    def retry(self, message: Message) -> None:
+    def retry(self, message: Message | str) -> None:
         """Count a retry, and delay the message by its backoff.
 
         A message that was read from the store is stored with the changes that were made to it since. For any other
@@ -189,6 +190,7 @@ class Broker:
             MessageDoesNotExistsError: The message is not in the store.
             ClaimLostError: Its claim is not the current one.
         """
+        message = message_of(self.backend, message)
         record, retried = self._retried(message)
         retried.retries += 1
         retried.updated_at = now_ms()
@@ -219,22 +221,23 @@ class Broker:
         changed.retries = max(changed.retries, present.retries)
         return stored, changed
 
-    def remove(self, message: Message) -> None:
+    def remove(self, message: Message | str) -> None:
         """Remove the message from the store. It is no error if it isn't there.
 
         Raises:
             ClaimLostError: Its claim is not the current one.
         """
+        message = message_of(self.backend, message)
         if message.claim is not None:
             self._finish(message, Succeeded(message.uuid, message.queue, message.claim.token))
         else:
             self.backend.messages.remove(message.queue, message.uuid)
 
-    def ack(self, message: Message) -> None:
+    def ack(self, message: Message | str) -> None:
         """Acknowledge the message: the same as :meth:`remove`."""
         self.remove(message)
 
-    def fail(self, message: Message, error: BaseException | None = None) -> None:
+    def fail(self, message: Message | str, error: BaseException | None = None) -> None:
         """Make a dead letter of the message; only remove it if `dlq_ttl` is None.
 
         Args:
@@ -245,6 +248,7 @@ class Broker:
             MessageDoesNotExistsError: The message is neither in the store nor among the dead letters.
             ClaimLostError: Its claim is not the current one.
         """
+        message = message_of(self.backend, message)
         if error is not None:
             message.exception_details = describe_failure(error)
         details = message.exception_details or describe_failure(TaskFailedError("failed by Broker.fail()"))
@@ -255,17 +259,20 @@ class Broker:
         elif not self.backend.messages.fail(message.queue, message.uuid, wire, dlq_ttl):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
 
-    def revoke(self, message: Message) -> bool:
+    def revoke(self, message: Message | str) -> bool:
         """Revoke the message: it is not run, or stopped if it runs. Returns False if it isn't in the store."""
+        message = message_of(self.backend, message)
         return self.backend.messages.revoke(message.queue, message.uuid)
 
-    def is_revoked(self, message: Message) -> bool:
+    def is_revoked(self, message: Message | str) -> bool:
         """Return True if the message is in the store and revoked."""
+        message = message_of(self.backend, message)
         stored = self.backend.messages.get(message.queue, message.uuid)
         return stored is not None and stored.revoked
 
-    def in_dlq(self, message: Message) -> bool:
+    def in_dlq(self, message: Message | str) -> bool:
         """Return True if the message is among the dead letters."""
+        message = message_of(self.backend, message, dead=True)
         return self.backend.messages.dead_letter(message.queue, message.uuid) is not None
 
     def dead_letters(self, queue: str) -> Iterator[Message]:
@@ -282,7 +289,7 @@ class Broker:
                 continue
             yield message
 
-    def replay(self, message: Message) -> None:
+    def replay(self, message: Message | str) -> None:
         """Move a dead letter back into its queue, as if it had just been submitted.
 
         A message that was read from the store is replayed with the changes that were made to it since. For any other
@@ -293,6 +300,7 @@ class Broker:
         Raises:
             MessageDoesNotExistsError: The message is not among the dead letters.
         """
+        message = message_of(self.backend, message, dead=True)
         letter = self.backend.messages.dead_letter(message.queue, message.uuid)
         fresh = self._revived(letter) if letter is not None and not message.read else message.clone()
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
@@ -301,12 +309,13 @@ class Broker:
         if not self.backend.messages.replay(fresh.submission(self.backend.serializer), died_at):
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
-    def sync_from_backend(self, message: Message) -> Message:
+    def sync_from_backend(self, message: Message | str) -> Message:
         """Return the message as it is in the store now: delayed, ready, claimed or a dead letter.
 
         Raises:
             MessageDoesNotExistsError: The message is not in the store.
         """
+        message = message_of(self.backend, message)
         stored = self.backend.messages.get(message.queue, message.uuid)
         if stored is not None:
             return read_message(stored, self.backend.serializer)

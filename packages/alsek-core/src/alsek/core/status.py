@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import real_time as time
 from alsek.core.ending import failure_of
+from alsek.core.lookup import message_of
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
@@ -55,8 +56,9 @@ class StatusTracker:
         """The ttl as a store takes it."""
         return FOR_EVER if self.ttl is None else min(self.ttl, MAX_DURATION)
 
-    def exists(self, message: Message) -> bool:
+    def exists(self, message: Message | str) -> bool:
         """Return True if a status of the message is kept."""
+        message = message_of(self.backend, message)
         return self._record(message) is not None
 
     def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
@@ -72,23 +74,25 @@ class StatusTracker:
         only_new = status is TaskStatus.SUBMITTED
         self.backend.statuses.put(message.uuid, status, wire, self.wire_ttl, only_new)
 
-    def get(self, message: Message) -> TaskStatus:
+    def get(self, message: Message | str) -> TaskStatus:
         """Return the status of the message; UNKNOWN if none is kept."""
+        message = message_of(self.backend, message)
         record = self._record(message)
         return TaskStatus.UNKNOWN if record is None else record.status
 
-    def get_details(self, message: Message) -> Any:
+    def get_details(self, message: Message | str) -> Any:
         """Return the details that were stored with the status; None if there are none."""
+        message = message_of(self.backend, message)
         record = self._record(message)
         return None if record is None else self._update(record).details
 
-    def delete(self, message: Message) -> None:
+    def delete(self, message: Message | str) -> None:
         """Delete the status of the message."""
-        self.backend.statuses.delete([message.uuid])
+        self.backend.statuses.delete([message_of(self.backend, message).uuid])
 
     def wait_for(
         self,
-        message: Message,
+        message: Message | str,
         status: TaskStatus | tuple[TaskStatus, ...] = (TaskStatus.SUCCEEDED, TaskStatus.FAILED),
         timeout: int | None = None,
     ) -> TaskStatus:
@@ -106,6 +110,7 @@ class StatusTracker:
             TimeoutError: The message does not have the status in time; or, at once, it has ended with another one, or
                 is gone.
         """
+        message = message_of(self.backend, message)
         wanted = (status,) if isinstance(status, TaskStatus) else status
         last, known = TaskStatus.UNKNOWN, False
         for update in self.listen(message, timeout):
@@ -123,7 +128,7 @@ class StatusTracker:
             )
         raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
-    def listen(self, message: Message, timeout: int | None = None) -> Iterator[StatusUpdate]:
+    def listen(self, message: Message | str, timeout: int | None = None) -> Iterator[StatusUpdate]:
         """Yield the status and each change of it, until a final one, or UNKNOWN if the message is gone.
 
         Waits for notifications in between, without polling the store. Changes in quick succession arrive one by one;
@@ -134,6 +139,7 @@ class StatusTracker:
             message: The message.
             timeout: End after this time (ms); None for no limit.
         """
+        message = message_of(self.backend, message)
         longest = checked_wait("timeout", timeout, message.summary)
         return self._changes(message, None if longest is None else time.monotonic() + longest / 1000)
 

@@ -155,11 +155,11 @@ class Task(TypedCalls[P, R]):
             return (operator.methodcaller("defer" if self.deferred else "cancel_defer"), (self._original,))
         return name_in_module(self, self.function, self.name)
 
-    def revoke(self, message: Message) -> bool:
+    def revoke(self, message: Message | str) -> bool:
         """Revoke the message: it is not run, or stopped if it runs. Returns False if it isn't in the store."""
         return self.broker.revoke(message)
 
-    def is_revoked(self, message: Message) -> bool:
+    def is_revoked(self, message: Message | str) -> bool:
         """Return True if the message is in the store and revoked."""
         return self.broker.is_revoked(message)
 

@@ -9,6 +9,7 @@ from alsek.core.arguments.building import MisfitError, builder_of
 from alsek.core.bounds import check_integer, checked_wait
 from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
+from alsek.core.lookup import message_of
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError, ValidationError
@@ -76,17 +77,19 @@ class ResultStore:
             message.progenitor_uuid,
         )
 
-    def exists(self, message: Message, descendants: bool = False) -> bool:
+    def exists(self, message: Message | str, descendants: bool = False) -> bool:
         """Return True if a result of the message is stored; with `descendants`, one of it or of any descendant."""
+        message = message_of(self.backend, message)
         return bool(self._records(message, descendants))
 
-    def delete(self, message: Message, descendants: bool = False) -> int:
+    def delete(self, message: Message | str, descendants: bool = False) -> int:
         """Delete the result of the message, with `descendants` those of its descendants too; return how many."""
+        message = message_of(self.backend, message)
         return self._delete(self._records(message, descendants))
 
     def get(
         self,
-        message: Message,
+        message: Message | str,
         timeout: int | None = None,
         keep: bool = False,
         with_metadata: bool = False,
@@ -116,6 +119,7 @@ class ResultStore:
             TaskFailedError: With `timeout`, as soon as the store has it: the message, or with `descendants` one of its
                 callbacks, has failed for good, was revoked or has expired; or the message was removed.
         """
+        message = message_of(self.backend, message)
         timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
             return self._receive(message, timeout, keep, with_metadata, type)

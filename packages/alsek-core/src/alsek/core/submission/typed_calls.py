@@ -86,13 +86,13 @@ class TypedCalls(Producer, Generic[P, R]):
     @overload
     def result(
         self: TypedCalls[..., Coroutine[Any, Any, Awaited]],
-        message: Message,
+        message: Message | str,
         timeout: int | None = ...,
         keep: bool = ...,
     ) -> Awaited: ...
     @overload
-    def result(self, message: Message, timeout: int | None = ..., keep: bool = ...) -> R: ...
-    def result(self, message: Message, timeout: int | None = None, keep: bool = False) -> Any:
+    def result(self, message: Message | str, timeout: int | None = ..., keep: bool = ...) -> R: ...
+    def result(self, message: Message | str, timeout: int | None = None, keep: bool = False) -> Any:
         """Return what the function returned for this message, built by its type hint, and delete it unless `keep`.
 
         Args:

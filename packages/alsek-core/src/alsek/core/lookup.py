@@ -1,0 +1,55 @@
+"""Finding a message by its uuid alone, for methods that take a message or its uuid."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alsek.core.attempt_state import read_message
+from alsek.core.identifiers import check_name
+from alsek.core.message import Message
+from alsek.exceptions import CorruptMessageError
+from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import DeadLetter, Stored
+
+#: The name of the task of a message of which only the uuid is known.
+UNKNOWN_TASK: Final = "unknown"
+
+
+def message_of(backend: Backend, given: Message | str, *, dead: bool = False) -> Message:
+    """Return a message that was given as itself or as its uuid, whatever its queue.
+
+    Args:
+        backend: The store in which to look for a uuid.
+        given: The message, or its uuid.
+        dead: Look among the dead letters first, and then among the other messages.
+
+    Returns:
+        The message that was given; or a new one, as it is in the store, without a claim. If the store does not have
+        it, or can't read it, one that has nothing but the uuid, and the queue as far as that is known.
+
+    Raises:
+        ValidationError: It is neither a message nor a uuid.
+    """
+    if isinstance(given, Message):
+        return given
+    uuid = check_name("uuid", given)
+    first, then = (_dead, _stored) if dead else (_stored, _dead)
+    record = first(backend, uuid) or then(backend, uuid)
+    if record is None:
+        return Message(UNKNOWN_TASK, uuid=uuid)
+    try:
+        found = read_message(record, backend.serializer)
+    except CorruptMessageError:
+        return Message(UNKNOWN_TASK, record.queue, uuid=uuid)
+    found.read = False  # so that it stands for what is stored, also if that changes
+    return found
+
+
+def _stored(backend: Backend, uuid: str) -> Stored | DeadLetter | None:
+    located = backend.messages.find(uuid)
+    return None if located is None else located.stored
+
+
+def _dead(backend: Backend, uuid: str) -> Stored | DeadLetter | None:
+    letters = backend.messages.find_dead(uuid)
+    return letters[0] if letters else None

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from alsek.cli.live_screen import LiveScreen
-from alsek.cli.snapshot import Snapshot
+from alsek.cli.screens.live_screen import LiveScreen
+from alsek.cli.screens.snapshot import Snapshot
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.workers import WorkerInfo
 from tests.packaging.monorepo import ROOT

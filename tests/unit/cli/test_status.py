@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from alsek.cli.snapshot import take
-from alsek.cli.status_screen import status_parts
+from alsek.cli.screens.snapshot import take
+from alsek.cli.screens.status_screen import status_parts
 from alsek.core.consumer import Consumer
 from alsek.core.inspection.inspector import Inspector
 from tests.unit.cli.conftest import Shell

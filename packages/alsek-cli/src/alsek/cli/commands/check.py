@@ -25,7 +25,7 @@ def check(place: Place, output: Output) -> None:
     With --package, also whether the package can be imported. Exit code 0 if there is no error, 1 if there is; warnings
     don't count.
     """
-    from alsek.cli.checking import findings
+    from alsek.cli.actions.checking import findings
 
     found = list(findings(place))
     well = all(finding.level != "error" for finding in found)

@@ -56,8 +56,8 @@ def move(
     """
     from contextlib import ExitStack
 
+    from alsek.cli.actions.interruptions import Interruptions
     from alsek.cli.failures import PartlyDoneError, exit_code
-    from alsek.cli.interruptions import Interruptions
     from alsek.cli.output import Output
     from alsek.cli.progress import Progress
     from alsek.cli.stores import open_backend

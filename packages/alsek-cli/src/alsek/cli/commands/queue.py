@@ -36,7 +36,7 @@ def listing(place: Place, output: Output) -> None:
         output.line(f"no queues in {where}")
     else:
         # Imported here, because JSON needs no rich.
-        from alsek.cli.status_tables import queue_table
+        from alsek.cli.screens.status_tables import queue_table
 
         output.show(queue_table(infos, len(infos)))
 
@@ -50,8 +50,8 @@ def pause(name: str, by: str | None, place: Place, output: Output) -> None:
 
     A queue may be paused that holds nothing yet.
     """
+    from alsek.cli.actions.who import whoever
     from alsek.cli.stores import opened
-    from alsek.cli.who import whoever
 
     with opened(place) as store:
         changed = store.backend.messages.pause(name, whoever() if by is None else by)
@@ -93,9 +93,9 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
     What runs goes on, and dead letters stay: `alsek dead purge` deletes those. Messages that are submitted meanwhile
     may stay as well. Interrupted, it says how many it has deleted.
     """
-    from alsek.cli.confirming import confirmed
+    from alsek.cli.actions.confirming import confirmed
+    from alsek.cli.actions.long_runs import Words, run_over
     from alsek.cli.failures import NotFoundError
-    from alsek.cli.long_runs import Words, run_over
     from alsek.cli.stores import opened
     from alsek.core.inspection.wording import counted
 

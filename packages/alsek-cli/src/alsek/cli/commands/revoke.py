@@ -22,8 +22,8 @@ def revoke(uuids: tuple[str, ...], place: Place, output: Output) -> None:
 
     A revoked message fails, and goes to the dead letters, as soon as a worker would have taken it.
     """
+    from alsek.cli.actions.lookup import message_of, no_message
     from alsek.cli.failures import PartlyDoneError
-    from alsek.cli.lookup import message_of, no_message
     from alsek.cli.stores import opened
 
     revoked: list[dict[str, str]] = []

@@ -24,7 +24,7 @@ def show(uuid: str, place: Place, output: Output) -> None:
     is not running. A result stays in the store.
     """
     from alsek.cli.failures import NotFoundError
-    from alsek.cli.message_sheet import show_message
+    from alsek.cli.screens.message_sheet import show_message
     from alsek.cli.stores import opened
     from alsek.core.inspection.inspector import Inspector
 

@@ -21,7 +21,7 @@ def status(place: Place, output: Output) -> None:
 
     Of more queues or workers than fit, those with the most to do are shown.
     """
-    from alsek.cli.snapshot import AGED, take
+    from alsek.cli.screens.snapshot import AGED, take
     from alsek.cli.stores import opened
     from alsek.core.inspection.inspector import Inspector
 
@@ -31,7 +31,7 @@ def status(place: Place, output: Output) -> None:
         output.json(snapshot.document())
         return
     # Imported here, because JSON needs no rich.
-    from alsek.cli.status_screen import status_parts
+    from alsek.cli.screens.status_screen import status_parts
 
     console = output.console()
     output.show(*status_parts(snapshot, console.height if console.is_terminal else None))

@@ -84,8 +84,8 @@ def submit(
     \b
         alsek submit shop.tasks add --args '[1, 2]' --wait 5000
     """
+    from alsek.cli.actions.submitting import submit_message, task_named, wait_for_result
     from alsek.cli.output import Output
-    from alsek.cli.submitting import submit_message, task_named, wait_for_result
 
     output = Output(json)
     found = task_named(package, task)

@@ -29,7 +29,7 @@ def top(interval: int, place: Place, output: Output) -> None:
     from alsek.cli.stores import opened
 
     if output.as_json:
-        from alsek.cli.snapshot import take
+        from alsek.cli.screens.snapshot import take
         from alsek.core.inspection.inspector import Inspector
 
         with opened(place) as store:
@@ -37,7 +37,7 @@ def top(interval: int, place: Place, output: Output) -> None:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("this needs a terminal; alsek status shows the same once")
-    from alsek.cli.live import run_live
+    from alsek.cli.screens.live import run_live
 
     with opened(place) as store, suppress(KeyboardInterrupt):
         run_live(store.backend, output.console(), max(100, interval))

@@ -50,7 +50,7 @@ class Choice(NamedTuple):
         return islice(chosen, self.limit)
 
     def _named(self, backend: Backend) -> Iterator[DeadInfo]:
-        from alsek.cli.lookup import dead_letters_of, no_dead_letter
+        from alsek.cli.actions.lookup import dead_letters_of, no_dead_letter
         from alsek.core.inspection.dead import dead_info
 
         letters = {uuid: dead_letters_of(backend, uuid, self.queue) for uuid in dict.fromkeys(self.uuids)}

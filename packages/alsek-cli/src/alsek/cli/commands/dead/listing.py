@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @store_options
 def listing(choice: Choice, group: bool, place: Place, output: Output) -> None:
     """List the dead letters: queue by queue, the oldest first in each."""
-    from alsek.cli.dead_tables import show_groups, show_infos
+    from alsek.cli.screens.dead_tables import show_groups, show_infos
     from alsek.cli.stores import opened
     from alsek.core.inspection.inspector import Inspector
 

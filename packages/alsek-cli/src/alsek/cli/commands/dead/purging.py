@@ -25,8 +25,8 @@ def purge(choice: Choice, dry_run: bool, yes: bool, place: Place, output: Output
 
     Those are meant that are there now. Interrupted, it says how many it has deleted.
     """
-    from alsek.cli.confirming import confirmed
-    from alsek.cli.dead_changes import dry_run_of, purged
+    from alsek.cli.actions.confirming import confirmed
+    from alsek.cli.actions.dead_changes import dry_run_of, purged
     from alsek.cli.stores import opened
     from alsek.core.inspection.wording import counted
 

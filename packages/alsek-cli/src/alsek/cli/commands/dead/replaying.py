@@ -25,7 +25,7 @@ def replay(choice: Choice, dry_run: bool, place: Place, output: Output) -> None:
     Those are meant that are there now; what fails meanwhile is left. Interrupted, it says how many it has replayed:
     the others stay dead letters, and the same command goes on with them.
     """
-    from alsek.cli.dead_changes import dry_run_of, replayed
+    from alsek.cli.actions.dead_changes import dry_run_of, replayed
     from alsek.cli.stores import opened
     from alsek.core.inspection.wording import counted
 
@@ -37,5 +37,5 @@ def replay(choice: Choice, dry_run: bool, place: Place, output: Output) -> None:
     if output.as_json:
         output.json({"replayed": done, "skipped": skipped})
     else:
-        gone = f"; {skipped:,} had gone meanwhile" if skipped else ""
+        gone = f"; left: {skipped:,}, gone meanwhile or with a uuid in use" if skipped else ""
         output.line(f"replayed {counted(done, 'dead letter')}{gone}")

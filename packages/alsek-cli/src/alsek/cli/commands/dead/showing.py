@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @store_options
 def show(uuid: str, queue: str | None, place: Place, output: Output) -> None:
     """Show everything about one dead letter: arguments, attempts, traceback."""
-    from alsek.cli.lookup import dead_letters_of, no_dead_letter
-    from alsek.cli.message_sheet import show_message
+    from alsek.cli.actions.lookup import dead_letters_of, no_dead_letter
+    from alsek.cli.screens.message_sheet import show_message
     from alsek.cli.stores import opened
     from alsek.core.inspection.dead import dead_info
 

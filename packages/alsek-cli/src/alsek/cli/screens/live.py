@@ -7,10 +7,10 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from alsek.cli.keys import Keys
-from alsek.cli.live_screen import LiveScreen
-from alsek.cli.snapshot import AGED, take
-from alsek.cli.who import whoever
+from alsek.cli.actions.who import whoever
+from alsek.cli.screens.keys import Keys
+from alsek.cli.screens.live_screen import LiveScreen
+from alsek.cli.screens.snapshot import AGED, take
 from alsek.core.clock import real_time as time
 from alsek.core.inspection.inspector import Inspector
 from alsek.exceptions import BackendError

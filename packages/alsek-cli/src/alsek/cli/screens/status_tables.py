@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alsek.cli.output import Column, plain
-from alsek.cli.snapshot import Snapshot
+from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.tables import Row, table
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.wording import counted, span

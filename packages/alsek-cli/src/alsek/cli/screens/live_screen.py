@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from alsek.cli.snapshot import Snapshot
-from alsek.cli.status_tables import by_load, head, queue_table, rest, worker_table
+from alsek.cli.screens.snapshot import Snapshot
+from alsek.cli.screens.status_tables import by_load, head, queue_table, rest, worker_table
 from alsek.core.inspection.queues import QueueInfo
 
 _HELP = "q quit   ↑ ↓ choose a queue   p pause or resume it"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from alsek.cli.snapshot import MOST_READ, Snapshot
-from alsek.cli.status_tables import by_load, cause_table, head, queue_table, rest, worker_table
+from alsek.cli.screens.snapshot import MOST_READ, Snapshot
+from alsek.cli.screens.status_tables import by_load, cause_table, head, queue_table, rest, worker_table
 
 _FEWEST_LINES = 24
 _MANY_LINES = 48

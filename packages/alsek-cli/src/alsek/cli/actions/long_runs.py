@@ -8,8 +8,8 @@ from typing import Final, NamedTuple, TypeVar
 
 import click
 
+from alsek.cli.actions.interruptions import Interruptions
 from alsek.cli.failures import PartlyDoneError, exit_code
-from alsek.cli.interruptions import Interruptions
 from alsek.exceptions import AlsekError
 
 T = TypeVar("T")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from alsek.cli.actions.long_runs import Words, run_over
 from alsek.cli.failures import PartlyDoneError
-from alsek.cli.long_runs import Words, run_over
 from alsek.cli.output import Column, Output
 from alsek.core.broker import Broker
 from alsek.core.inspection.dead import DeadInfo

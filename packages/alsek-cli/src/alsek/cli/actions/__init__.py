@@ -1,0 +1,1 @@
+"""What commands do to a store, and what they ask before."""

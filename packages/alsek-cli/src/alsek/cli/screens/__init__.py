@@ -1,0 +1,1 @@
+"""What commands show of a store: tables, sheets and live screens."""

@@ -121,6 +121,20 @@ def test_what_can_not_be_read_has_no_age(inspector: Inspector, backend: Backend)
     assert (queue.ready, queue.oldest_ready_age) == (2, None)
 
 
+def test_ages_of_the_fullest_queues_alone(inspector: Inspector, broker: Broker) -> None:
+    """With `aged`, only so many queues with the most ready messages have an age; all else is the same."""
+    for queue in ("few", "many", "many", "most", "most", "most"):
+        broker.submit(Message("work", queue=queue))
+    everything = inspector.queues()
+    assert all(info.oldest_ready_age is not None for info in everything)
+    aged = {info.name: info.oldest_ready_age is not None for info in inspector.queues(aged=2)}
+    assert aged == {"few": False, "many": True, "most": True}
+    assert [info.ready for info in inspector.queues(aged=0)] == [info.ready for info in everything]
+    assert {info.oldest_ready_age for info in inspector.queues(aged=0)} == {None}
+    with pytest.raises(ValidationError, match="aged"):
+        inspector.queues(aged=-1)
+
+
 def test_workers(inspector: Inspector, broker: Broker, actor: Actors, store: Store) -> None:
     """Each with what it told and what it holds."""
     told = actor("q", "r", facts=the_facts("t", slots=2))

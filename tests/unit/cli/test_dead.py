@@ -242,7 +242,9 @@ def test_letters_that_somebody_else_has_taken_are_skipped(
         return iter(letters)
 
     monkeypatch.setattr(type(alsek.backend.messages), "dead_letters", walked)
-    assert alsek("dead", "replay", "--all").lines == ["replayed 4 dead letters; 1 had gone meanwhile"]
+    assert alsek("dead", "replay", "--all").lines == [
+        "replayed 4 dead letters; left: 1, gone meanwhile or with a uuid in use"
+    ]
 
 
 def test_letters_that_cannot_be_read_are_left(alsek: Shell) -> None:

@@ -15,7 +15,11 @@ from collections.abc import Callable, Iterator
 import pyte
 import pytest
 
+from alsek.core.broker import Broker
 from alsek.core.consumer import Consumer
+from alsek.core.message import Message
+from alsek.storage.backends.redis import RedisBackend
+from tests.conftest import RedisServer
 from tests.unit.cli.conftest import Shell
 from tests.waiting import eventually
 
@@ -136,6 +140,27 @@ def test_an_interrupt_ends_it(top: Terminal) -> None:
     top.type("\x03")
     assert top.ended() == 0
     assert b"Traceback" not in top.sent
+
+
+def test_an_outage_is_shown_and_passes(alsek: Shell, redis_server: Callable[..., RedisServer]) -> None:
+    """While the store does not answer, that is said above what was last seen; then it goes on."""
+    server = redis_server()
+    backend = RedisBackend(server.url)
+    Broker(backend).submit(Message("work", queue="a"))
+    terminal = Terminal("--store", server.url, "--interval", "200ms")
+    try:
+        terminal.shows(lambda lines: lines[1].startswith("1 ready"))
+        server.pause()
+        terminal.shows(lambda lines: "can't be reached" in lines[3] and lines[1].startswith("1 ready"))
+        server.resume()
+        Broker(backend).submit(Message("work", queue="a"))
+        terminal.shows(lambda lines: lines[1].startswith("2 ready") and not lines[3])
+        terminal.type("q")
+        assert terminal.ended() == 0
+    finally:
+        server.resume()
+        terminal.close()
+        backend.close()
 
 
 def test_without_a_terminal_it_is_wrong_usage(alsek: Shell) -> None:

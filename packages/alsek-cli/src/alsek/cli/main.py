@@ -80,6 +80,11 @@ def main() -> None:
     \b
         alsek thread-pool my_tasks
 
-    Exit codes: 0 stopped in good order; 1 failed; 2 wrong usage, or nothing to import or run; 3 the store can't be
-    reached.
+    See into the store that they are in, and steer what is there:
+
+    \b
+        alsek status --package my_tasks
+
+    Exit codes: 0 done, or stopped in good order; 1 failed, or not found; 2 wrong usage, or nothing to import or run;
+    3 the store can't be reached.
     """

@@ -16,7 +16,7 @@ log = guarded_logger(__name__)
 #: How often the store is asked if it answers.
 _PING_EVERY_S: Final = 1.0
 #: How often the queues are counted.
-_COUNT_EVERY_MS: Final = 5_000
+COUNT_EVERY_MS: Final = 5_000
 #: If that takes long, it is done less often: in one part of so many of the time.
 _PARTS: Final = 20
 
@@ -80,4 +80,4 @@ class StoreWatch:
                 self._trouble = str(error)
                 log.warning("The monitor can't count the messages of the queues: %r", error)
         took = monotonic_ms() - began
-        self._count_at = began + max(_COUNT_EVERY_MS, _PARTS * took)
+        self._count_at = began + max(COUNT_EVERY_MS, _PARTS * took)

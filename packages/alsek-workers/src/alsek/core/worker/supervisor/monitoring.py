@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = guarded_logger(__name__)
 
 #: How often the monitor is told that the supervisor lives.
-_BEAT_EVERY_MS: Final = 1_000
+BEAT_EVERY_MS: Final = 1_000
 
 
 class Monitoring:
@@ -85,7 +85,7 @@ class Monitoring:
             self._start(now)
         draining = self._signals.stopping
         if now >= self._beat_at or draining != self._said_draining:
-            self._beat_at = now + _BEAT_EVERY_MS
+            self._beat_at = now + BEAT_EVERY_MS
             self._said_draining = draining
             self._channel.send({"draining": draining, "slots": self._slots()})
 

@@ -402,7 +402,8 @@ def test_bad_arguments(inspector: Inspector, broker: Broker) -> None:
     wrong: Any = "sqlite:///x"
     with pytest.raises(ValidationError, match=r"Inspector\(broker='sqlite:///x'\)"):
         Inspector(wrong)
-    for uuid in ("", "two words", 7, None, "\ud800"):
+    uuids: list[Any] = ["", "two words", 7, None, "\ud800"]
+    for uuid in uuids:
         with pytest.raises(ValidationError, match="uuid"):
             inspector.why(uuid)
     with pytest.raises(ValidationError, match="minutes=0"):

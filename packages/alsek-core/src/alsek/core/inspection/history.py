@@ -11,8 +11,8 @@ from alsek.storage.backends.history import MINUTE_MS, quantile, unpacked
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import HistoryRow
 
-#: The counts of messages that have ended: succeeded, failed, revoked, expired.
-_ENDED: Final = re.compile(r"(?<!\S)[ofvx]:(\d+)")
+#: The counts of messages that have ended: succeeded, failed, revoked, expired. No longer key ends in these letters.
+_ENDED: Final = re.compile(r"[ofvx]:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, overload
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
@@ -26,6 +26,15 @@ from alsek.core.inspection.workers import WorkerInfo, workers_of
 from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
+
+
+class HasUuid(Protocol):
+    """A message, an info, or anything else with the uuid of a message."""
+
+    @property
+    def uuid(self) -> str:
+        """The uuid."""
+        ...
 
 
 class Inspector:
@@ -71,7 +80,7 @@ class Inspector:
         """Return the workers, in order of id; also those whose lease has ended and that nobody has taken over."""
         return workers_of(self.backend.messages)
 
-    def find(self, uuid: Any) -> MessageInfo | DeadInfo | None:
+    def find(self, uuid: str | HasUuid) -> MessageInfo | DeadInfo | None:
         """Return everything about a message, in any state and any queue; None if the store has nothing of it.
 
         A result is shown, and stays in the store.
@@ -91,7 +100,7 @@ class Inspector:
         more = {name: fields[name] for name in ("status", "status_at", "details")}
         return dead_info(seen.letter, self.backend.serializer, troubles, **more)
 
-    def why(self, uuid: Any) -> Why:
+    def why(self, uuid: str | HasUuid) -> Why:
         """Say why a message is not running; or that it is, where, and since when; or how it ended.
 
         Args:
@@ -182,7 +191,7 @@ class Inspector:
         return history_of(self.backend.messages, minutes)
 
 
-def _uuid_of(thing: Any) -> str:
+def _uuid_of(thing: str | HasUuid) -> str:
     return check_name("uuid", thing if isinstance(thing, str) else getattr(thing, "uuid", thing))
 
 

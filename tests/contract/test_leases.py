@@ -22,6 +22,7 @@ from tests.contract.workers import (
     state_of,
     status_of,
     succeeded,
+    the_facts,
     uuids,
 )
 
@@ -48,14 +49,19 @@ def test_what_a_lost_worker_held_is_taken_over(backend: Backend, store: Store, a
 
 
 def test_a_takeover_is_told(backend: Backend, store: Store, actor: Actors) -> None:
-    """The step that forgets lost workers says which, and how many messages each held; no other step says anything."""
-    dead, idle, alive = actor(), actor(), actor()
+    """The step that forgets lost workers says which, how many messages each held, and where it was if it said so.
+
+    No other step says anything.
+    """
+    facts = the_facts("t", host="höst")
+    dead, idle, alive = actor(facts=facts), actor(), actor()
     add(backend, "a", "b", "c")
     dead.claim(limit=2)
     assert alive.step(limit=0).taken_over == ()
     _pass_a_lease(store, alive)
     step = alive.step(limit=1)
-    assert sorted(step.taken_over) == sorted([(dead.worker.id, 2), (idle.worker.id, 0)])
+    told = [(dead.worker.id, 2, "höst", facts.pid), (idle.worker.id, 0, "", 0)]
+    assert sorted(step.taken_over) == sorted(told)
     assert uuids(step.claimed) == ["a"]
     assert alive.step(limit=0).taken_over == ()
 

@@ -166,7 +166,9 @@ class WorkerSession:
             log.log(
                 logging.WARNING if lost.messages else logging.INFO,
                 "The lease of worker %s has ended: the %d messages that it held are ready again, with one loss more.",
-                *lost,
+                lost.described,
+                lost.messages,
+                extra={"worker": lost.worker, "messages": lost.messages, "host": lost.host, "pid": lost.pid},
             )
         self._undelivered = answer if self._undelivered is None else _merge(self._undelivered, answer)
 

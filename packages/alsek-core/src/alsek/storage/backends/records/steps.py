@@ -33,10 +33,22 @@ class Corrupt(NamedTuple):
 
 
 class TakenOver(NamedTuple):
-    """A worker whose lease has ended, and the number of its messages: they are ready again, with one more loss."""
+    """A worker whose lease has ended, and the number of its messages: they are ready again, with one more loss.
+
+    Attributes:
+        host: The machine that it said it was on; empty if it said nothing.
+        pid: Its process; likewise 0.
+    """
 
     worker: str
     messages: int
+    host: str = ""
+    pid: int = 0
+
+    @property
+    def described(self) -> str:
+        """The worker's id, and where it was, if it has said so."""
+        return f"{self.worker} ({self.host}, process {self.pid})" if self.host else self.worker
 
 
 class HistoryCounts(NamedTuple):

@@ -27,5 +27,7 @@ def take_over(table: MessageTable, asking: RegisteredWorker) -> list[TakenOver]:
     for registered in lost:
         messages = give_back_all(table, registered, TaskStatus.RETRYING, losses=1)
         forget(table, registered)
-        taken_over.append(TakenOver(registered.worker.id, messages))
+        facts = registered.facts
+        where = ("", 0) if facts is None else (facts.host, facts.pid)
+        taken_over.append(TakenOver(registered.worker.id, messages, *where))
     return taken_over

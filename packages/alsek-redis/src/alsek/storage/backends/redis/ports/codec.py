@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -144,8 +145,19 @@ def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:
 
 
 def taken_over_from(reply: Sequence[Any]) -> tuple[TakenOver, ...]:
-    """Workers that were lost: name and number of messages of each."""
-    return tuple(TakenOver(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2))
+    """Workers that were lost: name, number of messages, and facts of each."""
+    return tuple(
+        TakenOver(reply[i].decode(), reply[i + 1], *_host_and_pid(reply[i + 2]))
+        for i in range(0, len(reply), 3)
+    )
+
+
+def _host_and_pid(told: bytes) -> tuple[str, int]:
+    """What a worker has told of itself when it registered (``register.lua``)."""
+    if not told:
+        return "", 0
+    facts = json.loads(told.split(b"|", 3)[3])
+    return facts["host"], facts["pid"]
 
 
 def dead_letter_from(uuid: str, queue: str, letter: bytes) -> DeadLetter:

@@ -9,7 +9,7 @@
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
 -- workers were lost or messages failed because nobody has their task: an eighth, flat (worker, how many messages it
--- held), and a ninth, their uuids
+-- held, its facts), and a ninth, their uuids
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
 -- Rarely: faults history_counts rare_choice repeated_step
 -- Flags: allow-oom

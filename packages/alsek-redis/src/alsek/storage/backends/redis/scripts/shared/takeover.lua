@@ -1,8 +1,7 @@
 -- Takes over what workers hold whose lease has ended.
--- Needs: status
--- Rarely: forget_worker
+-- Rarely: lost_worker
 
--- For the answer of a step, flat: worker, how many messages it held. nil if there was none.
+-- For the answer of a step, flat: worker, how many messages it held, its facts. nil if there was none.
 local taken_over
 
 -- Give back what such workers hold, with one loss more; at most 20 workers a step. `self` calls, so it is alive.
@@ -11,8 +10,7 @@ local function take_over(self, dlq_ttl)
   if not first[1] or tonumber(first[2]) > NOW then return end
   for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW), 'LIMIT', 0, 20)) do
     if worker ~= self then
-      taken_over = taken_over or {}
-      taken_over[#taken_over + 1], taken_over[#taken_over + 2] = worker, rarely().forget_worker(worker, 1, RETRYING, dlq_ttl)
+      taken_over = rarely().forget_lost_worker(taken_over or {}, worker, dlq_ttl)
     end
   end
 end

@@ -25,6 +25,9 @@ _SEQUENCES: Final = {
     b"\x1bOF": "end",
     b"\x1b[4~": "end",
 }
+#: What a sequence may begin with; the rest comes at once, but over a slow line not in the same read.
+_BEGINNINGS: Final = frozenset(sequence[:size] for sequence in _SEQUENCES for size in range(1, len(sequence)))
+_REST_S: Final = 0.1
 
 
 class Keys:
@@ -57,6 +60,8 @@ class Keys:
             self._unread = os.read(self._descriptor, 256)
             if not self._unread:
                 return "end of input"
+        if self._unread in _BEGINNINGS and select.select([self._descriptor], [], [], _REST_S)[0]:
+            self._unread += os.read(self._descriptor, 256)
         for sequence, name in _SEQUENCES.items():
             if self._unread.startswith(sequence):
                 self._unread = self._unread[len(sequence) :]

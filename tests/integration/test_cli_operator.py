@@ -95,6 +95,25 @@ def test_a_replay_is_interrupted_and_goes_on(project: Project) -> None:
     assert tasks.backend.messages.dead_count(tasks.fail.queue) == 3_000 - said["replayed"]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret@127.0.0.1:1",
+        "redis+sentinel://:secret@127.0.0.1:1/shop",
+        "redis+cluster://:secret@127.0.0.1:1",
+        "unix:///nowhere/redis.sock",
+    ],
+)
+def test_a_store_that_is_away_is_one_sentence(tmp_path: Path, url: str) -> None:
+    """Exit code 3; nothing else is on stderr, and no password anywhere."""
+    done = Project(tmp_path, "redis", "").run("status", "--store", url, "--json")
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("alsek: ")
+    assert done.stderr.count("\n") == 1
+    assert "can't be reached" in json.loads(done.stdout)["error"]
+    assert "secret" not in done.stderr + done.stdout
+
+
 @pytest.fixture
 def sentinel(redis_server: Callable[..., RedisServer]) -> Iterator[str]:
     """The url of a service that a sentinel watches."""

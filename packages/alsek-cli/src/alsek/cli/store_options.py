@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,6 +74,7 @@ def store_options(function: F) -> F:
         # Imported here, because the help text needs no store.
         from alsek.cli.output import Output
 
+        _log_errors_alone()
         place = _place(click.get_current_context(), store, namespace, package)
         return function(place=place, output=Output(json), **others)
 
@@ -81,6 +83,12 @@ def store_options(function: F) -> F:
         added = add(added)
     wrapped: F = added
     return wrapped
+
+
+def _log_errors_alone() -> None:
+    """Log no warnings, unless a package sets up logging: what a failure says at the end is all that is needed."""
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)
 
 
 def _place(context: click.Context, store: str | None, namespace: str | None, package: str | None) -> Place:

@@ -213,6 +213,20 @@ def test_no_worker_of_its_mechanism(inspector: Inspector, broker: Broker, actor:
     assert "no live worker of its queue takes mechanism 'process' (it is of 'thread')" in answer.text
 
 
+def test_its_task_is_only_there_for_another_mechanism(
+    inspector: Inspector, broker: Broker, actor: Actors
+) -> None:
+    """Workers of its own mechanism lack the task: those that have it can't take it."""
+    _submitted(broker, mechanism="process")
+    actor(facts=the_facts("t"))
+    actor(kind="process", facts=the_facts("u"))
+    answer = inspector.why("a")
+    assert (answer.code, answer.facts["missing"]) == ("no_worker", "mechanism")
+    assert answer.text.endswith(
+        "but no live worker with its task takes mechanism 'process' (it is of 'thread')."
+    )
+
+
 def test_no_worker_is_alive(inspector: Inspector, broker: Broker, actor: Actors, store: Store) -> None:
     """A worker whose lease has ended does not count."""
     actor(facts=the_facts("t"))
@@ -241,7 +255,9 @@ def test_set_aside(inspector: Inspector, broker: Broker, actor: Actors) -> None:
     assert (answer.code, answer.facts["missing"]) == ("no_worker", "task")
     assert "is set aside for its task 't', but no live worker registers its task 't'" in answer.text
     actor("z", kind="process", facts=the_facts("t"))
-    assert inspector.why("a").facts["missing"] == "mechanism"
+    answer = inspector.why("a")
+    assert answer.facts["missing"] == "mechanism"
+    assert "no live worker with its task takes mechanism 'thread' (it is of 'process')" in answer.text
     actor("z", facts=the_facts("t"))
     answer = inspector.why("a")
     assert (answer.code, answer.facts["workers"]) == ("behind", 1)

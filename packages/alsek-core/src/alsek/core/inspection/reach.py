@@ -44,18 +44,21 @@ def reach_of(located: Located, task: str | None, workers: Sequence[WorkerInfo]) 
     queue = located.stored.queue
     near = [worker for worker in live if serves(worker, queue)]
     if not near:
-        return Reach((), "queue", f"no live worker serves its queue{_instead(live, workers)}")
+        instead = _nobody(live, workers) or _served(live)
+        return Reach((), "queue", f"no live worker serves its queue{instead}")
     fitting = [worker for worker in near if fits(worker, located.wish)]
     if not fitting:
-        return Reach((), "mechanism", _no_mechanism(located, near))
+        return Reach((), "mechanism", _no_mechanism(located, near, "of its queue"))
     # A worker that lacks the task sets the message aside for one that has it, whatever queues that one serves.
     if task is not None and not any(_may_have(worker, task) for worker in fitting):
-        others = [worker for worker in live if registers(worker, task) and fits(worker, located.wish)]
+        having = [worker for worker in live if registers(worker, task)]
+        others = [worker for worker in having if fits(worker, located.wish)]
+        if having and not others:
+            return Reach((), "mechanism", _no_mechanism(located, having, "with its task"))
         if not others:
             return Reach((), "task", f"no live worker registers its task {shown(task)}")
         return Reach(tuple(others))
-    having = [worker for worker in fitting if task is None or _may_have(worker, task)]
-    return Reach(tuple(having))
+    return Reach(tuple(worker for worker in fitting if task is None or _may_have(worker, task)))
 
 
 def _reach_aside(located: Located, live: list[WorkerInfo], workers: Sequence[WorkerInfo]) -> Reach:
@@ -68,12 +71,11 @@ def _reach_aside(located: Located, live: list[WorkerInfo], workers: Sequence[Wor
         or (worker.tasks is None and worker.kind is not None and serves(worker, queue))
     ]
     if not having:
-        return Reach(
-            (), "task", f"no live worker registers its task {shown(task)}{_instead([], workers, live)}"
-        )
+        sentence = f"no live worker registers its task {shown(task)}{_nobody(live, workers)}"
+        return Reach((), "task", sentence)
     fitting = [worker for worker in having if fits(worker, located.wish)]
     if not fitting:
-        return Reach((), "mechanism", _no_mechanism(located, having))
+        return Reach((), "mechanism", _no_mechanism(located, having, "with its task"))
     return Reach(tuple(fitting))
 
 
@@ -82,22 +84,23 @@ def _may_have(worker: WorkerInfo, task: str) -> bool:
     return worker.tasks is None or task in worker.tasks
 
 
-def _no_mechanism(located: Located, near: list[WorkerInfo]) -> str:
-    kinds = sorted({worker.kind for worker in near if worker.kind is not None})
-    return (
-        f"no live worker of its queue takes mechanism {located.wish!r} "
-        f"({'it is' if len(near) == 1 else 'they are'} of {listed(list(kinds))})"
-    )
+def _no_mechanism(located: Located, others: list[WorkerInfo], whose: str) -> str:
+    kinds = sorted({worker.kind for worker in others if worker.kind is not None})
+    they = "it is" if len(others) == 1 else "they are"
+    return f"no live worker {whose} takes mechanism {located.wish!r} ({they} of {listed(list(kinds))})"
 
 
-def _instead(
-    live: list[WorkerInfo], workers: Sequence[WorkerInfo], others: Sequence[WorkerInfo] | None = None
-) -> str:
-    """Return in brackets which workers there are in place of those that are needed."""
+def _nobody(live: list[WorkerInfo], workers: Sequence[WorkerInfo]) -> str:
+    """Return in brackets that no worker is alive at all; nothing if one is."""
+    if live:
+        return ""
     if not workers:
         return " (none is registered)"
-    if not (live if others is None else others):
-        whose = "its lease has" if len(workers) == 1 else "their leases have"
-        return f" ({counted(len(workers), 'worker')} registered, but {whose} ended)"
+    whose = "its lease has" if len(workers) == 1 else "their leases have"
+    return f" ({counted(len(workers), 'worker')} registered, but {whose} ended)"
+
+
+def _served(live: list[WorkerInfo]) -> str:
+    """Return in brackets which queues the live workers serve."""
     queues = sorted({queue for worker in live for queue in worker.queues or ()})
     return f" (served: {listed(queues)})" if queues else ""

@@ -72,6 +72,7 @@ def fill(backend: Backend, store: Store) -> None:
     add(backend, *(a_message(f"process-{n}", wish="process") for n in range(2)))
     add(backend, *(a_message(f"late-{n}", delay=60_000 - n) for n in range(5)))
     add(backend, *(a_message(f"same-{n}", "r", delay=70_000) for n in range(5)))
+    add(backend, a_message("bar", "a|b;c"), a_message("colon", "a:b"))
     add(backend, a_message("short", "r", ttl=30_000), a_message("untracked", "r", status_ttl=0))
     add(
         backend,

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from alsek.core.moving.move import Move
+from alsek.cli.progress import Progress
 from alsek.storage.backends.records import FOR_EVER, Worker
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.unit.cli.conftest import Shell
@@ -87,18 +87,18 @@ def test_an_interruption_ends_it_between_two_batches(alsek: Shell, monkeypatch: 
     monkeypatch.setattr("alsek.core.moving.move.BATCH", 2)
     for _ in range(5):
         alsek.submit()
-    commit = Move._commit
+    tell = Progress.show
 
-    def interrupted(self: Move, *arguments: object) -> None:
+    def interrupted(self: Progress, number: int) -> None:
         signal.raise_signal(signal.SIGINT)
-        commit(self, *arguments)  # type: ignore[arg-type]
+        tell(self, number)
 
-    monkeypatch.setattr(Move, "_commit", interrupted)
+    monkeypatch.setattr(Progress, "show", interrupted)
     said = alsek("move", "--from", "alsek.db", "--to", "other.db", "--json")
     assert said.code == 1
     assert "interrupted: 2 messages moved; run it again to go on" in said.json["error"]
     assert said.json["moved"]["messages"] == 2
-    monkeypatch.setattr(Move, "_commit", commit)
+    monkeypatch.setattr(Progress, "show", tell)
     monkeypatch.setattr("alsek.core.moving.move.LEASE_MS", 1)
     rest = alsek("move", "--from", "alsek.db", "--to", "other.db", "--json")
     assert rest.code == 0

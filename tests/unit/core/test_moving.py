@@ -313,7 +313,7 @@ def test_a_backend_without_the_port_says_so() -> None:
     """Its own error names its class."""
 
     class Other(MemoryBackend):
-        transfer = Backend.transfer
+        transfer = Backend.transfer  # pyright: ignore[reportIncompatibleMethodOverride]
 
     with pytest.raises(BackendError, match="Other has no transfer port"):
         Move(Other(), MemoryBackend())

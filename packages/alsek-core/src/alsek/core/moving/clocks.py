@@ -12,13 +12,13 @@ _SAMPLES: Final = 5
 
 def difference(source: Backend, target: Backend) -> int:
     """Return how far (ms) the target's clock is ahead of the source's; 0 if it can't be told from no difference."""
-    samples = []
+    samples: list[tuple[int, int]] = []
     for _ in range(_SAMPLES):
         before = target.messages.now()
         between = source.messages.now()
         after = target.messages.now()
         samples.append((after - before, (before + after) // 2 - between))
-    uncertainty, ahead = min(samples, key=lambda sample: sample[0])
+    uncertainty, ahead = min(samples)
     return 0 if abs(ahead) <= uncertainty + 1 else ahead
 
 

@@ -21,8 +21,7 @@ for i = 6, #ARGV, width do
     check_dead_letter_lists(ARGV[i + 1])
     there[name .. '\n' .. ARGV[i + 1]] = letter_exists(name, ARGV[i + 1])
   elseif kind == 'm' then
-    local queue = string.match(ARGV[i + 1], '|([^|\n]+)\n$')
-    if queue then check_dead_letter_lists(queue) end
+    check_dead_letter_lists(parse(ARGV[i + 1]).queue)
     there[name] = call('EXISTS', P .. 'statuses:' .. name) == 1
   else
     there[name] = call('EXISTS', P .. ({ r = 'results:', s = 'statuses:', v = 'values:' })[kind] .. name) == 1

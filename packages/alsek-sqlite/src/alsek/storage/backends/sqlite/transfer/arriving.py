@@ -48,7 +48,7 @@ _STATUS: Final = """
 """
 _VALUE: Final = "INSERT INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
 
-_KINDS: Final = {
+_KINDS: Final[dict[type[Copy], CopyKind]] = {
     DeadLetterCopy: CopyKind.DEAD_LETTER,
     ResultCopy: CopyKind.RESULT,
     StatusCopy: CopyKind.STATUS,

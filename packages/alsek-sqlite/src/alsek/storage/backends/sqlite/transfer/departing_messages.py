@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.copies import MessageCopy, Page, StatusCopy, Unreadable
+from alsek.storage.backends.copies import MessageCopy, Page, Unreadable
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
 from alsek.storage.backends.kinds import WISHES
@@ -14,7 +14,7 @@ from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
 from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave_any
-from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
+from alsek.storage.backends.sqlite.transfer.departing_records import page, status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
 #: The next ones of a lane of `ready` or `aside`.
@@ -93,9 +93,7 @@ def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> li
 
 def _page(tx: Transaction, ids: Sequence[int]) -> Page:
     rows = {row[0]: row for row in tx.execute(_HEADS.format(marks(len(ids))), (tx.now, *ids)).fetchall()}
-    found = [_copy(rows[number]) for number in ids if number in rows]
-    copies = [one for one in found if isinstance(one, MessageCopy)]
-    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
+    return page([_copy(rows[number]) for number in ids if number in rows])
 
 
 def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
@@ -105,6 +103,9 @@ def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
         return None
     if version not in READABLE_VERSIONS:
         return Unreadable(uuid, unreadable(version))
+    status_now = None if status[0] is None else status_copy(status)
+    if isinstance(status_now, Unreadable):
+        return status_now
     return MessageCopy(
         uuid,
         queue,
@@ -121,7 +122,7 @@ def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
         request,
         tail,
         version,
-        None if status[0] is None else status_copy(status),
+        status_now,
         _mark(row),
     )
 
@@ -138,7 +139,7 @@ def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
         row = tx.execute(_HEAD, (tx.ns, copy.uuid, copy.queue)).fetchone()
         same = row is not None and not row[17] and _mark(row) == copy.mark and _has_status(tx, copy)
         taken.append(same)
-        if same:
+        if same and row is not None:
             leave_any(tx, row[0])
             ended.append((row[0], copy.uuid, copy.status_ttl, End.MOVED))
     if ended:
@@ -150,5 +151,7 @@ def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
 
 def _has_status(tx: Transaction, copy: MessageCopy) -> bool:
     row = tx.execute(_STATUS, (tx.ns, copy.uuid, tx.now)).fetchone()
-    present: StatusCopy | None = None if row is None else status_copy(row)
+    present = None if row is None else status_copy(row)
+    if isinstance(present, Unreadable):
+        return False
     return (present and present.mark) == (copy.status and copy.status.mark)

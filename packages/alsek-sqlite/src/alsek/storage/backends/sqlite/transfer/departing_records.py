@@ -12,8 +12,10 @@ from alsek.storage.backends.copies import (
     Page,
     ResultCopy,
     StatusCopy,
+    Unreadable,
     ValueCopy,
 )
+from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
@@ -34,12 +36,17 @@ class _Table(NamedTuple):
     first: tuple[Any, ...]
     find: str
     delete: str
-    copy: Callable[[Sequence[Any]], Copy]
+    copy: Callable[[Sequence[Any]], Copy | Unreadable]
 
 
-def status_copy(row: Sequence[Any]) -> StatusCopy:
+_STATUSES: Final = frozenset(TaskStatus)
+
+
+def status_copy(row: Sequence[Any]) -> StatusCopy | Unreadable:
     """Copy a status, given as uuid, status, details, time and expiry."""
     uuid, status, details, at, expiry = row
+    if status not in _STATUSES:
+        return Unreadable(uuid, f"its status is {status!r}")
     return StatusCopy(uuid, status, details, at, expiry, repr((status, details, at)).encode())
 
 
@@ -61,8 +68,10 @@ def _value_copy(row: Sequence[Any]) -> ValueCopy:
     return ValueCopy(name, value, expiry, value)
 
 
-_LETTER: Final = "d.id, d.uuid, q.name, CAST(d.payload AS BLOB), d.error, d.died_at, d.expiry, d.tail"
-_RESULT: Final = "id, uuid, payload, at, token, progenitor, expiry"
+_LETTER: Final = (
+    "d.id, d.uuid, q.name, CAST(d.payload AS BLOB), CAST(d.error AS BLOB), d.died_at, d.expiry, d.tail"
+)
+_RESULT: Final = "id, uuid, CAST(payload AS BLOB), at, token, progenitor, expiry"
 _STATUS: Final = "uuid, status, details, at, expiry"
 _ALIVE: Final = "(expiry IS NULL OR expiry > :now)"
 
@@ -94,10 +103,10 @@ _TABLES: Final = {
         status_copy,
     ),
     CopyKind.VALUE: _Table(
-        f"""SELECT name, 0, name, value, expiry FROM vals WHERE ns = :ns AND name > :a AND {_ALIVE}
+        f"""SELECT name, 0, name, CAST(value AS BLOB), expiry FROM vals WHERE ns = :ns AND name > :a AND {_ALIVE}
             ORDER BY name LIMIT :most""",  # noqa: S608
         ("", 0),
-        f"SELECT name, value, expiry FROM vals WHERE ns = :ns AND name = :key AND {_ALIVE}",  # noqa: S608
+        f"SELECT name, CAST(value AS BLOB), expiry FROM vals WHERE ns = :ns AND name = :key AND {_ALIVE}",  # noqa: S608
         "DELETE FROM vals WHERE ns = :ns AND name = :key",
         _value_copy,
     ),
@@ -110,7 +119,13 @@ def read(database: Database, kind: CopyKind, most: int) -> Iterator[Page]:
     place = table.first
     while rows := database.read(lambda tx: _next(tx, table, place, most)):  # noqa: B023 - runs at once
         place = rows[-1][:2]
-        yield Page([table.copy(row[2:]) for row in rows])
+        yield page([table.copy(row[2:]) for row in rows])
+
+
+def page(found: Sequence[Copy | Unreadable | None]) -> Page:
+    """Return a page of what was found; None is left out."""
+    copies = [one for one in found if not isinstance(one, Unreadable | None)]
+    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
 
 
 def _next(tx: Transaction, table: _Table, place: tuple[Any, ...], most: int) -> list[tuple[Any, ...]]:
@@ -119,7 +134,7 @@ def _next(tx: Transaction, table: _Table, place: tuple[Any, ...], most: int) -> 
     return tx.execute(table.page, values).fetchall()
 
 
-def find(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> Copy | None:
+def find(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> Copy | Unreadable | None:
     """Copy one thing, given by queue (empty for all but dead letters) and uuid or name; None if it is not there."""
     queue, name = key
     row = tx.execute(_TABLES[kind].find, {"ns": tx.ns, "now": tx.now, "queue": queue, "key": name}).fetchone()
@@ -135,7 +150,7 @@ def delete(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> None:
 def take_out(tx: Transaction, kind: CopyKind, copy: Copy) -> bool:
     """Delete one thing if it is as it was copied."""
     present = find(tx, kind, copy.key)
-    if present is None or present.mark != copy.mark:
+    if isinstance(present, Unreadable | None) or present.mark != copy.mark:
         return False
     delete(tx, kind, copy.key)
     return True

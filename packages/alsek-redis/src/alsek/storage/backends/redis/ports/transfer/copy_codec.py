@@ -104,6 +104,14 @@ def _head(copy: MessageCopy) -> bytes:
     return ("|".join((str(copy.version), *(values[field.name] for field in LINE))) + "\n").encode()
 
 
+def fits(copy: Copy) -> bool:
+    """Whether a copy can be stored here: another program may have damaged a header in the store that it comes from."""
+    if not isinstance(copy, MessageCopy):
+        return True
+    head = _HEAD.fullmatch(_head(copy).decode()[:-1])
+    return head is not None and (head["queue"], head["tail"]) == (copy.queue, copy.tail)
+
+
 def status_copy(uuid: str, data: bytes, expiry: bytes) -> StatusCopy | Unreadable:
     """Copy a status."""
     try:

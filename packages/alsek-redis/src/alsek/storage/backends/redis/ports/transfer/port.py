@@ -24,6 +24,7 @@ from alsek.storage.backends.redis.ports.transfer.copy_codec import (
     arriving,
     checked,
     departing,
+    fits,
     kind_letter,
 )
 from alsek.storage.backends.redis.ports.transfer.reading import Reader
@@ -96,7 +97,11 @@ class RedisTransfer(TransferPort):
         arguments: list[bytes] = []
         for copy in copies:
             arguments += checked(copy)
-        return [_REFUSALS[answer] for answer in self._check.run(arguments)]
+        answers = self._check.run(arguments)
+        return [
+            _REFUSALS[answer] if fits(copy) else "its header is damaged"
+            for copy, answer in zip(copies, answers, strict=True)
+        ]
 
     def stage(self, move: str, source: str, batch: str, data: bytes) -> None:
         if self._stage(move.encode(), source.encode(), batch.encode(), data) is None:

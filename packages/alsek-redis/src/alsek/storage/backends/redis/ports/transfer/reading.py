@@ -110,11 +110,11 @@ class Reader:
     def _message_page(
         self, uuids: Sequence[bytes], places: Sequence[_Place], records: Sequence[bytes] | None = None
     ) -> Page:
-        records = records or self._link.call("HMGET", self._keys.messages(), *uuids)
+        stored: Sequence[bytes | None] = records or self._link.call("HMGET", self._keys.messages(), *uuids)
         names = [uuid.decode("utf-8", "surrogateescape") for uuid in uuids]
         found: list[Copy | Unreadable] = []
         statuses = self._found([f"statuses:{name}" for name in names])
-        for name, record, place, (data, expiry) in zip(names, records, places, statuses, strict=True):
+        for name, record, place, (data, expiry) in zip(names, stored, places, statuses, strict=True):
             status = None if data is None else copy_codec.status_copy(name, data, expiry)
             if isinstance(status, Unreadable):
                 found.append(status)

@@ -16,8 +16,8 @@ KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
 _MARKS = {
     "redis": [pytest.mark.redis],
-    "cluster": [pytest.mark.redis, pytest.mark.slow],
-    "fakeredis": [pytest.mark.slow],
+    "cluster": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
+    "fakeredis": [pytest.mark.slow, pytest.mark.deep],
 }
 
 #: What takes long there, and is about what scripts do in one node.

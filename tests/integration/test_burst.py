@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from alsek.core.status import TaskStatus
 from alsek.core.worker.process import ProcessWorkerPool
 from alsek.core.worker.thread import ThreadWorkerPool
 from tests.integration.conftest import Project
+from tests.waiting import eventually
 
 WORK = """
     from alsek.core.backoff import ConstantBackoff
@@ -68,6 +72,25 @@ def test_a_burst_runs_all_that_is_ready_and_ends(project: Project, how: tuple[st
     assert tasks.status_tracker.get(later) == TaskStatus.RETRYING
     assert tasks.status_tracker.get(delayed) == TaskStatus.SUBMITTED
     assert tasks.backend.messages.count(delayed.queue) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_a_group_that_dies_leaves_nothing_behind(project: Project, pool: str) -> None:
+    """What it held is given back and run; only what it was charged with waits for its retry."""
+    tasks = project.write(WORK)
+    messages = tasks.link.generate_many([()] * 60)
+    worker = project.worker("--burst", "--n_processes=2", pool=pool)
+    for _ in range(2):
+        eventually(lambda: any(tasks.status_tracker.get(each) == TaskStatus.RUNNING for each in messages))
+        for group in worker.children()[:1]:
+            os.kill(group, signal.SIGKILL)
+        time.sleep(0.5)  # so that the next one is another
+    assert worker.process.wait(60) == 0
+    statuses = [tasks.status_tracker.get(each) for each in messages]
+    assert set(statuses) <= {TaskStatus.SUCCEEDED, TaskStatus.RETRYING}
+    assert statuses.count(TaskStatus.SUCCEEDED) >= 40
+    assert tasks.backend.messages.count("alsek_queue") == statuses.count(TaskStatus.RETRYING)
 
 
 def test_what_a_pool_may_not_take_does_not_keep_it(project: Project) -> None:

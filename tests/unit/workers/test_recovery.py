@@ -13,6 +13,7 @@ from alsek.core.task import task
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.supervisor.recovery import DeathReport, Recovery
 from alsek.exceptions import BackendUnavailableError, WorkerLostError
+from alsek.storage.backends.history import unpacked
 from alsek.storage.backends.records import (
     Claimed,
     Failed,
@@ -295,3 +296,49 @@ def test_an_unknown_task_that_nobody_has_fails(scene: Scene, caplog: pytest.LogC
     scene.recover(scene.death(running=1))
     assert scene.broker.in_dlq(scene.messages[0])
     assert "task='work') failed for good: UnknownTaskError" in caplog.text
+
+
+def counted(backend: LossyBackend) -> dict[str, dict[str, int]]:
+    """What the store has counted, by task."""
+    minute = backend.messages.now() // 60_000
+    return {row.task: unpacked(row.counts) for row in backend.messages.history(minute - 1, minute)}
+
+
+def test_what_is_concluded_is_counted(scene: Scene, backend: LossyBackend) -> None:
+    """The attempt was started and lost, and its message is retried; those that were given back count nothing."""
+    scene.recover(scene.death(running=1))
+    assert counted(backend) == {scene.task.name: {"s": 1, "l": 1, "r": 1}}
+    assert backend.messages.workers() == []
+
+
+def test_suspects_count_as_lost(scene: Scene, backend: LossyBackend) -> None:
+    """Each was started."""
+    scene.recover(scene.death(running=2, finished=1))
+    assert counted(backend) == {scene.task.name: {"s": 3, "l": 3}}
+
+
+def test_a_timeout_that_killed_the_process_is_no_loss(scene: Scene, backend: LossyBackend) -> None:
+    """It has failed by itself."""
+    scene.task.max_retries = 0
+    scene.recover(scene.death(running=1, overdue=1))
+    assert counted(backend) == {scene.task.name: {"s": 1, "f": 1}}
+
+
+def test_without_anything_to_count_no_command_is_sent(scene: Scene, backend: LossyBackend) -> None:
+    """Nobody registers for nothing."""
+    before = len(backend.lossy.steps)
+    scene.recover(scene.death())
+    assert len(backend.lossy.steps) == before
+    assert counted(backend) == {}
+
+
+def test_counts_that_can_not_be_handed_over_are_lost_and_nothing_else(
+    scene: Scene, backend: LossyBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The recovery itself is complete by then."""
+    backend.plan += ["ok", "request"]  # it can register, and its step is lost
+    scene.recover(scene.death(running=1))
+    assert counted(backend) == {}
+    assert "What was counted of the messages of worker" in caplog.text
+    assert backend.messages.workers() == []
+    assert backend.messages.held(scene.session.worker) == []

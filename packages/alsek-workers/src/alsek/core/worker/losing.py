@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from alsek.core.current_message import CURRENT
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.reports import Report, end_reports
@@ -12,8 +14,20 @@ from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.records import Claimed, Worker
 
 
-def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> list[Report]:
-    """Log that a message is lost; return the reports to send once the store has accepted that.
+class LostMessage(NamedTuple):
+    """A message that is lost.
+
+    Attributes:
+        task_name: The name of its task; empty if it can't be read.
+        reports: What to send once the store has accepted that it is lost.
+    """
+
+    task_name: str
+    reports: list[Report]
+
+
+def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> LostMessage:
+    """Log that a message is lost; return what it is, and the reports to send once the store has accepted that.
 
     Reading the message is the user's code, if the serializer is.
 
@@ -27,8 +41,9 @@ def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> 
         delivery = Delivery(claimed, session, pool.broker.backend.serializer)
     except CorruptMessageError as error:
         log.warning("%s", error, extra={"event": "lost", "uuid": claimed.uuid, "queue": claimed.queue})
-        return []
+        return LostMessage("", [])
     CURRENT.set(delivery.message)
     log_lost(delivery, claimed.losses + 1)
     task = pool.tasks.get(delivery.task_name)
-    return end_reports(task.broker if task is not None else pool.broker, delivery, "lost")
+    broker = task.broker if task is not None else pool.broker
+    return LostMessage(delivery.task_name, end_reports(broker, delivery, "lost"))

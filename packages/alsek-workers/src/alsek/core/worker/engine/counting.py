@@ -56,7 +56,7 @@ class Counting:
             elif outcome is None or type(outcome) is Released:
                 continue
             else:
-                tally.add_other(outcome, step, attempted=job.attempted)
+                tally.add_other(outcome, step.failed, attempted=job.attempted)
             if not job.attempted:
                 continue
             started = job.started_at

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from alsek.storage.backends.history import BUCKETS_MS, packed
-from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside, Step
+from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside
 
 #: How the JSON of an error begins, by the name of the exception (:func:`alsek.core.failure.describe_failure`).
 _REVOKED: Final = b'{"name": "MessageRevokedError"'
@@ -23,6 +24,7 @@ class Tally:
         waits: For each bucket, how many first attempts began after such a time.
         run_ns: How long all attempts took.
         waited_ms: How long all first attempts waited.
+        unmeasured: Attempts whose time is not known, because their process has died.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Tally:
         "run_ns",
         "runs",
         "succeeded",
+        "unmeasured",
         "waited_ms",
         "waits",
     )
@@ -42,18 +45,18 @@ class Tally:
         self.succeeded = self.failed = self.retried = self.lost = self.revoked = self.expired = 0
         self.runs = [0] * len(BUCKETS_MS)
         self.waits = [0] * len(BUCKETS_MS)
-        self.run_ns = self.waited_ms = 0
+        self.run_ns = self.waited_ms = self.unmeasured = 0
 
-    def add_other(self, outcome: Outcome, step: Step, *, attempted: bool) -> None:
+    def add_other(self, outcome: Outcome, failed: Collection[str], *, attempted: bool) -> None:
         """Count an outcome that is neither a success nor a release.
 
         Args:
             outcome: It was accepted.
-            step: By this answer of the store.
+            failed: The uuids of the messages that were to be set aside and have failed.
             attempted: An attempt was started.
         """
         if isinstance(outcome, SetAside):
-            self.failed += outcome.uuid in step.failed
+            self.failed += outcome.uuid in failed
         elif isinstance(outcome, Lost):
             self.lost += 1
         elif isinstance(outcome, Retried):
@@ -69,7 +72,7 @@ class Tally:
     def packed(self) -> str:
         """Return the counts as one text."""
         counts = {
-            "s": sum(self.runs),
+            "s": sum(self.runs) + self.unmeasured,
             "o": self.succeeded,
             "f": self.failed,
             "r": self.retried,

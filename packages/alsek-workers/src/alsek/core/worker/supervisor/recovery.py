@@ -25,6 +25,7 @@ from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.losing import log_and_report_lost
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.supervisor.recovery_counts import hand_over_counts
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import (
     BackendError,
@@ -99,6 +100,8 @@ class Recovery:
         self._with_hooks = with_hooks
         #: Of each charged or lost message, by its uuid, with the context in which they are sent.
         self._reports: dict[str, tuple[Context, list[Report]]] = {}
+        #: The names of their tasks.
+        self._task_names: dict[str, str] = {}
         #: The messages of unknown tasks, by uuid.
         self._claims: dict[str, Claimed] = {}
         self._unknown_tasks = UnknownTasks()
@@ -150,7 +153,12 @@ class Recovery:
                 # If an earlier reply was lost, the store refuses every outcome, accepted or not. A status that is
                 # reported twice is better than one that is never reported.
                 taken = [outcome for outcome in outcomes if again or outcome.uuid not in refused]
-                self._report([outcome for outcome in taken if self._has_ended(outcome)])
+                ended = [outcome for outcome in taken if self._has_ended(outcome)]
+                names = self._task_names
+                hand_over_counts(
+                    self._pool, self._death.worker, [(names.get(each.uuid, ""), each) for each in ended]
+                )
+                self._report(ended)
                 return
 
     def _has_ended(self, outcome: Outcome) -> bool:
@@ -202,6 +210,7 @@ class Recovery:
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
             charged = context.run(decide, self._pool, worker, claimed, error)
             self._reports[claimed.uuid] = context, charged.reports
+            self._task_names[claimed.uuid] = charged.task_name
             if isinstance(charged.outcome, SetAside):
                 self._claims[claimed.uuid] = claimed
             return charged.outcome
@@ -209,8 +218,9 @@ class Recovery:
         if not suspect and claimed.token not in self._death.past_user_code:
             return None
         if self._with_hooks:
-            reports = context.run(log_and_report_lost, self._pool, worker, claimed)
-            self._reports[claimed.uuid] = context, reports
+            lost = context.run(log_and_report_lost, self._pool, worker, claimed)
+            self._reports[claimed.uuid] = context, lost.reports
+            self._task_names[claimed.uuid] = lost.task_name
         return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=suspect)
 
 

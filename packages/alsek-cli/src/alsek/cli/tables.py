@@ -31,9 +31,10 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
     for number, column in enumerate(columns):
         widths = [cell_len(cells[number].plain) for cells, _ in written]
         made.add_column(
-            Text(column.title),
+            _written(column.title),
             justify="right" if column.right else "left",
-            no_wrap=True,
+            # Rich makes only columns narrower that may wrap. Their texts may not, so these are cut.
+            no_wrap=not column.shrinks,
             overflow="ellipsis",
             min_width=None if column.shrinks else max([len(column.title), *widths]),
             style=column.style,
@@ -44,4 +45,6 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
 
 
 def _written(cell: str | Text) -> Text:
-    return cell if isinstance(cell, Text) else Text(plain(cell))
+    text = cell if isinstance(cell, Text) else Text(plain(cell))
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

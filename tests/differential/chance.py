@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 from alsek.storage.backends.records import (
     FOR_EVER,
     Failed,
+    HistoryCounts,
     Lost,
     Outcome,
     Released,
     Retried,
+    SetAside,
     Submission,
     Succeeded,
 )
@@ -34,8 +36,11 @@ CASTS: Final[tuple[dict[str, Any], ...]] = (
 
 _OUTCOMES: Final = (
     *("succeeded", "succeeded", "no result", "callback", "callback", "retried", "retried"),
-    *("died", "died", "released", "lost", "suspect", "suspect"),
+    *("died", "died", "released", "lost", "suspect", "suspect", "aside", "aside"),
 )
+
+#: The tasks that the workers of each part have: None for any, empty if they tell nothing of themselves.
+TASKS: Final[tuple[tuple[str, ...] | None, ...]] = (("t", "u"), ("t",), None, ("ü|;\n", "u"), ())
 
 
 class Claim(NamedTuple):
@@ -108,8 +113,19 @@ class Chance:
             self.one(b"", ERROR, b"%|;\n=\\ \xc3\xa9"),
         )
 
-    def outcome(self, claim: Claim) -> Outcome:
-        """What becomes of a message."""
+    def history(self) -> tuple[HistoryCounts, ...]:
+        """What a worker has counted, mostly nothing."""
+        if self.maybe(0.8):
+            return ()
+        return tuple(
+            HistoryCounts(
+                self.one(*QUEUES), self.one("t", "ü|;\n"), f"s:{self.below(9) + 1} w3:1 d{self.below(9)}:2"
+            )
+            for _ in range(1 + self.below(2))
+        )
+
+    def outcome(self, claim: Claim, tasks: tuple[str, ...] | None = ()) -> Outcome:
+        """What becomes of a message. A worker sets none aside for one of its `tasks`, and none if it takes any."""
         uuid, queue, token = claim
         if self.maybe(0.1):
             queue = "elsewhere"
@@ -131,6 +147,11 @@ class Chance:
                 return Failed(uuid, queue, token, ERROR, self.dlq_ttl())
             case "released":
                 return Released(uuid, queue, token)
+            case "aside":
+                task = self.one("t", "u", "u", "ü|;\n", "nobody's")
+                if tasks is None or task in tasks:
+                    return Released(uuid, queue, token)
+                return SetAside(uuid, queue, token, task, ERROR, self.dlq_ttl(), self.maybe(0.2))
             case "lost":
                 return Lost(uuid, queue, token)
         return Lost(uuid, queue, token, suspect=True)

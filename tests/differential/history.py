@@ -12,10 +12,19 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from alsek.storage.backends.records import FOR_EVER, Outcome, Step, Submission, TaskStatus, Worker
+from alsek.storage.backends.records import (
+    FOR_EVER,
+    HistoryCounts,
+    Outcome,
+    Step,
+    Submission,
+    TaskStatus,
+    Worker,
+    WorkerFacts,
+)
 from tests.contract.stores import Store
-from tests.contract.workers import ERROR, by_hand, replay
-from tests.differential.chance import CASTS, LEASES, QUEUES, Chance, Claim
+from tests.contract.workers import ERROR, by_hand, replay, the_facts
+from tests.differential.chance import CASTS, LEASES, QUEUES, TASKS, Chance, Claim
 from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
 from tests.differential.snapshot import closer_look, snapshot
 
@@ -33,6 +42,7 @@ class Call(NamedTuple):
     outcomes: tuple[Outcome, ...] = ()
     limit: int = 0
     tokens: tuple[int, ...] = ()
+    history: tuple[HistoryCounts, ...] = ()
 
 
 class History:
@@ -105,12 +115,13 @@ class History:
         worker = Worker(f"w{len(self._workers)}", dlq_ttl=FOR_EVER, **CASTS[n])
         self._workers.append(worker)
         self._seqs[worker.id] = 0
-        self._register(worker)
+        tasks = TASKS[n]
+        self._register(worker, None if tasks == () else the_facts(tasks=tasks))
         return worker
 
-    def _register(self, worker: Worker) -> None:
-        self._tell("register", worker)
-        self.pair.same(lambda backend, _: backend.messages.register(worker))
+    def _register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
+        self._tell("register", worker, facts)
+        self.pair.same(lambda backend, _: backend.messages.register(worker, facts))
         self._contact = self.pair.now
 
     def register(self, chance: Chance) -> None:
@@ -134,7 +145,8 @@ class History:
     def _next_step(self, chance: Chance, n: int, limit: int, ends: int) -> None:
         worker = self._cast[n]
         self._seqs[worker.id] += 1
-        self._steps.append(Call(worker, self._seqs[worker.id], self._outcomes(chance, worker, ends), limit))
+        outcomes = self._outcomes(chance, worker, ends)
+        self._steps.append(Call(worker, self._seqs[worker.id], outcomes, limit, history=chance.history()))
         answer = self._step(self._steps[-1])
         if isinstance(answer, Refusal):
             self._cast[n] = self._new_worker(n)
@@ -148,10 +160,14 @@ class History:
             self._step(mine[-1] if chance.maybe(0.7) else chance.of(self._steps), repeated=True)
 
     def _step(self, call: Call, repeated: bool = False) -> Step | Refusal:
-        self._tell("step", call.worker.id, call.seq, call.outcomes, call.limit)
+        self._tell("step", call.worker.id, call.seq, call.outcomes, call.limit, call.history)
         answer = self.pair.step(
             lambda backend, side: backend.messages.step(
-                call.worker, call.seq, self.pair.numbered(side, call.outcomes), {call.worker.kind: call.limit}
+                call.worker,
+                call.seq,
+                self.pair.numbered(side, call.outcomes),
+                {call.worker.kind: call.limit},
+                call.history,
             ),
             repeated,
         )
@@ -162,9 +178,10 @@ class History:
     def _outcomes(self, chance: Chance, worker: Worker, most: int) -> tuple[Outcome, ...]:
         """Of what it holds, from the oldest on; and now and then of any claim that was once."""
         held = [Claim(claim.uuid, claim.queue, claim.token) for claim in self._held(worker)]
-        made = [chance.outcome(claim) for claim in held[:most] if chance.maybe(0.8)]
+        tasks = TASKS[self._cast.index(worker)]
+        made = [chance.outcome(claim, tasks) for claim in held[:most] if chance.maybe(0.8)]
         if chance.maybe(0.1):
-            made.insert(chance.below(len(made) + 1), chance.outcome(chance.of(self._claims)))
+            made.insert(chance.below(len(made) + 1), chance.outcome(chance.of(self._claims), tasks))
         return tuple(made)
 
     def _held(self, worker: Worker) -> list[Any]:
@@ -259,6 +276,13 @@ class History:
 
         self._tell(what, queue, uuid, delay, dlq_ttl)
         self.pair.same(act)
+
+    def steer(self, chance: Chance) -> None:
+        """Someone pauses a queue, or, more often, resumes one."""
+        queue, what = chance.one(*QUEUES), chance.one("pause", "resume", "resume")
+        arguments = (queue, "ada") if what == "pause" else (queue,)
+        self._tell(what, *arguments)
+        self.pair.same(lambda backend, _: getattr(backend.messages, what)(*arguments))
 
     def revive(self, chance: Chance) -> None:
         """Someone takes a dead letter back, or deletes one, or all of a queue."""
@@ -360,6 +384,7 @@ _ACTS: Final = {
     "wait": 10,
     "outlive": 4,
     "intervene": 8,
+    "steer": 3,
     "revive": 4,
     "spoil": 0.5,
     "result": 3,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import DeadLetter, Worker
+from alsek.storage.backends.history import MINUTE_MS, unpacked
+from alsek.storage.backends.records import DeadLetter, Worker, WorkerRecord
 from tests.differential.pair import Pair
 
 
@@ -27,15 +28,26 @@ def snapshot(
         "results": [pair.result(side, record) for record in backend.results.get(uuids)],
         "held": [pair.named(side, port.held(worker)) for worker in workers],
         "counts": [port.count(queue) for queue in queues],
+        "aside": port.aside(),
+        "tallies": port.tallies(),
+        "tallies by name": port.tallies(queues),
+        "pauses": port.pauses(),
+        "workers": [_worker(pair, side, record) for record in port.workers()],
     }
 
 
 def closer_look(pair: Pair, side: int, uuids: Sequence[str], queues: Sequence[str]) -> dict[str, Any]:
     """What takes many calls to see, of the same names."""
     backend: Backend = pair.backends[side]
+    port = backend.messages
     return {
         "dead counts": [backend.count(f"dead:{queue}") for queue in queues],
         "one by one": [_one(backend, queue, uuid) for queue in queues for uuid in uuids],
+        "found": [port.find(uuid) for uuid in uuids],
+        "dead by uuid": [[_letter(letter) for letter in port.find_dead(uuid)] for uuid in uuids],
+        "places": [port.place(queue, uuid, most) for queue in queues for uuid in uuids for most in (1, 100)],
+        "fronts": sorted(map(tuple, port.fronts(queues))),
+        "history": [(*row[:3], unpacked(row.counts)) for row in port.history(0, port.now() // MINUTE_MS + 1)],
         "all statuses": sorted(backend.statuses.scan()),
         "descendants": [
             [pair.result(side, record) for record in backend.results.descendants(uuid)] for uuid in uuids
@@ -47,6 +59,13 @@ def _one(backend: Backend, queue: str, uuid: str) -> Any:
     stored, letter = backend.messages.get(queue, uuid), backend.messages.dead_letter(queue, uuid)
     assert backend.messages.exists(queue, uuid) == (stored is not None)
     return stored, None if letter is None else _letter(letter)
+
+
+def _worker(pair: Pair, side: int, record: WorkerRecord) -> WorkerRecord:
+    """Its claims by the names of their tokens; one that told nothing was registered at 0."""
+    claims = [claim._replace(token=pair.tokens.name(side, claim.token)) for claim in record.claims]  # type: ignore[arg-type]
+    since = 0 if record.facts is None else record.registered_at
+    return record._replace(claims=tuple(claims), registered_at=since)
 
 
 def _letter(letter: DeadLetter) -> DeadLetter:

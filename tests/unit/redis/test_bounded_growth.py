@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 
-from alsek.storage.backends.records import Submission, Succeeded, Worker
+from alsek.storage.backends.records import Running, SetAside, Submission, Succeeded, Worker, WorkerFacts
 from alsek.storage.backends.redis import RedisBackend
 
 pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def facts() -> WorkerFacts:
+    """Of a worker with one task."""
+    return WorkerFacts("host", 1, "1", ("t",))
 
 
 def test_results_that_are_gone_leave_the_index_of_their_progenitor(backend: RedisBackend) -> None:
@@ -92,6 +99,70 @@ def test_nothing_stays_of_workers_that_are_gone(
     messages.retire(alive)
     left = [name for name in _left(backend) if not name.startswith("finished:")]
     assert set(left) <= {"counters", "wakes:thread", "wakes:process"}, left
+
+
+def test_nothing_stays_of_what_workers_told(
+    backend: RedisBackend, new_worker: Callable[..., Worker], facts: WorkerFacts
+) -> None:
+    """Facts, tasks and what ran go with the worker; that its tasks are known for a lease more ends by itself."""
+    messages = backend.messages
+    retired, lost, alive = (new_worker(lease=600_000) for _ in range(3))
+    for worker in (retired, lost, alive):
+        messages.register(worker, facts)
+        messages.renew(worker, 0, [], [Running("m", 1, 1, 1)])
+    messages.retire(retired)
+    backend._link.call("ZADD", f"{backend.namespace}:workers", 1, lost.id)
+    messages.step(alive, 1, [], {alive.kind: 0})
+    messages.retire(alive)
+    assert set(_left(backend)) <= {"counters", "gone"}
+    assert 0 < int(backend._link.call("PTTL", f"{backend.namespace}:gone")) <= 600_000
+
+
+def test_what_an_older_version_leaves_of_a_worker_goes_with_a_later_registration(
+    backend: RedisBackend, new_worker: Callable[..., Worker], facts: WorkerFacts
+) -> None:
+    """Version 0.1.0 knows nothing of facts when it takes a worker over."""
+    messages, old, new = backend.messages, new_worker(), new_worker()
+    messages.register(old, facts)
+    messages.renew(old, 0, [], [Running("m", 1, 1, 1)])
+    backend._link.call("ZREM", f"{backend.namespace}:workers", old.id)
+    for _ in range(50):
+        messages.register(new, facts)
+    messages.renew(new, 0, [], [])
+    assert {name for name in _left(backend) if old.id in name} == {f"claims:{old.id}"}
+    assert backend._link.call("HKEYS", f"{backend.namespace}:facts") == [new.id.encode()]
+    assert "running" not in _left(backend)
+
+
+def test_nothing_stays_of_what_was_set_aside_or_paused(
+    backend: RedisBackend, new_worker: Callable[..., Worker], facts: WorkerFacts
+) -> None:
+    """Once the messages are claimed, or removed by hand, steps find nothing more to look for."""
+    messages, other, mine = backend.messages, new_worker(), new_worker()
+    messages.register(other)
+    messages.register(mine, facts)
+    names = [f"m{n}" for n in range(6)]
+    messages.add([Submission(name, "q", b"p") for name in names], "r")
+    claimed = messages.step(other, 1, [], {other.kind: 6}).claimed
+    tasks = ["t", "t", "t", "u", "v", "w"]
+    outcomes = [
+        SetAside(each.uuid, "q", each.token, task, b"{}", 0, True)
+        for each, task in zip(claimed, tasks, strict=True)
+    ]
+    messages.step(other, 2, outcomes, {other.kind: 0})
+    messages.pause("q", "me")
+    for name in names[2:]:
+        assert messages.remove("q", name)
+    messages.resume("q")
+    held = messages.step(mine, 1, [], {mine.kind: 6}).claimed
+    assert [each.uuid for each in held] == names[:2]
+    messages.step(mine, 2, [Succeeded(each.uuid, "q", each.token) for each in held], {mine.kind: 0})
+    for seq in range(3, 20):
+        messages.step(other, seq, [], {other.kind: 1})
+    assert not [
+        name for name in _left(backend) if re.match("aside|suspects-aside|paused|ready|messages", name)
+    ]
+    assert backend._link.call("HMGET", f"{backend.namespace}:counters", "paused", "aside") == [None, None]
 
 
 def test_a_purge_reaches_letters_behind_very_many_expired_ones(backend: RedisBackend) -> None:

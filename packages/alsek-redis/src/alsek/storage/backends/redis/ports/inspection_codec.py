@@ -65,17 +65,18 @@ def worker_from(answer: Sequence[bytes]) -> WorkerRecord:
 def _with_facts(record: WorkerRecord, told: bytes) -> WorkerRecord:
     since, kind, _, text = told.split(b"|", 3)
     facts = json.loads(text)
-    queues, tasks = facts.pop("queues"), facts.pop("tasks")
+    queues, tasks = facts["queues"], facts["tasks"]
+    known = {name: facts[name] for name in WorkerFacts._fields if name in facts}  # of a newer version, too
     return record._replace(
         registered_at=int(since),
         kind=cast(WorkerKind, kind.decode()),
         queues=None if queues is None else tuple(queues),
-        facts=WorkerFacts(**facts, tasks=None if tasks is None else tuple(tasks)),
+        facts=WorkerFacts(**{**known, "tasks": None if tasks is None else tuple(tasks)}),
     )
 
 
 def _running_from(text: bytes) -> tuple[Running, ...]:
-    return tuple(Running(*each) for each in json.loads(text)) if text else ()
+    return tuple(Running(*each[: len(Running._fields)]) for each in json.loads(text)) if text else ()
 
 
 def _held_claim(uuid: bytes, claim: bytes) -> HeldClaim | None:

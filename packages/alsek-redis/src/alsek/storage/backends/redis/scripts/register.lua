@@ -16,6 +16,14 @@ if not known then call('HSET', KEYS[6], '', '0 \n') end
 if ARGV[4] then
   local since = string.match(told or '', '^%d+') or int(NOW)
   call('HSET', facts, worker, since .. '|' .. ARGV[4] .. '|' .. ARGV[5] .. '|' .. ARGV[6])
+  -- A worker that version 0.1.0 has taken over leaves what it told.
+  for _, other in ipairs(call('HRANDFIELD', facts, 2)) do
+    if not call('ZSCORE', WORKERS, other) then
+      call('HDEL', facts, other)
+      call('HDEL', P .. 'running', other)
+      call('DEL', P .. 'tasks:' .. other)
+    end
+  end
   call('DEL', tasks)
   local names = {}
   for i = 7, #ARGV do names[#names + 1] = ARGV[i] end

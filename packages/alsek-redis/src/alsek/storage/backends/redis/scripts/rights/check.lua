@@ -25,7 +25,7 @@ else
     { 'EXISTS' }, { 'GET' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HEXISTS', 'f' }, { 'HLEN' },
     { 'HSCAN', '0' }, { 'ZSCORE', 'm' }, { 'ZRANGE', '0', '0' }, { 'ZRANGEBYSCORE', '0', '0' },
     { 'ZRANGEBYLEX', '-', '+' }, { 'ZCARD' }, { 'ZCOUNT', '0', '0' }, { 'ZRANDMEMBER' }, { 'SCARD' }, { 'SMEMBERS' },
-    { 'SRANDMEMBER' }, { 'SISMEMBER', 'm' }, { 'SINTER' }, { 'SMISMEMBER', 'm' },
+    { 'SRANDMEMBER' }, { 'SISMEMBER', 'm' }, { 'HRANDFIELD', '1' }, { 'SINTER' }, { 'SMISMEMBER', 'm' },
     { 'ZMSCORE', 'm' }, { 'PTTL' }, { 'GETRANGE', '0', '0' },
   }
   local uses, full = {}, false

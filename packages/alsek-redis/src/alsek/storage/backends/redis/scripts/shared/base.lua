@@ -27,7 +27,7 @@ local function attempt(...)
   end
   faults[key] = command .. ': ' .. fault
   if command == 'HEXISTS' or command == 'HLEN' then return 0 end
-  return string.find(' HMGET HGETALL ZRANGE ZRANGEBYSCORE ZRANGEBYLEX ZRANDMEMBER SRANDMEMBER SMEMBERS SINTER ', ' ' .. command .. ' ', 1, true)
+  return string.find(' HMGET HGETALL ZRANGE ZRANGEBYSCORE ZRANGEBYLEX ZRANDMEMBER SRANDMEMBER SMEMBERS SINTER HRANDFIELD ', ' ' .. command .. ' ', 1, true)
     and {}
 end
 

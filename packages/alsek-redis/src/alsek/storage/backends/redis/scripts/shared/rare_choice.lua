@@ -1,6 +1,6 @@
 -- What a worker may take while a queue is paused, or messages are set aside. shared/set_aside.lua describes these keys.
 -- ARGV[2] worker id; queues as in shared/ready_sets.lua
--- Needs: choice heartbeat ready_classes ready_set_order ready_sets
+-- Needs: choice fetch heartbeat ready_classes ready_set_order ready_sets
 local aside_plain, aside_suspects, any_task
 local visited = 0
 
@@ -8,9 +8,9 @@ local visited = 0
 local function look()
   if aside_plain then return end
   aside_plain, aside_suspects = {}, {}
-  for n = 8, paused and AFTER_QUEUES - 1 or 0 do
-    closed[ARGV[n]] = call('HEXISTS', P .. 'paused', ARGV[n]) == 1 or nil
-  end
+  local names = {}
+  for n = 8, paused and AFTER_QUEUES - 1 or 0 do names[#names + 1] = ARGV[n] end
+  for n, pause in ipairs(names[1] and fetch(P .. 'paused', names) or {}) do closed[names[n]] = pause end
   if not aside then return end
   local worker, tasks = ARGV[2], P .. 'aside'
   local task, indexes = call('SRANDMEMBER', tasks, 1)[1], {}

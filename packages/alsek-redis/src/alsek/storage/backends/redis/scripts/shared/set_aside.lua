@@ -4,14 +4,16 @@
 -- `gone` has the tasks of workers that are gone, until when they count as known.
 -- Needs: effects enter member wakeups
 
--- Whether a worker has this task, or one had that went less than its lease ago.
+-- Whether a worker has this task, or one had that went less than its lease ago. It is looked up once in a call.
+local known = {}
 local function is_known(task)
-  local known_until = tonumber(call('ZSCORE', P .. 'gone', task) or 0)
-  if known_until and known_until > NOW then return true end
-  for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
-    if call('SISMEMBER', P .. 'tasks:' .. worker, task) == 1 then return true end
+  if known[task] == nil then
+    known[task] = (tonumber(call('ZSCORE', P .. 'gone', task) or 0) or 0) > NOW
+    for _, worker in ipairs(known[task] and {} or call('ZRANGE', WORKERS, 0, -1)) do
+      if call('SISMEMBER', P .. 'tasks:' .. worker, task) == 1 then known[task] = true break end
+    end
   end
-  return false
+  return known[task]
 end
 
 -- Wake each worker that may take messages of this task and wish. Which of them sleep is not known.

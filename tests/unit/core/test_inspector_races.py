@@ -113,6 +113,27 @@ def test_a_message_that_never_stands_still(
     assert "its place in its queue changes just now" in answer.text
 
 
+def test_a_holder_of_which_nothing_is_known(
+    backend: MemoryBackend,
+    inspector: Inspector,
+    worker: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its id is told all the same."""
+    add(backend, a_message("a", status_ttl=0))
+    worker.claim()
+    monkeypatch.setattr(backend.messages, "workers", list)
+    answer = inspector.why("a")
+    assert (answer.code, answer.facts["worker"], answer.facts["last_beat"]) == (
+        "running",
+        worker.worker.id,
+        None,
+    )
+    assert answer.text == (
+        f"Message a in queue 'q' runs on worker {worker.worker.id}, which has not told where it is, attempt 1."
+    )
+
+
 def test_a_stored_message_with_a_final_status(backend: MemoryBackend, inspector: Inspector) -> None:
     """A user may have written it: after another look it stays."""
     add(backend, "a")

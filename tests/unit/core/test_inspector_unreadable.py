@@ -21,7 +21,7 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import FOR_EVER, TaskStatus
 from alsek.storage.serialization import JsonSerializer, Serializer
 from tests.clock import Clock
-from tests.contract.workers import DLQ_TTL, ERROR, a_message, add, an_actor
+from tests.contract.workers import DLQ_TTL, ERROR, a_message, add, an_actor, retried
 
 
 class Reversed(Serializer):
@@ -160,6 +160,18 @@ def test_a_backoff_of_the_users_own(backend: MemoryBackend, inspector: Inspector
     }
     add(backend, a_message("a", payload=json.dumps(wire).encode()))
     assert _find(inspector).ready_at == 9
+
+
+def test_the_age_of_a_retried_message_of_another_serializer(
+    backend: MemoryBackend, inspector: Inspector, clock: Clock
+) -> None:
+    """The store knows when it was retried, and the delay that was asked for."""
+    worker = an_actor(backend)
+    add(backend, "a")
+    claim = worker.claim_one()
+    worker.step(retried(claim, updated_at=clock.now - 9_000, retry_delay=2_000), limit=0)
+    assert inspector.queues()[0].oldest_ready_age == 7_000
+    assert _find(inspector).ready_at == clock.now - 7_000
 
 
 def test_a_long_chain(broker: Broker, inspector: Inspector) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from alsek.core.inspection.contents import CallbackInfo, Contents, contents_of, details_of, task_of
 from alsek.core.inspection.fingerprint import fingerprint
@@ -12,6 +12,9 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import DeadLetter
 from alsek.storage.serialization import Serializer
 from alsek.types import ExceptionDetails
+
+#: How many different errors are kept while dead letters are read.
+_MOST_CAUSES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +185,18 @@ class _Tally:
 
 def _chosen(backend: Backend, choice: DeadFilter) -> Iterator[_Failure]:
     matches = _matcher(choice, backend.serializer)
+    causes: dict[bytes, tuple[ExceptionDetails, str]] = {}  # many fail with the same error, word for word
     queues = backend.messages.dead_queues() if choice.queue is None else [choice.queue]
     for queue in queues:
         for letter in backend.messages.dead_letters(queue):
             if choice.since is not None and letter.died_at < choice.since:
                 continue
-            details = details_of(letter.error)
-            failure = _Failure(letter, details, fingerprint(details))
+            if letter.error not in causes:
+                if len(causes) == _MOST_CAUSES:
+                    causes.clear()
+                details = details_of(letter.error)
+                causes[letter.error] = details, fingerprint(details)
+            failure = _Failure(letter, *causes[letter.error])
             if matches(failure):
                 yield failure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -242,3 +243,27 @@ def test_a_package_and_its_parts_define_a_task_once(project: Project) -> None:
     shown = project.run("thread-pool", "pkg")
     assert shown.returncode == 2
     assert "two tasks are named 'add'" in shown.stderr
+
+
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_logs_are_json_if_asked(project: Project, pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line, from every process, those of the user's code too; the variable asks as the option does."""
+    tasks = project.write(
+        """
+        import logging
+
+        @task(broker, max_retries=0)
+        def fails() -> None:
+            logging.getLogger("shop").info("two\\nlines")
+            raise ValueError("no")
+        """
+    )
+    monkeypatch.setenv("ALSEK_LOG_FORMAT", "json")
+    tasks.fails.generate()
+    worker = project.worker("--burst", pool=pool)
+    assert worker.process.wait(30) == 0
+    lines = [json.loads(line) for line in worker.log.splitlines()]
+    (failure,) = [line for line in lines if line.get("event") == "failed"]
+    assert (failure["task"], failure["attempt"], failure["level"]) == ("fails", 1, "ERROR")
+    assert "ValueError: no" in failure["exception"]
+    assert [line["message"] for line in lines if line["logger"] == "shop"] == ["two\nlines"]

@@ -94,12 +94,14 @@ def test_a_replica_is_an_error(server: RedisServer, redis_server: Callable[..., 
 
 
 def test_records_of_a_newer_version_are_an_error(
-    backend: RedisBackend, submission: Callable[..., Submission]
+    server: RedisServer, backend: RedisBackend, submission: Callable[..., Submission]
 ) -> None:
     """This version can't read them, so it must not work there."""
     backend.messages.add([submission("a")], "r")
     assert _found(backend)["namespace"].level == "ok"
-    backend._link.call("HSET", f"{backend.namespace}:messages", "a", b"7|whatever\nx")
+    client: Any = redis.Redis.from_url(server.url)
+    client.hset(f"{backend.namespace}:messages", "a", b"7|whatever\nx")
+    client.close()
     found = _found(backend)["namespace"]
     assert found.level == "error"
     assert "record version 7" in found.text

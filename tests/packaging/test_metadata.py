@@ -83,7 +83,7 @@ def test_mypy_and_pyright_see_every_package() -> None:
     sources = {f"packages/{name}/src" for name in CODE}
     assert {path.removeprefix("$MYPY_CONFIG_FILE_DIR/") for path in tool["mypy"]["mypy_path"]} == sources
     assert set(tool["pyright"]["extraPaths"]) == sources
-    assert tool["pyright"]["include"] == ["packages"]
+    assert "packages" in tool["pyright"]["include"]
 
 
 def test_the_oldest_redis_py_is_the_one_that_is_tested() -> None:

@@ -253,14 +253,13 @@ def test_log_lines_name_the_message(sqlite_project: Project, pool: str) -> None:
         + TASKS
         + """
 if __name__ == "tasks":
-    logging.root.setLevel(logging.DEBUG)
     handler = logging.FileHandler(HERE / "lines")
     handler.setFormatter(logging.Formatter("%(task)s|%(uuid)s|%(message)s|%(event)s", defaults={"event": ""}))
     handler.addFilter(MessageFilter())
     logging.root.addHandler(handler)
 """
     )
-    worker = start(sqlite_project, pool)
+    worker = start(sqlite_project, pool, "--log_level", "DEBUG")
     message = tasks.speaks.generate(args=(7,))
     assert tasks.result_store.get(message, timeout=30_000) == 7
     assert worker.stop() == 0

@@ -235,7 +235,11 @@ MODULES = [
         "handler.addFilter(lambda record: record.levelno < 30 or record.user != 'bot')\n"
         "logging.getLogger().addHandler(handler)",
     ),
-    Module("has a log filter that exits", "logging.getLogger().handlers[0].addFilter(sys.exit)"),
+    Module(
+        "has a log filter that exits, and logs all",
+        "handler = logging.StreamHandler(sys.stderr)\nhandler.addFilter(sys.exit)\n"
+        "logging.getLogger().addHandler(handler)\nlogging.getLogger('alsek').setLevel(logging.DEBUG)",
+    ),
     Module("closes standard streams", "sys.stdout.close()\nsys.stderr.close()"),
     Module(
         "replaces standard streams",

@@ -2,7 +2,7 @@
 
 ======================  ===============================================================================
 standard.py             ``SQLiteBackend``, which puts the rest together
-schema.sql, lanes.sql   the tables; which queues have something ready
+schema.sql              the tables; each addition to it since 0.1.0 is a script beside it
 database/               the file: connections, transactions, forks, errors, deleting what has expired
 messages/               the message port: a module for each phase of a step, and for each other operation
 wakeup/                 which workers sleep and who subscribes, and notifying them through sockets

@@ -140,6 +140,15 @@ def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]
     assert "lane=? AND (priority,arrival)<(?,?)" in step
 
 
+def test_a_place_reads_only_what_goes_before(plan: Callable[[str], list[str]]) -> None:
+    """Of the messages with an equal priority only those that came before: there may be very many after it."""
+    steps = {step for step in plan(places._PLACE) if step.startswith("SEARCH ready")}
+    assert {step.rpartition("(")[2] for step in steps} == {
+        "lane=? AND priority<?)",
+        "lane=? AND priority=? AND arrival<?)",
+    }
+
+
 def test_no_placeholder_has_a_number() -> None:
     """Values are given in order or by name: Python 3.14 refuses sequences for numbered placeholders."""
     for module in Path(claims.__file__).parent.glob("*.py"):

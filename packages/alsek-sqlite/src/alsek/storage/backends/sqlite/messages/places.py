@@ -27,12 +27,14 @@ _FIND: Final = f"""
     FROM messages AS m JOIN queues AS q ON q.id = m.queue WHERE m.ns = ? AND m.uuid = ?
 """  # noqa: S608
 
-#: Counts in each lane the entries before the message's, but no more than needed.
+#: Counts in each lane the entries before the message's, but no more than needed. (Of a comparison of pairs, an index
+#: serves the first half alone: all entries of an equal priority would be read.)
 _PLACE: Final = f"""
     SELECT {
     " + ".join(
-        f"(SELECT count(*) FROM (SELECT 1 FROM ready AS o WHERE o.lane = m.queue * 8 + {code}"
-        " AND (o.priority, o.arrival) < (m.priority, m.arrival) LIMIT :most + 1))"
+        f"(SELECT count(*) FROM (SELECT 1 FROM ready WHERE lane = m.queue * 8 + {code} AND priority < m.priority"
+        f" UNION ALL SELECT 1 FROM ready WHERE lane = m.queue * 8 + {code} AND priority = m.priority"
+        " AND arrival < m.arrival LIMIT :most + 1))"
         for code in LANES
     )
 }

@@ -6,7 +6,7 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
 from alsek.storage.backends.records import HeldClaim, QueueTally, Running
-from tests.contract.stores import Store
+from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
@@ -140,6 +140,20 @@ def test_the_tallies_of_queues(backend: Backend, messages: MessagePort, actor: A
         QueueTally("a", 1, 0, 0, 0),
     ]
     assert messages.tallies([]) == []
+
+
+def test_an_expired_dead_letter_is_not_tallied(backend: Backend, messages: MessagePort, store: Store) -> None:
+    """Whether or not it is deleted already; a queue that held nothing else is not listed."""
+    add(backend, "a", "b", a_message("c", queue="other"))
+    for queue, uuid, ttl in (("q", "a", SHORT), ("q", "b", DLQ_TTL), ("other", "c", SHORT)):
+        assert messages.fail(queue, uuid, ERROR, ttl)
+    store.outlive(SHORT, lambda: messages.dead_letter("q", "a") is None)
+    store.outlive(0, lambda: messages.dead_letter("other", "c") is None)
+    assert messages.tallies(["q", "other"]) == [
+        QueueTally("q", 0, 0, 0, 1),
+        QueueTally("other", 0, 0, 0, 0),
+    ]
+    assert messages.tallies() == [QueueTally("q", 0, 0, 0, 1)]
 
 
 def test_many_queues_are_tallied(backend: Backend, messages: MessagePort) -> None:

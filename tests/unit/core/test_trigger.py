@@ -14,6 +14,7 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
+from alsek.core.middleware import Middleware
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, TriggerTask, task
 from alsek.core.trigger import ticks
@@ -375,3 +376,27 @@ def test_a_tick_inherits_nothing_of_what_happened_to_the_first(broker: Broker) -
     )
     second = list(islice(ticks(first), 2))[1]
     assert (second.retries, second.retry_delay, second.exception_details) == (0, None, None)
+
+
+def test_a_tick_that_middleware_refuses_is_left_out(
+    backend: MemoryBackend, base: type[Task[..., Any]], submitted: Submitted
+) -> None:
+    """It is called for each tick: one that it refuses is not submitted, and the next one is."""
+
+    class EverySecond(Middleware):
+        """Refuses every other submission."""
+
+        seen = 0
+
+        def submitting(self, message: Message) -> None:
+            self.seen += 1
+            message.metadata = {"tick": self.seen}
+            if self.seen % 2:
+                raise ValueError("not this one")
+
+    broker = Broker(backend, middleware=[EverySecond()])
+    made = task(broker, trigger=often(), base_task=base)(lambda: None)
+    made.generate()
+    ticks = [message.metadata["tick"] for message in submitted.wait(3)]
+    made.shutdown()
+    assert ticks[:3] == [2, 4, 6]

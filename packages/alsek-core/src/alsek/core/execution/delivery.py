@@ -50,8 +50,8 @@ class Delivery:
         timeout: How long (ms) the task may run.
         status_ttl: How long the store keeps its statuses; 0 if the store does not write them itself.
         progenitor_uuid: The first message of its chain.
-        ready_at: When it was ready for its first attempt, on the producer's clock: Unix milliseconds. 0 if this is not
-            its first.
+        ready_at: When it was ready for its first attempt, on the producer's clock: Unix milliseconds. 0 if this is
+            another one.
         began_at: When the attempt began (monotonic ms); None until then.
         verbose: Its success is logged.
     """
@@ -69,8 +69,7 @@ class Delivery:
         self.timeout = message.timeout
         self.status_ttl = message.status_ttl
         self.progenitor_uuid = message.progenitor_uuid
-        first = not (message.retries or claimed.losses)
-        self.ready_at = message.created_at + message.delay if first else 0
+        self.ready_at = 0 if message.retries or claimed.losses else message.created_at + message.delay
         self.began_at: int | None = None
         self.verbose = False
 

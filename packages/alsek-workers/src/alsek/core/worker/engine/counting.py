@@ -6,13 +6,13 @@ once a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from alsek.core.clock import monotonic_ms, wall_clock_ms
 from alsek.core.worker.engine.executor import Job
-from alsek.core.worker.engine.tally import Tally
-from alsek.storage.backends.history import BUCKETS_MS, bucket
+from alsek.core.worker.engine.tally import Bounds, Tally
+from alsek.storage.backends.history import bucket
 from alsek.storage.backends.records import HistoryCounts, Released, Step, Succeeded
 
 #: Counts are handed over so long after the first of them was made.
@@ -31,8 +31,12 @@ class Counting:
     def __init__(self) -> None:
         self.hand_over_at: int | None = None
         self._tallies: dict[tuple[str, str], Tally] = {}
+        #: What is to be added to a time on the monotonic clock.
+        self._to_wall_clock = 0
+        #: Of the last wait: most have waited about as long.
+        self._bounds = Bounds.around(0, 0)
 
-    def count(self, jobs: Iterable[Job], step: Step, now: int) -> None:
+    def count(self, jobs: Sequence[Job], step: Step, now: int) -> None:
         """Count the jobs whose outcomes a step has reported.
 
         Args:
@@ -43,42 +47,63 @@ class Counting:
         if step.refused:
             refused = frozenset(step.refused)
             jobs = [job for job in jobs if job.claimed.uuid not in refused]
-        to_wall_clock = wall_clock_ms() - now
-        queue = task = None
-        above, most, number = 0.0, -1.0, 0  # the bucket of the last wait: most have waited about as long
+        if not jobs:
+            return
+        if self.hand_over_at is None:
+            self._begin(now)
+        # This runs for each message. What neighbours have in common (queue, task, bucket) is looked up once, and what
+        # is counted of them is added up in local variables.
+        bounds = self._bounds
+        above, most = bounds.above, bounds.most
+        queue, task = jobs[0].claimed.queue, jobs[0].task_name
+        tally = self._tally(queue, task)
+        succeeded = very_short = run_ns = waits = waited_ms = 0
         for job in jobs:
             if job.task_name != task or job.claimed.queue != queue:
+                tally.add(succeeded, very_short, run_ns)
+                tally.add_waits(bounds, waits, waited_ms)
+                succeeded = very_short = run_ns = waits = waited_ms = 0
                 queue, task = job.claimed.queue, job.task_name
                 tally = self._tally(queue, task)
             outcome = job.outcome
             if type(outcome) is Succeeded:
-                tally.succeeded += 1
+                succeeded += 1
             elif outcome is None or type(outcome) is Released:
                 continue
             else:
-                tally.add_other(outcome, step.failed, attempted=job.attempted)
-            if not job.attempted:
+                tally.add_other(outcome, step.failed, attempted=job.ready_at is not None)
+            ready_at = job.ready_at
+            if ready_at is None:
                 continue
-            started = job.started_at
-            elapsed = job.elapsed_ns or (now - started) * _MS  # of an abandoned thread it is not known
-            tally.run_ns += elapsed
-            tally.runs[0 if elapsed <= _MS else bucket(elapsed / _MS)] += 1
-            if job.ready_at:
-                wait = started + to_wall_clock - job.ready_at
+            elapsed = job.elapsed_ns
+            run_ns += elapsed
+            if elapsed <= _MS:
+                very_short += 1
+            else:
+                tally.runs[bucket(elapsed / _MS)] += 1
+            if ready_at > 0:
+                wait = job.started_at - ready_at
                 if not above < wait <= most:
-                    number = bucket(wait)
-                    above, most = BUCKETS_MS[number - 1] if number else 0, BUCKETS_MS[number]
-                tally.waits[number] += 1
-                if wait > 0:
-                    tally.waited_ms += wait
-        if self._tallies and self.hand_over_at is None:
-            self.hand_over_at = now + HAND_OVER_AFTER_MS
+                    tally.add_waits(bounds, waits, waited_ms)
+                    waits = waited_ms = 0
+                    bounds = self._bounds = Bounds.around(wait, self._to_wall_clock)
+                    above, most = bounds.above, bounds.most
+                waits += 1
+                waited_ms += wait
+        tally.add(succeeded, very_short, run_ns)
+        tally.add_waits(bounds, waits, waited_ms)
+
+    def _begin(self, now: int) -> None:
+        """Begin to count anew."""
+        self.hand_over_at = now + HAND_OVER_AFTER_MS
+        self._to_wall_clock = wall_clock_ms() - monotonic_ms()
+        self._bounds = Bounds.around(0, self._to_wall_clock)
 
     def count_unreadable(self, queue: str) -> None:
         """Count a record that the store could not read, and made a dead letter of."""
-        self._tally(queue, "").failed += 1
         if self.hand_over_at is None:
-            self.hand_over_at = monotonic_ms() + HAND_OVER_AFTER_MS
+            self._begin(monotonic_ms())
+        self._tally(queue, "").failed += 1
 
     def take(self) -> list[HistoryCounts]:
         """Return the counts, to hand them over: they begin anew."""

@@ -153,7 +153,8 @@ class Engine(Generic[J]):
 
     def _drop(self, job: J) -> None:
         """Forget a job whose outcome the store would refuse."""
-        self._executor.on_outcome(job, False)
+        if job.verdict_wanted:
+            self._executor.on_outcome(job, False)
         self._state.remove_claim(job.entry)
 
     def _may_step(self, now: int) -> bool:
@@ -199,7 +200,7 @@ class Engine(Generic[J]):
             self._pauses.reset()
             self._resume_at = 0
         reported, self._in_step = self._in_step, []
-        self._settle(reported, step)
+        self._settle(reported, step, now)
         self._start(step)
         now = monotonic_ms()
         self._policy.after_step(step, limit, now)
@@ -207,7 +208,7 @@ class Engine(Generic[J]):
         if self._empty_report is not None:
             self._empty_report.after_step(step)
 
-    def _settle(self, reported: list[J], step: Step) -> None:
+    def _settle(self, reported: list[J], step: Step, now: int) -> None:
         """Tell the executor which outcomes the store has accepted, and log the rest of its answer."""
         refused = frozenset(step.refused)
         for job in reported:
@@ -222,11 +223,12 @@ class Engine(Generic[J]):
                 # What is pending in case of its failure is not sent if another worker gets it.
                 accepted = job.claimed.uuid in step.failed
                 self._unknown_tasks.log(job.claimed, job.outcome, failed=accepted)
-            self._executor.on_outcome(job, accepted)
+            if job.verdict_wanted:
+                self._executor.on_outcome(job, accepted)
             # After that: a job that has yet to tell a tracker keeps its entry.
             self._state.remove_claim(job.entry)
         if reported:
-            self._counting.count(reported, step, monotonic_ms())
+            self._counting.count(reported, step, now)
         for uuid in step.skipped:
             log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
         for corrupt in step.corrupt:

@@ -21,20 +21,20 @@ class Job(Protocol):
         entry: Its entry in the shared state.
         worker_id: The id under which it was claimed.
         outcome: What the store is to be told, once the job has finished.
+        verdict_wanted: The executor waits to hear if the store has accepted the outcome.
         task_name: The name of its task; empty if the message could not be opened.
-        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
-        attempted: An attempt was started.
-        started_at: When it was (monotonic ms).
-        elapsed_ns: How long it took, hooks, result store and tracker included; 0 if that is not known.
+        ready_at: As in :class:`~alsek.core.execution.delivery.Delivery`; None if no attempt was started.
+        started_at: When the attempt was started (monotonic ms).
+        elapsed_ns: How long it took, hooks, result store and tracker included.
     """
 
     claimed: Claimed
     entry: int
     worker_id: str
     outcome: Outcome | None
+    verdict_wanted: bool
     task_name: str
-    ready_at: int
-    attempted: bool
+    ready_at: int | None
     started_at: int
     elapsed_ns: int
 
@@ -81,7 +81,7 @@ class Executor(Protocol[J]):
         ...
 
     def on_outcome(self, job: J, accepted: bool) -> None:
-        """Take in whether the store has accepted the outcome of a collected job."""
+        """Take in whether the store has accepted the outcome of a collected job. Called if its verdict is wanted."""
         ...
 
     def revoke(self, uuid: str) -> None:

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
+from typing import Final, NamedTuple
 
-from alsek.storage.backends.history import BUCKETS_MS, packed
+from alsek.storage.backends.history import BUCKETS_MS, bucket, packed
 from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside
 
 #: How the JSON of an error begins, by the name of the exception (:func:`alsek.core.failure.describe_failure`).
 _REVOKED: Final = b'{"name": "MessageRevokedError"'
 _EXPIRED: Final = b'{"name": "MessageExpiredError"'
 _LOST: Final = b'{"name": "WorkerLostError"'
+
+#: Further than any clock goes.
+_FAR: Final = 2**62
+
+
+class Bounds(NamedTuple):
+    """Which differences between a start (monotonic ms) and a time of readiness (Unix ms) are waits of one bucket.
+
+    Attributes:
+        above: They are above this.
+        most: The largest.
+        number: Of the bucket.
+        to_wall_clock: Added to such a difference it is the wait (ms).
+    """
+
+    above: int
+    most: int
+    number: int
+    to_wall_clock: int
+
+    @classmethod
+    def around(cls, difference: int, to_wall_clock: int) -> Bounds:
+        """Return the bounds of the bucket into which a difference falls."""
+        number = bucket(difference + to_wall_clock)
+        above = int(BUCKETS_MS[number - 1]) - to_wall_clock if number else -_FAR
+        most = int(BUCKETS_MS[number]) - to_wall_clock if number < len(BUCKETS_MS) - 1 else _FAR
+        return cls(above, most, number, to_wall_clock)
 
 
 class Tally:
@@ -46,6 +73,20 @@ class Tally:
         self.runs = [0] * len(BUCKETS_MS)
         self.waits = [0] * len(BUCKETS_MS)
         self.run_ns = self.waited_ms = self.unmeasured = 0
+
+    def add(self, succeeded: int, very_short: int, run_ns: int) -> None:
+        """Add successes, attempts of the first bucket, and the time that attempts took."""
+        self.succeeded += succeeded
+        self.runs[0] += very_short
+        self.run_ns += run_ns
+
+    def add_waits(self, bounds: Bounds, waits: int, waited_ms: int) -> None:
+        """Add waits of one bucket, and the sum of the differences.
+
+        A producer's clock may be ahead: a wait is never less than zero.
+        """
+        self.waits[bounds.number] += waits
+        self.waited_ms += max(0, waited_ms + waits * bounds.to_wall_clock)
 
     def add_other(self, outcome: Outcome, failed: Collection[str], *, attempted: bool) -> None:
         """Count an outcome that is neither a success nor a release.

@@ -87,10 +87,13 @@ class AnswerReader:
             )
             self._kill_corrupt(process)
             return
-        job.task_name, job.ready_at, attempted, started_at, elapsed_ns = timing
+        task_name, ready_at, attempted, started_at, elapsed_ns = timing
         process.pop_answered()
-        if job.charge is None:
-            job.attempted, job.started_at, job.elapsed_ns = attempted, started_at, elapsed_ns
+        job.task_name = task_name
+        if job.charge is None and attempted:
+            job.ready_at, job.started_at, job.elapsed_ns = ready_at, started_at, elapsed_ns
+        elif job.attempt_lost:
+            job.ready_at = ready_at
         self._state.leave_user_code(job.entry)
         self._finish(job, outcome)
         if verdict_wanted:

@@ -25,15 +25,15 @@ class ProcessJob:
         charge: The exception that the message ends with; None if its task is to be run.
         verdict_wanted: Its process waits for the verdict: whether the store has accepted the outcome.
         task_name: The name of its task; empty until a process has answered.
-        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
-        attempted: An attempt was started, and has ended.
-        started_at: When it was (monotonic ms).
-        elapsed_ns: How long it took, hooks, result store and tracker included; 0 if it did not end by itself.
+        ready_at: As in :class:`~alsek.core.execution.delivery.Delivery`; None if no attempt was started, and has ended.
+        started_at: When the attempt was started (monotonic ms).
+        elapsed_ns: How long it took, hooks, result store and tracker included.
+        attempt_lost: Its process was lost after it had started the attempt.
         repeated: It was sent to a second process, since the first died before it had started the job.
     """
 
     __slots__ = (
-        "attempted",
+        "attempt_lost",
         "charge",
         "claimed",
         "elapsed_ns",
@@ -61,6 +61,7 @@ class ProcessJob:
         self.charge: Charge | None = None
         self.verdict_wanted = False
         self.task_name = ""
-        self.attempted = False
-        self.ready_at = self.started_at = self.elapsed_ns = 0
+        self.attempt_lost = False
+        self.ready_at: int | None = None
+        self.started_at = self.elapsed_ns = 0
         self.repeated = False

@@ -81,7 +81,9 @@ class LostJobs:
             log.error("The hooks for message %s failed or hung: max_retries decides.", job.claimed.uuid)
             error = job.charge.to_exception()
             charged = conclude_charged(self._pool, job.worker, job.claimed, error, with_hooks=False)
-            job.task_name, job.ready_at = charged.task_name, charged.ready_at
+            job.task_name = charged.task_name
+            if job.attempt_lost:
+                job.ready_at = charged.ready_at
             self._finish(job, charged.outcome)
             return
         excused = process.excused or status == -signal.SIGTERM  # which comes from outside
@@ -91,7 +93,7 @@ class LostJobs:
             self._dispatcher.requeue((job,))
             return
         if started:
-            job.attempted, job.started_at = True, int(process.last_answer_at)
+            job.attempt_lost, job.started_at = True, int(process.last_answer_at)
             job.elapsed_ns = 1_000_000 * (monotonic_ms() - job.started_at)
         where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if process.charge is None and started and status == -signal.SIGTERM:

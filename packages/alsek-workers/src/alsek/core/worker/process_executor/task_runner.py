@@ -57,7 +57,7 @@ from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
 
-#: What an answer says of its job: `task_name`, `ready_at`, `attempted`, `started_at`, `elapsed_ns` of `ProcessJob`.
+#: What an answer says of its job: task, `ready_at`, if an attempt was made, `started_at`, `elapsed_ns`.
 Timing: TypeAlias = tuple[str, int, bool, int, int]
 
 READY: Final = "ready"

@@ -296,6 +296,7 @@ class ThreadExecutor:
 
     def _replace(self, thread: threading.Thread | None, job: ThreadJob, why: str) -> None:
         assert thread is not None
+        job.elapsed_ns = 1_000_000 * (monotonic_ms() - job.started_at)
         self._abandoned.add(thread, job)
         self._threads.count -= 1
         log.error(

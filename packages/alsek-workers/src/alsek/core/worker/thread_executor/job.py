@@ -50,11 +50,11 @@ class ThreadJob(Interruptible):
         attempt: What running the task came to, once it has ended.
         outcome: What the store is to be told, once the job has finished.
         pending_reports: What trackers and middleware are to be told once the store has accepted the outcome.
+        verdict_wanted: There are pending reports.
         started_at: When a thread began with it (monotonic ms).
         conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
         task_name: The name of its task; empty if the message could not be opened.
-        ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
-        attempted: Its task was called.
+        ready_at: As in :class:`~alsek.core.execution.delivery.Delivery`; None if its task was not called.
         elapsed_ns: How long it had a thread, hooks, result store and tracker included; 0 if it had none.
     """
 
@@ -62,7 +62,6 @@ class ThreadJob(Interruptible):
         "_broker",
         "_tasks",
         "attempt",
-        "attempted",
         "claimed",
         "conclude_by",
         "context",
@@ -76,6 +75,7 @@ class ThreadJob(Interruptible):
         "started_at",
         "task",
         "task_name",
+        "verdict_wanted",
         "worker_id",
     )
 
@@ -91,10 +91,11 @@ class ThreadJob(Interruptible):
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
         self.pending_reports: list[Report] = []
+        self.verdict_wanted = False
         self.conclude_by = 0
         self.task_name = ""
-        self.attempted = False
-        self.ready_at = self.started_at = self.elapsed_ns = 0
+        self.ready_at: int | None = None
+        self.started_at = self.elapsed_ns = 0
         self._tasks: dict[str, AnyTask] = {}
         self._broker: Broker
 
@@ -133,7 +134,7 @@ class ThreadJob(Interruptible):
         self._tasks, self._broker = tasks, broker
         delivery, task, rejection = opened
         self.delivery, self.task = delivery, task
-        self.task_name, self.ready_at = delivery.task_name, delivery.ready_at
+        self.task_name = delivery.task_name
         if task is None or rejection is not None:
             assert rejection is not None
             CURRENT.set(delivery.message)
@@ -153,7 +154,7 @@ class ThreadJob(Interruptible):
     def _attempt(self, task: AnyTask, delivery: Delivery, state: SharedState) -> Attempt:
         attempt: Attempt | None = None
         try:
-            self.attempted = True
+            self.ready_at = delivery.ready_at
             deadline = monotonic_ms() + delivery.timeout
             delivery.began_at = deadline - delivery.timeout
             state.start_task(self.entry, deadline)
@@ -199,6 +200,8 @@ class ThreadJob(Interruptible):
                     self.pending_reports = pending_reports(
                         self._tasks, self.task, self.delivery, conclusion, self._broker
                     )
+                    if self.pending_reports:
+                        self.verdict_wanted = True
                 self.outcome = conclusion.outcome
 
     def conclude_timeout(self) -> None:

@@ -27,12 +27,12 @@ WRITES: Final = {
     ("ZREMRANGEBYRANK", "set.key"): {"leave_ready"},
     ("ZREM", "set.index"): {"leave_ready"},
     ("ZREM", "P .. group.index"): {"effects"},
-    ("ZREM", "P .. class .. wish"): {"choice", "pause", "rare_choice"},
+    ("ZREM", "P .. class .. wish"): {"choice", "pause", "rare_sets"},
     # Messages that are set aside: the tasks for which there are any.
     ("SADD", "P .. 'aside'"): {"set_aside"},
-    ("SREM", "tasks"): {"rare_choice"},
+    ("SREM", "tasks"): {"rare_sets"},
     ("HSET", "COUNTERS"): {"heartbeat", "move_to", "pause", "set_aside"},
-    ("HDEL", "COUNTERS"): {"rare_choice", "resume"},
+    ("HDEL", "COUNTERS"): {"rare_sets", "resume"},
     # Pauses. A paused queue is not listed in the indexes of its ready sets.
     ("HSET", "PAUSED"): {"pause"},
     ("HDEL", "PAUSED"): {"resume"},

@@ -38,8 +38,8 @@ end
 
 -- What this worker is given now: by its queues in order, then by priority and arrival. A suspect is given alone, if it
 -- comes first, and only to a worker that may take one now (`with_suspect`), because it holds nothing.
--- `next` goes through the queues, as next_queue(); `plain` and `suspects` are classes.
-local function choose(limit, with_suspect, picked, next, plain, suspects)
+-- `queue_after` goes through the queues, as next_queue(); `plain` and `suspects` are classes.
+local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
   local n, classes, careful = 0, plain, false
   if with_suspect and not picked.uuids[1] then
     -- Nearly always there is no suspect: one look at the indexes saves four at the sets.
@@ -50,7 +50,7 @@ local function choose(limit, with_suspect, picked, next, plain, suspects)
     careful = call('EXISTS', unpack(indexes)) > 0
   end
   if careful then classes = rarely().joined(suspects, plain) end
-  local queue = next(0, nil, classes)
+  local queue = queue_after(0, nil, classes)
   while queue and #picked.uuids < limit do
     if careful and not picked.uuids[1] then
       pick(queue, classes, 1, picked)
@@ -59,7 +59,7 @@ local function choose(limit, with_suspect, picked, next, plain, suspects)
     end
     pick(queue, plain, limit - #picked.uuids, picked)
     n = n + 1
-    queue = #picked.uuids < limit and next(n, queue, classes)
+    queue = #picked.uuids < limit and queue_after(n, queue, classes)
   end
   return picked
 end

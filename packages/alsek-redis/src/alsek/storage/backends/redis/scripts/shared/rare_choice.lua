@@ -1,65 +1,9 @@
--- What a worker may take while a queue is paused, or messages are set aside. shared/set_aside.lua describes these keys.
--- ARGV[2] worker id; queues as in shared/ready_sets.lua
--- Needs: choice fetch heartbeat ready_classes ready_set_order ready_sets
-local aside_plain, aside_suspects, any_task
-local visited = 0
-
--- Reads what is paused and set aside for this worker, once. In passing it removes a task for which nothing is left.
-local function look()
-  if aside_plain then return end
-  aside_plain, aside_suspects = {}, {}
-  local names = {}
-  for n = 8, paused and AFTER_QUEUES - 1 or 0 do names[#names + 1] = ARGV[n] end
-  for n, pause in ipairs(names[1] and fetch(P .. 'paused', names) or {}) do closed[names[n]] = pause end
-  if not aside then return end
-  local worker, tasks = ARGV[2], P .. 'aside'
-  local task, indexes = call('SRANDMEMBER', tasks, 1)[1], {}
-  for _, wish in ipairs(ALL_WISHES) do
-    indexes[#indexes + 1] = tasks .. ':' .. (task or '') .. '\n' .. wish
-    indexes[#indexes + 1] = P .. 'suspects-aside:' .. (task or '') .. '\n' .. wish
-  end
-  if task and call('EXISTS', unpack(indexes)) == 0 then call('SREM', tasks, task) end
-  if call('EXISTS', tasks) == 0 then call('HDEL', COUNTERS, 'aside') end
-  any_task = string.find(call('HGET', P .. 'facts', worker) or '', '^%d+|%a+|1|')
-  for _, name in ipairs(any_task and call('SMEMBERS', tasks) or call('SINTER', tasks, P .. 'tasks:' .. worker)) do
-    local suspects = POLICY == 'freely' and aside_plain or aside_suspects
-    if POLICY ~= 'only' then aside_plain[#aside_plain + 1] = 'aside:' .. name .. '\n' end
-    suspects[#suspects + 1] = 'suspects-aside:' .. name .. '\n'
-  end
-end
-
--- The queue after `last` in the indexes of these classes that is not paused. Those that are leave the plain indexes.
-local function next_listed(last, classes)
-  local queue = next_queue(nil, last, classes)
-  while queue and paused and call('HEXISTS', P .. 'paused', queue) == 1 do
-    for _, class in ipairs(PLAIN_CLASSES) do
-      for _, wish in ipairs(WISHES) do call('ZREM', P .. class .. wish, queue) end
-    end
-    queue = next_queue(nil, queue, classes)
-  end
-  return queue
-end
-
--- As next_queue(), without those that are paused.
-local function next_open(_, last, classes)
-  if N_QUEUES < 0 then return next_listed(last, classes) end
-  visited = visited + 1
-  while visited <= N_QUEUES and closed[ARGV[7 + visited]] do visited = visited + 1 end
-  return visited <= N_QUEUES and ARGV[7 + visited] or nil
-end
-
--- A queue that the worker does not name.
-local function next_other(_, last, classes)
-  local own = {}
-  for n = 8, AFTER_QUEUES - 1 do own[ARGV[n]] = true end
-  local queue = next_listed(last, classes)
-  while own[queue or ''] do queue = next_listed(queue, classes) end
-  return queue
-end
+-- What a worker is given while a queue is paused, or messages are set aside.
+-- Needs: choice rare_sets ready_set_order ready_sets
 
 -- As choose(), also what is set aside for this worker; from queues that it does not name after all others.
 local function choose_also_aside(limit, with_suspect, picked)
-  look()
+  look_further()
   local suspects = joined(SUSPECTS, aside_suspects)
   picked = choose(limit, with_suspect, picked, next_open, joined(CLASSES, aside_plain), suspects)
   local alone = POLICY ~= 'freely' and picked.suspect[1]
@@ -71,9 +15,9 @@ end
 
 -- As any_waiting(), without what is paused, with what is set aside; all workers that have the task were woken before.
 local function any_open(classes, wake_workers)
-  look()
+  look_further()
   if N_QUEUES < 0 then next_listed(nil, classes) end
-  if any_waiting(classes, wake_workers) then return true end
+  if passed_over > MOST or any_waiting(classes, wake_workers) then return true end
   local more = classes == SUSPECTS and aside_suspects or aside_plain
   if N_QUEUES >= 0 and any_task then return any_waiting(more) end
   return next_listed(nil, more) ~= nil

@@ -94,6 +94,7 @@ class BackendMachine(RuleBasedStateMachine):
         self.backend = self.store.open(f"{self.store.namespace}m{next(_names)}")
         self.port = self.backend.messages
         self.model = Model(self.store.now)
+        self.began = self.store.now // MINUTE_MS
         self.calls: list[tuple[list[Submission], str]] = []
         self.ended: list[Outcome] = []
         self.cast: list[ModelWorker] = [self._new_worker(n) for n in range(len(CASTS))]
@@ -372,7 +373,7 @@ class BackendMachine(RuleBasedStateMachine):
         paused = [tally.queue for tally in self.port.tallies() if tally.paused is not None]
         assert paused == sorted(model.paused)
         counted: dict[tuple[str, str], int] = {}
-        for row in self.port.history(0, model.now // MINUTE_MS + 1):
+        for row in self.port.history(self.began, model.now // MINUTE_MS + 1):
             counted[row[1:3]] = counted.get(row[1:3], 0) + int(row.counts[2:])
         assert counted == model.counts
 

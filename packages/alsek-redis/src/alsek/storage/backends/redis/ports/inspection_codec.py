@@ -22,10 +22,11 @@ from alsek.storage.backends.records import (
 )
 from alsek.storage.backends.redis.ports.codec import stored_from
 from alsek.storage.backends.states import MessageState
+from alsek.types import Wish
 
 _FIELDS: Final = ("version", *(field.name for field in LINE))
 _WISH_AT, _EXPIRY_AT, _QUEUE_AT = (_FIELDS.index(name) for name in ("wish", "expiry", "queue"))
-_WISHES: Final = {letter.encode(): wish for wish, letter in WISH_LETTERS.items()}
+_WISHES: Final[dict[bytes, Wish]] = {letter.encode(): wish for wish, letter in WISH_LETTERS.items()}
 
 #: The flag of a claim on a suspect.
 _SUSPECT: Final = 1
@@ -66,12 +67,14 @@ def _with_facts(record: WorkerRecord, told: bytes) -> WorkerRecord:
     since, kind, _, text = told.split(b"|", 3)
     facts = json.loads(text)
     queues, tasks = facts["queues"], facts["tasks"]
-    known = {name: facts[name] for name in WorkerFacts._fields if name in facts}  # of a newer version, too
+    # Of a newer version it may have further fields.
+    known: dict[str, Any] = {name: facts[name] for name in WorkerFacts._fields if name in facts}
+    known["tasks"] = None if tasks is None else tuple(tasks)
     return record._replace(
         registered_at=int(since),
         kind=cast(WorkerKind, kind.decode()),
         queues=None if queues is None else tuple(queues),
-        facts=WorkerFacts(**{**known, "tasks": None if tasks is None else tuple(tasks)}),
+        facts=WorkerFacts(**known),
     )
 
 

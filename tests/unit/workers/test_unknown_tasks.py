@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.unknown_tasks import QUIET_MS, UnknownTasks
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Claimed, Failed, SetAside, Worker, WorkerFacts
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.engine_harness import Running
@@ -187,3 +189,18 @@ def test_the_policy_is_one_of_two(broker: Broker) -> None:
     known = task(broker, name="known")(lambda: None)
     with pytest.raises(ValidationError, match="unknown_tasks='drop' of the pool: must be 'fail' or 'wait'"):
         PoolOptions(tasks={"known": known}, broker=broker, unknown_tasks="drop")  # type: ignore[arg-type]
+
+
+def test_a_pool_tells_only_of_tasks_that_it_can_run() -> None:
+    """A message that names another mechanism would wait for it for ever."""
+    broker = Broker(MemoryBackend())
+
+    def function() -> None: ...
+
+    named: dict[str, Any] = {"any": None, "threads": "thread", "processes": "process"}
+    tasks: dict[str, Any] = {
+        name: task(broker, name=name, mechanism=mechanism)(function) for name, mechanism in named.items()
+    }
+    options = PoolOptions(tasks=tasks, broker=broker)
+    assert options.facts("thread", 1).tasks == ("any", "threads")
+    assert options.facts("process", 1).tasks == ("any", "processes")

@@ -26,7 +26,7 @@ from alsek.defaults import (
     DEFAULT_SLOT_WAIT_INTERVAL,
 )
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
-from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
+from alsek.storage.backends.kinds import WISHES_OF, SuspectPolicy, WorkerKind
 from alsek.storage.backends.records import Worker, WorkerFacts
 from alsek.types import Mechanism
 
@@ -98,9 +98,13 @@ class PoolOptions:
         """Return what a group of this pool registers as, or has registered as under `worker_id`."""
         return Worker(worker_id, kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
 
-    def facts(self, slots: int) -> WorkerFacts:
-        """Return what a group of this pool with so many slots tells the store of itself. In the group's process."""
-        return worker_facts(self.tasks, slots)
+    def facts(self, kind: WorkerKind, slots: int) -> WorkerFacts:
+        """Return what a group of this kind with so many slots tells the store of itself. In the group's process.
+
+        Tasks that name another mechanism are left out: a message of theirs would wait for this pool for ever.
+        """
+        mine = (task.name for task in self.tasks.values() if task.mechanism_wish in WISHES_OF[kind])
+        return worker_facts(mine, slots)
 
     def __post_init__(self) -> None:
         check_numbers(

@@ -83,8 +83,9 @@ class WorkerGroup(ABC, Generic[J]):
         if not self._on_start():
             return EXIT_NOT_STARTED
         self._handle_signals()  # again: start hooks may have set handlers of their own
-        facts = self._pool.facts(self._options.slots)
-        session = WorkerSession(self._pool.broker.backend, self._worker(), facts)
+        worker = self._worker()
+        facts = self._pool.facts(worker.kind, self._options.slots)
+        session = WorkerSession(self._pool.broker.backend, worker, facts)
         if not self._register(session):
             self._state.clear_worker()
             self._on_stop()

@@ -156,6 +156,25 @@ def test_messages_are_taken_in_the_same_order(store: Store, target: Backend) -> 
     assert [each[:3] for each in drained(target)] == [each[:3] for each in drained(twin)]
 
 
+def test_messages_of_a_paused_queue_too(store: Store, target: Backend, actor: Actors) -> None:
+    """A queue that is paused when it is moved keeps the order of its messages, and which of them are suspects."""
+    add(
+        store.backend,
+        *(a_message(f"m{n:02}", priority=(n + 1) % 3, wish=["any", "thread"][n % 2]) for n in range(30)),
+    )
+    worker = actor()
+    claim = worker.claim_one()
+    worker.step(lost(claim, suspect=True), limit=0)
+    worker.retire()
+    store.backend.messages.pause("q", "me")
+    move_all(store.backend, target, 4)
+    found = drained(target)
+    assert [each[0] for each in found] == sorted(
+        (f"m{n:02}" for n in range(30)), key=lambda uuid: ((int(uuid[1:]) + 1) % 3, uuid)
+    )
+    assert [each[0] for each in found if each[7]] == [claim.uuid]
+
+
 def test_they_come_behind_what_the_target_has(store: Store, target: Backend) -> None:
     """A message of the target that was there before goes first."""
     add(store.backend, "from-1", "from-2")

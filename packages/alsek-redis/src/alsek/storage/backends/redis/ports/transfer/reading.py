@@ -74,10 +74,17 @@ class Reader:
     def _ready_sets(self) -> Iterator[dict[str, _Place]]:
         """For each queue that has ready messages the keys of its ready sets, with what their messages are.
 
-        Those that are set aside are among them.
+        Those that are set aside are among them. The indexes of the others don't list a queue that is paused, so its
+        sets may not be there.
         """
         queues: dict[bytes, dict[str, _Place]] = {}
         classes = [("ready:", False), ("suspects:", True)]
+        for queue in self._link.call("HKEYS", f"{self._keys.prefix}paused"):
+            queues[queue] = {
+                f"{self._keys.prefix}{index}{letter}:{queue.decode()}": _Place(None, suspect)
+                for index, suspect in classes
+                for letter in WISH_LETTERS.values()
+            }
         for task in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}aside")):
             classes += [(f"aside:{task.decode()}\n", False), (f"suspects-aside:{task.decode()}\n", True)]
         for index, suspect in classes:

@@ -47,7 +47,7 @@ local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
     for _, class in ipairs(suspects) do
       for _, wish in ipairs(WISHES) do indexes[#indexes + 1] = P .. class .. wish end
     end
-    careful = call('EXISTS', unpack(indexes)) > 0
+    careful = indexes[9] and rarely().any_there(indexes) or not indexes[9] and call('EXISTS', unpack(indexes)) > 0
   end
   if careful then classes = rarely().joined(suspects, plain) end
   local queue = queue_after(0, nil, classes)

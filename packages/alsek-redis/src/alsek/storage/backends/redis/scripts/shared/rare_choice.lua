@@ -13,12 +13,25 @@ local function choose_also_aside(limit, with_suspect, picked)
   return choose(limit, with_suspect, picked, next_other, aside_plain, aside_suspects)
 end
 
+-- Whether any index of these classes lists a queue.
+local function any_listed(classes)
+  local indexes = {}
+  for _, class in ipairs(classes) do
+    for _, wish in ipairs(WISHES) do indexes[#indexes + 1] = P .. class .. wish end
+  end
+  return any_there(indexes)
+end
+
 -- As any_waiting(), without what is paused, with what is set aside; all workers that have the task were woken before.
 local function any_open(classes, wake_workers)
   look_further()
   if N_QUEUES < 0 then next_listed(nil, classes) end
   if passed_over > MOST or any_waiting(classes, wake_workers) then return true end
   local more = classes == SUSPECTS and aside_suspects or aside_plain
+  if not any_listed(more) then return false end
   if N_QUEUES >= 0 and any_task then return any_waiting(more) end
-  return next_listed(nil, more) ~= nil
+  for _, class in ipairs(more) do
+    if next_listed(nil, { class }) then return true end
+  end
+  return false
 end

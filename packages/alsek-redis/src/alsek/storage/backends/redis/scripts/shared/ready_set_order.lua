@@ -1,4 +1,4 @@
--- Compares ready sets and queues.
+-- Compares ready sets and queues, and looks for them.
 
 -- The members of two lists.
 local function joined(first, second)
@@ -31,4 +31,12 @@ local function comes_before(a, b)
     if x ~= y then return x < y end
   end
   return #a < #b
+end
+
+-- Whether any of these keys is there. They may be thousands: two for each task for which messages are set aside.
+local function any_there(keys)
+  for i = 1, #keys, 1000 do
+    if call('EXISTS', unpack(keys, i, math.min(i + 999, #keys))) > 0 then return true end
+  end
+  return false
 end

@@ -81,6 +81,9 @@ def test_what_no_clock_counts_in_is_made_to_fit(outcome: Outcome, mended: Outcom
         (Succeeded("u", "q", 1, progenitor="\ud800"), "surrogates"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(priority=MAX_PRIORITY + 1)), "priority"),
         (Succeeded("u", "q", 1, callback=CALLBACK._replace(payload=None)), "made NoneType"),  # type: ignore[arg-type]
+        (Succeeded("u", "q", 1, callback=CALLBACK._replace(uuid=None)), "uuid=None of the callback"),  # type: ignore[arg-type]
+        (Succeeded("u", "q", 1, callback=CALLBACK._replace(queue=3)), "queue=3 of the callback"),  # type: ignore[arg-type]
+        (Succeeded("u", "q", 1, callback=CALLBACK._replace(queue="\ud800")), "surrogates"),
         (Retried("u", "q", 1, float("inf"), 1), "delay=inf"),  # type: ignore[arg-type]
         (Failed("u", "q", 1, b"{}", "x"), "dlq_ttl='x'"),  # type: ignore[arg-type]
     ],

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS
-from alsek.core.bounds import check_number
+from alsek.core.bounds import check_integer, check_number
 from alsek.core.clock import from_text
+from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.short_repr import shown
-from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT
+from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.kinds import POOL_KINDS, WISHES
 
@@ -86,6 +87,24 @@ def check_fields(message: Message) -> None:
             f"{message.summary}: "
             "must be 'thread' or 'process'; the wish may also be 'any'"
         )
+
+
+def check_changed(message: Message) -> None:
+    """Check all that a message checks when it is made: user code may have changed it since.
+
+    Raises:
+        ValidationError: A field is out of range or of the wrong kind.
+    """
+    check_task_name("task_name", message.task_name)
+    check_name("queue", message.queue)
+    check_call(message, message.args)
+    check_fields(message)
+    check_integer("status_ttl", message.status_ttl, -1, message.summary)
+    for name in ("created_at", "updated_at"):
+        check_integer(name, getattr(message, name), -MAX_DURATION, message.summary)
+    for name in ("progenitor_uuid", "previous_message_uuid"):
+        if getattr(message, name) is not None:
+            check_name(name, getattr(message, name))
 
 
 def timestamp(value: int | str) -> int:

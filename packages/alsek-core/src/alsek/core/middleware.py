@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from alsek.core.failure import class_name
+from alsek.core.failure import class_name, qualified_name
 from alsek.core.message import Message
+from alsek.core.message_fields import check_changed
 from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 from alsek.types import Ending
@@ -34,6 +35,8 @@ class Middleware:
 
         Not called when a stored message is put back: by a retry, by ``Broker.replay``, or by a command. It has what was
         added when it was submitted.
+
+        The message must stay one that can be submitted, and keep its uuid; otherwise it is refused.
         """
 
     def attempt(self, message: Message) -> AbstractContextManager[Any]:
@@ -110,6 +113,22 @@ def overriding(middleware: Iterable[Middleware], method: str) -> tuple[Middlewar
 
 
 def call_submitting(middleware: Iterable[Middleware], message: Message) -> None:
-    """Call :meth:`Middleware.submitting` of each. What one raises refuses the submission."""
+    """Call :meth:`Middleware.submitting` of each. What one raises refuses the submission.
+
+    Raises:
+        ValidationError: One has changed the message into something that can't be submitted.
+    """
+    uuid = message.uuid
     for each in middleware:
         each.submitting(message)
+        try:
+            if message.uuid != uuid:
+                raise ValidationError(
+                    f"uuid={shown(message.uuid)}: must stay {uuid!r}, which others may know"
+                )
+            check_changed(message)
+        except ValidationError as error:
+            message.uuid = uuid
+            raise ValidationError(
+                f"{qualified_name(each.submitting)} has changed the message: {error}"
+            ) from None

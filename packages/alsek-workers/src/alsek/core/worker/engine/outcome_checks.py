@@ -77,6 +77,10 @@ def _checked(outcome: Outcome) -> Outcome:
 def _submission(callback: Submission) -> Submission:
     if not isinstance(callback.payload, _BYTES):
         raise TypeError(f"the serializer made {type(callback.payload).__name__} of the callback, not bytes")
+    for name, text in (("uuid", callback.uuid), ("queue", callback.queue)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}={text!r} of the callback: must be text")
+        text.encode()
     priority = operator.index(callback.priority)
     if not 0 <= priority <= MAX_PRIORITY:
         raise ValueError(f"priority={priority} of the callback: must be from 0 to {MAX_PRIORITY}")

@@ -49,3 +49,13 @@ def test_an_unknown_command_is_wrong_usage(alsek: Shell) -> None:
         said = alsek(*arguments, "--json")
         assert said.code == 2
         assert "nothing" in said.json["error"]
+
+
+def test_a_name_that_no_queue_can_have_is_not_paused(alsek: Shell) -> None:
+    """A pause of a mistyped name would hold up nothing, and nobody would know."""
+    said = alsek("queue", "pause", "two words")
+    assert said.code == 2
+    assert said.err.startswith(
+        "alsek: queue 'two words': must be text of 1 to 255 characters, without white space"
+    )
+    assert alsek("queue", "list", "--json").json == []

@@ -52,7 +52,9 @@ def pause(name: str, by: str | None, place: Place, output: Output) -> None:
     """
     from alsek.cli.actions.who import whoever
     from alsek.cli.stores import opened
+    from alsek.core.identifiers import check_name
 
+    check_name("queue", name)
     with opened(place) as store:
         changed = store.backend.messages.pause(name, whoever() if by is None else by)
         (tally,) = store.backend.messages.tallies([name])

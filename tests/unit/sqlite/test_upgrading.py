@@ -230,6 +230,18 @@ def test_an_old_process_removes_what_is_set_aside(
     assert mine.claim() == []
 
 
+def test_the_entry_is_not_taken_for_a_message_of_another_queue(old: Old, backend: SQLiteBackend) -> None:
+    """The number, priority and arrival number of the removed message may be those of one in another queue since."""
+    mine, other = Player(backend, "mine", queues=None), Player(backend, "other", queues=None)
+    backend.messages.register(mine.worker, the_facts("t"))
+    old.add("a", "q")
+    other.step(*map(not_mine, other.claim(1)), limit=0)
+    old.connection.execute("DELETE FROM messages WHERE uuid = 'a'")
+    old.add("b", "r")
+    assert [(claim.uuid, claim.queue) for claim in mine.claim()] == [("b", "r")]
+    assert backend.messages.aside() == []
+
+
 def test_a_queue_of_an_old_file_is_paused(old: Old, backend: SQLiteBackend) -> None:
     """Newer workers obey a pause of a queue that 0.1.0 fills."""
     old.add("a", "q")

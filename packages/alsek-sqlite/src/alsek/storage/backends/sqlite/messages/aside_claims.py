@@ -24,6 +24,7 @@ _BEST: Final = {
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM aside WHERE lane = ?"] * lanes)
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m
     ON m.id = r.message AND m.priority = r.priority AND m.arrival = r.arrival
+    AND m.queue = (SELECT queue FROM aside_lanes WHERE id = r.lane)
     """  # noqa: S608 - the same text repeated
     for lanes in range(1, _PIECE + 1)
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alsek.storage.backends.copies import CopyKind
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import expiry
 from alsek.storage.backends.sqlite.messages import (
@@ -28,6 +29,7 @@ from alsek.storage.backends.sqlite.messages import (
     transitions,
     wakeups,
 )
+from alsek.storage.backends.sqlite.transfer import departing_records
 
 
 @pytest.fixture
@@ -132,6 +134,14 @@ def test_a_look_at_many_queues_reads_no_backlog(plan: Callable[[str], list[str]]
     """What is ready, delayed or dead is searched by key; only claims, which are few, are read through."""
     for step in plan(statement):
         assert not re.match(r"SCAN (messages|ready|delayed|dead|aside|history|m|r|d|a)\b", step), step
+
+
+@pytest.mark.parametrize("kind", departing_records._TABLES)
+def test_a_move_reads_its_pages_in_order(plan: Callable[[str], list[str]], kind: CopyKind) -> None:
+    """Each page begins where the last one ended, and nothing is sorted: all that is left would be, for each page."""
+    steps = plan(departing_records._TABLES[kind].page)
+    assert "SEARCH" in steps[0], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or "SCAN" in step], steps
 
 
 def test_claimed_messages_are_taken_as_one_range(plan: Callable[[str], list[str]]) -> None:

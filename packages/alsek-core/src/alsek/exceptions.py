@@ -36,6 +36,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from alsek.types import Duration
+
 
 class AlsekError(Exception):
     """Base of all exceptions of Alsek."""
@@ -152,10 +154,10 @@ class Retry(Directive):
 
     Args:
         text: The reason, for the log and the message's ``exception_details``.
-        delay: Milliseconds to wait; by default those of the task's backoff.
+        delay: How long to wait; by default those of the task's backoff.
     """
 
-    def __init__(self, text: str = "", *, delay: int | None = None) -> None:
+    def __init__(self, text: str = "", *, delay: Duration | None = None) -> None:
         super().__init__(text)
         self.delay = delay
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
+
+#: A duration: milliseconds, or a timedelta.
+Duration: TypeAlias = int | timedelta
 
 #: A mechanism that a task may name.
 Mechanism: TypeAlias = Literal["thread", "process"]

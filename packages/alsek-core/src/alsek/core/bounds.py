@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast, overload
 
 from alsek.core.short_repr import shown
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
+from alsek.types import Duration
 
 #: About three years: a Python thread can't sleep for much longer.
 _LONGEST_WAIT_MS = 10**11
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 #: For errors: what to do about a number that is too great.
 _REMEDIES = {
@@ -19,6 +23,15 @@ _REMEDIES = {
     "ttl": "Give milliseconds, or None for no end.",
     "result_ttl": "Give milliseconds, or None for as long as the result store keeps its results.",
 }
+
+
+@overload
+def milliseconds(value: Duration) -> int: ...
+@overload
+def milliseconds(value: Duration | None) -> int | None: ...
+def milliseconds(value: Any) -> Any:
+    """Return a duration as milliseconds; a part of one is cut off. What is no timedelta is returned as it is."""
+    return value // _MILLISECOND if isinstance(value, timedelta) else value
 
 
 def check_number(name: str, value: Any, least: int, where: str, optional: bool = False) -> None:
@@ -56,17 +69,17 @@ def check_integer(name: str, value: Any, least: int, where: str, optional: bool 
         raise ValidationError(f"{name}={shown(value)} of {where}: must be {kinds} >= {least}")
 
 
-def checked_wait(name: str, value: int | None, where: str) -> int | None:
-    """Validate a time to wait (ms): None, or a number >= 0; and return it, cut to three years.
+def checked_wait(name: str, value: Duration | None, where: str) -> int | None:
+    """Validate a time to wait: None, milliseconds >= 0, or a timedelta; and return milliseconds, at most three years.
 
     Raises:
         ValidationError: The value is something else, negative, or infinite.
     """
     if value is None:
         return None
-    given: Any = value
+    given: Any = milliseconds(value)
     if not isinstance(given, int | float) or isinstance(given, bool) or not 0 <= given < math.inf:
         raise ValidationError(
             f"{name}={shown(value)} of {where}: must be None or a number of milliseconds >= 0"
         )
-    return min(value, _LONGEST_WAIT_MS)
+    return min(cast(int, given), _LONGEST_WAIT_MS)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from alsek.core.attempt_state import edited_payload, read_message, retried_outcome
-from alsek.core.bounds import check_integer, check_number
+from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
@@ -40,7 +40,7 @@ from alsek.storage.backends.records import (
     Succeeded,
 )
 from alsek.storage.result import ResultStore
-from alsek.types import ExceptionDetails
+from alsek.types import Duration, ExceptionDetails
 
 log = guarded_logger(__name__)
 
@@ -81,13 +81,14 @@ class Broker:
     def __init__(
         self,
         backend: Backend,
-        dlq_ttl: int | None = DEFAULT_DLQ_TTL,
+        dlq_ttl: Duration | None = DEFAULT_DLQ_TTL,
         middleware: Iterable[Middleware] = (),
         *,
         result_store: ResultStore | None = None,
         status_tracker: StatusTracker | None = None,
     ) -> None:
         expect_backend("Broker", backend)
+        dlq_ttl = milliseconds(dlq_ttl)
         check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
         for name, value, kind in (
             ("result_store", result_store, ResultStore),
@@ -113,7 +114,7 @@ class Broker:
         message = message_of(self.backend, message)
         return self.backend.messages.exists(message.queue, message.uuid)
 
-    def submit(self, message: Message, ttl: int | None = None) -> None:
+    def submit(self, message: Message, ttl: Duration | None = None) -> None:
         """Submit a message. When this returns, the message is in the store.
 
         If it raises, it may be called again with the same message without harm.
@@ -130,6 +131,7 @@ class Broker:
             Exception: What middleware has raised to refuse it.
         """
         if ttl is not None:
+            ttl = milliseconds(ttl)
             check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl
         if self.submission_middleware:

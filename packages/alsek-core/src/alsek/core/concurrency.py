@@ -8,7 +8,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from alsek.core.bounds import check_integer, checked_wait
+from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import now_ms
 from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name, check_task_name
@@ -18,6 +18,7 @@ from alsek.exceptions import BackendError, LockAlreadyHeldError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import LockRecord
+from alsek.types import Duration
 
 log = guarded_logger(__name__)
 
@@ -72,12 +73,13 @@ class Lock:
         self,
         name: str,
         backend: Backend,
-        ttl: int = DEFAULT_LOCK_TTL,
+        ttl: Duration = DEFAULT_LOCK_TTL,
         auto_release: bool = True,
         owner_id: str | None = None,
     ) -> None:
         self.name = check_name("lock", name)
         expect_backend("Lock", backend)
+        ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, f"Lock({name!r})")
         if owner_id is not None:
             check_task_name(f"owner_id of Lock({name!r})", owner_id)
@@ -110,7 +112,7 @@ class Lock:
         """True if this owner holds the lock now."""
         return self.holder == self.owner_id
 
-    def acquire(self, wait: int | None = None, strict: bool = True) -> bool:
+    def acquire(self, wait: Duration | None = None, strict: bool = True) -> bool:
         """Acquire the lock if it is free, or becomes free in time.
 
         Args:
@@ -161,10 +163,9 @@ class Lock:
         self._acquired.pop(self.owner_id, None)
         return self.backend.locks.release(self.name, self.owner_id)
 
-    def extend(self, ttl: int | None = None) -> bool:
+    def extend(self, ttl: Duration | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now; False if this owner does not hold it."""
-        if ttl is None:
-            ttl = self.ttl
+        ttl = self.ttl if ttl is None else milliseconds(ttl)
         check_integer("ttl", ttl, 1, f"Lock({self.name!r}).extend()")
         record = self.backend.locks.extend(self.name, self.owner_id, min(ttl, MAX_DURATION))
         if record is None:

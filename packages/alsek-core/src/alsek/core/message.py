@@ -43,7 +43,7 @@ from alsek.exceptions import (
 from alsek.storage.backends.kinds import POOL_KINDS, WISHES
 from alsek.storage.backends.records import Claimed, Submission
 from alsek.storage.serialization import Serializer, dump
-from alsek.types import BackoffSettings, ExceptionDetails, Mechanism, Wish
+from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, Wish
 
 if TYPE_CHECKING:
     from alsek.core.execution.session import WorkerSession
@@ -69,8 +69,8 @@ class Claim(NamedTuple):
 class Message:
     """One call of a task, for a worker to run.
 
-    All times and durations are milliseconds; no duration may be longer than :data:`~alsek.defaults.MAX_DURATION` (more
-    than 300 years).
+    All times and durations are milliseconds; a duration may be given as a timedelta. None may be longer than
+    :data:`~alsek.defaults.MAX_DURATION` (more than 300 years).
 
     Args:
         task_name: The task to run.
@@ -84,8 +84,7 @@ class Message:
         progenitor_uuid: The first message of the chain to which this one belongs.
         retries: How often it has been retried.
         timeout: How long the task may run.
-        created_at: UTC, as Unix milliseconds or as text (``2021-04-08 05:59:16.424000``). For display only: the
-            store counts a delay from submission, on its own clock.
+        created_at: UTC, as Unix milliseconds or as text (``2021-04-08 05:59:16.424000``). For display only.
         updated_at: Likewise; `created_at` by default.
         delay: How long to wait before the first attempt.
         previous_result: For a callback, what the message before it returned.
@@ -115,14 +114,14 @@ class Message:
         kwargs: dict[str, Any] | None = None,
         metadata: Any = None,
         exception_details: ExceptionDetails | None = None,
-        result_ttl: int | None = None,
+        result_ttl: Duration | None = None,
         uuid: str | None = None,
         progenitor_uuid: str | None = None,
         retries: int = 0,
-        timeout: int = DEFAULT_TASK_TIMEOUT,
+        timeout: Duration = DEFAULT_TASK_TIMEOUT,
         created_at: int | str | None = None,
         updated_at: int | str | None = None,
-        delay: int | None = 0,
+        delay: Duration | None = 0,
         previous_result: Any = None,
         previous_message_uuid: str | None = None,
         callback_message_data: dict[str, Any] | None = None,
@@ -130,27 +129,28 @@ class Message:
         mechanism: Mechanism | None = None,
         priority: int = 0,
         mechanism_wish: Wish | None = None,
-        retry_delay: int | None = None,
-        ttl: int | None = None,
+        retry_delay: Duration | None = None,
+        ttl: Duration | None = None,
         status_ttl: int = 0,
         named: bool | None = None,
     ) -> None:
         if type(task_name) is not str or not task_name or not task_name.isprintable():
             check_task_name("task_name", task_name)
+        # A timedelta becomes milliseconds in check_fields().
         self.task_name = task_name
         self.queue = check_name("queue", queue)
         self.args: tuple[Any, ...] = tuple(args) if isinstance(args, tuple | list) else ()
         self.kwargs: dict[str, Any] = kwargs if kwargs is not None else {}
         self.metadata = metadata
         self.exception_details = exception_details
-        self.result_ttl = result_ttl
+        self.result_ttl: int | None = result_ttl  # type: ignore[assignment]
         self.uuid = new_uuid() if uuid is None else check_name("uuid", uuid)
         self.progenitor_uuid = progenitor_uuid
         self.retries = retries
-        self.timeout = timeout
+        self.timeout: int = timeout  # type: ignore[assignment]
         self.created_at = timestamp(created_at) if created_at is not None else now_ms()
         self.updated_at = timestamp(updated_at) if updated_at is not None else self.created_at
-        self.delay = 0 if delay is None else delay
+        self.delay: int = 0 if delay is None else delay  # type: ignore[assignment]
         self.previous_result = previous_result
         self.previous_message_uuid = previous_message_uuid
         #: The callbacks that follow; None if there are none.
@@ -161,8 +161,8 @@ class Message:
             DEFAULT_MECHANISM if self.mechanism_wish == "any" else self.mechanism_wish
         )
         self.priority = priority
-        self.retry_delay = retry_delay
-        self.ttl = ttl
+        self.retry_delay: int | None = retry_delay  # type: ignore[assignment]
+        self.ttl: int | None = ttl  # type: ignore[assignment]
         self.status_ttl = status_ttl
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None

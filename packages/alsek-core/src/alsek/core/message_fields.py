@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS
-from alsek.core.bounds import check_integer, check_number
+from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.clock import from_text
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.short_repr import shown
@@ -72,11 +73,15 @@ def check_call(message: Message, args: Any) -> None:
 
 
 def check_fields(message: Message) -> None:
-    """Check the numbers and the mechanism.
+    """Check the numbers and the mechanism, and make milliseconds of timedeltas.
 
     Raises:
         ValidationError: One is out of range or of the wrong kind.
     """
+    for name in ("timeout", "delay", "result_ttl", "ttl", "retry_delay"):
+        value = getattr(message, name)
+        if isinstance(value, timedelta):
+            setattr(message, name, milliseconds(value))
     for name, least in (("timeout", 1), ("priority", 0), ("delay", 0), ("retries", 0)):
         check_number(name, getattr(message, name), least, message.summary)
     for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from alsek.core.bounds import check_integer, checked_wait
+from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.ending import failure_of
 from alsek.core.lookup import message_of
@@ -15,6 +15,7 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.serialization import dump
+from alsek.types import Duration
 
 __all__ = ["TERMINAL", "StatusTracker", "StatusUpdate", "TaskStatus"]
 
@@ -41,8 +42,9 @@ class StatusTracker:
         ttl: How long (ms) each is kept after it was written; None for ever.
     """
 
-    def __init__(self, backend: Backend, ttl: int | None = DEFAULT_STATUS_TTL) -> None:
+    def __init__(self, backend: Backend, ttl: Duration | None = DEFAULT_STATUS_TTL) -> None:
         expect_backend("StatusTracker", backend)
+        ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, "StatusTracker", optional=True)
         self.backend = backend
         self.ttl = ttl
@@ -94,7 +96,7 @@ class StatusTracker:
         self,
         message: Message | str,
         status: TaskStatus | tuple[TaskStatus, ...] = (TaskStatus.SUCCEEDED, TaskStatus.FAILED),
-        timeout: int | None = None,
+        timeout: Duration | None = None,
     ) -> TaskStatus:
         """Wait until the message has this status, or one of these.
 
@@ -128,7 +130,7 @@ class StatusTracker:
             )
         raise TimeoutError(f"{message.summary} is {last.name}, not {names}, after {timeout} ms")
 
-    def listen(self, message: Message | str, timeout: int | None = None) -> Iterator[StatusUpdate]:
+    def listen(self, message: Message | str, timeout: Duration | None = None) -> Iterator[StatusUpdate]:
         """Yield the status and each change of it, until a final one, or UNKNOWN if the message is gone.
 
         Waits for notifications in between, without polling the store. Changes in quick succession arrive one by one;

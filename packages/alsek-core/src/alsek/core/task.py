@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, c
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
-from alsek.core.bounds import check_integer, check_number
+from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
 from alsek.core.generics import P, Parameterized, R, Returned, TakesMessage
 from alsek.core.identifiers import check_name, check_task_name
@@ -31,7 +31,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.kinds import WISHES
 from alsek.storage.result import ResultStore
-from alsek.types import Mechanism, Wish
+from alsek.types import Duration, Mechanism, Wish
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
@@ -79,7 +79,7 @@ class Task(TypedCalls[P, R]):
         broker: Broker,
         name: str | None = None,
         queue: str | None = None,
-        timeout: int = DEFAULT_TASK_TIMEOUT,
+        timeout: Duration = DEFAULT_TASK_TIMEOUT,
         max_retries: int | None = DEFAULT_MAX_RETRIES,
         backoff: Backoff | None = DEFAULT_BACKOFF,
         result_store: ResultStore | Literal[False] | None = None,
@@ -91,7 +91,7 @@ class Task(TypedCalls[P, R]):
         self.broker = broker
         self.name: str = name if name is not None else getattr(function, "__name__", type(function).__name__)
         self.queue = queue if queue is not None else DEFAULT_QUEUE
-        self.timeout = timeout
+        self.timeout = milliseconds(timeout)
         self.max_retries = max_retries
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
         self.result_store = chosen(result_store, broker, "result_store")
@@ -309,7 +309,7 @@ def task(
     broker: Broker,
     name: str | None = ...,
     queue: str | None = ...,
-    timeout: int = ...,
+    timeout: Duration = ...,
     max_retries: int | None = ...,
     backoff: Backoff | None = ...,
     *,
@@ -325,7 +325,7 @@ def task(
     broker: Broker,
     name: str | None = ...,
     queue: str | None = ...,
-    timeout: int = ...,
+    timeout: Duration = ...,
     max_retries: int | None = ...,
     backoff: Backoff | None = ...,
     *,
@@ -341,7 +341,7 @@ def task(
     broker: Broker,
     name: str | None = None,
     queue: str | None = None,
-    timeout: int = DEFAULT_TASK_TIMEOUT,
+    timeout: Duration = DEFAULT_TASK_TIMEOUT,
     max_retries: int | None = DEFAULT_MAX_RETRIES,
     backoff: Backoff | None = DEFAULT_BACKOFF,
     trigger: BaseTrigger | None = None,

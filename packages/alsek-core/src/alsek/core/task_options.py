@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypedDict
 from alsek.core.backoff import Backoff
 from alsek.core.status import StatusTracker
 from alsek.storage.result import ResultStore
-from alsek.types import Mechanism
+from alsek.types import Duration, Mechanism
 
 
 class TaskOptions(TypedDict, total=False):
@@ -15,7 +15,7 @@ class TaskOptions(TypedDict, total=False):
 
     name: str | None
     queue: str | None
-    timeout: int
+    timeout: Duration
     max_retries: int | None
     backoff: Backoff | None
     result_store: ResultStore | Literal[False] | None

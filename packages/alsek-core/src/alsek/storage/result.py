@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from alsek.core.arguments.building import MisfitError, builder_of
-from alsek.core.bounds import check_integer, checked_wait
+from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
 from alsek.core.lookup import message_of
@@ -18,6 +18,7 @@ from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.lineage import Lineage
 from alsek.storage.serialization import dump
+from alsek.types import Duration
 
 #: The longest wait for a notification while waiting for a chain: a callback without a result ends without one.
 _POLL_INTERVAL_MS = 5_000
@@ -38,8 +39,9 @@ class ResultStore:
     #: The backends of the messages whose results are kept here.
     _brokers: tuple[Backend, ...] = ()
 
-    def __init__(self, backend: Backend, ttl: int | None = DEFAULT_RESULT_TTL) -> None:
+    def __init__(self, backend: Backend, ttl: Duration | None = DEFAULT_RESULT_TTL) -> None:
         expect_backend("ResultStore", backend)
+        ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, "ResultStore", optional=True)
         self.backend = backend
         self.ttl = ttl
@@ -90,7 +92,7 @@ class ResultStore:
     def get(
         self,
         message: Message | str,
-        timeout: int | None = None,
+        timeout: Duration | None = None,
         keep: bool = False,
         with_metadata: bool = False,
         descendants: bool = False,

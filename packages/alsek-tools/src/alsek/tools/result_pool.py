@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from alsek.core.bounds import check_number, checked_wait
+from alsek.core.bounds import check_number, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.message import Message
 from alsek.core.short_repr import shown as shown_value
@@ -13,6 +13,7 @@ from alsek.exceptions import ValidationError
 from alsek.storage.result import ResultStore
 from alsek.tools.progress_bar import shown
 from alsek.tools.result_lookup import Look
+from alsek.types import Duration
 
 #: The longest sleep (ms) between two looks at the store, whatever is heard from it: the safety net.
 DEFAULT_WAIT_MS = 5_000
@@ -37,8 +38,8 @@ class ResultPool:
     def istream(
         self,
         *messages: Message,
-        wait: int = DEFAULT_WAIT_MS,
-        timeout: int | None = None,
+        wait: Duration = DEFAULT_WAIT_MS,
+        timeout: Duration | None = None,
         descendants: bool = False,
         keep: bool = False,
         progress: bool = False,
@@ -61,14 +62,15 @@ class ResultPool:
                 revoked or has expired; or a message was removed. What is there by then is yielded before.
         """
         pending, timeout = _by_uuid(messages), checked_wait("timeout", timeout, "ResultPool")
+        wait = milliseconds(wait)
         check_number("wait", wait, 1, "ResultPool")
         return shown(self._as_they_come(pending, wait, timeout, descendants, keep), len(messages), progress)
 
     def stream(
         self,
         *messages: Message,
-        wait: int = DEFAULT_WAIT_MS,
-        timeout: int | None = None,
+        wait: Duration = DEFAULT_WAIT_MS,
+        timeout: Duration | None = None,
         descendants: bool = False,
         keep: bool = False,
         progress: bool = False,
@@ -78,6 +80,7 @@ class ResultPool:
         Arguments and errors are those of :meth:`istream`.
         """
         pending, timeout = _by_uuid(messages), checked_wait("timeout", timeout, "ResultPool")
+        wait = milliseconds(wait)
         check_number("wait", wait, 1, "ResultPool")
         return shown(self._in_order(pending, wait, timeout, descendants, keep), len(messages), progress)
 

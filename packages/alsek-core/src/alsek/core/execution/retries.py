@@ -6,6 +6,7 @@ from typing import Any
 
 from alsek.core.attempt_state import retried_outcome
 from alsek.core.backoff import DEFAULT_BACKOFF
+from alsek.core.bounds import milliseconds
 from alsek.core.clock import now_ms
 from alsek.core.execution import forks
 from alsek.core.execution.delivery import Delivery
@@ -93,7 +94,7 @@ def _requested_delay(error: BaseException) -> int | None:
     requested: Any = None
     try:
         requested = getattr(error, "delay", None)
-        return None if requested is None else max(0, min(int(requested), MAX_DURATION))
+        return None if requested is None else max(0, min(int(milliseconds(requested)), MAX_DURATION))
     except BaseException:  # noqa: BLE001  it may be any object
         log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", requested)
         return None

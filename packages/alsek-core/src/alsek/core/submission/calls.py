@@ -11,6 +11,7 @@ from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.submission.options import NAMES, MessageOptions
 from alsek.exceptions import ValidationError
+from alsek.types import Duration
 
 T = TypeVar("T")
 
@@ -27,14 +28,14 @@ class Call:
     kwargs: Mapping[str, Any] | None = None
     priority: int | None = None
     metadata: Any = None
-    result_ttl: int | None = None
+    result_ttl: Duration | None = None
     uuid: str | None = None
-    timeout_override: int | None = None
-    delay: int | None = None
+    timeout_override: Duration | None = None
+    delay: Duration | None = None
     previous_result: Any = None
     callback: Message | tuple[Message, ...] | None = None
     queue: str | None = None
-    ttl: int | None = None
+    ttl: Duration | None = None
 
 
 #: One of many calls: positional arguments, or keyword arguments, or a :class:`Call`.

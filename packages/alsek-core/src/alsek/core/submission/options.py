@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypedDict
 
 from alsek.core.message import Message
+from alsek.types import Duration
 
 
 class MessageOptions(TypedDict, total=False):
@@ -12,14 +13,14 @@ class MessageOptions(TypedDict, total=False):
 
     priority: int
     metadata: Any
-    result_ttl: int | None
+    result_ttl: Duration | None
     uuid: str | None
-    timeout_override: int | None
-    delay: int | None
+    timeout_override: Duration | None
+    delay: Duration | None
     previous_result: Any
     callback: Message | tuple[Message, ...] | None
     queue: str | None
-    ttl: int | None
+    ttl: Duration | None
 
 
 NAMES: Final = tuple(MessageOptions.__annotations__)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.arguments.signature import signature_of
-from alsek.core.bounds import check_number
+from alsek.core.bounds import check_number, milliseconds
 from alsek.core.broker import Broker
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
@@ -27,7 +27,7 @@ from alsek.exceptions import (
     ValidationError,
 )
 from alsek.storage.backends.records import Submission
-from alsek.types import BackoffSettings, Wish
+from alsek.types import BackoffSettings, Duration, Wish
 
 log = guarded_logger(__name__)
 
@@ -103,10 +103,10 @@ class Producer(TaskHooks):
         kwargs: dict[str, Any] | None = None,
         priority: int = 0,
         metadata: Any = None,
-        result_ttl: int | None = None,
+        result_ttl: Duration | None = None,
         uuid: str | None = None,
-        timeout_override: int | None = None,
-        delay: int | None = None,
+        timeout_override: Duration | None = None,
+        delay: Duration | None = None,
         previous_result: Any = None,
         callback: Message | tuple[Message, ...] | None = None,
         queue: str | None = None,
@@ -158,7 +158,7 @@ class Producer(TaskHooks):
         if submit:
             self._submit(message, **options)
         else:
-            ttl = options.get("ttl")
+            ttl = milliseconds(options.get("ttl"))
             check_number("ttl", ttl, 1, message.summary, optional=True)
             message.ttl = ttl
             for each in (message, *callbacks_of(callback)):
@@ -172,11 +172,11 @@ class Producer(TaskHooks):
         *,
         priority: int = 0,
         metadata: Any = None,
-        result_ttl: int | None = None,
-        timeout_override: int | None = None,
-        delay: int | None = None,
+        result_ttl: Duration | None = None,
+        timeout_override: Duration | None = None,
+        delay: Duration | None = None,
         queue: str | None = None,
-        ttl: int | None = None,
+        ttl: Duration | None = None,
         submit: bool = True,
     ) -> Generated:
         """Make many messages for this task and submit them, up to 200 in one step of the store.
@@ -256,14 +256,14 @@ class Producer(TaskHooks):
         *,
         priority: int = 0,
         metadata: Any = None,
-        result_ttl: int | None = None,
+        result_ttl: Duration | None = None,
         uuid: str | None = None,
-        timeout_override: int | None = None,
-        delay: int | None = None,
+        timeout_override: Duration | None = None,
+        delay: Duration | None = None,
         previous_result: Any = None,
         callback: Message | tuple[Message, ...] | None = None,
         queue: str | None = None,
-        ttl: int | None = None,
+        ttl: Duration | None = None,
     ) -> Message:
         """Make one message, and check its arguments and callbacks."""
         message = Message(

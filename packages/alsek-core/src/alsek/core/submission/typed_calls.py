@@ -13,6 +13,7 @@ from alsek.core.submission.options import NAMES, MessageOptions
 from alsek.core.submission.producer import Producer
 from alsek.exceptions import ArgumentsError, ValidationError
 from alsek.storage.result import ResultStore
+from alsek.types import Duration
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -87,12 +88,12 @@ class TypedCalls(Producer, Generic[P, R]):
     def result(
         self: TypedCalls[..., Coroutine[Any, Any, Awaited]],
         message: Message | str,
-        timeout: int | None = ...,
+        timeout: Duration | None = ...,
         keep: bool = ...,
     ) -> Awaited: ...
     @overload
-    def result(self, message: Message | str, timeout: int | None = ..., keep: bool = ...) -> R: ...
-    def result(self, message: Message | str, timeout: int | None = None, keep: bool = False) -> Any:
+    def result(self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...) -> R: ...
+    def result(self, message: Message | str, timeout: Duration | None = None, keep: bool = False) -> Any:
         """Return what the function returned for this message, built by its type hint, and delete it unless `keep`.
 
         Args:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from alsek.cli.main import main
 from alsek.cli.output import Column, plain
-from alsek.cli.tables import Row, table
+from alsek.cli.tables import Row, fitting, table
 from tests.unit.cli.conftest import Shell
 
 
@@ -79,3 +79,23 @@ def test_json_holds_any_value(alsek: Shell) -> None:
     document = alsek("show", message.uuid, "--json").json
     assert document["args"][0] == "nan"
     assert document["args"][2] == "\ud800"
+
+
+def test_a_narrow_terminal_leaves_out_what_can_be_spared() -> None:
+    """What names a thing and what is wrong with it stay readable; the greatest `spare` goes first."""
+    columns = (
+        Column("uuid"),
+        Column("task", shrinks=True),
+        Column("died", spare=1),
+        Column("tries", spare=2),
+        Column("failed with", shrinks=True),
+    )
+    rows = [["u" * 36, "t" * 40, "14 min 4 s ago", "3", "ValueError: " + "x" * 50]]
+    shown = {width: fitting(columns, rows, width) for width in (200, 95, 90, 80, 40)}
+    assert shown == {
+        200: [0, 1, 2, 3, 4],
+        95: [0, 1, 2, 4],
+        90: [0, 1, 2, 4],
+        80: [0, 1, 4],
+        40: [0, 1, 4],
+    }

@@ -32,13 +32,13 @@ _DOWN, _UP = "\x1b[B", "\x1b[A"
 class Terminal:
     """A terminal on which ``alsek top`` runs, and what it shows."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, kind: str = "xterm-256color") -> None:
         self.screen = pyte.Screen(_WIDTH, _HEIGHT)
         self._stream = pyte.ByteStream(self.screen)
         self.sent = b""
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
-            os.environ["TERM"] = "xterm-256color"
+            os.environ["TERM"] = kind
             command = [sys.executable, "-m", "alsek.cli", "top", *arguments]
             os.execv(command[0], command)
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", _HEIGHT, _WIDTH, 0, 0))
@@ -169,3 +169,13 @@ def test_without_a_terminal_it_is_wrong_usage(alsek: Shell) -> None:
     assert said.code == 2
     assert "this needs a terminal; alsek status shows the same once" in said.err
     assert alsek("top", "--json").json["queues"] == []
+
+
+def test_a_terminal_that_can_not_be_drawn_on_is_wrong_usage(alsek: Shell) -> None:
+    """There would be nothing to see on it; the sentence says what shows the same."""
+    terminal = Terminal("--store", str(alsek.store), kind="dumb")
+    try:
+        terminal.shows(lambda lines: any("TERM=dumb can't be drawn on" in line for line in lines))
+        assert terminal.ended() == 2
+    finally:
+        terminal.close()

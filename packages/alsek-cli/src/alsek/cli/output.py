@@ -28,12 +28,15 @@ class Column(NamedTuple):
         right: True for numbers, which end at the same place.
         shrinks: True if its texts may be shortened on a narrow terminal.
         style: As rich names it.
+        spare: A terminal that is too narrow for all columns has those without which it can be: the greatest number
+            goes first, and 0 never.
     """
 
     title: str
     right: bool = False
     shrinks: bool = False
     style: str = ""
+    spare: int = 0
 
 
 class Output:
@@ -57,9 +60,11 @@ class Output:
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         """Write a table. On a terminal it is as wide as that; elsewhere nothing is shortened."""
-        from alsek.cli.tables import Row, table
+        from alsek.cli.tables import Row, fitting, table
 
-        self.show(table(columns, [Row(row) for row in rows]))
+        found = list(rows)
+        kept = fitting(columns, found, self.console().width)
+        self.show(table([columns[n] for n in kept], [Row([row[n] for n in kept]) for row in found]))
 
     def show(self, *parts: RenderableType) -> None:
         """Write what rich can draw. Elsewhere than on a terminal no line ends in blanks."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from alsek.cli.output import Column, plain
+
+#: What is left of a column that shrinks, before others are left out for it.
+_LEAST: Final = 16
+#: The blanks between two columns.
+_GAP: Final = 2
 
 
 class Row(NamedTuple):
@@ -42,6 +47,23 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
     for cells, style in written:
         made.add_row(*cells, style=style)
     return made
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the numbers of the columns for which a terminal of this width has room, in order."""
+    kept = list(range(len(columns)))
+    needed = [_needed(column, [row[number] for row in rows]) for number, column in enumerate(columns)]
+    while sum(needed[number] + _GAP for number in kept) - _GAP > width:
+        last = max(kept, key=lambda number: columns[number].spare)
+        if not columns[last].spare:
+            break
+        kept.remove(last)
+    return kept
+
+
+def _needed(column: Column, texts: Sequence[str]) -> int:
+    widest = max(map(cell_len, (column.title, *texts)))
+    return min(widest, _LEAST) if column.shrinks else widest
 
 
 def _written(cell: str | Text) -> Text:

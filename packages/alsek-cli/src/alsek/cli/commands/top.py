@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -39,5 +40,10 @@ def top(interval: int, place: Place, output: Output) -> None:
         raise click.UsageError("this needs a terminal; alsek status shows the same once")
     from alsek.cli.screens.live import run_live
 
+    console = output.console()
+    if console.is_dumb_terminal:
+        raise click.UsageError(
+            f"a terminal of kind TERM={os.environ['TERM']} can't be drawn on; alsek status shows the same once"
+        )
     with opened(place) as store, suppress(KeyboardInterrupt):
-        run_live(store.backend, output.console(), max(100, interval))
+        run_live(store.backend, console, max(100, interval))

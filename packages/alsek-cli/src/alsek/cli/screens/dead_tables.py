@@ -23,9 +23,9 @@ def show_infos(output: Output, store: Opened, infos: Sequence[DeadInfo]) -> None
         Column("uuid"),
         Column("queue", shrinks=True),
         Column("task", shrinks=True),
-        Column("died", right=True),
-        Column("tries", right=True),
-        Column("fingerprint"),
+        Column("died", right=True, spare=1),
+        Column("tries", right=True, spare=3),
+        Column("fingerprint", spare=2),
         Column("failed with", shrinks=True, style="red"),
     )
     rows = [
@@ -57,10 +57,10 @@ def show_groups(output: Output, store: Opened, groups: Sequence[DeadGroup]) -> N
         Column("count", right=True),
         Column("task", shrinks=True),
         Column("fingerprint"),
-        Column("first", right=True),
-        Column("last", right=True),
+        Column("first", right=True, spare=2),
+        Column("last", right=True, spare=1),
         Column("failed with", shrinks=True, style="red"),
-        Column("for example"),
+        Column("for example", spare=3),
     )
     rows = [
         (

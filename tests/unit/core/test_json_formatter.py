@@ -126,6 +126,13 @@ def test_a_field_never_replaces_another() -> None:
     assert (line["level_"], line["time_"], line["exception"]) == ("mine", "mine", "mine")
 
 
+def test_names_of_fields_may_be_anything() -> None:
+    """`logging` takes an `extra` with keys of any kind: the line is written all the same."""
+    record = logging.makeLogRecord({"msg": "text", 5: "five", None: 1})
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["message"], line["5"], line["None"]) == ("text", "five", 1)
+
+
 @pytest.mark.parametrize("error", [TaskTimeoutError("late"), MessageRevokedError("revoked")])
 def test_what_ends_a_task_passes(error: BaseException) -> None:
     """A timeout or revocation that is raised in a task's thread while a line is made ends the task."""

@@ -77,7 +77,7 @@ class JsonFormatter(logging.Formatter):
             endings["stack"] = _had(lambda: shortened(_text(self.formatStack(str(record.stack_info)))))
         for name, value in list(record.__dict__.items()):
             if name not in _OF_EVERY_RECORD:
-                key = shortened(_text(name))
+                key = _key(name)  # logging takes keys of any kind
                 while key in line or key in endings:
                     key += "_"
                 line[key] = _had(lambda value=value: _plain(value))  # type: ignore[misc]

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -191,3 +193,38 @@ def test_a_monitor_that_is_killed_is_started_again(sqlite_project: Project) -> N
     eventually(lambda: tasks.backend.messages.count("alsek_queue") == 0)
     eventually(ready)
     assert worker.stop() == 0
+
+
+ENDED = """
+import gc, os, sys
+from alsek import Broker, task
+from alsek.core.worker.thread import ThreadWorkerPool
+from alsek.storage.backends.sqlite import SQLiteBackend
+
+broker = Broker(SQLiteBackend("ended.db"))
+
+@task(broker)
+def nothing() -> None: ...
+
+pool = ThreadWorkerPool([nothing], burst=True, n_processes=1, health_port="127.0.0.1:0")
+gc.disable()
+counts = []
+for _ in range(3):
+    pool.run()
+    counts.append(len(os.listdir("/proc/self/fd")))
+    try:
+        print("left:", os.waitpid(-1, os.WNOHANG))
+    except ChildProcessError:
+        pass
+print("descriptors:", counts if len(set(counts)) > 1 else "as before")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_nothing_is_left_of_a_pool_that_has_ended(tmp_path: Path) -> None:
+    """No monitor that still holds the ports, no zombie and no file descriptor, however often a program runs a pool."""
+    ran = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", ENDED], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.stdout, ran.returncode) == ("descriptors: as before\n", 0)
+    assert "ResourceWarning" not in ran.stderr

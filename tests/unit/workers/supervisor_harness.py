@@ -62,6 +62,9 @@ class FakeChild:
     def signal(self, number: int) -> None:
         self.signals.append(number)
 
+    def wait(self, most_ms: int) -> bool:
+        return self.reap()
+
     def close(self) -> None:
         self.closed = True
 

@@ -215,6 +215,16 @@ def test_nothing_is_left_of_two_hundred_children() -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
+def test_its_end_can_be_waited_for(start: Forker) -> None:
+    """Not longer than asked."""
+    child = start(lambda _: time.sleep(60) or 0)
+    assert not child.wait(20)
+    child.signal(signal.SIGKILL)
+    assert child.wait(10_000)
+    assert child.status == -signal.SIGKILL
+    child.close()
+
+
 def test_a_fork_that_fails_leaves_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error goes to the caller, and everything that was opened for the child is closed."""
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
+from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.worker.forking import die_with_parent, fork
 
 #: Exit code of a child that was asked to end. Any other means that it died.
@@ -18,6 +19,9 @@ EXIT_RECYCLED: Final = 75
 EXIT_NOT_STARTED: Final = 78
 #: Status of a child whose exit code was fetched by other code in this process (``os.wait()``).
 EXIT_UNKNOWN: Final = 256
+
+#: How often :meth:`ChildProcess.wait` looks.
+_LOOK_EVERY_S: Final = 0.002
 
 
 class ChildProcess:
@@ -64,6 +68,15 @@ class ChildProcess:
                 if pid:
                     self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
+
+    def wait(self, most_ms: int) -> bool:
+        """Wait for its end, at most so long; return True if it has ended."""
+        until = monotonic_ms() + most_ms
+        while not self.reap():
+            if monotonic_ms() >= until:
+                return False
+            real_time.sleep(_LOOK_EVERY_S)
+        return True
 
     def close(self) -> None:
         """Close the file descriptors of a child that has ended."""

@@ -74,8 +74,13 @@ class WorkerPool:
 
         with exits_caught():
             endpoints = Endpoints(options.metrics_at, options.health_at)
-        options = replace(options, channel=Channel())
-        Supervisor(options, self._group, self._group_class, self._most_groups, endpoints=endpoints).run()
+        channel = Channel()
+        try:
+            options = replace(options, channel=channel)
+            Supervisor(options, self._group, self._group_class, self._most_groups, endpoints=endpoints).run()
+        finally:
+            endpoints.close()
+            channel.close()
 
     def _introduce(self) -> None:
         """Log what this pool serves, and which of its tasks it can't run."""

@@ -19,6 +19,8 @@ log = guarded_logger(__name__)
 
 #: How often the monitor is told that the supervisor lives.
 BEAT_EVERY_MS: Final = 1_000
+#: A monitor that is killed is gone at once, unless the machine is in trouble.
+_GONE_WITHIN_MS: Final = 1_000
 
 
 class Monitoring:
@@ -118,7 +120,9 @@ class Monitoring:
         return {"busy": busy, "free": free, "abandoned": abandoned}
 
     def close(self) -> None:
-        """End the monitor: the pool has ended."""
+        """End the monitor: the pool has ended. Its ports are free then, for the pool that comes next."""
         if self._child is not None:
             self._child.signal(9)
+            self._child.wait(_GONE_WITHIN_MS)
+            self._child.close()
             self._child = None

@@ -167,6 +167,22 @@ def test_what_a_step_leaves_wakes_the_next_that_has_the_task(
     assert rings(sleeper)
 
 
+def test_what_waits_for_tasks_that_nobody_has_hides_nothing(
+    backend: SQLiteBackend, sleepers: Callable[..., Waiter]
+) -> None:
+    """Beside messages of many tasks that no worker has yet, what a step leaves still wakes the next worker."""
+    for n in range(40):
+        set_aside(backend, f"future {n}", f"m{n}")
+    set_aside(backend, "t", "a", "b")
+    mine = has(backend, "mine", "t")
+    backend.messages.pause("q", "ada")  # so that the other falls asleep
+    sleeper = sleepers("sleeper", "t", queues=("own",))
+    assert is_quiet(sleeper)
+    backend._database.write(lambda tx: tx.execute("DELETE FROM pauses"))  # nobody is woken for this
+    assert len(mine.claim(1)) == 1
+    assert rings(sleeper)
+
+
 def test_a_worker_does_not_fall_asleep_beside_it(
     backend: SQLiteBackend, sleepers: Callable[..., Waiter]
 ) -> None:

@@ -22,9 +22,14 @@ _OF_WORKER: Final = """
     AND (EXISTS (SELECT 1 FROM worker_tasks AS t WHERE t.ns = a.ns AND t.task = a.task AND t.worker = :worker)
          OR EXISTS (SELECT 1 FROM worker_facts AS f WHERE f.worker = :worker AND f.any_task))
 """
+#: Those of tasks that a worker has. If they are many, others are chosen each time: the workers that may take from some
+#: may all be busy while one that may take from another sleeps.
 _FIRST: Final = f"""
     SELECT q.name, a.code, a.task FROM aside_lanes AS a CROSS JOIN queues AS q ON q.id = a.queue
-    WHERE a.ns = ? AND NOT EXISTS (SELECT 1 FROM pauses AS p WHERE p.queue = a.queue) LIMIT {_MOST_WOKEN}
+    WHERE a.ns = :ns AND NOT EXISTS (SELECT 1 FROM pauses AS p WHERE p.queue = a.queue)
+    AND (EXISTS (SELECT 1 FROM worker_tasks AS t WHERE t.ns = a.ns AND t.task = a.task)
+         OR EXISTS (SELECT 1 FROM worker_facts WHERE any_task))
+    ORDER BY random() LIMIT {_MOST_WOKEN}
 """  # noqa: S608
 _OF_QUEUE: Final = "SELECT code, task FROM aside_lanes WHERE ns = ? AND queue = ?"
 _COUNTS: Final = """
@@ -98,7 +103,7 @@ def _lane(tx: Transaction, queue: str, code: int, task: str) -> Lane:
 
 def first_lanes(tx: Transaction) -> list[Lane]:
     """Return some lanes with something set aside, to wake workers for them."""
-    return [_lane(tx, *row) for row in tx.execute(_FIRST, (tx.ns,)).fetchall()]
+    return [_lane(tx, *row) for row in tx.execute(_FIRST, {"ns": tx.ns}).fetchall()]
 
 
 def wake_for_queue(tx: Transaction, number: int, queue: str) -> None:

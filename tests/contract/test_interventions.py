@@ -64,6 +64,19 @@ def test_removing(backend: Backend, store: Store, messages: MessagePort, actor: 
 
 
 @STATES
+def test_only_what_waits_is_removed(
+    backend: Backend, messages: MessagePort, actor: Actors, name: str
+) -> None:
+    """If asked so: a message that a worker has taken goes on to its end."""
+    worker = _in_each_state(backend, actor)
+    (held,) = worker.held()
+    assert messages.remove("q", name, waiting=True) == (name != "claimed")
+    assert messages.exists("q", name) == (name == "claimed")
+    assert worker.step(succeeded(held), limit=0).refused == []
+    assert not messages.remove("q", "claimed", waiting=True)
+
+
+@STATES
 def test_rescheduling(
     backend: Backend, store: Store, messages: MessagePort, actor: Actors, name: str
 ) -> None:

@@ -111,7 +111,7 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
             confirmed(f"Delete up to {what} of queue {name!r} in {store.where}?", yes)
         purged = run_over(
             (stored.uuid for stored in messages.browse(name) if stored.state != "claimed"),
-            lambda uuid: messages.remove(name, uuid),
+            lambda uuid: messages.remove(name, uuid, waiting=True),
             Words("messages", "purged"),
         )
         left = messages.count(name)

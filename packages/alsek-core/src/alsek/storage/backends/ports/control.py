@@ -11,12 +11,17 @@ class ControlPort(ABC):
     """Changes messages and dead letters, whoever holds them."""
 
     @abstractmethod
-    def remove(self, queue: str, uuid: str) -> bool:
+    def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
         """Remove a message in any state, held or not; False if it isn't there.
 
         UNKNOWN is written, unless its status is FAILED or SUCCEEDED. The uuid is new at once, except to the request
         that submitted it: see :meth:`~alsek.storage.backends.ports.SubmissionPort.add`. The same holds for
         :meth:`fail`.
+
+        Args:
+            queue: Its queue.
+            uuid: The message.
+            waiting: Leave it if a worker holds it, and return False.
         """
 
     @abstractmethod

@@ -9,10 +9,13 @@ from alsek.storage.backends.memory.messages.transitions import end, leave, reque
 from alsek.storage.backends.records import Pause, Retried
 
 
-def remove(table: MessageTable, queue: str, uuid: str) -> bool:
-    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final."""
+def remove(table: MessageTable, queue: str, uuid: str, waiting: bool) -> bool:
+    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final.
+
+    With `waiting`, one that a worker holds is left.
+    """
     message = table.find(queue, uuid)
-    if message is None:
+    if message is None or (waiting and message.state == "claimed"):
         return False
     leave(table, message)
     end(table, message, End.REMOVED)

@@ -109,9 +109,9 @@ class MemoryMessages(MessagePort):
     def waiter(self, worker: Worker) -> Waiter:
         return MemoryWaiter(self._sleepers, worker)
 
-    def remove(self, queue: str, uuid: str) -> bool:
+    def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
         with self._lock:
-            return interventions.remove(self.table, queue, uuid)
+            return interventions.remove(self.table, queue, uuid, waiting)
 
     def reschedule(self, retried: Retried) -> bool:
         with self._lock:

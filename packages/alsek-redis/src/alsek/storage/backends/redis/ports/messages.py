@@ -158,8 +158,8 @@ class RedisMessages(RedisInspection, MessagePort):
     def waiter(self, worker: Worker) -> Waiter:
         return new_waiter(self._link, self._keys, worker, self._of_worker("pass_on", worker))
 
-    def remove(self, queue: str, uuid: str) -> bool:
-        return bool(self._remove(queue.encode(), uuid.encode()))
+    def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
+        return bool(self._remove(queue.encode(), uuid.encode(), b"1" if waiting else b""))
 
     def reschedule(self, retried: Retried) -> bool:
         _, uuid, _, delay, *rest = outcome_arguments(retried)

@@ -1,13 +1,14 @@
 -- Remove a message in any state, whichever worker holds it. Its uuid is new again at once. Its status becomes UNKNOWN,
 -- unless it is FAILED or SUCCEEDED.
--- ARGV[2] queue, ARGV[3] uuid
--- Returns: 1, or 0 if it isn't there
+-- ARGV[2] queue, ARGV[3] uuid, ARGV[4] '1' to leave it if a worker holds it
+-- Returns: 1, or 0 if it isn't there or is left
 -- Needs: detach effects end_message lookup result_channel status
 -- Flags: allow-oom
 local queue, uuid = ARGV[2], ARGV[3]
 local h = lookup(uuid, queue)
 if not h then return 0 end
 local place = locate(uuid, h)
+if ARGV[4] == '1' and place.state == 'claimed' then return 0 end
 commit()
 detach(uuid, h, place)
 end_message(uuid, queue, 'removed', h.request)

@@ -26,10 +26,13 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
     return None if row is None else _Found._make(row)
 
 
-def remove(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final."""
+def remove(tx: Transaction, queue: str, uuid: str, waiting: bool) -> bool:
+    """Delete a message; return True if it was stored. Its status becomes UNKNOWN, unless it is final.
+
+    With `waiting`, one that a worker holds is left.
+    """
     found = _find(tx, queue, uuid)
-    if found is None:
+    if found is None or (waiting and tx.execute(_HOLDER, (found.message,)).fetchone() is not None):
         return False
     leave_any(tx, found.message)
     end(tx, [(found.message, uuid, found.status_ttl, End.REMOVED)])

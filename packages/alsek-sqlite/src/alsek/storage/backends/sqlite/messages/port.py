@@ -123,8 +123,8 @@ class SQLiteMessages(MessagePort):
     def _pass_on(self, worker: Worker, slot: int) -> None:
         wakeups.pass_on(self._database, worker, slot)
 
-    def remove(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: interventions.remove(tx, queue, uuid))
+    def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
+        return self._database.write(lambda tx: interventions.remove(tx, queue, uuid, waiting))
 
     def reschedule(self, retried: Retried) -> bool:
         return self._database.write(lambda tx: interventions.reschedule(tx, retried))

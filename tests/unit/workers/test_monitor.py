@@ -194,6 +194,16 @@ class TestHealth:
         view.on_store()
         assert (view.why_not_ready(), len(view.tallies)) == ("", 1)
 
+    def test_a_queue_that_has_become_empty_holds_nothing(self, view: PoolView) -> None:
+        """A value that is not there is none: 0 is said of what was seen, also of what was counted alone."""
+        view.on_store()
+        view.on_tallies([QueueTally("q", 1, 2, 3, 4)])
+        view.take({"counts": [["quick", "t", "o:1"]]})
+        view.on_tallies([])
+        assert view.tallies == [QueueTally("q", 0, 0, 0, 0), QueueTally("quick", 0, 0, 0, 0)]
+        view.on_tallies(None)
+        assert view.tallies == ()
+
     def test_a_store_that_hangs_is_away(self) -> None:
         """Its last answer was good, and is too old."""
         clock = FakeClock()

@@ -34,6 +34,7 @@ class PoolView:
         self._store_error = "the store has not been asked yet"
         self._store_at = clock()
         self._tallies: Sequence[QueueTally] = ()
+        self._queues: set[str] = set()
 
     def take(self, told: Mapping[str, Any]) -> None:
         """Take in a datagram (see :mod:`~alsek.core.worker.monitor.channel`)."""
@@ -52,10 +53,21 @@ class PoolView:
             self._store_error = error
             self._store_at = self._clock()
 
-    def on_tallies(self, tallies: Sequence[QueueTally]) -> None:
-        """Take in how many messages the queues hold; nothing if that is not known."""
+    def on_tallies(self, tallies: Sequence[QueueTally] | None) -> None:
+        """Take in how many messages the queues hold; None if that is not known.
+
+        A queue that has held something holds 0 from then on: a store does not name empty ones, and a value that is
+        not there is none.
+        """
         with self._lock:
-            self._tallies = tallies
+            if tallies is None:
+                self._tallies = ()
+                return
+            held = {tally.queue: tally for tally in tallies}
+            self._queues.update(held)
+            for queue in self._queues | {queue for queue, _ in self._totals}:
+                held.setdefault(queue, QueueTally(queue, 0, 0, 0, 0))
+            self._tallies = [held[queue] for queue in sorted(held)]
 
     def totals(self) -> dict[tuple[str, str], dict[str, int]]:
         """All counts, by queue and task."""

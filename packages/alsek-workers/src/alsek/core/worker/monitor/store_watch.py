@@ -75,7 +75,7 @@ class StoreWatch:
             self._view.on_tallies(self._backend.messages.tallies(self._queues))
             self._trouble = ""
         except Exception as error:  # noqa: BLE001  as above
-            self._view.on_tallies(())
+            self._view.on_tallies(None)
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 log.warning("The monitor can't count the messages of the queues: %r", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -160,6 +161,21 @@ def test_a_start_hook_that_ends_its_group_is_named(pool: Harness, caplog: pytest
     assert here.groups == []
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert "ended with 0 before it had started (on_worker_start: connect): trying again in" in line
+
+
+def test_a_group_that_is_stopped_while_it_starts_is_no_failure(
+    pool: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A planned stop logs nothing above INFO, however early it comes."""
+    caplog.set_level("INFO")
+    here = pool(1)
+    here.signals.stop()
+    here.turn()
+    here.end(-signal.SIGTERM)
+    here.turn()
+    assert here.groups == []
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+    assert "was stopped before it had started" in caplog.text
 
 
 def test_groups_that_die_early_are_replaced_after_growing_pauses(pool: Harness) -> None:

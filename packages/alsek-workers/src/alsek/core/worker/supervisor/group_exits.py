@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from alsek.core.hooks import in_start_hooks
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
@@ -55,6 +57,8 @@ class GroupExits:
             if group.options.suspects_only:  # it found no more suspects
                 self._groups.clear_suspect_flags()
                 self._groups.adjust_limits()
+        elif group.stopping and child.status == -signal.SIGTERM:  # it did not handle signals yet
+            log.info("Group %d was stopped before it had started.", child.pid)
         elif child.status == EXIT_NOT_STARTED:
             self._on_failed_start(f"Group {child.pid} did not start", now)
         else:

@@ -38,3 +38,20 @@ def test_a_message_that_0_1_0_has_given_another_place_is_handed_out_once(
     got = [uuid for _ in range(4) for uuid in uuids(mine.claim(limit))]
     assert sorted(got) == ["a", "b"]
     assert backend.messages.aside() == []
+
+
+@pytest.mark.parametrize("queues", [(), ("own",)])
+def test_what_is_set_aside_in_many_paused_queues_hides_nothing(
+    queues: tuple[str, ...], backend: RedisBackend
+) -> None:
+    """However many paused queues come first, a worker gets what is ready, and what is set aside for it, behind them."""
+    other, mine = an_actor(backend), an_actor(backend, *queues, facts=the_facts("t"))
+    add(backend, *(a_message(f"m{n}", f"q{n}") for n in range(600)), a_message("a", "z"))
+    other.step(*(not_mine(claim) for claim in other.claim(1_000)), limit=0)
+    for n in range(600):
+        backend.messages.pause(f"q{n}", "ada")
+    add(backend, a_message("b", queues[0] if queues else "z"))
+    step = mine.step(limit=1)
+    assert step.waiting
+    assert sorted(uuids([*step.claimed, *mine.claim()])) == ["a", "b"]
+    assert not mine.step().waiting

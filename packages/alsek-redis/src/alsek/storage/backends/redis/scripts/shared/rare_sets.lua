@@ -30,16 +30,17 @@ local function look_further()
 end
 
 -- The queue after `last` in the indexes of these classes that is not paused. Those that are leave the plain indexes: at most
--- 500 in one call, so that no step takes long; the next one goes on.
+-- 500 in one call, so that no step takes long; the next one goes on. Those that are only in other indexes stay there.
 local passed_over, MOST = 0, 500
 local function next_listed(last, classes)
   local queue = next_queue(nil, last, classes)
   while queue and paused and call('HEXISTS', P .. 'paused', queue) == 1 do
-    passed_over = passed_over + 1
-    if passed_over > MOST then return nil end
+    if passed_over >= MOST then return nil end
+    local left = 0
     for _, class in ipairs(PLAIN_CLASSES) do
-      for _, wish in ipairs(WISHES) do call('ZREM', P .. class .. wish, queue) end
+      for _, wish in ipairs(WISHES) do left = left + (call('ZREM', P .. class .. wish, queue) or 0) end
     end
+    if left > 0 then passed_over = passed_over + 1 end
     queue = next_queue(nil, queue, classes)
   end
   return queue

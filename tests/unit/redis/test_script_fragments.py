@@ -59,7 +59,7 @@ LIMITS: Final = {
     "place": (12, 1_018),
     "purge": (8, 1_842),
     "register": (6, 719),
-    "remove": (25, 1_971),
+    "remove": (25, 1_988),
     "renew": (19, 2_809),
     "replay": (24, 2_923),
     "reschedule": (27, 2_126),

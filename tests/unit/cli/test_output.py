@@ -99,3 +99,16 @@ def test_a_narrow_terminal_leaves_out_what_can_be_spared() -> None:
         80: [0, 1, 4],
         40: [0, 1, 4],
     }
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_without_stdout_the_exit_code_is_the_same(
+    alsek: Shell, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that closes it asks for the exit code alone."""
+    message = alsek.submit()
+    monkeypatch.setattr("sys.stdout", None)
+    for command, code in ((["why", message.uuid], 1), (["queue", "list"], 0)):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--store", str(alsek.store), *options])
+        assert ended.value.code == code

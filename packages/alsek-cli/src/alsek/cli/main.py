@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +17,13 @@ from alsek.version import __version__
 
 class _Commands(click.Group):
     """The commands. Each is imported when it is run: `alsek --help` needs no pool."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if (
+            sys.stdout is None
+        ):  # it is closed, as a daemon's may be: nobody reads, and the exit code still counts
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        return super().main(*args, **extra)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

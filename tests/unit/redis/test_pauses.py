@@ -80,3 +80,19 @@ def test_a_resumed_queue_wakes_who_has_the_task_of_what_is_set_aside_there(
         assert [each.uuid for each in messages.step(mine, 2, [], {mine.kind: 1}).claimed] == ["a"]
     finally:
         waiter.close()
+
+
+def test_workers_with_many_tasks_are_forgotten_in_few_commands(
+    server: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
+) -> None:
+    """Their tasks are remembered in pieces: a step takes over up to 20 workers, and all others wait for it."""
+    messages = alone.messages
+    tasks = tuple(f"t{n}" for n in range(2_001))
+    workers = [new_worker() for _ in range(3)]
+    for worker in workers:
+        messages.register(worker, WorkerFacts("host", 17, "1", tasks, 4))
+    before = _commands(server)
+    for worker in workers:
+        messages.retire(worker)
+    assert _commands(server) - before < 100
+    assert server.zcard(f"{alone.namespace}:gone") == len(tasks)

@@ -7,7 +7,9 @@ local function remember_tasks(worker)
   if not names[1] then return end
   local lease, left = call('HGET', P .. 'leases', worker) or '1000', call('PTTL', gone)
   call('ZREMRANGEBYSCORE', gone, '-inf', int(NOW))
-  for _, name in ipairs(names) do call('ZADD', gone, 'GT', int(NOW + (tonumber(lease) or 1000)), name) end
+  local members, known_until = {}, int(NOW + (tonumber(lease) or 1000))
+  for n, name in ipairs(names) do members[2 * n - 1], members[2 * n] = known_until, name end
+  for i = 1, #members, 1000 do call('ZADD', gone, 'GT', unpack(members, i, math.min(i + 999, #members))) end
   extend_index(gone, left, lease)
 end
 

@@ -54,8 +54,8 @@ def number() -> int:
     return 5
 
 @task(broker, result_store=pickled, max_retries=0)
-def a_set() -> set:
-    return {5}
+def an_imaginary() -> complex:
+    return 5j
 
 @task(broker, result_store=pickled, max_retries=0)
 def double(message: Message) -> int:
@@ -70,13 +70,15 @@ def test_a_result_is_written_with_its_own_stores_serializer(project: Project, po
     project.worker("--n_processes", "1", pool=pool)
     assert tasks.pickled.backend.same_store(tasks.broker.backend)
     assert tasks.pickled.get(tasks.number.generate(), timeout=20_000) == 5
-    assert tasks.pickled.get(tasks.a_set.generate(), timeout=20_000) == {5}
+    assert tasks.pickled.get(tasks.an_imaginary.generate(), timeout=20_000) == 5j
     last = tasks.double.generate(submit=False)
     first = tasks.number.generate(callback=last)
     assert tasks.pickled.get(last, timeout=20_000) == 10
     assert tasks.pickled.get(first) == 5
-    with pytest.raises(TaskFailedError, match=r"previous_result = \{5\}.*JsonSerializer"):
-        tasks.pickled.get(tasks.a_set.generate(callback=tasks.double.generate(submit=False)), timeout=20_000)
+    with pytest.raises(TaskFailedError, match=r"previous_result = 5j.*JsonSerializer"):
+        tasks.pickled.get(
+            tasks.an_imaginary.generate(callback=tasks.double.generate(submit=False)), timeout=20_000
+        )
 
 
 ENDS = """

@@ -133,7 +133,7 @@ def test_tour_serializers(project: Project, backend: Backend) -> None:
         assert stored is not None
         assert msgspec.msgpack.decode(stored.payload)["kwargs"] == {"blob": b"\x00\xff"}
         with pytest.raises(SerializationError, match=r"kwargs\['blob'\]"):
-            Broker(backend).submit(message)
+            Broker(backend).submit(Message("t", kwargs={"blob": memoryview}))
     finally:
         packed.clear_namespace()
 

@@ -176,7 +176,7 @@ class Message:
         # The checks of check_fields(), written out for speed: nearly all messages pass here.
         if not (
             type(timeout) is type(priority) is type(self.delay) is type(retries) is int
-            and 0 < timeout <= MAX_DURATION
+            and 0 < timeout <= MAX_DURATION  # pyright: ignore[reportOperatorIssue]  it is an int, said above
             and 0 <= priority <= MAX_PRIORITY
             and 0 <= self.delay <= MAX_DURATION
             and retries >= 0

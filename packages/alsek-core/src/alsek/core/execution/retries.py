@@ -93,8 +93,8 @@ def _requested_delay(error: BaseException) -> int | None:
         return None
     requested: Any = None
     try:
-        requested = getattr(error, "delay", None)
-        return None if requested is None else max(0, min(int(milliseconds(requested)), MAX_DURATION))
+        requested = milliseconds(getattr(error, "delay", None))
+        return None if requested is None else max(0, min(int(requested), MAX_DURATION))
     except BaseException:  # noqa: BLE001  it may be any object
         log.warning("raise Retry(delay=%r): not milliseconds; the backoff decides.", requested)
         return None

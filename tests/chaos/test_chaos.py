@@ -13,6 +13,8 @@ from tests.chaos.scenario import SCENARIOS, Row, Scale, run
 from tests.chaos.summary_table import table
 from tests.conftest import redis_version
 
+pytestmark = pytest.mark.deep
+
 _SEED = 4
 
 _PARAMS = [

@@ -23,6 +23,8 @@ from tests.chaos.stores import StoreKind
 from tests.chaos.tasks import QUEUE
 from tests.chaos.timing_factor import stretched
 
+pytestmark = pytest.mark.deep
+
 _CHAINS = 8
 
 #: What befalls the caller of an operation: before the store has heard of it, and after it was carried out.

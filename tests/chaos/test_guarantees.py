@@ -26,6 +26,8 @@ from tests.chaos.stores import StoreKind
 from tests.chaos.tasks import QUEUE
 from tests.chaos.timing_factor import stretched
 
+pytestmark = pytest.mark.deep
+
 _EVERYWHERE = [(store, pool) for store in (SQLITE, REDIS) for pool in (THREAD, PROCESS)]
 
 #: What pools are given beyond what is promised, on a machine that does other things too (s).

@@ -9,6 +9,8 @@ import pytest
 from tests.contract.stores import InMemory, InRedis, InSQLite, Store
 from tests.differential.machine import explore
 
+pytestmark = pytest.mark.deep
+
 #: How many histories the short form looks at.
 EXAMPLES = {"sqlite": 15, "redis": 15}
 

@@ -152,6 +152,7 @@ def move_killed_thrice(source: Place, target: Place) -> None:
     arrived.close()
 
 
+@pytest.mark.deep
 def test_killed_three_times_all_arrives_once(sqlite: Maker, redis: Maker) -> None:
     """20,000 messages, their statuses, results, dead letters and values: from SQLite to Redis, and back."""
     first, second, third = sqlite(), redis(), sqlite()

@@ -47,6 +47,7 @@ def start(project: Project, module: Any, name: str, pool: str, *options: str) ->
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("pool", POOLS)
 def test_two_pools_never_bury_each_others_messages(project: Project, pool: str) -> None:
     """However their groups die and are replaced meanwhile: each message is run by the pool that has its task."""

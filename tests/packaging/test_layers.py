@@ -162,6 +162,7 @@ def _assert_no_circle(graph: Mapping[str, set[str]]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @each_package
 def test_every_module_can_be_the_first(package: Package) -> None:
     """Each module imports by itself in a fresh interpreter, with no warning: no order of imports matters."""

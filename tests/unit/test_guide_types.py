@@ -21,6 +21,7 @@ MEANT = re.compile(
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed here")
 def test_the_guide_passes_mypy(tmp_path: Path) -> None:
     """Each chapter as one module, in mypy's strict mode. Alternatives in a chapter may give a name another type."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed here")
 def test_mypy_reports_just_the_wrong_calls(tmp_path: Path) -> None:
     """In its strict mode, where a comment that ignores no error is one. (pyright reads the file with the packages.)"""

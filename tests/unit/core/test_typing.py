@@ -15,6 +15,7 @@ ROOT = HERE.parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed here")
 def test_mypy_agrees_with_the_typed_example(tmp_path: Path) -> None:
     """What is asserted of types in typed_example.py holds, and what is ignored there is an error indeed."""

@@ -200,6 +200,7 @@ def test_a_child_ends_with_its_parent() -> None:
     )
 
 
+@pytest.mark.deep
 def test_nothing_is_left_of_two_hundred_children() -> None:
     """No descriptor and no zombie."""
     before = open_descriptors()

@@ -314,6 +314,7 @@ def test_a_failed_fork_is_reported(engine: Callable[..., Engine]) -> None:
     assert template.end() == 0
 
 
+@pytest.mark.deep
 def test_three_hundred_children_leave_nothing_behind(engine: Callable[..., Engine]) -> None:
     """The template has as many open files as before, no child and no zombie."""
     template = engine(until_told)

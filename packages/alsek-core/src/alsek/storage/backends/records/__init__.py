@@ -17,6 +17,7 @@ from alsek.storage.backends.records.inspection import (
     WorkerRecord,
 )
 from alsek.storage.backends.records.outcomes import (
+    Accepted,
     Failed,
     Lost,
     Outcome,
@@ -56,6 +57,7 @@ __all__ = [
     "ACCEPTED",
     "FOR_EVER",
     "REPLAYED",
+    "Accepted",
     "Added",
     "Aside",
     "Claimed",

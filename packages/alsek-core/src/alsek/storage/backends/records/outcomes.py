@@ -113,6 +113,20 @@ class SetAside(NamedTuple):
 Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost | SetAside
 
 
+class Accepted(NamedTuple):
+    """How a store took some outcomes.
+
+    Attributes:
+        refused: The uuids of the outcomes that were refused.
+        skipped: Those of the callbacks that were not added because a message of their uuid exists.
+        failed: Those of the messages without a worker for their task, which became dead letters.
+    """
+
+    refused: list[str]
+    skipped: list[str]
+    failed: tuple[str, ...]
+
+
 def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
     """Return the uuids that a repeated retirement refuses: all but the first outcome of each accepted token."""
     left = set(accepted)

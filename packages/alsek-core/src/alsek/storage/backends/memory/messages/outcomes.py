@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
@@ -19,6 +18,7 @@ from alsek.storage.backends.memory.messages.transitions import (
     set_aside,
 )
 from alsek.storage.backends.records import (
+    Accepted,
     Failed,
     Lost,
     Outcome,
@@ -29,20 +29,6 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
 )
-
-
-class Accepted(NamedTuple):
-    """How some outcomes were taken.
-
-    Attributes:
-        refused: The uuids of the outcomes that were refused.
-        skipped: Those of the callbacks that were not added because a message of their uuid exists.
-        failed: Those of the messages without a worker for their task, which became dead letters.
-    """
-
-    refused: list[str]
-    skipped: list[str]
-    failed: tuple[str, ...]
 
 
 def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence[Outcome]) -> Accepted:

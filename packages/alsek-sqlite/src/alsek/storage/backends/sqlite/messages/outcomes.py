@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.records import (
+    Accepted,
     Failed,
     Lost,
     Outcome,
@@ -43,21 +44,7 @@ _PIECE: Final = 500
 _Accepted: TypeAlias = tuple[Outcome, tuple[Any, ...]]
 
 
-class Report(NamedTuple):
-    """How some outcomes were taken.
-
-    Attributes:
-        refused: The uuids of the outcomes that were refused.
-        skipped: Those of the callbacks that were not added because a message of their uuid exists.
-        failed: Those of the messages without a worker for their task, which became dead letters.
-    """
-
-    refused: list[str]
-    skipped: list[str]
-    failed: list[str]
-
-
-def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Report:
+def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Accepted:
     """Accept the outcomes whose token is that of a current claim of this worker."""
     refused: list[str] = []
     skipped: list[str] = []
@@ -70,7 +57,7 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Report:
             if kept:
                 _keep(tx, kept)
             skipped += [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
-    return Report(refused, skipped, failed)
+    return Accepted(refused, skipped, tuple(failed))
 
 
 def _current(

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,6 +236,16 @@ def redis_server() -> Iterator[Callable[..., RedisServer]]:
     finally:
         for server in servers:
             server.discard()
+
+
+@pytest.fixture
+def lone_redis(redis_server: Callable[..., RedisServer]) -> Iterator[Any]:
+    """A client of a server that nobody else talks to, so that what it has done is what the test has done."""
+    import redis  # not everybody who tests without a server has it
+
+    client = redis.Redis.from_url(redis_server().url)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alsek import Broker, Inspector
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from tests.contract.stores import InCluster, InFakeRedis, InMemory, InRedis, InSQLite, Store
@@ -83,6 +84,18 @@ def backend(store: Store) -> Backend:
 def messages(backend: Backend) -> MessagePort:
     """Its message port."""
     return backend.messages
+
+
+@pytest.fixture
+def broker(backend: Backend) -> Broker:
+    """A broker on the store."""
+    return Broker(backend)
+
+
+@pytest.fixture
+def inspector(backend: Backend) -> Inspector:
+    """What looks at the store."""
+    return Inspector(backend)
 
 
 @pytest.fixture

@@ -15,15 +15,8 @@ from alsek import Broker, Message, StatusTracker, TaskStatus, task
 from alsek.core.backoff import LinearBackoff
 from alsek.core.consumer import Consumer
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.abstract import Backend
 from tests.contract.workers import Actors
 from tests.waiting import rings
-
-
-@pytest.fixture
-def broker(backend: Backend) -> Broker:
-    """A broker on the store."""
-    return Broker(backend)
 
 
 class SubmitsInstead(LinearBackoff):

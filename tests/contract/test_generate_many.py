@@ -19,12 +19,6 @@ from tests.contract.stores import Store
 from tests.contract.workers import Actors, state_of, status_of, succeeded, uuids
 
 
-@pytest.fixture
-def broker(backend: Backend) -> Broker:
-    """A broker on the store."""
-    return Broker(backend)
-
-
 def _message(backend: Backend, claimed: Claimed) -> Message:
     return Message.unpack(claimed.uuid, claimed.queue, claimed.payload, backend.serializer)
 

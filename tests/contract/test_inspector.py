@@ -31,18 +31,6 @@ from tests.contract.workers import (
 )
 
 
-@pytest.fixture
-def broker(backend: Backend) -> Broker:
-    """A broker on the store."""
-    return Broker(backend)
-
-
-@pytest.fixture
-def inspector(broker: Broker) -> Inspector:
-    """What is tested."""
-    return Inspector(broker)
-
-
 def _submit(broker: Broker, uuid: str, queue: str = "q", **fields: Any) -> Message:
     settings: dict[str, Any] = {"task_name": "t", "status_ttl": FOR_EVER, **fields}
     message = Message(uuid=uuid, queue=queue, **settings)

@@ -29,18 +29,6 @@ from tests.contract.workers import (
 NO = b'{"name": "ValueError", "text": "no\\nmore", "traceback": null}'
 
 
-@pytest.fixture
-def broker(backend: Backend) -> Broker:
-    """A broker on the store."""
-    return Broker(backend)
-
-
-@pytest.fixture
-def inspector(backend: Backend) -> Inspector:
-    """What answers."""
-    return Inspector(backend)
-
-
 def _submitted(broker: Broker, uuid: str = "a", queue: str = "q", **fields: object) -> str:
     settings: dict[str, object] = {"uuid": uuid, "queue": queue, "status_ttl": FOR_EVER, **fields}
     broker.submit(Message("t", **settings))  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.result import ResultStore
-from tests.conftest import RedisServer
+from tests.command_counts import calls_of
 from tests.unit.workers.engine_harness import Running
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
@@ -38,17 +38,9 @@ N_THREADS = 8
 
 
 @pytest.fixture
-def server(redis_server: Callable[..., RedisServer]) -> Iterator[redis.Redis]:
-    """A client of a server that nobody else talks to."""
-    client = redis.Redis.from_url(redis_server().url)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def backend(server: redis.Redis) -> Iterator[RedisBackend]:
+def backend(lone_redis: redis.Redis) -> Iterator[RedisBackend]:
     """A backend on it."""
-    made = RedisBackend(server)
+    made = RedisBackend(lone_redis)
     yield made
     made.close()
 
@@ -68,12 +60,6 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def _calls(server: redis.Redis) -> dict[str, int]:
-    """How often each command was called so far, by clients and by scripts."""
-    stats = server.info("commandstats")
-    return {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
-
-
 def _spent(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     spent = {name: calls - before.get(name, 0) for name, calls in after.items()}
     return {
@@ -91,7 +77,7 @@ def _drain(backend: RedisBackend, noop: AnyTask) -> None:
     assert not running.left
 
 
-def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend: RedisBackend) -> None:
+def test_under_load_a_message_takes_few_round_trips(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """With eight threads a worker sends at most 0.4 script calls a message: what has finished travels together."""
 
     @task(Broker(backend))
@@ -99,9 +85,9 @@ def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend
         pass
 
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(N_MESSAGES)])
-    before = _calls(server)
+    before = calls_of(lone_redis)
     _drain(backend, noop)
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     assert spent["evalsha"] <= 0.4 * N_MESSAGES, spent
     sent = {name: calls for name, calls in spent.items() if name in {"eval", "evalsha", "blpop"}}
     assert sum(sent.values()) <= 0.4 * N_MESSAGES + 20, spent
@@ -111,7 +97,7 @@ def test_under_load_a_message_takes_few_round_trips(server: redis.Redis, backend
 
 
 def test_reused_processes_take_few_round_trips(
-    server: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
+    lone_redis: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two processes that serve many short tasks each: at most 0.2 script calls a message, since some are prefetched.
 
@@ -135,12 +121,12 @@ def test_reused_processes_take_few_round_trips(
         harness.state.max_claims = 2 * (1 + MOST_PREFETCHED)
         control = WakeupPipe()
         engine = Engine(session, harness.executor, harness.state, EngineOptions(), control, lambda: None)
-        before = _calls(server)
+        before = calls_of(lone_redis)
         ended = threading.Thread(target=engine.run)
         ended.start()
         while ended.is_alive() and backend.count("queues:alsek_queue"):
             select.select([], [], [], 0.05)
-        spent = _spent(before, _calls(server))
+        spent = _spent(before, calls_of(lone_redis))
         engine.drain()
         control.notify()
         ended.join()
@@ -151,7 +137,7 @@ def test_reused_processes_take_few_round_trips(
     assert spent["evalsha"] <= 0.2 * N_MESSAGES, spent
 
 
-def test_a_full_step_calls_few_commands(server: redis.Redis, backend: RedisBackend) -> None:
+def test_a_full_step_calls_few_commands(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """Finishing eight messages and claiming eight takes a bounded number of commands within the script."""
     messages, worker = backend.messages, _worker()
     messages.register(worker)
@@ -167,34 +153,34 @@ def test_a_full_step_calls_few_commands(server: redis.Redis, backend: RedisBacke
         assert len(held) == N_THREADS
 
     step()
-    before = _calls(server)
+    before = calls_of(lone_redis)
     for _ in range(40):
         step()
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     assert spent["evalsha"] == 40
     assert sum(spent.values()) - 40 <= 40 * 29, spent
 
 
 @pytest.mark.parametrize(("many", "most"), [(1, 14), (200, 210)])
 def test_a_submission_calls_few_commands(
-    server: redis.Redis, backend: RedisBackend, many: int, most: int
+    lone_redis: redis.Redis, backend: RedisBackend, many: int, most: int
 ) -> None:
     """One message, or two hundred in bulk, is one script call, with a bounded number of commands in it."""
     backend.messages.add([_submission()], "first")
-    before = _calls(server)
+    before = calls_of(lone_redis)
     backend.messages.add([_submission() for _ in range(many)], "second")
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     assert spent.pop("evalsha") == 1
     assert sum(spent.values()) <= most, spent
 
 
-def test_many_at_once_take_a_step_for_two_hundred(server: redis.Redis, backend: RedisBackend) -> None:
+def test_many_at_once_take_a_step_for_two_hundred(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """A thousand messages of one task are five script calls, and nothing else is sent for them."""
     noop = _make_tracked(backend)
     noop.generate()
-    before = _calls(server)
+    before = calls_of(lone_redis)
     assert len(noop.generate_many(() for _ in range(1_000))) == 1_000
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     assert spent["evalsha"] == 5
     assert "evalsha_ro" not in spent
     # Inside of the scripts, besides some for each call: SUBMITTED is written and published for each message.
@@ -217,16 +203,18 @@ def test_many_at_once_take_a_transaction_for_two_hundred(tmp_path: Path, stateme
     assert statements.count("BEGIN IMMEDIATE") == statements.count("COMMIT") == 5
 
 
-def test_an_added_status_and_result_cost_a_command_each(server: redis.Redis, backend: RedisBackend) -> None:
+def test_an_added_status_and_result_cost_a_command_each(
+    lone_redis: redis.Redis, backend: RedisBackend
+) -> None:
     """A tracked message with a result has no round trip of its own for either."""
     noop = _make_tracked(backend)
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(400)])
-    before = _calls(server)
+    before = calls_of(lone_redis)
     _drain(backend, noop)
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     assert spent["evalsha"] <= 0.4 * 400 + 20, spent
     # What was claimed ahead and given back, since the machine made a task wait, has two statuses more.
-    given_back = int(server.hget("alsek:counters", "token") or 0) - 400
+    given_back = int(lone_redis.hget("alsek:counters", "token") or 0) - 400
     assert given_back >= 0
     assert spent["set"] <= 3 * 400 + 2 * given_back, spent  # RUNNING, SUCCEEDED, the result
     assert spent["publish"] <= 3 * 400 + 2 * given_back, spent
@@ -240,7 +228,7 @@ def _make_tracked(backend: RedisBackend) -> AnyTask:
     return noop
 
 
-def test_a_waiting_message_is_small(server: redis.Redis, backend: RedisBackend) -> None:
+def test_a_waiting_message_is_small(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """A small untracked message takes at most 450 bytes of Redis's memory while it waits."""
 
     @task(Broker(backend))
@@ -249,12 +237,12 @@ def test_a_waiting_message_is_small(server: redis.Redis, backend: RedisBackend) 
 
     noop.broker.submit_many([noop.generate(args=(0,), submit=False)])
     n = 20_000
-    before = int(server.info("memory")["used_memory"])
+    before = int(lone_redis.info("memory")["used_memory"])
     noop.broker.submit_many([noop.generate(args=(i,), submit=False) for i in range(n)])
-    assert int(server.info("memory")["used_memory"]) - before <= 450 * n
+    assert int(lone_redis.info("memory")["used_memory"]) - before <= 450 * n
 
 
-def test_nothing_is_left_of_finished_messages(server: redis.Redis, backend: RedisBackend) -> None:
+def test_nothing_is_left_of_finished_messages(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """Once all are done, what stays in Redis is what is remembered of each against a repetition, and expires."""
 
     @task(Broker(backend))
@@ -263,8 +251,8 @@ def test_nothing_is_left_of_finished_messages(server: redis.Redis, backend: Redi
 
     noop.broker.submit_many([noop.generate(submit=False) for _ in range(200)])
     _drain(backend, noop)
-    named = {key.decode() for key in server.scan_iter()}
-    lasting = {key for key in named if server.pttl(key) == -1}
+    named = {key.decode() for key in lone_redis.scan_iter()}
+    lasting = {key for key in named if lone_redis.pttl(key) == -1}
     assert not {key for key in lasting if re.search(r":(messages|ready|delayed|queues)", key)}, lasting
     assert len(named) <= 12, named
 
@@ -299,7 +287,7 @@ class _Hours:
 
 
 def test_an_idle_worker_sends_less_than_two_commands_a_second(
-    server: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
+    lone_redis: redis.Redis, backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In an idle minute, its supervisor's renewals and its waiter's BLPOP included, it sends under 120 commands."""
 
@@ -313,10 +301,10 @@ def test_an_idle_worker_sends_less_than_two_commands_a_second(
     monkeypatch.setattr(running.engine._sleeper, "_make_poll", poll)
     monkeypatch.setattr(running.engine._sleeper, "_clock", hours.monotonic_ms)
     monkeypatch.setattr(engine_module, "monotonic_ms", hours.monotonic_ms)
-    before = _calls(server)
+    before = calls_of(lone_redis)
     running.start()
     running.ended()
-    spent = _spent(before, _calls(server))
+    spent = _spent(before, calls_of(lone_redis))
     sent = sum(spent.get(name, 0) for name in ("eval", "evalsha", "blpop", "ping"))
     interval = backend.messages.waiter(running.session.worker).interval
     waits, renewals = (

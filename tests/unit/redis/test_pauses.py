@@ -9,36 +9,27 @@ import redis
 
 from alsek.storage.backends.records import SetAside, Submission, Succeeded, Worker, WorkerFacts
 from alsek.storage.backends.redis import RedisBackend
-from tests.conftest import RedisServer
+from tests.command_counts import calls_of
 from tests.contract.workers import who_rings
 
 pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def server(redis_server: Callable[..., RedisServer]) -> Iterator[redis.Redis]:
-    """A client of a server that nobody else talks to."""
-    client = redis.Redis.from_url(redis_server().url)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def alone(server: redis.Redis) -> Iterator[RedisBackend]:
+def alone(lone_redis: redis.Redis) -> Iterator[RedisBackend]:
     """A backend on it."""
-    made = RedisBackend(server)
+    made = RedisBackend(lone_redis)
     yield made
     made.close()
 
 
 def _commands(server: redis.Redis) -> int:
     """How many commands were called so far."""
-    stats = server.info("commandstats")
-    return sum(int(stat["calls"]) for name, stat in stats.items() if name != "cmdstat_info")
+    return sum(count for name, count in calls_of(server).items() if name != "info")
 
 
 def test_what_waits_in_paused_queues_costs_nothing(
-    server: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
+    lone_redis: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
 ) -> None:
     """However many queues are paused and however much is in them, a step soon passes over all with a few commands."""
     messages, worker = alone.messages, new_worker()
@@ -52,10 +43,10 @@ def test_what_waits_in_paused_queues_costs_nothing(
     assert (step.claimed, step.waiting) == ([], True)  # 500 have been passed over; the next step goes on
     (claimed,) = messages.step(worker, 2, [], {worker.kind: 1}).claimed
     assert claimed.uuid == "open"
-    before = _commands(server)
+    before = _commands(lone_redis)
     step = messages.step(worker, 3, [Succeeded("open", "z", claimed.token)], {worker.kind: 8})
     assert (step.claimed, step.waiting) == ([], False)
-    assert _commands(server) - before <= 50
+    assert _commands(lone_redis) - before <= 50
 
 
 def test_a_resumed_queue_wakes_who_has_the_task_of_what_is_set_aside_there(
@@ -83,7 +74,7 @@ def test_a_resumed_queue_wakes_who_has_the_task_of_what_is_set_aside_there(
 
 
 def test_workers_with_many_tasks_are_forgotten_in_few_commands(
-    server: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
+    lone_redis: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
 ) -> None:
     """Their tasks are remembered in pieces: a step takes over up to 20 workers, and all others wait for it."""
     messages = alone.messages
@@ -91,8 +82,8 @@ def test_workers_with_many_tasks_are_forgotten_in_few_commands(
     workers = [new_worker() for _ in range(3)]
     for worker in workers:
         messages.register(worker, WorkerFacts("host", 17, "1", tasks, 4))
-    before = _commands(server)
+    before = _commands(lone_redis)
     for worker in workers:
         messages.retire(worker)
-    assert _commands(server) - before < 100
-    assert server.zcard(f"{alone.namespace}:gone") == len(tasks)
+    assert _commands(lone_redis) - before < 100
+    assert lone_redis.zcard(f"{alone.namespace}:gone") == len(tasks)

@@ -23,10 +23,10 @@ from tests.clusters import ClusterOfServers
 
 _READY_WITHIN_S = 15.0
 _LOW = range(20_000, 32_000)
-
+#: Not the generator that tests seed: test processes beside this one would choose the same ports.
+_RANDOM = random.SystemRandom()
 
 #: A test that asks for one of these starts a real server.
-_RANDOM = random.SystemRandom()
 _SERVERS = {"redis_url", "redis_server", "redis_cluster"}
 
 
@@ -171,7 +171,6 @@ class RedisServer:
 def free_port(with_bus: bool = False) -> int:
     """A port that nobody listens on at the moment; with the bus of a cluster, nor on that 10,000 above it."""
     while True:
-        # Not by the generator that tests seed: processes that run tests beside this one would choose the same.
         port = _bindable(_RANDOM.choice(_LOW) if with_bus else 0)
         if port and port != 6379 and (not with_bus or _bindable(port + 10_000)):
             return port

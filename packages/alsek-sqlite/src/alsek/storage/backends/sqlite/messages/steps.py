@@ -139,7 +139,7 @@ class StepRunner:
             note_contact(tx, state.contact)
         if state.seq is not None and seq <= state.seq:
             return _repeated(tx, worker, state, seq), None, bool(state.aside)
-        refused, skipped, failed = accept(tx, state.id, outcomes) if outcomes else ([], [], [])
+        refused, skipped, failed = accept(tx, state.id, outcomes) if outcomes else ([], [], ())
         due = next_due(tx) if outcomes else state.next_due
         if _has_passed(due, tx.now):
             promote(tx)
@@ -170,7 +170,7 @@ class StepRunner:
             refused=refused, claimed=claiming.claimed, skipped=skipped, corrupt=claiming.corrupt
         )
         if failed:
-            step = step._replace(failed=tuple(failed))
+            step = step._replace(failed=failed)
         if history:
             counting.add(tx, history)
         tx.execute(_ANSWER, (seq, step_answers.pack(step, due), state.id))

@@ -15,6 +15,15 @@ from alsek.storage.backends.records import DeadLetter, Stored
 UNKNOWN_TASK: Final = "unknown"
 
 
+def uuid_of(given: Message | str) -> str:
+    """Return the uuid of a message that was given as itself or as its uuid.
+
+    Raises:
+        ValidationError: It is neither a message nor a uuid.
+    """
+    return given.uuid if isinstance(given, Message) else check_name("uuid", given)
+
+
 def message_of(backend: Backend, given: Message | str, *, dead: bool = False) -> Message:
     """Return a message that was given as itself or as its uuid, whatever its queue.
 
@@ -32,7 +41,7 @@ def message_of(backend: Backend, given: Message | str, *, dead: bool = False) ->
     """
     if isinstance(given, Message):
         return given
-    uuid = check_name("uuid", given)
+    uuid = uuid_of(given)
     first, then = (_dead, _stored) if dead else (_stored, _dead)
     record = first(backend, uuid) or then(backend, uuid)
     if record is None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.ending import failure_of
-from alsek.core.lookup import message_of
+from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
@@ -60,8 +60,7 @@ class StatusTracker:
 
     def exists(self, message: Message | str) -> bool:
         """Return True if a status of the message is kept."""
-        message = message_of(self.backend, message)
-        return self._record(message) is not None
+        return self._record(uuid_of(message)) is not None
 
     def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
         """Write a status. SUBMITTED is written only if there is none yet.
@@ -78,19 +77,17 @@ class StatusTracker:
 
     def get(self, message: Message | str) -> TaskStatus:
         """Return the status of the message; UNKNOWN if none is kept."""
-        message = message_of(self.backend, message)
-        record = self._record(message)
+        record = self._record(uuid_of(message))
         return TaskStatus.UNKNOWN if record is None else record.status
 
     def get_details(self, message: Message | str) -> Any:
         """Return the details that were stored with the status; None if there are none."""
-        message = message_of(self.backend, message)
-        record = self._record(message)
+        record = self._record(uuid_of(message))
         return None if record is None else self._update(record).details
 
     def delete(self, message: Message | str) -> None:
         """Delete the status of the message."""
-        self.backend.statuses.delete([message_of(self.backend, message).uuid])
+        self.backend.statuses.delete([uuid_of(message)])
 
     def wait_for(
         self,
@@ -164,11 +161,13 @@ class StatusTracker:
                     return
                 note = subscription.wait(left)
                 record = (
-                    self._record(message) if note is None else StatusRecord.unpack(message.uuid, note.data)
+                    self._record(message.uuid)
+                    if note is None
+                    else StatusRecord.unpack(message.uuid, note.data)
                 )
 
-    def _record(self, message: Message) -> StatusRecord | None:
-        return self.backend.statuses.get([message.uuid])[0]
+    def _record(self, uuid: str) -> StatusRecord | None:
+        return self.backend.statuses.get([uuid])[0]
 
     def _update(self, record: StatusRecord) -> StatusUpdate:
         details = None if record.details is None else self.backend.serializer.reverse(record.details)

@@ -9,7 +9,7 @@ from alsek.core.arguments.building import MisfitError, builder_of
 from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
-from alsek.core.lookup import message_of
+from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError, ValidationError
@@ -81,12 +81,10 @@ class ResultStore:
 
     def exists(self, message: Message | str, descendants: bool = False) -> bool:
         """Return True if a result of the message is stored; with `descendants`, one of it or of any descendant."""
-        message = message_of(self.backend, message)
         return bool(self._records(message, descendants))
 
     def delete(self, message: Message | str, descendants: bool = False) -> int:
         """Delete the result of the message, with `descendants` those of its descendants too; return how many."""
-        message = message_of(self.backend, message)
         return self._delete(self._records(message, descendants))
 
     def get(
@@ -178,10 +176,12 @@ class ResultStore:
                 left = _left(f"{message.summary} or of its callbacks ({lineage.awaited})", deadline, timeout)
                 lineage.heard(news.wait(min(left, _POLL_INTERVAL_MS)))
 
-    def _records(self, message: Message, descendants: bool) -> list[ResultRecord]:
-        own = self.backend.results.get([message.uuid])[0]
+    def _records(self, given: Message | str, descendants: bool) -> list[ResultRecord]:
         if not descendants:
+            own = self.backend.results.get([uuid_of(given)])[0]
             return [] if own is None else [own]
+        message = message_of(self.backend, given)
+        own = self.backend.results.get([message.uuid])[0]
         found = self.backend.results.descendants(message.uuid)
         known = {record.uuid for record in found}
         callbacks = [uuid for uuid in message.descendant_uuids or () if uuid not in known]

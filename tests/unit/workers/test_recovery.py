@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.current_message import current_message
 from alsek.core.execution.session import WorkerSession
+from alsek.core.message import Message
+from alsek.core.middleware import Middleware
 from alsek.core.status import StatusTracker
 from alsek.core.task import task
 from alsek.core.worker.charging import conclude_charged
@@ -37,9 +40,9 @@ def backend() -> LossyBackend:
 class Scene:
     """Three messages that a worker held when it died."""
 
-    def __init__(self, backend: LossyBackend) -> None:
+    def __init__(self, backend: LossyBackend, *middleware: Middleware) -> None:
         self.backend = backend
-        self.broker = Broker(backend)
+        self.broker = Broker(backend, middleware=middleware)
         self.hooked: list[str] = []
 
         @task(self.broker, max_retries=1)
@@ -296,6 +299,22 @@ def test_an_unknown_task_that_nobody_has_fails(scene: Scene, caplog: pytest.LogC
     scene.recover(scene.death(running=1))
     assert scene.broker.in_dlq(scene.messages[0])
     assert "task='work') failed for good: UnknownTaskError" in caplog.text
+
+
+def test_middleware_finds_the_message_of_an_unknown_task(backend: LossyBackend) -> None:
+    """`current_message()` is the message that `ended` is told of, as it is if the pool has the task."""
+    current: list[Message | None] = []
+
+    class Watching(Middleware):
+        def ended(self, message: Message, ending: str) -> None:
+            current.append(current_message())
+
+    scene = Scene(backend, Watching())
+    scene.recover(scene.death(running=1))
+    scene = Scene(backend, Watching())
+    scene.task.name = "another"
+    scene.recover(scene.death(running=1))
+    assert [message is not None and message.task_name for message in current] == ["work", "work"]
 
 
 def counted(backend: LossyBackend) -> dict[str, dict[str, int]]:

@@ -50,16 +50,14 @@ def conclude_charged(
     if isinstance(opened, Failed):
         return Charged(opened, [])
     delivery, task, rejection = opened
+    if with_hooks:
+        CURRENT.set(delivery.message)
+    elif task is not None:
+        task = without_hooks(task)
     if task is None:
         assert rejection is not None
         conclusion = reject(None, delivery, rejection, pool.broker, wait=pool.unknown_tasks == "wait")
-        outcome = conclusion.outcome
-        reports = pending_reports(pool.tasks, None, delivery, conclusion, pool.broker) if with_hooks else []
-    elif with_hooks:
-        CURRENT.set(delivery.message)
-        conclusion = conclude(task, delivery, Attempt(exception=error))
-        outcome = conclusion.outcome
-        reports = pending_reports(pool.tasks, task, delivery, conclusion, pool.broker)
     else:
-        outcome, reports = conclude(without_hooks(task), delivery, Attempt(exception=error)).outcome, []
-    return Charged(outcome, reports, delivery.task_name, delivery.ready_at)
+        conclusion = conclude(task, delivery, Attempt(exception=error))
+    reports = pending_reports(pool.tasks, task, delivery, conclusion, pool.broker) if with_hooks else []
+    return Charged(conclusion.outcome, reports, delivery.task_name, delivery.ready_at)

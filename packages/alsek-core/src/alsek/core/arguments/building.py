@@ -134,9 +134,9 @@ class _Fields:
         values = {
             name: build(data[name], f"{where}.{name}") for name, build in self._fields.items() if name in data
         }
-        unknown = [name for name in data if name not in self._fields and name not in self._computed]
         if is_dict:
             return {**data, **values}
+        unknown = [name for name in data if name not in self._fields and name not in self._computed]
         if unknown:
             raise MisfitError(f"{where}.{unknown[0]}: {kind.__name__} has no such field")
         try:
@@ -256,14 +256,6 @@ def _tuple(args: tuple[Any, ...]) -> Builder:
     return build
 
 
-def _is_number_of(kind: Any, key: Any) -> bool:
-    """Return True if a key was a number that is the value of a member of this enum."""
-    numbers = (
-        [each.value for each in kind if isinstance(each.value, int)] if isinstance(kind, type(Enum)) else ()
-    )
-    return isinstance(key, str) and key in map(str, numbers)
-
-
 def _mapping(args: tuple[Any, ...]) -> Builder | None:
     """Return what builds a dict: keys that are numbers became text in JSON."""
     if len(args) != 2:
@@ -272,10 +264,13 @@ def _mapping(args: tuple[Any, ...]) -> Builder | None:
     number = key_kind if key_kind in (int, float) else None
     if number is None and build_key is None and build is None:
         return None
+    members = key_kind if isinstance(key_kind, type(Enum)) else ()
+    #: The text of keys that are the values of members of an enum.
+    numbers = frozenset(str(each.value) for each in members if isinstance(each.value, int))
 
     def key_of(key: Any, where: str) -> Any:
         if build_key is not None:
-            return build_key(int(key) if _is_number_of(key_kind, key) else key, where)
+            return build_key(int(key) if isinstance(key, str) and key in numbers else key, where)
         if number is None or not isinstance(key, str):
             return key
         try:

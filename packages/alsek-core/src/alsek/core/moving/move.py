@@ -13,7 +13,7 @@ from alsek.core.moving.idle_source import wait_until_idle
 from alsek.core.moving.report import Left, MoveReport
 from alsek.exceptions import MoveError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.copies import COPY_CLASSES, Copy, CopyKind, Page, SourceOpened, Taken
+from alsek.storage.backends.copies import Copy, CopyKind, Page, SourceOpened, Taken, kind_of
 
 #: How many things are moved at once, and how many bytes of them.
 BATCH: Final = 200
@@ -134,21 +134,22 @@ class Move:
             for page in self._out.read(kind, BATCH):
                 for left in page.unreadable:
                     self._leave(kind, ("", left.key), f"its record can't be read: {left.reason}")
-                for copies in self._batches(kind, page):
-                    self._move(kind, copies)
+                for pairs in self._batches(kind, page):
+                    self._move(kind, pairs)
         return self.report.moved.total() - before
 
-    def _batches(self, kind: CopyKind, page: Page) -> Iterator[list[Copy]]:
-        """The copies of a page that can be moved, few enough at once."""
+    def _batches(self, kind: CopyKind, page: Page) -> Iterator[list[tuple[Copy, Copy]]]:
+        """The copies of a page that can be moved, few enough at once; each as it is here, and as it is to arrive."""
         copies = [copy for copy in page.copies if (kind, copy.key) not in self._seen_left]
-        refusals = self._in.refusals([shifted(copy, self._ahead) for copy in copies]) if copies else []
-        batch: list[Copy] = []
+        moved = [shifted(copy, self._ahead) for copy in copies]
+        refusals = self._in.refusals(moved) if copies else []
+        batch: list[tuple[Copy, Copy]] = []
         size = 0
-        for copy, refusal in zip(copies, refusals, strict=True):
+        for copy, arriving, refusal in zip(copies, moved, refusals, strict=True):
             if refusal:
                 self._leave(kind, copy.key, f"{self.target.describe()}: {refusal}")
                 continue
-            batch.append(copy)
+            batch.append((copy, arriving))
             size += _size(copy)
             if size > BATCH_BYTES:
                 yield batch
@@ -156,9 +157,10 @@ class Move:
         if batch:
             yield batch
 
-    def _move(self, kind: CopyKind, copies: Sequence[Copy]) -> None:
+    def _move(self, kind: CopyKind, pairs: Sequence[tuple[Copy, Copy]]) -> None:
         batch = uuid4().hex
-        arriving = [shifted(copy, self._ahead)._replace(mark=b"") for copy in copies]
+        copies = [copy for copy, _ in pairs]
+        arriving = [coming._replace(mark=b"") for _, coming in pairs]
         self._in.stage(self._name, self._source_name, batch, pack(kind, arriving))
         taken = self._out.take_out(self._name, batch, copies)
         self._untaken += [
@@ -182,11 +184,6 @@ class Move:
         if (kind, key) not in self._seen_left:
             self._seen_left.add((kind, key))
             self.report.note_left(Left(kind, key[1], reason))
-
-
-def kind_of(copy: Copy) -> CopyKind:
-    """What a copy is of."""
-    return next(kind for kind, named in COPY_CLASSES.items() if type(copy) is named)
 
 
 def _size(copy: Copy) -> int:

@@ -147,6 +147,12 @@ COPY_CLASSES: dict[CopyKind, type[Copy]] = {
     CopyKind.STATUS: StatusCopy,
     CopyKind.VALUE: ValueCopy,
 }
+_KIND_OF = {cls: kind for kind, cls in COPY_CLASSES.items()}
+
+
+def kind_of(copy: Copy) -> CopyKind:
+    """Return what a copy is of."""
+    return _KIND_OF[type(copy)]
 
 
 class Unreadable(NamedTuple):

@@ -14,6 +14,7 @@ from alsek.storage.backends.copies import (
     ResultCopy,
     StatusCopy,
     ValueCopy,
+    kind_of,
     too_late,
 )
 from alsek.storage.backends.records import StatusRecord, TaskStatus
@@ -47,18 +48,6 @@ _STATUS: Final = """
     INSERT INTO statuses (ns, uuid, status, at, expiry, sweep, details) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _VALUE: Final = "INSERT INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
-
-_KINDS: Final[dict[type[Copy], CopyKind]] = {
-    DeadLetterCopy: CopyKind.DEAD_LETTER,
-    ResultCopy: CopyKind.RESULT,
-    StatusCopy: CopyKind.STATUS,
-    ValueCopy: CopyKind.VALUE,
-}
-
-
-def kind_of(copy: Copy) -> CopyKind:
-    """Return what a copy is of, if not of a message."""
-    return _KINDS[type(copy)]
 
 
 def refusal(tx: Transaction, copy: Copy) -> str:

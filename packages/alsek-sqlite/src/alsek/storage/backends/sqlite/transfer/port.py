@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
-from alsek.storage.backends.copies import Copy, CopyKind, MessageCopy, Page, SourceOpened, TargetOpened
+from alsek.storage.backends.copies import (
+    Copy,
+    CopyKind,
+    MessageCopy,
+    Page,
+    SourceOpened,
+    TargetOpened,
+    kind_of,
+)
 from alsek.storage.backends.ports import TransferPort
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -79,7 +87,7 @@ def _take_out(tx: Transaction, move: str, batch: str, copies: Sequence[Copy]) ->
         if messages:
             taken = departing_messages.take_out(tx, messages)
         else:
-            taken = [departing_records.take_out(tx, arriving.kind_of(copy), copy) for copy in copies]
+            taken = [departing_records.take_out(tx, kind_of(copy), copy) for copy in copies]
         book.note_taken(batch, taken, tx.now)
     return taken
 

@@ -90,9 +90,7 @@ def untagged(value: Any) -> Any:
 
 
 def _tagged_dict(value: Mapping[Any, Any]) -> Any:
-    if TAG not in value and all(type(key) is str for key in value):
-        return {key: tagged(each) for key, each in value.items()}
-    if TAG not in value and all(isinstance(key, _PLAIN) for key in value):
+    if TAG not in value and all(type(key) is str or isinstance(key, _PLAIN) for key in value):
         # As JSON does it, and as it always was: 1 becomes "1".
         return {key: tagged(each) for key, each in value.items()}
     return {TAG: "dict", _VALUE: [[tagged(key), tagged(each)] for key, each in value.items()]}

@@ -104,10 +104,9 @@ class MemoryTransfer(TransferPort):
         entry = self._store.results.get(uuid)
         if entry is None:
             return None
-        (_, payload, timestamp, token), progenitor = entry
+        record, progenitor = entry
         expiry = self._store.results.expiry(uuid)
-        mark = b"%d|%d|%b" % (timestamp, token, payload)
-        return ResultCopy(uuid, payload, timestamp, token, progenitor, expiry, mark)
+        return ResultCopy(*record, progenitor, expiry, record.pack())
 
     def _value(self, name: str) -> ValueCopy | None:
         value = self._store.values.get(name)

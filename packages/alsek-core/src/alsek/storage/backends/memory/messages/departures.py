@@ -40,15 +40,15 @@ def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
         return None
     if found.version not in READABLE_VERSIONS:
         return Unreadable(uuid, unreadable(found.version))
-    submission, delayed = found.submission, found.state == "delayed"
+    submission = found.submission
     return MessageCopy(
         uuid,
         found.queue,
         found.payload,
         submission.priority,
         submission.wish,
-        found.due[0] if delayed else None,
-        found.ready_since + submission.ttl if submission.ttl and not delayed else None,
+        found.due_at,
+        found.expires_at,
         submission.ttl,
         submission.status_ttl,
         found.losses,

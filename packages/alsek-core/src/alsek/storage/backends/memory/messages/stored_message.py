@@ -75,6 +75,17 @@ class StoredMessage:
     def place(self) -> Place:
         return (self.submission.priority, self.arrival, self.uuid)
 
+    @property
+    def due_at(self) -> int | None:
+        """When it becomes ready; None if it is not delayed."""
+        return self.due[0] if self.state == "delayed" else None
+
+    @property
+    def expires_at(self) -> int | None:
+        """Until when it may be ready; None for no end, and while it is delayed."""
+        ttl = self.submission.ttl
+        return self.ready_since + ttl if ttl and self.state != "delayed" else None
+
     def as_claimed(self) -> Claimed:
         """Return what its worker gets."""
         return Claimed(
@@ -104,13 +115,12 @@ class StoredMessage:
 
     def as_located(self) -> Located:
         """Return what an inspection shows of it and of where it stands."""
-        ttl = self.submission.ttl
         return Located(
             self.as_stored(),
             self.submission.wish,
             self.suspect,
-            self.due[0] if self.state == "delayed" else None,
-            self.ready_since + ttl if ttl and self.state != "delayed" else None,
+            self.due_at,
+            self.expires_at,
             self.holder,
             self.aside,
         )

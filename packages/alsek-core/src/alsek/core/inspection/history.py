@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from alsek.storage.backends.history import MINUTE_MS, quantile, unpacked
+from alsek.storage.backends.history import MINUTE_MS, OUTCOMES, quantile, unpacked
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import HistoryRow
 
-#: The counts of messages that have ended: succeeded, failed, revoked, expired. No longer key ends in these letters.
-_ENDED: Final = re.compile(r"[ofvx]:(\d+)")
+#: The counts of messages that have ended. No longer key ends in these letters.
+_ENDINGS: Final = "".join(OUTCOMES[outcome] for outcome in ("succeeded", "failed", "revoked", "expired"))
+_ENDED: Final = re.compile(rf"[{_ENDINGS}]:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,11 @@ def _info(row: HistoryRow) -> HistoryInfo:
         row.queue,
         row.task,
         counts.get("s", 0),
-        counts.get("o", 0),
-        counts.get("f", 0),
-        counts.get("r", 0),
-        counts.get("l", 0),
-        counts.get("v", 0),
-        counts.get("x", 0),
-        quantile(counts, "w", 0.5),
-        quantile(counts, "w", 0.99),
-        quantile(counts, "d", 0.5),
-        quantile(counts, "d", 0.99),
+        **{outcome: counts.get(key, 0) for outcome, key in OUTCOMES.items()},
+        wait_p50=quantile(counts, "w", 0.5),
+        wait_p99=quantile(counts, "w", 0.99),
+        run_p50=quantile(counts, "d", 0.5),
+        run_p99=quantile(counts, "d", 0.99),
     )
 
 

@@ -28,6 +28,16 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+#: How messages and attempts end, and the keys under which that is counted.
+OUTCOMES: Final = {
+    "succeeded": "o",
+    "failed": "f",
+    "retried": "r",
+    "lost": "l",
+    "revoked": "v",
+    "expired": "x",
+}
+
 #: How long a store keeps counts.
 KEPT_MS: Final = 72 * 60 * 60 * 1_000
 
@@ -64,9 +74,14 @@ def added(texts: Iterable[str]) -> str:
     """Return the sum of counts, key by key, as one text."""
     total: dict[str, int] = {}
     for text in texts:
-        for key, number in unpacked(text).items():
-            total[key] = total.get(key, 0) + number
+        add_to(total, text)
     return packed(total)
+
+
+def add_to(total: dict[str, int], text: str) -> None:
+    """Add the counts of a text to `total`, key by key."""
+    for key, number in unpacked(text).items():
+        total[key] = total.get(key, 0) + number
 
 
 def quantile(counts: Mapping[str, int], letter: str, share: float) -> float | None:

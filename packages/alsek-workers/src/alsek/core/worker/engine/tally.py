@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.history import BUCKETS_MS, bucket, packed
+from alsek.storage.backends.history import BUCKETS_MS, OUTCOMES, bucket, packed
 from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside
 
 #: How the JSON of an error begins, by the name of the exception (:func:`alsek.core.failure.describe_failure`).
@@ -112,14 +112,9 @@ class Tally:
 
     def packed(self) -> str:
         """Return the counts as one text."""
-        counts = {
+        counts: dict[str, int] = {
             "s": sum(self.runs) + self.unmeasured,
-            "o": self.succeeded,
-            "f": self.failed,
-            "r": self.retried,
-            "l": self.lost,
-            "v": self.revoked,
-            "x": self.expired,
+            **{key: getattr(self, outcome) for outcome, key in OUTCOMES.items()},
             "wt": self.waited_ms * 1_000,
             "dt": self.run_ns // 1_000,
         }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from alsek.core.clock import monotonic_ms
-from alsek.storage.backends.history import unpacked
+from alsek.storage.backends.history import add_to
 from alsek.storage.backends.records import QueueTally
 
 #: The supervisor beats once a second. It may be held up: by the calls with which it renews leases in an outage.
@@ -40,9 +40,7 @@ class PoolView:
         """Take in a datagram (see :mod:`~alsek.core.worker.monitor.channel`)."""
         with self._lock:
             for queue, task, text in told.get("counts", ()):
-                totals = self._totals.setdefault((queue, task), {})
-                for key, number in unpacked(text).items():
-                    totals[key] = totals.get(key, 0) + number
+                add_to(self._totals.setdefault((queue, task), {}), text)
             if "slots" in told:
                 self._slots, self._draining = told["slots"], told["draining"]
                 self._beat_at = self._clock()

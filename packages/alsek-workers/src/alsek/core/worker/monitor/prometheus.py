@@ -9,18 +9,8 @@ from typing import Any, Final
 
 from alsek.core.worker.monitor.pool_view import PoolView
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.history import BUCKETS_MS
+from alsek.storage.backends.history import BUCKETS_MS, OUTCOMES
 from alsek.storage.backends.records import QueueTally
-
-#: The outcomes of messages, and the keys under which they are counted.
-OUTCOMES: Final = {
-    "succeeded": "o",
-    "failed": "f",
-    "retried": "r",
-    "lost": "l",
-    "revoked": "v",
-    "expired": "x",
-}
 
 #: The bounds of the histograms: the powers of two.
 _BOUNDS_MS: Final = frozenset(BUCKETS_MS[::2])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from alsek.cli.output import Column, Output
 from alsek.cli.stores import Opened
 from alsek.core.inspection.dead import DeadGroup, DeadInfo
-from alsek.core.inspection.wording import counted, span
+from alsek.core.inspection.wording import counted, failed_with, span
 
 
 def show_infos(output: Output, store: Opened, infos: Sequence[DeadInfo]) -> None:
@@ -36,7 +36,7 @@ def show_infos(output: Output, store: Opened, infos: Sequence[DeadInfo]) -> None
             f"{span(now - info.died_at)} ago",
             str(info.attempts),
             info.fingerprint,
-            _failure(info),
+            failed_with(info.exception, info.text),
         )
         for info in infos
     ]
@@ -69,7 +69,7 @@ def show_groups(output: Output, store: Opened, groups: Sequence[DeadGroup]) -> N
             group.fingerprint,
             f"{span(now - group.first)} ago",
             f"{span(now - group.last)} ago",
-            _failure(group.sample),
+            failed_with(group.exception, group.sample.text),
             group.sample.uuid,
         )
         for group in groups
@@ -77,9 +77,3 @@ def show_groups(output: Output, store: Opened, groups: Sequence[DeadGroup]) -> N
     output.table(columns, rows)
     letters = counted(sum(group.count for group in groups), "dead letter")
     output.line(f"{letters} of {counted(len(groups), 'cause')}")
-
-
-def _failure(info: DeadInfo) -> str:
-    """Return the name of the exception, and the first line of its text."""
-    text = info.text.strip().split("\n", 1)[0]
-    return f"{info.exception}: {text}" if text else info.exception

@@ -12,7 +12,7 @@ from alsek.cli.output import Column, plain
 from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.tables import Row, table
 from alsek.core.inspection.queues import QueueInfo
-from alsek.core.inspection.wording import counted, span
+from alsek.core.inspection.wording import counted, failed_with, span
 from alsek.core.inspection.workers import WorkerInfo
 
 _QUEUE_COLUMNS: Final = (
@@ -111,20 +111,18 @@ def worker_table(snapshot: Snapshot, most: int) -> Table:
 
 def cause_table(snapshot: Snapshot, most: int) -> Table:
     """Return a table of the causes of dead letters."""
-    rows = []
-    for cause in (snapshot.causes or ())[:most]:
-        line = cause.sample.text.strip().split("\n", 1)[0]
-        rows.append(
-            Row(
-                (
-                    f"{cause.count:,}",
-                    cause.task or "?",
-                    cause.fingerprint,
-                    f"{span(snapshot.now - cause.last)} ago",
-                    f"{cause.exception}: {line}" if line else cause.exception,
-                )
+    rows = [
+        Row(
+            (
+                f"{cause.count:,}",
+                cause.task or "?",
+                cause.fingerprint,
+                f"{span(snapshot.now - cause.last)} ago",
+                failed_with(cause.exception, cause.sample.text),
             )
         )
+        for cause in (snapshot.causes or ())[:most]
+    ]
     return table(_CAUSE_COLUMNS, rows)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from alsek.core.inspection.dead import dead_info
-from alsek.core.inspection.reasons import Why, WhyCode
+from alsek.core.inspection.reasons import Why, WhyCode, facts_of, subject
 from alsek.core.inspection.sighting import Sighting
-from alsek.core.inspection.wording import counted, failure, past
+from alsek.core.inspection.wording import MOST_TEXT, counted, failed_with, past
 from alsek.core.short_repr import shown
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import StatusRecord, TaskStatus
@@ -48,19 +48,13 @@ def why_ended(backend: Backend, seen: Sighting) -> Why:
 def _dead(backend: Backend, seen: Sighting) -> Why:
     assert seen.letter is not None
     info = dead_info(seen.letter, backend.serializer)
-    details = {"name": info.exception, "text": info.text}
-    facts = {
-        "uuid": info.uuid,
-        "queue": info.queue,
-        "task": info.task,
-        "state": info.state,
+    facts = facts_of(info) | {
         "ended_at": info.died_at,
         "attempts": info.attempts,
-        "error": details,
+        "error": {"name": info.exception, "text": info.text},
         "fingerprint": info.fingerprint,
     }
-    task = "" if info.task is None else f" of task {shown(info.task)}"
-    whose = f"Message {info.uuid}{task} in queue {shown(info.queue)}"
+    whose = subject(info)
     when = past(info.died_at, seen.now)
     code = _CODES.get(info.exception, "dead")
     match code:
@@ -71,7 +65,7 @@ def _dead(backend: Backend, seen: Sighting) -> Why:
                 f"{whose} expired before a worker took it, and ended at {when}; it is among the dead letters."
             )
         case _:
-            error = failure({"name": info.exception, "text": info.text, "traceback": None})
+            error = failed_with(info.exception, info.text, MOST_TEXT)
             tries = counted(info.attempts, "attempt")
             text = (
                 f"{whose} failed for good at {when}, in {tries}, with {error}; it is among the dead letters."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.messages import MessageInfo
 from alsek.core.short_repr import shown
 
@@ -58,13 +59,13 @@ class Why:
     facts: dict[str, Any]
 
 
-def subject(info: MessageInfo) -> str:
+def subject(info: MessageInfo | DeadInfo) -> str:
     """Return how a sentence about a message begins."""
     task = "" if info.task is None else f" of task {shown(info.task)}"
     queue = "" if info.queue is None else f" in queue {shown(info.queue)}"
     return f"Message {info.uuid}{task}{queue}"
 
 
-def facts_of(info: MessageInfo) -> dict[str, Any]:
-    """Return the facts that each answer about a stored message has."""
+def facts_of(info: MessageInfo | DeadInfo) -> dict[str, Any]:
+    """Return the facts that each answer about a stored message or dead letter has."""
     return {"uuid": info.uuid, "queue": info.queue, "task": info.task, "state": info.state}

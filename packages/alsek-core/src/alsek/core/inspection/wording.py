@@ -8,7 +8,7 @@ from alsek.core.clock import to_text
 from alsek.types import ExceptionDetails
 
 #: The most of an exception's text that a sentence quotes.
-_MOST_TEXT = 200
+MOST_TEXT = 200
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -56,7 +56,12 @@ def listed(names: list[str], most: int = 5) -> str:
 
 def failure(details: ExceptionDetails) -> str:
     """Return an exception as ``ValueError: no such customer``: its name and the first line of its text."""
-    line = details["text"].strip().split("\n", 1)[0]
-    if len(line) > _MOST_TEXT:
-        line = f"{line[:_MOST_TEXT]}…"
-    return f"{details['name']}: {line}" if line else details["name"]
+    return failed_with(details["name"], details["text"], MOST_TEXT)
+
+
+def failed_with(name: str, text: str, most: int | None = None) -> str:
+    """Return the name of an exception and the first line of its text; of that line no more than `most`."""
+    line = text.strip().split("\n", 1)[0]
+    if most is not None and len(line) > most:
+        line = f"{line[:most]}…"
+    return f"{name}: {line}" if line else name

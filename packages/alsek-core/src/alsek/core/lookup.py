@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from alsek.core.attempt_state import read_message
 from alsek.core.identifiers import check_name
@@ -13,6 +14,8 @@ from alsek.storage.backends.records import DeadLetter, Stored
 
 #: The name of the task of a message of which only the uuid is known.
 UNKNOWN_TASK: Final = "unknown"
+
+_Finder: TypeAlias = Callable[[Backend, str], Stored | DeadLetter | None]
 
 
 def uuid_of(given: Message | str) -> str:
@@ -42,8 +45,8 @@ def message_of(backend: Backend, given: Message | str, *, dead: bool = False) ->
     if isinstance(given, Message):
         return given
     uuid = uuid_of(given)
-    first, then = (_dead, _stored) if dead else (_stored, _dead)
-    record = first(backend, uuid) or then(backend, uuid)
+    finders: tuple[_Finder, _Finder] = (_dead, stored_of) if dead else (stored_of, _dead)
+    record = finders[0](backend, uuid) or finders[1](backend, uuid)
     if record is None:
         return Message(UNKNOWN_TASK, uuid=uuid)
     try:
@@ -54,11 +57,12 @@ def message_of(backend: Backend, given: Message | str, *, dead: bool = False) ->
     return found
 
 
-def _stored(backend: Backend, uuid: str) -> Stored | DeadLetter | None:
+def stored_of(backend: Backend, uuid: str) -> Stored | None:
+    """Return the stored message of this uuid, in whatever queue it is; None if there is none."""
     located = backend.messages.find(uuid)
     return None if located is None else located.stored
 
 
-def _dead(backend: Backend, uuid: str) -> Stored | DeadLetter | None:
+def _dead(backend: Backend, uuid: str) -> DeadLetter | None:
     letters = backend.messages.find_dead(uuid)
     return letters[0] if letters else None

@@ -11,6 +11,7 @@ from alsek.cli.output import Column, Output
 from alsek.core.broker import Broker
 from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.wording import counted
+from alsek.core.lookup import UNKNOWN_TASK
 from alsek.core.message import Message
 from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError
 from alsek.storage.backends.abstract import Backend
@@ -30,7 +31,7 @@ def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
     def act(info: DeadInfo) -> bool:
         nonlocal skipped, unreadable, last
         try:
-            broker.replay(Message(info.task or "unknown", queue=info.queue, uuid=info.uuid))
+            broker.replay(Message(info.task or UNKNOWN_TASK, queue=info.queue, uuid=info.uuid))
         except MessageDoesNotExistsError:
             skipped += 1
             return False

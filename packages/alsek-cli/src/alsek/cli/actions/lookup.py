@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from alsek.cli.failures import NotFoundError
+from alsek.core.lookup import stored_of
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.records import DeadLetter, Stored
-
-
-def message_of(backend: Backend, uuid: str) -> Stored | None:
-    """Return the message of this uuid, in whatever queue it is."""
-    located = backend.messages.find(uuid)
-    return None if located is None else located.stored
+from alsek.storage.backends.records import DeadLetter
 
 
 def dead_letters_of(backend: Backend, uuid: str, queue: str | None = None) -> list[DeadLetter]:
@@ -28,7 +23,7 @@ def no_message(backend: Backend, uuid: str) -> NotFoundError:
 def no_dead_letter(backend: Backend, uuid: str, queue: str | None) -> NotFoundError:
     """The error for a uuid of which there is no dead letter; it says what else the store has of it."""
     where = "" if queue is None else f" in queue {queue!r}"
-    stored = message_of(backend, uuid)
+    stored = stored_of(backend, uuid)
     others = dead_letters_of(backend, uuid)
     instead = ""
     if stored is not None:

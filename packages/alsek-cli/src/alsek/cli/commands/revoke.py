@@ -22,15 +22,16 @@ def revoke(uuids: tuple[str, ...], place: Place, output: Output) -> None:
 
     A revoked message fails, and goes to the dead letters, as soon as a worker would have taken it.
     """
-    from alsek.cli.actions.lookup import message_of, no_message
+    from alsek.cli.actions.lookup import no_message
     from alsek.cli.failures import PartlyDoneError
     from alsek.cli.stores import opened
+    from alsek.core.lookup import stored_of
 
     revoked: list[dict[str, str]] = []
     missing: list[str] = []
     with opened(place) as store:
         for uuid in dict.fromkeys(uuids):
-            stored = message_of(store.backend, uuid)
+            stored = stored_of(store.backend, uuid)
             if stored is None or not store.backend.messages.revoke(stored.queue, uuid):
                 missing.append(str(no_message(store.backend, uuid)))
                 continue

@@ -12,7 +12,6 @@ import click
 from alsek.cli.failures import EXPLAINED, exit_code, explanation
 from alsek.cli.importing.discovery import find
 from alsek.cli.log_output import LogOutput
-from alsek.cli.reloading.reloader import run_reloading
 from alsek.core.loggers import exits_caught, guarded_logger
 
 
@@ -46,6 +45,9 @@ def run_pool(
     log = guarded_logger("alsek.cli")
     try:
         if reload:
+            # Imported here: only --reload needs it.
+            from alsek.cli.reloading.reloader import run_reloading
+
             sys.exit(run_reloading(target, settings["shutdown_timeout"]))
         found = find(target)
         output.after_import()

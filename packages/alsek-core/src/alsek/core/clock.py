@@ -47,6 +47,11 @@ def monotonic_ms() -> int:
     return real_time.monotonic_ns() // 1_000_000
 
 
+def wall_clock_ahead_ms() -> int:
+    """Return what to add to monotonic milliseconds, so that they are those of the local wall clock as it is now."""
+    return wall_clock_ms() - monotonic_ms()
+
+
 def to_text(timestamp: int) -> str:
     """Return Unix milliseconds as UTC text, such as ``2021-04-08 05:59:16.424000``."""
     seconds, milliseconds = divmod(timestamp, 1000)

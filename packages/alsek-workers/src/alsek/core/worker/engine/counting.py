@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from alsek.core.clock import monotonic_ms, wall_clock_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.worker.engine.executor import Job
 from alsek.core.worker.engine.tally import Bounds, Tally
 from alsek.storage.backends.history import bucket
@@ -96,7 +96,7 @@ class Counting:
     def _begin(self, now: int) -> None:
         """Begin to count anew."""
         self.hand_over_at = now + HAND_OVER_AFTER_MS
-        self._to_wall_clock = wall_clock_ms() - monotonic_ms()
+        self._to_wall_clock = wall_clock_ahead_ms()
         self._bounds = Bounds.around(0, self._to_wall_clock)
 
     def count_unreadable(self, queue: str) -> None:

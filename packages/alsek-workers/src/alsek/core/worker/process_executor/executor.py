@@ -20,7 +20,7 @@ import select
 import socket
 from collections.abc import Sequence, Set
 
-from alsek.core.clock import monotonic_ms, wall_clock_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
@@ -137,10 +137,10 @@ class ProcessExecutor:
 
     def running(self) -> list[Running]:
         """Return what the processes run now."""
-        epoch = wall_clock_ms() - monotonic_ms()
+        ahead = wall_clock_ahead_ms()
         # A process starts a job when it is sent it, or has answered for the one before.
         return [
-            facts.running(process.jobs[0].claimed, epoch + int(process.last_answer_at), process.pid)
+            facts.running(process.jobs[0].claimed, ahead + int(process.last_answer_at), process.pid)
             for process in self.manager.processes.values()
             if process.jobs and self._state.deadline(process.jobs[0].entry)
         ]

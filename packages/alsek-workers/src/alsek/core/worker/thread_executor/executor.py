@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Set
 
 from alsek.core.broker import Broker
-from alsek.core.clock import monotonic_ms, wall_clock_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.clock import real_time as time
 from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
@@ -147,9 +147,9 @@ class ThreadExecutor:
 
     def running(self) -> list[Running]:
         """Return what the threads run now."""
-        epoch, pid = wall_clock_ms() - monotonic_ms(), os.getpid()
+        ahead, pid = wall_clock_ahead_ms(), os.getpid()
         return [
-            facts.running(job.claimed, epoch + job.started_at, pid, thread)
+            facts.running(job.claimed, ahead + job.started_at, pid, thread)
             for job in self._running.values()
             if (thread := job.thread) is not None and job.outcome is None
         ]

@@ -155,8 +155,8 @@ class ThreadJob(Interruptible):
         attempt: Attempt | None = None
         try:
             self.ready_at = delivery.ready_at
-            deadline = monotonic_ms() + delivery.timeout
-            delivery.began_at = deadline - delivery.timeout
+            began = delivery.began_at = monotonic_ms()
+            deadline = began + delivery.timeout
             state.start_task(self.entry, deadline)
             self._arm(deadline)
             attempt = run_attempt(task, delivery)

@@ -88,6 +88,19 @@ def test_the_age_of_a_retried_message(
     assert inspector.queues()[1].oldest_ready_age == 0
 
 
+def test_an_empty_queue_that_works_is_shown(inspector: Inspector, actor: Actors, store: Store) -> None:
+    """In its place among the others, as long as anything ended in it within the last minute."""
+    worker = actor(lease=10 * MINUTE_MS)
+    worker.messages.pause("p", "ada")
+    worker.messages.pause("r", "ada")
+    worker.step(limit=0, history=[HistoryCounts("q", "t", "s:60 o:60"), HistoryCounts("begun", "t", "s:1")])
+    shown = {queue.name: queue.rate for queue in inspector.queues()}
+    assert list(shown) == ["p", "q", "r"]
+    assert shown["q"] == pytest.approx(1.0, abs=0.02)
+    store.advance(2 * MINUTE_MS)
+    assert [queue.name for queue in inspector.queues()] == ["p", "r"]
+
+
 def test_the_rate_of_a_queue(inspector: Inspector, broker: Broker, actor: Actors, store: Store) -> None:
     """What ended in the last minute: of the minute before counts the share that is within it."""
     store.advance(MINUTE_MS - store.now % MINUTE_MS)

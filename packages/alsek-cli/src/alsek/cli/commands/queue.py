@@ -23,7 +23,7 @@ def queue() -> None:
 @queue.command("list")
 @store_options
 def listing(place: Place, output: Output) -> None:
-    """List the queues that hold messages or dead letters, or are paused."""
+    """List the queues that hold messages or dead letters, are paused, or have had work in the last minute."""
     from alsek.cli.stores import opened
     from alsek.core.inspection.inspector import Inspector
 

@@ -23,7 +23,7 @@ _RETRIES: Final = b'"retries":'
 
 @dataclass(frozen=True, slots=True)
 class QueueInfo:
-    """A queue that holds messages or dead letters, or is paused.
+    """A queue that holds messages or dead letters, is paused, or whose messages ended within the last minute.
 
     Attributes:
         name: Its name.
@@ -69,6 +69,11 @@ def queues_of(port: MessagePort, serializer: Serializer, aged: int | None = None
             oldest[stored.queue] = min(since, oldest.get(stored.queue, since))
     minute = now // MINUTE_MS
     rate = rates(port.history(minute - 1, minute), now)
+    known = {tally.queue for tally in tallies}
+    # A queue that is worked off as fast as it fills is empty at most moments, and must be seen all the same.
+    busy = [QueueTally(name, 0, 0, 0, 0) for name, ended in rate.items() if ended and name not in known]
+    if busy:
+        tallies = sorted(tallies + busy)
     infos = []
     for tally in tallies:
         since, pause = oldest.get(tally.queue), tally.paused

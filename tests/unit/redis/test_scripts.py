@@ -57,6 +57,18 @@ def test_no_file_is_long(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS + FRAGMENTS, ids=lambda path: path.stem)
+def test_the_check_of_rights_sees_every_command(path: Path) -> None:
+    """A script names its commands where it gives them, so a user who lacks one is told, and not answered wrongly.
+
+    What gives on a command that it was given is `attempt`, and `bulk`, whose commands the check looks for too.
+    """
+    _, body = _head_and_body(path)
+    hidden = re.findall(r"(?<!function )\b(?:call|pcall|try|attempt|bulk)\((?!')[^,)]*", body)
+    allowed = {"base": ["try(...", "call(..."], "bulk": ["call(command"]}
+    assert hidden == allowed.get(path.stem, [])
+
+
+@pytest.mark.parametrize("path", SCRIPTS + FRAGMENTS, ids=lambda path: path.stem)
 def test_no_script_walks_over_the_keyspace(path: Path) -> None:
     """No step's cost grows with what else is stored."""
     assert not re.search(r"'(KEYS|SCAN|FLUSHDB|FLUSHALL)'", path.read_text("utf-8"))

@@ -1,6 +1,6 @@
 -- How many messages are set aside.
 -- Returns: flat: queue, task, how many
--- Needs: ready_classes
+-- Needs: number ready_classes
 local answer = {}
 for n = #PLAIN_CLASSES + 1, math.huge do
   local class = class_number(n)
@@ -8,10 +8,9 @@ for n = #PLAIN_CLASSES + 1, math.huge do
   for _, wish in ipairs(ALL_WISHES) do
     local index = P .. class .. wish
     for _, queue in ipairs(try('ZRANGE', index, 0, -1)) do
-      local many = try('ZCARD', index .. ':' .. queue)
       local at = #answer
       answer[at + 1], answer[at + 2] = queue, string.match(class, 'aside:(.*)\n$')
-      answer[at + 3] = type(many) == 'number' and many or 0
+      answer[at + 3] = number(try('ZCARD', index .. ':' .. queue))
     end
   end
 end

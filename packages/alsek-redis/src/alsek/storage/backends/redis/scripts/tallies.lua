@@ -1,7 +1,7 @@
 -- How many messages some queues hold, by state.
 -- From ARGV[2] on the queues, up to a thousand
 -- Returns: for each {how many messages, how many of them are ready, claimed; how many dead letters; its pause, or ''}
--- Needs: sets_of_queues
+-- Needs: number sets_of_queues
 local queues, claimed, answer = { unpack(ARGV, 2) }, {}, {}
 for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   local held = try('HGETALL', P .. 'claims:' .. worker)
@@ -11,17 +11,12 @@ for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   end
 end
 
-local function size(command, ...)
-  local many = try(command, ...)
-  return type(many) == 'number' and many or 0
-end
-
 local totals, sets, pauses = call('HMGET', QUEUES, unpack(queues)), sets_of_queues(queues, true)
 local with_dead = try('SMISMEMBER', P .. 'dead', unpack(queues))
 for i, queue in ipairs(queues) do
   local ready, dead = 0, 0
-  for _, set in ipairs(sets[i]) do ready = ready + size('ZCARD', set) end
-  if with_dead[i] == 1 then dead = size('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf') end
+  for _, set in ipairs(sets[i]) do ready = ready + number(try('ZCARD', set)) end
+  if with_dead[i] == 1 then dead = number(try('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')) end
   answer[i] = { tonumber(totals[i] or 0) or 0, ready, claimed[queue] or 0, dead, pauses[i] or '' }
 end
 return answer

@@ -51,6 +51,8 @@ from alsek.storage.backends.records.workers import (
     Running,
     Worker,
     WorkerFacts,
+    facts_of,
+    running_of,
 )
 
 __all__ = [
@@ -88,5 +90,7 @@ __all__ = [
     "Worker",
     "WorkerFacts",
     "WorkerRecord",
+    "facts_of",
     "refused_again",
+    "running_of",
 ]

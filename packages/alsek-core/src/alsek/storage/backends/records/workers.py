@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
 
@@ -50,6 +51,14 @@ class WorkerFacts(NamedTuple):
     slots: int = 0
 
 
+def facts_of(told: Mapping[str, Any]) -> WorkerFacts:
+    """The facts of a worker that were kept as JSON. What a newer version tells besides is left out."""
+    known = {name: told[name] for name in WorkerFacts._fields if name in told}
+    if known["tasks"] is not None:
+        known["tasks"] = tuple(known["tasks"])
+    return WorkerFacts(**known)
+
+
 class Running(NamedTuple):
     """A message that a worker runs now, as it last said.
 
@@ -66,6 +75,11 @@ class Running(NamedTuple):
     attempt: int
     pid: int
     thread: str = ""
+
+
+def running_of(told: Iterable[Sequence[Any]]) -> tuple[Running, ...]:
+    """What a worker runs, if it was kept as JSON. What a newer version tells besides is left out."""
+    return tuple(Running(*each[: len(Running._fields)]) for each in told)
 
 
 class Claimed(NamedTuple):

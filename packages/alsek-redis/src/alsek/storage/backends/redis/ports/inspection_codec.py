@@ -19,6 +19,8 @@ from alsek.storage.backends.records import (
     Worker,
     WorkerFacts,
     WorkerRecord,
+    facts_of,
+    running_of,
 )
 from alsek.storage.backends.redis.ports.codec import stored_from
 from alsek.storage.backends.states import MessageState
@@ -58,7 +60,7 @@ def worker_from(answer: Sequence[bytes]) -> WorkerRecord:
         int(lease) if lease.isdigit() else 0,
         int(float(lease_end)),
         claims=tuple(sorted((claim for claim in claims if claim is not None), key=lambda claim: claim.token)),
-        running=_running_from(runs),
+        running=running_of(json.loads(runs)) if runs else (),
     )
     return record if not told else _with_facts(record, told)
 
@@ -66,20 +68,13 @@ def worker_from(answer: Sequence[bytes]) -> WorkerRecord:
 def _with_facts(record: WorkerRecord, told: bytes) -> WorkerRecord:
     since, kind, _, text = told.split(b"|", 3)
     facts = json.loads(text)
-    queues, tasks = facts["queues"], facts["tasks"]
-    # Of a newer version it may have further fields.
-    known: dict[str, Any] = {name: facts[name] for name in WorkerFacts._fields if name in facts}
-    known["tasks"] = None if tasks is None else tuple(tasks)
+    queues = facts["queues"]
     return record._replace(
         registered_at=int(since),
         kind=cast(WorkerKind, kind.decode()),
         queues=None if queues is None else tuple(queues),
-        facts=WorkerFacts(**known),
+        facts=facts_of(facts),
     )
-
-
-def _running_from(text: bytes) -> tuple[Running, ...]:
-    return tuple(Running(*each[: len(Running._fields)]) for each in json.loads(text)) if text else ()
 
 
 def _held_claim(uuid: bytes, claim: bytes) -> HeldClaim | None:

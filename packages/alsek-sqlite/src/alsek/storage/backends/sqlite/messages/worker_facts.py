@@ -6,7 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.records import HeldClaim, Running, Worker, WorkerFacts, WorkerRecord
+from alsek.storage.backends.records import (
+    HeldClaim,
+    Running,
+    Worker,
+    WorkerFacts,
+    WorkerRecord,
+    facts_of,
+    running_of,
+)
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.task_registry import list_tasks
 
@@ -72,15 +80,7 @@ def _record(
         registered_at,
         kind,
         None if names is None else tuple(names),
-        None if facts is None else _facts(json.loads(facts)),
+        None if facts is None else facts_of(json.loads(facts)),
         claims,
-        () if running is None else tuple(Running(*each) for each in json.loads(running)),
+        () if running is None else running_of(json.loads(running)),
     )
-
-
-def _facts(fields: dict[str, Any]) -> WorkerFacts:
-    # A newer version may tell more.
-    known = {name: value for name, value in fields.items() if name in WorkerFacts._fields}
-    if known["tasks"] is not None:
-        known["tasks"] = tuple(known["tasks"])
-    return WorkerFacts(**known)

@@ -1,7 +1,8 @@
 """What a store notes of moves: which one is at work, what it took out last, what is staged. For stores in Python.
 
 A store keeps these as fields by name, in whatever it has, and calls these functions within its steps. Redis does the
-same in its scripts (``move_open.lua``, ``move_out.lua``, ``move_in.lua``).
+same in its scripts (``move_from.lua``, ``move_out.lua``, ``move_to.lua``, ``move_stage.lua``, ``move_in.lua`` and
+``move_end.lua``).
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ LIMITS: Final = {
     "renew": (19, 2_809),
     "replay": (24, 2_923),
     "reschedule": (27, 2_126),
-    "result_put": (8, 831),
+    "result_put": (7, 612),
     "resume": (17, 1_636),
     "retire": (20, 2_104),
     "revoke": (15, 1_213),

@@ -57,8 +57,7 @@ for n, name in ipairs(names) do
     late[#late + 1] = name
   elseif kind == 'r' then
     local ttl = lives(ARGV[i + 5])
-    STAMP = '|' .. ARGV[i + 2] .. '|' -- write_result() writes this, so the result keeps its time
-    if ttl then write_result(name, ARGV[i + 1], ttl, ARGV[i + 3], ARGV[i + 4]) end
+    if ttl then write_result(name, ARGV[i + 1], ttl, ARGV[i + 3], ARGV[i + 4], tonumber(ARGV[i + 2])) end
   elseif kind == 's' then
     take_in_status(name, ARGV[i + 1], ARGV[i + 2])
   else

@@ -1,11 +1,12 @@
 -- Writes and publishes results. A result is timestamp|token|payload; one with a progenitor is
 -- timestamp|token^write|payload, where `write` is its score in the progenitor's index. An entry of the index with another
 -- score is out of date.
--- Needs: index_ttl result_channel status ttl
+-- Needs: index_ttl result_channel ttl
 
 -- Store a result for `ttl` ms (text). The index lives as long as its longest-lived result. Each write looks at two other
--- entries and removes those whose result has expired, so that these stay below about half of the index.
-local function write_result(uuid, payload, ttl, token, progenitor)
+-- entries and removes those whose result has expired, so that these stay below about half of the index. `at` is when it was
+-- written first, if not now.
+local function write_result(uuid, payload, ttl, token, progenitor, at)
   local index, left, others = progenitor ~= '' and P .. 'descendants:' .. progenitor, -2, {}
   local write
   if index then
@@ -13,7 +14,7 @@ local function write_result(uuid, payload, ttl, token, progenitor)
     write = call('HINCRBY', COUNTERS, 'write', 1) or NOW
   end
   commit()
-  local record = string.sub(STAMP, 2) .. token .. (index and '^' .. int(write) or '') .. '|' .. payload
+  local record = int(at or NOW) .. '|' .. token .. (index and '^' .. int(write) or '') .. '|' .. payload
   set_for(P .. 'results:' .. uuid, record, ttl)
   if index then
     for _, other in ipairs(others) do

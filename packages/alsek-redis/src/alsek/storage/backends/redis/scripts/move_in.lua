@@ -5,7 +5,7 @@
 -- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry.
 -- An expiry is '' for what is kept for ever.
 -- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
--- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header result status submissions ttl
+-- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header result submissions ttl
 local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]
 local noted = call('HMGET', key, into .. 'move', into .. 'done', into .. 'late', into .. 'batch')
 if noted[1] ~= ARGV[2] then return false end

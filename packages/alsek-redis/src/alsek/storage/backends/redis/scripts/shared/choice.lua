@@ -47,7 +47,8 @@ local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
     for _, class in ipairs(suspects) do
       for _, wish in ipairs(WISHES) do indexes[#indexes + 1] = P .. class .. wish end
     end
-    careful = indexes[9] and rarely().any_there(indexes) or not indexes[9] and call('EXISTS', unpack(indexes)) > 0
+    -- More than eight are there only because of what is set aside. They may be thousands, so they are read in batches.
+    if indexes[9] then careful = rarely().any_there(indexes) else careful = call('EXISTS', unpack(indexes)) > 0 end
   end
   if careful then classes = rarely().joined(suspects, plain) end
   local queue = queue_after(0, nil, classes)

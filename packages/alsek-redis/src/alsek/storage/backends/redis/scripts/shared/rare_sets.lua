@@ -55,10 +55,13 @@ local function next_open(_, last, classes)
 end
 
 -- A queue that the worker does not name.
+local named
 local function next_other(_, last, classes)
-  local own = {}
-  for n = 8, AFTER_QUEUES - 1 do own[ARGV[n]] = true end
+  if not named then
+    named = {}
+    for n = 8, AFTER_QUEUES - 1 do named[ARGV[n]] = true end
+  end
   local queue = next_listed(last, classes)
-  while own[queue or ''] do queue = next_listed(queue, classes) end
+  while named[queue or ''] do queue = next_listed(queue, classes) end
   return queue
 end

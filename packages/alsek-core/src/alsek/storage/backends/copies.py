@@ -8,9 +8,9 @@ store that the copy is of, or is for; times in the past stay as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from alsek.exceptions import MessageAlreadyExistsError
 from alsek.types import Wish
@@ -174,6 +174,18 @@ class Page(NamedTuple):
     unreadable: Sequence[Unreadable] = ()
 
 
+def page_of(found: Iterable[Copy | Unreadable | None]) -> Page:
+    """A page of what was found; None is something that is gone, and left out."""
+    copies: list[Copy] = []
+    unreadable: list[Unreadable] = []
+    for one in found:
+        if isinstance(one, Unreadable):
+            unreadable.append(one)
+        elif one is not None:
+            copies.append(one)
+    return Page(copies, unreadable)
+
+
 class Taken(NamedTuple):
     """The last batch that was taken out of a store.
 
@@ -216,6 +228,12 @@ class TargetOpened(NamedTuple):
     """The answer of a store that things are moved into: what an earlier move has staged."""
 
     staged: Staged | None = None
+
+
+#: Why a store can't take something in: the name of it is used there, or the uuid of a message is not new.
+NAME_USED: Final = "there is one of this name already"
+UUID_STORED: Final = "a message of this uuid is stored there"
+UUID_ENDED: Final = "a message of this uuid ended there within the last minute"
 
 
 def too_late(uuid: str) -> bytes:

@@ -8,6 +8,7 @@ from itertools import count
 from uuid import uuid4
 
 from alsek.storage.backends.copies import (
+    NAME_USED,
     Copy,
     CopyKind,
     DeadLetterCopy,
@@ -19,6 +20,7 @@ from alsek.storage.backends.copies import (
     TargetOpened,
     Unreadable,
     ValueCopy,
+    page_of,
 )
 from alsek.storage.backends.memory.messages import arrivals, departures
 from alsek.storage.backends.memory.messages.port import MemoryMessages
@@ -81,7 +83,7 @@ class MemoryTransfer(TransferPort):
         for start in range(0, len(names), most):
             with self._store.lock:
                 found = [read() for read in names[start : start + most]]
-                yield departures.page(found)
+                yield page_of(found)
 
     def _names(self, kind: CopyKind) -> list[Callable[[], departures.Found]]:
         """For each thing that there is now, a function that copies it."""
@@ -163,7 +165,7 @@ class MemoryTransfer(TransferPort):
                 there = self._store.statuses.get(copy.uuid) is not None
             case ValueCopy():
                 there = self._store.values.get(copy.name) is not None
-        return "there is one of this name already" if there else ""
+        return NAME_USED if there else ""
 
     def stage(self, move: str, source: str, batch: str, data: bytes) -> None:
         with self._store.lock:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from alsek.storage.backends.copies import DeadLetterCopy, MessageCopy, StatusCopy, too_late
+from alsek.storage.backends.copies import (
+    UUID_ENDED,
+    UUID_STORED,
+    DeadLetterCopy,
+    MessageCopy,
+    StatusCopy,
+    too_late,
+)
 from alsek.storage.backends.header import tail_values
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
@@ -14,9 +21,9 @@ def refusal(table: MessageTable, copy: MessageCopy) -> str:
     """Return why a message can't be taken in; empty if it can."""
     stored, remembered = table.messages.get(copy.uuid), table.remembered.get(copy.uuid)
     if stored is not None:
-        return f"a message of this uuid is stored there ({stored.state})"
+        return f"{UUID_STORED} ({stored.state})"
     if remembered is not None and remembered.taken:
-        return "a message of this uuid ended there within the last minute"
+        return UUID_ENDED
     return ""
 
 

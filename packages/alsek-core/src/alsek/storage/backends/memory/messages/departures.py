@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
-from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, Page, StatusCopy, Unreadable
+from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, StatusCopy, Unreadable
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, unreadable
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -15,12 +14,6 @@ from alsek.storage.backends.records import Retried
 
 #: What was found of one thing: None if it is gone.
 Found: TypeAlias = Copy | Unreadable | None
-
-
-def page(found: Sequence[Found]) -> Page:
-    """Return a page of what was found."""
-    copies = [one for one in found if one is not None and not isinstance(one, Unreadable)]
-    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
 
 
 def order(table: MessageTable) -> list[str]:

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.copies import (
+    NAME_USED,
+    UUID_ENDED,
+    UUID_STORED,
     Copy,
     CopyKind,
     DeadLetterCopy,
@@ -57,7 +60,7 @@ def refusal(tx: Transaction, copy: Copy) -> str:
     if isinstance(copy, MessageCopy):
         return _uuid_refusal(tx, copy.uuid)
     there = find(tx, kind_of(copy), copy.key) is not None
-    return "there is one of this name already" if there else ""
+    return NAME_USED if there else ""
 
 
 def _numbers(copy: Copy) -> Iterable[object]:
@@ -68,11 +71,11 @@ def _numbers(copy: Copy) -> Iterable[object]:
 def _uuid_refusal(tx: Transaction, uuid: str) -> str:
     stored = tx.execute(_STORED, (tx.ns, uuid)).fetchone()
     if stored is not None:
-        return f"a message of this uuid is stored there ({stored[0]})"
+        return f"{UUID_STORED} ({stored[0]})"
     bucket = tx.now // BUCKET_MS
     values = (tx.ns, bucket, bucket - 1, bucket - 2, uuid, tx.now - DEDUP_WINDOW)
     if tx.execute(_ENDED, values).fetchone() == (1,):
-        return "a message of this uuid ended there within the last minute"
+        return UUID_ENDED
     return ""
 
 

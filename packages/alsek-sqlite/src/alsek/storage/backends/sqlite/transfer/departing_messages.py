@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.copies import MessageCopy, Page, Unreadable
+from alsek.storage.backends.copies import MessageCopy, Page, Unreadable, page_of
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
 from alsek.storage.backends.kinds import WISHES
@@ -14,7 +14,7 @@ from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
 from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave_any
-from alsek.storage.backends.sqlite.transfer.departing_records import page, status_copy
+from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
 #: The next ones of a lane of `ready` or `aside`.
@@ -93,7 +93,7 @@ def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> li
 
 def _page(tx: Transaction, ids: Sequence[int]) -> Page:
     rows = {row[0]: row for row in tx.execute(_HEADS.format(marks(len(ids))), (tx.now, *ids)).fetchall()}
-    return page([_copy(rows[number]) for number in ids if number in rows])
+    return page_of(_copy(rows[number]) for number in ids if number in rows)
 
 
 def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:

@@ -14,6 +14,7 @@ from alsek.storage.backends.copies import (
     StatusCopy,
     Unreadable,
     ValueCopy,
+    page_of,
 )
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.sqlite.database.database import Database
@@ -121,13 +122,7 @@ def read(database: Database, kind: CopyKind, most: int) -> Iterator[Page]:
     place = table.first
     while rows := database.read(lambda tx: _next(tx, table, place, most)):  # noqa: B023 - runs at once
         place = rows[-1][0]
-        yield page([table.copy(row[1:]) for row in rows])
-
-
-def page(found: Sequence[Copy | Unreadable | None]) -> Page:
-    """Return a page of what was found; None is left out."""
-    copies = [one for one in found if not isinstance(one, Unreadable | None)]
-    return Page(copies, [one for one in found if isinstance(one, Unreadable)])
+        yield page_of(table.copy(row[1:]) for row in rows)
 
 
 def _next(tx: Transaction, table: _Table, place: int | str, most: int) -> list[tuple[Any, ...]]:

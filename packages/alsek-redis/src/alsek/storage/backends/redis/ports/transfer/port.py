@@ -7,6 +7,9 @@ from typing import Final
 from uuid import uuid4
 
 from alsek.storage.backends.copies import (
+    NAME_USED,
+    UUID_ENDED,
+    UUID_STORED,
     Copy,
     CopyKind,
     Page,
@@ -31,9 +34,9 @@ from alsek.storage.backends.redis.ports.transfer.reading import Reader
 
 _REFUSALS: Final = {
     b"": "",
-    b"stored": "a message of this uuid is stored there",
-    b"ended": "a message of this uuid ended there within the last minute",
-    b"there": "there is one of this name already",
+    b"stored": UUID_STORED,
+    b"ended": UUID_ENDED,
+    b"there": NAME_USED,
 }
 
 

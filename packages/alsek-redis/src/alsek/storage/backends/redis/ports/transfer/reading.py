@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.copies import Copy, CopyKind, Page, Unreadable
+from alsek.storage.backends.copies import Copy, CopyKind, Page, Unreadable, page_of
 from alsek.storage.backends.kinds import WISH_LETTERS
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.scan import scan_keys
@@ -129,7 +129,7 @@ class Reader:
                 found.append(Unreadable(name, "its uuid is damaged"))
             elif record is not None:
                 found.append(copy_codec.message_copy(name, record, place.due, place.suspect, status))
-        return _page(found)
+        return page_of(found)
 
     def _letters(self, most: int) -> Iterator[Page]:
         for queue in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}dead")):
@@ -137,7 +137,7 @@ class Reader:
             for page in walk(self._link, [f"{self._keys.prefix}dead:{name}"], most):
                 uuids = [entry.member.decode() for entry in page]
                 found = self._found([f"letters:{uuid}\n{name}" for uuid in uuids])
-                yield _page(
+                yield page_of(
                     copy_codec.letter_copy(uuid, name, data, expiry)
                     for uuid, (data, expiry) in zip(uuids, found, strict=True)
                     if data is not None
@@ -164,7 +164,7 @@ class Reader:
             if data is not None and b"^%d|" % int(entry.score) in data[:64]:
                 indexed.add(uuid)
                 found.append(copy_codec.result_copy(uuid, progenitor, data, expiry))
-        return _page(found)
+        return page_of(found)
 
     def _statuses(self, most: int) -> Iterator[Page]:
         for page in self._by_name("statuses:", most, copy_codec.status_copy):
@@ -182,7 +182,7 @@ class Reader:
             for start in range(0, len(names), most):
                 keys = [name.removeprefix(prefix) for name in names[start : start + most]]
                 found = self._found([family + key for key in keys])
-                yield _page(
+                yield page_of(
                     copy(key, data, expiry)
                     for key, (data, expiry) in zip(keys, found, strict=True)
                     if data is not None
@@ -191,14 +191,3 @@ class Reader:
 
 def _without_progenitor(uuid: str, data: bytes, expiry: bytes) -> Copy | Unreadable:
     return copy_codec.result_copy(uuid, None, data, expiry)
-
-
-def _page(found: Iterator[Copy | Unreadable] | Sequence[Copy | Unreadable]) -> Page:
-    copies: list[Copy] = []
-    unreadable: list[Unreadable] = []
-    for one in found:
-        if isinstance(one, Unreadable):
-            unreadable.append(one)
-        else:
-            copies.append(one)
-    return Page(copies, unreadable)

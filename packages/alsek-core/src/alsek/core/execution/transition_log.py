@@ -23,6 +23,7 @@ from typing import Final, Literal, TypeAlias
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.guarded_hooks import log_context
 from alsek.core.failure import TracebackText
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import Directive
@@ -46,9 +47,7 @@ def fields(delivery: Delivery, event: Event) -> dict[str, object]:
     began = delivery.began_at
     return {
         "event": event,
-        "uuid": delivery.uuid,
-        "task": delivery.task_name,
-        "queue": delivery.queue,
+        **log_context(delivery),
         "attempt": delivery.retries + 1,
         "ms": None if began is None else max(0, monotonic_ms() - began),
     }

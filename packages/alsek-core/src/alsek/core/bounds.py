@@ -80,6 +80,6 @@ def checked_wait(name: str, value: Duration | None, where: str) -> int | None:
     given: Any = milliseconds(value)
     if not isinstance(given, int | float) or isinstance(given, bool) or not 0 <= given < math.inf:
         raise ValidationError(
-            f"{name}={shown(value)} of {where}: must be None or a number of milliseconds >= 0"
+            f"{name}={shown(value)} of {where}: must be None, a number of milliseconds >= 0, or a timedelta"
         )
     return min(cast(int, given), _LONGEST_WAIT_MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from alsek.core.arguments.building import MisfitError, builder_of
+from alsek.core.arguments.building import Builder, MisfitError, builder_of
 from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
@@ -106,7 +106,6 @@ class ResultStore:
             descendants: Return a list of the message's own result and those of all its descendants (callbacks,
                 later ticks of a trigger) that are stored, oldest write first. With `timeout` it waits until all
                 callbacks have ended, or will not run: ``do_callback`` returned False, or one was removed.
-
             type: The type of the result, such as a dataclass or ``list[Invoice]``: it is built again from the stored
                 data, as arguments are. None leaves the data as it is.
 
@@ -128,7 +127,7 @@ class ResultStore:
         records = self._records(message, descendants)
         if not records:
             raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
-        answers = [self._answer(record, with_metadata, type) for record in records]
+        answers = self._answers(records, with_metadata, type)
         if not keep:
             self._delete(records)
         return answers if descendants else answers[0]
@@ -162,7 +161,7 @@ class ResultStore:
                 else:
                     record = self.backend.results.get([message.uuid])[0]
                     may_have_failed, told = True, told or note is not None
-            answer = self._answer(record, with_metadata, type_hint)
+            (answer,) = self._answers([record], with_metadata, type_hint)
             if not keep:
                 self.backend.take_watched(news, message.uuid)
         return answer
@@ -195,9 +194,13 @@ class ResultStore:
         records = found if own is None else [own, *found]
         return sorted(records, key=lambda record: record.timestamp)
 
-    def _answer(self, record: ResultRecord, with_metadata: bool, type_hint: Any) -> Any:
+    def _answers(self, records: Iterable[ResultRecord], with_metadata: bool, type_hint: Any) -> list[Any]:
+        build = None if type_hint is None else builder_of(type_hint)
+        return [self._answer(record, with_metadata, build) for record in records]
+
+    def _answer(self, record: ResultRecord, with_metadata: bool, build: Builder | None) -> Any:
         result = self.backend.serializer.reverse(record.payload)
-        if type_hint is not None and (build := builder_of(type_hint)) is not None:
+        if build is not None:
             try:
                 result = build(result, "result")
             except MisfitError as misfit:

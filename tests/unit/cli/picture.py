@@ -54,8 +54,7 @@ _WORKERS = (
 def picture() -> str:
     """The picture, as SVG."""
     console = Console(record=True, width=104, height=20, file=io.StringIO(), force_terminal=True)
-    screen = LiveScreen()
-    screen.update(Snapshot("Redis at redis.internal:6379/0", "shop", _NOW, _QUEUES, _WORKERS, None))
+    screen = LiveScreen(Snapshot("Redis at redis.internal:6379/0", "shop", _NOW, _QUEUES, _WORKERS, None))
     screen.move(2)
     console.print(screen.render(console))
     return console.export_svg(title="alsek top", unique_id="top")

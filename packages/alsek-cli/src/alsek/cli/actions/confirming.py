@@ -7,19 +7,16 @@ import sys
 import click
 
 
-def confirmed(question: str, yes: bool) -> None:
+def confirmed(question: str) -> None:
     """Return if the user agrees.
 
     Args:
         question: What is about to happen, as a question.
-        yes: ``--yes`` was given: don't ask.
 
     Raises:
         click.UsageError: There is no terminal to ask on.
         click.Abort: The user does not agree.
     """
-    if yes:
-        return
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is no terminal to ask on: add --yes")
     click.confirm(question, abort=True, err=True)

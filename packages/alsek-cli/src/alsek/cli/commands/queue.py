@@ -106,9 +106,9 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
         count = messages.count(name)
         if not count and not messages.dead_count(name):
             raise NotFoundError(f"there is no queue {name!r} in {store.where}")
-        if count:
+        if count and not yes:
             what = counted(count, "message")
-            confirmed(f"Delete up to {what} of queue {name!r} in {store.where}?", yes)
+            confirmed(f"Delete up to {what} of queue {name!r} in {store.where}?")
         purged = run_over(
             (stored.uuid for stored in messages.browse(name) if stored.state != "claimed"),
             lambda uuid: messages.remove(name, uuid, waiting=True),

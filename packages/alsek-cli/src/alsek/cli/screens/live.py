@@ -38,8 +38,7 @@ def run_live(backend: Backend, console: Console, interval_ms: int) -> None:
     """
     quick = backend.within(_PATIENCE_MS)
     inspector = Inspector(quick)
-    screen = LiveScreen()
-    screen.update(take(inspector, causes=False, aged=AGED))
+    screen = LiveScreen(take(inspector, causes=False, aged=AGED))
     try:
         with Keys() as keys, Live(screen=True, console=console, auto_refresh=False) as live:
             _loop(screen, live, keys, inspector, interval_ms / 1_000)

@@ -18,17 +18,19 @@ class LiveScreen:
     """What is shown, and which queue is chosen.
 
     Attributes:
-        snapshot: The last one; None before the first.
+        snapshot: The last one.
         chosen: The name of the chosen queue.
         trouble: Why the snapshot is not newer, if the store does not answer.
         said: What the last key did.
+
+    Args:
+        snapshot: The first one.
     """
 
-    def __init__(self) -> None:
-        self.snapshot: Snapshot | None = None
+    def __init__(self, snapshot: Snapshot) -> None:
         self.chosen: str | None = None
-        self.trouble = ""
         self.said = ""
+        self.update(snapshot)
 
     def update(self, snapshot: Snapshot) -> None:
         """Show this from now on. A queue that is gone is chosen no longer."""
@@ -47,13 +49,10 @@ class LiveScreen:
     @property
     def chosen_is_paused(self) -> bool:
         """Whether the chosen queue is paused, as far as is known."""
-        queues = () if self.snapshot is None else self.snapshot.queues
-        return any(queue.paused for queue in queues if queue.name == self.chosen)
+        return any(queue.paused for queue in self.snapshot.queues if queue.name == self.chosen)
 
     def render(self, console: Console) -> RenderableType:
         """Return the screen, as high as the terminal."""
-        if self.snapshot is None:
-            return Text(self.trouble or "…", "red" if self.trouble else "")
         rows = max(4, console.height - _FIXED)
         queues = self._ordered()
         workers = min(len(self.snapshot.workers), max(rows // 3, rows - len(queues)))
@@ -72,7 +71,7 @@ class LiveScreen:
         return Group(*parts)
 
     def _ordered(self) -> list[QueueInfo]:
-        return [] if self.snapshot is None else by_load(self.snapshot.queues)
+        return by_load(self.snapshot.queues)
 
     def _names(self) -> list[str]:
         return [queue.name for queue in self._ordered()]

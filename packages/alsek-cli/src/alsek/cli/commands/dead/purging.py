@@ -37,7 +37,7 @@ def purge(choice: Choice, dry_run: bool, yes: bool, place: Place, output: Output
         if not yes:
             count = sum(1 for _ in choice.infos(store.backend))
             if count:
-                confirmed(f"Delete {counted(count, 'dead letter')} in {store.where}?", yes)
+                confirmed(f"Delete {counted(count, 'dead letter')} in {store.where}?")
         done = purged(store.backend, choice.infos(store.backend))
     if output.as_json:
         output.json({"purged": done})

@@ -52,7 +52,7 @@ class Monitor:
         self.view = PoolView()
 
     @property
-    def _sockets(self) -> dict[socket.socket, dict[str, Page]]:
+    def _pages(self) -> dict[socket.socket, dict[str, Page]]:
         """The pages on each socket."""
         pages: dict[socket.socket, dict[str, Page]] = {}
         if self._metrics is not None:
@@ -76,7 +76,7 @@ class Monitor:
         # A service manager may send SIGTERM to every process at once: this one tells that the pool drains.
         signal.signal(signal.SIGTERM, ignore_signal)
         StoreWatch(self._backend, self._queues, self.view, counts=self._metrics is not None).start()
-        for listening, pages in self._sockets.items():
+        for listening, pages in self._pages.items():
             serve(listening, pages)
         poll = select.poll()
         poll.register(inherited.lifeline, select.POLLIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from alsek.core.clock import monotonic_ms
+from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.monitor.pool_view import STORE_CALL_MS, PoolView
 from alsek.exceptions import BackendError
@@ -46,10 +46,9 @@ class StoreWatch:
         threading.Thread(target=self._run, name="alsek-store-watch", daemon=True).start()
 
     def _run(self) -> None:
-        pause = threading.Event()
         while True:
             self.look()
-            pause.wait(_PING_EVERY_S)
+            real_time.sleep(_PING_EVERY_S)
 
     def look(self) -> None:
         """Ask once."""

@@ -10,6 +10,7 @@ from alsek.core.inspection.contents import CallbackInfo
 from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.messages import HolderInfo, MessageInfo
 from alsek.core.inspection.plain import to_json
+from alsek.core.inspection.sighting import EXACT_PLACES
 from alsek.core.inspection.wording import coming, counted, past, span
 from alsek.core.short_repr import shown
 
@@ -90,7 +91,8 @@ def _of_message(info: MessageInfo, now: int) -> Iterator[tuple[str, str]]:
             else ("ready", past(info.ready_at, now))
         )
     if info.place is not None:
-        yield "place", f"{'more than 10,000' if info.place > 10_000 else f'{info.place:,}'} go first"
+        many = info.place > EXACT_PLACES
+        yield "place", f"{f'more than {EXACT_PLACES:,}' if many else f'{info.place:,}'} go first"
     if info.expires_at is not None:
         yield "expires", coming(info.expires_at, now)
     if info.attempts is not None:

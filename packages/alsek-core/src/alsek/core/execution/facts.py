@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Iterable
 
 from alsek.core.clock import wall_clock_ms
+from alsek.core.failure import shortened
 from alsek.storage.backends.records import Claimed, Running, WorkerFacts
 from alsek.version import __version__
 
@@ -36,7 +37,7 @@ def running(claimed: Claimed, started_at: int, pid: int, thread: threading.Threa
         thread: Its thread; None if the process has only one.
     """
     # User code may have renamed the thread; half a surrogate pair is no text for a store.
-    name = "" if thread is None else thread.name[:_LONGEST_NAME].encode(errors="backslashreplace").decode()
+    name = "" if thread is None else shortened(thread.name[:_LONGEST_NAME])
     return Running(claimed.uuid, started_at, claimed.retries + 1, pid, name)
 
 

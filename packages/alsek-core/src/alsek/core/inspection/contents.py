@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,12 +33,12 @@ class Contents:
     """What a payload says. Everything is at its default if it can't be read.
 
     Attributes:
-        message: The message, if all of it can be read.
+        retries: How often the message was retried, if all of it can be read.
         task: The name of its task.
         unreadable: Why a part of it can't be read, as a sentence; None if all of it can.
     """
 
-    message: Message | None = None
+    retries: int | None = None
     task: str | None = None
     args: tuple[Any, ...] | None = None
     kwargs: dict[str, Any] | None = None
@@ -61,7 +62,7 @@ def contents_of(record: Stored | DeadLetter, serializer: Serializer) -> Contents
         return _fragments(record, serializer, str(error))
     callbacks, more, unreadable = _callbacks(message)
     return Contents(
-        message,
+        message.retries,
         message.task_name,
         tuple(message.args),
         message.kwargs,
@@ -100,6 +101,11 @@ def value_of(data: bytes | None, serializer: Serializer) -> tuple[Any, str | Non
         raise  # raised in this thread from outside
     except Exception as error:  # noqa: BLE001  a serializer may raise anything on bytes that it did not write
         return None, f"can't be read by {serializer!r}: {type(error).__name__}: {error}"
+
+
+def joined(troubles: Iterable[str | None]) -> str | None:
+    """Return what can't be read as one sentence; None if all can."""
+    return "; ".join(trouble for trouble in troubles if trouble) or None
 
 
 def details_of(error: bytes) -> ExceptionDetails:

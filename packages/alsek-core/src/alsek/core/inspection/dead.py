@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from alsek.core.inspection.contents import CallbackInfo, Contents, contents_of, details_of, task_of
+from alsek.core.inspection.contents import CallbackInfo, Contents, contents_of, details_of, joined, task_of
 from alsek.core.inspection.fingerprint import fingerprint
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import DeadLetter
@@ -160,8 +160,7 @@ def dead_info(
     """
     details = details_of(letter.error)
     contents = contents_of(letter, serializer)
-    if troubles:
-        more["unreadable"] = "; ".join([contents.unreadable, *troubles] if contents.unreadable else troubles)
+    more["unreadable"] = joined([contents.unreadable, *troubles])
     return _info(_Failure(letter, details, fingerprint(details)), contents, **more)
 
 
@@ -217,7 +216,7 @@ def _matcher(choice: DeadFilter, serializer: Serializer) -> Callable[[_Failure],
 def _info(failure: _Failure, contents: Contents, **more: Any) -> DeadInfo:
     letter, details = failure.letter, failure.details
     fields: dict[str, Any] = {"unreadable": contents.unreadable, **more}
-    retries = letter.retries if contents.message is None else contents.message.retries
+    retries = letter.retries if contents.retries is None else contents.retries
     return DeadInfo(
         letter.uuid,
         letter.queue,

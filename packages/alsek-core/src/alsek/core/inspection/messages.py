@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from alsek.core.inspection.contents import CallbackInfo, contents_of, details_of, value_of
+from alsek.core.inspection.contents import CallbackInfo, contents_of, details_of, joined, value_of
 from alsek.core.inspection.queues import ready_since
 from alsek.core.inspection.sighting import Sighting
 from alsek.core.inspection.workers import worker_info
@@ -135,10 +135,10 @@ def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
     located = seen.located
     if located is None:
         state: InfoState = "succeeded" if seen.succeeded else "failed" if seen.has_ended else "gone"
-        return MessageInfo(seen.uuid, state, **fields, unreadable=_joined(troubles))
+        return MessageInfo(seen.uuid, state, **fields, unreadable=joined(troubles))
     stored = located.stored
     contents = contents_of(stored, serializer)
-    retries = stored.retries if contents.message is None else contents.message.retries
+    retries = stored.retries if contents.retries is None else contents.retries
     return MessageInfo(
         seen.uuid,
         _STATES[stored.state],
@@ -168,7 +168,7 @@ def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
         previous=contents.previous,
         previous_result=contents.previous_result,
         progenitor=contents.progenitor,
-        unreadable=_joined([contents.unreadable, *troubles]),
+        unreadable=joined([contents.unreadable, *troubles]),
     )
 
 
@@ -214,7 +214,3 @@ def left_over(seen: Sighting, serializer: Serializer) -> tuple[dict[str, Any], l
     troubles = [f"the details of its status {no_details}"] if no_details else []
     troubles += [f"its result {no_result}"] if no_result else []
     return fields, troubles
-
-
-def _joined(troubles: list[str | None] | list[str]) -> str | None:
-    return "; ".join(trouble for trouble in troubles if trouble) or None

@@ -77,15 +77,16 @@ def _ready(info: MessageInfo, reach: Reach, pause: Pause | None, now: int) -> Wh
     if reach.missing is not None:
         text = f"{subject(info)} {state}, but {reach.sentence}{_fate(info, reach)}."
         return Why("no_worker", text, facts | _missing(reach))
-    facts |= _capacity(reach)
+    capacity = _capacity(reach)
+    facts |= capacity
     if info.suspect:
         facts["losses"] = info.losses
         text = (
             f"{subject(info)} was in a process that died ({counted(info.losses or 0, 'loss', 'losses')}), and waits "
-            f"for a worker of its own; {_before(info)}, and {_serving(reach)}."
+            f"for a worker of its own; {_before(info)}, and {_serving(capacity)}."
         )
         return Why("suspect", text, facts)
-    return Why("behind", f"{subject(info)} {state}; {_before(info)}, and {_serving(reach)}.", facts)
+    return Why("behind", f"{subject(info)} {state}; {_before(info)}, and {_serving(capacity)}.", facts)
 
 
 def _before(info: MessageInfo) -> str:
@@ -100,18 +101,15 @@ def _before(info: MessageInfo) -> str:
     return f"{counted(place, 'message')} of its queue {'goes' if place == 1 else 'go'} first"
 
 
-def _serving(reach: Reach) -> str:
+def _serving(capacity: dict[str, int]) -> str:
     """Say how many workers may take it, and whether they have room."""
-    number = len(reach.workers)
+    number, slots = capacity["workers"], capacity["slots"]
     text = f"{counted(number, 'worker')} {'serves' if number == 1 else 'serve'} it"
-    slots = sum(worker.slots or 0 for worker in reach.workers)
-    if not slots:
-        return text
-    busy = sum(worker.busy for worker in reach.workers if worker.slots)
-    return f"{text} ({busy:,} of {counted(slots, 'slot')} busy)"
+    return f"{text} ({capacity['busy']:,} of {counted(slots, 'slot')} busy)" if slots else text
 
 
-def _capacity(reach: Reach) -> dict[str, Any]:
+def _capacity(reach: Reach) -> dict[str, int]:
+    """Return how many workers may take it, and what room they have."""
     return {
         "workers": len(reach.workers),
         "slots": sum(worker.slots or 0 for worker in reach.workers),

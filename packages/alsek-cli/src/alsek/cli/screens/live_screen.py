@@ -17,14 +17,14 @@ _FIXED = 10
 class LiveScreen:
     """What is shown, and which queue is chosen.
 
+    Args:
+        snapshot: The first one.
+
     Attributes:
         snapshot: The last one.
         chosen: The name of the chosen queue.
         trouble: Why the snapshot is not newer, if the store does not answer.
         said: What the last key did.
-
-    Args:
-        snapshot: The first one.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:

@@ -119,8 +119,7 @@ class ProcessExecutor:
 
     def on_outcome(self, job: ProcessJob, accepted: bool) -> None:
         """The store has accepted the job's outcome, or refused it."""
-        if job.verdict_wanted:
-            self._answers.send_verdict(job, accepted)
+        self._answers.send_verdict(job, accepted)
 
     def revoke(self, uuid: str) -> None:
         """End the task of a message that was revoked. For one that was not started the store says so again later."""

@@ -121,7 +121,7 @@ class ThreadExecutor:
 
     def on_outcome(self, job: ThreadJob, accepted: bool) -> None:
         """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending reports."""
-        if not accepted or not job.pending_reports:
+        if not accepted:
             return
         job.conclude_by = 0  # until a thread starts
         self._reporting.add(job)

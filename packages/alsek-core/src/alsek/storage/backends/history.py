@@ -50,6 +50,11 @@ BUCKETS_MS: Final[tuple[float, ...]] = tuple(
 )
 
 
+def first_kept(now: int) -> int:
+    """Return the first minute whose counts are kept, at this time (ms)."""
+    return now // MINUTE_MS - KEPT_MS // MINUTE_MS + 1
+
+
 def bucket(time_ms: float) -> int:
     """Return the number of the bucket of a time. A time above all bounds is in the last one."""
     return min(bisect_left(BUCKETS_MS, time_ms), len(BUCKETS_MS) - 1)

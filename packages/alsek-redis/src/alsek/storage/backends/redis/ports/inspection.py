@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar, cast
 
-from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
+from alsek.storage.backends.history import MINUTE_MS, first_kept
 from alsek.storage.backends.ports import InspectionPort
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
 from alsek.storage.backends.records import (
@@ -118,8 +118,8 @@ class RedisInspection(InspectionPort):
         return aside_from(self._aside())
 
     def history(self, first: int, last: int) -> list[HistoryRow]:
-        minute = self.now() // MINUTE_MS
-        first, last = max(first, minute - KEPT_MS // MINUTE_MS + 1), min(last, minute)
+        now = self.now()
+        first, last = max(first, first_kept(now)), min(last, now // MINUTE_MS)
         rows: list[HistoryRow] = []
         for begin in range(first, last + 1, _HISTORY_BATCH):
             rows += history_from(self._history(b"%d" % begin, b"%d" % min(begin + _HISTORY_BATCH - 1, last)))

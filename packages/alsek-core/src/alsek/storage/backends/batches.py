@@ -1,12 +1,20 @@
-"""Submissions in batches, without those whose uuid occurs twice in one call."""
+"""Many values in batches; and submissions, without those whose uuid occurs twice in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.storage.backends.records import Added, Submission
 from alsek.storage.backends.states import UuidState
+
+T = TypeVar("T")
+
+
+def in_pieces(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Iterate over values in order, at most this many at a time."""
+    return (values[start : start + most] for start in range(0, len(values), most))
 
 
 def add_in_batches(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.batches import in_pieces
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: How many values one statement takes.

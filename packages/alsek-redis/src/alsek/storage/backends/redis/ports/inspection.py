@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.history import MINUTE_MS, first_kept
 from alsek.storage.backends.ports import InspectionPort
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
@@ -31,8 +32,6 @@ from alsek.storage.backends.redis.ports.inspection_codec import (
     worker_from,
 )
 from alsek.storage.backends.states import MessageState
-
-T = TypeVar("T")
 
 #: So many queues or minutes are read by one call of a script.
 _QUEUES_BATCH: Final = 1_000
@@ -95,14 +94,14 @@ class RedisInspection(InspectionPort):
             names = {*self.queues(), *self.dead_queues(), *(pause.queue for pause in self.pauses())}
             queues = sorted(names)
         found: list[QueueTally] = []
-        for batch in _batches(queues, _QUEUES_BATCH):
+        for batch in in_pieces(queues, _QUEUES_BATCH):
             counts = self._tallies.run([queue.encode() for queue in batch])
             found += map(tally_from, batch, counts)
         return found
 
     def fronts(self, queues: Sequence[str]) -> list[Stored]:
         found: list[Stored] = []
-        for batch in _batches(queues, _QUEUES_BATCH):
+        for batch in in_pieces(queues, _QUEUES_BATCH):
             reply = self._fronts(b"%d" % FRONT_PRIORITIES, *(queue.encode() for queue in batch))
             found += (stored_from(reply[i].decode(), "ready", reply[i + 1]) for i in range(0, len(reply), 2))
         return found
@@ -112,7 +111,7 @@ class RedisInspection(InspectionPort):
 
     def pauses(self) -> list[Pause]:
         found = iter(self._pauses())
-        return sorted(pause_from(queue, pause) for queue, pause in zip(found, found, strict=True))
+        return sorted(pause_from(queue.decode(), pause) for queue, pause in zip(found, found, strict=True))
 
     def aside(self) -> list[Aside]:
         return aside_from(self._aside())
@@ -162,12 +161,6 @@ class RedisInspection(InspectionPort):
 
     def dead_count(self, queue: str) -> int:
         return int(self._dead_queues(queue.encode())[1])
-
-
-def _batches(items: Sequence[T], many: int) -> Iterator[Sequence[T]]:
-    """The items in order, so many at a time."""
-    for i in range(0, len(items), many):
-        yield items[i : i + many]
 
 
 def _state(state: bytes) -> MessageState:

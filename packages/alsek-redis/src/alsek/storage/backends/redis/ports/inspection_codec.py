@@ -102,10 +102,10 @@ def located_from(uuid: str, answer: Sequence[Any]) -> Located:
     )
 
 
-def pause_from(queue: bytes, pause: bytes) -> Pause:
+def pause_from(queue: str, pause: bytes) -> Pause:
     """A pause, as ``pause.lua`` stores it: ``since|by``."""
     since, _, by = pause.partition(b"|")
-    return Pause(queue.decode(), by.decode(), int(since))
+    return Pause(queue, by.decode(), int(since))
 
 
 def tally_from(queue: str, counts: Sequence[Any]) -> QueueTally:
@@ -113,9 +113,7 @@ def tally_from(queue: str, counts: Sequence[Any]) -> QueueTally:
     total, ready, claimed, dead, pause = counts
     # Without what another program has changed, none of these is below 0.
     delayed = max(total - ready - claimed, 0)
-    return QueueTally(
-        queue, ready, delayed, claimed, dead, pause_from(queue.encode(), pause) if pause else None
-    )
+    return QueueTally(queue, ready, delayed, claimed, dead, pause_from(queue, pause) if pause else None)
 
 
 def aside_from(answer: Sequence[Any]) -> list[Aside]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.database.statements import in_pieces
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import lane_keys
 from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.records import (
     Accepted,
@@ -19,7 +20,7 @@ from alsek.storage.backends.records import (
     TaskStatus,
 )
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
-from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.submissions import insert

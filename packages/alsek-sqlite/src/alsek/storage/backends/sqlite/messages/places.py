@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.header import READABLE_VERSIONS
 from alsek.storage.backends.kinds import WISHES
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
 from alsek.storage.backends.records import Located, Stored
 from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES
 from alsek.storage.backends.sqlite.messages.queries import COLUMNS, SHOWN, stored

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES
 

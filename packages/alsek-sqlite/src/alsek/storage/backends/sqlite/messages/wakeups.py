@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.kinds import SUSPECT_RULES
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.database.database import Database
-from alsek.storage.backends.sqlite.database.statements import in_pieces, marks
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, SUSPECT_LANES, Lane
 from alsek.storage.backends.sqlite.messages.aside_lanes import first_lanes, is_any, lanes_of

@@ -14,7 +14,7 @@ from alsek.core.status import StatusTracker
 from alsek.core.submission.calls import Call
 from alsek.core.submission.options import NAMES
 from alsek.core.task import Task, task, without_hooks
-from alsek.core.task_options import TaskOptions
+from alsek.core.task.options import TaskOptions
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
 

@@ -1,4 +1,4 @@
-"""Tasks: functions that workers run, and the decorator that makes them."""
+"""The task: a function that workers run, with its options and hooks."""
 
 from __future__ import annotations
 
@@ -6,48 +6,32 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, overload
+from typing import Any, Literal, TypeAlias, cast
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
-from alsek.core.generics import P, Parameterized, R, Returned, TakesMessage
+from alsek.core.generics import P, R
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.submission.typed_calls import TypedCalls
-from alsek.core.task_location import name_in_module
-from alsek.core.task_options import BROKER_DEFAULTS, TaskOptions, chosen
-from alsek.core.trigger import TriggerScheduler, ticks
+from alsek.core.task.location import name_in_module
+from alsek.core.task.options import BROKER_DEFAULTS, TaskOptions, chosen
 from alsek.defaults import DEFAULT_MAX_RETRIES, DEFAULT_MECHANISM, DEFAULT_QUEUE, DEFAULT_TASK_TIMEOUT
 from alsek.exceptions import (
     ArgumentsError,
     ArgumentsRejectedError,
-    SchedulingError,
-    TaskDefinitionError,
     ValidationError,
 )
 from alsek.storage.backends.kinds import WISHES
 from alsek.storage.result import ResultStore
 from alsek.types import Duration, Mechanism, Wish
 
-if TYPE_CHECKING:
-    from apscheduler.triggers.base import BaseTrigger
-
-
 #: A task of any signature.
 AnyTask: TypeAlias = "Task[Any, Any]"
-
-
-class MakesTrigger(Protocol):
-    """The decorator of a function with a trigger."""
-
-    @overload
-    def __call__(self, function: Callable[[], Returned], /) -> TriggerTask[Returned]: ...
-    @overload
-    def __call__(self, function: TakesMessage[Returned], /) -> TriggerTask[Returned]: ...
 
 
 class Task(TypedCalls[P, R]):
@@ -203,93 +187,6 @@ class Task(TypedCalls[P, R]):
         return self.max_retries is None or message.retries < self.max_retries
 
 
-class TriggerTask(Task[[], R]):
-    """A task that is submitted each time its trigger fires, while this process lives.
-
-    The first time, the message that :meth:`generate` returned is submitted; it is the progenitor of all that follow.
-
-    Args:
-        trigger: The trigger (APScheduler 3).
-
-    Raises:
-        SchedulingError: The function has parameters.
-    """
-
-    def __init__(
-        self, function: Callable[[], R] | TakesMessage[R], *args: Any, trigger: BaseTrigger, **kwargs: Any
-    ) -> None:
-        runs: Any = function  # if it takes anything, then the message
-        super().__init__(runs, *args, **kwargs)
-        takes = [name for name in inspect.signature(function).parameters if name != "message"]
-        if takes:
-            raise SchedulingError(
-                f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
-            )
-        if not callable(getattr(trigger, "get_next_fire_time", None)):
-            raise ValidationError(
-                f"task {self.name!r}: trigger={shown(trigger)}: must be a trigger of APScheduler 3"
-            )
-        self._schedule = TriggerScheduler(self.name, trigger)
-
-    if TYPE_CHECKING:
-
-        def __call__(self, message: Message = ...) -> R: ...
-
-    @property
-    def trigger(self) -> BaseTrigger:
-        """The trigger, which says when the task is submitted."""
-        return self._schedule.trigger
-
-    @property
-    def generated(self) -> bool:
-        """True if the task is scheduled."""
-        return self._schedule.started
-
-    def generate(self, *args: Any, **kwargs: Any) -> Message:
-        """Schedule the task, and return the message that is submitted first.
-
-        Raises:
-            SchedulingError: The task is scheduled already.
-        """
-        if self.generated:
-            raise SchedulingError(f"task {self.name!r} is scheduled already: clear() it first")
-        if args or kwargs.get("args") or kwargs.get("kwargs"):
-            raise SchedulingError(f"task {self.name!r} has a trigger: it takes no arguments")
-        schedule = kwargs.pop("submit", True) and not self.deferred
-        kwargs["submit"] = False
-        first = super().generate(**kwargs)
-        if schedule:
-            self._schedule.start(self._submit, ticks(first))
-        return first
-
-    def generate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise an error: a task with a trigger can't be submitted many times at once.
-
-        Raises:
-            SchedulingError: Always.
-        """
-        raise SchedulingError(
-            f"task {self.name!r} has a trigger: each tick makes one message, without arguments; generate() schedules "
-            "it. For many messages at once, define a task without a trigger"
-        )
-
-    def pause(self) -> None:
-        """Submit nothing until :meth:`resume`."""
-        self._schedule.pause()
-
-    def resume(self) -> None:
-        """Submit again after :meth:`pause`."""
-        self._schedule.resume()
-
-    def clear(self) -> None:
-        """Unschedule the task; it may be generated again."""
-        self._schedule.clear()
-
-    def shutdown(self) -> None:
-        """Unschedule the task and end the scheduler's thread."""
-        self._schedule.shutdown()
-
-
 def without_hooks(task: AnyTask) -> AnyTask:
     """Return a copy of the task that ignores overridden hooks: `max_retries` alone decides about retries."""
     options: Any = {name: getattr(task, name) for name in TaskOptions.__annotations__}
@@ -302,93 +199,3 @@ def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
     import asyncio  # here: it takes longer to import than all of alsek, and few tasks need it
 
     return asyncio.run(coroutine)
-
-
-@overload
-def task(
-    broker: Broker,
-    name: str | None = ...,
-    queue: str | None = ...,
-    timeout: Duration = ...,
-    max_retries: int | None = ...,
-    backoff: Backoff | None = ...,
-    *,
-    result_store: ResultStore | Literal[False] | None = ...,
-    status_tracker: StatusTracker | Literal[False] | None = ...,
-    mechanism: Mechanism | None = ...,
-    base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[Parameterized, Returned]], Task[Parameterized, Returned]]: ...
-
-
-@overload
-def task(
-    broker: Broker,
-    name: str | None = ...,
-    queue: str | None = ...,
-    timeout: Duration = ...,
-    max_retries: int | None = ...,
-    backoff: Backoff | None = ...,
-    *,
-    trigger: BaseTrigger,
-    result_store: ResultStore | Literal[False] | None = ...,
-    status_tracker: StatusTracker | Literal[False] | None = ...,
-    mechanism: Mechanism | None = ...,
-    base_task: type[Task[Any, Any]] | None = ...,
-) -> MakesTrigger: ...
-
-
-def task(
-    broker: Broker,
-    name: str | None = None,
-    queue: str | None = None,
-    timeout: Duration = DEFAULT_TASK_TIMEOUT,
-    max_retries: int | None = DEFAULT_MAX_RETRIES,
-    backoff: Backoff | None = DEFAULT_BACKOFF,
-    trigger: BaseTrigger | None = None,
-    result_store: ResultStore | Literal[False] | None = None,
-    status_tracker: StatusTracker | Literal[False] | None = None,
-    mechanism: Mechanism | None = None,
-    base_task: type[Task[Any, Any]] | None = None,
-) -> Callable[[Callable[..., Any]], Any]:
-    """Make a function a task.
-
-    Args:
-        broker: The broker to which messages are submitted.
-        name: The name of the task in messages; by default the function's name.
-        queue: The queue of messages that name no other.
-        timeout: How long (ms) an attempt may take.
-        max_retries: How often a failed message is run again; 0 for never, None without limit.
-        backoff: How long to wait before each retry; None for no wait.
-        trigger: Submits the task each time it fires (APScheduler 3); makes it a :class:`TriggerTask`.
-        result_store: Keeps what the function returns; None for the broker's own, False to drop it.
-        status_tracker: Keeps the status of the messages; None for the broker's own, False to keep none.
-        mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run the task.
-        base_task: A subclass of :class:`Task` that overrides hooks.
-    """
-    if not isinstance(broker, Broker) and callable(broker):
-        raise ValidationError(f"task({shown(broker)}): a task needs a broker: write @task(broker)")
-    base: Any = base_task if base_task is not None else Task
-    if not isinstance(base, type) or not issubclass(base, Task):
-        raise ValidationError(f"base_task={shown(base)}: must be a subclass of Task")
-    extra: dict[str, Any] = {} if trigger is None else {"trigger": trigger}
-    if trigger is not None and not issubclass(base, TriggerTask):
-        bases: tuple[Any, ...] = (base, TriggerTask)
-        base = TriggerTask if base is Task else type(base.__name__, bases, {})
-
-    options: TaskOptions = {
-        "name": name,
-        "queue": queue,
-        "timeout": timeout,
-        "max_retries": max_retries,
-        "backoff": backoff,
-        "result_store": result_store,
-        "status_tracker": status_tracker,
-        "mechanism": mechanism,
-    }
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        if isinstance(function, Task):
-            raise TaskDefinitionError(f"{function!r} is a task already")
-        return base(function, broker, **options, **extra)
-
-    return decorate

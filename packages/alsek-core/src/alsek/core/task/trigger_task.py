@@ -1,0 +1,104 @@
+"""Tasks that a trigger submits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from alsek.core.generics import R, TakesMessage
+from alsek.core.message import Message
+from alsek.core.short_repr import shown
+from alsek.core.task.definition import Task
+from alsek.core.trigger import TriggerScheduler, ticks
+from alsek.exceptions import SchedulingError, ValidationError
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.base import BaseTrigger
+
+
+class TriggerTask(Task[[], R]):
+    """A task that is submitted each time its trigger fires, while this process lives.
+
+    The first time, the message that :meth:`generate` returned is submitted; it is the progenitor of all that follow.
+
+    Args:
+        trigger: The trigger (APScheduler 3).
+
+    Raises:
+        SchedulingError: The function has parameters.
+    """
+
+    def __init__(
+        self, function: Callable[[], R] | TakesMessage[R], *args: Any, trigger: BaseTrigger, **kwargs: Any
+    ) -> None:
+        runs: Any = function  # if it takes anything, then the message
+        super().__init__(runs, *args, **kwargs)
+        takes = [name for name in inspect.signature(function).parameters if name != "message"]
+        if takes:
+            raise SchedulingError(
+                f"task {self.name!r} has a trigger: it can't have parameters, but has {takes}"
+            )
+        if not callable(getattr(trigger, "get_next_fire_time", None)):
+            raise ValidationError(
+                f"task {self.name!r}: trigger={shown(trigger)}: must be a trigger of APScheduler 3"
+            )
+        self._schedule = TriggerScheduler(self.name, trigger)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, message: Message = ...) -> R: ...
+
+    @property
+    def trigger(self) -> BaseTrigger:
+        """The trigger, which says when the task is submitted."""
+        return self._schedule.trigger
+
+    @property
+    def generated(self) -> bool:
+        """True if the task is scheduled."""
+        return self._schedule.started
+
+    def generate(self, *args: Any, **kwargs: Any) -> Message:
+        """Schedule the task, and return the message that is submitted first.
+
+        Raises:
+            SchedulingError: The task is scheduled already.
+        """
+        if self.generated:
+            raise SchedulingError(f"task {self.name!r} is scheduled already: clear() it first")
+        if args or kwargs.get("args") or kwargs.get("kwargs"):
+            raise SchedulingError(f"task {self.name!r} has a trigger: it takes no arguments")
+        schedule = kwargs.pop("submit", True) and not self.deferred
+        kwargs["submit"] = False
+        first = super().generate(**kwargs)
+        if schedule:
+            self._schedule.start(self._submit, ticks(first))
+        return first
+
+    def generate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise an error: a task with a trigger can't be submitted many times at once.
+
+        Raises:
+            SchedulingError: Always.
+        """
+        raise SchedulingError(
+            f"task {self.name!r} has a trigger: each tick makes one message, without arguments; generate() schedules "
+            "it. For many messages at once, define a task without a trigger"
+        )
+
+    def pause(self) -> None:
+        """Submit nothing until :meth:`resume`."""
+        self._schedule.pause()
+
+    def resume(self) -> None:
+        """Submit again after :meth:`pause`."""
+        self._schedule.resume()
+
+    def clear(self) -> None:
+        """Unschedule the task; it may be generated again."""
+        self._schedule.clear()
+
+    def shutdown(self) -> None:
+        """Unschedule the task and end the scheduler's thread."""
+        self._schedule.shutdown()

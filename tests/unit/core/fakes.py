@@ -8,9 +8,10 @@ from typing import Any
 
 from alsek.core.attempt_state import read_message
 from alsek.core.broker import Broker
+from alsek.core.claim import Claim
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.session import WorkerSession
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import WorkerKind

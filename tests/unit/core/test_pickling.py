@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.claim import Claim
 from alsek.core.concurrency import Lock
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.core.status import StatusTracker
 from alsek.core.task import Task, task
 from alsek.exceptions import AlsekError, ArgumentsError, SerializationError, TaskFailedError

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
+from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
 from alsek.core.message_fields import (
@@ -20,11 +21,11 @@ from alsek.core.message_fields import (
 from alsek.core.payload import (
     NAMED,
     PAYLOAD_FIELDS,
-    explain_unserializable,
     marked,
     without_defaults,
     without_equal_times,
 )
+from alsek.core.unserializable import explain_unserializable
 from alsek.defaults import (
     DEFAULT_MECHANISM,
     DEFAULT_QUEUE,
@@ -41,29 +42,9 @@ from alsek.exceptions import (
     ValidationError,
 )
 from alsek.storage.backends.kinds import POOL_KINDS, WISHES
-from alsek.storage.backends.records import Claimed, Submission
+from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, Wish
-
-if TYPE_CHECKING:
-    from alsek.core.execution.session import WorkerSession
-
-
-class Claim(NamedTuple):
-    """Proof that a worker holds a message now.
-
-    Attributes:
-        session: The worker's session with the store.
-        claimed: What the store handed out, with the token that it issued for this uuid in this queue.
-    """
-
-    session: WorkerSession
-    claimed: Claimed
-
-    @property
-    def token(self) -> int:
-        """The store's number for this claim."""
-        return self.claimed.token
 
 
 class Message:
@@ -302,23 +283,7 @@ class Message:
             if isinstance(error, AlsekError) and not isinstance(error, SerializationError | ValidationError):
                 raise  # a task's timeout that is raised just here, for example
             reason = error.__cause__ or error if isinstance(error, SerializationError) else error
-            raise SerializationError(self._explain_refusal(wire, serializer, reason)) from reason
-
-    def _explain_refusal(self, wire: Data, serializer: Serializer, reason: BaseException) -> str:
-        """Name the value that the serializer can't take: one of a callback, or of this message."""
-        if not isinstance(reason, ValidationError):
-            for number, link in enumerate(links(self.callback_message_data)):
-                callback = without_defaults(own(link))
-                try:
-                    dump(serializer, callback)
-                except SerializationError as refusal:
-                    cause = refusal.__cause__ or refusal
-                    follower = Message(**own(link))
-                    text = explain_unserializable(
-                        follower.task_name, follower.args, follower.kwargs, callback, serializer, cause
-                    )
-                    return f"callback_message_data of {self.summary}, callback {number}: {text}"
-        return explain_unserializable(self.task_name, self.args, self.kwargs, wire, serializer, reason)
+            raise SerializationError(explain_unserializable(self, wire, serializer, reason)) from reason
 
     @classmethod
     def unpack(cls, uuid: str, queue: str, payload: bytes, serializer: Serializer) -> Message:

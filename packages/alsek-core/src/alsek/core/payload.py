@@ -1,4 +1,4 @@
-"""The payload of a message: which fields are in it, and why a serializer can't take it.
+"""The payload of a message: which fields are in it.
 
 A payload is a dict of the message's fields, serialized, without those that are at their default. `uuid` and `queue` are
 names in the store, so the payload has no copy of them. The callbacks that follow are part of it (see
@@ -7,14 +7,10 @@ names in the store, so the payload has no copy of them. The callbacks that follo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from alsek.core.callbacks import Data
 from alsek.core.message_fields import DEFAULTS, OWN_FIELDS, REQUIRED
-from alsek.core.short_repr import shown
-from alsek.exceptions import SerializationError
-from alsek.storage.serialization import Serializer, dump
 
 #: The fields of a payload, callbacks apart, with the defaults that it leaves out.
 PAYLOAD_FIELDS: Final = tuple((name, DEFAULTS[name]) for name in OWN_FIELDS if name not in ("uuid", "queue"))
@@ -44,32 +40,3 @@ def without_equal_times(sparse: Data) -> Data:
 def marked(data: Data, named: bool) -> Data:
     """Return the data of a callback, with the mark if its uuid was chosen by the caller."""
     return {**data, NAMED: True} if named else data
-
-
-def explain_unserializable(
-    task_name: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    wire: Mapping[str, Any],
-    serializer: Serializer,
-    error: BaseException,
-) -> str:
-    """Return a sentence that names the task and the first value that the serializer can't take."""
-
-    def refused(value: Any) -> bool:
-        try:
-            dump(serializer, value)
-        except SerializationError:
-            return True
-        return False
-
-    candidates = [(f"args[{index}]", value) for index, value in enumerate(args)]
-    candidates += [(f"kwargs[{shown(name)}]", value) for name, value in kwargs.items()]
-    candidates += [(name, value) for name, value in wire.items() if name not in ("args", "kwargs")]
-    for where, value in candidates:
-        if refused(value):
-            return (
-                f"task {task_name!r}: {where} = {shown(value)} ({type(value).__name__}) can't be "
-                f"serialized by {serializer!r}: {error}. Pass something simpler, or give the backend another."
-            )
-    return f"task {task_name!r}: the message can't be serialized by {serializer!r}: {error}"

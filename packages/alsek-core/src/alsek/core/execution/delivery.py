@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.core.attempt_state import read_message
+from alsek.core.claim import Claim
 from alsek.core.execution.session import WorkerSession
-from alsek.core.message import Claim, Message
+from alsek.core.message import Message
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
 

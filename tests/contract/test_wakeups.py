@@ -270,6 +270,24 @@ def test_a_loss_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
     assert uuids(worker.claim()) == ["b"]
 
 
+def test_a_worker_that_runs_a_suspect_does_not_wake_itself(backend: Backend, actor: Actors) -> None:
+    """A worker is given nothing beside a suspect, so its step leaves no wake-up that could only reach itself."""
+    holder = actor()
+    _hold(backend, holder, "suspect")
+    holder.step(lost(holder.held()[0], suspect=True), limit=0)
+    worker = actor()
+    assert worker.claim_one().suspect
+    with closing(worker.waiter()) as waiter:
+        add(backend, "a")
+        waiter.arm()
+        while who_rings([waiter], at_least=0):  # what became ready may have woken it
+            waiter.arm()
+        assert worker.claim() == []
+        waiter.arm()
+        assert not rings(waiter, QUIET)
+    assert uuids(holder.claim()) == ["a"]
+
+
 def test_a_retirement_wakes(backend: Backend, actor: Actors, asleep: Asleep) -> None:
     """A message of a retired worker wakes a sleeping worker."""
     holder = actor()

@@ -10,6 +10,7 @@ import pytest
 
 from alsek.storage.backends.records import StatusRecord, TaskStatus
 from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.wakeup import subscription
 from alsek.storage.backends.sqlite.wakeup.datagrams import MOST_DATA
 from tests.unit.sqlite.fakes import Process, says
 
@@ -62,6 +63,25 @@ def test_a_slow_subscriber_learns_that_it_missed_something(backend: SQLiteBacken
         note = subscription.wait(5_000)
         assert note is not None
         assert backend.serializer.reverse(note.data) == "again"
+
+
+def test_a_full_buffer_is_told_without_waiting(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subscriber whose buffer was full learns at once that notes were lost, and not when it looks at the file."""
+
+    def sleeps(*_: object) -> None:
+        pytest.fail("it waits for more, although notes were lost")
+
+    monkeypatch.setattr(subscription, "_wait_readable", sleeps)
+    monkeypatch.setattr(subscription, "_CHECK_EVERY_S", 3_600.0)
+    with backend.subscribe("x") as subscribed:
+        for n in range(5_000):
+            backend.pub("x", n)
+        while subscribed.wait() is not None:
+            pass
+        backend.pub("x", "again")
+        assert subscribed.wait() is not None  # it was told once
 
 
 def test_other_channels_and_namespaces_are_not_heard(

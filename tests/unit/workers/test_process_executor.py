@@ -27,11 +27,13 @@ from alsek.core.message import Message
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.process_executor import lost_jobs, process_manager, process_watch, task_runner
 from alsek.core.worker.process_executor.job import ProcessJob
+from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
+from tests.waiting import eventually
 
 #: It starts many processes.
 pytestmark = pytest.mark.slow
@@ -566,6 +568,38 @@ def test_an_answer_that_waits_at_the_deadline_counts(broker: Broker, start: Star
     harness.executor.enforce_deadlines()
     harness.until(lambda: job in harness.finished)
     assert isinstance(job.outcome, Succeeded)
+
+
+def test_an_answer_just_before_the_next_job_is_taken_back_counts(
+    broker: Broker, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that answers at its deadline has started its next job, and is not ended for the one before."""
+
+    @task(broker)
+    def until(path: str) -> None:
+        while not Path(path).exists():
+            time.sleep(0.002)
+
+    harness = start(until, size=1, tasks_per_process=3)
+    harness.until_spares(1)
+    harness.prove_short()
+    late, following = harness.start_all([(until, str(tmp_path / "1")), (until, str(tmp_path / "2"))])
+    assert late.process is not None
+    eventually(lambda: harness.state.deadline(late.entry))
+    dispatcher = harness.executor.dispatcher
+    take_back = dispatcher.take_back
+
+    def answered_before(process: TaskProcess) -> None:
+        (tmp_path / "1").touch()
+        eventually(lambda: harness.state.deadline(following.entry))
+        take_back(process)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatcher, "take_back", answered_before)
+        harness.executor.revoke(late.claimed.uuid)
+    (tmp_path / "2").touch()
+    harness.until(lambda: {late, following} <= set(harness.finished))
+    assert [type(job.outcome) for job in (late, following)] == [Succeeded, Succeeded]
 
 
 def test_a_deadline_counts_from_when_the_process_is_ready(broker: Broker, start: Start) -> None:

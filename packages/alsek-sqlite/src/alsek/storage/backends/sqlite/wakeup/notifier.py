@@ -148,10 +148,10 @@ class Notifier:
         for channel, data in notes:
             wanted = name_hash(channel)
             for slot in listeners:
-                if records.may_listen_to(slot, wanted):
-                    sent = len(data) <= MOST_DATA and registry.send(
-                        slot, pack(kind, self.namespace, channel, data)
-                    )
-                    if sent is False:
-                        registry.set_overflow(slot)
-                        registry.send(slot, LOOK)
+                if not records.may_listen_to(slot, wanted):
+                    continue
+                if len(data) > MOST_DATA:
+                    registry.set_overflow(slot)
+                elif registry.send(slot, pack(kind, self.namespace, channel, data)) is not False:
+                    continue
+                registry.send(slot, LOOK)

@@ -30,6 +30,8 @@
         ├── Retry                                run the message again, after `delay`
         └── Reject                               make a dead letter of it, without a retry
             └── ArgumentsRejectedError           a message whose arguments the function can't take
+
+    SecondsWarning (UserWarning)                 a duration that looks like seconds
 """
 
 from __future__ import annotations
@@ -176,3 +178,7 @@ class Reject(Directive):
 
 class ArgumentsRejectedError(Reject, ArgumentsError):
     """The function can't take the arguments of the message. It is not run, and not retried."""
+
+
+class SecondsWarning(UserWarning):
+    """A duration looks like seconds, although all are milliseconds."""

@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 from typing import Any, cast, overload
 
+from alsek.core.seconds import LEAST_WAIT_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.defaults import MAX_DURATION, MAX_PRIORITY
 from alsek.exceptions import ValidationError
@@ -77,6 +78,7 @@ def checked_wait(name: str, value: Duration | None, where: str) -> int | None:
     """
     if value is None:
         return None
+    warn_of_seconds(name, value, LEAST_WAIT_MS, where.partition("(")[0])
     given: Any = milliseconds(value)
     if not isinstance(given, int | float) or isinstance(given, bool) or not 0 <= given < math.inf:
         raise ValidationError(

@@ -15,6 +15,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.lookup import message_of
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware, call_submitting, middleware_of, overriding
+from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
@@ -88,6 +89,7 @@ class Broker:
         status_tracker: StatusTracker | None = None,
     ) -> None:
         expect_backend("Broker", backend)
+        warn_of_seconds("dlq_ttl", dlq_ttl, LEAST_LIFETIME_MS, "Broker")
         dlq_ttl = milliseconds(dlq_ttl)
         check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
         for name, value, kind in (
@@ -131,6 +133,7 @@ class Broker:
             Exception: What middleware has raised to refuse it.
         """
         if ttl is not None:
+            warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, f"a message of task {message.task_name!r}")
             ttl = milliseconds(ttl)
             check_number("ttl", ttl, 1, message.summary)
             message.ttl = ttl

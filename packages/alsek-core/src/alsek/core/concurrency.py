@@ -13,6 +13,7 @@ from alsek.core.clock import now_ms
 from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.loggers import guarded_logger
+from alsek.core.seconds import LEAST_WAIT_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
 from alsek.exceptions import BackendError, LockAlreadyHeldError
 from alsek.storage.backends.abstract import Backend
@@ -79,6 +80,7 @@ class Lock:
     ) -> None:
         self.name = check_name("lock", name)
         expect_backend("Lock", backend)
+        warn_of_seconds("ttl", ttl, LEAST_WAIT_MS, "Lock")
         ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, f"Lock({name!r})")
         if owner_id is not None:

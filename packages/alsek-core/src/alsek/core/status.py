@@ -10,6 +10,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.ending import failure_of
 from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
+from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
@@ -44,6 +45,7 @@ class StatusTracker:
 
     def __init__(self, backend: Backend, ttl: Duration | None = DEFAULT_STATUS_TTL) -> None:
         expect_backend("StatusTracker", backend)
+        warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, "StatusTracker")
         ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, "StatusTracker", optional=True)
         self.backend = backend

@@ -11,6 +11,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.ending import end_without_result, failure_of, gone, was_removed
 from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
+from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.abstract import Backend
@@ -41,6 +42,7 @@ class ResultStore:
 
     def __init__(self, backend: Backend, ttl: Duration | None = DEFAULT_RESULT_TTL) -> None:
         expect_backend("ResultStore", backend)
+        warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, "ResultStore")
         ttl = milliseconds(ttl)
         check_integer("ttl", ttl, 1, "ResultStore", optional=True)
         self.backend = backend

@@ -13,6 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.middleware import call_submitting
+from alsek.core.seconds import LEAST_LIFETIME_MS, LEAST_WAIT_MS, warn_of_seconds
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.submission.calls import AnyCall, Generated, batches, normalize_call
 from alsek.core.submission.chaining import callbacks_of, chain
@@ -283,6 +284,12 @@ class Producer(TaskHooks):
             ttl=ttl,
             status_ttl=self._status_ttl_on_wire(),
         )
+        if delay or timeout_override or ttl or result_ttl:
+            where = f"a message of task {self.name!r}"
+            warn_of_seconds("delay", delay, LEAST_WAIT_MS, where)
+            warn_of_seconds("timeout_override", timeout_override, LEAST_LIFETIME_MS, where)
+            warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, where)
+            warn_of_seconds("result_ttl", result_ttl, LEAST_LIFETIME_MS, where)
         self.check_arguments(message.args, message.kwargs)
         if callback is not None:
             chain(message, callbacks_of(callback), fresh=uuid is None)

@@ -15,6 +15,7 @@ from alsek.core.broker import Broker
 from alsek.core.generics import P, R
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
+from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.submission.typed_calls import TypedCalls
@@ -75,6 +76,7 @@ class Task(TypedCalls[P, R]):
         self.broker = broker
         self.name: str = name if name is not None else getattr(function, "__name__", type(function).__name__)
         self.queue = queue if queue is not None else DEFAULT_QUEUE
+        warn_of_seconds("timeout", timeout, LEAST_LIFETIME_MS, f"task {self.name!r}")
         self.timeout = milliseconds(timeout)
         self.max_retries = max_retries
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF

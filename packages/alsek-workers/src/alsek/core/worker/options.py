@@ -14,6 +14,7 @@ from alsek.core.execution.facts import worker_facts
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
 from alsek.core.middleware import overriding
+from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.task import AnyTask, Task
 from alsek.core.worker.monitor.addresses import Address, Port, parse_address
@@ -107,6 +108,7 @@ class PoolOptions:
         return worker_facts(mine, slots)
 
     def __post_init__(self) -> None:
+        warn_of_seconds("shutdown_timeout", self.shutdown_timeout, LEAST_LIFETIME_MS, "the pool")
         check_numbers(
             slot_wait_interval=self.slot_wait_interval,
             lease=self.lease,

@@ -18,8 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.clusters import ClusterOfServers
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("alsek", deadline=None)
+settings.load_profile("alsek")
 
 _READY_WITHIN_S = 15.0
 _LOW = range(20_000, 32_000)

@@ -406,7 +406,6 @@ def test_random_histories(store: Store) -> None:
             # Making a failure small takes minutes: on demand only.
             phases=[Phase.generate] if wanted is None else [Phase.generate, Phase.shrink],
             database=None,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -58,7 +58,6 @@ def explore(first: Store, second: Store, histories: int, seed: int | None = None
         derandomize=seed is None,
         phases=[Phase.generate] if seed is None else [Phase.generate, Phase.shrink],
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )

@@ -202,7 +202,7 @@ def test_retiring_gives_back_and_takes_last_outcomes(lossy: LossyBackend) -> Non
 fates = st.lists(st.sampled_from(["ok", "ok", "request", "reply"]), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fates, st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=8)
 )

@@ -7,7 +7,7 @@ processes do not. Where the promise leaves a choice, other backends do what this
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from alsek.core.clock import now_ms
 from alsek.defaults import DEFAULT_NAMESPACE
@@ -30,6 +30,9 @@ from alsek.storage.backends.ports import (
 )
 from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
+
+if TYPE_CHECKING:
+    from alsek.storage.backends.drivers.loop_driver import LoopDriver
 
 __all__ = ["MemoryBackend"]
 
@@ -122,6 +125,11 @@ class MemoryBackend(Backend):
 
     def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
         return self._store.subscribe(channels)
+
+    def _new_loop_driver(self) -> LoopDriver:
+        from alsek.storage.backends.memory.loop_driver import MemoryLoopDriver  # here: it imports asyncio
+
+        return MemoryLoopDriver(self, self._store)
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

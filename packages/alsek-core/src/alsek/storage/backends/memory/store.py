@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from alsek.storage.backends.records import FOR_EVER, LockRecord, ResultRecord, StatusRecord
 from alsek.storage.backends.subscriptions import Note, Subscription
@@ -112,6 +112,15 @@ class ExpiringDict(Generic[K, V]):
         heapq.heapify(self._ends)
 
 
+class Receiver(Protocol):
+    """What the store hands notes to."""
+
+    channels: frozenset[str]
+
+    def receive(self, note: Note) -> None:
+        """Add a note. The store calls this when something is published on one of the channels, in any thread."""
+
+
 class MemorySubscription(Subscription):
     """A queue of notes that the store fills while the subscription is open."""
 
@@ -121,7 +130,6 @@ class MemorySubscription(Subscription):
         self.channels = frozenset(channels)
 
     def receive(self, note: Note) -> None:
-        """Add a note. The store calls this when something is published."""
         self._notes.put(note)
 
     def wait(self, timeout: int | None = None) -> Note | None:
@@ -131,9 +139,7 @@ class MemorySubscription(Subscription):
             return None
 
     def close(self) -> None:
-        with self._store.lock:
-            if self in self._store.subscriptions:
-                self._store.subscriptions.remove(self)
+        self._store.remove_subscription(self)
         self._notes.put(None)  # a wait() in another thread returns
 
 
@@ -152,7 +158,7 @@ class MemoryStore:
         self.results: ExpiringDict[str, tuple[ResultRecord, str | None]] = ExpiringDict(clock)
         self.statuses: ExpiringDict[str, StatusRecord] = ExpiringDict(clock)
         self.locks: ExpiringDict[str, LockRecord] = ExpiringDict(clock)
-        self.subscriptions: list[MemorySubscription] = []
+        self.subscriptions: list[Receiver] = []
         _STORES.add(self)
 
     def publish(self, channel: str, data: bytes = b"") -> None:
@@ -164,10 +170,20 @@ class MemoryStore:
 
     def subscribe(self, channels: tuple[str, ...]) -> MemorySubscription:
         """Return a new subscription to `channels`."""
+        subscription = MemorySubscription(self, channels)
+        self.add_subscription(subscription)
+        return subscription
+
+    def add_subscription(self, subscription: Receiver) -> None:
+        """Hand notes to `subscription` from now on."""
         with self.lock:
-            subscription = MemorySubscription(self, channels)
             self.subscriptions.append(subscription)
-            return subscription
+
+    def remove_subscription(self, subscription: Receiver) -> None:
+        """Hand no more notes to it."""
+        with self.lock:
+            if subscription in self.subscriptions:
+                self.subscriptions.remove(subscription)
 
 
 _STORES: weakref.WeakSet[MemoryStore] = weakref.WeakSet()

@@ -1,0 +1,124 @@
+"""Drivers for event loops: one for each loop of each process that uses a backend."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from alsek.storage.backends.drivers.driver import Driver
+
+if TYPE_CHECKING:
+    from alsek.storage.backends.abstract import Backend
+
+
+class LoopDriver(Driver):
+    """A driver for one event loop. It is made, and used, in the loop's thread.
+
+    Args:
+        backend: The backend.
+
+    Attributes:
+        loop: The event loop that runs in this thread.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.loop: Final = asyncio.get_running_loop()
+
+    def of(self, backend: Backend) -> Driver:
+        return self if backend is self.backend else backend.loop_driver()
+
+    async def sleep(self, ms: int) -> None:
+        await asyncio.sleep(ms / 1000)
+
+    async def close(self) -> None:
+        """Close connections and subscriptions, while the loop runs. The driver can still be used: it connects again.
+
+        Called when the loop shuts down its asynchronous generators, as ``asyncio.run`` does before it closes it.
+        """
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Close descriptors, and send nothing: the loop is closed, or this process is a forked child. Never fails."""
+
+
+class LoopDrivers:
+    """The drivers of one backend, one for each event loop that is open.
+
+    Args:
+        make: Makes one for the running loop.
+    """
+
+    def __init__(self, make: Callable[[], LoopDriver]) -> None:
+        self._make = make
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._drivers: dict[asyncio.AbstractEventLoop, LoopDriver] = {}
+        #: Closes the driver at the loop's end; kept as long as it.
+        self._at_end: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+
+    def current(self) -> LoopDriver:
+        """Return the driver of the loop that runs in this thread.
+
+        Raises:
+            RuntimeError: None does.
+        """
+        loop = asyncio.get_running_loop()
+        driver = self._drivers.get(loop)
+        return driver if driver is not None and self._pid == os.getpid() else self._new(loop)
+
+    def existing(self) -> LoopDriver | None:
+        """Return the driver of the loop that runs in this thread if it has been used; else None."""
+        loop = asyncio.get_running_loop()
+        return self._drivers.get(loop) if self._pid == os.getpid() else None
+
+    def _new(self, loop: asyncio.AbstractEventLoop) -> LoopDriver:
+        if self._pid != os.getpid():
+            stale = list(self._drivers.values())
+            self._reset()
+        else:
+            with self._lock:
+                closed = [known for known in self._drivers if known.is_closed()]
+                stale = [self._drivers.pop(known) for known in closed]
+                for known in closed:
+                    self._at_end.pop(known, None)
+        for driver in stale:
+            driver.forget()
+        new = self._make()
+        with self._lock:
+            self._drivers[loop] = new
+            self._at_end[loop] = _at_loop_end(new.close)
+        _start(self._at_end[loop])
+        return new
+
+    def forget(self) -> None:
+        """Forget the drivers of loops that are closed, or of the parent process."""
+        mine = self._pid == os.getpid()
+        for loop, driver in list(self._drivers.items()):
+            if not mine or loop.is_closed():
+                self._drivers.pop(loop, None)
+                self._at_end.pop(loop, None)
+                driver.forget()
+
+
+async def _at_loop_end(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+    """Call `close` when the loop shuts down its asynchronous generators."""
+    try:
+        yield
+    finally:
+        await close()
+
+
+def _start(generator: AsyncGenerator[None]) -> None:
+    """Run to the first ``yield``, at which the loop notes that there is this generator."""
+    try:
+        generator.__anext__().send(None)
+    except StopIteration:
+        return

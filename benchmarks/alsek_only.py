@@ -17,7 +17,7 @@ from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
 from benchmarks.cases import Sizes
 from benchmarks.results import Scores
-from benchmarks.round import STANDS
+from benchmarks.round import ADAPTERS
 from benchmarks.servers import redis_process, sqlite_file
 
 _QUEUE = "alsek_queue"
@@ -115,7 +115,7 @@ def _forks() -> float:
     environ = {**os.environ, "BENCH_STORE": "redis://127.0.0.1:1/0", "BENCH_KEEP": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=STANDS,
+        cwd=ADAPTERS,
         env=environ,
         capture_output=True,
         check=True,

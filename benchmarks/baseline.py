@@ -6,17 +6,17 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-from benchmarks.round import STANDS
+from benchmarks.round import ADAPTERS
 
 _PROGRAM = """
-import sys, time, meters
+import sys, time, measurements
 n = int(sys.argv[1])
-meters.compute()
+measurements.compute()
 print(flush=True)
 sys.stdin.readline()
 began, cpu = time.perf_counter(), time.process_time()
 for _ in range(n):
-    meters.compute()
+    measurements.compute()
 print(n / (time.perf_counter() - began), (time.process_time() - cpu) / n)
 """
 
@@ -37,7 +37,7 @@ def compute(processes: int, calls: int) -> Bare:
     """Let so many processes compute at once, each so many times, and nothing else."""
     command = [sys.executable, "-c", _PROGRAM, str(calls)]
     running = [
-        subprocess.Popen(command, cwd=STANDS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=ADAPTERS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
     try:

@@ -15,7 +15,7 @@ from benchmarks import baseline as bare
 from benchmarks import process_tree as proctree
 from benchmarks import redis_monitor as watching
 from benchmarks.peers import PROCESSES, Contestant
-from benchmarks.round import STANDS, Ring
+from benchmarks.round import ADAPTERS, Ring
 
 Figures = Mapping[str, float]
 
@@ -60,6 +60,7 @@ class Case:
         run: Measures.
         keep: With results, and with statuses where it has them.
         once: In the first round only: it takes long and varies little.
+        coroutines: Of ``async def`` tasks.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Case:
     run: Callable[[Ring, Sizes], Figures]
     keep: bool = False
     once: bool = False
+    coroutines: bool = False
 
 
 def _submitting(what: str) -> Callable[[Ring, Sizes], Figures]:
@@ -200,7 +202,7 @@ def _starting(ring: Ring, sizes: Sizes) -> Figures:
         )
         imports.append(float(told.stdout))
         began = time.perf_counter()
-        subprocess.run(shown, capture_output=True, check=True, timeout=30, cwd=STANDS, env=ring.environ)
+        subprocess.run(shown, capture_output=True, check=True, timeout=30, cwd=ADAPTERS, env=ring.environ)
         helps.append(time.perf_counter() - began)
     # The first of each reads from the disk.
     return {"import ms": min(imports[1:]) * 1e3, "--help ms": min(helps[1:]) * 1e3}
@@ -232,6 +234,25 @@ CASES: tuple[Case, ...] = (
         keep=True,
     ),
     Case("drain-two", "Drain, two processes", "per second", True, _with("two"), _draining("two")),
+    Case(
+        "drain-coroutines",
+        "Drain of `async def` tasks, one process, a hundred at once",
+        "per second",
+        True,
+        _with("coroutines"),
+        _draining("coroutines"),
+        coroutines=True,
+    ),
+    Case(
+        "drain-coroutines-results",
+        "The same with results (Alsek: and statuses)",
+        "per second",
+        True,
+        _with("coroutines"),
+        _draining("coroutines"),
+        keep=True,
+        coroutines=True,
+    ),
     Case(
         "per-task",
         "Drain, a process for each task, two at once",

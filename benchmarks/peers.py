@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 #: How workers are laid out: ``threads`` is one worker with eight at once; ``two`` two processes of these;
-#: ``per_task`` a process for each task, two at once; ``reused`` two processes that serve many.
+#: ``per_task`` a process for each task, two at once; ``reused`` two processes that serve many; ``coroutines`` one
+#: process that runs a hundred ``async def`` tasks at once.
 Commands = Mapping[str, Sequence[Sequence[str]]]
 
 PROCESSES = 2
+COROUTINES = 100
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Contestant:
 
     Attributes:
         name: As tables have it.
-        stand: Its module in ``stands/``.
+        adapter: Its module in ``adapters/``.
         requirements: What pip installs; empty for what runs in this environment.
         commands: For each layout the workers to start, each a command whose first word is one of the environment.
         settings: What was set, and where that is recommended.
@@ -38,7 +40,7 @@ class Contestant:
     """
 
     name: str
-    stand: str
+    adapter: str
     requirements: tuple[str, ...]
     commands: Commands
     settings: str
@@ -58,19 +60,20 @@ class Contestant:
 
 
 def _alsek(*words: str) -> list[list[str]]:
-    return [["alsek", *words[:1], "stand_alsek", *words[1:], "--log_level=ERROR"]]
+    return [["alsek", *words[:1], "adapter_alsek", *words[1:], "--log_level=ERROR"]]
 
 
 _ALSEK: Commands = {
     "threads": _alsek("thread-pool", "--n_threads=8", "--n_processes=1"),
     "two": _alsek("thread-pool", "--n_threads=8", f"--n_processes={PROCESSES}"),
+    "coroutines": _alsek("thread-pool", f"--n_coroutines={COROUTINES}", "--n_processes=1"),
     "per_task": _alsek("process-pool", f"--n_processes={PROCESSES}"),
     "reused": _alsek("process-pool", f"--n_processes={PROCESSES}", "--tasks_per_process=1000"),
 }
 
 
 def _huey(kind: str, workers: int) -> list[str]:
-    return ["huey_consumer", "stand_huey.huey", "-k", kind, "-w", str(workers), "-q", "-g", "TERM"]
+    return ["huey_consumer", "adapter_huey.huey", "-k", kind, "-w", str(workers), "-q", "-g", "TERM"]
 
 
 _HUEY: Commands = {
@@ -81,12 +84,12 @@ _HUEY: Commands = {
 
 
 def _dramatiq(processes: int, threads: int) -> list[list[str]]:
-    return [["dramatiq", "stand_dramatiq", "-p", str(processes), "-t", str(threads)]]
+    return [["dramatiq", "adapter_dramatiq", "-p", str(processes), "-t", str(threads)]]
 
 
-def _taskiq(processes: int) -> list[list[str]]:
-    options = ["--workers", str(processes), "--max-async-tasks", "8", "--log-level", "ERROR"]
-    return [["taskiq", "worker", "stand_taskiq:broker", *options]]
+def _taskiq(processes: int, at_once: int = 8) -> list[list[str]]:
+    options = ["--workers", str(processes), "--max-async-tasks", str(at_once), "--log-level", "ERROR"]
+    return [["taskiq", "worker", "adapter_taskiq:broker", *options]]
 
 
 def _celery(pool: str, workers: int, node: int = 1) -> list[str]:
@@ -94,7 +97,7 @@ def _celery(pool: str, workers: int, node: int = 1) -> list[str]:
     return [
         "celery",
         "-A",
-        "stand_celery",
+        "adapter_celery",
         "worker",
         "-P",
         pool,
@@ -115,7 +118,7 @@ _SIMPLE = ("-w", "rq.worker.SimpleWorker")
 CONTESTANTS: tuple[Contestant, ...] = (
     Contestant(
         "Alsek",
-        "stand_alsek",
+        "adapter_alsek",
         (),
         _ALSEK,
         "none; with results: `ResultStore` and `StatusTracker` on the same backend",
@@ -126,9 +129,9 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "TaskIQ",
-        "stand_taskiq",
+        "adapter_taskiq",
         ("taskiq==0.13.0", "taskiq-redis==1.2.4", "redis[hiredis]", "uvloop"),
-        {"threads": _taskiq(1), "two": _taskiq(PROCESSES)},
+        {"threads": _taskiq(1), "two": _taskiq(PROCESSES), "coroutines": _taskiq(1, COROUTINES)},
         "`RedisStreamBroker` (its README: the one with acknowledgement), uvloop, async tasks, `--max-async-tasks 8`, "
         "`xread_count` 100 (default), acknowledged when saved (default); results awaited with `check_interval=0.001`",
         "run again after `idle_timeout`",
@@ -138,7 +141,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "Dramatiq",
-        "stand_dramatiq",
+        "adapter_dramatiq",
         ("dramatiq[redis]==2.2.1", "redis[hiredis]"),
         {
             "threads": _dramatiq(1, 8),
@@ -153,7 +156,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "Huey",
-        "stand_huey",
+        "adapter_huey",
         ("huey==3.5.4", "redis[hiredis]"),
         _HUEY,
         "`RedisHuey` with blocking reads (default), `notify_result=True` with results (API reference)",
@@ -163,11 +166,12 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "SAQ",
-        "stand_saq",
+        "adapter_saq",
         ("saq[redis,hiredis]==0.26.4", "typing-extensions"),
         {
-            "threads": [["saq", "stand_saq.settings", "--quiet"]],
-            "two": [["saq", "stand_saq.settings", "--quiet", "--workers", str(PROCESSES)]],
+            "threads": [["saq", "adapter_saq.settings", "--quiet"]],
+            "coroutines": [["saq", "adapter_saq.settings", "--quiet"]],
+            "two": [["saq", "adapter_saq.settings", "--quiet", "--workers", str(PROCESSES)]],
         },
         "`concurrency=8`, async functions; without results `ttl=-1` (`Job`'s reference); results awaited with "
         "`poll_interval=0.001`",
@@ -177,11 +181,12 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "streaQ",
-        "stand_streaq",
+        "adapter_streaq",
         ("streaq==7.2.0",),
         {
-            "threads": [["streaq", "run", "stand_streaq:worker"]],
-            "two": [["streaq", "run", "stand_streaq:worker", "--workers", str(PROCESSES)]],
+            "threads": [["streaq", "run", "adapter_streaq:worker"]],
+            "coroutines": [["streaq", "run", "adapter_streaq:worker"]],
+            "two": [["streaq", "run", "adapter_streaq:worker", "--workers", str(PROCESSES)]],
         },
         "`concurrency=8`, `silent=True`, async tasks; without results `ttl=0`; `enqueue_many` in bulk",
         "run again after `idle_timeout`",
@@ -191,7 +196,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "Celery",
-        "stand_celery",
+        "adapter_celery",
         ("celery[redis]==5.7.0", "redis[hiredis]"),
         {
             "threads": [_celery("threads", 8)],
@@ -205,11 +210,12 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "ARQ",
-        "stand_arq",
+        "adapter_arq",
         ("arq==0.28.0", "redis[hiredis]"),
         {
-            "threads": [["arq", "stand_arq.WorkerSettings"]],
-            "two": [["arq", "stand_arq.WorkerSettings"]] * PROCESSES,
+            "threads": [["arq", "adapter_arq.WorkerSettings"]],
+            "coroutines": [["arq", "adapter_arq.WorkerSettings"]],
+            "two": [["arq", "adapter_arq.WorkerSettings"]] * PROCESSES,
         },
         "`max_jobs=8`, `poll_delay=0.01` in place of 0.5 s, which would be all that is measured; without results "
         "`keep_result=0`; results awaited with `poll_delay=0.001`",
@@ -219,7 +225,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "RQ",
-        "stand_rq",
+        "adapter_rq",
         ("rq==3.0.0", "redis[hiredis]"),
         {
             "threads": [_rq("worker", *_SIMPLE, "--with-scheduler")],
@@ -236,7 +242,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "Alsek on SQLite",
-        "stand_alsek",
+        "adapter_alsek",
         (),
         _ALSEK,
         "none",
@@ -248,7 +254,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
     Contestant(
         "Huey on SQLite",
-        "stand_huey",
+        "adapter_huey",
         ("huey==3.5.4", "redis[hiredis]"),
         _HUEY,
         "`SqliteHuey`, WAL (default)",

@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks import process_tree as proctree
 from benchmarks import servers
-from benchmarks.adapters import measurements as meters
-from benchmarks.peers import Contestant
+from benchmarks.adapters import measurements
+from benchmarks.peers import COROUTINES, Contestant
 
-STANDS = Path(__file__).parent / "stands"
+ADAPTERS = Path(__file__).parent / "adapters"
 _START_WITHIN_S = 30.0
 
 
@@ -35,7 +35,7 @@ class Ring:
         contestant: Who.
         programs: The folder of its environment's programs.
         server: The redis-server; None on SQLite.
-        folder: For meters and logs.
+        folder: For measurements and logs.
         environ: Of producer and worker.
     """
 
@@ -52,10 +52,10 @@ class Ring:
         Raises:
             RoundError: It failed, or took too long.
         """
-        command = [str(self.programs / "python"), "drive.py", self.contestant.stand, what, str(n)]
+        command = [str(self.programs / "python"), "producer.py", self.contestant.adapter, what, str(n)]
         try:
             done = subprocess.run(
-                command, cwd=STANDS, env=self.environ, capture_output=True, text=True, timeout=within
+                command, cwd=ADAPTERS, env=self.environ, capture_output=True, text=True, timeout=within
             )
         except subprocess.TimeoutExpired as error:
             raise RoundError(f"{what} {n}: not done after {within:.0f} s{self._said()}") from error
@@ -78,7 +78,7 @@ class Ring:
                     running.append(
                         subprocess.Popen(
                             command,
-                            cwd=STANDS,
+                            cwd=ADAPTERS,
                             env=self.environ,
                             stdin=subprocess.DEVNULL,
                             stdout=out,
@@ -97,7 +97,7 @@ class Ring:
         Raises:
             RoundError: They were not.
         """
-        ticks = meters.Ticks()
+        ticks = measurements.Ticks()
         try:
             deadline = time.monotonic() + within
             while (count := ticks.count()) < least:
@@ -114,19 +114,23 @@ class Ring:
 
 
 @contextmanager
-def ring(contestant: Contestant, programs: Path, *, keep: bool = False) -> Iterator[Ring]:
-    """A fresh store and fresh meters for one contestant."""
+def ring(
+    contestant: Contestant, programs: Path, *, keep: bool = False, coroutines: bool = False
+) -> Iterator[Ring]:
+    """A fresh store and fresh measurements for one contestant."""
     with tempfile.TemporaryDirectory(prefix="alsek-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         os.environ["BENCH_METERS"] = name
-        meters.prepare()
+        measurements.prepare()
         environ = {
             **os.environ,
             **contestant.environ,
             "BENCH_METERS": name,
             "BENCH_KEEP": "1" if keep else "0",
+            "BENCH_COROUTINES": "1" if coroutines else "0",
+            "BENCH_AT_ONCE": str(COROUTINES) if coroutines else "8",
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(STANDS),
+            "PYTHONPATH": str(ADAPTERS),
             "PYTHONWARNINGS": "ignore",
         }
         if contestant.store == "sqlite":

@@ -6,7 +6,7 @@ import os
 from contextlib import nullcontext
 from typing import Any
 
-import meters
+import measurements
 
 from alsek import Broker, ResultStore, StatusTracker, task
 from alsek.storage.backends.abstract import Backend
@@ -29,24 +29,32 @@ if os.environ["BENCH_KEEP"] == "1":
     _kept = {"result_store": _results, "status_tracker": StatusTracker(_backend)}
 
 
-@task(_broker, **_kept)
-def noop() -> int:
-    """Nothing."""
-    meters.tick()
+def _nothing() -> int:
+    measurements.tick()
     return 1
+
+
+async def _nothing_async() -> int:
+    measurements.tick()
+    return 1
+
+
+noop = task(_broker, name="noop", **_kept)(
+    _nothing_async if os.environ["BENCH_COROUTINES"] == "1" else _nothing
+)
 
 
 @task(_broker)
 def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @task(_broker)
 def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @task(_broker, result_store=_results)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import meters
+import measurements
 from arq import create_pool
 from arq.connections import ArqRedis, RedisSettings
 
@@ -17,19 +17,19 @@ _pool: ArqRedis
 
 async def noop(ctx: Any) -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 async def compute(ctx: Any) -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 async def stamp(ctx: Any, index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 async def echo(ctx: Any) -> int:
@@ -42,7 +42,7 @@ class WorkerSettings:
 
     functions = (noop, compute, stamp, echo)
     redis_settings = _settings
-    max_jobs = 8
+    max_jobs = int(os.environ["BENCH_AT_ONCE"])
     poll_delay = 0.01
     keep_result = 3600 if os.environ["BENCH_KEEP"] == "1" else 0
     log_results = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 
-import meters
+import measurements
 from celery import Celery
 
 _where = os.environ["BENCH_STORE"]
@@ -26,21 +26,21 @@ app.conf.update(
 @app.task(name="noop")
 def noop() -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 @app.task(name="compute", ignore_result=True)
 def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @app.task(name="stamp", ignore_result=True)
 def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @app.task(name="echo")

@@ -6,7 +6,7 @@ import os
 from contextlib import nullcontext
 
 import dramatiq
-import meters
+import measurements
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
@@ -24,21 +24,21 @@ _options = {"store_results": True} if _keep else {}
 @dramatiq.actor(**_options)
 def noop() -> int | None:
     """Nothing. Without the middleware Dramatiq warns of each result."""
-    meters.tick()
+    measurements.tick()
     return 1 if _keep else None
 
 
 @dramatiq.actor
 def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @dramatiq.actor
 def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @dramatiq.actor(**_options)

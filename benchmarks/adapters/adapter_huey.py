@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 
-import meters
+import measurements
 from huey import RedisHuey, SqliteHuey
 
 _where = os.environ["BENCH_STORE"]
@@ -21,21 +21,21 @@ else:
 @huey.task()
 def noop() -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 @huey.task()
 def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @huey.task()
 def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @huey.task()

@@ -6,7 +6,7 @@ import os
 from contextlib import nullcontext
 from datetime import timedelta
 
-import meters
+import measurements
 from redis import Redis
 from rq import Queue
 
@@ -16,19 +16,19 @@ _ttl = 500 if os.environ["BENCH_KEEP"] == "1" else 0
 
 def noop() -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 def echo() -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import meters
+import measurements
 from saq import Queue
 
 queue = Queue.from_url(os.environ["BENCH_STORE"])
@@ -18,19 +18,19 @@ _ttl = 600 if os.environ["BENCH_KEEP"] == "1" else -1
 
 async def noop(ctx: Any) -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 async def compute(ctx: Any) -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 async def stamp(ctx: Any, *, index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 async def echo(ctx: Any) -> int:
@@ -38,7 +38,11 @@ async def echo(ctx: Any) -> int:
     return 1
 
 
-settings = {"queue": queue, "functions": [noop, compute, stamp, echo], "concurrency": 8}
+settings = {
+    "queue": queue,
+    "functions": [noop, compute, stamp, echo],
+    "concurrency": int(os.environ["BENCH_AT_ONCE"]),
+}
 
 
 @asynccontextmanager

@@ -7,31 +7,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import meters
+import measurements
 from streaq import Worker
 
-worker = Worker(redis_url=os.environ["BENCH_STORE"], concurrency=8)
+worker = Worker(redis_url=os.environ["BENCH_STORE"], concurrency=int(os.environ["BENCH_AT_ONCE"]))
 _ttl = 300 if os.environ["BENCH_KEEP"] == "1" else 0
 
 
 @worker.task(ttl=_ttl, silent=True)
 async def noop() -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 @worker.task(ttl=_ttl, silent=True)
 async def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @worker.task(ttl=_ttl, silent=True)
 async def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @worker.task(silent=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import meters
+import measurements
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
 _where = os.environ["BENCH_STORE"]
@@ -20,21 +20,21 @@ if _keep:
 @broker.task
 async def noop() -> int:
     """Nothing."""
-    meters.tick()
+    measurements.tick()
     return 1
 
 
 @broker.task
 async def compute() -> None:
     """Ten milliseconds of computing."""
-    meters.compute()
-    meters.tick()
+    measurements.compute()
+    measurements.tick()
 
 
 @broker.task
 async def stamp(index: int) -> None:
     """When it started."""
-    meters.stamp(index)
+    measurements.stamp(index)
 
 
 @broker.task

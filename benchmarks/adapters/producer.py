@@ -1,8 +1,8 @@
 """The producer: does one thing to one peer, in the peer's own environment, and prints one line of JSON.
 
-    python drive.py stand_huey submit 2000
+    python producer.py adapter_huey submit 2000
 
-Each stand has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it,
+Each adapter has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it,
 ``computing(n)``, ``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``; ``session()``
 around all.
 """
@@ -18,7 +18,7 @@ import time
 from types import ModuleType
 from typing import Any
 
-import meters
+import measurements
 
 _READY_WITHIN_S = 30.0
 _LATE = 20.0
@@ -31,22 +31,22 @@ async def _do(function: Any, *arguments: int) -> None:
         await made
 
 
-async def _enter(stand: ModuleType, what: str, n: int) -> dict[str, Any]:
-    manager = stand.session()
+async def _enter(adapter: ModuleType, what: str, n: int) -> dict[str, Any]:
+    manager = adapter.session()
     if hasattr(manager, "__aenter__"):
         async with manager:
-            return await _ACTIONS[what](stand, n)
+            return await _ACTIONS[what](adapter, n)
     with manager:
-        return await _ACTIONS[what](stand, n)
+        return await _ACTIONS[what](adapter, n)
 
 
-async def _fill(stand: ModuleType, n: int) -> dict[str, Any]:
-    await _do(getattr(stand, "bulk", stand.one_by_one), n)
+async def _fill(adapter: ModuleType, n: int) -> dict[str, Any]:
+    await _do(getattr(adapter, "bulk", adapter.one_by_one), n)
     return {}
 
 
-async def _fill_computing(stand: ModuleType, n: int) -> dict[str, Any]:
-    await _do(stand.computing, n)
+async def _fill_computing(adapter: ModuleType, n: int) -> dict[str, Any]:
+    await _do(adapter.computing, n)
     return {}
 
 
@@ -57,15 +57,15 @@ async def _timed(function: Any, n: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
 
 
-async def _submit(stand: ModuleType, n: int) -> dict[str, Any]:
-    return await _timed(stand.one_by_one, n)
+async def _submit(adapter: ModuleType, n: int) -> dict[str, Any]:
+    return await _timed(adapter.one_by_one, n)
 
 
-async def _bulk(stand: ModuleType, n: int) -> dict[str, Any]:
-    return await _timed(stand.bulk, n)
+async def _bulk(adapter: ModuleType, n: int) -> dict[str, Any]:
+    return await _timed(adapter.bulk, n)
 
 
-async def _started(stamps: meters.Stamps, index: int, within: float) -> int:
+async def _started(stamps: measurements.Stamps, index: int, within: float) -> int:
     deadline = time.monotonic() + within
     while not (at := stamps.get(index)):
         if time.monotonic() > deadline:
@@ -74,41 +74,41 @@ async def _started(stamps: meters.Stamps, index: int, within: float) -> int:
     return at
 
 
-async def _ping(stand: ModuleType, n: int) -> dict[str, Any]:
-    await _do(stand.start, 0)
-    await _started(meters.Stamps(), 0, _READY_WITHIN_S)
+async def _ping(adapter: ModuleType, n: int) -> dict[str, Any]:
+    await _do(adapter.start, 0)
+    await _started(measurements.Stamps(), 0, _READY_WITHIN_S)
     return {}
 
 
-async def _latency(stand: ModuleType, n: int) -> dict[str, Any]:
-    stamps, starts = meters.Stamps(), []
+async def _latency(adapter: ModuleType, n: int) -> dict[str, Any]:
+    stamps, starts = measurements.Stamps(), []
     for index in range(1, n + 1):
         await asyncio.sleep(_PAUSE_S)
         began = time.monotonic_ns()
-        await _do(stand.start, index)
+        await _do(adapter.start, index)
         starts.append((await _started(stamps, index, _LATE) - began) / 1e6)
     return {"ms": starts}
 
 
-async def _trips(stand: ModuleType, n: int) -> dict[str, Any]:
-    await _do(stand.round_trip)
+async def _trips(adapter: ModuleType, n: int) -> dict[str, Any]:
+    await _do(adapter.round_trip)
     trips = []
     for _ in range(n):
         await asyncio.sleep(_PAUSE_S)
         began = time.monotonic_ns()
-        await _do(stand.round_trip)
+        await _do(adapter.round_trip)
         trips.append((time.monotonic_ns() - began) / 1e6)
     return {"ms": trips}
 
 
-async def _lateness(stand: ModuleType, n: int) -> dict[str, Any]:
-    stamps, due = meters.Stamps(), []
+async def _lateness(adapter: ModuleType, n: int) -> dict[str, Any]:
+    stamps, due = measurements.Stamps(), []
     # The first submission connects, which takes longer than most are late.
-    await _do(stand.start_later, n + 1, 100)
+    await _do(adapter.start_later, n + 1, 100)
     for index in range(1, n + 1):
         delay = 1_500 + index * 2_000 // n
         due.append(time.monotonic_ns() + delay * 1_000_000)
-        await _do(stand.start_later, index, delay)
+        await _do(adapter.start_later, index, delay)
     late = []
     for index, at in enumerate(due, start=1):
         late.append((await _started(stamps, index, _LATE) - at) / 1e6)
@@ -130,8 +130,8 @@ _ACTIONS = {
 def main() -> None:
     """As the command line says."""
     name, what, n = sys.argv[1:4]
-    stand = importlib.import_module(name)
-    print(json.dumps(asyncio.run(_enter(stand, what, int(n)))))
+    adapter = importlib.import_module(name)
+    print(json.dumps(asyncio.run(_enter(adapter, what, int(n)))))
 
 
 if __name__ == "__main__":

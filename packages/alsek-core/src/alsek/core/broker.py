@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-from alsek.core.attempt_state import edited_payload, read_message, retried_outcome
 from alsek.core.bounds import check_integer, check_number, milliseconds
-from alsek.core.clock import now_ms
-from alsek.core.failure import describe_failure
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
-from alsek.core.lookup import message_of
 from alsek.core.message import Message
-from alsek.core.middleware import Middleware, call_submitting, middleware_of, overriding
+from alsek.core.message_operations import MessageOperations
+from alsek.core.middleware import Middleware, acall_submitting, call_submitting, middleware_of, overriding
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import (
-    ClaimLostError,
-    CorruptMessageError,
     MessageAlreadyExistsError,
-    MessageDoesNotExistsError,
-    TaskFailedError,
     ValidationError,
-    WorkerUnknownError,
 )
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
+from alsek.storage.backends.drivers.blocking import BlockingDriver, iterate_blocking, run_blocking
 from alsek.storage.backends.records import (
     Added,
-    Claimed,
-    DeadLetter,
-    Failed,
-    Outcome,
-    Stored,
     Submission,
-    Succeeded,
 )
 from alsek.storage.result import ResultStore
-from alsek.types import Duration, ExceptionDetails
+from alsek.types import Duration
 
 log = guarded_logger(__name__)
 
@@ -113,8 +99,11 @@ class Broker:
 
     def exists(self, message: Message | str) -> bool:
         """Return True if the message is in the store: delayed, ready or claimed."""
-        message = message_of(self.backend, message)
-        return self.backend.messages.exists(message.queue, message.uuid)
+        return run_blocking(self._blocking().exists(message))
+
+    async def aexists(self, message: Message | str) -> bool:
+        """As :meth:`exists`, without blocking the event loop."""
+        return await self._for_loop().exists(message)
 
     def submit(self, message: Message, ttl: Duration | None = None) -> None:
         """Submit a message. When this returns, the message is in the store.
@@ -133,15 +122,28 @@ class Broker:
             Exception: What middleware has raised to refuse it.
         """
         if ttl is not None:
-            warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, f"a message of task {message.task_name!r}")
-            ttl = milliseconds(ttl)
-            check_number("ttl", ttl, 1, message.summary)
-            message.ttl = ttl
+            _set_ttl(message, ttl)
         if self.submission_middleware:
             call_submitting(self.submission_middleware, message)
         submission = message.submission(self.backend.serializer)
         message.named = True  # from here on the store may know its uuid
         (added,) = self.backend.messages.add((submission,), new_request_id())
+        if not added.accepted:
+            raise MessageAlreadyExistsError(_already_exists(message, added))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("Submitted %s.", message.summary)
+
+    async def asubmit(self, message: Message, ttl: Duration | None = None) -> None:
+        """As :meth:`submit`, without blocking the event loop. If it is cancelled, the message is submitted or not."""
+        if ttl is not None:
+            _set_ttl(message, ttl)
+        if self.submission_middleware:
+            await acall_submitting(self.submission_middleware, message)
+        submission = message.submission(self.backend.serializer)
+        message.named = True  # from here on the store may know its uuid
+        (added,) = await self.backend.loop_driver().ask(
+            self.backend.messages.add, (submission,), new_request_id()
+        )
         if not added.accepted:
             raise MessageAlreadyExistsError(_already_exists(message, added))
         if log.isEnabledFor(logging.DEBUG):
@@ -160,15 +162,28 @@ class Broker:
             BackendError: The store failed half-way; the messages before are submitted. The call may be repeated with
                 the same messages; those that are in the store already are then returned.
         """
-        distinct = list({id(message): message for message in messages}.values())
+        distinct = _distinct(messages)
         if self.submission_middleware:
             for message in distinct:
                 call_submitting(self.submission_middleware, message)
-        submissions = [message.submission(self.backend.serializer) for message in distinct]
-        for message in distinct:
+        submissions = self._packed(distinct)
+        return _refused(distinct, self.submit_packed(submissions))
+
+    async def asubmit_many(self, messages: Iterable[Message]) -> list[Message]:
+        """As :meth:`submit_many`, without blocking the event loop. If it is cancelled, some may be submitted."""
+        distinct = _distinct(messages)
+        if self.submission_middleware:
+            for message in distinct:
+                await acall_submitting(self.submission_middleware, message)
+        submissions = self._packed(distinct)
+        return _refused(distinct, await self.asubmit_packed(submissions))
+
+    def _packed(self, messages: Sequence[Message]) -> list[Submission]:
+        """Return the messages as the store takes them. All of them are packed before the first is submitted."""
+        submissions = [message.submission(self.backend.serializer) for message in messages]
+        for message in messages:
             message.named = True  # from here on the store may know its uuid
-        answers = self.submit_packed(submissions)
-        return [message for message, added in zip(distinct, answers, strict=True) if not added.accepted]
+        return submissions
 
     def submit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
         """Submit what :meth:`Message.submission` returned for each message, up to 200 in one step of the store.
@@ -181,9 +196,12 @@ class Broker:
         Raises:
             BackendError: The store failed half-way; the messages before are submitted.
         """
-        answers = self.backend.messages.add(submissions, new_request_id())
-        log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
-        return answers
+        return _logged(self.backend.messages.add(submissions, new_request_id()))
+
+    async def asubmit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
+        """As :meth:`submit_packed`, without blocking the event loop."""
+        add = self.backend.messages.add
+        return _logged(await self.backend.loop_driver().ask(add, submissions, new_request_id()))
 
     def retry(self, message: Message | str) -> None:
         """Count a retry, and delay the message by its backoff.
@@ -195,36 +213,11 @@ class Broker:
             MessageDoesNotExistsError: The message is not in the store.
             ClaimLostError: Its claim is not the current one.
         """
-        message = message_of(self.backend, message)
-        record, retried = self._retried(message)
-        retried.retries += 1
-        retried.updated_at = now_ms()
-        retried.retry_delay = None
-        # A user's backoff may return any number.
-        delay = max(0, min(retried.ready_at - retried.updated_at, MAX_DURATION))
-        token = 0 if message.claim is None else message.claim.token
-        changed = message.claim is not None or message.read
-        payload = edited_payload(record, retried, self.backend.serializer) if changed else None
-        outcome = retried_outcome(retried, token, delay, payload)
-        if message.claim is not None:
-            self._finish(message, outcome)
-        elif not self.backend.messages.reschedule(outcome):
-            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
-        message.retries, message.updated_at, message.retry_delay = retried.retries, retried.updated_at, None
+        run_blocking(self._blocking().retry(message))
 
-    def _retried(self, message: Message) -> tuple[Claimed | Stored, Message]:
-        """Return what the store has, and the message to retry. Others may have retried one without a claim since."""
-        if message.claim is not None:
-            return message.claim.claimed, message.clone()
-        stored = self.backend.messages.get(message.queue, message.uuid)
-        if stored is None:
-            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be retried")
-        present = read_message(stored, self.backend.serializer)
-        if not message.read:
-            return stored, present
-        changed = message.clone()
-        changed.retries = max(changed.retries, present.retries)
-        return stored, changed
+    async def aretry(self, message: Message | str) -> None:
+        """As :meth:`retry`, without blocking the event loop."""
+        await self._for_loop().retry(message)
 
     def remove(self, message: Message | str) -> None:
         """Remove the message from the store. It is no error if it isn't there.
@@ -232,15 +225,19 @@ class Broker:
         Raises:
             ClaimLostError: Its claim is not the current one.
         """
-        message = message_of(self.backend, message)
-        if message.claim is not None:
-            self._finish(message, Succeeded(message.uuid, message.queue, message.claim.token))
-        else:
-            self.backend.messages.remove(message.queue, message.uuid)
+        run_blocking(self._blocking().remove(message))
+
+    async def aremove(self, message: Message | str) -> None:
+        """As :meth:`remove`, without blocking the event loop."""
+        await self._for_loop().remove(message)
 
     def ack(self, message: Message | str) -> None:
         """Acknowledge the message: the same as :meth:`remove`."""
         self.remove(message)
+
+    async def aack(self, message: Message | str) -> None:
+        """As :meth:`ack`, without blocking the event loop."""
+        await self.aremove(message)
 
     def fail(self, message: Message | str, error: BaseException | None = None) -> None:
         """Make a dead letter of the message; only remove it if `dlq_ttl` is None.
@@ -253,32 +250,35 @@ class Broker:
             MessageDoesNotExistsError: The message is neither in the store nor among the dead letters.
             ClaimLostError: Its claim is not the current one.
         """
-        message = message_of(self.backend, message)
-        if error is not None:
-            message.exception_details = describe_failure(error)
-        details = message.exception_details or describe_failure(TaskFailedError("failed by Broker.fail()"))
-        wire = json.dumps(details).encode()
-        dlq_ttl = self.dlq_ttl or 0
-        if message.claim is not None:
-            self._finish(message, Failed(message.uuid, message.queue, message.claim.token, wire, dlq_ttl))
-        elif not self.backend.messages.fail(message.queue, message.uuid, wire, dlq_ttl):
-            raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
+        run_blocking(self._blocking().fail(message, error))
+
+    async def afail(self, message: Message | str, error: BaseException | None = None) -> None:
+        """As :meth:`fail`, without blocking the event loop."""
+        await self._for_loop().fail(message, error)
 
     def revoke(self, message: Message | str) -> bool:
         """Revoke the message: it is not run, or stopped if it runs. Returns False if it isn't in the store."""
-        message = message_of(self.backend, message)
-        return self.backend.messages.revoke(message.queue, message.uuid)
+        return run_blocking(self._blocking().revoke(message))
+
+    async def arevoke(self, message: Message | str) -> bool:
+        """As :meth:`revoke`, without blocking the event loop."""
+        return await self._for_loop().revoke(message)
 
     def is_revoked(self, message: Message | str) -> bool:
         """Return True if the message is in the store and revoked."""
-        message = message_of(self.backend, message)
-        stored = self.backend.messages.get(message.queue, message.uuid)
-        return stored is not None and stored.revoked
+        return run_blocking(self._blocking().is_revoked(message))
+
+    async def ais_revoked(self, message: Message | str) -> bool:
+        """As :meth:`is_revoked`, without blocking the event loop."""
+        return await self._for_loop().is_revoked(message)
 
     def in_dlq(self, message: Message | str) -> bool:
         """Return True if the message is among the dead letters."""
-        message = message_of(self.backend, message, dead=True)
-        return self.backend.messages.dead_letter(message.queue, message.uuid) is not None
+        return run_blocking(self._blocking().in_dlq(message))
+
+    async def ain_dlq(self, message: Message | str) -> bool:
+        """As :meth:`in_dlq`, without blocking the event loop."""
+        return await self._for_loop().in_dlq(message)
 
     def dead_letters(self, queue: str) -> Iterator[Message]:
         """Yield the dead letters of a queue, oldest first, with their ``exception_details``.
@@ -286,13 +286,11 @@ class Broker:
         Messages that fail during the loop are not yielded, so each may be replayed in it. A dead letter that can't be
         read is logged and left where it is.
         """
-        for letter in self.backend.messages.dead_letters(queue):
-            try:
-                message = self._revived(letter)
-            except CorruptMessageError as error:
-                log.error("A dead letter is left where it is: %s", error)
-                continue
-            yield message
+        return iterate_blocking(self._blocking().dead_letters(queue))
+
+    def adead_letters(self, queue: str) -> AsyncIterator[Message]:
+        """As :meth:`dead_letters`, for ``async for``, without blocking the event loop."""
+        return self._for_loop().dead_letters(queue)
 
     def replay(self, message: Message | str) -> None:
         """Move a dead letter back into its queue, as if it had just been submitted.
@@ -305,14 +303,11 @@ class Broker:
         Raises:
             MessageDoesNotExistsError: The message is not among the dead letters.
         """
-        message = message_of(self.backend, message, dead=True)
-        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
-        fresh = self._revived(letter) if letter is not None and not message.read else message.clone()
-        fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
-        fresh.created_at = fresh.updated_at = now_ms()
-        died_at = 0 if letter is None else letter.died_at  # 0: the store knows whether it was replayed
-        if not self.backend.messages.replay(fresh.submission(self.backend.serializer), died_at):
-            raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
+        run_blocking(self._blocking().replay(message))
+
+    async def areplay(self, message: Message | str) -> None:
+        """As :meth:`replay`, without blocking the event loop."""
+        await self._for_loop().replay(message)
 
     def sync_from_backend(self, message: Message | str) -> Message:
         """Return the message as it is in the store now: delayed, ready, claimed or a dead letter.
@@ -320,41 +315,17 @@ class Broker:
         Raises:
             MessageDoesNotExistsError: The message is not in the store.
         """
-        message = message_of(self.backend, message)
-        stored = self.backend.messages.get(message.queue, message.uuid)
-        if stored is not None:
-            return read_message(stored, self.backend.serializer)
-        letter = self.backend.messages.dead_letter(message.queue, message.uuid)
-        if letter is not None:
-            return self._revived(letter)
-        raise MessageDoesNotExistsError(f"{message.summary} is not in the store")
+        return run_blocking(self._blocking().sync_from_backend(message))
 
-    def _revived(self, letter: DeadLetter) -> Message:
-        message = read_message(letter, self.backend.serializer)
-        details: ExceptionDetails = json.loads(letter.error)
-        message.exception_details = details
-        return message
+    async def async_from_backend(self, message: Message | str) -> Message:
+        """As :meth:`sync_from_backend`, without blocking the event loop."""
+        return await self._for_loop().sync_from_backend(message)
 
-    @staticmethod
-    def _finish(message: Message, outcome: Outcome) -> None:
-        assert message.claim is not None
-        claimed = message.claim.claimed
-        if (message.uuid, message.queue) != (claimed.uuid, claimed.queue):
-            raise ValidationError(
-                f"{message.summary} was handed out as uuid {claimed.uuid!r} in queue {claimed.queue!r}, and its claim "
-                "is for that one: nothing was done. Put these back to settle it, or use message.clone(), which has no "
-                "claim, for another message"
-            )
-        lost = ClaimLostError(
-            f"{message.summary} is no longer held under token {message.claim.token}: "
-            "the lease ran out, it was given back, or it was finished already"
-        )
-        try:
-            accepted = message.claim.session.finish(outcome)
-        except WorkerUnknownError as error:
-            raise lost from error
-        if not accepted:
-            raise lost
+    def _blocking(self) -> MessageOperations:
+        return MessageOperations(self, BlockingDriver(self.backend))
+
+    def _for_loop(self) -> MessageOperations:
+        return MessageOperations(self, self.backend.loop_driver())
 
 
 def _already_exists(message: Message, added: Added) -> str:
@@ -362,3 +333,23 @@ def _already_exists(message: Message, added: Added) -> str:
     if added.state == "finished":
         return f"{message.summary} was finished less than {DEDUP_WINDOW // 1000} s ago: submit it under another uuid"
     return f"{message.summary} exists ({added.state or 'unreadable'}): submit it under another uuid"
+
+
+def _set_ttl(message: Message, ttl: Duration) -> None:
+    warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, f"a message of task {message.task_name!r}")
+    given = milliseconds(ttl)
+    check_number("ttl", given, 1, message.summary)
+    message.ttl = given
+
+
+def _distinct(messages: Iterable[Message]) -> list[Message]:
+    return list({id(message): message for message in messages}.values())
+
+
+def _refused(messages: Sequence[Message], answers: Sequence[Added]) -> list[Message]:
+    return [message for message, added in zip(messages, answers, strict=True) if not added.accepted]
+
+
+def _logged(answers: list[Added]) -> list[Added]:
+    log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
+    return answers

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -12,12 +10,15 @@ from alsek.core.bounds import check_integer, checked_wait, milliseconds
 from alsek.core.clock import now_ms
 from alsek.core.clock import real_time as time
 from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.lock_owners import current_owner
 from alsek.core.loggers import guarded_logger
 from alsek.core.seconds import LEAST_WAIT_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_LOCK_TTL, MAX_DURATION
 from alsek.exceptions import BackendError, LockAlreadyHeldError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
+from alsek.storage.backends.drivers.blocking import BlockingDriver, run_blocking
+from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import LockRecord
 from alsek.types import Duration
 
@@ -27,38 +28,10 @@ log = guarded_logger(__name__)
 _POLL_INTERVAL_MS = 500
 
 
-class _Owners(threading.local):
-    """The name of the current thread as an owner: unique across processes and hosts.
-
-    Host and pid would not be unique: in containers every process is pid 1.
-    """
-
-    process = os.urandom(8).hex()
-    numbers = itertools.count()
-
-    def __init__(self) -> None:
-        self.number = next(self.numbers)
-
-    @property
-    def current(self) -> str:
-        return f"{type(self).process}-{self.number}"
-
-
-_owners = _Owners()
-
-
-def _new_process() -> None:
-    _Owners.process = os.urandom(8).hex()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_process)
-
-
 class Lock:
     """Mutual exclusion by name, for a bounded time.
 
-    Entering the ``with`` statement does not acquire. Leaving it releases what this object has acquired, and
+    Entering ``with`` or ``async with`` does not acquire. Leaving it releases what this object has acquired, and
     never what another object has. Each acquisition has a :attr:`fence` number that is greater than all before it: a
     resource that remembers the greatest one it has seen can refuse a holder whose acquisition has expired.
 
@@ -67,7 +40,7 @@ class Lock:
         backend: The store that keeps the lock.
         ttl: How long (ms) an acquisition lasts if it is neither released nor extended.
         auto_release: Release when the ``with`` statement is left.
-        owner_id: The owner that acquires; by default this thread of this process.
+        owner_id: The owner that acquires; by default this thread of this process; in a coroutine, its asyncio task.
     """
 
     def __init__(
@@ -89,13 +62,13 @@ class Lock:
         self.ttl = ttl
         self.auto_release = auto_release
         self._owner_id = owner_id
-        # By owner: threads may share this object, and each of them is an owner.
+        # By owner: threads and asyncio tasks may share this object, and each of them is an owner.
         self._acquired: dict[str, LockRecord] = {}
 
     @property
     def owner_id(self) -> str:
         """The owner that acquires."""
-        return self._owner_id if self._owner_id is not None else _owners.current
+        return self._owner_id if self._owner_id is not None else current_owner()
 
     @property
     def fence(self) -> int | None:
@@ -106,13 +79,20 @@ class Lock:
     @property
     def holder(self) -> str | None:
         """The owner that holds the lock now; None if it is free."""
-        record = self.backend.locks.holder(self.name)
-        return None if record is None else record.owner
+        return run_blocking(_holder(self._blocking(), self.name))
+
+    async def aholder(self) -> str | None:
+        """Return :attr:`holder`, without blocking the event loop."""
+        return await _holder(self.backend.loop_driver(), self.name)
 
     @property
     def held(self) -> bool:
         """True if this owner holds the lock now."""
         return self.holder == self.owner_id
+
+    async def aheld(self) -> bool:
+        """Return :attr:`held`, without blocking the event loop."""
+        return await self.aholder() == self.owner_id
 
     def acquire(self, wait: Duration | None = None, strict: bool = True) -> bool:
         """Acquire the lock if it is free, or becomes free in time.
@@ -128,51 +108,86 @@ class Lock:
             LockAlreadyHeldError: This owner holds it already (`strict`).
             BackendError: The store fails (`strict`).
         """
+        return run_blocking(self._acquire(self._blocking(), wait, strict))
+
+    async def aacquire(self, wait: Duration | None = None, strict: bool = True) -> bool:
+        """As :meth:`acquire`, without blocking the event loop. If it is cancelled, the lock is not acquired."""
+        return await self._acquire(self.backend.loop_driver(), wait, strict)
+
+    async def _acquire(self, driver: Driver, wait: Duration | None, strict: bool) -> bool:
         wait_ms = checked_wait("wait", wait, f"Lock({self.name!r})")
+        owner = self.owner_id
         try:
-            if self.held:
+            if await _holder(driver, self.name) == owner:
                 if strict:
-                    raise LockAlreadyHeldError(f"lock {self.name!r} is held by {self.owner_id!r} already")
+                    raise LockAlreadyHeldError(f"lock {self.name!r} is held by {owner!r} already")
                 return False
-            record = self._take() if not wait_ms else self._wait(wait_ms)
+            record = await (self._wait(driver, owner, wait_ms) if wait_ms else self._take(driver, owner))
         except BackendError:
             if strict:
                 raise
             log.warning("Lock %r can't be acquired: the store fails.", self.name, exc_info=True)
             return False
-        if record.owner != self.owner_id:
+        if record.owner != owner:
             return False
-        self._acquired[record.owner] = record
+        self._acquired[owner] = record
         return True
 
-    def _take(self) -> LockRecord:
-        return self.backend.locks.acquire(self.name, self.owner_id, min(self.ttl, MAX_DURATION))
+    async def _take(self, driver: Driver, owner: str) -> LockRecord:
+        locks = driver.backend.locks
 
-    def _wait(self, wait: int) -> LockRecord:
+        async def undo(record: LockRecord) -> None:
+            if record.owner == owner:
+                await driver.ask(locks.release, self.name, owner)
+
+        return await driver.ask_undoably(
+            undo, partial(locks.acquire, self.name, owner, min(self.ttl, MAX_DURATION))
+        )
+
+    async def _wait(self, driver: Driver, owner: str, wait: int) -> LockRecord:
         deadline = time.monotonic() + wait / 1000
-        with self.backend.subscribe(f"locks:{self.name}") as subscription:
+        async with await driver.subscribe(f"locks:{self.name}") as subscription:
             while True:
-                record = self._take()
+                record = await self._take(driver, owner)
                 left = int((deadline - time.monotonic()) * 1000)
-                if record.owner == self.owner_id or left <= 0:
+                if record.owner == owner or left <= 0:
                     return record
                 expiry = record.expires_at - now_ms()
                 look_again = min(expiry + 1, _POLL_INTERVAL_MS) if expiry > 0 else _POLL_INTERVAL_MS
-                subscription.wait(min(left, look_again))
+                await subscription.wait(min(left, look_again))
 
     def release(self) -> bool:
         """Release the lock if this owner holds it, and return True; False if it does not."""
-        self._acquired.pop(self.owner_id, None)
-        return self.backend.locks.release(self.name, self.owner_id)
+        return run_blocking(self._release(self._blocking()))
+
+    async def arelease(self) -> bool:
+        """As :meth:`release`, without blocking the event loop."""
+        return await self._release(self.backend.loop_driver())
+
+    async def _release(self, driver: Driver) -> bool:
+        owner = self.owner_id
+        self._acquired.pop(owner, None)
+        return await driver.ask(driver.backend.locks.release, self.name, owner)
 
     def extend(self, ttl: Duration | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now; False if this owner does not hold it."""
+        return run_blocking(self._extend(self._blocking(), ttl))
+
+    async def aextend(self, ttl: Duration | None = None) -> bool:
+        """As :meth:`extend`, without blocking the event loop."""
+        return await self._extend(self.backend.loop_driver(), ttl)
+
+    async def _extend(self, driver: Driver, ttl: Duration | None) -> bool:
         ttl = self.ttl if ttl is None else milliseconds(ttl)
         check_integer("ttl", ttl, 1, f"Lock({self.name!r}).extend()")
-        record = self.backend.locks.extend(self.name, self.owner_id, min(ttl, MAX_DURATION))
+        owner = self.owner_id
+        record = await driver.ask(driver.backend.locks.extend, self.name, owner, min(ttl, MAX_DURATION))
         if record is None:
-            self._acquired.pop(self.owner_id, None)
+            self._acquired.pop(owner, None)
         return record is not None
+
+    def _blocking(self) -> BlockingDriver:
+        return BlockingDriver(self.backend)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the acquisitions: a copy, or an object in another process, has acquired nothing."""
@@ -187,14 +202,35 @@ class Lock:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        acquired = self._acquired.get(self.owner_id)
-        if self.auto_release and acquired is not None:
-            holder = self.backend.locks.holder(self.name)
+        if self.auto_release and self._acquired:
+            run_blocking(self._leave(self._blocking()))
+
+    async def __aenter__(self) -> Lock:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.auto_release and self._acquired:
+            await self._leave(self.backend.loop_driver())
+
+    async def _leave(self, driver: Driver) -> None:
+        """Release what this owner has acquired through this object."""
+        owner = self.owner_id
+        acquired = self._acquired.pop(owner, None)
+        if acquired is not None:
+            holder = await driver.ask(driver.backend.locks.holder, self.name)
             # After the ttl the same owner may have acquired the lock again, through another object.
             if holder is not None and holder.fence == acquired.fence:
-                self.release()
-            else:
-                self._acquired.pop(self.owner_id, None)
+                await driver.ask(driver.backend.locks.release, self.name, owner)
 
     def __repr__(self) -> str:
         return f"Lock({self.name!r}, backend={self.backend!r}, ttl={self.ttl!r})"
+
+
+async def _holder(driver: Driver, name: str) -> str | None:
+    record = await driver.ask(driver.backend.locks.holder, name)
+    return None if record is None else record.owner

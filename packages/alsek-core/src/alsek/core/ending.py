@@ -6,33 +6,34 @@ import json
 
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
-from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import Stored, TaskStatus
 
 
-def failure_of(backend: Backend, message: Message) -> TaskFailedError | None:
+async def failure_of(driver: Driver, message: Message) -> TaskFailedError | None:
     """Return why the message failed for good, by its dead letter or by the status that its store keeps; else None."""
-    letter = backend.messages.dead_letter(message.queue, message.uuid)
+    letter = await driver.ask(driver.backend.messages.dead_letter, message.queue, message.uuid)
     if letter is not None:
         details = json.loads(letter.error)
         return TaskFailedError(f"{message.summary} failed: {details['name']}: {details['text']}", details)
-    if _status_of(backend, message) is TaskStatus.FAILED:
+    if await _status_of(driver, message) is TaskStatus.FAILED:
         return TaskFailedError(f"{message.summary} failed; no dead letter tells why")
     return None
 
 
-def was_removed(backend: Backend, message: Message) -> bool:
+async def was_removed(driver: Driver, message: Message) -> bool:
     """Return True if the store keeps the status of the message, and it says that the message was removed."""
-    return _status_of(backend, message) is TaskStatus.UNKNOWN
+    return await _status_of(driver, message) is TaskStatus.UNKNOWN
 
 
-def end_without_result(backend: Backend, message: Message) -> TaskFailedError | None:
+async def end_without_result(driver: Driver, message: Message) -> TaskFailedError | None:
     """Return why a message that was stored will have no result: it is gone, or revoked; None if it may have one."""
-    stored = backend.messages.get(message.queue, message.uuid)
+    stored = await driver.ask(driver.backend.messages.get, message.queue, message.uuid)
     if stored is not None:
         return revoked(message, stored)
     # It may have succeeded since its result was looked for.
-    return gone(message) if backend.results.get([message.uuid])[0] is None else None
+    (result,) = await driver.ask(driver.backend.results.get, [message.uuid])
+    return gone(message) if result is None else None
 
 
 def revoked(message: Message, stored: Stored) -> TaskFailedError | None:
@@ -50,6 +51,8 @@ def gone(message: Message) -> TaskFailedError:
     )
 
 
-def _status_of(backend: Backend, message: Message) -> TaskStatus | None:
-    status = backend.statuses.get([message.uuid])[0] if message.status_ttl else None
+async def _status_of(driver: Driver, message: Message) -> TaskStatus | None:
+    if not message.status_ttl:
+        return None
+    (status,) = await driver.ask(driver.backend.statuses.get, [message.uuid])
     return None if status is None else status.status

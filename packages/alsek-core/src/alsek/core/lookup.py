@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from alsek.core.attempt_state import read_message
 from alsek.core.identifiers import check_name
 from alsek.core.message import Message
 from alsek.exceptions import CorruptMessageError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import DeadLetter, Stored
 
 #: The name of the task of a message of which only the uuid is known.
 UNKNOWN_TASK: Final = "unknown"
-
-_Finder: TypeAlias = Callable[[Backend, str], Stored | DeadLetter | None]
 
 
 def uuid_of(given: Message | str) -> str:
@@ -27,11 +25,11 @@ def uuid_of(given: Message | str) -> str:
     return given.uuid if isinstance(given, Message) else check_name("uuid", given)
 
 
-def message_of(backend: Backend, given: Message | str, *, dead: bool = False) -> Message:
+async def message_of(driver: Driver, given: Message | str, *, dead: bool = False) -> Message:
     """Return a message that was given as itself or as its uuid, whatever its queue.
 
     Args:
-        backend: The store in which to look for a uuid.
+        driver: Of the store in which to look for a uuid.
         given: The message, or its uuid.
         dead: Look among the dead letters first, and then among the other messages.
 
@@ -45,12 +43,15 @@ def message_of(backend: Backend, given: Message | str, *, dead: bool = False) ->
     if isinstance(given, Message):
         return given
     uuid = uuid_of(given)
-    finders: tuple[_Finder, _Finder] = (_dead, stored_of) if dead else (stored_of, _dead)
-    record = finders[0](backend, uuid) or finders[1](backend, uuid)
+    record: Stored | DeadLetter | None
+    if dead:
+        record = await _dead(driver, uuid) or await _stored(driver, uuid)
+    else:
+        record = await _stored(driver, uuid) or await _dead(driver, uuid)
     if record is None:
         return Message(UNKNOWN_TASK, uuid=uuid)
     try:
-        found = read_message(record, backend.serializer)
+        found = read_message(record, driver.backend.serializer)
     except CorruptMessageError:
         return Message(UNKNOWN_TASK, record.queue, uuid=uuid)
     found.read = False  # so that it stands for what is stored, also if that changes
@@ -63,6 +64,11 @@ def stored_of(backend: Backend, uuid: str) -> Stored | None:
     return None if located is None else located.stored
 
 
-def _dead(backend: Backend, uuid: str) -> DeadLetter | None:
-    letters = backend.messages.find_dead(uuid)
+async def _stored(driver: Driver, uuid: str) -> Stored | None:
+    located = await driver.ask(driver.backend.messages.find, uuid)
+    return None if located is None else located.stored
+
+
+async def _dead(driver: Driver, uuid: str) -> DeadLetter | None:
+    letters = await driver.ask(driver.backend.messages.find_dead, uuid)
     return letters[0] if letters else None

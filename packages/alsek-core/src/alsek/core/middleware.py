@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from inspect import isawaitable
 from typing import Any
 
 from alsek.core.failure import class_name, qualified_name
@@ -11,6 +12,7 @@ from alsek.core.message import Message
 from alsek.core.message_fields import check_changed
 from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.drivers.blocking import run_to_its_end
 from alsek.types import Ending
 
 
@@ -32,6 +34,8 @@ class Middleware:
         A callback is submitted when the message before it has succeeded. Then this is called in the worker, at the end
         of the attempt and under its timeout; an exception fails that attempt, since a success without its callback
         would end the chain unnoticed.
+
+        It may be an ``async def``. ``agenerate`` and the like await it; ``generate`` runs it to its end.
 
         Not called when a stored message is put back: by a retry, by ``Broker.replay``, or by a command. It has what was
         added when it was submitted.
@@ -120,15 +124,32 @@ def call_submitting(middleware: Iterable[Middleware], message: Message) -> None:
     """
     uuid = message.uuid
     for each in middleware:
-        each.submitting(message)
-        try:
-            if message.uuid != uuid:
-                raise ValidationError(
-                    f"uuid={shown(message.uuid)}: must stay {uuid!r}, which others may know"
-                )
-            check_changed(message)
-        except ValidationError as error:
-            message.uuid = uuid
-            raise ValidationError(
-                f"{qualified_name(each.submitting)} has changed the message: {error}"
-            ) from None
+        submitting: Any = each.submitting  # it may be an `async def`
+        returned = submitting(message)
+        if isawaitable(returned):
+            run_to_its_end(returned)
+        _check(each, message, uuid)
+
+
+async def acall_submitting(middleware: Iterable[Middleware], message: Message) -> None:
+    """As :func:`call_submitting`, in an event loop."""
+    uuid = message.uuid
+    for each in middleware:
+        submitting: Any = each.submitting
+        returned = submitting(message)
+        if isawaitable(returned):
+            await returned
+        _check(each, message, uuid)
+
+
+def _check(middleware: Middleware, message: Message, uuid: str) -> None:
+    """Refuse what a middleware has made of a message of this uuid, if that can't be submitted."""
+    try:
+        if message.uuid != uuid:
+            raise ValidationError(f"uuid={shown(message.uuid)}: must stay {uuid!r}, which others may know")
+        check_changed(message)
+    except ValidationError as error:
+        message.uuid = uuid
+        raise ValidationError(
+            f"{qualified_name(middleware.submitting)} has changed the message: {error}"
+        ) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from alsek.core.bounds import check_integer, checked_wait, milliseconds
@@ -14,6 +15,8 @@ from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
+from alsek.storage.backends.drivers.blocking import BlockingDriver, iterate_blocking, run_blocking
+from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.serialization import dump
 from alsek.types import Duration
@@ -62,7 +65,11 @@ class StatusTracker:
 
     def exists(self, message: Message | str) -> bool:
         """Return True if a status of the message is kept."""
-        return self._record(uuid_of(message)) is not None
+        return run_blocking(self._record(self._blocking(), message)) is not None
+
+    async def aexists(self, message: Message | str) -> bool:
+        """As :meth:`exists`, without blocking the event loop."""
+        return await self._record(self.backend.loop_driver(), message) is not None
 
     def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
         """Write a status. SUBMITTED is written only if there is none yet.
@@ -72,24 +79,47 @@ class StatusTracker:
             status: Its status.
             details: Anything serializable, such as ``{"progress": 0.4}``.
         """
+        self.backend.statuses.put(*self._entry(message, status, details))
+
+    async def aset(self, message: Message, status: TaskStatus, details: Any = None) -> None:
+        """Write a status, as :meth:`set` does. A subclass that overrides only that has it called in a thread."""
+        driver = self.backend.loop_driver()
+        if type(self).set is not StatusTracker.set:
+            await driver.settle(await driver.call(self.set, message, status, details))
+        else:
+            await driver.ask(self.backend.statuses.put, *self._entry(message, status, details))
+
+    def _entry(
+        self, message: Message, status: TaskStatus, details: Any
+    ) -> tuple[str, TaskStatus, bytes | None, int, bool]:
+        """The arguments of :meth:`StatusPort.put`."""
         wire = None if details is None else dump(self.backend.serializer, details)
         status = TaskStatus(status)
-        only_new = status is TaskStatus.SUBMITTED
-        self.backend.statuses.put(message.uuid, status, wire, self.wire_ttl, only_new)
+        return message.uuid, status, wire, self.wire_ttl, status is TaskStatus.SUBMITTED
 
     def get(self, message: Message | str) -> TaskStatus:
         """Return the status of the message; UNKNOWN if none is kept."""
-        record = self._record(uuid_of(message))
-        return TaskStatus.UNKNOWN if record is None else record.status
+        return _status(run_blocking(self._record(self._blocking(), message)))
+
+    async def aget(self, message: Message | str) -> TaskStatus:
+        """As :meth:`get`, without blocking the event loop."""
+        return _status(await self._record(self.backend.loop_driver(), message))
 
     def get_details(self, message: Message | str) -> Any:
         """Return the details that were stored with the status; None if there are none."""
-        record = self._record(uuid_of(message))
-        return None if record is None else self._update(record).details
+        return self._details(run_blocking(self._record(self._blocking(), message)))
+
+    async def aget_details(self, message: Message | str) -> Any:
+        """As :meth:`get_details`, without blocking the event loop."""
+        return self._details(await self._record(self.backend.loop_driver(), message))
 
     def delete(self, message: Message | str) -> None:
         """Delete the status of the message."""
         self.backend.statuses.delete([uuid_of(message)])
+
+    async def adelete(self, message: Message | str) -> None:
+        """As :meth:`delete`, without blocking the event loop."""
+        await self.backend.loop_driver().ask(self.backend.statuses.delete, [uuid_of(message)])
 
     def wait_for(
         self,
@@ -111,18 +141,37 @@ class StatusTracker:
             TimeoutError: The message does not have the status in time; or, at once, it has ended with another one, or
                 is gone.
         """
-        message = message_of(self.backend, message)
+        return run_blocking(self._wait_for(self._blocking(), message, status, timeout))
+
+    async def await_for(
+        self,
+        message: Message | str,
+        status: TaskStatus | tuple[TaskStatus, ...] = (TaskStatus.SUCCEEDED, TaskStatus.FAILED),
+        timeout: Duration | None = None,
+    ) -> TaskStatus:
+        """As :meth:`wait_for`, without blocking the event loop."""
+        return await self._wait_for(self.backend.loop_driver(), message, status, timeout)
+
+    async def _wait_for(
+        self,
+        driver: Driver,
+        given: Message | str,
+        status: TaskStatus | tuple[TaskStatus, ...],
+        timeout: Duration | None,
+    ) -> TaskStatus:
+        message = await message_of(driver, given)
         wanted = (status,) if isinstance(status, TaskStatus) else status
         last, known = TaskStatus.UNKNOWN, False
-        for update in self.listen(message, timeout):
-            last, known = update.status, True
-            if last in wanted:
-                return last
+        async with aclosing(self._changes(driver, message, _deadline(message.summary, timeout))) as updates:
+            async for update in updates:
+                last, known = update.status, True
+                if last in wanted:
+                    return last
         names = " or ".join(each.name for each in wanted)
         if known and last is TaskStatus.UNKNOWN:
             raise TimeoutError(f"{message.summary} is gone, for it was removed: it will not be {names}")
         if last in TERMINAL:
-            failure = failure_of(self.backend, message) if last is TaskStatus.FAILED else None
+            failure = await failure_of(driver, message) if last is TaskStatus.FAILED else None
             reason = "" if failure is None else f" ({failure})"
             raise TimeoutError(
                 f"{message.summary} has ended as {last.name}: it will not be {names} any more{reason}"
@@ -140,13 +189,21 @@ class StatusTracker:
             message: The message.
             timeout: End after this time (ms); None for no limit.
         """
-        message = message_of(self.backend, message)
-        longest = checked_wait("timeout", timeout, message.summary)
-        return self._changes(message, None if longest is None else time.monotonic() + longest / 1000)
+        driver = self._blocking()
+        found = run_blocking(message_of(driver, message))
+        return iterate_blocking(self._changes(driver, found, _deadline(found.summary, timeout)))
 
-    def _changes(self, message: Message, deadline: float | None) -> Iterator[StatusUpdate]:
-        subscription, record = self.backend.watch_status(message.uuid)
-        with subscription:
+    def alisten(self, message: Message | str, timeout: Duration | None = None) -> AsyncIterator[StatusUpdate]:
+        """As :meth:`listen`, without blocking the event loop: ``async for update in tracker.alisten(message)``."""
+        summary = message.summary if isinstance(message, Message) else f"message {uuid_of(message)!r}"
+        return self._changes(self.backend.loop_driver(), message, _deadline(summary, timeout))
+
+    async def _changes(
+        self, driver: Driver, given: Message | str, deadline: float | None
+    ) -> AsyncGenerator[StatusUpdate]:
+        message = await message_of(driver, given)
+        subscription, record = await driver.watch_status(message.uuid)
+        async with subscription:
             seen: StatusRecord | None = None
             while True:
                 if (
@@ -161,16 +218,31 @@ class StatusTracker:
                 left = None if deadline is None else int((deadline - time.monotonic()) * 1000)
                 if left is not None and left <= 0:
                     return
-                note = subscription.wait(left)
-                record = (
-                    self._record(message.uuid)
-                    if note is None
-                    else StatusRecord.unpack(message.uuid, note.data)
-                )
+                note = await subscription.wait(left)
+                if note is None:
+                    record = await self._record(driver, message)
+                else:
+                    record = StatusRecord.unpack(message.uuid, note.data)
 
-    def _record(self, uuid: str) -> StatusRecord | None:
-        return self.backend.statuses.get([uuid])[0]
+    async def _record(self, driver: Driver, given: Message | str) -> StatusRecord | None:
+        (record,) = await driver.ask(self.backend.statuses.get, [uuid_of(given)])
+        return record
 
     def _update(self, record: StatusRecord) -> StatusUpdate:
         details = None if record.details is None else self.backend.serializer.reverse(record.details)
         return StatusUpdate(record.status, details, record.timestamp)
+
+    def _details(self, record: StatusRecord | None) -> Any:
+        return None if record is None else self._update(record).details
+
+    def _blocking(self) -> BlockingDriver:
+        return BlockingDriver(self.backend)
+
+
+def _status(record: StatusRecord | None) -> TaskStatus:
+    return TaskStatus.UNKNOWN if record is None else record.status
+
+
+def _deadline(whose: str, timeout: Duration | None) -> float | None:
+    longest = checked_wait("timeout", timeout, whose)
+    return None if longest is None else time.monotonic() + longest / 1000

@@ -16,7 +16,7 @@ from alsek.core.message import Message
 from alsek.storage.backends.subscriptions import Note
 
 if TYPE_CHECKING:
-    from alsek.storage.result import ResultStore
+    from alsek.storage.result_reader import ResultReader
 
 #: How many results are read at once.
 _PIECE: Final = 32
@@ -26,7 +26,7 @@ class Lineage:
     """Finds out when a message and its callbacks have all the results that they will have.
 
     Args:
-        store: The store of the results.
+        reader: Reads the results.
         message: The first message of the chain.
 
     Attributes:
@@ -34,9 +34,10 @@ class Lineage:
         newest: When the newest result that was read was written (Unix ms); 0 for none.
     """
 
-    def __init__(self, store: ResultStore, message: Message) -> None:
+    def __init__(self, reader: ResultReader, message: Message) -> None:
         self.message = message
-        self._store = store
+        self._reader = reader
+        self._driver = reader.driver
         self._callbacks: list[Data] = list(links(message.callback_message_data))
         self.uuids: list[str] = [message.uuid, *(link["uuid"] for link in self._callbacks)]
         self.newest = 0
@@ -60,54 +61,54 @@ class Lineage:
         if note is not None and note.channel == f"results:{self.message.uuid}":
             self._begun = True
 
-    def over(self) -> bool:
+    async def over(self) -> bool:
         """Return True if all results are there that the messages will have.
 
         Raises:
             TaskFailedError: One of the messages has failed for good; or all have ended without a result.
         """
         while self._front < len(self.uuids):
-            self._pass_results()
+            await self._pass_results()
             if self._front < len(self.uuids):
-                if not self._is_over(self._front):
+                if not await self._is_over(self._front):
                     return False
                 self._front += 1
-        if not self.newest and not self._store.exists(self.message, descendants=True):
+        if not self.newest and not await self._reader.exists(self.message, descendants=True):
             raise gone(self.message)
         return True
 
-    def _pass_results(self) -> None:
+    async def _pass_results(self) -> None:
         """Move on past the messages whose results are there."""
         passed = _PIECE
         while passed == _PIECE:
             piece = self.uuids[self._front : self._front + _PIECE]
-            found = self._store.backend.results.get(piece)
+            found = await self._driver.ask(self._driver.backend.results.get, piece)
             passed = 0
             for number, record in enumerate(found, start=1):
                 if record is not None:
                     passed = number
                     self.newest = max(self.newest, record.timestamp)
-                elif self._store.apart:
+                elif self._reader.store.apart:
                     break  # only its result shows that it is over
             self._front += passed
 
-    def _is_over(self, number: int) -> bool:
+    async def _is_over(self, number: int) -> bool:
         """Return True if a message without a result is over, given that those before it are."""
-        backend, member = self._store.backend, self._member(number)
-        if self._is_stored(member):
+        member = self._member(number)
+        if await self._is_stored(member):
             return False
-        failure = failure_of(backend, member)
+        failure = await failure_of(self._driver, member)
         if failure is not None:
             raise failure
-        if self._store.apart:
+        if self._reader.store.apart:
             return False
         if number == 0:
-            return self._begun or was_removed(backend, member) or self._has_descendants()
+            return self._begun or await was_removed(self._driver, member) or await self._has_descendants()
         # A result store that overrides `set` has the result before the step that submits the callback.
-        return not self._is_stored(self._member(number - 1)) and not self._is_stored(member)
+        return not await self._is_stored(self._member(number - 1)) and not await self._is_stored(member)
 
-    def _is_stored(self, member: Message) -> bool:
-        stored = self._store.backend.messages.get(member.queue, member.uuid)
+    async def _is_stored(self, member: Message) -> bool:
+        stored = await self._driver.ask(self._driver.backend.messages.get, member.queue, member.uuid)
         if stored is None:
             return False
         self._begun = True
@@ -116,14 +117,14 @@ class Lineage:
             raise failure
         return True
 
-    def _has_descendants(self) -> bool:
+    async def _has_descendants(self) -> bool:
         """Return True if a descendant shows that the first message has ended."""
-        if self._store.backend.results.descendants(self.message.uuid):
+        if await self._driver.ask(self._driver.backend.results.descendants, self.message.uuid):
             return True
         if not self._callbacks:
             return False
         callback = self._member(1)
-        return self._store.backend.messages.exists(callback.queue, callback.uuid)
+        return await self._driver.ask(self._driver.backend.messages.exists, callback.queue, callback.uuid)
 
     def _member(self, number: int) -> Message:
         return self.message if number == 0 else Message(**own(self._callbacks[number - 1]))

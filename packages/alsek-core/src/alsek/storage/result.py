@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from alsek.core.arguments.building import Builder, MisfitError, builder_of
-from alsek.core.bounds import check_integer, checked_wait, milliseconds
-from alsek.core.clock import real_time as time
-from alsek.core.ending import end_without_result, failure_of, gone, was_removed
-from alsek.core.lookup import message_of, uuid_of
+from alsek.core.bounds import check_integer, milliseconds
 from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
-from alsek.exceptions import TaskFailedError, ValidationError
+from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
-from alsek.storage.backends.records import FOR_EVER, ResultRecord
-from alsek.storage.lineage import Lineage
+from alsek.storage.backends.drivers.blocking import BlockingDriver, run_blocking
+from alsek.storage.backends.records import FOR_EVER
+from alsek.storage.result_reader import ResultReader
 from alsek.storage.serialization import dump
 from alsek.types import Duration
-
-#: The longest wait for a notification while waiting for a chain: a callback without a result ends without one.
-_POLL_INTERVAL_MS = 5_000
 
 
 class ResultStore:
@@ -73,7 +66,19 @@ class ResultStore:
         Raises:
             SerializationError: The backend's serializer can't take the result.
         """
-        self.backend.results.put(
+        self.backend.results.put(*self._entry(message, result))
+
+    async def aset(self, message: Message, result: Any) -> None:
+        """Store a result, as :meth:`set` does. A subclass that overrides only that has it called in a thread."""
+        driver = self.backend.loop_driver()
+        if type(self).set is not ResultStore.set:
+            await driver.settle(await driver.call(self.set, message, result))
+        else:
+            await driver.ask(self.backend.results.put, *self._entry(message, result))
+
+    def _entry(self, message: Message, result: Any) -> tuple[str, bytes, int, int, str | None]:
+        """The arguments of :meth:`ResultPort.put`."""
+        return (
             message.uuid,
             dump(self.backend.serializer, result),
             self.wire_ttl(message),
@@ -83,11 +88,19 @@ class ResultStore:
 
     def exists(self, message: Message | str, descendants: bool = False) -> bool:
         """Return True if a result of the message is stored; with `descendants`, one of it or of any descendant."""
-        return bool(self._records(message, descendants))
+        return run_blocking(self._blocking().exists(message, descendants))
+
+    async def aexists(self, message: Message | str, descendants: bool = False) -> bool:
+        """As :meth:`exists`, without blocking the event loop."""
+        return await self._for_loop().exists(message, descendants)
 
     def delete(self, message: Message | str, descendants: bool = False) -> int:
         """Delete the result of the message, with `descendants` those of its descendants too; return how many."""
-        return self._delete(self._records(message, descendants))
+        return run_blocking(self._blocking().delete(message, descendants))
+
+    async def adelete(self, message: Message | str, descendants: bool = False) -> int:
+        """As :meth:`delete`, without blocking the event loop."""
+        return await self._for_loop().delete(message, descendants)
 
     def get(
         self,
@@ -120,19 +133,22 @@ class ResultStore:
             TaskFailedError: With `timeout`, as soon as the store has it: the message, or with `descendants` one of its
                 callbacks, has failed for good, was revoked or has expired; or the message was removed.
         """
-        message = message_of(self.backend, message)
-        timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
-        if timeout is not None and not descendants:
-            return self._receive(message, timeout, keep, with_metadata, type)
-        if timeout is not None:
-            self._wait_for_all(message, timeout)
-        records = self._records(message, descendants)
-        if not records:
-            raise KeyError(f"no result of {message.summary} is stored: give a timeout to wait for it")
-        answers = self._answers(records, with_metadata, type)
-        if not keep:
-            self._delete(records)
-        return answers if descendants else answers[0]
+        return run_blocking(self._blocking().get(message, timeout, keep, with_metadata, descendants, type))
+
+    async def aget(
+        self,
+        message: Message | str,
+        timeout: Duration | None = None,
+        keep: bool = False,
+        with_metadata: bool = False,
+        descendants: bool = False,
+        type: Any = None,  # noqa: A002
+    ) -> Any:
+        """As :meth:`get`, without blocking the event loop.
+
+        If it is cancelled in the moment in which it deletes the result, that may be gone: `keep` it if that matters.
+        """
+        return await self._for_loop().get(message, timeout, keep, with_metadata, descendants, type)
 
     def failure(self, message: Message, told: bool = False) -> TaskFailedError | None:
         """Return why the message will have no result; None if it may have one, as far as this backend knows.
@@ -141,85 +157,10 @@ class ResultStore:
             message: The message.
             told: True if the store has published that the message ended or was revoked.
         """
-        failure = failure_of(self.backend, message)
-        if failure is None and was_removed(self.backend, message):
-            return gone(message)
-        return end_without_result(self.backend, message) if failure is None and told else failure
+        return run_blocking(self._blocking().failure(message, told))
 
-    def _receive(
-        self, message: Message, timeout: int, keep: bool, with_metadata: bool, type_hint: Any
-    ) -> Any:
-        """Read the message's own result once, then wait for notifications."""
-        deadline = time.monotonic() + timeout / 1000
-        news, record, may_have_failed = self.backend.watch_result(message.queue, message.uuid)
-        with news:
-            told = False
-            while record is None:
-                if may_have_failed and (failure := self.failure(message, told)) is not None:
-                    raise failure
-                note = news.wait(_left(message.summary, deadline, timeout))
-                if note is not None and note.data:
-                    record = ResultRecord.unpack(message.uuid, note.data)
-                else:
-                    record = self.backend.results.get([message.uuid])[0]
-                    may_have_failed, told = True, told or note is not None
-            (answer,) = self._answers([record], with_metadata, type_hint)
-            if not keep:
-                self.backend.take_watched(news, message.uuid)
-        return answer
+    def _blocking(self) -> ResultReader:
+        return ResultReader(self, BlockingDriver(self.backend))
 
-    def _wait_for_all(self, message: Message, timeout: int) -> None:
-        """Wait until the message and its callbacks have all the results that they will have."""
-        deadline = time.monotonic() + timeout / 1000
-        lineage = Lineage(self, message)
-        with self.backend.subscribe(*lineage.channels) as news:
-            while not lineage.over():
-                left = _left(f"{message.summary} or of its callbacks ({lineage.awaited})", deadline, timeout)
-                lineage.heard(news.wait(min(left, _POLL_INTERVAL_MS)))
-
-    def _records(self, given: Message | str, descendants: bool) -> list[ResultRecord]:
-        if not descendants:
-            own = self.backend.results.get([uuid_of(given)])[0]
-            return [] if own is None else [own]
-        message = message_of(self.backend, given)
-        own = self.backend.results.get([message.uuid])[0]
-        found = self.backend.results.descendants(message.uuid)
-        known = {record.uuid for record in found}
-        callbacks = [uuid for uuid in message.descendant_uuids or () if uuid not in known]
-        # The callbacks of a message in the middle of a chain have another progenitor.
-        found += [record for record in self.backend.results.get(callbacks) if record is not None]
-        if own is None:
-            if self.backend.messages.exists(message.queue, message.uuid):
-                return []  # the message has not ended: its result would be missing from the list
-            # It may have been written, and descendants' after it, since it was read above.
-            own = self.backend.results.get([message.uuid])[0]
-        records = found if own is None else [own, *found]
-        return sorted(records, key=lambda record: record.timestamp)
-
-    def _answers(self, records: Iterable[ResultRecord], with_metadata: bool, type_hint: Any) -> list[Any]:
-        build = None if type_hint is None else builder_of(type_hint)
-        return [self._answer(record, with_metadata, build) for record in records]
-
-    def _answer(self, record: ResultRecord, with_metadata: bool, build: Builder | None) -> Any:
-        result = self.backend.serializer.reverse(record.payload)
-        if build is not None:
-            try:
-                result = build(result, "result")
-            except MisfitError as misfit:
-                raise ValidationError(
-                    f"the result of message {record.uuid!r} does not fit its type: {misfit}"
-                ) from misfit
-        if not with_metadata:
-            return result
-        return {"result": result, "uuid": record.uuid, "timestamp": record.timestamp}
-
-    def _delete(self, records: Iterable[ResultRecord]) -> int:
-        uuids = [record.uuid for record in records]
-        return self.backend.results.delete(uuids) if uuids else 0
-
-
-def _left(whose: str, deadline: float, timeout: int) -> int:
-    left = int((deadline - time.monotonic()) * 1000)
-    if left <= 0:
-        raise TimeoutError(f"no result of {whose} after {timeout} ms")
-    return left
+    def _for_loop(self) -> ResultReader:
+        return ResultReader(self, self.backend.loop_driver())

@@ -9,25 +9,26 @@ from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.subscriptions import Note
 from alsek.storage.lineage import Lineage
-from alsek.storage.result import ResultStore
+from alsek.storage.result_reader import ResultReader
 
 
 class Look:
     """What is known of the results of some messages.
 
     Args:
-        store: Where the results are.
+        reader: Reads the results.
         messages: Whose results.
         descendants: Those of their callbacks count, too.
     """
 
-    def __init__(self, store: ResultStore, messages: Iterable[Message], descendants: bool) -> None:
-        self._store = store
+    def __init__(self, reader: ResultReader, messages: Iterable[Message], descendants: bool) -> None:
+        messages = list(messages)
+        self._reader = reader
         #: For each uuid whose result is waited for, the message to look at when something is heard of it.
         self._whose = {message.uuid: message.uuid for message in messages}
         self._lineages: dict[str, Lineage] = {}
         if descendants:
-            self._lineages = {message.uuid: Lineage(store, message) for message in messages}
+            self._lineages = {message.uuid: Lineage(reader, message) for message in messages}
             for owner, lineage in self._lineages.items():
                 self._whose.update(dict.fromkeys(lineage.uuids, owner))
 
@@ -43,7 +44,7 @@ class Look:
             self._lineages[owner].heard(note)
         return owner
 
-    def at(self, messages: list[Message], told: bool) -> tuple[list[Message], TaskFailedError | None]:
+    async def at(self, messages: list[Message], told: bool) -> tuple[list[Message], TaskFailedError | None]:
         """Look at some of the messages.
 
         Args:
@@ -54,27 +55,34 @@ class Look:
             Those whose results are all there, in the order in which they were completed; and why one of the others has
             none, and will have none.
         """
-        return self._at_lineages(messages) if self._lineages else self._at_own(messages, told)
+        return await (self._at_lineages(messages) if self._lineages else self._at_own(messages, told))
 
-    def _at_own(self, messages: list[Message], told: bool) -> tuple[list[Message], TaskFailedError | None]:
+    async def _at_own(
+        self, messages: list[Message], told: bool
+    ) -> tuple[list[Message], TaskFailedError | None]:
         """One question to the store, however many messages."""
-        found = self._store.backend.results.get([message.uuid for message in messages])
+        driver = self._reader.driver
+        found = await driver.ask(driver.backend.results.get, [message.uuid for message in messages])
         complete = [
             (record.timestamp, message)
             for record, message in zip(found, messages, strict=True)
             if record is not None
         ]
-        missing = (message for record, message in zip(found, messages, strict=True) if record is None)
-        failures = (self._store.failure(message, told) for message in missing)
-        return _sorted(complete), next((failure for failure in failures if failure is not None), None)
+        failure = None
+        for record, message in zip(found, messages, strict=True):
+            if record is None:
+                failure = await self._reader.failure(message, told)
+                if failure is not None:
+                    break
+        return _sorted(complete), failure
 
-    def _at_lineages(self, messages: list[Message]) -> tuple[list[Message], TaskFailedError | None]:
+    async def _at_lineages(self, messages: list[Message]) -> tuple[list[Message], TaskFailedError | None]:
         complete: list[tuple[int, Message]] = []
         failure: TaskFailedError | None = None
         for message in messages:
             lineage = self._lineages[message.uuid]
             try:
-                if lineage.over():
+                if await lineage.over():
                     complete.append((lineage.newest, message))
             except TaskFailedError as error:
                 failure = failure or error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
 from alsek.core.clock import real_time as time
@@ -28,8 +29,6 @@ class BlockingSubscription(AsyncSubscription):
         subscription: What it is made of.
     """
 
-    __slots__ = ("subscription",)
-
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
 
@@ -42,8 +41,6 @@ class BlockingSubscription(AsyncSubscription):
 
 class BlockingDriver(Driver):
     """Carries out each operation at once, in the caller's thread, and never suspends."""
-
-    __slots__ = ("backend",)
 
     blocking: ClassVar[bool] = True
 
@@ -58,6 +55,12 @@ class BlockingDriver(Driver):
     ) -> AsyncIterator[T]:
         for item in operation(*args, **kwargs):
             yield item
+
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+    async def settle(self, returned: Any) -> Any:
+        return run_to_its_end(returned) if isawaitable(returned) else returned
 
     async def subscribe(self, *channels: str) -> AsyncSubscription:
         return BlockingSubscription(self.backend.subscribe(*channels))
@@ -106,6 +109,16 @@ def iterate_blocking(items: AsyncGenerator[T, None]) -> Iterator[T]:
                 raise _suspended(items)
     finally:
         run_blocking(items.aclose())
+
+
+def run_to_its_end(awaitable: Any) -> Any:
+    """Return the result of what a user's function has returned, for synchronous code."""
+    import asyncio  # here: it takes longer to import than all of alsek
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return asyncio.run(wait())
 
 
 def _suspended(what: object) -> RuntimeError:

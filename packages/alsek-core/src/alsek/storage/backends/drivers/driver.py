@@ -10,9 +10,9 @@ event loop go on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, ParamSpec, Self, TypeVar
 
 from alsek.storage.backends.records import ResultRecord, StatusRecord
 from alsek.storage.backends.subscriptions import Note
@@ -99,6 +99,17 @@ class Driver(ABC):
             Exception: What the operation raises.
         """
 
+    async def ask_undoably(
+        self, undo: Callable[[T], Coroutine[Any, Any, None]], operation: Callable[[], T]
+    ) -> T:
+        """Carry out an operation, and return its answer. If the caller is cancelled, nothing of it is left.
+
+        Args:
+            undo: Called with the answer of an operation that was carried out although the caller was cancelled.
+            operation: The operation, with its arguments.
+        """
+        return await self.ask(operation)
+
     @abstractmethod
     def each(
         self, operation: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -110,6 +121,14 @@ class Driver(ABC):
             args: Its arguments.
             kwargs: Likewise.
         """
+
+    @abstractmethod
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function that may block and is no operation of a port, such as a user's; return what it returns."""
+
+    @abstractmethod
+    async def settle(self, returned: Any) -> Any:
+        """Return what a user's function has returned; if that is awaitable, what it results in."""
 
     @abstractmethod
     async def subscribe(self, *channels: str) -> AsyncSubscription:

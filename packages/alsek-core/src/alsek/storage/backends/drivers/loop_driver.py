@@ -7,12 +7,16 @@ import os
 import threading
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from alsek.storage.backends.drivers.driver import Driver
 
 if TYPE_CHECKING:
     from alsek.storage.backends.abstract import Backend
+
+
+T = TypeVar("T")
 
 
 class LoopDriver(Driver):
@@ -32,8 +36,25 @@ class LoopDriver(Driver):
     def of(self, backend: Backend) -> Driver:
         return self if backend is self.backend else backend.loop_driver()
 
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.to_thread(function, *args)
+
+    async def settle(self, returned: Any) -> Any:
+        return await returned if isawaitable(returned) else returned
+
     async def sleep(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
+
+    async def ask_undoably(
+        self, undo: Callable[[T], Coroutine[Any, Any, None]], operation: Callable[[], T]
+    ) -> T:
+        asking = self.loop.create_task(self.ask(operation))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            # Whether it was carried out is known only once it is answered.
+            await undo(await asyncio.shield(asking))
+            raise
 
     async def close(self) -> None:
         """Close connections and subscriptions, while the loop runs. The driver can still be used: it connects again.

@@ -19,8 +19,6 @@ class LoopSubscription(AsyncSubscription):
         remove: Called once, when the subscription is closed.
     """
 
-    __slots__ = ("_mailbox", "_remove", "channels")
-
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,

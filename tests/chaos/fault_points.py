@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import (
     Added,
@@ -87,7 +87,7 @@ class _Trap:
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         operations = (["finish"] if outcomes else []) + (["claim"] if any(limits.values()) else [])

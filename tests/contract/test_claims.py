@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.kinds import WISHES, WorkerKind
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind, WorkerKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Step, TaskStatus
 from tests.contract.stores import Store
@@ -16,7 +18,7 @@ from tests.contract.workers import Actors, a_message, add, state_of, status_of, 
 
 def test_an_empty_store_hands_out_nothing(actor: Actors) -> None:
     """A step on an empty store has an empty answer."""
-    assert actor().step() == Step([], [], None, False, False, [], [])
+    assert actor().step() == Step([], [], None, (), False, [], [])
 
 
 def test_a_claimed_message_is_told_whole(backend: Backend, actor: Actors) -> None:
@@ -59,7 +61,7 @@ def test_a_limit_of_nothing_claims_nothing_but_promotes(
     add(backend, a_message("a", delay=500))
     store.advance(500)
     step = worker.step(limit=0)
-    assert (step.claimed, step.waiting, step.next_due) == ([], True, None)
+    assert (step.claimed, step.waiting, step.next_due) == ([], ("thread",), None)
     assert state_of(backend, "a") == "ready"
 
 
@@ -188,7 +190,7 @@ def test_due_messages_that_a_worker_may_not_take_do_not_keep_it_busy(
     store.advance(100)
     worker.step()
     step = worker.step()
-    assert (step.claimed, step.next_due, step.waiting) == ([], None, False)
+    assert (step.claimed, step.next_due, step.waiting) == ([], None, ())
     other = actor(kind="process")
     assert sorted(uuids(other.claim())) == ["other-kind", "other-queue"]
 
@@ -227,12 +229,13 @@ def test_registering_again_keeps_what_is_held(backend: Backend, messages: Messag
 
 
 @pytest.mark.parametrize("kind", ["thread", "process", "any"])
-def test_the_limit_is_that_of_the_workers_kind(backend: Backend, actor: Actors, kind: WorkerKind) -> None:
-    """A worker claims up to the limit of its own kind; a limit of another kind, or none at all, claims nothing."""
+def test_the_limit_is_that_of_the_workers_slots(backend: Backend, actor: Actors, kind: WorkerKind) -> None:
+    """A worker claims up to the limit of its own slots; a limit of others, or none at all, claims nothing."""
     add(backend, "a", "b", "c")
     one = actor(kind=kind)
-    others = {other: 5 for other in WISHES if other != kind}
+    (slot,) = SLOTS_OF[kind]
+    others = {other: 5 for other in get_args(SlotKind) if other != slot}
     assert backend.messages.step(one.worker, 1, (), others).claimed == []
     assert backend.messages.step(one.worker, 2, (), {}).claimed == []
-    step = backend.messages.step(one.worker, 3, (), {**others, kind: 2})
-    assert (uuids(step.claimed), step.waiting) == (["a", "b"], True)
+    step = backend.messages.step(one.worker, 3, (), {**others, slot: 2})
+    assert (uuids(step.claimed), step.waiting) == (["a", "b"], (slot,))

@@ -189,7 +189,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker))
         freely = worker.actor.worker.suspects == "freely"
-        assert step.waiting == any(freely or not message.suspect for message in left)
+        assert bool(step.waiting) == any(freely or not message.suspect for message in left)
         assert freely or step.suspects == any(message.suspect for message in left)
         worker.last = (tuple(outcomes), limit, step)
         worker.history = tuple(history)

@@ -49,7 +49,7 @@ def test_a_repeated_retirement_is_told_the_same(backend: Backend, store: Store, 
 
 def _told(step: Step) -> Step:
     """The part of an answer that a repeated step must have again. `next_due` may have changed since."""
-    return step._replace(next_due=None, waiting=False, suspects=False)
+    return step._replace(next_due=None, waiting=(), suspects=False)
 
 
 def test_a_repeated_step_submits_the_callback_once(backend: Backend, actor: Actors) -> None:
@@ -110,7 +110,7 @@ def test_an_old_step_is_refused(backend: Backend, messages: MessagePort, actor: 
             with pytest.raises(BackendError, match="came after"):
                 messages.step(worker.worker, seq, outcomes, {worker.worker.kind: 5})
     assert worker.held() == held
-    assert _told(worker.again(limit=0)) == Step([], [], None, False, False, [], [])
+    assert _told(worker.again(limit=0)) == Step([], [], None, (), False, [], [])
     assert worker.step(succeeded(first), limit=0).refused == []
 
 

@@ -34,7 +34,7 @@ def test_a_message_waits_for_the_worker_that_has_its_task(
     add(backend, "a")
     claim = other.claim_one()
     step = other.step(not_mine(claim))
-    assert (step.refused, step.failed, step.claimed, step.waiting) == ([], (), [], False)
+    assert (step.refused, step.failed, step.claimed, step.waiting) == ([], (), [], ())
     assert state_of(backend, "a") == "ready"
     assert status_of(backend, "a") == TaskStatus.SUBMITTED
     assert messages.aside() == [Aside("q", "t", 1)]

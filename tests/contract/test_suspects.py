@@ -62,9 +62,9 @@ def test_a_worker_that_holds_something_is_given_no_suspect(backend: Backend, act
     _suspects(backend, actor, "a")
     add(backend, "b", "c")
     step = worker.step(limit=1)
-    assert (uuids(step.claimed), step.suspects, step.waiting) == (["b"], True, True)
+    assert (uuids(step.claimed), step.suspects, step.waiting) == (["b"], True, ("thread",))
     step = worker.step(succeeded(own), limit=10)
-    assert (uuids(step.claimed), step.suspects, step.waiting) == (["c"], True, False)
+    assert (uuids(step.claimed), step.suspects, step.waiting) == (["c"], True, ())
     step = worker.step(*(succeeded(c) for c in worker.held()), limit=10)
     assert uuids(step.claimed) == ["a"]
 
@@ -99,7 +99,7 @@ def test_freely_takes_suspects_like_any_other(backend: Backend, actor: Actors) -
     add(backend, a_message("idle", priority=5))
     worker = actor(suspects="freely")
     step = worker.step(limit=1)
-    assert (uuids(step.claimed), step.waiting) == (["a"], True)
+    assert (uuids(step.claimed), step.waiting) == (["a"], ("thread",))
     claimed = step.claimed + worker.claim(limit=10)
     assert uuids(claimed) == ["a", "b", "c", "urgent", "idle"]
     assert [c.suspect for c in claimed] == [True, True, False, False, False]

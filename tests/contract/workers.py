@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     FOR_EVER,
@@ -34,6 +35,9 @@ LEASE = 10_000
 DLQ_TTL = 1_000_000
 ERROR = b'{"name":"builtins.ValueError","text":"no","traceback":null}'
 
+#: A limit for each kind of slot, or one for all.
+Limit: TypeAlias = int | Mapping[SlotKind, int]
+
 _requests = count(1)
 _workers = count(1)
 
@@ -46,16 +50,17 @@ class Actor:
         self.worker = worker
         self.seq = 0
 
-    def step(self, *outcomes: Outcome, limit: int = 100, history: Sequence[HistoryCounts] = ()) -> Step:
-        """Make the next step."""
+    def step(self, *outcomes: Outcome, limit: Limit = 100, history: Sequence[HistoryCounts] = ()) -> Step:
+        """Make the next step. A number is the limit of each kind of slot that the worker has."""
         self.seq += 1
         return self.again(*outcomes, limit=limit, history=history)
 
-    def again(self, *outcomes: Outcome, limit: int = 100, history: Sequence[HistoryCounts] = ()) -> Step:
+    def again(self, *outcomes: Outcome, limit: Limit = 100, history: Sequence[HistoryCounts] = ()) -> Step:
         """Repeat the last step, as after a lost reply."""
-        return self.messages.step(self.worker, self.seq, outcomes, {self.worker.kind: limit}, history)
+        limits = dict.fromkeys(SLOTS_OF[self.worker.kind], limit) if isinstance(limit, int) else limit
+        return self.messages.step(self.worker, self.seq, outcomes, limits, history)
 
-    def claim(self, limit: int = 100) -> list[Claimed]:
+    def claim(self, limit: Limit = 100) -> list[Claimed]:
         """Return the messages that the next step claims."""
         return self.step(limit=limit).claimed
 
@@ -78,9 +83,9 @@ class Actor:
         """Return the messages that it holds."""
         return self.messages.held(self.worker)
 
-    def waiter(self) -> Waiter:
+    def waiter(self, slot: SlotKind | None = None) -> Waiter:
         """Return a new waiter."""
-        return self.messages.waiter(self.worker)
+        return self.messages.waiter(self.worker, slot)
 
 
 #: Makes registered workers: the fixture ``actor``.

@@ -124,7 +124,7 @@ class Pair:
             claimed=self.named(side, step.claimed),
             corrupt=[corrupt._replace(reason="") for corrupt in step.corrupt],
         )
-        return step._replace(next_due=None, waiting=False, suspects=False) if repeated else step
+        return step._replace(next_due=None, waiting=(), suspects=False) if repeated else step
 
     def named(self, side: int, claims: Sequence[Claimed]) -> list[Any]:
         """Claims with the names of their tokens."""

@@ -14,7 +14,7 @@ from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import (
@@ -59,11 +59,11 @@ class LossyMessages:
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         """As the port's."""
-        self.steps.append((seq, tuple(outcomes), limits[worker.kind]))
+        self.steps.append((seq, tuple(outcomes), sum(limits.values())))
         answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits, history))
         return answer
 
@@ -177,7 +177,7 @@ def a_session(backend: Backend, lease: int = 15_000) -> WorkerSession:
 def claim(broker: Broker, session: WorkerSession | None = None) -> Message:
     """The next message, with its claim, as a consumer hands it out."""
     session = session or a_session(broker.backend)
-    claimed = session.step((), 1).claimed[0]
+    claimed = session.step((), {"any": 1}).claimed[0]
     message = read_message(claimed, broker.backend.serializer)
     message.claim = Claim(session, claimed)
     return message

@@ -72,7 +72,7 @@ def test_submit_with_a_ttl(broker: Broker, clock: Clock) -> None:
 
 def handed_out(broker: Broker) -> list[Claimed]:
     """What a worker is handed."""
-    return a_session(broker.backend).step((), 5).claimed
+    return a_session(broker.backend).step((), {"any": 5}).claimed
 
 
 def test_submit_many(broker: Broker) -> None:

@@ -143,7 +143,7 @@ def test_an_ack_does_not_swallow_what_an_unanswered_claim_brings(clock: Clock) -
     one = claim(broker, session)
     backend.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 1)
+        session.step((), {"any": 1})
     broker.ack(one)
     two = claim(broker, session)
     assert two.uuid == "two"

@@ -35,7 +35,7 @@ def consumer(broker: Broker) -> Iterator[Consumer]:
 
 def handed_out(broker: Broker) -> list[Claimed]:
     """What another worker may take now."""
-    return a_session(broker.backend).step((), 10).claimed
+    return a_session(broker.backend).step((), {"any": 10}).claimed
 
 
 def test_the_documented_defaults(consumer: Consumer) -> None:

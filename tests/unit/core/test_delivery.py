@@ -142,7 +142,7 @@ class World:
         message.progenitor_uuid, message.created_at = "root", 1
         broker.submit(message)
         session = a_session(broker.backend)
-        (claimed,) = session.step((), 1).claimed
+        (claimed,) = session.step((), {"any": 1}).claimed
         delivery = Delivery(claimed, session, broker.backend.serializer)
         report_status(self.task, delivery, TaskStatus.RUNNING)
         conclusion = conclude(self.task, delivery, attempt(self.task, delivery))

@@ -129,7 +129,7 @@ def test_a_waiting_get_is_woken_by_the_completion(watched: WatchedBackend) -> No
     waiting = Elsewhere(lambda: results.get(message, timeout=60_000))
     assert watched.asleep.wait(PATIENCE)
     assert held.token is not None
-    session.step((Succeeded(message.uuid, message.queue, held.token, b"7"),), 0)
+    session.step((Succeeded(message.uuid, message.queue, held.token, b"7"),), {})
     assert waiting.value() == 7
 
 
@@ -184,7 +184,7 @@ def test_a_held_message_that_is_revoked_may_still_have_a_result(watched: Watched
     assert watched.asleep.wait(PATIENCE)
     broker.revoke(message)
     assert held.token is not None
-    session.step((Succeeded(message.uuid, message.queue, held.token, b"7"),), 0)
+    session.step((Succeeded(message.uuid, message.queue, held.token, b"7"),), {})
     assert waiting.value() == 7
 
 

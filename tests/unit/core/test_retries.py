@@ -58,7 +58,7 @@ def test_spent_retries_end_in_the_dead_letters(broker: Broker) -> None:
         conclusion = through(made, message)
         assert again(made, conclusion).retries == retries + 1
         assert message.claim is not None
-        message.claim.session.step((conclusion.outcome,), 0)
+        message.claim.session.step((conclusion.outcome,), {})
     message = claim(broker)
     conclusion = through(made, message)
     assert dead(conclusion)["text"] == "no"

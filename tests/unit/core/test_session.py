@@ -30,13 +30,13 @@ def lossy(clock: Clock) -> LossyBackend:
 def test_an_unanswered_step_is_sent_again_unchanged(lossy: LossyBackend, lost: str) -> None:
     """The same number, outcomes and limit, before anything new; both answers are given as one."""
     session = a_session(lossy)
-    (first,) = session.step((), 1).claimed
+    (first,) = session.step((), {"any": 1}).claimed
     done = Succeeded(first.uuid, first.queue, first.token)
     lossy.plan.append(lost)
     with pytest.raises(BackendUnavailableError):
-        session.step((done,), 2)
+        session.step((done,), {"any": 2})
     assert session.unanswered
-    answer = session.step((), 3)
+    answer = session.step((), {"any": 3})
     assert lossy.lossy.steps[1:] == [(2, (done,), 2), (2, (done,), 2)]
     assert [claimed.uuid for claimed in answer.claimed] == ["m1", "m2"]
     assert answer.refused == []
@@ -47,11 +47,11 @@ def test_an_unanswered_step_is_sent_again_unchanged(lossy: LossyBackend, lost: s
 def test_new_outcomes_follow_the_unanswered_step(lossy: LossyBackend) -> None:
     """They go in a step of their own, with what is left of the limit."""
     session = a_session(lossy)
-    one, two = session.step((), 2).claimed
+    one, two = session.step((), {"any": 2}).claimed
     lossy.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((Succeeded(one.uuid, one.queue, one.token),), 1)
-    answer = session.step((Released(two.uuid, two.queue, two.token),), 3)
+        session.step((Succeeded(one.uuid, one.queue, one.token),), {"any": 1})
+    answer = session.step((Released(two.uuid, two.queue, two.token),), {"any": 3})
     assert [(seq, limit) for seq, _, limit in lossy.lossy.steps] == [(1, 2), (2, 1), (2, 1), (3, 2)]
     assert [claimed.uuid for claimed in answer.claimed] == ["m2", "m1", "m3"]
 
@@ -59,13 +59,13 @@ def test_new_outcomes_follow_the_unanswered_step(lossy: LossyBackend) -> None:
 def test_outcomes_wait_through_a_long_outage(lossy: LossyBackend) -> None:
     """Outcomes given while the store is away are all reported when it is back, each once."""
     session = a_session(lossy)
-    claimed = session.step((), 3).claimed
+    claimed = session.step((), {"any": 3}).claimed
     outcomes = [Succeeded(each.uuid, each.queue, each.token) for each in claimed]
     lossy.plan += ["reply", "request", "request"]
     for outcome in outcomes:
         with pytest.raises(BackendUnavailableError):
-            session.step((outcome,), 0)
-    answer = session.step(outcomes, 0)
+            session.step((outcome,), {})
+    answer = session.step(outcomes, {})
     assert answer.refused == []
     assert session.held == set()
     assert lossy.messages.count("alsek_queue") == 2
@@ -76,15 +76,15 @@ def test_outcomes_wait_through_a_long_outage(lossy: LossyBackend) -> None:
 def test_a_refused_outcome_is_told(lossy: LossyBackend) -> None:
     """An outcome under a token that is not the current one comes back."""
     session = a_session(lossy)
-    (one,) = session.step((), 1).claimed
-    assert session.step((Succeeded(one.uuid, one.queue, one.token + 1_000),), 0).refused == [one.uuid]
+    (one,) = session.step((), {"any": 1}).claimed
+    assert session.step((Succeeded(one.uuid, one.queue, one.token + 1_000),), {}).refused == [one.uuid]
     assert session.held == {one.token}
 
 
 def test_finish_tells_whether_it_was_accepted(lossy: LossyBackend) -> None:
     """Once yes, the second time no."""
     session = a_session(lossy)
-    (one,) = session.step((), 1).claimed
+    (one,) = session.step((), {"any": 1}).claimed
     outcome = Succeeded(one.uuid, one.queue, one.token)
     assert session.finish(outcome)
     assert not session.finish(outcome)
@@ -93,27 +93,27 @@ def test_finish_tells_whether_it_was_accepted(lossy: LossyBackend) -> None:
 def test_what_came_with_a_finish_counts_against_the_limit(lossy: LossyBackend) -> None:
     """It is handed out first, and no more than asked for is claimed beside it, whatever is lost meanwhile."""
     session = a_session(lossy)
-    (one,) = session.step((), 1).claimed
+    (one,) = session.step((), {"any": 1}).claimed
     lossy.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 2)
+        session.step((), {"any": 2})
     assert session.finish(Succeeded(one.uuid, one.queue, one.token))
     lossy.plan.append("request")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 3)
-    assert [claimed.uuid for claimed in session.step((), 3).claimed] == ["m1", "m2", "m3"]
+        session.step((), {"any": 3})
+    assert [claimed.uuid for claimed in session.step((), {"any": 3}).claimed] == ["m1", "m2", "m3"]
 
 
 def test_an_answer_survives_the_failure_of_the_next_step(lossy: LossyBackend) -> None:
     """The unanswered step is answered, what is new is lost: the claims of the first are told with the next answer."""
     session = a_session(lossy)
-    (one,) = session.step((), 1).claimed
+    (one,) = session.step((), {"any": 1}).claimed
     lossy.plan += ["reply", "ok", "request"]
     with pytest.raises(BackendUnavailableError):
-        session.step((), 1)
+        session.step((), {"any": 1})
     with pytest.raises(BackendUnavailableError):
-        session.step((Succeeded(one.uuid, one.queue, one.token),), 1)
-    answer = session.step((), 1)
+        session.step((Succeeded(one.uuid, one.queue, one.token),), {"any": 1})
+    answer = session.step((), {"any": 1})
     assert [claimed.uuid for claimed in answer.claimed] == ["m1"]
     assert session.held == {answer.claimed[0].token}
 
@@ -121,10 +121,10 @@ def test_an_answer_survives_the_failure_of_the_next_step(lossy: LossyBackend) ->
 def test_registering_anew_forgets(lossy: LossyBackend) -> None:
     """A fresh id, no number, nothing held, nothing kept; and if it fails, all stays as it was."""
     session = a_session(lossy)
-    session.step((), 2)
+    session.step((), {"any": 2})
     lossy.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 1)
+        session.step((), {"any": 1})
     before = session.worker
     lossy.plan.append("request")
     with pytest.raises(BackendUnavailableError):
@@ -139,10 +139,10 @@ def test_registering_anew_forgets(lossy: LossyBackend) -> None:
 def test_an_unregistered_worker_is_refused(lossy: LossyBackend) -> None:
     """Nothing is handed to a worker that the store does not know."""
     session = a_session(lossy)
-    session.step((), 1)
+    session.step((), {"any": 1})
     session.retire()
     with pytest.raises(WorkerUnknownError):
-        session.step((), 1)
+        session.step((), {"any": 1})
     with pytest.raises(WorkerUnknownError):
         session.renew()
 
@@ -150,14 +150,14 @@ def test_an_unregistered_worker_is_refused(lossy: LossyBackend) -> None:
 def test_a_renewal_keeps_what_is_held(lossy: LossyBackend, clock: Clock) -> None:
     """Renewed in time, a claim lasts; and it tells of revocations."""
     session, other = a_session(lossy, lease=100), a_session(lossy, lease=100)
-    (one,) = session.step((), 1).claimed
+    (one,) = session.step((), {"any": 1}).claimed
     for _ in range(5):
         clock.advance(60)
         session.renew()
         other.renew()
     lossy.messages.revoke(one.queue, one.uuid)
     assert session.renew() == [one.uuid]
-    assert one.uuid not in [claimed.uuid for claimed in other.step((), 5).claimed]
+    assert one.uuid not in [claimed.uuid for claimed in other.step((), {"any": 5}).claimed]
 
 
 def test_a_renewal_while_a_claim_is_under_way_gives_nothing_back(lossy: LossyBackend) -> None:
@@ -165,10 +165,10 @@ def test_a_renewal_while_a_claim_is_under_way_gives_nothing_back(lossy: LossyBac
     session = a_session(lossy)
     lossy.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 2)
+        session.step((), {"any": 2})
     session.renew()
     assert len(lossy.messages.held(session.worker)) == 2
-    assert len(session.step((), 2).claimed) == 2
+    assert len(session.step((), {"any": 2}).claimed) == 2
 
 
 def test_a_takeover_is_logged_once(
@@ -178,14 +178,14 @@ def test_a_takeover_is_logged_once(
     broker = Broker(lossy)
     dead, idle = a_session(lossy), a_session(lossy)
     broker.submit(Message("t"))
-    dead.step((), 1)
+    dead.step((), {"any": 1})
     alive = a_session(lossy)
     clock.now += 10_000
     alive.renew()
     clock.now += 10_000
     with caplog.at_level("INFO"):
-        alive.step((), 0)
-        alive.step((), 0)
+        alive.step((), {})
+        alive.step((), {})
     levels = {record.args[0]: (record.levelname, record.args[1]) for record in caplog.records}  # type: ignore[index]
     assert levels == {dead.worker.id: ("WARNING", 1), idle.worker.id: ("INFO", 0)}
     assert len(caplog.records) == 2
@@ -194,9 +194,9 @@ def test_a_takeover_is_logged_once(
 def test_retiring_gives_back_and_takes_last_outcomes(lossy: LossyBackend) -> None:
     """The last outcomes are accepted, the rest is anyone's."""
     session = a_session(lossy)
-    one, _two = session.step((), 2).claimed
+    one, _two = session.step((), {"any": 2}).claimed
     assert session.retire([Succeeded(one.uuid, one.queue, one.token)]) == []
-    assert len(a_session(lossy).step((), 5).claimed) == 4
+    assert len(a_session(lossy).step((), {"any": 5}).claimed) == 4
 
 
 fates = st.lists(st.sampled_from(["ok", "ok", "request", "reply"]), max_size=12)
@@ -226,7 +226,7 @@ def test_nothing_is_lost_and_nothing_counts_twice(
         holding = holding[ends:]
         finished += [outcome.uuid for outcome in outcomes]
         try:
-            answer = session.step(outcomes, limit)
+            answer = session.step(outcomes, {"any": limit})
         except BackendUnavailableError:
             continue
         assert answer.refused == []
@@ -255,7 +255,7 @@ def test_a_new_id_is_never_seen_with_the_old_ones_steps(lossy: LossyBackend) -> 
     """A renewal reads the worker first: when that changes, the number of its steps and its tokens are new already."""
     session = RecordingSession(lossy)
     session.register()
-    session.step((), 2)
+    session.step((), {"any": 2})
     session.register()
     assert session.at_change == [(0, set()), (0, set())]
 
@@ -271,7 +271,7 @@ def test_claims_are_held_before_their_step_counts(lossy: LossyBackend) -> None:
             super().update(*others)
 
     session.held = Tokens()
-    session.step((), 2)
+    session.step((), {"any": 2})
     assert len(session.held) == 2
     assert (counted, session.seq) == ([0], 1)
 
@@ -288,8 +288,8 @@ def test_counts_of_an_unanswered_step_count_once(lossy: LossyBackend, lost: str)
     session = a_session(lossy)
     lossy.plan.append(lost)
     with pytest.raises(BackendUnavailableError):
-        session.step((), 0, [HistoryCounts("q", "t", "s:1")])
-    session.step((), 0, [HistoryCounts("q", "t", "s:2")])
+        session.step((), {}, [HistoryCounts("q", "t", "s:1")])
+    session.step((), {}, [HistoryCounts("q", "t", "s:2")])
     assert counted(lossy) == ["s:3"]
 
 
@@ -299,8 +299,8 @@ def test_counts_wait_while_an_earlier_step_is_unanswered(lossy: LossyBackend) ->
     lossy.plan += ["request", "request"]
     for number in (1, 2):
         with pytest.raises(BackendUnavailableError):
-            session.step((), 0, [HistoryCounts("q", "t", f"s:{number}")])
-    session.step((), 0)
+            session.step((), {}, [HistoryCounts("q", "t", f"s:{number}")])
+    session.step((), {})
     assert counted(lossy) == ["s:3"]
 
 
@@ -309,7 +309,7 @@ def test_counts_are_void_once_the_worker_registers_again(lossy: LossyBackend) ->
     session = a_session(lossy)
     lossy.plan.append("reply")
     with pytest.raises(BackendUnavailableError):
-        session.step((), 0, [HistoryCounts("q", "t", "s:1")])
+        session.step((), {}, [HistoryCounts("q", "t", "s:1")])
     session.register()
-    session.step((), 0)
+    session.step((), {})
     assert counted(lossy) == ["s:1"]

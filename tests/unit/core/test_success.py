@@ -67,12 +67,12 @@ def test_the_progenitor_is_the_root(broker: Broker) -> None:
     a, b = made.generate(submit=False), made.generate(submit=False)
     root, conclusion = run(made, callback=(a, b))
     assert root.claim is not None
-    root.claim.session.step((conclusion.outcome,), 0)
+    root.claim.session.step((conclusion.outcome,), {})
     second = claim(broker)
     assert (second.uuid, second.progenitor_uuid) == (a.uuid, root.uuid)
     conclusion = through(made, second)
     assert second.claim is not None
-    second.claim.session.step((conclusion.outcome,), 0)
+    second.claim.session.step((conclusion.outcome,), {})
     third = claim(broker)
     assert (third.uuid, third.progenitor_uuid, third.previous_message_uuid) == (b.uuid, root.uuid, a.uuid)
 

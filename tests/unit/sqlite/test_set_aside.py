@@ -112,7 +112,7 @@ def test_nothing_of_a_paused_queue_is_taken(timed: SQLiteBackend) -> None:
     set_aside(timed, "t", "a")
     timed.messages.pause("q", "ada")
     step = mine.step()
-    assert (step.claimed, step.waiting) == ([], False)
+    assert (step.claimed, step.waiting) == ([], ())
     timed.messages.resume("q")
     assert uuids(mine.claim()) == ["a"]
 

@@ -11,7 +11,7 @@ from alsek.storage.backends.records import Claimed, Step
 
 def answer(claimed: int = 0, **fields: Any) -> Step:
     """The answer to a step, with so many claims."""
-    step = Step([], [Claimed(str(n), "q", b"", n) for n in range(claimed)], None, False, False, [], [])
+    step = Step([], [Claimed(str(n), "q", b"", n) for n in range(claimed)], None, (), False, [], [])
     return step._replace(**fields)
 
 

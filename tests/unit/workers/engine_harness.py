@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
-from alsek.storage.backends.kinds import SuspectPolicy
+from alsek.storage.backends.kinds import SlotKind, SuspectPolicy
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Step, Worker
 from tests.unit.core.fakes import LossyBackend
@@ -44,14 +45,14 @@ class TalkativeSession(WorkerSession):
     most = 0
     waiter_made: Any = None
 
-    def step(self, outcomes: Any, limit: int, history: Any = ()) -> Step:
+    def step(self, outcomes: Any, limits: Mapping[SlotKind, int], history: Any = ()) -> Step:
         """As a session's; what is held with it never exceeds the slots."""
-        self.most = max(self.most, limit + self.executor.in_flight)
-        return super().step(outcomes, limit, history)
+        self.most = max(self.most, sum(limits.values()) + self.executor.in_flight)
+        return super().step(outcomes, limits, history)
 
-    def waiter(self) -> Waiter:
+    def waiter(self, slot: SlotKind | None = None) -> Waiter:
         """As a session's, unless the test has made one."""
-        made: Waiter = self.waiter_made if self.waiter_made is not None else super().waiter()
+        made: Waiter = self.waiter_made if self.waiter_made is not None else super().waiter(slot)
         return made
 
 

@@ -50,5 +50,5 @@ class Shift:
         """A job of the next message, or of this one, just submitted."""
         if message is not None:
             self.broker.submit(message)
-        (claimed,) = self.session.step((), 1).claimed
+        (claimed,) = self.session.step((), {"thread": 1}).claimed
         return ThreadJob(claimed, self.session, self.state.add_claim(claimed.token), self.session.worker.id)

@@ -144,7 +144,7 @@ def test_a_group_is_empty_when_it_holds_nothing_and_nothing_is_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [answer(1), answer(waiting=True), answer(suspects=True), answer(next_due=0)], ids=str
+    "step", [answer(1), answer(waiting=("thread",)), answer(suspects=True), answer(next_due=0)], ids=str
 )
 def test_a_group_is_not_empty_when_something_is_left(step: Step) -> None:
     """Claimed, ready, suspected, or due already."""

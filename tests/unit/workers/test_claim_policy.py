@@ -69,10 +69,10 @@ def test_it_claims_at_first_and_while_messages_wait() -> None:
     """After an answer with all that was asked for, and more waiting, it claims again; else not."""
     scene = Scene()
     assert scene.policy.limit == 2
-    assert scene.step(answer(2, waiting=True)) == 2
+    assert scene.step(answer(2, waiting=("thread",))) == 2
     scene.executor.in_flight = 0
     assert scene.policy.limit == 2
-    scene.step(answer(1, waiting=True))  # what waits is not for this worker
+    scene.step(answer(1, waiting=("thread",)))  # what waits is not for this worker
     scene.executor.in_flight = 0
     assert scene.policy.limit == 0
     scene.policy.should_claim = True
@@ -99,10 +99,10 @@ def test_nothing_is_claimed_beside_a_suspect() -> None:
 def test_it_drains_after_the_last_task() -> None:
     """It claims no more than `max_tasks` leave, and drains after the last has started."""
     scene = Scene(slots=4, max_tasks=5)
-    assert scene.step(answer(4, waiting=True)) == 4
+    assert scene.step(answer(4, waiting=("thread",))) == 4
     assert not scene.policy.draining
     scene.executor.in_flight = 0
-    assert scene.step(answer(1, waiting=True)) == 1
+    assert scene.step(answer(1, waiting=("thread",))) == 1
     assert scene.policy.draining
     assert scene.policy.limit == 0
 

@@ -219,9 +219,9 @@ def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch
     other = WorkerSession(backend, Worker("", "process", None, 15_000, 0))
     other.register()
     clock.advance(14_000)
-    other.step((), 0)
+    other.step((), {})
     clock.advance(14_000)
-    other.step((), 0)
+    other.step((), {})
     submit(runs.note, 1, first=7)
     eventually(lambda: runs.of[7] == 1)
     assert running.session.worker.id != before
@@ -282,7 +282,7 @@ def test_suspects_only_runs_them_one_at_a_time_and_ends(backend: LossyBackend, r
     submit(runs.note, 4)
     dead = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     dead.register()
-    claimed = dead.step((), 3).claimed
+    claimed = dead.step((), {"thread": 3}).claimed
     dead.retire([Lost(each.uuid, each.queue, each.token, suspect=True) for each in claimed])
     running = Running(backend, runs.note, size=4, suspects="only", suspects_only=True).start()
     running.ended()
@@ -295,7 +295,9 @@ def test_suspects_that_wait_are_told_to_the_supervisor_once(backend: LossyBacken
     submit(runs.note, 2)
     dead = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     dead.register()
-    suspects = [Lost(each.uuid, each.queue, each.token, suspect=True) for each in dead.step((), 2).claimed]
+    suspects = [
+        Lost(each.uuid, each.queue, each.token, suspect=True) for each in dead.step((), {"thread": 2}).claimed
+    ]
     submit(runs.hold, 1, first=9)
     running = Running(backend, runs.note, runs.hold, size=3).start()
     runs.wait_for(1)
@@ -331,7 +333,7 @@ def test_a_full_engine_sees_that_another_worker_is_lost(backend: LossyBackend, r
     submit(runs.hold, 2)
     lost = WorkerSession(backend, Worker("", "thread", None, 1_200, 0))
     lost.register()
-    assert len(lost.step((), 1).claimed) == 1
+    assert len(lost.step((), {"thread": 1}).claimed) == 1
     running = Running(backend, runs.hold, size=1).start()
     runs.wait_for(1)
     assert running.state.saturated_since == 0
@@ -432,15 +434,15 @@ def test_claims_of_an_answer_survive_the_loss_of_the_next(backend: LossyBackend,
     submit(runs.note, 2)
     session = WorkerSession(backend, Worker("", "thread", None, 15_000, 0))
     session.register()
-    (first,) = session.step((), 1).claimed
+    (first,) = session.step((), {"thread": 1}).claimed
     backend.plan += ["reply"]
     with pytest.raises(BackendUnavailableError):
-        session.step((), 1)
+        session.step((), {"thread": 1})
     backend.plan += ["ok", "request"]
     done = Lost(first.uuid, first.queue, first.token)
     with pytest.raises(BackendUnavailableError):
-        session.step([done], 0)
-    step = session.step((), 0)
+        session.step([done], {})
+    step = session.step((), {})
     assert len(step.claimed) == 1
 
 

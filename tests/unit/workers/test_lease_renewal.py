@@ -190,18 +190,18 @@ def test_a_renewed_lease_keeps_its_messages(broker: Broker, clock: Clock) -> Non
     other.register()
     state = scene.group()
     state.set_worker(session.worker.id)
-    (claimed,) = session.step((), 1).claimed
+    (claimed,) = session.step((), {"thread": 1}).claimed
     state.add_claim(claimed.token)
     state.set_seq(session.seq)
     for _ in range(9):
         clock.advance(LEASE // 3)
         scene.clock.now += LEASE // 3
         renewal.run(scene.clock())
-        assert other.step((), 1).claimed == []
+        assert other.step((), {"thread": 1}).claimed == []
     taken: list[str] = []
     for _ in range(4):  # the other worker keeps its own lease
         clock.advance(LEASE // 3)
-        taken += [again.uuid for again in other.step((), 1).claimed]
+        taken += [again.uuid for again in other.step((), {"thread": 1}).claimed]
     assert taken == [claimed.uuid]
 
 

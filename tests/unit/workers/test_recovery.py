@@ -52,7 +52,7 @@ class Scene:
         self.session = WorkerSession(backend, Worker("", "thread", None, 15_000, 60_000))
         self.session.register()
         self.messages = [work.generate() for _ in range(3)]
-        self.claims = self.session.step((), 3).claimed
+        self.claims = self.session.step((), {"thread": 3}).claimed
         self.tokens = [claimed.token for claimed in self.claims]
 
     def death(self, running: int = 0, overdue: int = 0, finished: int = 0, unclaimed: int = 0) -> DeathReport:
@@ -154,7 +154,7 @@ def test_afterwards_nothing_is_held(scene: Scene) -> None:
     scene.recover(scene.death(running=1))
     other = WorkerSession(scene.backend, Worker("", "thread", None, 15_000, 0))
     other.register()
-    again = other.step((), 9).claimed
+    again = other.step((), {"thread": 9}).claimed
     assert {claimed.uuid for claimed in again} == {claimed.uuid for claimed in scene.claims[1:]}
     assert [claimed.losses for claimed in again] == [0, 0]
 
@@ -288,7 +288,7 @@ def test_an_unknown_task_is_set_aside(scene: Scene, caplog: pytest.LogCaptureFix
     )
     other.register()
     scene.recover(death)
-    assert scene.messages[0].uuid in {claimed.uuid for claimed in other.step((), 3).claimed}
+    assert scene.messages[0].uuid in {claimed.uuid for claimed in other.step((), {"thread": 3}).claimed}
     assert not scene.broker.in_dlq(scene.messages[0])
     assert "Messages of task 'work', which this pool does not have, are left to" in caplog.text
 

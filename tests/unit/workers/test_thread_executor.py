@@ -74,7 +74,7 @@ def test_no_finished_job_is_missed_while_asleep(
     executor = make_executor(quick, size=3)
     left, slept = 3_000, 0
     while left:
-        while executor.free_slots and (step := shift.session.step((), 1)).claimed:
+        while executor.free_slots and (step := shift.session.step((), {"thread": 1})).claimed:
             executor.start(
                 executor.job(step.claimed[0], shift.state.add_claim(step.claimed[0].token), shift.session)
             )

@@ -111,7 +111,7 @@ def test_a_message_for_a_task_of_another_worker_is_left_to_it(
     taken: set[str] = set()
 
     def all_taken() -> bool:
-        taken.update(claimed.uuid for claimed in other.step((), 5).claimed)
+        taken.update(claimed.uuid for claimed in other.step((), {"thread": 5}).claimed)
         return taken == {message.uuid for message in messages}
 
     eventually(all_taken)
@@ -130,7 +130,7 @@ def test_messages_wait_for_a_worker_that_is_yet_to_come(backend: LossyBackend) -
     last = pool.submit("known")
     eventually(lambda: not pool.broker.exists(last))
     other = other_worker(backend)
-    eventually(lambda: [claimed.uuid for claimed in other.step((), 1).claimed] == [message.uuid])
+    eventually(lambda: [claimed.uuid for claimed in other.step((), {"thread": 1}).claimed] == [message.uuid])
     pool.stop()
     assert not pool.broker.in_dlq(message)
     assert pool.endings.seen == [(last.uuid, "succeeded")]

@@ -11,8 +11,13 @@ Duration: TypeAlias = int | timedelta
 #: A mechanism that a task may name.
 Mechanism: TypeAlias = Literal["thread", "process"]
 
-#: The kind of pool that may take a message: the mechanism that its task names, or any.
-Wish: TypeAlias = Literal["any", "thread", "process"]
+#: The mechanism that a task names, or any.
+MechanismWish: TypeAlias = Literal["any", "thread", "process"]
+
+#: What a store needs to know of a message's task to choose the worker: which mechanism it names, and whether it is an
+#: ``async def``. In a process pool a coroutine takes a process like any other message, so those of a task that names
+#: ``"process"`` have no wish of their own. Their order is stored: a new one goes to the end.
+Wish: TypeAlias = Literal["any", "thread", "process", "any-async", "thread-async"]
 
 #: How an attempt of a message, or the message without one, ended.
 Ending: TypeAlias = Literal["succeeded", "retrying", "failed", "lost", "revoked", "expired"]

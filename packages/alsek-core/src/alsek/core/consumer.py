@@ -6,8 +6,9 @@ import os
 import select
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import Final
 
 from alsek.core.backoff import Backoff, LinearBackoff
 from alsek.core.bounds import check_number
@@ -24,6 +25,7 @@ from alsek.core.short_repr import shown
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.defaults import DEFAULT_LEASE, DEFAULT_MAX_LOSSES
 from alsek.exceptions import BackendUnavailableError, ValidationError, WorkerUnknownError
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Failed, Worker
 
@@ -31,6 +33,7 @@ log = guarded_logger(__name__)
 
 #: The longest sleep before a store that is away is asked again.
 _LONGEST_SLEEP_MS = 5_000
+_ONE: Final[Mapping[SlotKind, int]] = {"any": 1}
 
 
 class Consumer:
@@ -130,7 +133,7 @@ class Consumer:
 
     def _claim(self) -> tuple[Message | None, int | None]:
         try:
-            step = self._session.step((), 1)
+            step = self._session.step((), _ONE)
             for claimed in step.claimed:
                 message = self._admit(claimed)
                 if message is not None:

@@ -41,10 +41,10 @@ from alsek.exceptions import (
     TaskTimeoutError,
     ValidationError,
 )
-from alsek.storage.backends.kinds import POOL_KINDS, WISHES
+from alsek.storage.backends.kinds import MECHANISM_WISHES, POOL_KINDS
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
-from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, Wish
+from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, MechanismWish
 
 
 class Message:
@@ -80,6 +80,7 @@ class Message:
         status_ttl: How long the store keeps its statuses; 0 if the store does not write them itself, -1 for ever.
         named: True if a message of this uuid may have been submitted before: what the store still has of it is then
             removed when this one is submitted. By default, True if `uuid` is given.
+        is_async: True if the task is an ``async def``: a thread pool runs it in an event loop, not in a thread.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
@@ -109,11 +110,12 @@ class Message:
         backoff_settings: BackoffSettings | None = None,
         mechanism: Mechanism | None = None,
         priority: int = 0,
-        mechanism_wish: Wish | None = None,
+        mechanism_wish: MechanismWish | None = None,
         retry_delay: Duration | None = None,
         ttl: Duration | None = None,
         status_ttl: int = 0,
         named: bool | None = None,
+        is_async: bool = False,
     ) -> None:
         if type(task_name) is not str or not task_name or not task_name.isprintable():
             check_task_name("task_name", task_name)
@@ -137,7 +139,7 @@ class Message:
         #: The callbacks that follow; None if there are none.
         self.chain = None if callback_message_data is None else Chain(callback_message_data)
         self.backoff_settings: BackoffSettings = backoff_settings or DEFAULT_BACKOFF_SETTINGS
-        self.mechanism_wish: Wish = mechanism_wish or mechanism or "any"
+        self.mechanism_wish: MechanismWish = mechanism_wish or mechanism or "any"
         self.mechanism: Mechanism = mechanism or (
             DEFAULT_MECHANISM if self.mechanism_wish == "any" else self.mechanism_wish
         )
@@ -145,6 +147,7 @@ class Message:
         self.retry_delay: int | None = retry_delay  # type: ignore[assignment]
         self.ttl: int | None = ttl  # type: ignore[assignment]
         self.status_ttl = status_ttl
+        self.is_async = is_async
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
         #: True if it was read from a store, so that it has all that is stored of it.
@@ -164,8 +167,9 @@ class Message:
             and result_ttl is None
             and ttl is None
             and retry_delay is None
-            and self.mechanism_wish in WISHES
+            and self.mechanism_wish in MECHANISM_WISHES
             and self.mechanism in POOL_KINDS
+            and type(is_async) is bool
         ):
             check_fields(self)
 
@@ -322,6 +326,7 @@ class Message:
             self.queue,
             self.pack(serializer),
             self.priority,
+            # kinds.ASYNC_WISHES[self.mechanism_wish] if it is_async, as soon as all stores and pools know these wishes
             self.mechanism_wish,
             self.delay,
             self.ttl or 0,

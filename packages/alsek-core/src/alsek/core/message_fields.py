@@ -12,7 +12,7 @@ from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT, MAX_DURATION
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.kinds import POOL_KINDS, WISHES
+from alsek.storage.backends.kinds import MECHANISM_WISHES, POOL_KINDS
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
@@ -46,6 +46,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "retry_delay": None,
     "ttl": None,
     "status_ttl": 0,
+    "is_async": False,
 }
 
 FIELDS: Final = tuple(DEFAULTS)
@@ -73,7 +74,7 @@ def check_call(message: Message, args: Any) -> None:
 
 
 def check_fields(message: Message) -> None:
-    """Check the numbers and the mechanism, and make milliseconds of timedeltas.
+    """Check the numbers, the mechanism and the flag, and make milliseconds of timedeltas.
 
     Raises:
         ValidationError: One is out of range or of the wrong kind.
@@ -86,11 +87,15 @@ def check_fields(message: Message) -> None:
         check_number(name, getattr(message, name), least, message.summary)
     for name, least in (("result_ttl", 1), ("ttl", 1), ("retry_delay", 0)):
         check_number(name, getattr(message, name), least, message.summary, optional=True)
-    if message.mechanism_wish not in WISHES or message.mechanism not in POOL_KINDS:
+    if message.mechanism_wish not in MECHANISM_WISHES or message.mechanism not in POOL_KINDS:
         raise ValidationError(
             f"mechanism={shown(message.mechanism)}, mechanism_wish={shown(message.mechanism_wish)} of "
             f"{message.summary}: "
             "must be 'thread' or 'process'; the wish may also be 'any'"
+        )
+    if not isinstance(message.is_async, bool):
+        raise ValidationError(
+            f"is_async={shown(message.is_async)} of {message.summary}: must be True or False"
         )
 
 

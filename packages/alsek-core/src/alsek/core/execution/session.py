@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from alsek.core.identifiers import new_worker_id
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import HistoryCounts, Outcome, Running, Step, Worker, WorkerFacts
 
@@ -43,8 +44,10 @@ class WorkerSession:
         self._facts = facts
         self.held: set[int] = set()
         self._seq = 0
-        #: The outcomes, the limit and the counts of that step.
-        self._unanswered: tuple[tuple[Outcome, ...], int, tuple[HistoryCounts, ...]] | None = None
+        #: The outcomes, the limits and the counts of that step.
+        self._unanswered: (
+            tuple[tuple[Outcome, ...], Mapping[SlotKind, int], tuple[HistoryCounts, ...]] | None
+        ) = None
         #: Outcomes and counts that were not sent yet.
         self._pending: list[Outcome] = []
         self._history: list[HistoryCounts] = []
@@ -83,8 +86,15 @@ class WorkerSession:
             # whose reply is still on its way.
             self.worker = worker
 
-    def step(self, outcomes: Sequence[Outcome], limit: int, history: Sequence[HistoryCounts] = ()) -> Step:
-        """Report outcomes, claim up to `limit` messages and hand over counts (see :meth:`MessagePort.step`).
+    def step(
+        self,
+        outcomes: Sequence[Outcome],
+        limits: Mapping[SlotKind, int],
+        history: Sequence[HistoryCounts] = (),
+    ) -> Step:
+        """Report outcomes, claim messages up to `limits` and hand over counts (see :meth:`MessagePort.step`).
+
+        `limits` must not be changed later: the step may be sent again.
 
         Raises:
             WorkerUnknownError: The lease ran out: call :meth:`register`; outcomes and counts that were not sent are
@@ -96,7 +106,7 @@ class WorkerSession:
         with self._lock:
             if history:
                 self._history += history
-            self._exchange(outcomes, limit)
+            self._exchange(outcomes, limits)
             answer, self._undelivered = self._undelivered, None
             assert answer is not None
             return answer
@@ -112,7 +122,7 @@ class WorkerSession:
         """
         self._check_process(outcome)
         with self._lock:
-            self._exchange((outcome,), 0)
+            self._exchange((outcome,), {})
             answer = self._undelivered
             assert answer is not None
             self._undelivered = answer._replace(
@@ -131,15 +141,18 @@ class WorkerSession:
                 "Consumer.stream()"
             )
 
-    def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
+    def _exchange(self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int]) -> None:
         """Send what is unanswered, then what is new. Leaves the answers in `_undelivered`, also if the second fails."""
         self._queue(outcomes)
         if self._unanswered is not None:
             self._send()
             if not self._pending and not self._history:
                 return
-        room = limit if self._undelivered is None else max(0, limit - len(self._undelivered.claimed))
-        self._unanswered = tuple(self._pending), room, tuple(self._history)
+        if self._undelivered is not None and self._undelivered.claimed:
+            # Which slots they take up is not known here: so many are left of each kind at least.
+            taken = len(self._undelivered.claimed)
+            limits = {slot: max(0, limit - taken) for slot, limit in limits.items()}
+        self._unanswered = tuple(self._pending), limits, tuple(self._history)
         self._pending.clear()
         self._history.clear()
         self._send()
@@ -155,8 +168,8 @@ class WorkerSession:
 
     def _send(self) -> None:
         assert self._unanswered is not None
-        worker, (outcomes, limit, history) = self.worker, self._unanswered
-        answer = self.backend.messages.step(worker, self._seq + 1, outcomes, {worker.kind: limit}, history)
+        outcomes, limits, history = self._unanswered
+        answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limits, history)
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1
@@ -188,9 +201,9 @@ class WorkerSession:
         with self._lock:
             return self.backend.messages.retire(self.worker, outcomes)
 
-    def waiter(self) -> Waiter:
-        """Return a waiter for this worker."""
-        return self.backend.messages.waiter(self.worker)
+    def waiter(self, slot: SlotKind | None = None) -> Waiter:
+        """Return a waiter for this worker: for messages that take up such a slot, or for all that it takes."""
+        return self.backend.messages.waiter(self.worker, slot)
 
 
 class ReadOnlySession(WorkerSession):
@@ -200,7 +213,7 @@ class ReadOnlySession(WorkerSession):
     repetition of one of the worker's own, and do nothing.
     """
 
-    def _exchange(self, outcomes: Sequence[Outcome], limit: int) -> None:
+    def _exchange(self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int]) -> None:
         names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
         raise ValidationError(
             f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "

@@ -28,7 +28,7 @@ from alsek.exceptions import (
     ValidationError,
 )
 from alsek.storage.backends.records import Submission
-from alsek.types import BackoffSettings, Duration, Wish
+from alsek.types import BackoffSettings, Duration, MechanismWish
 
 log = guarded_logger(__name__)
 
@@ -47,6 +47,7 @@ class Producer(TaskHooks):
         timeout: How long (ms) an attempt may take, of messages that say nothing else.
         status_tracker: Keeps the status of the messages; None to keep none.
         mechanism_wish: The kind of pool that may take the messages.
+        is_async: The task is an ``async def``.
     """
 
     broker: Broker
@@ -54,7 +55,8 @@ class Producer(TaskHooks):
     queue: str
     timeout: int
     status_tracker: StatusTracker | None
-    mechanism_wish: Wish
+    mechanism_wish: MechanismWish
+    is_async: bool
     _backoff_settings: BackoffSettings
 
     # A task and the copy that `defer()` returns share all attributes but these.
@@ -281,6 +283,7 @@ class Producer(TaskHooks):
             backoff_settings=self._backoff_settings,
             priority=priority,
             mechanism_wish=self.mechanism_wish,
+            is_async=self.is_async,
             ttl=ttl,
             status_ttl=self._status_ttl_on_wire(),
         )

@@ -12,6 +12,7 @@ from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
+from alsek.core.coroutine_functions import is_coroutine_function
 from alsek.core.generics import P, R
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
@@ -27,9 +28,9 @@ from alsek.exceptions import (
     ArgumentsRejectedError,
     ValidationError,
 )
-from alsek.storage.backends.kinds import WISHES
+from alsek.storage.backends.kinds import MECHANISM_WISHES
 from alsek.storage.result import ResultStore
-from alsek.types import Duration, Mechanism, Wish
+from alsek.types import Duration, Mechanism, MechanismWish
 
 #: A task of any signature.
 AnyTask: TypeAlias = "Task[Any, Any]"
@@ -82,8 +83,10 @@ class Task(TypedCalls[P, R]):
         self.backoff: Backoff = backoff if backoff is not None else NO_BACKOFF
         self.result_store = chosen(result_store, broker, "result_store")
         self.status_tracker = chosen(status_tracker, broker, "status_tracker")
-        self.mechanism_wish: Wish = mechanism if mechanism is not None else "any"
+        self.mechanism_wish: MechanismWish = mechanism if mechanism is not None else "any"
         self._check()
+        #: True if the function is an ``async def``, or `op` is overridden by one.
+        self.is_async = is_coroutine_function(function) or is_coroutine_function(type(self).op)
         if self.result_store is not None:
             self.result_store.serve(broker.backend)
         self._backoff_settings = self.backoff.settings
@@ -112,7 +115,7 @@ class Task(TypedCalls[P, R]):
                 raise ValidationError(
                     f"task {self.name!r}: {what}={shown(value)}: must be None or a {kind.__name__}"
                 )
-        if self.mechanism_wish not in WISHES:
+        if self.mechanism_wish not in MECHANISM_WISHES:
             raise ValidationError(
                 f"task {self.name!r}: mechanism={shown(self.mechanism_wish)}: must be 'thread', 'process' or None"
             )

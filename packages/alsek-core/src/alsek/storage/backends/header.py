@@ -39,7 +39,7 @@ class Kind(Enum):
     NUMBER = "a whole number >= 0"
     DURATION = "milliseconds; 0 for none, -1 for ever"
     FLAG = "0 or 1"
-    WISH = "the kind of pool: any, thread or process"
+    WISH = "any, thread, process, any-async or thread-async"
     WORD = "text without separators"
     NAME = "the name of a queue"
     TEXT = "text"
@@ -68,7 +68,13 @@ class Field(NamedTuple):
 
 #: What every store reads, in the order of the wire. The record version stands before them.
 LINE: Final = (
-    Field("wish", Kind.WISH, "any", "producer", "the kind of pool that may take it"),
+    Field(
+        "wish",
+        Kind.WISH,
+        "any",
+        "producer",
+        "the kind of pool that may take it, and whether its task is an `async def`",
+    ),
     Field("priority", Kind.NUMBER, 0, "producer", "lower goes first"),
     Field("arrival", Kind.NUMBER, 0, "store", "its place among equal priorities"),
     Field(

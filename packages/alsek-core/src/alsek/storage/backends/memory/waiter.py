@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Literal, TypeAlias
 
 from alsek.core.wakeup_pipe import WakeupPipe
-from alsek.storage.backends.kinds import POOL_KINDS, WorkerKind
+from alsek.storage.backends.kinds import SLEEPERS_OF, SLOTS_OF, SleeperKind, SlotKind, sleeps_as
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 
-_KINDS: Final[tuple[WorkerKind, ...]] = (*POOL_KINDS, "any")
+#: Of the sleepers of each kind one is woken, and one consumer.
+_Kind: TypeAlias = SleeperKind | Literal["any"]
 
 
 class Sleepers:
@@ -20,15 +21,15 @@ class Sleepers:
 
     Args:
         store: Its lock guards this.
-        can_use: Returns True if a worker may take something of a lane now.
-        would_miss: Returns True if something is claimable for a worker now that it does not know of.
+        can_use: Returns True if a worker may take something of a lane now, into such slots.
+        would_miss: Returns True if something is claimable for a worker now, into such slots, that it does not know of.
     """
 
     def __init__(
         self,
         store: MemoryStore,
-        can_use: Callable[[Lane, Worker], bool],
-        would_miss: Callable[[Worker], bool],
+        can_use: Callable[[Lane, Worker, tuple[SlotKind, ...]], bool],
+        would_miss: Callable[[Worker, tuple[SlotKind, ...]], bool],
     ) -> None:
         self._store = store
         self._can_use = can_use
@@ -39,10 +40,10 @@ class Sleepers:
         """Wake one sleeper of each kind for each of these lanes; one that can use two lanes counts for both."""
         woken: list[MemoryWaiter] = []
         for lane in lanes:
-            for kind in _KINDS:
-                if not self._any_can_use(woken, kind, lane):
-                    sleepers = (w for w in self._armed if w.worker.kind == kind)
-                    waiter = next((w for w in sleepers if self._can_use(lane, w.worker)), None)
+            kinds: tuple[_Kind, ...] = (*SLEEPERS_OF[lane.wish], "any")
+            for kind in kinds:
+                if self._first_user(woken, kind, lane) is None:
+                    waiter = self._first_user(self._armed, kind, lane)
                     if waiter is not None:
                         self._wake(waiter)
                         woken.append(waiter)
@@ -51,7 +52,7 @@ class Sleepers:
         """Wake another sleeper, if possible one that has something to take."""
         with self._store.lock:
             others = [other for other in self._armed if other is not waiter]
-            useful = (other for other in others if self._would_miss(other.worker))
+            useful = (other for other in others if self._would_miss(other.worker, other.slots))
             chosen = next(useful, others[0] if others else None)
             if chosen is not None:
                 self._wake(chosen)
@@ -61,7 +62,7 @@ class Sleepers:
         with self._store.lock:
             if waiter not in self._armed:
                 self._armed.append(waiter)
-            if self._would_miss(waiter.worker):
+            if self._would_miss(waiter.worker, waiter.slots):
                 self._wake(waiter)
 
     def disarm(self, waiter: MemoryWaiter) -> None:
@@ -70,8 +71,10 @@ class Sleepers:
             if waiter in self._armed:
                 self._armed.remove(waiter)
 
-    def _any_can_use(self, waiters: list[MemoryWaiter], kind: WorkerKind, lane: Lane) -> bool:
-        return any(w.worker.kind == kind and self._can_use(lane, w.worker) for w in waiters)
+    def _first_user(self, waiters: Iterable[MemoryWaiter], kind: _Kind, lane: Lane) -> MemoryWaiter | None:
+        """The first of these waiters that is of this kind, and whose worker may take something of this lane now."""
+        of_kind = (each for each in waiters if kind in each.kinds)
+        return next((each for each in of_kind if self._can_use(lane, each.worker, each.slots)), None)
 
     def _wake(self, waiter: MemoryWaiter) -> None:
         self._armed.remove(waiter)
@@ -79,10 +82,23 @@ class Sleepers:
 
 
 class MemoryWaiter(Waiter):
-    """A pipe: the store writes a byte, the worker's ``poll`` sees it."""
+    """A pipe: the store writes a byte, the worker's ``poll`` sees it.
 
-    def __init__(self, sleepers: Sleepers, worker: Worker) -> None:
+    Args:
+        sleepers: Those of the store.
+        worker: The worker that sleeps.
+        slot: For messages of which kind of slots; None for all that it takes.
+
+    Attributes:
+        worker: The worker that sleeps.
+        slots: The kinds of slots for whose messages it is woken.
+        kinds: As which kinds of sleeper it is woken.
+    """
+
+    def __init__(self, sleepers: Sleepers, worker: Worker, slot: SlotKind | None) -> None:
         self.worker = worker
+        self.slots = SLOTS_OF[worker.kind] if slot is None else (slot,)
+        self.kinds: tuple[_Kind, ...] = ("any",) if worker.kind == "any" else sleeps_as(worker.kind, slot)
         self._sleepers = sleepers
         self._wakeup = WakeupPipe()
 

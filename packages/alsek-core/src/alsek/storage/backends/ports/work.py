@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports.waiter import Waiter
 from alsek.storage.backends.records import (
     Claimed,
@@ -35,7 +35,7 @@ class WorkPort(ABC):
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         """Report outcomes and claim the next messages, in **one** step.
@@ -55,16 +55,23 @@ class WorkPort(ABC):
            If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a new lease
            from the first call of any worker, with any method. A store may record contacts once a second only, so an
            outage may seem longer than it was by that much, or by a quarter of a lease if that is less.
-        4. *Claim.* Messages that `worker` may take, up to its limit, by queue in the worker's order, then by (priority,
-           arrival), each with a new token; RUNNING is written. Revoked, expired and suspect messages are marked. A
-           suspect is handed to a worker that takes suspects alone if it comes first of all. A record that can't be
+        4. *Claim.* Messages that `worker` may take, by queue in the worker's order, then by (priority, arrival), each
+           with a new token; RUNNING is written. Of those that take up the same kind of slot in the worker (see
+           :func:`~alsek.storage.backends.kinds.slot_of`) no more than its limit; then they are passed over, and hold
+           up no others. Revoked, expired and suspect messages are marked. A suspect is handed to a worker that takes
+           suspects alone if it comes first of all that the limits allow. A record that can't be
            read is moved to the dead letters with a ``CorruptMessageError``, and reported. Nothing is taken from a
            queue that is paused. What is set aside (see :class:`~alsek.storage.backends.records.SetAside`) is handed
            only to workers that have its task: in its place among the other messages of its queue, and from queues that
            the worker does not serve after all others, in alphabetical order.
         5. *Wake.* If messages are left that this worker or another may take, one more sleeping worker is woken.
 
-        With a limit of 0, parts 2 and 3 still happen, and nothing is claimed.
+        Without a limit above 0, parts 2 and 3 still happen, and nothing is claimed.
+
+        A worker of kind ``"thread"`` or ``"process"`` has no ``async def`` tasks. It takes messages of such tasks, of
+        its mechanism or any, only in a step that *looks* at them: one whose `limits` have ``"coroutine"``. So somebody
+        finds those whose task nobody has, or has become a plain function. Other steps cost nothing for them, and such
+        a worker is not woken for them.
 
         Args:
             worker: A registered worker.
@@ -73,8 +80,9 @@ class WorkPort(ABC):
                 that the worker still holds, as they are now; `next_due`, `waiting` and `suspects` may be as they were
                 or as they are now.
             outcomes: Outcomes of messages that the worker holds.
-            limits: How many messages of each kind the worker can start now. A kind that is left out counts as 0. A
-                worker has one kind, its own, so other kinds are ignored.
+            limits: How many messages the worker can start now, by the kind of slot that they take up. Those of the
+                worker's kind are in :data:`~alsek.storage.backends.kinds.SLOTS_OF`. One that is left out counts as 0;
+                others are ignored, but for the look above.
             history: Counts to add to the history, for the present minute of the store's clock. A worker hands over
                 what it has counted about once a second. A step with the same `seq` adds nothing again.
 
@@ -120,5 +128,10 @@ class WorkPort(ABC):
         """The messages that `worker` holds now, oldest claim first."""
 
     @abstractmethod
-    def waiter(self, worker: Worker) -> Waiter:
-        """A new waiter for `worker`. It covers every queue that `worker` may take from, also those created later."""
+    def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
+        """A new waiter for `worker`. It covers every queue that `worker` may take from, also those created later.
+
+        With `slot`, one of the worker's kinds of slots, it is woken only for messages that take up such a slot, and for
+        delayed ones that are due. So a worker of two kinds has a waiter for each, and arms the one whose slots are
+        free. Without, it is woken for all that the worker takes.
+        """

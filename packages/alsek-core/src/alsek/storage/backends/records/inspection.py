@@ -53,7 +53,7 @@ class Located(NamedTuple):
 
     Attributes:
         stored: The message.
-        wish: The kind of pool that may take it.
+        wish: The kind of pool that may take it, and whether its task is an ``async def``.
         suspect: It waits for a worker of its own.
         due: When it is due, if it is delayed: Unix milliseconds on the store's clock; else None.
         expires_at: When it expires, if it is ready or claimed and has a ttl: Unix milliseconds; else None.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records.workers import Claimed
 
 
@@ -72,7 +73,9 @@ class Step(NamedTuple):
         claimed: The messages that were claimed, in the order of (priority, arrival) within each queue.
         next_due: Milliseconds until the next delayed message is due; 0 if one is due already, None if none is
             delayed.
-        waiting: True if ready messages are left that this worker may take.
+        waiting: The kinds of slots for which ready messages are left that this worker may take, in the order of
+            :data:`~alsek.storage.backends.kinds.SLOTS_OF`; empty if there are none. A look at the messages of ``async
+            def`` tasks adds ``"coroutine"`` at the end if some of them are left.
         suspects: True if suspects are left that this worker may take once it holds nothing.
         skipped: The uuids of callbacks that were not submitted because they exist already.
         corrupt: The unreadable records that this step moved to the dead letters.
@@ -84,7 +87,7 @@ class Step(NamedTuple):
     refused: list[str]
     claimed: list[Claimed]
     next_due: int | None
-    waiting: bool
+    waiting: tuple[SlotKind, ...]
     suspects: bool
     skipped: list[str]
     corrupt: list[Corrupt]

@@ -22,7 +22,7 @@ class Submission(NamedTuple):
         queue: The queue in which it waits.
         payload: The serialized message. A store never reads it.
         priority: Any integer >= 0. Messages with a lower number are claimed first.
-        wish: The kind of pool that may take it.
+        wish: The kind of pool that may take it, and whether its task is an ``async def``.
         delay: How long it is delayed, from when the store accepts it, on the store's clock.
         ttl: How long it may be ready before it expires; 0 for no end. The time counts from when the message is
             accepted, or from when its delay is over, even if no worker promotes it then. It starts again when the

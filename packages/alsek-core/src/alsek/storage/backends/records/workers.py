@@ -13,8 +13,9 @@ class Worker(NamedTuple):
 
     Attributes:
         id: A random name. It is never used again after the worker was retired or taken over.
-        kind: ``"thread"`` and ``"process"`` take messages with this wish and with the wish ``"any"``. ``"any"`` (a
-            consumer) takes all messages.
+        kind: ``"thread"`` and ``"process"`` take messages with this wish and with the wish ``"any"``.
+            ``"thread-async"`` and ``"process-async"`` also take those of ``async def`` tasks. ``"any"`` (a consumer)
+            takes all messages. See :data:`~alsek.storage.backends.kinds.WISHES_BY_SLOT`.
         queues: The queues from which it takes, strictly in this order. None for all queues, also those created later,
             in alphabetical order.
         lease: How long it keeps its messages without a renewal.

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.kinds import WISHES, WISHES_OF
+from alsek.storage.backends.kinds import MECHANISM_WISHES, WISHES_OF
 
 #: The number of each wish in the schema.
-WISH_NUMBERS: Final = {wish: number for number, wish in enumerate(WISHES)}
+WISH_NUMBERS: Final[Mapping[str, int]] = {wish: number for number, wish in enumerate(MECHANISM_WISHES)}
 
 #: The numbers of all lanes of a queue.
-LANES: Final = range(2 * len(WISHES))
+LANES: Final = range(2 * len(WISH_NUMBERS))
 
 #: The numbers of the lanes (wish * 2 + suspect, see schema.sql) from which each kind of worker may take messages that
 #: are no suspects.
 PLAIN_LANES: Final = {
-    kind: tuple(WISH_NUMBERS[wish] * 2 for wish in wishes) for kind, wishes in WISHES_OF.items()
+    kind: tuple(WISH_NUMBERS[wish] * 2 for wish in wishes if wish in WISH_NUMBERS)
+    for kind, wishes in WISHES_OF.items()
 }
 
 #: Those from which it may take suspects.

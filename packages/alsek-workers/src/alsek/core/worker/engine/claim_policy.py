@@ -83,7 +83,7 @@ class ClaimPolicy:
 
     def after_step(self, step: Step, limit: int, now: int) -> None:
         """Take in the answer to a step that asked for `limit` messages, after the claimed ones were started."""
-        self.should_claim = step.waiting and len(step.claimed) >= limit
+        self.should_claim = bool(step.waiting) and len(step.claimed) >= limit
         self._next_due_at = None if step.next_due is None else now + max(1, step.next_due)
         options = self._options
         if (

@@ -36,7 +36,7 @@ from alsek.core.worker.monitor.count_reports import CountReports
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
-from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES
 from alsek.storage.backends.records import HistoryCounts, Released, SetAside, Step
 
 log = guarded_logger(__name__)
@@ -72,6 +72,7 @@ class Engine(Generic[J]):
     ) -> None:
         self._session = session
         self._executor = executor
+        (self._slot,) = SLOTS_OF[session.worker.kind]
         self._state = state
         self._options = options
         self._notify_supervisor = notify_supervisor
@@ -147,7 +148,7 @@ class Engine(Generic[J]):
         if self._resume_at or not history:
             return
         try:
-            self._session.step((), 0, history)
+            self._session.step((), {}, history)
         except BackendError as error:
             log.warning("The last counts of worker %s are lost: %s", self._session.worker.id, error)
 
@@ -186,7 +187,7 @@ class Engine(Generic[J]):
             history = self._take_counts()
         self._state.in_store_since = now
         try:
-            step = self._session.step(outcomes, limit, history)
+            step = self._session.step(outcomes, {self._slot: limit}, history)
         except WorkerUnknownError:
             self._register_again()
             return

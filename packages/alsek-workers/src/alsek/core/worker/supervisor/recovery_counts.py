@@ -39,7 +39,7 @@ def hand_over_counts(pool: PoolOptions, dead: Worker, concluded: Iterable[tuple[
     try:
         session.register()
         try:
-            session.step((), 0, history)
+            session.step((), {}, history)
         finally:
             session.retire()
     except BackendError as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from alsek.storage.backends.header import READABLE_VERSIONS
-from alsek.storage.backends.kinds import SUSPECT_RULES, WISHES_OF
+from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -15,8 +15,14 @@ from alsek.storage.backends.memory.messages.transitions import enter, leave
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 
 
-def may_take(table: MessageTable, worker: Worker, lane: Lane, holding: Collection[StoredMessage]) -> bool:
-    """Return True if a worker that holds these messages may take one of this lane now."""
+def may_take(
+    table: MessageTable,
+    worker: Worker,
+    lane: Lane,
+    holding: Collection[StoredMessage],
+    slots: Collection[SlotKind],
+) -> bool:
+    """Return True if a worker that holds these messages may take one of this lane now, into such slots."""
     if lane.queue in table.pauses:
         return False
     if lane.task:
@@ -25,7 +31,7 @@ def may_take(table: MessageTable, worker: Worker, lane: Lane, holding: Collectio
             return False
     elif worker.queues is not None and lane.queue not in worker.queues:
         return False
-    if lane.wish not in WISHES_OF[worker.kind]:
+    if slot_of(worker.kind, lane.wish) not in slots:
         return False
     rule = SUSPECT_RULES[worker.suspects]
     if rule.freely:
@@ -35,28 +41,45 @@ def may_take(table: MessageTable, worker: Worker, lane: Lane, holding: Collectio
     return not holding if lane.suspect else rule.plain
 
 
-def claimable(table: MessageTable, worker: Worker) -> Iterator[StoredMessage]:
-    """Iterate over the messages that a worker may take now, best first."""
+def claimable(
+    table: MessageTable,
+    worker: Worker,
+    slots: Collection[SlotKind],
+    wanted: Callable[[Lane], bool] = lambda lane: True,
+) -> Iterator[StoredMessage]:
+    """Iterate over the messages that a worker may take now, into such slots, best first.
+
+    Args:
+        table: The table.
+        worker: The worker.
+        slots: The kinds of slots.
+        wanted: Called before each message. Once it returns False for a lane, that lane is left out.
+    """
     holding = table.held_by(worker)
     for queue in table.queues_of(worker):
-        yield from queue.ready([lane for lane in queue.lanes if may_take(table, worker, lane, holding)])
+        lanes = [lane for lane in queue.lanes if may_take(table, worker, lane, holding, slots)]
+        yield from queue.ready(lanes, wanted)
 
 
-def left_lanes(table: MessageTable, worker: Worker) -> list[Lane]:
+def left_lanes(table: MessageTable, worker: Worker, slots: Collection[SlotKind]) -> list[Lane]:
     """Return the lanes with something in them that a worker may take, now or once it holds nothing."""
     lanes = (lane for queue in table.queues_of(worker) for lane in queue.lanes)
-    return [lane for lane in lanes if may_take(table, worker, lane, ())]
+    return [lane for lane in lanes if may_take(table, worker, lane, (), slots)]
 
 
 def claim(
-    table: MessageTable, registered: RegisteredWorker, worker: Worker, seq: int, limit: int
+    table: MessageTable,
+    registered: RegisteredWorker,
+    worker: Worker,
+    seq: int,
+    limits: Mapping[SlotKind, int],
 ) -> tuple[list[Claimed], list[Corrupt]]:
-    """Claim up to `limit` messages for a worker, which is registered, in its step `seq`.
+    """Claim messages up to `limits` for a worker, which is registered, in its step `seq`.
 
     Returns:
         What was claimed, and the records that could not be read and became dead letters.
     """
-    chosen, unreadable = _choose(table, worker, limit)
+    chosen, unreadable = _choose(table, worker, limits)
     for message in chosen:
         _claim(table, registered, message, seq)
     corrupt = [dead_letters.reject(table, message, worker.dlq_ttl) for message in unreadable]
@@ -64,14 +87,20 @@ def claim(
 
 
 def _choose(
-    table: MessageTable, worker: Worker, limit: int
+    table: MessageTable, worker: Worker, limits: Mapping[SlotKind, int]
 ) -> tuple[list[StoredMessage], list[StoredMessage]]:
-    """Return up to `limit` messages for a worker, best first; and the unreadable ones before the last of them."""
+    """Return messages for a worker up to `limits`, best first; and the unreadable ones before the last of them."""
     chosen: list[StoredMessage] = []
     unreadable: list[StoredMessage] = []
-    if limit <= 0:
-        return chosen, unreadable
-    for message in claimable(table, worker):
+    slots = slots_of_step(worker.kind, limits)
+    room = {slot: limits.get(slot, 0) for slot in slots}
+
+    def slot(lane: Lane) -> SlotKind:
+        taken_up = slot_of(worker.kind, lane.wish)
+        assert taken_up is not None
+        return taken_up
+
+    for message in claimable(table, worker, slots, lambda lane: room[slot(lane)] > 0):
         if message.version not in READABLE_VERSIONS:
             unreadable.append(message)
         elif message.suspect and not SUSPECT_RULES[worker.suspects].freely:
@@ -79,8 +108,7 @@ def _choose(
                 return [message], unreadable
         else:
             chosen.append(message)
-            if len(chosen) == limit:
-                break
+            room[slot(message.lane)] -= 1
     return chosen, unreadable
 
 

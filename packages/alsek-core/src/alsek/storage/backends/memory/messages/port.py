@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alsek.storage.backends.batches import add_in_batches
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory.messages import (
     counting,
     dead_letters,
@@ -54,8 +54,8 @@ class MemoryMessages(MessagePort):
         self.table = table = MessageTable(store)
         self._sleepers = Sleepers(
             store,
-            lambda lane, worker: wakeups.can_use(table, lane, worker),
-            lambda worker: wakeups.would_miss(table, worker),
+            lambda lane, worker, slots: wakeups.can_use(table, lane, worker, slots),
+            lambda worker, slots: wakeups.would_miss(table, worker, slots),
         )
 
     def wake(self) -> None:
@@ -80,11 +80,11 @@ class MemoryMessages(MessagePort):
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         with self._lock:
-            answer = steps.step(self.table, worker, seq, outcomes, limits.get(worker.kind, 0), history)
+            answer = steps.step(self.table, worker, seq, outcomes, limits, history)
             self.wake()
             return answer
 
@@ -106,8 +106,8 @@ class MemoryMessages(MessagePort):
         with self._lock:
             return [message.as_claimed() for message in self.table.held_by(worker)]
 
-    def waiter(self, worker: Worker) -> Waiter:
-        return MemoryWaiter(self._sleepers, worker)
+    def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
+        return MemoryWaiter(self._sleepers, worker, slot)
 
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import merge
 
 from alsek.storage.backends.memory.lanes import Lane
@@ -80,7 +80,18 @@ class Queue:
         """The place of the delayed message that is due first; None if none is delayed."""
         return self._delayed[0] if self._delayed else None
 
-    def ready(self, lanes: Collection[Lane]) -> Iterator[StoredMessage]:
-        """Iterate over the ready messages of some lanes, by (priority, arrival)."""
-        for *_, uuid in merge(*(self._ready[lane] for lane in lanes)):
-            yield self.messages[uuid]
+    def ready(self, lanes: Collection[Lane], wanted: Callable[[Lane], bool]) -> Iterator[StoredMessage]:
+        """Iterate over the ready messages of some lanes, by (priority, arrival).
+
+        A lane is left out once `wanted` returns False for it.
+        """
+        for *_, uuid in merge(*(self._places(lane, wanted) for lane in lanes)):
+            message = self.messages[uuid]
+            if wanted(message.lane):  # merge() has read one further in each lane
+                yield message
+
+    def _places(self, lane: Lane, wanted: Callable[[Lane], bool]) -> Iterator[Place]:
+        for place in self._ready[lane]:
+            if not wanted(lane):
+                return
+            yield place

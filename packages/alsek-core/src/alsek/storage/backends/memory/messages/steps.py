@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.messages import counting
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
@@ -23,7 +23,7 @@ def step(
     worker: Worker,
     seq: int,
     outcomes: Sequence[Outcome],
-    limit: int,
+    limits: Mapping[SlotKind, int],
     history: Sequence[HistoryCounts],
 ) -> Step:
     """Make a worker's step, or repeat the answer of its last one.
@@ -37,7 +37,7 @@ def step(
         raise late_step(worker, seq, registered.seq)
     note_contact(table)
     if seq != registered.seq:
-        answer = _step(table, registered, worker, seq, outcomes, limit)
+        answer = _step(table, registered, worker, seq, outcomes, limits)
         counting.add(table, history)
         registered.answer = answer._replace(taken_over=())
         registered.seq = seq
@@ -52,21 +52,23 @@ def _step(
     worker: Worker,
     seq: int,
     outcomes: Sequence[Outcome],
-    limit: int,
+    limits: Mapping[SlotKind, int],
 ) -> Step:
     accepted = accept(table, registered, outcomes)
     promote(table)
     taken_over = take_over(table, registered)
-    claimed, corrupt = claim(table, registered, worker, seq, limit)
+    claimed, corrupt = claim(table, registered, worker, seq, limits)
     wake_for_leftovers(table)
     due = next_due(table)
     registered.next_due_at = None if due is None else due[0]
-    left, freely = left_lanes(table, worker), SUSPECT_RULES[worker.suspects].freely
+    slots, freely = slots_of_step(worker.kind, limits), SUSPECT_RULES[worker.suspects].freely
+    left = left_lanes(table, worker, slots)
+    waiting = {slot_of(worker.kind, lane.wish) for lane in left if not lane.suspect or freely}
     return Step(
         refused=accepted.refused,
         claimed=claimed,
         next_due=None if due is None else max(due[0] - table.store.clock(), 0),
-        waiting=any(not lane.suspect or freely for lane in left),
+        waiting=tuple(slot for slot in slots if slot in waiting),
         suspects=any(lane.suspect and not freely for lane in left),
         skipped=accepted.skipped,
         corrupt=corrupt,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages.claims import claimable, may_take
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -16,14 +19,14 @@ def wake_for_leftovers(table: MessageTable) -> None:
             table.wake(lane)
 
 
-def can_use(table: MessageTable, lane: Lane, worker: Worker) -> bool:
-    """Return True if a worker may take something of this lane now."""
-    return may_take(table, worker, lane, table.held_by(worker))
+def can_use(table: MessageTable, lane: Lane, worker: Worker, slots: Collection[SlotKind]) -> bool:
+    """Return True if a worker may take something of this lane now, into such slots."""
+    return may_take(table, worker, lane, table.held_by(worker), slots)
 
 
-def would_miss(table: MessageTable, worker: Worker) -> bool:
-    """Return True if a worker must not sleep: something is ready for it, due, or due before it expects it."""
-    if any(True for _ in claimable(table, worker)):
+def would_miss(table: MessageTable, worker: Worker, slots: Collection[SlotKind]) -> bool:
+    """Return True if a worker must not sleep: something is ready for such slots, due, or due before it expects it."""
+    if any(True for _ in claimable(table, worker, slots)):
         return True
     due = next_due(table)
     registered = table.workers.get(worker.id)

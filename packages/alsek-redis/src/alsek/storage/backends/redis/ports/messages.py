@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from alsek.storage.backends.batches import add_in_batches
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     ACCEPTED,
@@ -108,10 +108,11 @@ class RedisMessages(RedisInspection, MessagePort):
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
-        limit = limits.get(worker.kind, 0)
+        slots = SLOTS_OF[worker.kind]
+        limit = limits.get(slots[0], 0)
         arguments = [b"%d" % seq, b"%d" % limit]
         if history:
             arguments[1] = b"%d %d" % (limit, len(history))
@@ -126,7 +127,7 @@ class RedisMessages(RedisInspection, MessagePort):
             [uuid.decode() for uuid in refused],
             claimed_from(claimed),
             None if due < 0 else due,
-            waiting == 1,
+            slots if waiting == 1 else (),
             suspects == 1,
             [uuid.decode() for uuid in skipped],
             self._reports.new_ones(corrupt_from(corrupt)),
@@ -155,7 +156,7 @@ class RedisMessages(RedisInspection, MessagePort):
         held = claimed_from(self._of_worker("held", worker)())
         return sorted(held, key=lambda claimed: claimed.token)
 
-    def waiter(self, worker: Worker) -> Waiter:
+    def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         return new_waiter(self._link, self._keys, worker, self._of_worker("pass_on", worker))
 
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
-from alsek.storage.backends.kinds import POOL_KINDS_OF
+from alsek.storage.backends.kinds import POOL_KINDS
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis.client.connection import Link
@@ -47,7 +47,7 @@ def new_waiter(link: Link, keys: Keys, worker: Worker, pass_on: Callable[[], Any
 def token_lists(keys: Keys, worker: Worker) -> list[str]:
     """The names of the lists on which tokens for this worker are left."""
     names = [keys.calls(worker.id)]
-    for kind in POOL_KINDS_OF[worker.kind]:
+    for kind in POOL_KINDS if worker.kind == "any" else (worker.kind,):
         if worker.queues is None:
             names.append(keys.wake_any_queue(kind))
         else:

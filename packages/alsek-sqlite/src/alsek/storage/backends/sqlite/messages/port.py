@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alsek.storage.backends.batches import add_in_batches
-from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
@@ -78,10 +78,10 @@ class SQLiteMessages(MessagePort):
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limits: Mapping[WorkerKind, int],
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
-        return self._steps.step(worker, seq, outcomes, limits.get(worker.kind, 0), history)
+        return self._steps.step(worker, seq, outcomes, limits.get(SLOTS_OF[worker.kind][0], 0), history)
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
@@ -112,7 +112,7 @@ class SQLiteMessages(MessagePort):
         number = leases.find_worker(tx, worker)
         return [] if number is None else claims.held(tx, number)
 
-    def waiter(self, worker: Worker) -> Waiter:
+    def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         self._database.ping()  # the registry of sleepers lies beside the file, so that must exist
         return SQLiteWaiter(self._database.notifier, worker, self._sleep_info, self._pass_on)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES
 from alsek.storage.backends.records import Corrupt, Step, Worker
 
 #: What :func:`pack` makes of most answers.
@@ -27,7 +27,7 @@ def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: in
         refused=[],
         claimed=[],
         next_due=None if due is None else max(due - now, 0),
-        waiting=(plain and rule.plain) or (suspects and rule.freely),
+        waiting=SLOTS_OF[worker.kind] if (plain and rule.plain) or (suspects and rule.freely) else (),
         suspects=suspects and not rule.freely,
         skipped=[],
         corrupt=[],
@@ -39,13 +39,13 @@ def pack(step: Step, due: int | None) -> str:
     refused, _, _, waiting, suspects, skipped, corrupt, _, failed = step
     if due is None and not (refused or skipped or corrupt or waiting or suspects or failed):
         return _NOTHING
-    fields: list[Any] = [refused, skipped, corrupt, due, int(waiting), int(suspects)]
+    fields: list[Any] = [refused, skipped, corrupt, due, int(bool(waiting)), int(suspects)]
     if failed:
         fields.append(failed)
     return json.dumps(fields, separators=(",", ":"))
 
 
-def unpack(text: str, now: int) -> Step:
+def unpack(worker: Worker, text: str, now: int) -> Step:
     """Return the answer that :func:`pack` made this text of, without claims."""
     fields: list[Any] = json.loads(text)
     refused, skipped, corrupt, due, waiting, suspects, *failed = fields
@@ -53,7 +53,7 @@ def unpack(text: str, now: int) -> Step:
         refused=refused,
         claimed=[],
         next_due=None if due is None else max(due - now, 0),
-        waiting=bool(waiting),
+        waiting=SLOTS_OF[worker.kind] if waiting else (),
         suspects=bool(suspects),
         skipped=skipped,
         corrupt=[Corrupt(*each) for each in corrupt],

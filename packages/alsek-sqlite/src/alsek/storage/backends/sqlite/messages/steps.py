@@ -188,7 +188,7 @@ def _repeated(tx: Transaction, worker: Worker, state: WorkerState, seq: int) -> 
         raise late_step(worker, seq, state.seq)
     note_contact(tx, state.contact)
     (text,) = tx.execute(_LAST_ANSWER, (state.id,)).fetchone()
-    return step_answers.unpack(text, tx.now)._replace(claimed=claims.held(tx, state.id, seq))
+    return step_answers.unpack(worker, text, tx.now)._replace(claimed=claims.held(tx, state.id, seq))
 
 
 def _left(tx: Transaction, worker: Worker, suspects: int, aside: Sequence[AsideLane]) -> tuple[bool, bool]:

@@ -6,31 +6,49 @@ from collections.abc import Set
 from typing import Any
 
 from alsek.exceptions import BackendUnavailableError
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Claimed, Step
 
 
-def answer(claimed: int = 0, **fields: Any) -> Step:
+def answer(claimed: int = 0, waiting: tuple[SlotKind, ...] = (), **fields: Any) -> Step:
     """The answer to a step, with so many claims."""
-    step = Step([], [Claimed(str(n), "q", b"", n) for n in range(claimed)], None, (), False, [], [])
+    step = Step([], [Claimed(str(n), "q", b"", n) for n in range(claimed)], None, waiting, False, [], [])
     return step._replace(**fields)
 
 
-class FakeExecutor:
-    """An executor with so many slots, that starts nothing."""
+class FakeSlots:
+    """So many slots of one kind."""
 
-    def __init__(self, slots: int = 2) -> None:
+    def __init__(self, slots: int) -> None:
         self.slots = slots
         self.in_flight = 0
         self.prefetch = 0
+
+    @property
+    def free_slots(self) -> int:
+        """The slots that no job has."""
+        return self.slots - self.in_flight
+
+
+class FakeExecutor:
+    """An executor with so many threads, that starts nothing; or with slots of the kinds that are given."""
+
+    def __init__(self, slots: int = 2, **others: int) -> None:
+        self.slots_by_kind = {kind: FakeSlots(many) for kind, many in {"thread": slots, **others}.items()}
         self.exhausted = False
         self.deadline: int | None = None
         self.has_finished = False
         self.ready: list[Set[int]] = []
 
     @property
-    def free_slots(self) -> int:
-        """The slots that no job has."""
-        return self.slots - self.in_flight
+    def in_flight(self) -> int:
+        """How many jobs there are."""
+        return sum(slots.in_flight for slots in self.slots_by_kind.values())
+
+    @in_flight.setter
+    def in_flight(self, many: int) -> None:
+        """So many jobs are in threads."""
+        self.slots_by_kind["thread"].in_flight = many
 
     def next_deadline(self) -> int | None:
         """As the test says."""
@@ -50,7 +68,9 @@ class FakeWaiter:
 
     interval = 5_000
 
-    def __init__(self) -> None:
+    def __init__(self, slot: SlotKind | None = None, descriptor: int = 1_000_000) -> None:
+        self.slot = slot
+        self._descriptor = descriptor
         self.armed = 0
         self.passed_on = 0
         self.closed = False
@@ -59,7 +79,7 @@ class FakeWaiter:
 
     def fileno(self) -> int:
         """A descriptor that no file has."""
-        return 1_000_000
+        return self._descriptor
 
     def arm(self) -> None:
         """Count, or fail if the test says that the store is away."""
@@ -86,9 +106,9 @@ class FakeSession:
     def __init__(self) -> None:
         self.waiters: list[FakeWaiter] = []
 
-    def waiter(self) -> FakeWaiter:
+    def waiter(self, slot: SlotKind | None = None) -> FakeWaiter:
         """Make one."""
-        self.waiters.append(FakeWaiter())
+        self.waiters.append(FakeWaiter(slot, 1_000_000 + len(self.waiters)))
         return self.waiters[-1]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -45,7 +44,7 @@ class TalkativeSession(WorkerSession):
     most = 0
     waiter_made: Any = None
 
-    def step(self, outcomes: Any, limits: Mapping[SlotKind, int], history: Any = ()) -> Step:
+    def step(self, outcomes: Any, limits: Any, history: Any = ()) -> Step:
         """As a session's; what is held with it never exceeds the slots."""
         self.most = max(self.most, sum(limits.values()) + self.executor.in_flight)
         return super().step(outcomes, limits, history)

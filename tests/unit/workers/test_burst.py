@@ -115,8 +115,9 @@ class Report:
     """An :class:`EmptyReport`, and what it works with."""
 
     def __init__(self) -> None:
-        self.executor = FakeExecutor()
+        self.executor: Any = FakeExecutor()
         self.state = SharedState(4)
+        self.state.max_claims = 2
         self.policy = ClaimPolicy(self.executor, self.state, EngineOptions(burst=True))
         self.unanswered = False
         self.notified = 0
@@ -130,7 +131,7 @@ class Report:
         """Make a step; when it was sent, if the group was empty."""
         self._report.before_step(5_000, reports=reports)
         assert self.state.empty_at == 0
-        self.policy.should_claim = False
+        self.policy.wanted = ()
         self._report.after_step(step)
         return int(self.state.empty_at)
 
@@ -165,6 +166,16 @@ def test_a_group_is_not_empty_while_something_runs() -> None:
     report.unanswered = True
     assert report.step(answer()) == 0
     report.unanswered = False
+    assert report.step(answer()) == 5_000
+
+
+def test_a_group_is_not_empty_before_it_has_sought_messages_of_async_tasks() -> None:
+    """A worker without such tasks may take them all the same, if nobody else does: it seeks them at once."""
+    report = Report()
+    report.policy.sees_all = False
+    assert report.step(answer()) == 0
+    assert report.policy.should_claim
+    report.policy.sees_all = True
     assert report.step(answer()) == 5_000
 
 

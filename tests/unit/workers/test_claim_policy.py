@@ -10,10 +10,12 @@ from alsek.core.worker.engine.capacity import Capacity
 from alsek.core.worker.engine.claim_policy import LOOK_EVERY_MS, ClaimPolicy
 from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.shared_state import SharedState
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Step
 from tests.unit.workers.engine_fakes import FakeExecutor, answer
 
 NOW = 50_000
+THREAD: tuple[SlotKind, ...] = ("thread",)
 
 
 class Scene:
@@ -25,13 +27,18 @@ class Scene:
         self.state.max_claims = slots
         self.policy = ClaimPolicy(self.executor, self.state, EngineOptions(**options))
 
+    @property
+    def limit(self) -> int:
+        """How many messages it would claim of its own accord."""
+        return sum(self.policy._limits().values()) if self.policy.should_claim else 0
+
     def step(self, step: Step, now: int = NOW) -> int:
         """Send a step, start what it claims, and return its limit."""
-        limit = self.policy.before_step(now)
+        limits = self.policy.before_step(now)
         self.executor.in_flight += len(step.claimed)
         self.policy.started += len(step.claimed)
-        self.policy.after_step(step, limit, now)
-        return limit
+        self.policy.after_step(step, limits, now)
+        return sum(limits.values())
 
 
 @pytest.mark.parametrize(
@@ -51,60 +58,62 @@ def test_the_limit_is_free_slots_and_prefetch_within_max_claims(
 ) -> None:
     """The terms of the glossary, as sums."""
     executor: Any = FakeExecutor(4)
-    executor.in_flight, executor.prefetch = in_flight, prefetch
+    executor.in_flight, executor.slots_by_kind["thread"].prefetch = in_flight, prefetch
     state = SharedState(64)
     state.max_claims = max_claims
     capacity = Capacity(executor, state)
-    assert (capacity.free_slots, capacity.limit) == (free_slots, limit)
+    assert capacity.free_slots("thread") == free_slots
+    assert capacity.full is (free_slots <= 0)
+    assert capacity.limits(None, ()) == ({"thread": limit} if limit else {})
 
 
 def test_no_more_is_claimed_than_can_be_listed() -> None:
     """Entries that abandoned threads keep leave a limit below the slots."""
     scene = Scene(slots=4, entries=3)
     scene.state.add_claim(1)
-    assert scene.policy.limit == 2
+    assert scene.limit == 2
 
 
 def test_it_claims_at_first_and_while_messages_wait() -> None:
     """After an answer with all that was asked for, and more waiting, it claims again; else not."""
     scene = Scene()
-    assert scene.policy.limit == 2
-    assert scene.step(answer(2, waiting=("thread",))) == 2
+    assert scene.limit == 2
+    assert scene.step(answer(2, waiting=THREAD)) == 2
     scene.executor.in_flight = 0
-    assert scene.policy.limit == 2
-    scene.step(answer(1, waiting=("thread",)))  # what waits is not for this worker
+    assert scene.limit == 2
+    scene.step(answer(1, waiting=THREAD))  # what waits is not for this worker
     scene.executor.in_flight = 0
-    assert scene.policy.limit == 0
-    scene.policy.should_claim = True
+    assert scene.limit == 0
+    scene.policy.claim_again()
     scene.step(answer())
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
 
 
 def test_a_step_that_reports_claims_as_well() -> None:
     """Also if nothing is known to wait."""
     scene = Scene()
     scene.step(answer())
-    assert scene.policy.limit == 0
-    assert scene.policy.before_step(NOW) == 2
+    assert scene.limit == 0
+    assert scene.policy.before_step(NOW) == {"thread": 2}
 
 
 def test_nothing_is_claimed_beside_a_suspect() -> None:
     """A suspect runs alone, and counts as a full group."""
     scene = Scene()
     scene.policy.runs_suspect = True
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
     assert scene.policy.full
 
 
 def test_it_drains_after_the_last_task() -> None:
     """It claims no more than `max_tasks` leave, and drains after the last has started."""
     scene = Scene(slots=4, max_tasks=5)
-    assert scene.step(answer(4, waiting=("thread",))) == 4
+    assert scene.step(answer(4, waiting=THREAD)) == 4
     assert not scene.policy.draining
     scene.executor.in_flight = 0
-    assert scene.step(answer(1, waiting=("thread",))) == 1
+    assert scene.step(answer(1, waiting=THREAD)) == 1
     assert scene.policy.draining
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
 
 
 def test_it_drains_when_no_suspects_are_left() -> None:
@@ -179,7 +188,7 @@ def test_a_draining_engine_wakes_for_nothing_of_the_stores() -> None:
     scene.policy.draining = True
     assert scene.policy.wake_at(NOW, 5_000) is None
     scene.policy.on_sleep_end(NOW + 10_000, timed_out=True)
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
     assert not scene.policy.should_look
 
 
@@ -187,31 +196,31 @@ def test_a_wakeup_is_used_or_passed_on() -> None:
     """With a free slot it claims; without one it looks, unless known to be saturated; else passed on."""
     scene = Scene(slots=1)
     scene.step(answer())
-    assert scene.policy.on_wakeup(NOW)
-    assert scene.policy.limit == 1
+    assert scene.policy.on_wakeup("thread", NOW)
+    assert scene.limit == 1
     scene.step(answer(1))
-    assert scene.policy.on_wakeup(NOW)
+    assert scene.policy.on_wakeup("thread", NOW)
     assert scene.policy.should_look
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
     scene.state.saturated_since = NOW
-    assert not scene.policy.on_wakeup(NOW)
+    assert not scene.policy.on_wakeup("thread", NOW)
     scene.state.saturated_since = 0
     scene.policy.draining = True
-    assert not scene.policy.on_wakeup(NOW)
+    assert not scene.policy.on_wakeup("thread", NOW)
 
 
 def test_a_full_engine_wants_wakeups_now_and_then() -> None:
     """Until it is known to be saturated; after a look not again for `slot_wait_interval`."""
     scene = Scene(slots=1, slot_wait_interval=700)
     scene.step(answer(1))
-    assert scene.policy.wants_wakeup(NOW)
-    scene.policy.on_wakeup(NOW)
-    assert not scene.policy.wants_wakeup(NOW + 699)
-    assert scene.policy.wants_wakeup(NOW + 700)
+    assert scene.policy.wants_wakeup("thread", NOW)
+    scene.policy.on_wakeup("thread", NOW)
+    assert not scene.policy.wants_wakeup("thread", NOW + 699)
+    assert scene.policy.wants_wakeup("thread", NOW + 700)
     scene.state.saturated_since = NOW
-    assert not scene.policy.wants_wakeup(NOW + 700)
+    assert not scene.policy.wants_wakeup("thread", NOW + 700)
     scene.executor.in_flight = 0
-    assert scene.policy.wants_wakeup(NOW)
+    assert scene.policy.wants_wakeup("thread", NOW)
 
 
 def test_a_sleep_that_times_out_ends_in_a_claim() -> None:
@@ -219,9 +228,9 @@ def test_a_sleep_that_times_out_ends_in_a_claim() -> None:
     scene = Scene()
     scene.step(answer())
     scene.policy.on_sleep_end(NOW + 1, timed_out=False)
-    assert scene.policy.limit == 0
+    assert scene.limit == 0
     scene.policy.on_sleep_end(NOW + 1, timed_out=True)
-    assert scene.policy.limit == 2
+    assert scene.limit == 2
 
 
 def test_a_full_engine_looks_so_long_after_its_last_step() -> None:

@@ -19,11 +19,11 @@ from tests.unit.workers.engine_fakes import FakeExecutor, FakePoll, FakeSession,
 class Scene:
     """A sleeper of one slot, and all that it uses."""
 
-    def __init__(self) -> None:
-        self.executor: Any = FakeExecutor(1)
+    def __init__(self, **others: int) -> None:
+        self.executor: Any = FakeExecutor(1, **others)
         self.session: Any = FakeSession()
         self.state = SharedState(8)
-        self.state.max_claims = 1
+        self.state.max_claims = 1 + sum(others.values())
         self.control = WakeupPipe()
         self.poll: Any = FakePoll()
         self.policy = ClaimPolicy(self.executor, self.state, EngineOptions(slot_wait_interval=700))
@@ -34,8 +34,8 @@ class Scene:
 
     def answer(self, **fields: Any) -> None:
         """Let a step be answered, without claims."""
-        limit = self.policy.before_step(self.poll.now)
-        self.policy.after_step(answer(**fields), limit, self.poll.now)
+        limits = self.policy.before_step(self.poll.now)
+        self.policy.after_step(answer(**fields), limits, self.poll.now)
 
     @property
     def waiter(self) -> FakeWaiter:
@@ -66,7 +66,7 @@ def test_an_idle_engine_sleeps_until_it_is_time_to_look(scene: Scene) -> None:
     assert scene.sleep() == LOOK_EVERY_MS
     assert scene.poll.registered == {scene.control.reader, scene.waiter.fileno()}
     assert scene.waiter.armed == 1
-    assert scene.policy.limit == 1
+    assert scene.policy.should_claim
 
 
 def test_the_first_to_come_ends_the_sleep(scene: Scene) -> None:
@@ -94,9 +94,11 @@ def test_counts_to_hand_over_end_the_sleep(scene: Scene) -> None:
 
 def test_a_wakeup_of_the_stores_is_used(scene: Scene) -> None:
     """With a free slot the engine claims."""
-    scene.poll.ready = [scene.session.waiter().fileno()]
     scene.sleep()
-    assert scene.policy.limit == 1
+    scene.answer()
+    scene.poll.ready = [scene.waiter.fileno()]
+    scene.sleep()
+    assert scene.policy.should_claim
     assert scene.waiter.passed_on == 0
 
 
@@ -107,7 +109,7 @@ def test_a_wakeup_without_reason_is_ignored(scene: Scene) -> None:
     scene.waiter.worthwhile = False
     scene.poll.ready = [scene.waiter.fileno()]
     scene.sleep()
-    assert scene.policy.limit == 0
+    assert not scene.policy.should_claim
     assert scene.waiter.passed_on == 0
 
 
@@ -195,8 +197,57 @@ def test_a_waiter_that_fails_is_replaced_after_it_was_closed(scene: Scene) -> No
     with pytest.raises(BackendUnavailableError):
         scene.sleep()
     broken = scene.waiter
-    scene.sleeper.close_waiter()
+    scene.sleeper.close_waiters()
     assert broken.closed
     scene.sleep()
     assert scene.waiter is not broken
     assert scene.waiter.armed == 1
+
+
+@pytest.fixture
+def mixed() -> Iterator[Scene]:
+    """An idle engine of one thread and one coroutine."""
+    scene = Scene(coroutine=1)
+    yield scene
+    scene.control.close()
+    scene.state.close()
+
+
+def test_each_kind_of_slot_has_a_waiter(mixed: Scene) -> None:
+    """One that is woken for messages that take up such a slot. With one kind it is woken for all."""
+    mixed.sleep()
+    assert [waiter.slot for waiter in mixed.session.waiters] == ["thread", "coroutine"]
+    assert mixed.poll.registered == {mixed.control.reader, *(w.fileno() for w in mixed.session.waiters)}
+    mixed.sleeper.close_waiters()
+    assert all(waiter.closed for waiter in mixed.session.waiters)
+
+
+def test_a_single_kind_is_woken_for_all_that_the_worker_takes(scene: Scene) -> None:
+    """The store need not know which kind that is."""
+    scene.sleep()
+    assert [waiter.slot for waiter in scene.session.waiters] == [None]
+
+
+def test_only_the_kinds_with_room_are_armed(mixed: Scene) -> None:
+    """A busy thread is not woken once the engine is saturated, and the coroutine is."""
+    mixed.executor.in_flight = 1
+    mixed.state.saturated_since = mixed.poll.now
+    mixed.sleep(check_revoked_at=mixed.poll.now + 900)
+    assert [waiter.slot for waiter in mixed.session.waiters] == ["coroutine"]
+    mixed.answer()
+    mixed.poll.ready = [mixed.waiter.fileno()]
+    mixed.sleep(check_revoked_at=mixed.poll.now + 900)
+    assert mixed.policy.should_claim
+
+
+def test_the_waiter_of_a_full_kind_passes_its_wakeup_on(mixed: Scene) -> None:
+    """It was armed before."""
+    mixed.sleep()
+    mixed.answer()
+    threads, coroutines = mixed.session.waiters
+    mixed.executor.in_flight = 1
+    mixed.state.saturated_since = mixed.poll.now
+    mixed.poll.ready = [threads.fileno(), coroutines.fileno()]
+    mixed.sleep(check_revoked_at=mixed.poll.now + 900)
+    assert (threads.passed_on, coroutines.passed_on) == (1, 0)
+    assert mixed.policy.wanted == ("coroutine",)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from alsek.core.clock import monotonic_ms
-from alsek.core.worker.engine.capacity import Capacity
+from alsek.core.worker.engine.capacity import Capacity, Limits, MixedCapacity
 from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.shared_state import SharedState
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Step
 
 #: The longest time between two looks at the store, whatever wakes the engine: nothing tells of a worker whose lease has
-#: ended, and its messages must not wait for long. Less than one command a second.
+#: ended, and its messages must not wait for long. Less than one command a second. A worker without ``async def`` tasks
+#: seeks messages of such tasks as often.
 LOOK_EVERY_MS = 1_500
 
 #: The same in a burst: another group may have ended since, and have left something.
@@ -28,62 +30,117 @@ _SIZE_CHECK_EVERY_MS = 1_000
 class ClaimPolicy:
     """Decides about the claims of one engine. Waits for nothing, and calls no store.
 
-    A *claim* takes messages up to the limit. A *look* is a step that claims nothing: without a free slot, it
-    finds out whether messages wait, so that the supervisor can start another group.
+    A *claim* takes messages up to the limit of each slot kind. A *look* is a step that claims nothing: without a free
+    slot, it finds out whether messages wait, so that the supervisor can start another group.
 
     Args:
         executor: Runs the jobs.
         state: Shared with the supervisor.
         options: Settings of the engine.
+        seeks_async: The worker has no ``async def`` tasks. Now and then it *seeks* messages of such tasks, whose tasks
+            perhaps nobody has: such a step takes them instead of others.
 
     Attributes:
+        kinds: The kinds of slots.
         draining: Claim no more.
         runs_suspect: A suspect runs, and must run alone.
         started: How many jobs were started.
-        should_claim: Messages may wait: claim up to the limit.
+        wanted: The slot kinds for which messages may wait.
         should_look: Messages may wait while there is no free slot: send a step all the same.
+        sees_all: The last step has seen all that the worker could take.
     """
 
-    def __init__(self, executor: Executor[Any], state: SharedState, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        executor: Executor[Any],
+        state: SharedState,
+        options: EngineOptions,
+        *,
+        seeks_async: bool = False,
+    ) -> None:
+        self.kinds: tuple[SlotKind, ...] = tuple(executor.slots_by_kind)
         self.draining = False
         self.runs_suspect = False
         self.started = 0
-        self.should_claim = True
+        self.wanted = self.kinds
         self.should_look = False
+        self.sees_all = not seeks_async
         self._executor = executor
         self._state = state
         self._options = options
-        self._capacity = Capacity(executor, state)
+        self._capacity = (Capacity if len(self.kinds) == 1 else MixedCapacity)(executor, state)
         self._stepped_at = 0
         self._next_due_at: int | None = None
-        self._look_not_before = 0
-        self._size_checked_at = monotonic_ms()
+        self._look_not_before = dict.fromkeys(self.kinds, 0)
+        now = monotonic_ms()
+        self._size_checked_at = now
+        self._seeks_async = seeks_async
+        self._seek_at = now if options.suspects_only else now + LOOK_EVERY_MS
+        self._more_to_seek = False
 
     @property
-    def limit(self) -> int:
-        """How many messages a step would claim now."""
-        if self.draining or self.runs_suspect or not self.should_claim:
-            return 0
-        limit = self._capacity.limit
+    def should_claim(self) -> bool:
+        """Whether messages may wait that a step would claim now."""
+        if not self.wanted:
+            return False
+        limits = self._limits()
+        return any(kind in limits for kind in self.wanted)
+
+    def claim_again(self) -> None:
+        """Claim as soon as there is room: messages of any slot kind may wait."""
+        self.wanted = self.kinds
+
+    def _limits(self) -> Limits:
+        """How many messages a step would claim now, by slot kind."""
+        if self.draining or self.runs_suspect:
+            return {}
         max_tasks = self._options.max_tasks
-        return limit if max_tasks is None else max(0, min(limit, max_tasks - self.started))
+        most = None if max_tasks is None else max(0, max_tasks - self.started)
+        return self._capacity.limits(most, self.wanted)
 
     @property
     def full(self) -> bool:
         """Whether no message could start at once. Beside a suspect none could: the store would hand out none either."""
-        return self.runs_suspect or self._capacity.free_slots <= 0
+        return self.runs_suspect or self._capacity.full
 
-    def before_step(self, now: int) -> int:
-        """Return how many messages the step claims that is sent `now` (monotonic ms)."""
+    def is_full(self, kind: SlotKind) -> bool:
+        """Whether no message that takes up such a slot could start at once."""
+        return self.runs_suspect or self._capacity.free_slots(kind) <= 0
+
+    def before_step(self, now: int) -> Limits:
+        """Return how many messages the step claims that is sent `now` (monotonic ms), by slot kind."""
         # A step that reports outcomes claims as well, whether or not messages are known to wait: it costs nothing.
-        self.should_claim = True
+        limits = self._limits()
+        self.wanted = self.kinds
         self.should_look = False
         self._stepped_at = now
-        return self.limit
+        return self._seeking(limits, now) if self._seeks_async else limits
 
-    def after_step(self, step: Step, limit: int, now: int) -> None:
-        """Take in the answer to a step that asked for `limit` messages, after the claimed ones were started."""
-        self.should_claim = bool(step.waiting) and len(step.claimed) >= limit
+    def _seeking(self, limits: Limits, now: int) -> Limits:
+        """Return the limits of a step that seeks, if it is time to."""
+        has_just, self.sees_all = self.sees_all, False
+        if not limits or has_just:  # two in succession would hold up all other messages
+            return limits
+        if now < self._seek_at and not (self._options.burst and not self._executor.in_flight):
+            return limits
+        self.sees_all = True
+        self._seek_at = now + LOOK_EVERY_MS
+        return {"coroutine": sum(limits.values())}
+
+    def after_step(self, step: Step, limits: Limits, now: int) -> None:
+        """Take in the answer to a step with these limits, after the claimed messages were started."""
+        waiting = step.waiting
+        if waiting:
+            claimed = len(step.claimed)
+            self.wanted = tuple([kind for kind in waiting if claimed >= limits.get(kind, 0)])
+        else:
+            self.wanted = ()
+        if self._seeks_async:
+            if self.sees_all:
+                self._more_to_seek = "coroutine" in waiting and "coroutine" in self.wanted
+            if self._more_to_seek:
+                self._seek_at = now
+                self.claim_again()
         self._next_due_at = None if step.next_due is None else now + max(1, step.next_due)
         options = self._options
         if (
@@ -118,31 +175,38 @@ class ClaimPolicy:
             at = min(at, now + LOOK_IN_BURST_EVERY_MS)
         return at if self._next_due_at is None else min(at, self._next_due_at)
 
-    def wants_wakeup(self, now: int) -> bool:
-        """Whether the store should wake this engine when a message is ready.
+    def wants_wakeup(self, kind: SlotKind, now: int) -> bool:
+        """Whether the store should wake this engine when a message is ready that takes up such a slot.
 
-        Without a free slot, only while the engine is not known to be saturated: another group may be needed then.
+        Without a free one, only while the engine is not known to be saturated: another group may be needed then.
         """
-        return not self.full or (now >= self._look_not_before and not self._state.saturated_since)
+        return not self.is_full(kind) or (
+            now >= self._look_not_before[kind] and not self._state.saturated_since
+        )
 
-    def on_wakeup(self, now: int) -> bool:
-        """Take in that the store has woken this engine; False if another worker should be woken instead."""
+    def on_wakeup(self, kind: SlotKind, now: int) -> bool:
+        """Take in that the store has woken this engine for such a slot; False if another worker should be woken."""
         if self.draining:
             return False
-        if not self.full:
-            self.should_claim = True
+        if not self.is_full(kind):
+            self.wanted = (*self.wanted, kind)
             return True
         if self._state.saturated_since:
             return False
         self.should_look = True  # that step wakes another worker if there is something for it
-        self._look_not_before = now + self._options.slot_wait_interval
+        self._look_not_before[kind] = now + self._options.slot_wait_interval
         return True
 
     def on_sleep_end(self, now: int, timed_out: bool) -> None:
         """Take in that a sleep has ended without a wake-up of the store's."""
         if timed_out and not self.full:
-            self.should_claim = True  # a delayed message is due, or it is time to look
+            self.claim_again()  # a delayed message is due, or it is time to look
         elif not self.draining and now >= self._stepped_at + LOOK_EVERY_MS:
             # The tasks may run for hours, and perhaps no other worker sees that a message is due, or that its worker is
             # lost. Another group, or another pool, may take it.
             self.should_look = True
+
+    def is_saturated(self, step: Step) -> bool:
+        """Whether messages wait, by the answer to a step, that take up slots of which none is free."""
+        waiting = step.waiting
+        return bool(waiting) and any(kind in self.kinds and self.is_full(kind) for kind in waiting)

@@ -57,8 +57,8 @@ class EmptyReport:
         # What is due and was not promoted yet counts as ready; what is due later does not.
         if step.claimed or step.waiting or step.suspects or step.next_due == 0:
             return
-        if self._holds_nothing:
+        if self._holds_nothing and self._policy.sees_all:
             self._state.empty_at = self._sent_at
             self._notify_supervisor()
-        elif self._reports and not self._executor.in_flight:
-            self._policy.should_claim = True
+        elif self._holds_nothing or (self._reports and not self._executor.in_flight):
+            self._policy.claim_again()

@@ -36,7 +36,7 @@ from alsek.core.worker.monitor.count_reports import CountReports
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
-from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES
+from alsek.storage.backends.kinds import LOOKED_AT, SUSPECT_RULES
 from alsek.storage.backends.records import HistoryCounts, Released, SetAside, Step
 
 log = guarded_logger(__name__)
@@ -72,11 +72,10 @@ class Engine(Generic[J]):
     ) -> None:
         self._session = session
         self._executor = executor
-        (self._slot,) = SLOTS_OF[session.worker.kind]
         self._state = state
         self._options = options
         self._notify_supervisor = notify_supervisor
-        self._policy = ClaimPolicy(executor, state, options)
+        self._policy = ClaimPolicy(executor, state, options, seeks_async=session.worker.kind in LOOKED_AT)
         self._empty_report = (
             EmptyReport(session, executor, state, self._policy, notify_supervisor) if options.burst else None
         )
@@ -113,7 +112,7 @@ class Engine(Generic[J]):
                     self._sleep(now)
             self._hand_over_last()
         finally:
-            self._sleeper.close_waiter()
+            self._sleeper.close_waiters()
 
     def _done(self) -> bool:
         return not self._executor.in_flight and not self._finished and not self._in_step
@@ -165,7 +164,7 @@ class Engine(Generic[J]):
             bool(self._finished)
             or self._session.unanswered
             or self._policy.should_look
-            or self._policy.limit > 0
+            or self._policy.should_claim
             or self._hand_over_due(now)
         )
 
@@ -178,7 +177,7 @@ class Engine(Generic[J]):
         self._in_step += self._finished
         self._finished = []
         now = monotonic_ms()
-        limit = self._policy.before_step(now)
+        limits = self._policy.before_step(now)
         if self._empty_report is not None:
             self._empty_report.before_step(now, reports=bool(self._in_step))
         history: Sequence[HistoryCounts] = ()
@@ -187,7 +186,7 @@ class Engine(Generic[J]):
             history = self._take_counts()
         self._state.in_store_since = now
         try:
-            step = self._session.step(outcomes, {self._slot: limit}, history)
+            step = self._session.step(outcomes, limits, history)
         except WorkerUnknownError:
             self._register_again()
             return
@@ -204,7 +203,7 @@ class Engine(Generic[J]):
         self._settle(reported, step, now)
         self._start(step)
         now = monotonic_ms()
-        self._policy.after_step(step, limit, now)
+        self._policy.after_step(step, limits, now)
         self._report_state(step, now)
         if self._empty_report is not None:
             self._empty_report.after_step(step)
@@ -264,7 +263,7 @@ class Engine(Generic[J]):
     def _report_state(self, step: Step, now: int) -> None:
         """Write down for the supervisor whether more groups are needed."""
         state = self._state
-        if not (step.waiting and self._policy.full):
+        if not self._policy.is_saturated(step):
             state.saturated_since = 0
         elif not state.saturated_since:
             state.saturated_since = now
@@ -309,8 +308,8 @@ class Engine(Generic[J]):
             self._back_off(error)
             return
         self._state.set_worker(self._session.worker.id)
-        self._sleeper.close_waiter()
-        self._policy.should_claim = True
+        self._sleeper.close_waiters()
+        self._policy.claim_again()
 
     def _back_off(self, error: BackendError) -> None:
         """Leave the store alone for a while; what runs goes on."""
@@ -318,7 +317,7 @@ class Engine(Generic[J]):
             log.warning("%s Working on with what runs; trying again until it answers.", _sentence(error))
         elif not isinstance(error, BackendUnavailableError):
             log.error("%s", error)
-        self._sleeper.close_waiter()
+        self._sleeper.close_waiters()
         self._resume_at = monotonic_ms() + int(self._pauses.next())
 
     def _sleep(self, now: int) -> None:

@@ -6,10 +6,11 @@ The terms of capacity are defined in :mod:`~alsek.core.worker.engine.capacity`.
 from __future__ import annotations
 
 import select
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Protocol, TypeVar
 
 from alsek.core.execution.session import WorkerSession
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Claimed, Outcome, Running
 
 
@@ -42,25 +43,34 @@ class Job(Protocol):
 J = TypeVar("J", bound=Job)
 
 
-class Executor(Protocol[J]):
-    """Runs jobs. Only the engine calls it, in one thread."""
-
-    @property
-    def in_flight(self) -> int:
-        """How many jobs were started and not collected yet."""
-        ...
+class Slots(Protocol):
+    """The slots of one kind that an executor has."""
 
     @property
     def free_slots(self) -> int:
         """How many more jobs could start at once, or (processes) within milliseconds.
 
-        Less than zero while prefetched jobs wait for a thread.
+        Less than zero while jobs wait for a slot.
         """
         ...
 
     @property
     def prefetch(self) -> int:
         """How many jobs beyond the free slots may be claimed, because running ones end within milliseconds."""
+        ...
+
+
+class Executor(Protocol[J]):
+    """Runs jobs. Only the engine calls it, in one thread."""
+
+    @property
+    def slots_by_kind(self) -> Mapping[SlotKind, Slots]:
+        """Its slots, in the order of :data:`~alsek.storage.backends.kinds.SLOTS_OF`. They never change."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many jobs were started and not collected yet."""
         ...
 
     @property

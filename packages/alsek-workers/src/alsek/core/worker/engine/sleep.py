@@ -12,14 +12,15 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.claim_policy import ClaimPolicy
 from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.shared_state import SharedState
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
 
 
 class Sleep:
-    """Lets an engine sleep until there is something to do. Owns the store's waiter.
+    """Lets an engine sleep until there is something to do. Owns the store's waiters: one for each slot kind.
 
     Args:
-        session: Makes the waiter.
+        session: Makes the waiters.
         executor: Wakes the engine when a job has finished.
         state: Is told since when the group is idle.
         policy: Decides which wake-ups are wanted, and when to look at the store.
@@ -45,7 +46,7 @@ class Sleep:
         self._control = control
         self._clock = clock
         self._make_poll = make_poll
-        self._waiter: Waiter | None = None
+        self._waiters: dict[SlotKind, Waiter] = {}
 
     def until_woken(
         self, now: int, store_away_until: int, check_revoked_at: int, hand_over_at: int | None = None
@@ -66,16 +67,17 @@ class Sleep:
         wakes = [executor.next_deadline()]
         poll = self._make_poll()
         poll.register(self._control, select.POLLIN)
+        waiters: dict[SlotKind, Waiter] = {}
         if now < store_away_until:
-            waiter = None
             wakes.append(store_away_until)
         else:
             wakes.append(hand_over_at)
             if executor.in_flight:
                 wakes.append(check_revoked_at)
-            waiter = self._armed_waiter(now)
-            wakes.append(self._policy.wake_at(now, None if waiter is None else waiter.interval))
-        if waiter is not None:
+            waiters = self._armed_waiters(now)
+            interval = min((waiter.interval for waiter in waiters.values()), default=None)
+            wakes.append(self._policy.wake_at(now, interval))
+        for waiter in waiters.values():
             poll.register(waiter.fileno(), select.POLLIN)
         self._update_idle_since(now)
         if not executor.register_with(poll):
@@ -86,19 +88,29 @@ class Sleep:
         if self._control.reader in ready:
             self._control.read()  # the handler has run
         executor.on_ready(ready)
-        if waiter is not None and waiter.fileno() in ready:
-            if waiter.drain() and not self._policy.on_wakeup(self._clock()):
-                waiter.pass_on()
-        else:
+        woken = False
+        for kind, waiter in waiters.items():
+            if waiter.fileno() in ready:
+                woken = True
+                if waiter.drain() and not self._policy.on_wakeup(kind, self._clock()):
+                    waiter.pass_on()
+        if not woken:
             self._policy.on_sleep_end(self._clock(), timed_out=not events)
 
-    def _armed_waiter(self, now: int) -> Waiter | None:
-        """The waiter, armed if wake-ups are wanted. One that was armed before still receives them."""
-        if not self._policy.draining and self._policy.wants_wakeup(now):
-            if self._waiter is None:
-                self._waiter = self._session.waiter()
-            self._waiter.arm()
-        return self._waiter
+    def _armed_waiters(self, now: int) -> dict[SlotKind, Waiter]:
+        """The waiters, armed if wake-ups are wanted. One that was armed before still receives them."""
+        policy = self._policy
+        if not policy.draining:
+            for kind in policy.kinds:
+                if policy.wants_wakeup(kind, now):
+                    waiter = self._waiters.get(kind)
+                    if waiter is None:
+                        # With slots of one kind, it is to be woken for all that the worker takes.
+                        waiter = self._waiters[kind] = self._session.waiter(
+                            kind if len(policy.kinds) > 1 else None
+                        )
+                    waiter.arm()
+        return self._waiters
 
     def _update_idle_since(self, now: int) -> None:
         if self._executor.in_flight:
@@ -106,8 +118,8 @@ class Sleep:
         elif not self._state.idle_since:
             self._state.idle_since = now
 
-    def close_waiter(self) -> None:
-        """Close the waiter; the next sleep makes another."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
+    def close_waiters(self) -> None:
+        """Close the waiters; the next sleep makes others."""
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
             waiter.close()

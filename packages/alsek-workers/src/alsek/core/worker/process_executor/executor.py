@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.wakeup_pipe import WakeupPipe
+from alsek.core.worker.engine.executor import Slots
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor import process_manager
 from alsek.core.worker.process_executor.answers import AnswerReader
@@ -37,6 +38,7 @@ from alsek.core.worker.process_executor.process_watch import ProcessWatch
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_runner import has_start_hooks
 from alsek.core.worker.shared_state import SharedState
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Claimed, Outcome, Released, Running
 
 
@@ -80,6 +82,11 @@ class ProcessExecutor:
         self._watch = ProcessWatch(pool, self.manager, self.dispatcher, state, self._answers)
         self._lost_jobs = LostJobs(pool, self.manager, self.dispatcher, state, self._answers, self._finish)
         self.manager.request(0)
+
+    @property
+    def slots_by_kind(self) -> Mapping[SlotKind, Slots]:
+        """Its slots are all of one kind."""
+        return {"process": self}
 
     @property
     def in_flight(self) -> int:

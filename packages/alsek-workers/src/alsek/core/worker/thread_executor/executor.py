@@ -6,7 +6,7 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from alsek.core.broker import Broker
 from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
@@ -17,12 +17,14 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.contexts import Contexts
+from alsek.core.worker.engine.executor import Slots
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.abandoned_threads import AbandonedThreads
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 from alsek.core.worker.thread_executor.task_threads import TaskThreads
 from alsek.core.worker.thread_executor.work_queue import WorkQueue
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Claimed, Released, Running
 
 log = guarded_logger(__name__)
@@ -83,6 +85,11 @@ class ThreadExecutor:
         self._abandoned = AbandonedThreads(state, self._is_in_use)
         self._wakeup = WakeupPipe()
         self._engine_sleeps = False
+
+    @property
+    def slots_by_kind(self) -> Mapping[SlotKind, Slots]:
+        """Its slots are all of one kind."""
+        return {"thread": self}
 
     @property
     def in_flight(self) -> int:

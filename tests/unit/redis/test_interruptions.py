@@ -154,7 +154,7 @@ def test_an_interruption_comes_out_as_itself_at_whatever_moment(
             if type(came) is not error and not in_serializer:
                 swallowed.append((moment, came, strike.where))
             assert not link._lock.locked(), moment
-            assert link._outage_since is None, moment
+            assert link.outage_since is None, moment
             assert backend.get("key") == 1, moment
             with backend.subscribe("c") as subscription:
                 backend.pub("c", moment)

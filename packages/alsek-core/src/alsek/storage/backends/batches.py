@@ -31,14 +31,26 @@ def add_in_batches(
     Returns:
         The answers, in the order of the submissions.
     """
+    firsts = first_of_each_uuid(submissions)
+    answers: list[Added] = []
+    for batch in in_pieces(list(firsts.values()), SUBMISSION_BATCH):
+        answers += add_batch(batch)
+    return answers_in_order(submissions, firsts, answers)
+
+
+def first_of_each_uuid(submissions: Sequence[Submission]) -> dict[str, Submission]:
+    """Submissions by uuid, in order; of several with one uuid only the first."""
     firsts: dict[str, Submission] = {}
     for submission in submissions:
         firsts.setdefault(submission.uuid, submission)
-    distinct = list(firsts.values())
-    answers: list[Added] = []
-    for start in range(0, len(distinct), SUBMISSION_BATCH):
-        answers += add_batch(distinct[start : start + SUBMISSION_BATCH])
-    if len(distinct) == len(submissions):
+    return firsts
+
+
+def answers_in_order(
+    submissions: Sequence[Submission], firsts: dict[str, Submission], answers: list[Added]
+) -> list[Added]:
+    """The answers to all submissions, from those to :func:`first_of_each_uuid`: the others are refused."""
+    if len(firsts) == len(submissions):
         return answers
     answered = dict(zip(firsts, answers, strict=True))
     # Only the first submission of a uuid gets the answer that it was accepted.

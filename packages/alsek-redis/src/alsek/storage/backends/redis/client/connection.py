@@ -46,7 +46,7 @@ from alsek.storage.backends.redis.client.server import Server
 
 log = guarded_logger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class Link(Server):
@@ -64,7 +64,8 @@ class Link(Server):
 
     def _reset(self) -> None:
         self._idle: deque[Any] = deque()
-        self._outage_since: float | None = None
+        #: When the present outage began; None if the server answers.
+        self.outage_since: float | None = None
         super()._reset()
 
     def call(self, *arguments: Argument, repeat: bool = True) -> Any:
@@ -92,20 +93,20 @@ class Link(Server):
             connection.send_packed_command((packed,))
         except CLIENT_ERRORS as error:
             connection.disconnect()
-            self._raise_permanent(error)
+            self.raise_permanent(error)
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         try:
             reply = connection.read_response(disable_decoding=True)
         except CLIENT_ERRORS as error:
             if not self._drop_if_lost(connection, error):
                 self._idle.append(connection)
-            self._raise_permanent(error)
+            self.raise_permanent(error)
             if not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         self._idle.append(connection)
-        if self._outage_since is not None:
-            self._end_outage()
+        if self.outage_since is not None:
+            self.end_outage()
         return reply
 
     def connect(self, socket_timeout: float | None, connect_timeout: float) -> Any:
@@ -195,20 +196,20 @@ class Link(Server):
             try:
                 reply = ask(max(left, 0.05))
             except CLIENT_ERRORS as error:
-                self._raise_permanent(error)
-                self._begin_outage(error)
-                pauses = pauses or Pauses(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+                self.raise_permanent(error)
+                self.begin_outage(error)
+                pauses = pauses or Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 nap = pauses.next()
                 waited = time.monotonic() - begun
                 if waited + nap >= self.timeout / 1000:
                     raise unavailable(self.where, int(waited * 1000), error) from error
                 time.sleep(nap)
                 continue
-            if self._outage_since is not None:
-                self._end_outage()
+            if self.outage_since is not None:
+                self.end_outage()
             return reply
 
-    def _raise_permanent(self, error: Exception) -> None:
+    def raise_permanent(self, error: Exception) -> None:
         """Raise an error that a retry would not help against; return after all others."""
         let_through(error)
         if isinstance(error, NoScriptError):
@@ -224,17 +225,19 @@ class Link(Server):
         connection.disconnect()
         return True
 
-    def _begin_outage(self, error: BaseException) -> None:
+    def begin_outage(self, error: BaseException) -> None:
+        """Log that an outage has begun, if it is not known yet."""
         with self._lock:
-            if self._outage_since is not None:
+            if self.outage_since is not None:
                 return
-            self._outage_since = time.monotonic()
+            self.outage_since = time.monotonic()
         log.warning("%s can't be reached (%s); trying again", self.where, error)
 
-    def _end_outage(self) -> None:
+    def end_outage(self) -> None:
+        """Log that the outage is over."""
         with self._lock:
-            if self._outage_since is None:
+            if self.outage_since is None:
                 return
-            lasted = time.monotonic() - self._outage_since
-            self._outage_since = None
+            lasted = time.monotonic() - self.outage_since
+            self.outage_since = None
         log.warning("%s is back after %.1f s", self.where, lasted)

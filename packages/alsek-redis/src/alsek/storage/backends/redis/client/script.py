@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from alsek.exceptions import BackendError
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange, Request, carry_out
 from alsek.storage.backends.redis.client.resp import encode_all
 from alsek.storage.backends.redis.client.script_text import KEYS, Source
 
@@ -48,6 +49,10 @@ class ScriptCall:
         """Run it, with these arguments after the fixed ones."""
         return self.run(arguments)
 
+    def ask(self, *arguments: bytes) -> Exchange[Any]:
+        """Run it as a part of an exchange."""
+        return self.exchange(arguments)
+
     def run(self, arguments: Sequence[bytes]) -> Any:
         """Run it.
 
@@ -55,66 +60,69 @@ class ScriptCall:
             BackendUnavailableError, BackendError: See :class:`~alsek.storage.backends.redis.client.connection.Link`.
         """
         link = self._link
+        if self._source.flagged_sha not in link.permitted or not link.direct:
+            return carry_out(link, self.exchange(arguments))
+        flagged = link.knows_flags is not False
         try:
-            if self._source.flagged_sha in link.permitted or not link.direct:  # a fake has no users
-                return self._run(arguments)
-            reply = self._send(self._asking_tail, arguments)
-        except BackendError as error:
-            if not _is_foreign(error):
-                raise
-            return self._eval(self._source.naming, self._tail, arguments)
-        link.permitted.add(self._source.flagged_sha)
+            return link.send((), self._packed(arguments, flagged))
+        except ANSWERED as error:
+            return carry_out(link, self._recover(error, flagged, self._tail, arguments))
+
+    def exchange(self, arguments: Sequence[bytes]) -> Exchange[Any]:
+        """As :meth:`ask`."""
+        link, source = self._link, self._source
+        flagged = link.knows_flags is not False
+        known = source.flagged_sha in link.permitted or not link.direct  # a fake has no users
+        tail = self._tail if known else self._asking_tail
+        try:
+            if known and link.direct:
+                reply = yield Request((), self._packed(arguments, flagged))
+            else:
+                sha = source.flagged_sha if flagged else source.plain_sha
+                reply = yield Request((b"EVALSHA", sha, *tail, *arguments))
+        except ANSWERED as error:
+            reply = yield from self._recover(error, flagged, tail, arguments)
+        if not known:
+            link.permitted.add(source.flagged_sha)
         return reply
 
-    def _run(self, arguments: Sequence[bytes]) -> Any:
-        link = self._link
-        if not link.direct:
-            return self._send(self._tail, arguments)
-        flagged = link.knows_flags is not False
+    def _packed(self, arguments: Sequence[bytes], flagged: bool) -> bytes:
         head = self._head_flagged if flagged else self._head_plain
-        packed = b"*%d\r\n%b%b" % (self._count + len(arguments), head, encode_all(arguments))
+        return b"*%d\r\n%b%b" % (self._count + len(arguments), head, encode_all(arguments))
+
+    def _recover(
+        self, error: Exception, flagged: bool, tail: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> Exchange[Any]:
+        """Get the reply after the first answer was this error, or raise it."""
         try:
-            return link.send((), packed)
-        except NoScriptError:
-            return self._send_text(self._tail, arguments)
-        except BackendError as error:
-            return self._without_flags(error, flagged, self._tail, arguments)
+            if isinstance(error, NoScriptError):
+                return (yield from self._send_text(tail, arguments))
+            if not flagged or not self._is_unreadable(error):
+                raise error
+            # The server knows the digest of a text that it can't read.
+            self._link.knows_flags = False
+            return (yield from self._send_text(tail, arguments))
+        except BackendError as last:
+            if not _is_foreign(last):
+                raise
+            return (yield from self._eval(self._source.naming, self._tail, arguments))
 
-    def _send(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
-        flagged = self._link.knows_flags is not False
-        sha = self._source.flagged_sha if flagged else self._source.plain_sha
-        try:
-            return self._link.send((b"EVALSHA", sha, *tail, *arguments), None)
-        except NoScriptError:
-            return self._send_text(tail, arguments)
-        except BackendError as error:
-            return self._without_flags(error, flagged, tail, arguments)
-
-    def _without_flags(
-        self, error: BackendError, flagged: bool, tail: Sequence[bytes], arguments: Sequence[bytes]
-    ) -> Any:
-        if not flagged or not self._is_unreadable(error):
-            raise error
-        # The server knows the digest of a text that it can't read.
-        self._link.knows_flags = False
-        return self._send_text(tail, arguments)
-
-    def _send_text(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
+    def _send_text(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Exchange[Any]:
         link = self._link
         source = self._source
         if link.knows_flags is not False:
             try:
-                return self._eval(source.flagged, tail, arguments)
+                return (yield from self._eval(source.flagged, tail, arguments))
             except BackendError as error:
                 if not self._is_unreadable(error):
                     raise
                 link.knows_flags = False
-        return self._eval(source.plain, tail, arguments)
+        return (yield from self._eval(source.plain, tail, arguments))
 
-    def _eval(self, text: bytes, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
-        return self._link.send((b"EVAL", text, *tail, *arguments), None)
+    def _eval(self, text: bytes, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Exchange[Any]:
+        return (yield Request((b"EVAL", text, *tail, *arguments)))
 
-    def _is_unreadable(self, error: BackendError) -> bool:
+    def _is_unreadable(self, error: Exception) -> bool:
         """Whether this server could not read the first line of the flagged text."""
         # The error decides, not link.knows_flags: another thread may have set it in the meantime.
         if self._source.flagged == self._source.plain:

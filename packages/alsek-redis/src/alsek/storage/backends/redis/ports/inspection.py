@@ -20,6 +20,7 @@ from alsek.storage.backends.records import (
     WorkerRecord,
 )
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, command, exchange
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import dead_letter_from, stored_from
@@ -66,69 +67,93 @@ class RedisInspection(InspectionPort):
         self._dead_letters = make_call("dead_letters")
         self._dead_queues = make_call("dead_queues")
 
-    def now(self) -> int:
-        return int(self._now())
+    @exchange
+    def now(self) -> Exchange[int]:
+        return int((yield from self._now.ask()))
 
-    def get(self, queue: str, uuid: str) -> Stored | None:
-        reply = self._get(queue.encode(), uuid.encode())
+    @exchange
+    def get(self, queue: str, uuid: str) -> Exchange[Stored | None]:
+        reply = yield from self._get.ask(queue.encode(), uuid.encode())
         return None if reply is None else stored_from(uuid, _state(reply[0]), reply[1])
 
-    def exists(self, queue: str, uuid: str) -> bool:
-        return self._get(queue.encode(), uuid.encode()) is not None
+    @exchange
+    def exists(self, queue: str, uuid: str) -> Exchange[bool]:
+        return (yield from self._get.ask(queue.encode(), uuid.encode())) is not None
 
-    def find(self, uuid: str) -> Located | None:
-        reply = self._find(uuid.encode())
+    @exchange
+    def find(self, uuid: str) -> Exchange[Located | None]:
+        reply = yield from self._find.ask(uuid.encode())
         return None if reply is None else located_from(uuid, reply)
 
-    def find_dead(self, uuid: str) -> list[DeadLetter]:
-        reply = self._find_dead(uuid.encode())
+    @exchange
+    def find_dead(self, uuid: str) -> Exchange[list[DeadLetter]]:
+        reply = yield from self._find_dead.ask(uuid.encode())
         letters = (dead_letter_from(uuid, reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2))
         return sorted(letters, key=lambda letter: letter.queue)
 
-    def place(self, queue: str, uuid: str, most: int) -> int | None:
-        before = self._place(queue.encode(), uuid.encode(), b"%d" % most)
+    @exchange
+    def place(self, queue: str, uuid: str, most: int) -> Exchange[int | None]:
+        before = yield from self._place.ask(queue.encode(), uuid.encode(), b"%d" % most)
         return None if before is None else int(before)
 
-    def tallies(self, queues: Sequence[str] | None = None) -> list[QueueTally]:
+    @exchange
+    def tallies(self, queues: Sequence[str] | None = None) -> Exchange[list[QueueTally]]:
         if queues is None:
-            names = {*self.queues(), *self.dead_queues(), *(pause.queue for pause in self.pauses())}
-            queues = sorted(names)
+            holding = yield from self._holding()
+            dead = yield from self._dead_holding()
+            paused = yield from self._paused()
+            queues = sorted({*holding, *dead, *(pause.queue for pause in paused)})
         found: list[QueueTally] = []
         for batch in in_pieces(queues, _QUEUES_BATCH):
-            counts = self._tallies.run([queue.encode() for queue in batch])
+            counts = yield from self._tallies.exchange([queue.encode() for queue in batch])
             found += map(tally_from, batch, counts)
         return found
 
-    def fronts(self, queues: Sequence[str]) -> list[Stored]:
+    @exchange
+    def fronts(self, queues: Sequence[str]) -> Exchange[list[Stored]]:
         found: list[Stored] = []
         for batch in in_pieces(queues, _QUEUES_BATCH):
-            reply = self._fronts(b"%d" % FRONT_PRIORITIES, *(queue.encode() for queue in batch))
+            names = (queue.encode() for queue in batch)
+            reply = yield from self._fronts.ask(b"%d" % FRONT_PRIORITIES, *names)
             found += (stored_from(reply[i].decode(), "ready", reply[i + 1]) for i in range(0, len(reply), 2))
         return found
 
-    def workers(self) -> list[WorkerRecord]:
-        return sorted(map(worker_from, self._worker_records()))
+    @exchange
+    def workers(self) -> Exchange[list[WorkerRecord]]:
+        return sorted(map(worker_from, (yield from self._worker_records.ask())))
 
-    def pauses(self) -> list[Pause]:
-        found = iter(self._pauses())
+    @exchange
+    def pauses(self) -> Exchange[list[Pause]]:
+        return self._paused()
+
+    def _paused(self) -> Exchange[list[Pause]]:
+        found = iter((yield from self._pauses.ask()))
         return sorted(pause_from(queue.decode(), pause) for queue, pause in zip(found, found, strict=True))
 
-    def aside(self) -> list[Aside]:
-        return aside_from(self._aside())
+    @exchange
+    def aside(self) -> Exchange[list[Aside]]:
+        return aside_from((yield from self._aside.ask()))
 
-    def history(self, first: int, last: int) -> list[HistoryRow]:
-        now = self.now()
+    @exchange
+    def history(self, first: int, last: int) -> Exchange[list[HistoryRow]]:
+        now = int((yield from self._now.ask()))
         first, last = max(first, first_kept(now)), min(last, now // MINUTE_MS)
         rows: list[HistoryRow] = []
         for begin in range(first, last + 1, _HISTORY_BATCH):
-            rows += history_from(self._history(b"%d" % begin, b"%d" % min(begin + _HISTORY_BATCH - 1, last)))
+            end = min(begin + _HISTORY_BATCH - 1, last)
+            rows += history_from((yield from self._history.ask(b"%d" % begin, b"%d" % end)))
         return rows
 
-    def queues(self) -> list[str]:
-        return sorted(name.decode() for name in self._link.call("HKEYS", self._keys.queues()))
+    @exchange
+    def queues(self) -> Exchange[list[str]]:
+        return self._holding()
 
-    def count(self, queue: str) -> int:
-        return int(self._link.call("HGET", self._keys.queues(), queue) or 0)
+    def _holding(self) -> Exchange[list[str]]:
+        return sorted(name.decode() for name in (yield from command("HKEYS", self._keys.queues())))
+
+    @exchange
+    def count(self, queue: str) -> Exchange[int]:
+        return int((yield from command("HGET", self._keys.queues(), queue)) or 0)
 
     def browse(self, queue: str) -> Iterator[Stored]:
         cursor, seen = b"0", set[bytes]()
@@ -142,8 +167,9 @@ class RedisInspection(InspectionPort):
             if cursor == b"0":
                 return
 
-    def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
-        letter = self._dead_letter(queue.encode(), uuid.encode())
+    @exchange
+    def dead_letter(self, queue: str, uuid: str) -> Exchange[DeadLetter | None]:
+        letter = yield from self._dead_letter.ask(queue.encode(), uuid.encode())
         return None if letter is None else dead_letter_from(uuid, queue, letter)
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
@@ -155,12 +181,17 @@ class RedisInspection(InspectionPort):
             for i in range(0, len(found), 2):
                 yield dead_letter_from(found[i].decode(), queue, found[i + 1])
 
-    def dead_queues(self) -> list[str]:
-        reply = self._dead_queues(b"")
+    @exchange
+    def dead_queues(self) -> Exchange[list[str]]:
+        return self._dead_holding()
+
+    def _dead_holding(self) -> Exchange[list[str]]:
+        reply = yield from self._dead_queues.ask(b"")
         return sorted(reply[i].decode() for i in range(0, len(reply), 2) if reply[i + 1])
 
-    def dead_count(self, queue: str) -> int:
-        return int(self._dead_queues(queue.encode())[1])
+    @exchange
+    def dead_count(self, queue: str) -> Exchange[int]:
+        return int((yield from self._dead_queues.ask(queue.encode()))[1])
 
 
 def _state(state: bytes) -> MessageState:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alsek.storage.backends.ports import LockPort
 from alsek.storage.backends.records import LockRecord
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, exchange
 from alsek.storage.backends.redis.client.script import CallMaker
 
 
@@ -11,25 +13,32 @@ class RedisLocks(LockPort):
     """Locks by name. Fence numbers come from one counter of the namespace, so they never repeat.
 
     Args:
+        link: To the server.
         make_call: Makes the call of a script.
     """
 
-    def __init__(self, make_call: CallMaker) -> None:
+    def __init__(self, link: Link, make_call: CallMaker) -> None:
+        self._link = link
         self._take = make_call("lock_take")
         self._change = make_call("lock_change")
 
-    def acquire(self, name: str, owner: str, ttl: int) -> LockRecord:
-        return _record(self._take(name.encode(), owner.encode(), b"%d" % ttl))
+    @exchange
+    def acquire(self, name: str, owner: str, ttl: int) -> Exchange[LockRecord]:
+        return _record((yield from self._take.ask(name.encode(), owner.encode(), b"%d" % ttl)))
 
-    def release(self, name: str, owner: str) -> bool:
-        return self._change(name.encode(), b"free", owner.encode(), b"0") is not None
+    @exchange
+    def release(self, name: str, owner: str) -> Exchange[bool]:
+        freed = yield from self._change.ask(name.encode(), b"free", owner.encode(), b"0")
+        return freed is not None
 
-    def extend(self, name: str, owner: str, ttl: int) -> LockRecord | None:
-        held = self._change(name.encode(), b"extend", owner.encode(), b"%d" % ttl)
+    @exchange
+    def extend(self, name: str, owner: str, ttl: int) -> Exchange[LockRecord | None]:
+        held = yield from self._change.ask(name.encode(), b"extend", owner.encode(), b"%d" % ttl)
         return None if held is None else _record(held)
 
-    def holder(self, name: str) -> LockRecord | None:
-        held = self._change(name.encode(), b"see", b"", b"0")
+    @exchange
+    def holder(self, name: str) -> Exchange[LockRecord | None]:
+        held = yield from self._change.ask(name.encode(), b"see", b"", b"0")
         return None if held is None else _record(held)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from alsek.storage.backends.batches import add_in_batches
+from alsek.defaults import SUBMISSION_BATCH
+from alsek.storage.backends.batches import (
+    add_in_batches,
+    answers_in_order,
+    first_of_each_uuid,
+    in_pieces,
+)
 from alsek.storage.backends.kinds import SLOTS_OF, SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -22,6 +28,7 @@ from alsek.storage.backends.records import (
     WorkerFacts,
 )
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, beside, exchange
 from alsek.storage.backends.redis.client.script import CallMaker, ScriptCall
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import (
@@ -81,6 +88,19 @@ class RedisMessages(RedisInspection, MessagePort):
             self._workers[script, worker] = call
         return call
 
+    def _adding(self, submissions: Sequence[Submission], request: str) -> Exchange[list[Added]]:
+        name = request_id(request)
+        if len(submissions) == 1 and submissions[0].delay == 0 and not submissions[0].named:
+            arguments = (name, *submission_arguments(submissions[0]))
+            if (yield from self._add_one.exchange(arguments)) is not None:
+                return [ACCEPTED]
+        firsts = first_of_each_uuid(submissions)
+        answers: list[Added] = []
+        for batch in in_pieces(list(firsts.values()), SUBMISSION_BATCH):
+            answers += _added(batch, (yield from self._add.exchange(_batch_arguments(batch, name))))
+        return answers_in_order(submissions, firsts, answers)
+
+    @beside(_adding)
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         name = request_id(request)
         if len(submissions) == 1:
@@ -89,16 +109,9 @@ class RedisMessages(RedisInspection, MessagePort):
             if submission.delay == 0 and not submission.named and self._add_one.run(arguments) is not None:
                 return [ACCEPTED]
             return [added_from(submission.uuid, self._add.run(arguments)[0])]
-        return add_in_batches(submissions, lambda batch: self._add_batch(batch, name))
-
-    def _add_batch(self, batch: Sequence[Submission], request: bytes) -> list[Added]:
-        arguments = [request]
-        for submission in batch:
-            arguments += submission_arguments(submission)
-        answers = self._add.run(arguments)
-        return [
-            added_from(submission.uuid, answer) for submission, answer in zip(batch, answers, strict=True)
-        ]
+        return add_in_batches(
+            submissions, lambda batch: _added(batch, self._add.run(_batch_arguments(batch, name)))
+        )
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self._of_worker("register", worker).run(() if facts is None else facts_arguments(worker, facts))
@@ -159,36 +172,55 @@ class RedisMessages(RedisInspection, MessagePort):
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         return new_waiter(self._link, self._keys, worker, self._of_worker("pass_on", worker))
 
-    def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
-        return bool(self._remove(queue.encode(), uuid.encode(), b"1" if waiting else b""))
+    @exchange
+    def remove(self, queue: str, uuid: str, waiting: bool = False) -> Exchange[bool]:
+        return bool((yield from self._remove.ask(queue.encode(), uuid.encode(), b"1" if waiting else b"")))
 
-    def reschedule(self, retried: Retried) -> bool:
+    @exchange
+    def reschedule(self, retried: Retried) -> Exchange[bool]:
         _, uuid, _, delay, *rest = outcome_arguments(retried)
-        return bool(self._reschedule(retried.queue.encode(), uuid, delay, *rest))
+        return bool((yield from self._reschedule.ask(retried.queue.encode(), uuid, delay, *rest)))
 
-    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
-        return bool(self._fail(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error))
+    @exchange
+    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> Exchange[bool]:
+        return bool((yield from self._fail.ask(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error)))
 
-    def revoke(self, queue: str, uuid: str) -> bool:
-        return bool(self._revoke(queue.encode(), uuid.encode()))
+    @exchange
+    def revoke(self, queue: str, uuid: str) -> Exchange[bool]:
+        return bool((yield from self._revoke.ask(queue.encode(), uuid.encode())))
 
-    def pause(self, queue: str, by: str) -> bool:
-        return bool(self._pause(queue.encode(), by.encode()))
+    @exchange
+    def pause(self, queue: str, by: str) -> Exchange[bool]:
+        return bool((yield from self._pause.ask(queue.encode(), by.encode())))
 
-    def resume(self, queue: str) -> bool:
-        return bool(self._resume(queue.encode()))
+    @exchange
+    def resume(self, queue: str) -> Exchange[bool]:
+        return bool((yield from self._resume.ask(queue.encode())))
 
-    def replay(self, submission: Submission, died_at: int) -> bool:
+    @exchange
+    def replay(self, submission: Submission, died_at: int) -> Exchange[bool]:
         arguments = submission_arguments(submission._replace(named=False))
-        return bool(self._replay(*arguments, b"%d" % died_at))
+        return bool((yield from self._replay.ask(*arguments, b"%d" % died_at)))
 
-    def purge(self, queue: str, uuid: str | None = None) -> int:
+    @exchange
+    def purge(self, queue: str, uuid: str | None = None) -> Exchange[int]:
         if uuid is not None:
-            return int(self._purge(queue.encode(), uuid.encode())[0])
+            return int((yield from self._purge.ask(queue.encode(), uuid.encode()))[0])
         purged = 0
         while True:
             # A batch may consist of expired letters.
-            count, looked_at = self._purge(queue.encode(), b"")
+            count, looked_at = yield from self._purge.ask(queue.encode(), b"")
             purged += int(count)
             if not looked_at:
                 return purged
+
+
+def _batch_arguments(batch: Sequence[Submission], request: bytes) -> list[bytes]:
+    arguments = [request]
+    for submission in batch:
+        arguments += submission_arguments(submission)
+    return arguments
+
+
+def _added(batch: Sequence[Submission], answers: Sequence[bytes]) -> list[Added]:
+    return [added_from(submission.uuid, answer) for submission, answer in zip(batch, answers, strict=True)]

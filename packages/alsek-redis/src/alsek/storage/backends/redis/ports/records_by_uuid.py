@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, command
 
 R = TypeVar("R")
 
 
 def find_records(
-    link: Link, key_of: Callable[[str], str], unpack: Callable[[str, bytes], R], uuids: Sequence[str]
-) -> list[R | None]:
+    key_of: Callable[[str], str], unpack: Callable[[str, bytes], R], uuids: Sequence[str]
+) -> Exchange[list[R | None]]:
     """Return the records of these uuids, in this order; None for one that has none.
 
     Args:
-        link: To the server.
         key_of: Returns the key of a uuid.
         unpack: Makes a record of a uuid and what its key holds.
         uuids: The uuids.
     """
     if not uuids:
         return []
-    found = link.call("MGET", *map(key_of, uuids))
+    found = yield from command("MGET", *map(key_of, uuids))
     return [None if data is None else unpack(uuid, data) for uuid, data in zip(uuids, found, strict=True)]
 
 
-def delete_records(link: Link, key_of: Callable[[str], str], uuids: Sequence[str]) -> int:
+def delete_records(key_of: Callable[[str], str], uuids: Sequence[str]) -> Exchange[int]:
     """Delete the records of these uuids; return how many there were."""
-    return int(link.call("DEL", *map(key_of, uuids))) if uuids else 0
+    return int((yield from command("DEL", *map(key_of, uuids)))) if uuids else 0

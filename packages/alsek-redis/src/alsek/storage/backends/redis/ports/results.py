@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, exchange
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.records_by_uuid import delete_records, find_records
@@ -27,6 +28,7 @@ class RedisResults(ResultPort):
         self._put = make_call("result_put")
         self._descendants = make_call("descendants")
 
+    @exchange
     def put(
         self,
         uuid: str,
@@ -34,16 +36,19 @@ class RedisResults(ResultPort):
         ttl: int = FOR_EVER,
         token: int = 0,
         progenitor: str | None = None,
-    ) -> bool:
-        progenitor_name = (progenitor or "").encode()
-        return bool(self._put(uuid.encode(), payload, b"%d" % ttl, b"%d" % token, progenitor_name))
+    ) -> Exchange[bool]:
+        name, under = uuid.encode(), (progenitor or "").encode()
+        return bool((yield from self._put.ask(name, payload, b"%d" % ttl, b"%d" % token, under)))
 
-    def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
-        return find_records(self._link, self._keys.result, ResultRecord.unpack, uuids)
+    @exchange
+    def get(self, uuids: Sequence[str]) -> Exchange[list[ResultRecord | None]]:
+        return find_records(self._keys.result, ResultRecord.unpack, uuids)
 
-    def descendants(self, uuid: str) -> list[ResultRecord]:
-        reply = self._descendants(uuid.encode())
+    @exchange
+    def descendants(self, uuid: str) -> Exchange[list[ResultRecord]]:
+        reply = yield from self._descendants.ask(uuid.encode())
         return [ResultRecord.unpack(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
 
-    def delete(self, uuids: Sequence[str]) -> int:
-        return delete_records(self._link, self._keys.result, uuids)
+    @exchange
+    def delete(self, uuids: Sequence[str]) -> Exchange[int]:
+        return delete_records(self._keys.result, uuids)

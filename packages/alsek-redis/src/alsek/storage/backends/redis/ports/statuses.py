@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from alsek.storage.backends.ports import StatusPort
 from alsek.storage.backends.records import FOR_EVER, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, exchange
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
@@ -27,6 +28,7 @@ class RedisStatuses(StatusPort):
         self._keys = keys
         self._put = make_call("status_put")
 
+    @exchange
     def put(
         self,
         uuid: str,
@@ -34,19 +36,25 @@ class RedisStatuses(StatusPort):
         details: bytes | None = None,
         ttl: int = FOR_EVER,
         only_new: bool = False,
-    ) -> bool:
+    ) -> Exchange[bool]:
         new = b"1" if only_new else b"0"
-        return bool(self._put(uuid.encode(), b"%d" % status, details or b"", b"%d" % ttl, new, b""))
+        fields = (b"%d" % status, details or b"", b"%d" % ttl, new, b"")
+        return bool((yield from self._put.ask(uuid.encode(), *fields)))
 
-    def get(self, uuids: Sequence[str]) -> list[StatusRecord | None]:
-        return find_records(self._link, self._keys.status, StatusRecord.unpack, uuids)
+    @exchange
+    def get(self, uuids: Sequence[str]) -> Exchange[list[StatusRecord | None]]:
+        return find_records(self._keys.status, StatusRecord.unpack, uuids)
 
-    def replace(self, uuid: str, expected: StatusRecord, status: TaskStatus, ttl: int = FOR_EVER) -> bool:
+    @exchange
+    def replace(
+        self, uuid: str, expected: StatusRecord, status: TaskStatus, ttl: int = FOR_EVER
+    ) -> Exchange[bool]:
         begins = b"%d|%d|" % (expected.status, expected.timestamp)
-        return bool(self._put(uuid.encode(), b"%d" % status, b"", b"%d" % ttl, b"0", begins))
+        return bool((yield from self._put.ask(uuid.encode(), b"%d" % status, b"", b"%d" % ttl, b"0", begins)))
 
-    def delete(self, uuids: Sequence[str]) -> int:
-        return delete_records(self._link, self._keys.status, uuids)
+    @exchange
+    def delete(self, uuids: Sequence[str]) -> Exchange[int]:
+        return delete_records(self._keys.status, uuids)
 
     def scan(self) -> Iterator[StatusRecord]:
         prefix = self._keys.status("")

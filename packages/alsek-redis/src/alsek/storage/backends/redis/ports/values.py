@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from alsek.storage.backends.ports import ValuePort
 from alsek.storage.backends.records import FOR_EVER
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, command, exchange
 from alsek.storage.backends.redis.client.resp import Argument
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.keys import Keys
@@ -24,24 +25,27 @@ class RedisValues(ValuePort):
         self._link = link
         self._keys = keys
 
-    def exists(self, name: str) -> bool:
-        return bool(self._link.call("EXISTS", self._keys.value(name)))
+    @exchange
+    def exists(self, name: str) -> Exchange[bool]:
+        return bool((yield from command("EXISTS", self._keys.value(name))))
 
-    def put(self, name: str, value: bytes, ttl: int = FOR_EVER, only_new: bool = False) -> bool:
-        command: list[Argument] = ["SET", self._keys.value(name), value]
+    @exchange
+    def put(self, name: str, value: bytes, ttl: int = FOR_EVER, only_new: bool = False) -> Exchange[bool]:
+        arguments: list[Argument] = ["SET", self._keys.value(name), value]
         if ttl != FOR_EVER:
-            command += ["PX", ttl]
+            arguments += ["PX", ttl]
         if only_new:
-            command.append("NX")
+            arguments.append("NX")
         # A repeated SET NX would find the value that the first one stored.
-        return self._link.call(*command, repeat=not only_new) is not None
+        return (yield from command(*arguments, repeat=not only_new)) is not None
 
-    def get(self, name: str) -> bytes | None:
-        value: bytes | None = self._link.call("GET", self._keys.value(name))
-        return value
+    @exchange
+    def get(self, name: str) -> Exchange[bytes | None]:
+        return command("GET", self._keys.value(name))
 
-    def delete(self, name: str) -> bool:
-        return bool(self._link.call("DEL", self._keys.value(name)))
+    @exchange
+    def delete(self, name: str) -> Exchange[bool]:
+        return bool((yield from command("DEL", self._keys.value(name))))
 
     def scan(self, pattern: str) -> Iterator[str]:
         prefix = self._keys.value("")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from alsek.core.bounds import check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
-from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
 from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.portable import portable
@@ -32,8 +31,12 @@ from alsek.storage.backends.redis.wakeup.subscription import (
     new_subscription,
     subscribe_and_read,
 )
+from alsek.storage.backends.redis.wakeup.watched import result_from, result_reads, status_from
 from alsek.storage.backends.subscriptions import ResultWatch, StatusWatch, Subscription
 from alsek.storage.serialization import Serializer
+
+if TYPE_CHECKING:
+    from alsek.storage.backends.drivers.loop_driver import LoopDriver
 
 
 class RedisBackend(Backend):
@@ -150,14 +153,9 @@ class RedisBackend(Backend):
 
     def watch_result(self, queue: str, uuid: str) -> ResultWatch:
         keys = self._ports.keys
-        reads = (keys.result(uuid), keys.letter(queue, uuid), keys.status(uuid))
-        news, (result, letter, status) = subscribe_and_read(
-            self._link, self._listeners, keys, f"results:{uuid}", reads
-        )
-        record = None if result is None else ResultRecord.unpack(uuid, result)
-        present = None if status is None else StatusRecord.unpack(uuid, status).status
-        ended = letter is not None or present in (TaskStatus.FAILED, TaskStatus.UNKNOWN)
-        return ResultWatch(news, record, ended)
+        reads = result_reads(keys, queue, uuid)
+        news, found = subscribe_and_read(self._link, self._listeners, keys, f"results:{uuid}", reads)
+        return ResultWatch(news, *result_from(uuid, found))
 
     def take_watched(self, news: Subscription, uuid: str) -> None:
         if isinstance(news, SocketSubscription):
@@ -167,14 +165,26 @@ class RedisBackend(Backend):
 
     def watch_status(self, uuid: str) -> StatusWatch:
         keys = self._ports.keys
-        news, (status,) = subscribe_and_read(
-            self._link, self._listeners, keys, f"statuses:{uuid}", (keys.status(uuid),)
-        )
-        return StatusWatch(news, None if status is None else StatusRecord.unpack(uuid, status))
+        reads = (keys.status(uuid),)
+        news, found = subscribe_and_read(self._link, self._listeners, keys, f"statuses:{uuid}", reads)
+        return StatusWatch(news, status_from(uuid, found))
+
+    def _new_loop_driver(self) -> LoopDriver:
+        link = self._link
+        if link.direct and not link.cluster:
+            from alsek.storage.backends.redis.event_loop.driver import (
+                RedisLoopDriver,  # here: it imports asyncio
+            )
+            from alsek.storage.backends.redis.event_loop.opening import can_open
+
+            if can_open(link.client.connection_pool):
+                return RedisLoopDriver(self, link, self._ports.keys, self._threads_of_operations())
+        return super()._new_loop_driver()
 
     def close(self) -> None:
         self._listeners.close()
         self._link.close()
+        self._forget_loops()
 
 
 class _Ports:
@@ -196,7 +206,7 @@ class _Ports:
         self.messages = RedisMessages(link, keys, self._call)
         self.results = RedisResults(link, keys, self._call)
         self.statuses = RedisStatuses(link, keys, self._call)
-        self.locks = RedisLocks(self._call)
+        self.locks = RedisLocks(link, self._call)
         self.values = RedisValues(link, keys)
         self.transfer = RedisTransfer(link, keys, self._call)
 

@@ -1,0 +1,1 @@
+"""Asynchronous callers: connections of an event loop, and the driver that asks the server over them."""

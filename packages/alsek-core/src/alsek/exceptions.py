@@ -17,6 +17,7 @@
     ├── SchedulingError                          wrong use of a trigger
     ├── LockError
     │   └── LockAlreadyHeldError                 acquire() by the owner that holds the lock
+    ├── EventLoopError (RuntimeError)            synchronous code that would stop the event loop of its thread
     ├── TaskDefinitionError                      two tasks of one name, two brokers in a pool, …
     ├── NoTasksFoundError                        a pool without tasks
     ├── TaskError                                a message failed
@@ -99,6 +100,10 @@ class LockError(AlsekError):
 
 class LockAlreadyHeldError(LockError):
     """The owner holds this lock already (``acquire(strict=True)``)."""
+
+
+class EventLoopError(AlsekError, RuntimeError):
+    """Synchronous code has a coroutine to run, in the thread of an event loop that would stand still meanwhile."""
 
 
 class TaskDefinitionError(AlsekError):

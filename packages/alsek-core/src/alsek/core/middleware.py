@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from inspect import isawaitable
 from typing import Any
 
+from alsek.core.event_loops import awaited, run_coroutine
 from alsek.core.failure import class_name, qualified_name
 from alsek.core.message import Message
 from alsek.core.message_fields import check_changed
 from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
-from alsek.storage.backends.drivers.blocking import run_to_its_end
 from alsek.types import Ending
 
 
@@ -23,7 +23,7 @@ class Middleware:
     in each process that it forks.
     """
 
-    def submitting(self, message: Message) -> None:
+    def submitting(self, message: Message) -> Awaitable[None] | None:
         """Do something before `message` is submitted: add to its ``metadata``, for example.
 
         An exception refuses the submission: the caller sees it, and nothing is submitted. Called in the order of the
@@ -42,8 +42,9 @@ class Middleware:
 
         The message must stay one that can be submitted, and keep its uuid; otherwise it is refused.
         """
+        return None
 
-    def attempt(self, message: Message) -> AbstractContextManager[Any]:
+    def attempt(self, message: Message) -> AbstractContextManager[Any] | AbstractAsyncContextManager[Any]:
         """Return a context manager within which the attempt runs: ``pre_op``, the function, ``post_op``.
 
         Called in worker pools, in the order of the list: the first is the outermost. It runs in the thread and context
@@ -53,6 +54,9 @@ class Middleware:
         The context manager sees the exception of the attempt, and may raise another in its place. It can't turn a
         failure into a success: if it swallows the exception, the attempt has failed with it all the same, and
         middleware further out still sees it.
+
+        It may be an asynchronous context manager for a task that is an ``async def``; for others it must be a
+        synchronous one. One that is both is entered synchronously.
 
         Not called for a message that is not run, because it was revoked or has expired, for example.
         """
@@ -127,7 +131,7 @@ def call_submitting(middleware: Iterable[Middleware], message: Message) -> None:
         submitting: Any = each.submitting  # it may be an `async def`
         returned = submitting(message)
         if isawaitable(returned):
-            run_to_its_end(returned)
+            run_coroutine(awaited(returned))
         _check(each, message, uuid)
 
 

@@ -85,7 +85,7 @@ def _within(layer: Middleware, inner: Sequence[Middleware], task: AnyTask, deliv
     made: Attempt | None = None
     trace = None
     try:
-        with _context_of(layer, delivery.message):
+        with context_of(layer, layer.attempt(delivery.message)):
             if forks.forked:
                 forks.leave()
             made = attempt(task, delivery, inner)
@@ -101,24 +101,33 @@ def _within(layer: Middleware, inner: Sequence[Middleware], task: AnyTask, deliv
     if forks.forked:
         forks.leave()
     if made is None:  # interrupted between the two
-        what = qualified_name(layer.attempt)
-        return Attempt(exception=TaskFailedError(f"{what} swallowed what ended {delivery.summary}"))
+        return swallowed(layer, delivery)
     return made
 
 
-def _context_of(layer: Middleware, message: Message) -> AbstractContextManager[Any, bool]:
-    """Return the context manager that `attempt` of a middleware returns for a message.
+def swallowed(layer: Middleware, delivery: Delivery) -> Attempt:
+    """Return the attempt of a message whose middleware has swallowed an interruption before the attempt had begun."""
+    what = qualified_name(layer.attempt)
+    return Attempt(exception=TaskFailedError(f"{what} swallowed what ended {delivery.summary}"))
+
+
+def context_of(layer: Middleware, context: Any) -> AbstractContextManager[Any, bool]:
+    """Return what `attempt` of a middleware has returned, if it is a context manager.
 
     Raises:
-        ValidationError: It returns something else.
+        ValidationError: It is something else.
     """
-    context: Any = layer.attempt(message)
     kind = type(context)
     if hasattr(kind, "__enter__") and hasattr(kind, "__exit__"):
         entered: AbstractContextManager[Any, bool] = context
         return entered
     if inspect.iscoroutine(context):
         context.close()
+    if hasattr(kind, "__aenter__") and hasattr(kind, "__aexit__"):
+        raise ValidationError(
+            f"{qualified_name(layer.attempt)} returned {shown(context)}, an asynchronous context manager, and the task "
+            "is no `async def`: return a synchronous one for it, or one that is both"
+        )
     raise ValidationError(
         f"{qualified_name(layer.attempt)} returned {shown(context)}: it must return a context manager; decorate it "
         "with contextlib.contextmanager"

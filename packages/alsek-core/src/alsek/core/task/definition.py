@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 from alsek.core.arguments.parameters import Parameters
@@ -13,6 +13,7 @@ from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
 from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
 from alsek.core.coroutine_functions import is_coroutine_function
+from alsek.core.event_loops import run_or_return
 from alsek.core.generics import P, R
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
@@ -44,7 +45,7 @@ class Task(TypedCalls[P, R]):
     the attempt. An exception in one of the ``on_…`` hooks is logged and changes nothing.
 
     Args:
-        function: The function to run. An ``async def`` runs in an event loop of its own.
+        function: The function to run. An ``async def`` runs on the event loop of its process.
         broker: The broker to which messages are submitted.
         name: The name of the task in messages; by default the function's name.
         queue: The queue of messages that name no other.
@@ -85,8 +86,8 @@ class Task(TypedCalls[P, R]):
         self.status_tracker = chosen(status_tracker, broker, "status_tracker")
         self.mechanism_wish: MechanismWish = mechanism if mechanism is not None else "any"
         self._check()
-        #: True if the function is an ``async def``, or `op` is overridden by one.
-        self.is_async = is_coroutine_function(function) or is_coroutine_function(type(self).op)
+        #: True if `op` is awaited: the function is an ``async def``, or what `op` is overridden by, if it is.
+        self.is_async = is_coroutine_function(function if type(self).op is Task.op else type(self).op)
         if self.result_store is not None:
             self.result_store.serve(broker.backend)
         self._backoff_settings = self.backoff.settings
@@ -153,7 +154,10 @@ class Task(TypedCalls[P, R]):
         return self.broker.is_revoked(message)
 
     def op(self, message: Message) -> R:
-        """Run the function on the arguments of `message`."""
+        """Run the function on the arguments of `message`.
+
+        A coroutine is run to its end; where an event loop runs, it is returned, to be awaited.
+        """
         parameters = self._parameters or self._read_parameters()
         fault = parameters.fault(message.args, message.kwargs)
         if fault is not None:
@@ -164,7 +168,7 @@ class Task(TypedCalls[P, R]):
         function: Callable[..., Any] = self.function
         result = function(*args, **kwargs)
         # By the result: a wrapper, or an object with an async `__call__`, can't be recognized by itself.
-        return cast(R, _run_async(result) if inspect.iscoroutine(result) else result)
+        return cast(R, run_or_return(result) if inspect.iscoroutine(result) else result)
 
     def wants_message(self) -> bool:
         """Return True if the function has a parameter ``message`` that is not annotated as something else."""
@@ -198,9 +202,3 @@ def without_hooks(task: AnyTask) -> AnyTask:
     options["mechanism"] = None if task.mechanism_wish == "any" else task.mechanism_wish
     options |= {name: False for name in BROKER_DEFAULTS if options[name] is None}
     return Task(task.function, task.broker, **options)
-
-
-def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    import asyncio  # here: it takes longer to import than all of alsek, and few tasks need it
-
-    return asyncio.run(coroutine)

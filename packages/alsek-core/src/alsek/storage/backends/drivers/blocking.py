@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
 from alsek.core.clock import real_time as time
+from alsek.core.event_loops import awaited, run_coroutine
 from alsek.storage.backends.drivers.driver import (
     AsyncResultWatch,
     AsyncStatusWatch,
@@ -60,7 +61,7 @@ class BlockingDriver(Driver):
         return function(*args)
 
     async def settle(self, returned: Any) -> Any:
-        return run_to_its_end(returned) if isawaitable(returned) else returned
+        return run_coroutine(awaited(returned)) if isawaitable(returned) else returned
 
     async def subscribe(self, *channels: str) -> AsyncSubscription:
         return BlockingSubscription(self.backend.subscribe(*channels))
@@ -109,16 +110,6 @@ def iterate_blocking(items: AsyncGenerator[T, None]) -> Iterator[T]:
                 raise _suspended(items)
     finally:
         run_blocking(items.aclose())
-
-
-def run_to_its_end(awaitable: Any) -> Any:
-    """Return the result of what a user's function has returned, for synchronous code."""
-    import asyncio  # here: it takes longer to import than all of alsek
-
-    async def wait() -> Any:
-        return await awaitable
-
-    return asyncio.run(wait())
 
 
 def _suspended(what: object) -> RuntimeError:

@@ -19,7 +19,7 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.engine.executor import Slots
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.thread_executor.abandoned_threads import AbandonedThreads
+from alsek.core.worker.thread_executor.abandoned import Abandoned
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 from alsek.core.worker.thread_executor.task_threads import TaskThreads
@@ -82,7 +82,7 @@ class ThreadExecutor:
         #: Jobs whose outcomes were accepted, and whose trackers have yet to be told.
         self._reporting: set[ThreadJob] = set()
         self._threads = TaskThreads(self._work, self._queue, slots, on_refused=self._release_excess)
-        self._abandoned = AbandonedThreads(state, self._is_in_use)
+        self._abandoned = Abandoned(state, self._is_in_use)
         self._wakeup = WakeupPipe()
         self._engine_sleeps = False
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 
 from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
-from alsek.exceptions import MessageRevokedError, TaskTimeoutError
+from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
 
 #: The exceptions that are raised in a task's thread.
 INTERRUPTIONS = (TaskTimeoutError, MessageRevokedError)
@@ -93,14 +93,18 @@ class Interruptible:
             if self._armed and not self._ending:
                 self.timed_out = True
                 self.next_interrupt = now + _INTERRUPT_EVERY_MS
-                raise_in_thread(self._ident, TaskTimeoutError)
+                self._interrupt(TaskTimeoutError)
 
     def revoke(self) -> None:
         """Raise in the task's thread that the message was revoked, if the task still runs."""
         with self._lock:
             if self._armed and not self._ending and not self.timed_out:
                 self.revoked = True
-                raise_in_thread(self._ident, MessageRevokedError)
+                self._interrupt(MessageRevokedError)
+
+    def _interrupt(self, kind: type[TaskError]) -> None:
+        """Interrupt the task. In the engine's thread, under the lock."""
+        raise_in_thread(self._ident, kind)
 
     def abandon_task(self) -> bool:
         """Abandon the thread while it runs the task. Returns False if the task has just ended."""

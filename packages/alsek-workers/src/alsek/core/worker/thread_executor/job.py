@@ -177,7 +177,7 @@ class ThreadJob(Interruptible):
                 continue
         # After its deadline a task has failed, whatever it did with the exception.
         if self.timed_out:
-            return Attempt(exception=_timeout(delivery))
+            return Attempt(exception=timeout_of(delivery))
         if attempt is None or (
             attempt.exception is not None and issubclass(type(attempt.exception), MessageRevokedError)
         ):
@@ -209,7 +209,7 @@ class ThreadJob(Interruptible):
         assert self.task is not None
         assert self.delivery is not None
         self.thread = threading.current_thread()
-        self._conclude(self.task, self.delivery, Attempt(exception=_timeout(self.delivery)))
+        self._conclude(self.task, self.delivery, Attempt(exception=timeout_of(self.delivery)))
 
     def report(self) -> None:
         """Send the pending reports, once the store has accepted the outcome. In a task thread."""
@@ -260,7 +260,8 @@ class ThreadJob(Interruptible):
         return True
 
 
-def _timeout(delivery: Delivery) -> TaskTimeoutError:
+def timeout_of(delivery: Delivery) -> TaskTimeoutError:
+    """Return the error with which a message fails whose task ran too long."""
     return TaskTimeoutError(
         f"task {delivery.task_name!r} ran longer than its timeout of {delivery.timeout} ms"
     )

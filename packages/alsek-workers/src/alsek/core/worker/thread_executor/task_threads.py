@@ -28,6 +28,7 @@ class TaskThreads:
         queue: The work.
         slots: How many threads there may be.
         on_refused: Called when the system refuses to start a thread.
+        name: How the names of the threads begin.
 
     Attributes:
         count: How many threads there are, abandoned ones excluded.
@@ -35,12 +36,18 @@ class TaskThreads:
     """
 
     def __init__(
-        self, run: Callable[[], None], queue: WorkQueue[Any], slots: int, on_refused: Callable[[], None]
+        self,
+        run: Callable[[], None],
+        queue: WorkQueue[Any],
+        slots: int,
+        on_refused: Callable[[], None],
+        name: str = "alsek-task",
     ) -> None:
         self._run = run
         self._queue = queue
         self._slots = slots
         self._on_refused = on_refused
+        self._name = name
         self.count = 0
         self.start_again_at = 0
         self._number = 0
@@ -55,7 +62,7 @@ class TaskThreads:
         """Start a thread, unless one was refused a moment ago."""
         if self.start_again_at:
             return
-        thread = threading.Thread(target=self._run, name=f"alsek-task-{self._number + 1}", daemon=True)
+        thread = threading.Thread(target=self._run, name=f"{self._name}-{self._number + 1}", daemon=True)
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
@@ -70,7 +77,7 @@ class TaskThreads:
         self._number += 1
         self._all.add(thread)
 
-    def shut_down(self, abandoned: Container[threading.Thread]) -> None:
+    def shut_down(self, abandoned: Container[object]) -> None:
         """Let the threads end after the work that waits: trackers may have to be told of outcomes.
 
         Args:

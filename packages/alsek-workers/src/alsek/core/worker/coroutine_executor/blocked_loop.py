@@ -1,0 +1,130 @@
+"""Notices that a coroutine blocks the event loop, and names it in the log."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from alsek.core.clock import monotonic_ms, real_time
+from alsek.core.execution.guarded_hooks import log_context
+from alsek.core.loggers import guarded_logger
+from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread
+from alsek.core.worker.coroutine_executor.loop_frames import Executing, executing
+
+log = guarded_logger(__name__)
+
+#: A coroutine that does not await anything for so long is named.
+BLOCKED_AFTER_MS: Final = 250
+
+#: How often the loop is looked at while coroutines run.
+_LOOK_EVERY_MS: Final = 50
+
+#: Of how many messages it is known that they were named.
+_NAMED: Final = 1_000
+
+
+class BlockedLoopWatch:
+    """Looks at the loop from a thread of its own: it is blocked if it does not come to call a callback.
+
+    The thread sleeps while there is nothing to watch.
+
+    Args:
+        loop: Returns the loop.
+        is_busy: Whether coroutines run.
+        look_at: Tells what the thread of a loop executes.
+
+    Attributes:
+        blocked_since: Since when the loop does not answer (monotonic ms); 0 if it does.
+        asleep: The thread sleeps until :meth:`wake`.
+    """
+
+    def __init__(
+        self,
+        loop: Callable[[], EventLoopThread],
+        is_busy: Callable[[], bool],
+        look_at: Callable[[threading.Thread], Executing | None] = executing,
+    ) -> None:
+        self._loop = loop
+        self._is_busy = is_busy
+        self._look_at = look_at
+        self.blocked_since = 0
+        self.asleep = False
+        self._named: deque[str] = deque(maxlen=_NAMED)
+        self._asked: EventLoopThread | None = None
+        self._asked_at = 0
+        self._answered = True
+        self._looked_at = 0
+        self._stopped = False
+        self._awake = threading.Lock()
+        self._awake.acquire()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Begin to watch. In the engine's thread, when a coroutine is about to run and the thread is asleep."""
+        self.asleep = False
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="alsek-loop-watch", daemon=True)
+            self._thread.start()
+        else:
+            self._awake.release()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stopped = True
+        if self.asleep and self._thread is not None:
+            self.wake()
+
+    def _watch(self) -> None:
+        while not self._stopped:
+            if self._is_busy():
+                real_time.sleep(_LOOK_EVERY_MS / 1000)
+                self.look(monotonic_ms())
+            else:
+                self._asked = None
+                self.blocked_since = 0
+                self.asleep = True
+                self._awake.acquire()
+
+    def look(self, now: int) -> None:
+        """Ask the loop to answer; if it has not answered to the last time for long, name what it executes."""
+        late = now - self._looked_at > 2 * _LOOK_EVERY_MS
+        self._looked_at = now
+        loop = self._loop()
+        if self._answered or self._asked is not loop:
+            self._ask(loop, now)
+        elif late:
+            # This thread had no turn either: the machine, or a task that keeps the interpreter's lock.
+            self._asked_at = max(self._asked_at, now - _LOOK_EVERY_MS)
+        elif now - self._asked_at > BLOCKED_AFTER_MS:
+            found = self._look_at(loop.thread)
+            if found is not None and not self._answered:
+                self.blocked_since = self._asked_at
+                self._name(found, now - self._asked_at)
+
+    def _ask(self, loop: EventLoopThread, now: int) -> None:
+        self.blocked_since = 0
+        self._asked, self._asked_at, self._answered = loop, now, False
+        try:
+            loop.call_soon(self._answer)
+        except RuntimeError:
+            self._answered = True  # it is closed
+
+    def _answer(self) -> None:
+        self._answered = True
+
+    def _name(self, found: Executing, ms: int) -> None:
+        message = found.message
+        name = "" if message is None else message.uuid
+        if name in self._named:
+            return
+        self._named.append(name)
+        log.warning(
+            "%s blocks the event loop, on which all coroutines of this process run: it has awaited nothing for %d ms. "
+            "It is at %s",
+            "A callback" if message is None else message.summary,
+            ms,
+            found.where,
+            extra=None if message is None else log_context(message),
+        )

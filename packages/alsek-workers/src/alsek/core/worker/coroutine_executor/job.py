@@ -1,0 +1,241 @@
+"""The job of a coroutine: open a message, run its task on the event loop under a deadline, and conclude it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import sys
+import threading
+from typing import Any, ClassVar, Final
+
+from alsek.core.clock import monotonic_ms, real_time
+from alsek.core.current_message import CURRENT
+from alsek.core.execution.async_attempts import attempt as run_attempt
+from alsek.core.execution.attempts import Attempt
+from alsek.core.execution.conclusions import reject
+from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.opening import open_claimed
+from alsek.core.execution.reports import report_status
+from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.transition_log import log, log_claimed
+from alsek.core.status import TaskStatus
+from alsek.core.task import AnyTask
+from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread
+from alsek.core.worker.coroutine_executor.surroundings import Surroundings
+from alsek.core.worker.thread_executor.job import CONCLUDE_WITHIN_MS, ThreadJob, timeout_of
+from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
+from alsek.storage.backends.records import Claimed, Failed
+
+#: A coroutine begins when it is made, where Python can do that: it is not put into the queue of the loop first.
+_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class CoroutineJob(ThreadJob):
+    """One claim, from when the store has handed it out until the store has accepted its outcome.
+
+    The task runs on an event loop, and is interrupted by cancelling it. Hooks run in threads; for these holds what
+    :class:`ThreadJob` says.
+
+    Attributes:
+        loop: The loop on which it runs; None before it was begun.
+        running: The coroutine, as the loop runs it; None before and after that.
+        begun: The coroutine has begun.
+        deaf: The loop was asked to cancel the coroutine, and has not come to do it.
+    """
+
+    __slots__ = ("_around", "_started_ns", "begun", "deaf", "loop", "running")
+
+    def __init__(
+        self, claimed: Claimed, session: WorkerSession, entry: int, worker_id: str, around: Surroundings
+    ) -> None:
+        super().__init__(claimed, session, entry, worker_id)
+        self._around = around
+        self._started_ns = 0
+        self.loop: EventLoopThread | None = None
+        self.running: asyncio.Task[None] | None = None
+        self.begun = False
+        self.deaf = False
+
+    def begin(self, loop: EventLoopThread) -> None:
+        """Begin the coroutine, or make it begin soon. In the thread of the loop."""
+        self.loop = loop
+        self.thread = loop.thread
+        self.begun = False
+        coroutine = self._open_and_run() if self.delivery is None else self._run_opened()
+        running = asyncio.Task(coroutine, loop=loop.loop, context=self.context, **_AT_ONCE)
+        if not running.done():
+            self.running = running
+
+    @property
+    def summary(self) -> str:
+        """The message, for a log line."""
+        return self.claimed.uuid if self.delivery is None else self.delivery.summary
+
+    def is_alive(self) -> bool:
+        """Whether the coroutine has not ended."""
+        return self.running is not None
+
+    async def _open_and_run(self) -> None:
+        self.begun = True
+        around = self._around
+        self._started_ns = started_ns = real_time.monotonic_ns()
+        self.started_at = now = started_ns // 1_000_000
+        self.conclude_by = now + CONCLUDE_WITHIN_MS
+        around.state.enter_user_code(self.entry)
+        opened = open_claimed(self.claimed, self.session, around.broker, around.tasks, around.max_losses)
+        if isinstance(opened, Failed):
+            with self._lock:
+                if not self.was_abandoned:
+                    self.outcome = opened
+            self._end()
+            return
+        self._tasks, self._broker = around.tasks, around.broker
+        delivery, task, rejection = opened
+        self.delivery = delivery
+        self.task_name = name = delivery.task_name
+        if task is None or rejection is not None:
+            assert rejection is not None
+            if task is not None:
+                self.task = around.concluded_by[name]
+            self._leave_loop(functools.partial(self._reject, rejection))
+            return
+        if not task.is_async:
+            self._end()  # without an outcome: it is none of this executor's
+            return
+        self.task = around.concluded_by[name]
+        if log.isEnabledFor(logging.DEBUG):
+            log_claimed(delivery)
+        if task.status_tracker is not None and not delivery.status_ttl:
+            self._leave_loop(functools.partial(report_status, task, delivery, TaskStatus.RUNNING))
+            return
+        if self._abandoned_threads:
+            self._end()
+            return
+        self.conclude_by = 0
+        await self._attempt_on_loop(task, delivery, now)
+
+    async def _run_opened(self) -> None:
+        """Run the task once its tracker was told that it runs."""
+        self.begun = True
+        assert self.delivery is not None
+        await self._attempt_on_loop(
+            self._around.tasks[self.delivery.task_name], self.delivery, monotonic_ms()
+        )
+
+    async def _attempt_on_loop(self, task: AnyTask, delivery: Delivery, now: int) -> None:
+        around = self._around
+        self.ready_at = delivery.ready_at
+        delivery.began_at = now
+        deadline = now + delivery.timeout
+        around.state.start_task(self.entry, deadline)
+        self._arm(deadline)
+        around.armed(deadline)
+        attempt = await run_attempt(task, delivery)
+        self._disarm()
+        if self.abandoned:
+            self.running = None
+            return
+        around.state.end_task(self.entry)
+        error = attempt.exception
+        if self.timed_out:
+            attempt = Attempt(exception=timeout_of(delivery))
+        elif self.revoked and error is not None:  # whatever the coroutine made of its cancellation
+            attempt = Attempt(exception=MessageRevokedError(f"{delivery.summary} was revoked while it ran"))
+        elif error is None and delivery.task_name in around.quiet:
+            assert self.task is not None
+            self._conclude(self.task, delivery, attempt)
+            self._end()
+            return
+        self._leave_loop(functools.partial(self._conclude_in_thread, attempt))
+
+    def _end(self) -> None:
+        """Finish the job, unless the loop was given up meanwhile. In the thread of the loop."""
+        self.running = None
+        if self._abandoned_threads and self.was_abandoned:
+            return
+        self.finish()
+        self._around.finished(self)
+
+    def finish(self) -> None:
+        """Note that no user code runs for it any longer, and how long it took."""
+        self.conclude_by = 0
+        self.elapsed_ns = real_time.monotonic_ns() - self._started_ns
+        if not self._abandoned_threads:
+            self._around.state.leave_user_code(self.entry)
+
+    def _leave_loop(self, work: functools.partial[None]) -> None:
+        """Go on in a thread for hooks."""
+        self.running = None
+        with self._lock:
+            if self._abandoned_threads and self.was_abandoned:
+                return
+            self.conclude_by = 0
+        self._around.leave_loop(self, work)
+
+    def enter_thread(self) -> None:
+        """Note that the calling thread runs hooks for it."""
+        self.thread = threading.current_thread()
+        self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
+
+    def leave_thread(self) -> bool:
+        """Note that the calling thread runs no hooks for it any longer; False if it was abandoned."""
+        with self._lock:
+            if self._abandoned_threads and self.was_abandoned:
+                return False
+            self.conclude_by = 0
+            return True
+
+    def _reject(self, rejection: TaskError) -> None:
+        assert self.delivery is not None
+        CURRENT.set(self.delivery.message)
+        around = self._around
+        self._settle(
+            reject(self.task, self.delivery, rejection, around.broker, wait=around.unknown_tasks_wait)
+        )
+
+    def _conclude_in_thread(self, attempt: Attempt) -> None:
+        assert self.task is not None
+        assert self.delivery is not None
+        self._conclude(self.task, self.delivery, attempt)
+
+    #: The coroutines that a loop is given.
+    STEPS: ClassVar = (_open_and_run, _run_opened)
+
+    def _disarm(self) -> None:
+        with self._lock:
+            self._armed = False
+            if not self.abandoned:
+                self.deadline = 0
+
+    def _interrupt(self, kind: type[TaskError]) -> None:
+        """Let the loop cancel the coroutine."""
+        assert self.loop is not None
+        why = "its timeout has passed" if kind is TaskTimeoutError else "its message was revoked"
+        self.deaf = True
+        with contextlib.suppress(RuntimeError):  # user code has closed the loop
+            self.loop.call_soon(functools.partial(self._cancel, why))
+
+    def _cancel(self, why: str) -> None:
+        self.deaf = False
+        if self._armed and self.running is not None:
+            self.running.cancel(why)
+
+    def conclude_abandoned(self) -> None:
+        """Conclude a message whose coroutine was abandoned. In a thread for hooks."""
+        assert self.task is not None
+        assert self.delivery is not None
+        self.enter_thread()
+        error: TaskError = timeout_of(self.delivery)
+        if not self.timed_out:
+            error = MessageRevokedError(f"{self.delivery.summary} was revoked while it ran")
+        self._conclude(self.task, self.delivery, Attempt(exception=error))
+
+    def abandon_task(self) -> bool:
+        """Abandon the coroutine while it runs the task. Returns False if that has just ended."""
+        with self._lock:
+            if self._armed:
+                self.abandoned = True
+                self._abandoned_threads += (None,)  # no thread of its own: the loop goes on
+            return self.abandoned

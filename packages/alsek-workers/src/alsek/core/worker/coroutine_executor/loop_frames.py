@@ -1,0 +1,58 @@
+"""What the thread of an event loop is executing, read from its frames."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import sys
+import threading
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from alsek.core.current_message import CURRENT
+from alsek.core.message import Message
+from alsek.core.worker.coroutine_executor.job import CoroutineJob
+
+#: A callback of the loop, in its own context. Each step of a coroutine is one.
+_CALLBACK: Final = asyncio.Handle._run.__code__  # noqa: SLF001
+#: A step of a job that is no callback of its own: where a coroutine begins at once.
+_STEPS: Final = frozenset(step.__code__ for step in CoroutineJob.STEPS)
+
+
+class Executing(NamedTuple):
+    """What a loop executes.
+
+    Attributes:
+        message: The message to which that belongs; None if it belongs to none, or it is not known.
+        where: The file and the line, and what is written there.
+    """
+
+    message: Message | None
+    where: str
+
+
+def executing(thread: threading.Thread) -> Executing | None:
+    """Return what the thread of a loop executes now; None if the loop waits."""
+    innermost = None if thread.ident is None else sys._current_frames().get(thread.ident)  # noqa: SLF001
+    frame = innermost
+    try:
+        while frame is not None:
+            if frame.f_code in _STEPS:
+                delivery = frame.f_locals["self"].delivery
+                return Executing(None if delivery is None else delivery.message, _where(innermost))
+            if frame.f_code is _CALLBACK:
+                context: Any = getattr(frame.f_locals["self"], "_context", {})
+                return Executing(context.get(CURRENT), _where(innermost))
+            frame = frame.f_back
+        return None
+    finally:
+        del frame, innermost  # a frame keeps everything alive that it has
+
+
+def _where(frame: FrameType | None) -> str:
+    if frame is None:
+        return "an unknown place"
+    code = frame.f_code
+    line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals).strip()
+    place = f"{code.co_filename}, line {frame.f_lineno}, in {code.co_qualname}"
+    return f"{place}: {line}" if line else place

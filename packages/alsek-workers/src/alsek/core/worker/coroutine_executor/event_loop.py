@@ -112,7 +112,7 @@ class EventLoopThread:
             return
         if ended.acquire(timeout=2 * CLOSE_WITHIN_S):
             self.thread.join(CLOSE_WITHIN_S)
-            if not self.thread.is_alive():
+            if not self.thread.is_alive() and not asyncio.all_tasks(self.loop):
                 self.loop.close()
 
     def _keep(self, task: asyncio.Task[None]) -> None:

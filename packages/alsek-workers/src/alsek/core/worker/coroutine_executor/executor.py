@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import select
@@ -330,8 +331,8 @@ class CoroutineExecutor:
             found = executing(job.loop.thread)
             if found is not None and job.delivery is not None and found.message is job.delivery.message:
                 self._give_up(f"stands still: {job.summary} blocks it, at {found.where}")
+        self._hooks.put(job, functools.partial(job.conclude_abandoned, revoked=not job.timed_out))
         job.interrupt(now)
-        self._hooks.put(job, job.conclude_abandoned)
 
     def _abandon_hooks(self, job: CoroutineJob) -> None:
         thread = job.thread

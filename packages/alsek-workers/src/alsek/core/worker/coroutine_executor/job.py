@@ -142,7 +142,7 @@ class CoroutineJob(ThreadJob):
         if self.timed_out:
             attempt = Attempt(exception=timeout_of(delivery))
         elif self.revoked and error is not None:  # whatever the coroutine made of its cancellation
-            attempt = Attempt(exception=MessageRevokedError(f"{delivery.summary} was revoked while it ran"))
+            attempt = Attempt(exception=self._revoked_error(delivery))
         elif error is None and delivery.task_name in around.quiet:
             assert self.task is not None
             self._conclude(self.task, delivery, attempt)
@@ -222,15 +222,15 @@ class CoroutineJob(ThreadJob):
         if self._armed and self.running is not None:
             self.running.cancel(why)
 
-    def conclude_abandoned(self) -> None:
-        """Conclude a message whose coroutine was abandoned. In a thread for hooks."""
+    def conclude_abandoned(self, *, revoked: bool) -> None:
+        """Conclude a message whose coroutine was abandoned: it was revoked, or timed out. In a thread for hooks."""
         assert self.task is not None
         assert self.delivery is not None
-        self.enter_thread()
-        error: TaskError = timeout_of(self.delivery)
-        if not self.timed_out:
-            error = MessageRevokedError(f"{self.delivery.summary} was revoked while it ran")
+        error = self._revoked_error(self.delivery) if revoked else timeout_of(self.delivery)
         self._conclude(self.task, self.delivery, Attempt(exception=error))
+
+    def _revoked_error(self, delivery: Delivery) -> TaskError:
+        return MessageRevokedError(f"{delivery.summary} was revoked while it ran")
 
     def abandon_task(self) -> bool:
         """Abandon the coroutine while it runs the task. Returns False if that has just ended."""

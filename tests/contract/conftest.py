@@ -28,7 +28,7 @@ _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "tes
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
 #: The stores that don't keep messages of ``async def`` tasks in lanes of their own yet: delete a name once it does.
-_WITHOUT_ASYNC_LANES = ("sqlite", "redis", "fakeredis", "cluster")
+_WITHOUT_ASYNC_LANES = ("redis", "fakeredis", "cluster")
 _ABOUT_ASYNC_LANES = ("test_async_lanes", "test_async_wakeups")
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_ABOUT_ASYNC_LANES):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from alsek.storage.backends.kinds import (
@@ -19,7 +21,14 @@ from alsek.storage.backends.kinds import (
     slot_of,
 )
 from alsek.storage.backends.redis.client.script_text import fragment_text
-from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES, WISH_NUMBERS
+from alsek.storage.backends.sqlite.lanes import (
+    LANES,
+    WISH_NUMBERS,
+    lane_key,
+    lane_key_of,
+    lane_keys,
+    lanes_in_step,
+)
 
 lupa = pytest.importorskip("lupa.lua51")
 
@@ -31,11 +40,38 @@ def test_what_stores_keep() -> None:
     assert len(set(WISH_LETTERS.values())) == len(WISHES)
 
 
-@pytest.mark.parametrize("kind", ["thread", "process"])
+@pytest.mark.parametrize("kind", WISHES_OF)
 def test_lanes(kind: str) -> None:
     """A worker takes from the lanes of its wishes; each lane of suspects is next to that of the others."""
-    assert PLAIN_LANES[kind] == tuple(2 * WISHES.index(wish) for wish in WISHES_OF[kind])
-    assert SUSPECT_LANES[kind] == tuple(lane + 1 for lane in PLAIN_LANES[kind])
+    lanes = lanes_in_step(kind, ())
+    assert [each.slot for each in lanes] == list(SLOTS_OF[kind])
+    plain = tuple(lane for each in lanes for lane in each.plain)
+    assert plain == tuple(2 * WISHES.index(wish) for wish in WISHES_OF[kind])
+    assert tuple(lane for each in lanes for lane in each.suspects) == tuple(lane + 1 for lane in plain)
+
+
+@pytest.mark.parametrize("kind", LOOKED_AT)
+def test_lanes_of_a_look(kind: str) -> None:
+    """A step that looks at coroutines takes from their lanes too, and counts them apart."""
+    *usual, looked = lanes_in_step(kind, ("coroutine",))
+    assert tuple(usual) == lanes_in_step(kind, ())
+    plain = tuple(2 * WISHES.index(wish) for wish in LOOKED_AT[kind])
+    assert looked == ("coroutine", plain, tuple(lane + 1 for lane in plain))
+
+
+def test_keys_of_lanes() -> None:
+    """Each lane of each queue has a key of its own, those of 0.1.0 the same as there, and SQL computes the same."""
+    keys = {(queue, lane): lane_keys(queue, [lane])[0] for queue in range(1, 50) for lane in LANES}
+    assert len(set(keys.values())) == len(keys)
+    assert all(key == queue * 8 + lane for (queue, lane), key in keys.items() if lane < 6)
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE places (queue INTEGER, wish INTEGER, suspect INTEGER)")
+    connection.executemany(
+        "INSERT INTO places VALUES (?, ?, ?)", [(queue, lane // 2, lane % 2) for queue, lane in keys]
+    )
+    computed = f"SELECT {lane_key_of()}, {lane_key('queue', 'wish * 2 + suspect')} FROM places ORDER BY rowid"
+    assert connection.execute(computed).fetchall() == [(key, key) for key in keys.values()]
+    connection.close()
 
 
 @pytest.mark.parametrize("wish", WISHES)

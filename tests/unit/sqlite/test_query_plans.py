@@ -50,7 +50,7 @@ def plan(backend: SQLiteBackend, path: Path) -> Callable[[str], list[str]]:
     return explain
 
 
-@pytest.mark.parametrize("lanes", range(1, 7))
+@pytest.mark.parametrize("lanes", range(1, 11))
 def test_a_claim_reads_the_first_entries_of_its_lanes(plan: Callable[[str], list[str]], lanes: int) -> None:
     """The claim query goes through keys in order: no sorting, no scan of what is ready or stored."""
     steps = plan(claims._BEST[lanes])

@@ -11,7 +11,7 @@ CREATE TABLE lanes (
     PRIMARY KEY (ns, code, name)
 ) WITHOUT ROWID;
 
--- The trigger `lane_filled` is in pauses.sql.
+-- The trigger `lane_filled` is in pauses.sql. Both are replaced in async_lanes.sql.
 
 CREATE TRIGGER lane_emptied AFTER DELETE ON ready
 WHEN NOT EXISTS (SELECT 1 FROM ready WHERE lane = OLD.lane)

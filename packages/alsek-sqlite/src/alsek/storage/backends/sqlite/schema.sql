@@ -34,7 +34,7 @@ CREATE TABLE messages (
     uuid       TEXT    NOT NULL,
     request    TEXT    NOT NULL,              -- the call that submitted it
     priority   INTEGER NOT NULL,
-    wish       INTEGER NOT NULL,              -- 0 any, 1 thread, 2 process
+    wish       INTEGER NOT NULL,              -- 0 any, 1 thread, 2 process, 3 any-async, 4 thread-async
     arrival    INTEGER NOT NULL,              -- its place among equal priorities of its queue
     due        INTEGER,                       -- while it is delayed: when it becomes ready
     ttl        INTEGER NOT NULL,              -- how long it may be ready; 0: without end
@@ -50,7 +50,8 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_by_uuid ON messages (ns, uuid);
 CREATE INDEX messages_suspect ON messages (ns) WHERE suspect = 1;
 
--- lane = queue * 8 + wish * 2 + suspect: one kind of worker takes from a few lanes of a queue.
+-- lane = queue * 8 + wish * 2 + suspect, or another key: see async_lanes.sql. One kind of worker takes from a few lanes
+-- of a queue.
 CREATE TABLE ready (
     lane     INTEGER NOT NULL,
     priority INTEGER NOT NULL,
@@ -172,6 +173,7 @@ CREATE TABLE spool (
     data   BLOB    NOT NULL
 );
 
+-- Replaced in async_lanes.sql.
 CREATE TRIGGER message_added_ready AFTER INSERT ON messages WHEN NEW.due IS NULL
 BEGIN
     INSERT INTO ready (lane, priority, arrival, message)

@@ -43,6 +43,7 @@ ADDITIONS: Final = {
     "worker_facts.sql": "worker_facts",
     "history.sql": "history",
     "moves.sql": "moves",
+    "async_lanes.sql": "message_made_ready",
 }
 
 #: "ALSK": marks the file as Alsek's own.

@@ -16,10 +16,13 @@ from alsek.storage.backends.sqlite.messages.transitions import leave
 #: How many lanes one statement takes.
 _PIECE: Final = 16
 
+#: What is added to the id of a lane of `aside`, so that it is no key of `ready`.
+_ASIDE: Final = 1 << 62
+
 #: 0.1.0 may have removed a message and left its entry behind; the id may be that of another one since.
 _BEST: Final = {
     lanes: f"""
-    SELECT -r.lane, {COLUMNS}
+    SELECT r.lane + {_ASIDE}, {COLUMNS}
     FROM ({
         " UNION ALL ".join(["SELECT lane, priority, arrival, message FROM aside WHERE lane = ?"] * lanes)
     } ORDER BY priority, arrival LIMIT ?) AS r LEFT JOIN messages AS m
@@ -33,7 +36,7 @@ _BEST: Final = {
 class AsideClaiming(Claiming):
     """The claims of a step for whose worker something is set aside.
 
-    Below, the key of a lane of `aside` is its id with a minus, so that it is no key of `ready`.
+    Below, the key of a lane of `aside` is its id and :data:`_ASIDE`.
 
     Args:
         tx: The transaction.
@@ -64,17 +67,19 @@ class AsideClaiming(Claiming):
 
     def _lanes(self, queue: int, lanes: Collection[int]) -> list[int]:
         ready = [] if queue in self._foreign else lane_keys(queue, lanes)
-        return ready + [-lane.id for lane in self._aside.get(queue, ()) if lane.code in lanes]
+        return ready + [_ASIDE + lane.id for lane in self._aside.get(queue, ()) if lane.code in lanes]
 
     def _best(self, lanes: Sequence[int], limit: int) -> list[Ready]:
-        ready = [lane for lane in lanes if lane > 0]
+        ready = [lane for lane in lanes if lane < _ASIDE]
         rows = super()._best(ready, limit) if ready else []
-        for piece in in_pieces([-lane for lane in lanes if lane < 0], _PIECE):
+        for piece in in_pieces([lane - _ASIDE for lane in lanes if lane >= _ASIDE], _PIECE):
             rows += self._tx.execute(_BEST[len(piece)], (*piece, limit)).fetchall()
         rows.sort(key=place)
         return rows[:limit]
 
     def _leave(self, rows: Sequence[Ready]) -> None:
-        super()._leave([row for row in rows if row[0] > 0])
-        last: dict[int, tuple[Any, ...]] = {row[0]: (-row[0], *row[1:3]) for row in rows if row[0] < 0}
+        super()._leave([row for row in rows if row[0] < _ASIDE])
+        last: dict[int, tuple[Any, ...]] = {
+            row[0]: (row[0] - _ASIDE, *row[1:3]) for row in rows if row[0] >= _ASIDE
+        }
         leave(self._tx, "aside", list(last.values()))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from alsek.storage.backends.records import Aside, Worker
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES, Lane
+from alsek.storage.backends.sqlite.lanes import Lane, SlotLanes
 from alsek.storage.backends.sqlite.messages.task_registry import takers
 
 #: For how many lanes other workers are woken after a step.
@@ -54,15 +54,16 @@ class AsideLane(NamedTuple):
     id: int
 
 
-def lanes_of(tx: Transaction, worker: Worker, number: int) -> list[AsideLane]:
+def lanes_of(tx: Transaction, worker: Worker, number: int, lanes: Iterable[SlotLanes]) -> list[AsideLane]:
     """Return the lanes with something set aside that a worker may take, now or once it holds nothing.
 
     Args:
         tx: The transaction.
         worker: The worker.
         number: The worker's id.
+        lanes: From which of its lanes.
     """
-    codes = {*PLAIN_LANES[worker.kind], *SUSPECT_LANES[worker.kind]}
+    codes = {code for _, plain, suspects in lanes for code in plain + suspects}
     own = worker.queues
     return [
         AsideLane(name, queue, code, lane)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.header import READABLE_VERSIONS, tail_values, unreadable
-from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import LANES, PLAIN_LANES, SUSPECT_LANES, lane_keys
+from alsek.storage.backends.sqlite.lanes import LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
@@ -47,27 +48,64 @@ _HELD: Final = """
 
 
 class Allowed(NamedTuple):
-    """The lanes that a worker may take from, given what it holds.
+    """Which messages a worker may take, given what it holds.
 
     Attributes:
-        plain: The numbers of the lanes that it freely takes from.
-        suspects: It may take a suspect, if that comes first, and then nothing else.
+        plain: Those that are no suspects.
+        freely: Suspects in their place among the others.
+        alone: A suspect, if that comes first, and then nothing else.
     """
 
-    plain: tuple[int, ...]
-    suspects: bool
+    plain: bool
+    freely: bool = False
+    alone: bool = False
 
 
-def allowed_lanes(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowed:
-    """Return the lanes that a worker, by its id, may take from now; `suspects` is 0 if there are none at all."""
+def allowed(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allowed:
+    """Return what a worker, by its id, may take now; `suspects` is 0 if there are none at all."""
     rule = SUSPECT_RULES[worker.suspects]
-    plain = PLAIN_LANES[worker.kind] if rule.plain else ()
     if not suspects:
-        return Allowed(plain, suspects=False)
+        return Allowed(rule.plain)
     if rule.freely:
-        return Allowed(plain + SUSPECT_LANES[worker.kind], suspects=False)
+        return Allowed(rule.plain, freely=True)
     holding, held_suspects = tx.execute(_HOLDING, (number,)).fetchone()
-    return Allowed((), suspects=False) if held_suspects else Allowed(plain, suspects=not holding)
+    return Allowed(plain=False) if held_suspects else Allowed(rule.plain, alone=not holding)
+
+
+@dataclass(slots=True)
+class Room:
+    """How many more messages a step may claim that take up one kind of slot.
+
+    Attributes:
+        slot: The kind of slot.
+        left: How many.
+        plain: The numbers of the lanes that the worker freely takes them from.
+        suspects: Those of suspects, one of which it may take if that comes first, and then nothing else.
+    """
+
+    slot: SlotKind
+    left: int
+    plain: tuple[int, ...]
+    suspects: tuple[int, ...]
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The numbers of all these lanes."""
+        return self.plain + self.suspects
+
+
+def rooms(lanes: Iterable[SlotLanes], limits: Mapping[SlotKind, int], may: Allowed) -> list[Room]:
+    """Return how many messages a worker may take, by kinds of slots; without those of which it may take none."""
+    return [
+        Room(
+            slot,
+            limits[slot],
+            (plain if may.plain else ()) + (suspects if may.freely else ()),
+            suspects if may.alone else (),
+        )
+        for slot, plain, suspects in lanes
+        if limits.get(slot, 0) > 0
+    ]
 
 
 class Ready(NamedTuple):
@@ -117,29 +155,46 @@ class Claiming:
         self.claimed: list[Claimed] = []
         self.corrupt: list[Corrupt] = []
 
-    def run(
-        self, queues: Iterable[tuple[int, str]], limit: int, plain: Sequence[int], suspects: bool
-    ) -> None:
-        """Claim up to `limit` messages of these queues (id and name), in this order.
+    def run(self, queues: Iterator[tuple[int, str]], rooms: list[Room], codes: list[int]) -> None:
+        """Claim messages of these queues (id and name), in this order, until there is no room left.
 
         Args:
-            queues: The queues with something ready in these lanes, or with a suspect if one may be taken.
-            limit: The highest number of messages.
-            plain: The numbers of the lanes that the worker freely takes from.
-            suspects: A suspect may be taken if it comes first; then only that one.
+            queues: The queues with something ready in these lanes.
+            rooms: How many of each kind of slot. It is emptied as they fill up.
+            codes: The numbers of all these lanes. Those of a room that is full are taken out.
         """
+        alone = any(room.suspects for room in rooms)
         for queue, name in queues:
             self._tx.read_names[queue] = name
-            if suspects and not self.claimed and self._claim_suspect(queue, name, plain):
+            if alone and not self.claimed and self._claim_suspect(queue, name, rooms):
                 return
-            lanes = self._lanes(queue, plain)
-            while lanes and (wanted := limit - len(self.claimed)) > 0:
-                rows = self._best(lanes, wanted)
-                self._leave(rows)
-                if self._enter_claimed(rows, queue, name) == len(rows):
-                    break  # nothing was rejected, so there is nothing to make up for
-            if len(self.claimed) >= limit:
+            while not self._claim_plain(queue, name, rooms):
+                pass  # others are to be claimed in place of what was rejected
+            for full in [room for room in rooms if room.left <= 0]:
+                rooms.remove(full)
+                codes[:] = [code for code in codes if code not in full.codes]
+            if not rooms:
                 return
+
+    def _claim_plain(self, queue: int, name: str, rooms: Sequence[Room]) -> bool:
+        """Claim of a queue what there is room for; return False if some records were rejected instead."""
+        found: list[tuple[Room, list[Ready]]] = []
+        for room in rooms:
+            lanes = self._lanes(queue, room.plain)
+            if lanes and room.left > 0:
+                found.append((room, self._best(lanes, room.left)))
+        rows = [row for _, some in found for row in some]
+        if len(found) > 1:
+            rows.sort(key=place)
+        if not rows:
+            return True
+        self._leave(rows)
+        rejected = self._enter_claimed(rows, queue, name)
+        for room, some in found:
+            room.left -= len(some)
+            if rejected:
+                room.left += sum(row[3] in rejected for row in some)
+        return not rejected
 
     #: The keys of the lanes with these numbers of a queue.
     _lanes = staticmethod(lane_keys)
@@ -149,30 +204,32 @@ class Claiming:
         rows.sort(key=place)
         return rows
 
-    def _claim_suspect(self, queue: int, name: str, plain: Sequence[int]) -> bool:
-        suspect = self._lanes(queue, SUSPECT_LANES[self._worker.kind])
-        candidates = self._lanes(queue, plain) + suspect
+    def _claim_suspect(self, queue: int, name: str, rooms: Sequence[Room]) -> bool:
+        suspect = self._lanes(queue, [code for room in rooms for code in room.suspects])
+        candidates = self._lanes(queue, [code for room in rooms for code in room.plain]) + suspect
         while True:
             rows = self._best(candidates, 1)
             if not rows or rows[0][0] not in suspect:
                 return False
             self._leave(rows)
-            if self._enter_claimed(rows, queue, name):
+            if not self._enter_claimed(rows, queue, name):
                 return True
 
     def _leave(self, rows: Sequence[Ready]) -> None:
         last = {row[0]: row[:3] for row in rows}  # the rows are the first ones of each lane
         leave(self._tx, "ready", list(last.values()))
 
-    def _enter_claimed(self, rows: Sequence[Ready], queue: int, name: str) -> int:
-        """Claim the rows, reject those that can't be read, and return how many were claimed."""
+    def _enter_claimed(self, rows: Sequence[Ready], queue: int, name: str) -> list[int]:
+        """Claim the rows, reject those that can't be read, and return the ids of these."""
         tx, now, number, seq, token = self._tx, self._tx.now, self._number, self._seq, self.token
         claims = []
         tracked = []
+        rejected = []
         for row in rows:
             _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail = row
             if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
                 self._reject(Ready._make(row), name)
+                rejected.append(message)
                 continue
             token += 1
             expired = expiry is not None and now > expiry
@@ -185,7 +242,7 @@ class Claiming:
         enter(tx, "claimed", claims)
         if tracked:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
-        return len(claims)
+        return rejected
 
     def _reject(self, row: Ready, name: str) -> None:
         if row.uuid is None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from alsek.storage.backends.records import Pause
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
-from alsek.storage.backends.sqlite.lanes import LANES, Lane
+from alsek.storage.backends.sqlite.lanes import LANES, Lane, lane_key
 from alsek.storage.backends.sqlite.messages.aside_lanes import wake_for_queue
 from alsek.storage.backends.sqlite.messages.submissions import make_queue
 
@@ -21,7 +21,7 @@ _FILL_LANES: Final = f"""
     INSERT INTO lanes (ns, code, name, queue)
     WITH codes (code) AS (VALUES {", ".join(f"({code})" for code in LANES)})
     SELECT q.ns, codes.code, q.name, q.id FROM queues AS q JOIN codes
-    WHERE q.id = ? AND EXISTS (SELECT 1 FROM ready WHERE lane = q.id * 8 + codes.code)
+    WHERE q.id = ? AND EXISTS (SELECT 1 FROM ready WHERE lane = {lane_key("q.id", "codes.code")})
     RETURNING code
 """  # noqa: S608
 _ALL: Final = """

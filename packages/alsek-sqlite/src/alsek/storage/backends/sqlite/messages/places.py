@@ -13,7 +13,7 @@ from alsek.storage.backends.records import Located, Stored
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import LANES
+from alsek.storage.backends.sqlite.lanes import LANES, lane_key
 from alsek.storage.backends.sqlite.messages.queries import COLUMNS, SHOWN, stored
 from alsek.storage.backends.sqlite.messages.transitions import STATE
 
@@ -33,10 +33,10 @@ _FIND: Final = f"""
 _PLACE: Final = f"""
     SELECT {
     " + ".join(
-        f"(SELECT count(*) FROM (SELECT 1 FROM ready WHERE lane = m.queue * 8 + {code} AND priority < m.priority"
-        f" UNION ALL SELECT 1 FROM ready WHERE lane = m.queue * 8 + {code} AND priority = m.priority"
+        f"(SELECT count(*) FROM (SELECT 1 FROM ready WHERE lane = {key} AND priority < m.priority"
+        f" UNION ALL SELECT 1 FROM ready WHERE lane = {key} AND priority = m.priority"
         " AND arrival < m.arrival LIMIT :most + 1))"
-        for code in LANES
+        for key in (lane_key("m.queue", str(code)) for code in LANES)
     )
 }
     FROM messages AS m
@@ -44,17 +44,15 @@ _PLACE: Final = f"""
     AND {STATE} = 'ready'
 """  # noqa: S608
 
-#: Hops from lane to lane of each queue, and in each lane from priority to priority.
+#: Hops in each lane of each queue from priority to priority.
 _FRONTS: Final = f"""
     WITH RECURSIVE
-        lane (name, last, key) AS (
-            SELECT name, id * 8 + 7, (SELECT min(lane) FROM ready WHERE lane BETWEEN id * 8 AND id * 8 + 7)
-            FROM queues WHERE ns = ? AND name IN ({{}})
-            UNION ALL
-            SELECT name, last, (SELECT min(lane) FROM ready WHERE lane > key AND lane <= last) FROM lane
-            WHERE key IS NOT NULL),
+        codes (code) AS (VALUES {", ".join(f"({code})" for code in LANES)}),
+        lane (name, key) AS (
+            SELECT q.name, {lane_key("q.id", "codes.code")} FROM queues AS q CROSS JOIN codes
+            WHERE q.ns = ? AND q.name IN ({{}})),
         front (name, key, number, priority) AS (
-            SELECT name, key, 1, (SELECT min(priority) FROM ready WHERE lane = key) FROM lane WHERE key IS NOT NULL
+            SELECT name, key, 1, (SELECT min(priority) FROM ready WHERE lane = key) FROM lane
             UNION ALL
             SELECT name, key, number + 1, (SELECT min(r.priority) FROM ready AS r
                                            WHERE r.lane = front.key AND r.priority > front.priority)

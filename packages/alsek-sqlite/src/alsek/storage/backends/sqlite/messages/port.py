@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alsek.storage.backends.batches import add_in_batches
-from alsek.storage.backends.kinds import SLOTS_OF, SlotKind
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
@@ -81,7 +81,7 @@ class SQLiteMessages(MessagePort):
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
-        return self._steps.step(worker, seq, outcomes, limits.get(SLOTS_OF[worker.kind][0], 0), history)
+        return self._steps.step(worker, seq, outcomes, limits, history)
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
@@ -114,11 +114,11 @@ class SQLiteMessages(MessagePort):
 
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         self._database.ping()  # the registry of sleepers lies beside the file, so that must exist
-        return SQLiteWaiter(self._database.notifier, worker, self._sleep_info, self._pass_on)
+        return SQLiteWaiter(self._database.notifier, worker, slot, self._sleep_info, self._pass_on)
 
-    def _sleep_info(self, worker: Worker) -> SleepInfo:
+    def _sleep_info(self, worker: Worker, slot: SlotKind | None) -> SleepInfo:
         expected = self._steps.expected_due(worker)
-        return self._database.read(lambda tx: wakeups.sleep_info(tx, worker, expected))
+        return self._database.read(lambda tx: wakeups.sleep_info(tx, worker, slot, expected))
 
     def _pass_on(self, worker: Worker, slot: int) -> None:
         wakeups.pass_on(self._database, worker, slot)

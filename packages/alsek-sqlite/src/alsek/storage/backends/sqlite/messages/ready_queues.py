@@ -40,21 +40,21 @@ def ready_queues(
     Args:
         tx: The transaction.
         worker: The worker.
-        codes: The lanes, by their numbers within a queue.
+        codes: The lanes, by their numbers within a queue. The caller may take some out of the list meanwhile.
         wanted: How many queues will probably do.
     """
-    if not codes:
-        return
     if worker.queues is not None:
         for names in in_pieces(worker.queues, NAMES_AT_ONCE):
+            if not codes:
+                return
             statement = _NAMED.format(marks(len(codes)), marks(len(names)))
             found = dict(tx.execute(statement, (tx.ns, *codes, *names)).fetchall())
             yield from ((found[name], name) for name in names if name in found)
         return
-    statement, last = _FIRST[len(codes)], ""
-    while True:
+    last = ""
+    while codes:
         places = [value for code in codes for value in (tx.ns, code, last)]
-        rows = tx.execute(statement, (*places, wanted)).fetchall()
+        rows = tx.execute(_FIRST[len(codes)], (*places, wanted)).fetchall()
         for last, queue in rows:
             yield queue, last
         if len(rows) < wanted:

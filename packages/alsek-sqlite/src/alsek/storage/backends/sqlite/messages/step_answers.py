@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES
+from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, WorkerKind, slots_of_step
 from alsek.storage.backends.records import Corrupt, Step, Worker
 
 #: What :func:`pack` makes of most answers.
 _NOTHING: Final = "[[],[],[],null,0,0]"
 
 
-def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: int) -> Step:
+#: The limits of a step that looks at the messages of ``async def`` tasks.
+_LOOK: Final[tuple[SlotKind]] = ("coroutine",)
+
+
+class Left(NamedTuple):
+    """For which kinds of slots messages are left ready in a worker's queues.
+
+    Attributes:
+        plain: Messages that are no suspects.
+        suspects: Suspects.
+    """
+
+    plain: tuple[SlotKind, ...]
+    suspects: tuple[SlotKind, ...]
+
+
+def _told(kind: WorkerKind) -> tuple[SlotKind, ...]:
+    """The kinds of slots of which an answer may say that messages are left; in the store, each is a bit."""
+    return slots_of_step(kind, _LOOK)
+
+
+def answer(
+    worker: Worker, plain: tuple[SlotKind, ...], suspects: tuple[SlotKind, ...], due: int | None, now: int
+) -> Step:
     """Return the answer of a step that changed nothing.
 
     Args:
         worker: The worker.
-        plain: Messages that are no suspects are left ready in the worker's queues.
-        suspects: Suspects are left ready in them.
+        plain: For which slots messages that are no suspects are left ready in the worker's queues.
+        suspects: For which suspects are.
         due: When the next delayed message is due; None if none is delayed.
         now: The store's time.
     """
@@ -27,19 +50,26 @@ def answer(worker: Worker, plain: bool, suspects: bool, due: int | None, now: in
         refused=[],
         claimed=[],
         next_due=None if due is None else max(due - now, 0),
-        waiting=SLOTS_OF[worker.kind] if (plain and rule.plain) or (suspects and rule.freely) else (),
-        suspects=suspects and not rule.freely,
+        waiting=_waiting(worker.kind, plain if rule.plain else (), suspects if rule.freely else ()),
+        suspects=bool(suspects) and not rule.freely,
         skipped=[],
         corrupt=[],
     )
 
 
-def pack(step: Step, due: int | None) -> str:
+def _waiting(kind: WorkerKind, *left: tuple[SlotKind, ...]) -> tuple[SlotKind, ...]:
+    if not any(left):
+        return ()
+    return tuple(slot for slot in _told(kind) if any(slot in slots for slots in left))
+
+
+def pack(worker: Worker, step: Step, due: int | None) -> str:
     """Return an answer without its claims as text."""
     refused, _, _, waiting, suspects, skipped, corrupt, _, failed = step
     if due is None and not (refused or skipped or corrupt or waiting or suspects or failed):
         return _NOTHING
-    fields: list[Any] = [refused, skipped, corrupt, due, int(bool(waiting)), int(suspects)]
+    bits = sum(1 << bit for bit, slot in enumerate(_told(worker.kind)) if slot in waiting)
+    fields: list[Any] = [refused, skipped, corrupt, due, bits, int(suspects)]
     if failed:
         fields.append(failed)
     return json.dumps(fields, separators=(",", ":"))
@@ -53,7 +83,7 @@ def unpack(worker: Worker, text: str, now: int) -> Step:
         refused=refused,
         claimed=[],
         next_due=None if due is None else max(due - now, 0),
-        waiting=SLOTS_OF[worker.kind] if waiting else (),
+        waiting=tuple(slot for bit, slot in enumerate(_told(worker.kind)) if waiting >> bit & 1),
         suspects=bool(suspects),
         skipped=skipped,
         corrupt=[Corrupt(*each) for each in corrupt],

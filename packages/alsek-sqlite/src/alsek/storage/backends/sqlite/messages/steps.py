@@ -6,14 +6,15 @@ short cut of a step that finds nothing to do: it only reads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import HistoryCounts, Lost, Outcome, SetAside, Step, TakenOver, Worker
 from alsek.storage.backends.refusals import late_step
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import PLAIN_LANES, SUSPECT_LANES
+from alsek.storage.backends.sqlite.lanes import SlotLanes, lanes_in_step
 from alsek.storage.backends.sqlite.messages import claims, counting, step_answers
 from alsek.storage.backends.sqlite.messages.aside_claims import AsideClaiming
 from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane, is_any, lanes_of, with_queues_of
@@ -21,6 +22,7 @@ from alsek.storage.backends.sqlite.messages.leases import WorkerState, note_cont
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.promotion import next_due, promote
 from alsek.storage.backends.sqlite.messages.ready_queues import is_any_ready, ready_queues
+from alsek.storage.backends.sqlite.messages.step_answers import Left
 from alsek.storage.backends.sqlite.messages.takeover import take_over
 from alsek.storage.backends.sqlite.messages.wakeups import wake_for_leftovers
 
@@ -65,7 +67,7 @@ class StepRunner:
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limit: int,
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         """See :meth:`~alsek.storage.backends.ports.MessagePort.step`."""
@@ -80,13 +82,13 @@ class StepRunner:
                     self._database.write(note_contact)
                 return step_answers.copy(last.idle)
         if not (outcomes or history):
-            idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limit, last))
+            idle = self._database.read(lambda tx: self._idle(tx, worker, seq, limits, last))
             if idle is not None:
                 step, aside = idle
                 wake_for_leftovers(self._database, worker, None, aside=aside)
                 return step
         step, due, aside = self._database.write(
-            lambda tx: self._step(tx, worker, seq, outcomes, limit, history)
+            lambda tx: self._step(tx, worker, seq, outcomes, limits, history)
         )
         self._keep(worker, LastStep(seq, None, due))
         wake_for_leftovers(self._database, worker, due if step.claimed else None, aside=aside)
@@ -98,7 +100,7 @@ class StepRunner:
         return None if last is None else last.due
 
     def _idle(
-        self, tx: Transaction, worker: Worker, seq: int, limit: int, last: LastStep | None
+        self, tx: Transaction, worker: Worker, seq: int, limits: Mapping[SlotKind, int], last: LastStep | None
     ) -> tuple[Step, bool] | None:
         """Return the answer of a step that has nothing to write, and whether anything is set aside.
 
@@ -115,11 +117,12 @@ class StepRunner:
         )
         if not nothing_to_write:
             return None
-        aside = lanes_of(tx, worker, state.id) if state.aside else ()
-        plain, suspects = _left(tx, worker, state.suspects, aside)
-        if limit > 0 and (plain or suspects):
+        lanes = lanes_in_step(worker.kind, limits)
+        aside = lanes_of(tx, worker, state.id, lanes) if state.aside else ()
+        left = _left(tx, worker, lanes, state.suspects, aside)
+        if any(limits.get(slot, 0) > 0 for slots in left for slot in slots):
             return None
-        step = step_answers.answer(worker, plain, suspects, state.next_due, tx.now)
+        step = step_answers.answer(worker, *left, state.next_due, tx.now)
         self._keep(worker, LastStep(seq, step, state.next_due))
         return step_answers.copy(step), bool(state.aside)
 
@@ -129,7 +132,7 @@ class StepRunner:
         worker: Worker,
         seq: int,
         outcomes: Sequence[Outcome],
-        limit: int,
+        limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts],
     ) -> tuple[Step, int | None, bool]:
         """Return the answer, when the next delayed message is due, and whether anything is set aside."""
@@ -151,21 +154,25 @@ class StepRunner:
         unusual = [outcome for outcome in outcomes if isinstance(outcome, (Lost, SetAside))]
         suspects = state.suspects or any(isinstance(one, Lost) and one.suspect for one in unusual)
         any_aside = bool(state.aside) or any(isinstance(one, SetAside) for one in unusual)
-        aside = lanes_of(tx, worker, state.id) if any_aside else ()
+        lanes = lanes_in_step(worker.kind, limits)
+        aside = lanes_of(tx, worker, state.id, lanes) if any_aside else ()
         arguments = (tx, self._database.where, worker, state.id, seq, state.token)
         claiming = AsideClaiming(*arguments, aside) if aside else claims.Claiming(*arguments)
-        if limit > 0:
-            plain, may_take_suspect = claims.allowed_lanes(tx, worker, state.id, int(suspects))
-            codes = plain + SUSPECT_LANES[worker.kind] if may_take_suspect else plain
-            queues = ready_queues(tx, worker, codes, limit)
+        rooms: list[claims.Room] = []
+        if any(limits.get(slot, 0) > 0 for slot, _, _ in lanes):
+            rooms = claims.rooms(lanes, limits, claims.allowed(tx, worker, state.id, int(suspects)))
+            codes = [code for room in rooms for code in room.codes]
+            queues = ready_queues(tx, worker, codes, sum(room.left for room in rooms))
             if aside:
                 queues = with_queues_of([lane for lane in aside if lane.code in codes], worker, queues)
-            claiming.run(queues, limit, plain, may_take_suspect)
-        # If there are no suspects, a claim that got less than it could take has left nothing.
-        may_be_left = suspects or len(claiming.claimed) >= limit
-        left = (False, False)
-        if may_be_left:
-            left = _left(tx, worker, suspects, lanes_of(tx, worker, state.id) if aside else ())
+            claiming.run(queues, rooms, codes)
+        if not suspects:
+            # A claim that got less than it could take has left nothing.
+            emptied = [room.slot for room in rooms]
+            lanes = tuple(each for each in lanes if each.slot not in emptied)
+        left = Left((), ())
+        if lanes:
+            left = _left(tx, worker, lanes, suspects, lanes_of(tx, worker, state.id, lanes) if aside else ())
         step = step_answers.answer(worker, *left, due, tx.now)._replace(
             refused=refused, claimed=claiming.claimed, skipped=skipped, corrupt=claiming.corrupt
         )
@@ -173,7 +180,7 @@ class StepRunner:
             step = step._replace(failed=failed)
         if history:
             counting.add(tx, history)
-        tx.execute(_ANSWER, (seq, step_answers.pack(step, due), state.id))
+        tx.execute(_ANSWER, (seq, step_answers.pack(worker, step, due), state.id))
         tx.execute(_COUNTERS, (claiming.token, tx.now, tx.ns))
         return step._replace(taken_over=tuple(taken_over)) if taken_over else step, due, any_aside
 
@@ -191,15 +198,21 @@ def _repeated(tx: Transaction, worker: Worker, state: WorkerState, seq: int) -> 
     return step_answers.unpack(worker, text, tx.now)._replace(claimed=claims.held(tx, state.id, seq))
 
 
-def _left(tx: Transaction, worker: Worker, suspects: int, aside: Sequence[AsideLane]) -> tuple[bool, bool]:
-    """Return whether messages that are no suspects are ready for a worker, and whether suspects are.
+def _left(
+    tx: Transaction, worker: Worker, lanes: Sequence[SlotLanes], suspects: int, aside: Sequence[AsideLane]
+) -> Left:
+    """Return what is ready for a worker in these lanes.
 
     Suspects are looked for only if there are any at all. `aside` is what is set aside for the worker.
     """
-    plain, suspect = PLAIN_LANES[worker.kind], SUSPECT_LANES[worker.kind]
-    left = is_any_ready(tx, worker, plain)
-    suspects_left = bool(suspects) and is_any_ready(tx, worker, suspect)
-    return left or is_any(aside, plain), suspects_left or is_any(aside, suspect)
+    return Left(
+        tuple(slot for slot, plain, _ in lanes if is_any_ready(tx, worker, plain) or is_any(aside, plain)),
+        tuple(
+            slot
+            for slot, _, suspect in lanes
+            if (suspects and is_any_ready(tx, worker, suspect)) or is_any(aside, suspect)
+        ),
+    )
 
 
 def _is_contact_due(state: WorkerState, worker: Worker, now: int) -> bool:

@@ -19,7 +19,7 @@ from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import Lane, lane_key
+from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
 from alsek.storage.backends.sqlite.messages.task_registry import takers
 from alsek.storage.backends.states import MessageState
 
@@ -32,7 +32,7 @@ Place: TypeAlias = MessageState | Literal["aside"]
 #: In a statement, the state of the message in the row `m` of `messages`.
 STATE: Final = f"""
     CASE
-    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = {lane_key("m.")}
+    WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = {lane_key_of("m.")}
                  AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
     WHEN m.due IS NOT NULL THEN 'delayed'
     WHEN EXISTS (SELECT 1 FROM aside AS a WHERE a.message = m.id) THEN 'ready'
@@ -41,7 +41,7 @@ STATE: Final = f"""
 _ENTER: Final[dict[Place, str]] = {
     "ready": f"""
         INSERT INTO ready (lane, priority, arrival, message)
-        SELECT {lane_key()}, priority, arrival, id FROM messages WHERE id = ?
+        SELECT {lane_key_of()}, priority, arrival, id FROM messages WHERE id = ?
     """,  # noqa: S608
     "delayed": "INSERT INTO delayed (ns, due, message) VALUES (?, ?, ?)",
     "claimed": """
@@ -63,7 +63,7 @@ _LEAVE: Final[dict[Place, str]] = {
 
 _LEAVE_READY: Final = f"""
     DELETE FROM ready WHERE (lane, priority, arrival) = (
-        SELECT {lane_key()}, priority, arrival FROM messages WHERE id = :message)
+        SELECT {lane_key_of()}, priority, arrival FROM messages WHERE id = :message)
     AND message = :message
 """  # noqa: S608
 _LEAVE_DELAYED: Final = """
@@ -106,7 +106,7 @@ _REMEMBER: Final = """
 _DELETE: Final = "DELETE FROM messages WHERE id IN ({})"
 _ERASE: Final = (
     f"""DELETE FROM ready WHERE (lane, priority, arrival) IN (
-        SELECT {lane_key()}, priority, arrival FROM messages WHERE id = ?)""",  # noqa: S608
+        SELECT {lane_key_of()}, priority, arrival FROM messages WHERE id = ?)""",  # noqa: S608
     "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
     _LEAVE_ASIDE,
     "DELETE FROM messages WHERE id = ?",

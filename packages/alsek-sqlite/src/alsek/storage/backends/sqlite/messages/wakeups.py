@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.storage.backends.batches import in_pieces
-from alsek.storage.backends.kinds import SUSPECT_RULES
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import LANES, SUSPECT_LANES, Lane
+from alsek.storage.backends.sqlite.lanes import LANES, Lane, lanes_of_waiter
 from alsek.storage.backends.sqlite.messages.aside_lanes import first_lanes, is_any, lanes_of
-from alsek.storage.backends.sqlite.messages.claims import allowed_lanes
+from alsek.storage.backends.sqlite.messages.claims import allowed
 from alsek.storage.backends.sqlite.messages.leases import sleeper
 from alsek.storage.backends.sqlite.messages.promotion import next_due
 from alsek.storage.backends.sqlite.messages.ready_queues import NAMES_AT_ONCE, is_any_ready
@@ -35,26 +35,29 @@ _OWN_LANES: Final = (
 )
 
 
-def sleep_info(tx: Transaction, worker: Worker, expected: int | None) -> SleepInfo:
+def sleep_info(tx: Transaction, worker: Worker, slot: SlotKind | None, expected: int | None) -> SleepInfo:
     """Return what a worker needs to know before it sleeps.
 
     Args:
         tx: A read.
         worker: The worker.
+        slot: For messages of which kind of slots it sleeps; None for all that it takes.
         expected: When the next delayed message was due, as far as the worker knows; None if none was delayed.
     """
     known = sleeper(tx, worker)
     if known is None:
         return SleepInfo(missed=False, alarm=expected, lanes=3)
-    plain, suspects = allowed_lanes(tx, worker, known.id, suspects=1)
-    freely = SUSPECT_RULES[worker.suspects].freely
-    codes = plain + SUSPECT_LANES[worker.kind] if suspects else plain
+    may = allowed(tx, worker, known.id, suspects=1)
+    suspects = may.freely or may.alone
+    lanes = lanes_of_waiter(worker.kind, slot)
+    codes = [code for each in lanes for code in each.plain if may.plain]
+    codes += [code for each in lanes for code in each.suspects if suspects]
     ready = is_any_ready(tx, worker, codes)
     if known.aside and not ready:
-        ready = is_any(lanes_of(tx, worker, known.id), codes)
+        ready = is_any(lanes_of(tx, worker, known.id, lanes), codes)
     due = next_due(tx)
     sooner = due is not None and (expected is None or due < expected or due <= tx.now)
-    return SleepInfo(missed=ready or sooner, alarm=expected, lanes=bool(plain) + 2 * (suspects or freely))
+    return SleepInfo(missed=ready or sooner, alarm=expected, lanes=may.plain + 2 * suspects)
 
 
 def wake_for_leftovers(database: Database, worker: Worker, due: int | None, *, aside: bool) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from alsek.storage.backends.sqlite.lanes import Lane
+from alsek.storage.backends.kinds import SLEEPERS_OF, SleeperKind
+from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
 from alsek.storage.backends.sqlite.wakeup.datagrams import WAKE
 from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, WakeupRegistry
 
-#: The kinds of workers, by the numbers of the wishes that they serve. Those that serve all come last.
-_KINDS: Final = (1, 2, 0)
+#: Whom a message of each wish, by its number, wakes: one sleeper of each kind, and one that takes all messages.
+_WOKEN: Final[Mapping[int, tuple[SleeperKind | None, ...]]] = {
+    WISH_NUMBERS[wish]: (*kinds, None) for wish, kinds in SLEEPERS_OF.items()
+}
 
 
 def wake_slot(registry: WakeupRegistry, slot: int) -> bool:
@@ -51,15 +54,13 @@ class Sleepers:
         for lane in lanes:
             queue = self._name_hash(lane.queue)
             takers = None if lane.takers is None else frozenset(map(self._name_hash, lane.takers))
-            for kind in _KINDS:
-                if kind and lane.wish and kind != lane.wish:
-                    continue
+            for kind in _WOKEN[lane.wish]:
                 if not any(self._can_use(slot, kind, lane, queue, takers) for slot in woken):
                     self._wake_one(kind, lane, queue, takers, besides, woken)
 
     def _wake_one(
         self,
-        kind: int,
+        kind: SleeperKind | None,
         lane: Lane,
         queue: bytes,
         takers: frozenset[bytes] | None,
@@ -75,13 +76,18 @@ class Sleepers:
                 return
 
     def _can_use(
-        self, slot: int, kind: int, lane: Lane, queue: bytes, takers: frozenset[bytes] | None
+        self,
+        slot: int,
+        kind: SleeperKind | None,
+        lane: Lane,
+        queue: bytes,
+        takers: frozenset[bytes] | None,
     ) -> bool:
         """Return True if the worker in a slot is of this kind and may take something of this lane."""
         records = self._records
+        kinds = records.kinds(slot)
         return (
-            records.kind(slot) == kind
-            and (not kind or not lane.wish or kind == lane.wish)
+            (kinds is None if kind is None else kinds is not None and kind in kinds)
             and bool(records.lanes(slot) & (2 if lane.suspect else 1))
             and (records.takes_from(slot, queue) if takers is None else records.worker(slot) in takers)
         )

@@ -1,14 +1,20 @@
 """What the registry says of each slot: for what a sleeping worker is woken, or to which channels a subscriber listens.
 
-Layout of a record of :data:`RECORD` bytes: kind (1), lanes (1), number of queues (2), 4 unused, namespace (8), alarm
-(8), worker (8), then the queues as 8 bytes each, or a filter of channels. Names are written as their hashes.
+Layout of a record of :data:`RECORD` bytes: kind (1), lanes (1), number of queues (2), coroutines (1), 3 unused,
+namespace (8), alarm (8), worker (8), then the queues as 8 bytes each, or a filter of channels. Names are written as
+their hashes.
+
+0.1.0 writes and reads these records too. It knows the kinds 0 to 2, and leaves `coroutines` at 0.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
+
+from alsek.storage.backends.kinds import SleeperKind
 
 RECORD: Final = 1024
 
@@ -20,6 +26,18 @@ _FILTER_BITS: Final = (RECORD - _BODY) * 8
 #: In place of the number of queues.
 _ALL_QUEUES: Final = 0xFFFF
 _TOO_MANY: Final = 0xFFFE
+
+#: The kinds of sleepers as a record has them: its kind, and whether it sleeps for coroutines besides. None for a worker
+#: that takes all messages.
+_KINDS: Final[Mapping[tuple[SleeperKind, ...] | None, tuple[int, int]]] = {
+    None: (0, 0),
+    ("thread",): (1, 0),
+    ("process",): (2, 0),
+    ("thread-async",): (3, 0),
+    ("thread", "thread-async"): (1, 1),
+    ("process", "process-async"): (2, 1),
+}
+_READ_KINDS: Final = {number: kinds for kinds, number in _KINDS.items()}
 
 #: The alarm of a worker that expects no delayed message.
 NO_ALARM: Final = 2**63 - 1
@@ -46,7 +64,7 @@ class SlotRecords:
         self,
         slot: int,
         namespace: bytes,
-        kind: int,
+        kinds: tuple[SleeperKind, ...] | None,
         queues: list[bytes] | None,
         lanes: int,
         alarm: int,
@@ -59,7 +77,8 @@ class SlotRecords:
             count, body = _TOO_MANY, b""
         else:
             count, body = len(queues), b"".join(queues)
-        head = bytes((kind, lanes)) + count.to_bytes(2, "little") + bytes(4)
+        kind, coroutines = _KINDS[kinds]
+        head = bytes((kind, lanes)) + count.to_bytes(2, "little") + bytes((coroutines, 0, 0, 0))
         start = self._start + slot * RECORD
         self._memory[start : start + _BODY + len(body)] = (
             head + namespace + alarm.to_bytes(8, "little", signed=True) + worker + body
@@ -70,9 +89,10 @@ class SlotRecords:
         start = self._start + slot * RECORD + 8
         return self._memory[start : start + 8]
 
-    def kind(self, slot: int) -> int:
-        """Of a sleeper: the wish that it serves besides "any", by its number; 0 for all."""
-        return self._memory[self._start + slot * RECORD]
+    def kinds(self, slot: int) -> tuple[SleeperKind, ...] | None:
+        """Of a sleeper: as which kinds it sleeps; None if it takes all messages."""
+        start = self._start + slot * RECORD
+        return _READ_KINDS.get((self._memory[start], self._memory[start + 4]), ())
 
     def lanes(self, slot: int) -> int:
         """Of a sleeper: 1 if it may take plain messages, 2 if suspects, 3 if both."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from alsek.exceptions import BackendError
+from alsek.storage.backends.kinds import SlotKind, sleeps_as
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
-from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS
 from alsek.storage.backends.sqlite.wakeup.notifier import Notifier
 from alsek.storage.backends.sqlite.wakeup.registry import ASLEEP, AWAKE, WakeupRegistry
 from alsek.storage.backends.sqlite.wakeup.sleepers import wake_slot
@@ -40,6 +40,7 @@ class SQLiteWaiter(Waiter):
     Args:
         notifier: The notifier of the worker's namespace.
         worker: The worker that sleeps.
+        slot: For messages of which kind of slots; None for all that it takes.
         sleep_info: Looks at the store.
         pass_on: Wakes other workers in place of this one, but not the one that sleeps in this slot.
     """
@@ -48,11 +49,14 @@ class SQLiteWaiter(Waiter):
         self,
         notifier: Notifier,
         worker: Worker,
-        sleep_info: Callable[[Worker], SleepInfo],
+        slot: SlotKind | None,
+        sleep_info: Callable[[Worker, SlotKind | None], SleepInfo],
         pass_on: Callable[[Worker, int], None],
     ) -> None:
         self._notifier = notifier
         self._worker = worker
+        self._for_slot = slot
+        self._kinds = sleeps_as(worker.kind, slot)
         self._sleep_info = sleep_info
         self._pass_on = pass_on
         self._pid = os.getpid()
@@ -75,11 +79,11 @@ class SQLiteWaiter(Waiter):
         if registry is None or registry.state(self._slot) == ASLEEP:
             return
         try:
-            before = self._sleep_info(self._worker)
+            before = self._sleep_info(self._worker, self._for_slot)
             self._describe(registry, before)
             registry.set_state(self._slot, ASLEEP)
             # From now on every commit finds it asleep, so only this look tells that nothing was missed.
-            missed = before.missed or self._sleep_info(self._worker).missed
+            missed = before.missed or self._sleep_info(self._worker, self._for_slot).missed
         except BackendError:
             missed = True  # the claim that follows meets the same error, where it can be handled
         if missed:
@@ -90,7 +94,7 @@ class SQLiteWaiter(Waiter):
         registry.records.describe_sleeper(
             self._slot,
             notifier.namespace,
-            WISH_NUMBERS[worker.kind],
+            None if worker.kind == "any" else self._kinds,
             None if worker.queues is None else [notifier.name_hash(name) for name in worker.queues],
             info.lanes,
             NO_ALARM if info.alarm is None else info.alarm,

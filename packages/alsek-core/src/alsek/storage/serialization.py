@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.core.short_repr import shown
@@ -11,10 +12,11 @@ from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeou
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 _DECODER = json.JSONDecoder()
+#: Reads the value at a place of a text; returns it and where it ends.
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 #: The key of a tagged value, as it stands in JSON. No other text in JSON has these quotes.
 _TAG_TEXT: Final = '"$alsek"'
-_TAG_BYTES: Final = _TAG_TEXT.encode()
 
 
 class Serializer(ABC):
@@ -64,8 +66,16 @@ class JsonSerializer(Serializer):
         return text.encode("utf-8", "surrogatepass")
 
     def reverse(self, obj: bytes) -> Any:
-        value = _DECODER.decode(obj.decode("utf-8", "surrogatepass"))
-        if _TAG_BYTES in obj:
+        text = obj.decode("utf-8", "surrogatepass")
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            end = -1
+        if end != len(text):
+            value = _DECODER.decode(
+                text
+            )  # it allows for white space around the value, and says what is wrong
+        if _TAG_TEXT in text:
             from alsek.storage.tagged_values import untagged
 
             return untagged(value)

@@ -74,7 +74,7 @@ def attempt(task: AnyTask, delivery: Delivery, around: Sequence[Middleware] | No
         return Attempt(exception=error)
     if forks.forked:
         forks.leave()
-    return Attempt(result, callback=callback, prepared=prepared)
+    return Attempt(result, None, True, None, prepared) if callback else Attempt(result)
 
 
 def _within(layer: Middleware, inner: Sequence[Middleware], task: AnyTask, delivery: Delivery) -> Attempt:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from types import CoroutineType
 from typing import Any, Literal, TypeAlias, cast
 
 from alsek.core.arguments.parameters import Parameters
@@ -168,7 +168,7 @@ class Task(TypedCalls[P, R]):
         function: Callable[..., Any] = self.function
         result = function(*args, **kwargs)
         # By the result: a wrapper, or an object with an async `__call__`, can't be recognized by itself.
-        return cast(R, run_or_return(result) if inspect.iscoroutine(result) else result)
+        return cast(R, run_or_return(result) if isinstance(result, CoroutineType) else result)
 
     def wants_message(self) -> bool:
         """Return True if the function has a parameter ``message`` that is not annotated as something else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -13,6 +14,7 @@ from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.clock import real_time as time
 from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.transition_log import log as log_of_transitions
 from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -77,6 +79,8 @@ class ThreadExecutor:
         self._durations = RecentDurations()
         #: When a job was last started by an idle executor, or collected (monotonic ms).
         self._progress_at = 0
+        #: Whether DEBUG is logged of messages: looked up at the same times, not for each message.
+        self._verbose = False
         self._finished: deque[ThreadJob] = deque()
         self._running: dict[int, ThreadJob] = {}
         #: Jobs whose outcomes were accepted, and whose trackers have yet to be told.
@@ -119,12 +123,16 @@ class ThreadExecutor:
     def start(self, job: ThreadJob) -> None:
         """Queue a job for the threads."""
         if not self._running:
-            self._progress_at = monotonic_ms()
+            self._note_progress()
         self._running[job.claimed.token] = job
         waiting = len(self._queue)
         self._queue.put(job)
         if not self._durations.very_short or not waiting:
             self._threads.wake(len(self._running))
+
+    def _note_progress(self) -> None:
+        self._progress_at = monotonic_ms()
+        self._verbose = log_of_transitions.isEnabledFor(logging.DEBUG)
 
     def on_outcome(self, job: ThreadJob, accepted: bool) -> None:
         """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending reports."""
@@ -173,7 +181,7 @@ class ThreadExecutor:
             longest_ns = max(longest_ns, job.elapsed_ns)
             finished.append(job)
         if finished:
-            self._progress_at = monotonic_ms()
+            self._note_progress()
             were_very_short = self._durations.very_short
             self._durations.record(longest_ns)
             if were_very_short and not self._durations.very_short:
@@ -327,7 +335,7 @@ class ThreadExecutor:
                     job = work
                     started = time.monotonic_ns()
                     job.context = contexts.fresh()
-                    job.context.run(job.run, tasks, broker, max_losses, state, wait)
+                    job.context.run(job.run, tasks, broker, max_losses, state, wait, self._verbose)
                     job.elapsed_ns = time.monotonic_ns() - started
                 else:
                     job = work()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+from collections.abc import Sequence
 from contextvars import Context
 
 from alsek.core.broker import Broker
@@ -22,7 +22,7 @@ from alsek.core.execution.reports import (
     send_report,
 )
 from alsek.core.execution.session import WorkerSession
-from alsek.core.execution.transition_log import log, log_claimed
+from alsek.core.execution.transition_log import log_claimed
 from alsek.core.failure import describe_failure
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask, without_hooks
@@ -90,7 +90,7 @@ class ThreadJob(Interruptible):
         self.context: Context
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
-        self.pending_reports: list[Report] = []
+        self.pending_reports: Sequence[Report] = ()
         self.verdict_wanted = False
         self.conclude_by = 0
         self.task_name = ""
@@ -106,6 +106,7 @@ class ThreadJob(Interruptible):
         max_losses: int,
         state: SharedState,
         wait: bool = False,
+        verbose: bool = False,
     ) -> None:
         """Open the message, run its task, and set `outcome`. In a task thread.
 
@@ -115,17 +116,24 @@ class ThreadJob(Interruptible):
             max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
             state: Where starts and ends of user code are written.
             wait: A message whose task is unknown does not fail.
+            verbose: The transitions are logged that are no trouble.
         """
         self.started_at = now = monotonic_ms()
         self.thread = threading.current_thread()
         self.conclude_by = now + CONCLUDE_WITHIN_MS
         state.enter_user_code(self.entry)
-        self._run(tasks, broker, max_losses, state, wait)
+        self._run(tasks, broker, max_losses, state, wait, verbose)
         if not self._abandoned_threads:
             state.leave_user_code(self.entry)
 
     def _run(
-        self, tasks: dict[str, AnyTask], broker: Broker, max_losses: int, state: SharedState, wait: bool
+        self,
+        tasks: dict[str, AnyTask],
+        broker: Broker,
+        max_losses: int,
+        state: SharedState,
+        wait: bool,
+        verbose: bool,
     ) -> None:
         opened = open_claimed(self.claimed, self.session, broker, tasks, max_losses)
         if isinstance(opened, Failed):
@@ -140,9 +148,10 @@ class ThreadJob(Interruptible):
             CURRENT.set(delivery.message)
             self._settle(reject(task, delivery, rejection, broker, wait=wait))
             return
-        if log.isEnabledFor(logging.DEBUG):
+        if verbose:
             log_claimed(delivery)
-        report_status(task, delivery, TaskStatus.RUNNING)
+        if task.status_tracker is not None:
+            report_status(task, delivery, TaskStatus.RUNNING)
         with self._lock:
             if self._abandoned_threads and self.was_abandoned:
                 return  # another thread concludes the message
@@ -196,13 +205,23 @@ class ThreadJob(Interruptible):
         """Set the outcome, unless this thread was abandoned."""
         with self._lock:
             if not (self._abandoned_threads and self.was_abandoned):
-                if self.delivery is not None:
-                    self.pending_reports = pending_reports(
-                        self._tasks, self.task, self.delivery, conclusion, self._broker
-                    )
-                    if self.pending_reports:
-                        self.verdict_wanted = True
+                task = self.task
+                if (
+                    task is None
+                    or task.status_tracker is not None
+                    or conclusion.callback is not None
+                    or task.broker.end_middleware
+                ):
+                    self._add_reports(conclusion)
                 self.outcome = conclusion.outcome
+
+    def _add_reports(self, conclusion: Conclusion) -> None:
+        """Add what trackers and middleware are to be told. Most tasks have neither."""
+        if self.delivery is not None:
+            self.pending_reports = pending_reports(
+                self._tasks, self.task, self.delivery, conclusion, self._broker
+            )
+            self.verdict_wanted = bool(self.pending_reports)
 
     def conclude_timeout(self) -> None:
         """Conclude a message whose thread did not end in time. In another task thread."""

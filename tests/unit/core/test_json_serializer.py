@@ -16,8 +16,8 @@ def test_white_space_around_a_value_changes_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "{", "1 2", "[1],", "\ufeff1", "nothing"])
 def test_what_is_not_one_value_is_refused_in_the_words_of_the_standard_library(text: str) -> None:
-    with pytest.raises(ValueError) as expected:
+    with pytest.raises(json.JSONDecodeError) as expected:
         json.JSONDecoder().decode(text)
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(json.JSONDecodeError) as refusal:
         JsonSerializer().reverse(text.encode())
     assert str(refusal.value) == str(expected.value)

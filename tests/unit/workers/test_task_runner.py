@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from alsek import ResultStore, StatusTracker, Task, task
+from alsek import Middleware, ResultStore, StatusTracker, Task, task
 from alsek.core.broker import Broker
+from alsek.core.current_message import current_message
 from alsek.core.hooks import on_worker_start, on_worker_stop
 from alsek.core.message import Message
 from alsek.core.task import AnyTask
@@ -369,3 +372,36 @@ def test_a_charge_is_its_exception_by_name_and_text(kind: type[TaskError]) -> No
     error = Charge.of(kind("why")).to_exception()
     assert type(error) is kind
     assert str(error) == "why"
+
+
+def test_a_coroutine_runs_to_its_end(connect: Callable[..., FakeEngine]) -> None:
+    """With its hooks and its middleware on one loop, and the process goes on with the next message."""
+    loops = []
+
+    class Looks(Task[Any, Any]):
+        async def pre_op(self, message: Message) -> None:
+            loops.append(asyncio.get_running_loop())
+
+    class Around(Middleware):
+        @asynccontextmanager
+        async def attempt(self, message: Message) -> AsyncIterator[None]:
+            await asyncio.sleep(0)
+            yield
+
+    broker = Broker(MemoryBackend(), middleware=[Around()])
+
+    @task(broker, base_task=Looks, result_store=ResultStore(broker.backend))
+    async def twice(n: int, message: Message) -> int:
+        assert current_message() is message
+        await asyncio.sleep(0)
+        loops.append(asyncio.get_running_loop())
+        return 2 * n
+
+    engine = connect(twice, max_tasks=2)
+    for n in range(2):
+        outcome = engine.answer(twice.generate(args=(n,), submit=False))
+        assert isinstance(outcome, Succeeded)
+        assert outcome.result == str(2 * n).encode()
+        assert loops[-1] is loops[-2]
+    assert engine.receive() is None
+    assert engine.end() == 0

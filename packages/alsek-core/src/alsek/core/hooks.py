@@ -6,15 +6,18 @@
     def connect() -> None:
         pool.open()
 
-A pool finds hooks as it finds tasks, in the modules that it imports. A hook runs in each process that runs tasks, after
-the fork and before the first task, or after the last task.
+A hook may be an ``async def``: it runs on the event loop of the process, so that tasks can use what it has made. A pool
+finds hooks as it finds tasks, in the modules that it imports. A hook runs in each process that runs tasks, after the
+fork and before the first task, or after the last task.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
+from alsek.core.event_loops import awaited, run_coroutine
 from alsek.core.execution import forks
 from alsek.core.loggers import guarded_logger
 
@@ -31,8 +34,9 @@ class WorkerHook:
         self.when: When = when
         self.name = getattr(function, "__qualname__", repr(function))
 
-    def __call__(self) -> None:
-        self.function()
+    def __call__(self) -> object:
+        """Call the function, and return what it returns."""
+        return self.function()
 
     def __repr__(self) -> str:
         return f"WorkerHook({self.name}, when={self.when!r})"
@@ -66,7 +70,9 @@ def run_hooks(hooks: Iterable[WorkerHook], when: When) -> bool:
         if hook.when != when:
             continue
         try:
-            hook()
+            returned = hook()
+            if inspect.isawaitable(returned):
+                run_coroutine(awaited(returned))
         except BaseException as error:  # sys.exit() in a hook is a failure like any other
             forks.check(error)
             log.exception("Worker hook %s failed (on_worker_%s).", hook.name, when)

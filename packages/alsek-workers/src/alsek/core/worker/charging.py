@@ -10,6 +10,7 @@ from alsek.core.execution.conclusions import conclude, reject
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import Report, pending_reports
 from alsek.core.execution.session import ReadOnlySession
+from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.task import without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import TaskError
@@ -52,6 +53,7 @@ def conclude_charged(
     delivery, task, rejection = opened
     if with_hooks:
         CURRENT.set(delivery.message)
+        task = task and with_sync_hooks(task)
     elif task is not None:
         task = without_hooks(task)
     if task is None:

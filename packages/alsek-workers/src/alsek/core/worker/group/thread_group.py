@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from alsek.core.event_loops import use_shared_loop
 from alsek.core.hooks import run_hooks
+from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
 from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.log_handler_locks import guard_handlers
+from alsek.core.worker.group.options import WorkerGroupOptions
+from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.records import Worker
@@ -13,12 +18,18 @@ from alsek.storage.backends.records import Worker
 class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
     """Runs its jobs in threads of its own process."""
 
+    def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, state: SharedState) -> None:
+        super().__init__(pool, options, state)
+        self._loop = GroupLoop()
+
     def _on_start(self) -> bool:
         guard_handlers()  # timeouts are raised in these threads
+        use_shared_loop(self._loop)
         return run_hooks(self._pool.hooks, "start")
 
     def _on_stop(self) -> None:
         run_hooks(self._pool.hooks, "stop")
+        self._loop.shut_down()
 
     def _worker(self) -> Worker:
         return self._pool.worker("thread", "only" if self._options.suspects_only else "alone")

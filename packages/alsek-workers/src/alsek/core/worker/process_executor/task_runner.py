@@ -28,7 +28,8 @@ from typing import Final, TypeAlias
 
 from alsek.core.clock import monotonic_ms, real_time
 from alsek.core.current_message import CURRENT
-from alsek.core.execution import forks
+from alsek.core.event_loops import close_main_loop, run_coroutine
+from alsek.core.execution import async_attempts, forks
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, reject
 from alsek.core.execution.delivery import Delivery
@@ -40,9 +41,11 @@ from alsek.core.execution.reports import (
     send_report,
 )
 from alsek.core.execution.session import ReadOnlySession, WorkerSession
+from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.hooks import run_hooks
 from alsek.core.status import TaskStatus
+from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.child_process import EXIT_NOT_STARTED
 from alsek.core.worker.contexts import Contexts
@@ -95,6 +98,7 @@ class TaskRunner:
         self._max_tasks = max_tasks
         self._wakeup = wakeup
         self._permits = permits
+        self._tasks = {name: with_sync_hooks(task) for name, task in pool.tasks.items()}
         self._pid = 0
         #: The number, in the shared state, of the job that runs.
         self._entry: int | None = None
@@ -134,6 +138,7 @@ class TaskRunner:
                 connection.send_answer(pack((REPORTED,)))
         connection.flush()
         run_hooks(self._pool.hooks, "stop")
+        close_main_loop()
         return 0
 
     def _own_permits(self, index: int | None) -> StartPermits | None:
@@ -151,7 +156,7 @@ class TaskRunner:
         )
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
-        opened = open_claimed(claimed, self._session(), broker, self._pool.tasks, max_losses)
+        opened = open_claimed(claimed, self._session(), broker, self._tasks, max_losses)
         if isinstance(opened, Failed):
             return _answer(opened, False, None, False, started_ns), []
         delivery, task, rejection = opened
@@ -169,22 +174,28 @@ class TaskRunner:
                 log_claimed(delivery)
             report_status(task, delivery, TaskStatus.RUNNING)
             attempted = True
-            made = attempt(task, delivery)
+            made = self._attempt(task, delivery)
             self._end_forks()
             conclusion = conclude(task, delivery, made)
         else:
             CURRENT.set(delivery.message)
             conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
-        reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
+        reports = pending_reports(self._tasks, task, delivery, conclusion, broker)
         try:
             frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
         except (TypeError, ValueError) as error:
             # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
             unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
             conclusion = dead_letter(task, delivery, unsendable, broker)
-            reports = pending_reports(self._pool.tasks, task, delivery, conclusion, broker)
+            reports = pending_reports(self._tasks, task, delivery, conclusion, broker)
             frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
         return frame, reports
+
+    def _attempt(self, task: AnyTask, delivery: Delivery) -> Attempt:
+        if not task.is_async:
+            return attempt(task, delivery)
+
+        return run_coroutine(async_attempts.attempt(self._pool.tasks[task.name], delivery))
 
     def terminated(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM: end by it, unless the pool is being stopped and the engine has not sent it.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from alsek.core.broker import Broker
+from alsek.core.execution.sync_hooks import needs_loop
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.task import Task
@@ -33,6 +34,8 @@ def warm_up(pool: PoolOptions) -> None:
     try:
         for task in pool.tasks.values():
             task.wants_message()
+        if any(needs_loop(task) for task in pool.tasks.values()):
+            import asyncio  # noqa: F401  it takes long: each process would import it
         payload = Message("warm-up").pack(serializer)
         Message.unpack("warm-up", "warm-up", payload, serializer)
         _serve(pool, Claimed("warm-up", "warm-up", payload, 0))

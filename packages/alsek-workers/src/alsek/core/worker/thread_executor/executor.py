@@ -14,6 +14,7 @@ from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.clock import real_time as time
 from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
+from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log as log_of_transitions
 from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
@@ -67,7 +68,7 @@ class ThreadExecutor:
         wait_for_threads: bool = False,
         unknown_tasks_wait: bool = False,
     ) -> None:
-        self._tasks = tasks
+        self._tasks = {name: with_sync_hooks(task) for name, task in tasks.items()}
         self._broker = broker
         self._state = state
         self._slots = slots

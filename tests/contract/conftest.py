@@ -27,11 +27,7 @@ _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "tes
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
-#: The stores that don't keep messages of ``async def`` tasks in lanes of their own yet: delete a name once it does.
-_WITHOUT_ASYNC_LANES = ("redis", "fakeredis", "cluster")
-_ABOUT_ASYNC_LANES = ("test_async_lanes", "test_async_wakeups")
-
-for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_ABOUT_ASYNC_LANES):
+for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -51,8 +47,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
-    if module in _ABOUT_ASYNC_LANES:
-        kinds = tuple(kind for kind in kinds if kind not in _WITHOUT_ASYNC_LANES)
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from alsek.storage.backends.copies import COPY_CLASSES, Copy, CopyKind
 from alsek.storage.backends.records import (
@@ -27,11 +27,14 @@ from alsek.storage.backends.records import (
     WorkerFacts,
 )
 from alsek.storage.backends.redis import RedisBackend
+from alsek.types import Wish
 
 #: The worker that makes the calls, one that holds another message, one whose lease has ended.
 MINE, OTHER, LOST = (Worker(f"worker-{n}", "thread", None, 600_000, 60_000) for n in "abc")
 FACTS: Final = WorkerFacts("host", 17, "1", ("t",), 4)
 NAMED: Final = Worker("worker-d", "thread", ("q", "r"), 600_000, 60_000, "freely")
+#: A worker with two kinds of slots.
+TWOFOLD: Final = Worker("worker-f", "thread-async", None, 600_000, 60_000)
 
 _ALL = """
 local all = {}
@@ -59,7 +62,7 @@ class Situation:
     def __init__(self, backend: RedisBackend, rare: bool = False) -> None:
         self.backend = backend
         messages = backend.messages
-        for worker in (MINE, OTHER, LOST, NAMED):
+        for worker in (MINE, OTHER, LOST, NAMED, TWOFOLD):
             messages.register(worker)
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
@@ -113,6 +116,8 @@ class Situation:
             SetAside(each.uuid, "u", each.token, "t", b"{}", 60_000, True) for each in (first, second)
         ]
         messages.step(NAMED, 6, outcomes, {NAMED.kind: 0}, [HistoryCounts("q", "t", "s:1")])
+        for wish in get_args(Wish):
+            messages.add([Submission(f"{wish}-{n}", "v", b"p", wish=wish) for n in range(3)], f"r9{wish}")
         messages.pause("p", "me")
         messages.add([Submission("paused", "p", b"p")], "r10")
 
@@ -209,6 +214,10 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "step idle rare": lambda s, b: b.messages.step(NAMED, 7, [], {NAMED.kind: 2}, COUNTS),
     "step again rare": lambda s, b: b.messages.step(NAMED, 6, [], {NAMED.kind: 2}, COUNTS),
     "step again": lambda s, b: b.messages.step(MINE, 1, [], {MINE.kind: 8}),
+    "step by slot": lambda s, b: b.messages.step(TWOFOLD, 1, [], {"thread": 2, "coroutine": 9}),
+    "step by slot rare": lambda s, b: b.messages.step(TWOFOLD, 1, [], {"thread": 9, "coroutine": 2}, COUNTS),
+    "step that looks rare": lambda s, b: b.messages.step(MINE, 2, [], {"thread": 9, "coroutine": 9}),
+    "add_one async": lambda s, b: b.messages.add([_new("new", wish="any-async")], "n"),
     "renew": lambda s, b: b.messages.renew(MINE, 1, list(s.tokens.values())[:4]),
     "renew running": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), [Running("held-1", 1, 1, 17)]),
     "renew nothing rare": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), []),

@@ -45,8 +45,9 @@ WRITES: Final = {
     ("HSET", "KEYS[6]"): {"register"},
     ("HDEL", "claims"): {"leave_claimed"},
     ("DEL", "P .. 'claims:' .. worker"): {"forget_worker"},
-    # Tokens that wake workers. Those of an empty queue are deleted.
+    # Tokens that wake workers. Those of an empty queue are deleted; those for messages of `async def` tasks expire.
     ("RPUSH", "list"): {"wakeups"},
+    ("PEXPIRE", "list"): {"wakeups"},
     ("DEL", "P .. 'wake:thread:' .. queue"): {"effects"},
     # Uuids of ended messages.
     ("HSET", "finished"): {"end_message"},

@@ -55,11 +55,11 @@ class Keys:
         return f"{self.prefix}calls:{worker}"
 
     def wake(self, kind: str, queue: str) -> str:
-        """LIST: a token here wakes one worker of this kind that names this queue."""
+        """LIST: a token here wakes one sleeper of this kind whose worker names this queue."""
         return f"{self.prefix}wake:{kind}:{queue}"
 
     def wake_any_queue(self, kind: str) -> str:
-        """LIST: a token here wakes one worker of this kind that takes from all queues."""
+        """LIST: a token here wakes one sleeper of this kind whose worker takes from all queues."""
         return f"{self.prefix}wakes:{kind}"
 
     def result(self, uuid: str) -> str:

@@ -6,21 +6,31 @@ The loader puts them in, so a constant and the form of a record's header are dec
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW, PROMOTION_BATCH
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
 from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
-from alsek.storage.backends.kinds import WISH_LETTERS, WISHES_OF
+from alsek.storage.backends.kinds import (
+    LOOKED_AT,
+    WISH_LETTERS,
+    WISHES_BY_SLOT,
+    WISHES_OF,
+    WorkerKind,
+)
 from alsek.storage.backends.records import REPLAYED, TaskStatus
+from alsek.types import Wish
 
 #: A result of more bytes is not published itself: an empty value is, and processes that wait read the result.
 MAX_PUBLISHED_RESULT: Final = 4096
 
 #: The hash of the uuids that ended in one half of the window is kept until nothing in it counts any more.
 REMEMBERED_MS: Final = DEDUP_WINDOW + DEDUP_WINDOW // 2
+
+#: The kinds of workers in the order in which scripts ask for them.
+_KINDS: Final[Sequence[WorkerKind]] = ("thread", "process", "thread-async", "process-async", "any")
 
 _NAME: Final = re.compile(r"@(\w+)@")
 
@@ -80,15 +90,35 @@ def _new_header() -> str:
     return _formatted(values)
 
 
-def _wishes_of(kind: str) -> str:
-    """The Lua expression for the letters of the wishes that a worker of this kind may take."""
-    tables = {
-        of: "{ " + ", ".join(f"'{WISH_LETTERS[wish]}'" for wish in wishes) + " }"
-        for of, wishes in WISHES_OF.items()
-    }
-    *_, last = tables.values()
-    choices = [f"{kind} == '{of}' and {table}" for of, table in list(tables.items())[:-1]]
-    return " or ".join([*choices, last])
+def _letters(wishes: Iterable[Wish]) -> str:
+    """The Lua table of the letters of these wishes."""
+    return "{ " + ", ".join(f"'{WISH_LETTERS[wish]}'" for wish in wishes) + " }"
+
+
+def _by_kind(kind: str, values: Mapping[WorkerKind, str]) -> str:
+    """The Lua expression for the one of these expressions that belongs to a kind; plain workers find theirs first."""
+    order = sorted(values, key=_KINDS.index)
+    choices = [f"{kind} == '{of}' and {values[of]}" for of in order[:-1]]
+    return " or ".join([*choices, values[order[-1]]])
+
+
+def _wishes_by_slot() -> dict[WorkerKind, str]:
+    """For the workers that may have two limits the Lua table of the wishes for each of these."""
+    tables = {}
+    for kind, slots in WISHES_BY_SLOT.items():
+        parts = [*slots.values(), *([LOOKED_AT[kind]] if kind in LOOKED_AT else [])]
+        if len(parts) > 1:
+            tables[kind] = "{ " + ", ".join(map(_letters, parts)) + " }"
+    return tables
+
+
+def _wishes_of_kinds() -> str:
+    """The Lua table of kind of worker -> the letters of its wishes, as one text."""
+    texts = (
+        f"['{kind}'] = '{''.join(WISH_LETTERS[wish] for wish in wishes)}'"
+        for kind, wishes in WISHES_OF.items()
+    )
+    return "{ " + ", ".join(texts) + " }"
 
 
 def _ended(uuid_taken: bool) -> str:
@@ -114,8 +144,10 @@ VALUES: Final[Mapping[str, str]] = {
     "history_kept": str(KEPT_MS + 2 * MINUTE_MS),
     "promotion_batch": str(PROMOTION_BATCH),
     "max_published_result": str(MAX_PUBLISHED_RESULT),
-    "all_wishes": "{ " + ", ".join(f"'{letter}'" for letter in WISH_LETTERS.values()) + " }",
-    "wishes_of_worker": _wishes_of("ARGV[3]"),
+    "all_wishes": _letters(WISH_LETTERS),
+    "wishes_of_worker": _by_kind("ARGV[3]", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}),
+    "wishes_by_slot": _by_kind("ARGV[3]", _wishes_by_slot()),
+    "wishes_of_kinds": _wishes_of_kinds(),
     "uuid_free": _ended(uuid_taken=False),
     "uuid_taken": _ended(uuid_taken=True),
     "replayed": f"'{REPLAYED}'",

@@ -42,6 +42,7 @@ from alsek.storage.backends.redis.ports.codec import (
 from alsek.storage.backends.redis.ports.fault_reports import FaultReports
 from alsek.storage.backends.redis.ports.inspection import RedisInspection
 from alsek.storage.backends.redis.ports.inspection_codec import facts_arguments, running_argument
+from alsek.storage.backends.redis.ports.limits import WAITING, limits_argument
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
@@ -125,10 +126,13 @@ class RedisMessages(RedisInspection, MessagePort):
         history: Sequence[HistoryCounts] = (),
     ) -> Step:
         slots = SLOTS_OF[worker.kind]
-        limit = limits.get(slots[0], 0)
-        arguments = [b"%d" % seq, b"%d" % limit]
+        if len(limits) == 1 == len(slots) and slots[0] in limits:  # nearly always, and it saves a call
+            limit = b"%d" % limits[slots[0]]
+        else:
+            limit = limits_argument(worker.kind, limits)
+        arguments = [b"%d" % seq, limit]
         if history:
-            arguments[1] = b"%d %d" % (limit, len(history))
+            arguments[1] = b"%b %d" % (limit, len(history))
             arguments += [text.encode() for counts in history for text in counts]
         for outcome in outcomes:
             arguments += outcome_arguments(outcome)
@@ -140,7 +144,7 @@ class RedisMessages(RedisInspection, MessagePort):
             [uuid.decode() for uuid in refused],
             claimed_from(claimed),
             None if due < 0 else due,
-            slots if waiting == 1 else (),
+            WAITING[worker.kind][waiting],
             suspects == 1,
             [uuid.decode() for uuid in skipped],
             self._reports.new_ones(corrupt_from(corrupt)),
@@ -170,7 +174,7 @@ class RedisMessages(RedisInspection, MessagePort):
         return sorted(held, key=lambda claimed: claimed.token)
 
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
-        return new_waiter(self._link, self._keys, worker, self._of_worker("pass_on", worker))
+        return new_waiter(self._link, self._keys, worker, slot, self._of_worker("pass_on", worker))
 
     @exchange
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> Exchange[bool]:

@@ -11,11 +11,12 @@
 -- workers were lost or messages failed because nobody has their task: an eighth, flat (worker, how many messages it
 -- held, its facts), and a ninth, their uuids
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
--- Rarely: faults history_counts rare_choice repeated_step
+-- Rarely: faults history_counts rare_choice repeated_step slots
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
-if not limit then limit, outcomes = rarely().limit_before_counts() end
+local by_slot
+if not limit then limit, outcomes, by_slot = rarely().read_limits() end
 if not call('ZSCORE', WORKERS, worker) then return false end
 
 local line, apply = prepare_outcomes(claims, outcomes, ARGV[5])
@@ -68,8 +69,8 @@ end
 
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
 local any_left = (paused or aside) and rarely().any_open or any_waiting
-local waiting = not faults[COUNTERS] and any_left(CLASSES, not blocked)
+local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not blocked, any_left)
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and any_left(SUSPECTS)
-return { next_due, waiting and 1 or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed,
+return { next_due, waiting == true and 1 or waiting or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed,
   taken_over or without_worker and {}, without_worker }

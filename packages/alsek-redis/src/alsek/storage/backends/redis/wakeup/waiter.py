@@ -1,7 +1,7 @@
 """Waiting until a worker may find a message to claim.
 
-A message that becomes ready leaves tokens in short lists (``shared/wakeups.lua``): one list for each kind of pool and
-queue, and one for each kind and all queues. A waiter blocks on the lists of its worker with ``BLPOP``, on its own
+A message that becomes ready leaves tokens in short lists (``shared/wakeups.lua``): one list for each kind of sleeper
+and queue, and one for each kind and all queues. A waiter blocks on the lists of its worker with ``BLPOP``, on its own
 connection, and its caller polls that connection's socket. No message is missed: a token that was left before the waiter
 blocks ends the wait at once. One message does not wake all workers: a list gives its token to one of them, and a claim
 that leaves messages behind puts a token back.
@@ -17,7 +17,7 @@ from typing import Any, Final
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
-from alsek.storage.backends.kinds import POOL_KINDS
+from alsek.storage.backends.kinds import SlotKind, sleeps_as
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis.client.connection import Link
@@ -38,16 +38,18 @@ _NOTHING: Final = b"*-1\r\n"
 _LINES_OF_A_TOKEN: Final = 5
 
 
-def new_waiter(link: Link, keys: Keys, worker: Worker, pass_on: Callable[[], Any]) -> Waiter:
+def new_waiter(
+    link: Link, keys: Keys, worker: Worker, slot: SlotKind | None, pass_on: Callable[[], Any]
+) -> Waiter:
     """A waiter of the kind that this link supports."""
-    names = token_lists(keys, worker)
+    names = token_lists(keys, worker, slot)
     return SocketWaiter(link, names, pass_on) if link.direct else ThreadWaiter(link, names, pass_on)
 
 
-def token_lists(keys: Keys, worker: Worker) -> list[str]:
-    """The names of the lists on which tokens for this worker are left."""
+def token_lists(keys: Keys, worker: Worker, slot: SlotKind | None = None) -> list[str]:
+    """The names of the lists on which tokens are left for this worker: those for messages that take up this slot."""
     names = [keys.calls(worker.id)]
-    for kind in POOL_KINDS if worker.kind == "any" else (worker.kind,):
+    for kind in sleeps_as(worker.kind, slot):
         if worker.queues is None:
             names.append(keys.wake_any_queue(kind))
         else:

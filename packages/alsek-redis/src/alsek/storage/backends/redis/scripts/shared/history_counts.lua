@@ -1,14 +1,8 @@
 -- Adds up what workers have counted. history:<minute> is a hash: length of the queue|queue task -> counts, as
 -- history.py of alsek-core packs them.
--- ARGV[AFTER_QUEUES + 1] is the worker's limit, a blank, and how many counts follow: queue, task, counts of each
+-- From ARGV[AFTER_QUEUES + 2] on three for each: queue, task, counts; shared/slots.lua reads how many there are.
 -- Needs: ready_sets
 local MINUTE, KEPT = @history_minute@, '@history_kept@'
-
--- The limit, and where the outcomes begin.
-local function limit_before_counts()
-  local limit, many = string.match(ARGV[AFTER_QUEUES + 1], '^(%d+) (%d+)$')
-  return tonumber(limit), AFTER_QUEUES + 2 + 3 * many
-end
 
 -- The sum of two texts of counts, key by key.
 local function sum(a, b)

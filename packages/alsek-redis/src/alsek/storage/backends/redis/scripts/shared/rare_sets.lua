@@ -21,7 +21,7 @@ local function look_further()
   end
   if task and call('EXISTS', unpack(indexes)) == 0 then call('SREM', tasks, task) end
   if call('EXISTS', tasks) == 0 then call('HDEL', COUNTERS, 'aside') end
-  any_task = string.find(call('HGET', P .. 'facts', worker) or '', '^%d+|%a+|1|')
+  any_task = string.find(call('HGET', P .. 'facts', worker) or '', '^%d+|[%a-]+|1|')
   for _, name in ipairs(any_task and call('SMEMBERS', tasks) or call('SINTER', tasks, P .. 'tasks:' .. worker)) do
     local suspects = POLICY == 'freely' and aside_plain or aside_suspects
     if POLICY ~= 'only' then aside_plain[#aside_plain + 1] = 'aside:' .. name .. '\n' end

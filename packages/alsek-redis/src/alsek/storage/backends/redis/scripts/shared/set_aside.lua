@@ -18,9 +18,10 @@ end
 
 -- Wake each worker that may take messages of this task and wish. Which of them sleep is not known.
 local function call_workers(task, wish)
+  local wishes_of = @wishes_of_kinds@
   for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
-    local kind, any_task = string.match(call('HGET', P .. 'facts', worker) or '', '^%d+|(%a+)|([01])|')
-    local fits = kind and (wish == 'a' or kind == 'any' or string.sub(kind, 1, 1) == wish)
+    local kind, any_task = string.match(call('HGET', P .. 'facts', worker) or '', '^%d+|([%a-]+)|([01])|')
+    local fits = string.find(wishes_of[kind or ''] or '', wish, 1, true)
     if fits and (any_task == '1' or call('SISMEMBER', P .. 'tasks:' .. worker, task) == 1) then
       wake({ P .. 'calls:' .. worker }, true)
     end

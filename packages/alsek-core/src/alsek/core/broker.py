@@ -351,5 +351,6 @@ def _refused(messages: Sequence[Message], answers: Sequence[Added]) -> list[Mess
 
 
 def _logged(answers: list[Added]) -> list[Added]:
-    log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("Submitted %d of %d messages.", sum(added.accepted for added in answers), len(answers))
     return answers

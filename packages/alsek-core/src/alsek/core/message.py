@@ -20,8 +20,10 @@ from alsek.core.message_fields import (
 )
 from alsek.core.payload import (
     NAMED,
+    PAYLOAD_DEFAULTS,
     PAYLOAD_FIELDS,
     marked,
+    payload_values,
     without_defaults,
     without_equal_times,
 )
@@ -275,8 +277,10 @@ class Message:
             # As without_defaults() does it, without the dict of all fields: this is done for each message.
             wire = {
                 name: value
-                for name, default in PAYLOAD_FIELDS
-                if (value := getattr(self, name)) is not default and (default is None or value != default)
+                for name, default, value in zip(
+                    PAYLOAD_FIELDS, PAYLOAD_DEFAULTS, payload_values(self), strict=True
+                )
+                if value is not default and (default is None or value != default)
             }
             if self.chain is not None and callbacks:
                 wire.update(self.chain.wire(serializer, without_defaults))

@@ -7,13 +7,20 @@ names in the store, so the payload has no copy of them. The callbacks that follo
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from alsek.core.callbacks import Data
 from alsek.core.message_fields import DEFAULTS, OWN_FIELDS, REQUIRED
 
-#: The fields of a payload, callbacks apart, with the defaults that it leaves out.
-PAYLOAD_FIELDS: Final = tuple((name, DEFAULTS[name]) for name in OWN_FIELDS if name not in ("uuid", "queue"))
+#: The fields of a payload, callbacks apart.
+PAYLOAD_FIELDS: Final = tuple(name for name in OWN_FIELDS if name not in ("uuid", "queue"))
+
+#: The defaults of these fields, which a payload leaves out.
+PAYLOAD_DEFAULTS: Final = tuple(DEFAULTS[name] for name in PAYLOAD_FIELDS)
+
+#: Returns their values in a message. One call for all of them, since it is made for each message.
+payload_values: Final = attrgetter(*PAYLOAD_FIELDS)
 
 #: A mark in the data of a callback: its uuid was chosen by the caller. A message's own payload has none.
 NAMED: Final = "named"

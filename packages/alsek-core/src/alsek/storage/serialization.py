@@ -94,7 +94,8 @@ def dump(serializer: Serializer, obj: Any) -> bytes:
         SerializationError: The serializer can't take `obj`. Its cause is what the serializer raised.
     """
     try:
-        return as_bytes(serializer.forward(obj))
+        wire = serializer.forward(obj)
+        return wire if type(wire) is bytes else as_bytes(wire)  # a call less for each message
     except (TaskTimeoutError, MessageRevokedError):
         raise  # raised in this thread from outside; the value may be fine
     except Exception as error:

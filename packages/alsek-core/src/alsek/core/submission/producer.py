@@ -269,6 +269,7 @@ class Producer(TaskHooks):
         ttl: Duration | None = None,
     ) -> Message:
         """Make one message, and check its arguments and callbacks."""
+        status_ttl = self._wire_status_ttl
         message = Message(
             task_name=self.name,
             queue=self.queue if queue is None else queue,
@@ -285,7 +286,7 @@ class Producer(TaskHooks):
             mechanism_wish=self.mechanism_wish,
             is_async=self.is_async,
             ttl=ttl,
-            status_ttl=self._status_ttl_on_wire(),
+            status_ttl=self._choose_status_ttl() if status_ttl is None else status_ttl,
         )
         if delay or timeout_override or ttl or result_ttl:
             where = f"a message of task {self.name!r}"
@@ -341,12 +342,11 @@ class Producer(TaskHooks):
             else:
                 generated.existing.append(message)
 
-    def _status_ttl_on_wire(self) -> int:
-        """The `status_ttl` of the messages: how long the store itself keeps their statuses; 0 if it writes none."""
-        if self._wire_status_ttl is None:
-            tracker = self.status_tracker
-            atomic = tracker is not None and tracker.is_atomic_with(self.broker.backend)
-            self._wire_status_ttl = tracker.wire_ttl if tracker is not None and atomic else 0
+    def _choose_status_ttl(self) -> int:
+        """Choose the `status_ttl` of all messages: how long the store keeps their statuses; 0 if it writes none."""
+        tracker = self.status_tracker
+        atomic = tracker is not None and tracker.is_atomic_with(self.broker.backend)
+        self._wire_status_ttl = tracker.wire_ttl if tracker is not None and atomic else 0
         return self._wire_status_ttl
 
     def _submit(self, message: Message, **options: Any) -> None:

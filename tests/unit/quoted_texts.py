@@ -51,8 +51,9 @@ def _of_module(path: Path) -> Iterator[Text]:
     uses: dict[ast.expr, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            for argument in node.args:
-                uses[argument] = ast.unparse(node.func)
+            texts = [each for each in node.args if isinstance(each, ast.Constant | ast.JoinedStr)]
+            if texts:
+                uses.update(dict.fromkeys(texts, ast.unparse(node.func)))
     inside: set[ast.AST] = set()  # of docstrings, and of other texts
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):

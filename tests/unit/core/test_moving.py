@@ -130,6 +130,7 @@ def mover(clock: Clock) -> Callable[..., Move]:
 WAYS = [("memory", "memory"), ("memory", "sqlite"), ("sqlite", "memory"), ("sqlite", "sqlite")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("origin", "destination"), WAYS)
 def test_killed_after_any_call_it_goes_on(
     origin: str, destination: str, stores: Callable[[str], Backend], mover: Callable[..., Move], clock: Clock

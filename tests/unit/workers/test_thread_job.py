@@ -294,6 +294,7 @@ class Thread:
         assert not self._thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fine_switching", "no_collector")
 def test_a_timeout_never_escapes_its_job(broker: Broker, clock: Clock) -> None:
     """However closely it meets the task's end: the thread lives on, the next job is untouched, each has an outcome."""

@@ -11,14 +11,11 @@ from typing import Final
 
 from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.worker.engine.executor import Job
-from alsek.core.worker.engine.tally import Bounds, Tally
-from alsek.storage.backends.history import bucket
+from alsek.core.worker.engine.tally import Tally
 from alsek.storage.backends.records import HistoryCounts, Released, Step, Succeeded
 
 #: Counts are handed over so long after the first of them was made.
 HAND_OVER_AFTER_MS: Final = 1_000
-
-_MS: Final = 1_000_000  # in nanoseconds
 
 
 class Counting:
@@ -33,8 +30,8 @@ class Counting:
         self._tallies: dict[tuple[str, str], Tally] = {}
         #: What is to be added to a time on the monotonic clock.
         self._to_wall_clock = 0
-        #: Of the last wait: most have waited about as long.
-        self._bounds = Bounds.around(0, 0)
+        #: Of the last job: most have the same queue and task.
+        self._last = ("", "", Tally())
 
     def count(self, jobs: Sequence[Job], step: Step, now: int) -> None:
         """Count the jobs whose outcomes a step has reported.
@@ -51,53 +48,34 @@ class Counting:
             return
         if self.hand_over_at is None:
             self._begin(now)
-        # This runs for each message. What neighbours have in common (queue, task, bucket) is looked up once, and what
-        # is counted of them is added up in local variables.
-        bounds = self._bounds
-        above, most = bounds.above, bounds.most
-        queue, task = jobs[0].claimed.queue, jobs[0].task_name
-        tally = self._tally(queue, task)
-        succeeded = very_short = run_ns = waits = waited_ms = 0
+        # This runs for each message: what neighbours have in common (queue and task) is looked up once.
+        queue, task, tally = self._last
+        succeeded = 0
         for job in jobs:
             if job.task_name != task or job.claimed.queue != queue:
-                tally.add(succeeded, very_short, run_ns)
-                tally.add_waits(bounds, waits, waited_ms)
-                succeeded = very_short = run_ns = waits = waited_ms = 0
+                tally.succeeded += succeeded
+                succeeded = 0
                 queue, task = job.claimed.queue, job.task_name
                 tally = self._tally(queue, task)
+                self._last = queue, task, tally
             outcome = job.outcome
+            ready_at = job.ready_at
             if type(outcome) is Succeeded:
                 succeeded += 1
             elif outcome is None or type(outcome) is Released:
                 continue
             else:
-                tally.add_other(outcome, step.failed, attempted=job.ready_at is not None)
-            ready_at = job.ready_at
-            if ready_at is None:
-                continue
-            elapsed = job.elapsed_ns
-            run_ns += elapsed
-            if elapsed <= _MS:
-                very_short += 1
-            else:
-                tally.runs[bucket(elapsed / _MS)] += 1
-            if ready_at > 0:
-                wait = job.started_at - ready_at
-                if not above < wait <= most:
-                    tally.add_waits(bounds, waits, waited_ms)
-                    waits = waited_ms = 0
-                    bounds = self._bounds = Bounds.around(wait, self._to_wall_clock)
-                    above, most = bounds.above, bounds.most
-                waits += 1
-                waited_ms += wait
-        tally.add(succeeded, very_short, run_ns)
-        tally.add_waits(bounds, waits, waited_ms)
+                tally.add_other(outcome, step.failed, attempted=ready_at is not None)
+            if ready_at is not None:
+                tally.runs_ns.append(job.elapsed_ns)
+                if ready_at > 0:
+                    tally.waits.append(job.started_at - ready_at)
+        tally.succeeded += succeeded
 
     def _begin(self, now: int) -> None:
         """Begin to count anew."""
         self.hand_over_at = now + HAND_OVER_AFTER_MS
         self._to_wall_clock = wall_clock_ahead_ms()
-        self._bounds = Bounds.around(0, self._to_wall_clock)
 
     def count_unreadable(self, queue: str) -> None:
         """Count a record that the store could not read, and made a dead letter of."""
@@ -108,7 +86,9 @@ class Counting:
     def take(self) -> list[HistoryCounts]:
         """Return the counts, to hand them over: they begin anew."""
         tallies, self._tallies, self.hand_over_at = self._tallies, {}, None
-        counts = [HistoryCounts(*names, tally.packed()) for names, tally in tallies.items()]
+        self._last = ("", "", Tally())
+        ahead = self._to_wall_clock
+        counts = [HistoryCounts(*names, tally.packed(ahead)) for names, tally in tallies.items()]
         return [each for each in counts if each.counts]
 
     def _tally(self, queue: str, task: str) -> Tally:

@@ -210,9 +210,9 @@ class Engine(Generic[J]):
 
     def _settle(self, reported: list[J], step: Step, now: int) -> None:
         """Tell the executor which outcomes the store has accepted, and log the rest of its answer."""
-        refused = frozenset(step.refused)
+        refused = step.refused and frozenset(step.refused)
         for job in reported:
-            accepted = job.claimed.uuid not in refused
+            accepted = not refused or job.claimed.uuid not in refused
             if not accepted:
                 log.error(
                     "The outcome of message %s was refused: its claim is not the current one.",

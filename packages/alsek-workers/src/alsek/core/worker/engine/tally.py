@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final
 
 from alsek.storage.backends.history import BUCKETS_MS, OUTCOMES, bucket, packed
 from alsek.storage.backends.records import Failed, Lost, Outcome, Retried, SetAside
@@ -13,44 +14,18 @@ _REVOKED: Final = b'{"name": "MessageRevokedError"'
 _EXPIRED: Final = b'{"name": "MessageExpiredError"'
 _LOST: Final = b'{"name": "WorkerLostError"'
 
-#: Further than any clock goes.
-_FAR: Final = 2**62
-
-
-class Bounds(NamedTuple):
-    """Which differences between a start (monotonic ms) and a time of readiness (Unix ms) are waits of one bucket.
-
-    Attributes:
-        above: They are above this.
-        most: The largest.
-        number: Of the bucket.
-        to_wall_clock: Added to such a difference it is the wait (ms).
-    """
-
-    above: int
-    most: int
-    number: int
-    to_wall_clock: int
-
-    @classmethod
-    def around(cls, difference: int, to_wall_clock: int) -> Bounds:
-        """Return the bounds of the bucket into which a difference falls."""
-        number = bucket(difference + to_wall_clock)
-        above = int(BUCKETS_MS[number - 1]) - to_wall_clock if number else -_FAR
-        most = int(BUCKETS_MS[number]) - to_wall_clock if number < len(BUCKETS_MS) - 1 else _FAR
-        return cls(above, most, number, to_wall_clock)
+_MS: Final = 1_000_000  # in nanoseconds
 
 
 class Tally:
     """Counts of one queue and task; see :mod:`alsek.storage.backends.history`.
 
-    An attempt that was lost with its process counts as such, and what becomes of its message counts besides.
+    An attempt that was lost with its process counts as such, and what becomes of its message counts besides. Times are
+    only noted here, which is cheap; :meth:`packed` puts them into buckets, once a second.
 
     Attributes:
-        runs: For each bucket, how many attempts took such a time.
-        waits: For each bucket, how many first attempts began after such a time.
-        run_ns: How long all attempts took.
-        waited_ms: How long all first attempts waited.
+        runs_ns: How long each attempt took.
+        waits: For each first attempt, its start (monotonic ms) less the time when it was ready (Unix ms).
         unmeasured: Attempts whose time is not known, because their process has died.
     """
 
@@ -60,33 +35,17 @@ class Tally:
         "lost",
         "retried",
         "revoked",
-        "run_ns",
-        "runs",
+        "runs_ns",
         "succeeded",
         "unmeasured",
-        "waited_ms",
         "waits",
     )
 
     def __init__(self) -> None:
         self.succeeded = self.failed = self.retried = self.lost = self.revoked = self.expired = 0
-        self.runs = [0] * len(BUCKETS_MS)
-        self.waits = [0] * len(BUCKETS_MS)
-        self.run_ns = self.waited_ms = self.unmeasured = 0
-
-    def add(self, succeeded: int, very_short: int, run_ns: int) -> None:
-        """Add successes, attempts of the first bucket, and the time that attempts took."""
-        self.succeeded += succeeded
-        self.runs[0] += very_short
-        self.run_ns += run_ns
-
-    def add_waits(self, bounds: Bounds, waits: int, waited_ms: int) -> None:
-        """Add waits of one bucket, and the sum of the differences.
-
-        A producer's clock may be ahead: a wait is never less than zero.
-        """
-        self.waits[bounds.number] += waits
-        self.waited_ms += max(0, waited_ms + waits * bounds.to_wall_clock)
+        self.runs_ns: list[int] = []
+        self.waits: list[int] = []
+        self.unmeasured = 0
 
     def add_other(self, outcome: Outcome, failed: Collection[str], *, attempted: bool) -> None:
         """Count an outcome that is neither a success nor a release.
@@ -110,14 +69,40 @@ class Tally:
             self.failed += not revoked and not expired
             self.lost += attempted and error.startswith(_LOST)
 
-    def packed(self) -> str:
-        """Return the counts as one text."""
+    def packed(self, to_wall_clock: int = 0) -> str:
+        """Return the counts as one text.
+
+        Args:
+            to_wall_clock: What is to be added to a time on the monotonic clock.
+        """
+        # A producer's clock may be ahead: a wait is never less than zero.
+        waits = [max(0, wait + to_wall_clock) for wait in self.waits]
         counts: dict[str, int] = {
-            "s": sum(self.runs) + self.unmeasured,
+            "s": len(self.runs_ns) + self.unmeasured,
             **{key: getattr(self, outcome) for outcome, key in OUTCOMES.items()},
-            "wt": self.waited_ms * 1_000,
-            "dt": self.run_ns // 1_000,
+            "wt": sum(waits) * 1_000,
+            "dt": sum(self.runs_ns) // 1_000,
         }
-        counts.update((f"w{number}", count) for number, count in enumerate(self.waits))
-        counts.update((f"d{number}", count) for number, count in enumerate(self.runs))
+        _add_buckets(counts, "w", waits, 1)
+        _add_buckets(counts, "d", self.runs_ns, _MS)
         return packed(counts)
+
+
+def _add_buckets(counts: dict[str, int], letter: str, times: list[int], unit: int) -> None:
+    """Add to `counts` how many times each bucket has that is not empty.
+
+    Args:
+        counts: Is changed.
+        letter: Of these times.
+        times: All of them, in any order.
+        unit: How many of their units a millisecond has.
+    """
+    times = sorted(times)
+    start = 0
+    while start < len(times):
+        number = bucket(times[start] / unit)
+        end = len(times)
+        if number < len(BUCKETS_MS) - 1:
+            end = bisect_right(times, BUCKETS_MS[number] * unit, start)
+        counts[f"{letter}{number}"] = end - start
+        start = end

@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Coroutine
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from alsek.exceptions import EventLoopError
@@ -94,6 +95,11 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 def run_or_return(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
     """Run the coroutine to its end; in the thread of a running event loop return it, for the caller to await."""
     return coroutine if is_in_loop() else run_coroutine(coroutine)
+
+
+def finish(returned: Any) -> Any:
+    """Return what a user's function has returned to synchronous code; if that is awaitable, run it, as above."""
+    return run_coroutine(awaited(returned)) if isawaitable(returned) else returned
 
 
 async def awaited(awaitable: Awaitable[T]) -> T:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, null
 from inspect import isawaitable
 from typing import Any
 
-from alsek.core.event_loops import awaited, run_coroutine
+from alsek.core.event_loops import finish
 from alsek.core.failure import class_name, qualified_name
 from alsek.core.message import Message
 from alsek.core.message_fields import check_changed
@@ -129,9 +129,7 @@ def call_submitting(middleware: Iterable[Middleware], message: Message) -> None:
     uuid = message.uuid
     for each in middleware:
         submitting: Any = each.submitting  # it may be an `async def`
-        returned = submitting(message)
-        if isawaitable(returned):
-            run_coroutine(awaited(returned))
+        finish(submitting(message))
         _check(each, message, uuid)
 
 

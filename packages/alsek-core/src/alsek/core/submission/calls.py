@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
@@ -53,6 +53,11 @@ class Generated(list[Message]):
         super().__init__()
         self.existing: list[Message] = []
 
+    def note(self, message: Message, accepted: bool) -> bool:
+        """Add a message, by the store's answer, which is returned."""
+        (self if accepted else self.existing).append(message)
+        return accepted
+
 
 def normalize_call(given: AnyCall, defaults: MessageOptions) -> tuple[Any, Any, MessageOptions]:
     """Return the positional arguments, the keyword arguments and the options of one call.
@@ -98,4 +103,21 @@ def batches(source: Iterator[T], size: int) -> Iterator[list[T]]:
             raise
         if not batch:
             return
+        yield batch
+
+
+async def abatches(source: AsyncIterator[T], size: int) -> AsyncGenerator[list[T], None]:
+    """As :func:`batches`, for an asynchronous iterator."""
+    batch: list[T] = []
+    try:
+        async for item in source:
+            batch.append(item)
+            if len(batch) == size:
+                full, batch = batch, []
+                yield full
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch

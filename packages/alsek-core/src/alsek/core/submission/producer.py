@@ -10,12 +10,14 @@ from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.arguments.signature import signature_of
 from alsek.core.bounds import check_number, milliseconds
 from alsek.core.broker import Broker
+from alsek.core.event_loops import finish
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.middleware import call_submitting
 from alsek.core.seconds import LEAST_LIFETIME_MS, LEAST_WAIT_MS, warn_of_seconds
 from alsek.core.status import StatusTracker, TaskStatus
-from alsek.core.submission.calls import AnyCall, Generated, batches, normalize_call
+from alsek.core.submission.call_builder import CallBuilder, error_suffix
+from alsek.core.submission.calls import AnyCall, Generated, batches
 from alsek.core.submission.chaining import callbacks_of, chain
 from alsek.core.submission.options import MessageOptions
 from alsek.core.task_hooks import TaskHooks
@@ -23,18 +25,12 @@ from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import (
     ArgumentsError,
     MessageRevokedError,
-    SerializationError,
     TaskTimeoutError,
-    ValidationError,
 )
 from alsek.storage.backends.records import Submission
 from alsek.types import BackoffSettings, Duration, MechanismWish
 
 log = guarded_logger(__name__)
-
-#: Ends the text of a refusal.
-_NOTHING = " Nothing was submitted."
-_SO_FAR = " Submitted were the calls before it ({}), and none after it."
 
 
 class Producer(TaskHooks):
@@ -144,8 +140,8 @@ class Producer(TaskHooks):
         """
         submit = self._consume_defer(submit)
         if options and options.keys() != {"ttl"}:
-            self._check_options(options, submit)
-        message = self._build(
+            self._check_options("generate", type(self.broker).submit, options, submit)
+        message = self.build(
             args,
             kwargs,
             priority=priority,
@@ -161,12 +157,7 @@ class Producer(TaskHooks):
         if submit:
             self._submit(message, **options)
         else:
-            ttl = milliseconds(options.get("ttl"))
-            check_number("ttl", ttl, 1, message.summary, optional=True)
-            message.ttl = ttl
-            for each in (message, *callbacks_of(callback)):
-                # Checked here, where the caller can correct it. Callbacks of callbacks were checked when made.
-                each.pack(self.broker.backend.serializer, callbacks=False)
+            self._check_deferred(message, options.get("ttl"), callbacks_of(callback))
         return message
 
     def generate_many(
@@ -227,7 +218,7 @@ class Producer(TaskHooks):
             "ttl": ttl,
         }
         whole = isinstance(calls, Sized)
-        built = self._build_all(calls, defaults, submit, "" if not submit else _NOTHING if whole else _SO_FAR)
+        built = self._build_all(calls, defaults, submit, error_suffix(submit, whole))
         generated = Generated()
         for batch in batches(iter(list(built)) if whole else built, SUBMISSION_BATCH):
             if submit:
@@ -236,14 +227,24 @@ class Producer(TaskHooks):
                 generated += [message for message, _ in batch]
         return generated
 
-    def _check_options(self, options: dict[str, Any], submit: bool) -> None:
-        """Refuse options that `Broker.submit` does not take; without submission, all but `ttl`."""
-        known = _options_of(type(self.broker).submit) if submit else {"ttl"}
+    def _check_deferred(self, message: Message, ttl: Duration | None, callbacks: tuple[Message, ...]) -> None:
+        """Check a message that is submitted later: here the caller can correct it."""
+        ttl = milliseconds(ttl)
+        check_number("ttl", ttl, 1, message.summary, optional=True)
+        message.ttl = ttl
+        for each in (message, *callbacks):  # callbacks of callbacks were checked when made
+            each.pack(self.broker.backend.serializer, callbacks=False)
+
+    def _check_options(
+        self, method: str, submitter: Callable[..., Any], options: dict[str, Any], submit: bool
+    ) -> None:
+        """Refuse options that the broker's `submitter` does not take; without submission, all but `ttl`."""
+        known = _options_of(submitter) if submit else {"ttl"}
         for name in options:
             if known is not None and name not in known:
-                own = signature_of(self.generate)
+                own = signature_of(getattr(self, method))
                 near = did_you_mean(name, [*known, *(own.parameters if own is not None else ())])
-                raise ArgumentsError(f"generate() of task {self.name!r} does not take {name!r}{near}")
+                raise ArgumentsError(f"{method}() of task {self.name!r} does not take {name!r}{near}")
 
     def _consume_defer(self, submit: bool) -> bool:
         """Return whether a call with this `submit` submits. A :meth:`defer` holds for one call."""
@@ -252,7 +253,7 @@ class Producer(TaskHooks):
             return False
         return submit
 
-    def _build(
+    def build(
         self,
         args: list[Any] | tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
@@ -300,47 +301,24 @@ class Producer(TaskHooks):
         return message
 
     def _build_all(
-        self, calls: Iterable[AnyCall], defaults: MessageOptions, submit: bool, error_suffix: str
+        self, calls: Iterable[AnyCall], defaults: MessageOptions, submit: bool, suffix: str
     ) -> Iterator[tuple[Message, Submission]]:
-        """Yield each call's message, and the same as a store takes it. `error_suffix` ends the text of an error."""
-        serializer = self.broker.backend.serializer
+        """Yield each call's message, and the same as a store takes it. `suffix` ends the text of an error."""
         middleware = self.broker.submission_middleware if submit else ()
-        callback_uuids: set[str] = set()
+        built = CallBuilder(self, defaults, suffix)
         for number, given in enumerate(calls):
-            refusing = False
-            try:
-                args, kwargs, options = normalize_call(given, defaults)
-                message = self._build(args, kwargs, **options)
-                if message.chain is not None:
-                    uuids = message.descendant_uuids or ()
-                    if not callback_uuids.isdisjoint(uuids):
-                        # A store skips a callback whose uuid it knows already: it would never run.
-                        raise ValidationError(
-                            "its callback is that of an earlier call, too: generate() another one"
-                        )
-                    callback_uuids.update(uuids)
-                if middleware:
-                    refusing = True
-                    call_submitting(middleware, message)
-                    refusing = False
-                built = (message, message.submission(serializer))
-            except (ValidationError, SerializationError) as error:
-                if refusing:
-                    raise
-                where = f"call {number} of {self.name}.generate_many()"
-                raise type(error)(f"{where}: {error}{error_suffix.format(number)}") from error
-            yield built
+            message = built.message(number, given)
+            if middleware:
+                call_submitting(middleware, message)
+            yield message, built.packed(number, message)
 
     def _submit_batch(self, batch: list[tuple[Message, Submission]], generated: Generated) -> None:
         for message, _ in batch:
             message.named = True  # from here on the store may know its uuid
         answers = self.broker.submit_packed([submission for _, submission in batch])
         for (message, _), added in zip(batch, answers, strict=True):
-            if added.accepted:
-                generated.append(message)
+            if generated.note(message, added.accepted):
                 self._submitted(message)
-            else:
-                generated.existing.append(message)
 
     def _choose_status_ttl(self) -> int:
         """Choose the `status_ttl` of all messages: how long the store keeps their statuses; 0 if it writes none."""
@@ -357,8 +335,12 @@ class Producer(TaskHooks):
         # The message is in the store: an error raised here would make the caller submit it a second time.
         try:
             if self.status_tracker is not None and not message.status_ttl:
-                self.status_tracker.set(message, TaskStatus.SUBMITTED)
-            self.on_submit(message)
+                set_status: Any = self.status_tracker.set
+                finish(set_status(message, TaskStatus.SUBMITTED))
+            on_submit: Any = self.on_submit  # it may be an `async def`
+            returned = on_submit(message)
+            if returned is not None:
+                finish(returned)
         except (TaskTimeoutError, MessageRevokedError):
             raise  # of the task that submits, raised in its thread from outside
         except Exception:
@@ -366,7 +348,7 @@ class Producer(TaskHooks):
 
 
 @functools.cache
-def _options_of(submit: Callable[..., None]) -> set[str] | None:
+def _options_of(submit: Callable[..., Any]) -> set[str] | None:
     """Return the names that a broker's `submit` takes beside the message; None if it takes any."""
     takes = signature_of(submit)
     if takes is None or any(each.kind is each.VAR_KEYWORD for each in takes.parameters.values()):

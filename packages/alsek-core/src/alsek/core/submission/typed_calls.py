@@ -9,8 +9,8 @@ from alsek.core.arguments.argument_builder import return_hint
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.generics import P, R
 from alsek.core.message import Message
+from alsek.core.submission.async_producer import AsyncProducer
 from alsek.core.submission.options import NAMES, MessageOptions
-from alsek.core.submission.producer import Producer
 from alsek.exceptions import ArgumentsError, ValidationError
 from alsek.storage.result import ResultStore
 from alsek.types import Duration
@@ -31,7 +31,7 @@ class Sender(Generic[P]):
 
     __slots__ = ("_options", "_producer")
 
-    def __init__(self, producer: Producer, options: MessageOptions) -> None:
+    def __init__(self, producer: AsyncProducer, options: MessageOptions) -> None:
         self._producer = producer
         self._options = options
 
@@ -43,11 +43,15 @@ class Sender(Generic[P]):
         """
         return self._producer.generate(args=args, kwargs=kwargs, **self._options)
 
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> Message:
+        """As :meth:`send`, without blocking the event loop."""
+        return await self._producer.agenerate(args=args, kwargs=kwargs, **self._options)
+
     def __repr__(self) -> str:
         return f"{self._producer!r}.using({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
 
 
-class TypedCalls(Producer, Generic[P, R]):
+class TypedCalls(AsyncProducer, Generic[P, R]):
     """Submits calls and reads results, with the types of the function.
 
     Attributes:
@@ -66,6 +70,10 @@ class TypedCalls(Producer, Generic[P, R]):
         """
         return self.generate(args=args, kwargs=kwargs)
 
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> Message:
+        """As :meth:`send`, without blocking the event loop."""
+        return await self.agenerate(args=args, kwargs=kwargs)
+
     def using(self, **options: Unpack[MessageOptions]) -> Sender[P]:
         """Return this task with options for its messages: ``invoice.using(delay=5_000, priority=1).send(order)``.
 
@@ -75,7 +83,7 @@ class TypedCalls(Producer, Generic[P, R]):
         Raises:
             ArgumentsError: There is no such option.
         """
-        if type(self).generate is Producer.generate:
+        if type(self).generate is AsyncProducer.generate:
             for name in options:
                 if name not in NAMES:
                     raise ArgumentsError(
@@ -83,7 +91,7 @@ class TypedCalls(Producer, Generic[P, R]):
                     )
         return Sender(self, options)
 
-    # mypy takes the first for an `async def`; pyright finds both fit, and answers Any.
+    # The first is for tasks that are annotated as `Task[…]`: one that `@task` makes of an `async def` is an AsyncTask.
     @overload
     def result(
         self: TypedCalls[..., Coroutine[Any, Any, Awaited]],
@@ -106,8 +114,29 @@ class TypedCalls(Producer, Generic[P, R]):
                 stays in the store.
             KeyError, TimeoutError, TaskFailedError: As :meth:`ResultStore.get`.
         """
+        return self._results().get(message, timeout=timeout, keep=keep, type=return_hint(self.function))
+
+    @overload
+    async def aresult(
+        self: TypedCalls[..., Coroutine[Any, Any, Awaited]],
+        message: Message | str,
+        timeout: Duration | None = ...,
+        keep: bool = ...,
+    ) -> Awaited: ...
+    @overload
+    async def aresult(
+        self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...
+    ) -> R: ...
+    async def aresult(
+        self, message: Message | str, timeout: Duration | None = None, keep: bool = False
+    ) -> Any:
+        """As :meth:`result`, without blocking the event loop."""
+        store = self._results()
+        return await store.aget(message, timeout=timeout, keep=keep, type=return_hint(self.function))
+
+    def _results(self) -> ResultStore:
         if self.result_store is None:
             raise ValidationError(
                 f"task {self.name!r} keeps no results: give result_store= to @task, or to its broker"
             )
-        return self.result_store.get(message, timeout=timeout, keep=keep, type=return_hint(self.function))
+        return self.result_store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, Backoff
@@ -20,6 +20,19 @@ from alsek.types import Duration, Mechanism
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
+
+    from alsek.core.task.definition import AsyncTask
+
+
+class MakesTask(Protocol):
+    """The decorator of a function without a trigger."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Parameterized, Coroutine[Any, Any, Returned]], /
+    ) -> AsyncTask[Parameterized, Returned]: ...
+    @overload
+    def __call__(self, function: Callable[Parameterized, Returned], /) -> Task[Parameterized, Returned]: ...
 
 
 class MakesTrigger(Protocol):
@@ -44,7 +57,7 @@ def task(
     status_tracker: StatusTracker | Literal[False] | None = ...,
     mechanism: Mechanism | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
-) -> Callable[[Callable[Parameterized, Returned]], Task[Parameterized, Returned]]: ...
+) -> MakesTask: ...
 
 
 @overload

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
 
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.backoff import DEFAULT_BACKOFF, NO_BACKOFF, Backoff
@@ -14,7 +14,7 @@ from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
 from alsek.core.coroutine_functions import is_coroutine_function
 from alsek.core.event_loops import run_or_return
-from alsek.core.generics import P, R
+from alsek.core.generics import P, Parameterized, R, Returned
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
@@ -153,6 +153,14 @@ class Task(TypedCalls[P, R]):
         """Return True if the message is in the store and revoked."""
         return self.broker.is_revoked(message)
 
+    async def arevoke(self, message: Message | str) -> bool:
+        """As :meth:`revoke`, without blocking the event loop."""
+        return await self.broker.arevoke(message)
+
+    async def ais_revoked(self, message: Message | str) -> bool:
+        """As :meth:`is_revoked`, without blocking the event loop."""
+        return await self.broker.ais_revoked(message)
+
     def op(self, message: Message) -> R:
         """Run the function on the arguments of `message`.
 
@@ -194,6 +202,19 @@ class Task(TypedCalls[P, R]):
     def do_retry(self, message: Message, exception: BaseException) -> bool:
         """Return True if a message that failed with `exception` is to be run again."""
         return self.max_retries is None or message.retries < self.max_retries
+
+
+if TYPE_CHECKING:
+
+    class AsyncTask(Task[Parameterized, Coroutine[Any, Any, Returned]], Generic[Parameterized, Returned]):
+        """A task of an ``async def`` function, for type checkers: what it results in is what that returns."""
+
+        def result(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...
+        ) -> Returned: ...
+        async def aresult(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...
+        ) -> Returned: ...
 
 
 def without_hooks(task: AnyTask) -> AnyTask:

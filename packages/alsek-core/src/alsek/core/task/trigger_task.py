@@ -87,6 +87,18 @@ class TriggerTask(Task[[], R]):
             "it. For many messages at once, define a task without a trigger"
         )
 
+    async def agenerate(self, *args: Any, **kwargs: Any) -> Message:
+        """As :meth:`generate`: the scheduler's thread submits, so nothing blocks the event loop."""
+        return self.generate(*args, **kwargs)
+
+    async def agenerate_many(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise an error, as :meth:`generate_many`.
+
+        Raises:
+            SchedulingError: Always.
+        """
+        self.generate_many()
+
     def pause(self) -> None:
         """Submit nothing until :meth:`resume`."""
         self._schedule.pause()

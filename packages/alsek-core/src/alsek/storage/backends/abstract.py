@@ -275,7 +275,7 @@ class Backend(ABC):
             from alsek.storage.backends.drivers.loop_driver import LoopDrivers  # here: it imports asyncio
 
             # Only one of two threads sets it.
-            drivers = self.__dict__.setdefault("_loop_drivers", LoopDrivers(self._new_loop_driver))
+            drivers = vars(self).setdefault("_loop_drivers", LoopDrivers(self._new_loop_driver))
         return drivers.current()
 
     def _new_loop_driver(self) -> LoopDriver:
@@ -292,7 +292,7 @@ class Backend(ABC):
         if self._operation_threads is None:
             from alsek.storage.backends.drivers.operation_threads import OperationThreads
 
-            self.__dict__.setdefault("_operation_threads", OperationThreads())
+            vars(self).setdefault("_operation_threads", OperationThreads())
         threads = self._operation_threads
         assert threads is not None
         return threads

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
 from alsek.core.clock import real_time as time
-from alsek.core.event_loops import awaited, run_coroutine
+from alsek.core.event_loops import finish
 from alsek.storage.backends.drivers.driver import (
     AsyncResultWatch,
     AsyncStatusWatch,
@@ -61,7 +60,7 @@ class BlockingDriver(Driver):
         return function(*args)
 
     async def settle(self, returned: Any) -> Any:
-        return run_coroutine(awaited(returned)) if isawaitable(returned) else returned
+        return finish(returned)
 
     async def subscribe(self, *channels: str) -> AsyncSubscription:
         return BlockingSubscription(self.backend.subscribe(*channels))

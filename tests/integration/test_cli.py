@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from alsek.cli.main import main
+from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.integration.conftest import Project
 
 ADD = """
@@ -133,6 +134,31 @@ def test_a_signal_ends_an_import_that_hangs(project: Project, number: int, code:
     assert process.returncode == code
     assert "can't be imported" not in errors
     assert "Traceback" not in errors
+    if number == signal.SIGINT:
+        assert errors == "alsek: interrupted\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["queue", "list", "--store"], ["status", "--json", "--store"]]
+)
+def test_an_output_that_cant_be_written_is_told_of(project: Project, arguments: list[str]) -> None:
+    """On a full disk: one sentence, and exit code 1."""
+    file = project.folder / "some.db"
+    SQLiteBackend(str(file)).messages.queues()
+    if arguments[-1] == "--store":
+        arguments = [*arguments, str(file)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            project.command(*arguments),
+            cwd=project.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "alsek: the output can't be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("target", ["./json.py", "json"])

@@ -43,6 +43,12 @@ def test_an_unknown_queue_is_not_found(alsek: Shell, options: list[str]) -> None
     assert "there is no queue 'nobody' in SQLite file" in said.err
 
 
+def test_a_paused_queue_is_known_although_it_is_empty(alsek: Shell) -> None:
+    """`alsek queue list` shows it, so a purge of it succeeds."""
+    assert alsek("queue", "pause", "early").code == 0
+    assert alsek("queue", "purge", "early", "--json").json == {"queue": "early", "purged": 0, "left": 0}
+
+
 def test_an_unknown_command_is_wrong_usage(alsek: Shell) -> None:
     """At any level; as JSON, too."""
     for arguments in (["nothing"], ["queue", "nothing"], ["queue", "purge", "--nothing"], ["--nothing"]):

@@ -23,6 +23,8 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_NO_STORE: Final = 3
 
+_INTERRUPTED: Final = "interrupted"
+
 
 class NotFoundError(AlsekError):
     """What a command was asked for is not there: a message, a queue, a file."""
@@ -91,12 +93,17 @@ def tell(error: BaseException, as_json: bool) -> None:
             show_json({"error": str(error), **facts})
         click.echo(explanation(error), err=True)
         sys.exit(exit_code(error))
+    if isinstance(error, KeyboardInterrupt):
+        if as_json:
+            show_json({"error": _INTERRUPTED})
+        click.echo(f"alsek: {_INTERRUPTED}", err=True)
+        sys.exit(EXIT_FAILED)
     if not as_json or isinstance(error, OSError):  # such as the end of the pipe that stdout is
         return
     if isinstance(error, click.ClickException):  # click itself writes to stderr
         show_json({"error": error.format_message()})
-    elif isinstance(error, KeyboardInterrupt | click.Abort):
-        show_json({"error": "interrupted"})
+    elif isinstance(error, click.Abort):
+        show_json({"error": _INTERRUPTED})
     else:
         show_json({"error": f"{type(error).__name__}: {error}"})
 

@@ -23,7 +23,13 @@ class _Commands(click.Group):
             sys.stdout is None
         ):  # it is closed, as a daemon's may be: nobody reads, and the exit code still counts
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-        return super().main(*args, **extra)
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            from alsek.cli.full_output import tell_if_stdout_is_full
+
+            tell_if_stdout_is_full(error)
+            raise
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

@@ -104,7 +104,7 @@ def purge(name: str, yes: bool, place: Place, output: Output) -> None:
     with opened(place) as store:
         messages = store.backend.messages
         count = messages.count(name)
-        if not count and not messages.dead_count(name):
+        if not count and not messages.dead_count(name) and messages.tallies([name])[0].paused is None:
             raise NotFoundError(f"there is no queue {name!r} in {store.where}")
         if count and not yes:
             what = counted(count, "message")

@@ -20,10 +20,8 @@ from alsek.core.message_fields import (
 )
 from alsek.core.payload import (
     NAMED,
-    PAYLOAD_DEFAULTS,
-    PAYLOAD_FIELDS,
+    fields_of,
     marked,
-    payload_values,
     without_defaults,
     without_equal_times,
 )
@@ -274,14 +272,7 @@ class Message:
         """
         wire: dict[str, Any] = {}
         try:
-            # As without_defaults() does it, without the dict of all fields: this is done for each message.
-            wire = {
-                name: value
-                for name, default, value in zip(
-                    PAYLOAD_FIELDS, PAYLOAD_DEFAULTS, payload_values(self), strict=True
-                )
-                if value is not default and (default is None or value != default)
-            }
+            wire = fields_of(self)
             if self.chain is not None and callbacks:
                 wire.update(self.chain.wire(serializer, without_defaults))
             return dump(serializer, without_equal_times(wire))

@@ -7,23 +7,41 @@ names in the store, so the payload has no copy of them. The callbacks that follo
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from alsek.core.callbacks import Data
 from alsek.core.message_fields import DEFAULTS, OWN_FIELDS, REQUIRED
 
-#: The fields of a payload, callbacks apart.
-PAYLOAD_FIELDS: Final = tuple(name for name in OWN_FIELDS if name not in ("uuid", "queue"))
-
-#: The defaults of these fields, which a payload leaves out.
-PAYLOAD_DEFAULTS: Final = tuple(DEFAULTS[name] for name in PAYLOAD_FIELDS)
-
-#: Returns their values in a message. One call for all of them, since it is made for each message.
-payload_values: Final = attrgetter(*PAYLOAD_FIELDS)
-
 #: A mark in the data of a callback: its uuid was chosen by the caller. A message's own payload has none.
 NAMED: Final = "named"
+
+
+def _written_out() -> Callable[[Any], Data]:
+    """Return the function `fields_of`, with a line or two for each field.
+
+    It is called for each message, and takes less than a third of the time of a loop over the fields.
+    """
+    lines = ["def fields_of(message):", "    wire = {}"]
+    for name in OWN_FIELDS:
+        default = DEFAULTS[name]
+        if name in ("uuid", "queue"):
+            continue
+        if default is REQUIRED:
+            lines.append(f"    wire[{name!r}] = message.{name}")
+            continue
+        # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
+        equal = f" and value != {name}" if default is not None else ""
+        lines.append(f"    if (value := message.{name}) is not {name}{equal}:")
+        lines.append(f"        wire[{name!r}] = value")
+    scope: dict[str, Any] = dict(DEFAULTS)
+    exec("\n".join([*lines, "    return wire"]), scope)  # noqa: S102  of the names of DEFAULTS alone
+    function: Callable[[Any], Data] = scope["fields_of"]
+    return function
+
+
+#: Returns the fields of a message that its payload has, callbacks apart: those that are not at their default.
+fields_of: Final = _written_out()
 
 
 def without_defaults(data: Data) -> Data:

@@ -271,11 +271,12 @@ class Producer(TaskHooks):
     ) -> Message:
         """Make one message, and check its arguments and callbacks."""
         status_ttl = self._wire_status_ttl
+        # Four by position: Python makes a dict first for a call with more than 15 arguments by name.
         message = Message(
-            task_name=self.name,
-            queue=self.queue if queue is None else queue,
-            args=args,
-            kwargs=kwargs,
+            self.name,
+            self.queue if queue is None else queue,
+            args,
+            kwargs,
             metadata=metadata,
             result_ttl=result_ttl,
             uuid=uuid,

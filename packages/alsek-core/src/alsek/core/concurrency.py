@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -140,9 +139,8 @@ class Lock:
             if record.owner == owner:
                 await driver.ask(locks.release, self.name, owner)
 
-        return await driver.ask_undoably(
-            undo, partial(locks.acquire, self.name, owner, min(self.ttl, MAX_DURATION))
-        )
+        ttl = min(self.ttl, MAX_DURATION)
+        return await driver.ask_undoably(undo, locks.acquire, self.name, owner, ttl)
 
     async def _wait(self, driver: Driver, owner: str, wait: int) -> LockRecord:
         deadline = time.monotonic() + wait / 1000
@@ -203,7 +201,7 @@ class Lock:
         tb: TracebackType | None,
     ) -> None:
         if self.auto_release and self._acquired:
-            run_blocking(self._leave(self._blocking()))
+            run_blocking(self._leave(self._blocking(), self.owner_id))
 
     async def __aenter__(self) -> Lock:
         return self
@@ -215,11 +213,11 @@ class Lock:
         tb: TracebackType | None,
     ) -> None:
         if self.auto_release and self._acquired:
-            await self._leave(self.backend.loop_driver())
+            driver = self.backend.loop_driver()
+            await driver.complete(self._leave(driver, self.owner_id))
 
-    async def _leave(self, driver: Driver) -> None:
+    async def _leave(self, driver: Driver, owner: str) -> None:
         """Release what this owner has acquired through this object."""
-        owner = self.owner_id
         acquired = self._acquired.pop(owner, None)
         if acquired is not None:
             holder = await driver.ask(driver.backend.locks.holder, self.name)

@@ -100,15 +100,26 @@ class Driver(ABC):
         """
 
     async def ask_undoably(
-        self, undo: Callable[[T], Coroutine[Any, Any, None]], operation: Callable[[], T]
+        self,
+        undo: Callable[[T], Coroutine[Any, Any, None]],
+        operation: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
         """Carry out an operation, and return its answer. If the caller is cancelled, nothing of it is left.
 
         Args:
             undo: Called with the answer of an operation that was carried out although the caller was cancelled.
-            operation: The operation, with its arguments.
+            operation: As for :meth:`ask`.
+            args: Likewise.
+            kwargs: Likewise.
         """
-        return await self.ask(operation)
+        return await self.ask(operation, *args, **kwargs)
+
+    async def complete(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, also if the caller is cancelled meanwhile; that is raised afterwards."""
+        return await coroutine
 
     @abstractmethod
     def each(

@@ -8,7 +8,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from alsek.storage.backends.drivers.driver import Driver
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsek.storage.backends.abstract import Backend
 
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -36,6 +37,14 @@ class LoopDriver(Driver):
     def of(self, backend: Backend) -> Driver:
         return self if backend is self.backend else backend.loop_driver()
 
+    async def complete(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = self.loop.create_task(coroutine)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.to_thread(function, *args)
 
@@ -46,9 +55,14 @@ class LoopDriver(Driver):
         await asyncio.sleep(ms / 1000)
 
     async def ask_undoably(
-        self, undo: Callable[[T], Coroutine[Any, Any, None]], operation: Callable[[], T]
+        self,
+        undo: Callable[[T], Coroutine[Any, Any, None]],
+        operation: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        asking = self.loop.create_task(self.ask(operation))
+        asking = self.loop.create_task(self.ask(operation, *args, **kwargs))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:

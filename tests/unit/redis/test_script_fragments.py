@@ -11,7 +11,8 @@ import pytest
 from alsek.storage.backends.redis.client.lua_values import with_values
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, fragments, load
 from tests.unit.redis.lua_names import names_of, tokens
-from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS
+from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS, variants
+from tests.unit.redis.test_scripts import NAMES as ALL_NAMES
 
 #: What Lua and Redis provide.
 BUILTIN: Final = frozenset(
@@ -69,6 +70,7 @@ LIMITS: Final = {
     "revoke": (15, 1_197),
     "status_put": (5, 459),
     "step": (31, 4_279),
+    "step+slots": (39, 5_219),
     "tallies": (6, 806),
     "worker_records": (3, 382),
 }
@@ -124,10 +126,20 @@ def test_what_a_fragment_provides_is_used(path: Path) -> None:
     assert NAMES[path].declared & elsewhere
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_as_it_is_sent_has_no_free_names(path: Path) -> None:
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_a_script_as_it_is_sent_has_no_free_names(name: str) -> None:
     """All put together, a script uses no name but its own, Lua's and Redis'."""
-    assert names_of(load(path.stem, SERVER_CLOCK).plain.decode()).free <= BUILTIN
+    assert names_of(load(name, SERVER_CLOCK).plain.decode()).free <= BUILTIN
+
+
+def test_a_variant_asks_for_nothing_rarely_that_it_has_at_once() -> None:
+    """Its fragments are among those that the script needs rarely, and are called directly."""
+    assert variants()
+    for name, at_once in variants().items():
+        _, rarely = fragments(_text(FOLDER / f"{name.partition('+')[0]}.lua"))
+        assert set(at_once) <= set(rarely)
+        asked = set(re.findall(r"rarely\(\)\.(\w+)", load(name, SERVER_CLOCK).plain.decode()))
+        assert not {PROVIDER[function] for function in asked} & set(at_once)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -142,14 +154,15 @@ def test_each_fragment_comes_once_after_what_it_needs(path: Path) -> None:
     assert not [name for name in rarely if _asked_rarely(FOLDER / "shared" / f"{name}.lua")]
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_no_script_grows(path: Path) -> None:
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_no_script_grows(name: str) -> None:
     """A call of a script makes no more functions than it did, from no longer a text."""
-    always, _ = fragments(_text(path))
+    path = FOLDER / f"{name.partition('+')[0]}.lua"
+    always, _ = fragments(_text(path), variants().get(name, ()))
     parts = [*(FOLDER / "shared" / f"{name}.lua" for name in always), path]
     each_call = [token for part in parts for token in tokens(_text(part))]
     functions = sum(token.text == "function" for token in each_call)
-    most_functions, most_tokens = LIMITS[path.stem]
+    most_functions, most_tokens = LIMITS[name]
     assert functions <= most_functions, functions
     assert len(each_call) <= most_tokens, len(each_call)
 

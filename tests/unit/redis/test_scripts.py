@@ -14,6 +14,18 @@ from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, fragme
 FOLDER = Path(script_text.__file__).parents[1] / "scripts"
 SCRIPTS = sorted(FOLDER.glob("*.lua"))
 FRAGMENTS = sorted(FOLDER.glob("shared/*.lua"))
+
+
+def variants() -> dict[str, list[str]]:
+    """Of each variant of a script the fragments that are made at once in it."""
+    found = (
+        re.findall(r"^-- At once in (\S+): (.+)$", path.read_text("utf-8"), re.MULTILINE) for path in SCRIPTS
+    )
+    return {name: listed.split() for each in found for name, listed in each}
+
+
+#: Of all scripts and their variants.
+NAMES = (*(path.stem for path in SCRIPTS), *variants())
 pytestmark = pytest.mark.redis
 
 
@@ -74,11 +86,11 @@ def test_no_script_walks_over_the_keyspace(path: Path) -> None:
     assert not re.search(r"'(KEYS|SCAN|FLUSHDB|FLUSHALL)'", path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_servers_of_both_ages_can_read_it(path: Path, redis_url: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_servers_of_both_ages_can_read_it(name: str, redis_url: str) -> None:
     """Both texts of a script compile, and their digests are the server's."""
     client = redis.Redis.from_url(redis_url)
-    source = load(path.stem, SERVER_CLOCK)
+    source = load(name, SERVER_CLOCK)
     assert client.script_load(source.plain).encode() == source.plain_sha
     if int(client.info("server")["redis_version"].split(".")[0]) >= 7:
         assert client.script_load(source.flagged).encode() == source.flagged_sha

@@ -5,7 +5,9 @@ the fragments in ``scripts/shared``. Each script and each fragment names in its 
 whose names it uses itself; :func:`fragments` adds what those need in turn, and puts all of them before the script,
 after the clock and ``base.lua``. The server keeps nothing between two calls of a script, so all functions are made anew
 each time, at some 2,000 instructions each. Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
-are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``.
+are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``. A script whose rare
+fragments are what some callers use at each call has a variant for them, ``step+slots``, in which those fragments
+(``-- At once in step+slots: …``) come before the script.
 
 What Python and Lua both know (the form of a header, the constants) stands in the texts as ``@name@``: the loader puts
 in the value that :mod:`~alsek.storage.backends.redis.client.lua_values` has for it.
@@ -32,6 +34,7 @@ from alsek.storage.backends.redis.client.lua_values import with_values
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
 _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
 _RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
+_AT_ONCE: Final = r"^-- At once in {}: (.+)$"
 _FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _BASE: Final = "base"
@@ -83,16 +86,19 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     """Put a script together.
 
     Args:
-        name: Of its file.
+        name: Of its file; or that of a variant.
         clock: The text of the Lua function ``now()``.
         channels: What the names of channels begin with, after the namespace.
     """
-    text = with_values(_FOLDER.joinpath(f"{name}.lua").read_text("utf-8"))
+    text = with_values(_FOLDER.joinpath(f"{name.partition('+')[0]}.lua").read_text("utf-8"))
     flags = _FLAGS.search(text)
-    always, rarely = fragments(text)
+    at_once = _listed(re.compile(_AT_ONCE.format(re.escape(name)), re.MULTILINE), text)
+    always, rarely = fragments(text, at_once)
     often, seldom = "".join(map(fragment_text, always)), _seldom("".join(map(fragment_text, rarely)))
     head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
     parts = "".join((clock, "\n", often, seldom, text))
+    for function in _FUNCTIONS.findall("".join(map(fragment_text, at_once))):
+        parts = parts.replace(f"rarely().{function}(", f"{function}(")
     body = "".join((head, _rights(parts), parts))
     flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
     plain = (_FREE_WRITE + body if flags else body).encode()
@@ -112,8 +118,12 @@ def _rights(parts: str) -> str:
     return f"if KEYS[{KEYS + 1}] then\nlocal COMMANDS = {{ {commands} }}\n{check}end\n"
 
 
-def fragments(text: str) -> tuple[list[str], list[str]]:
+def fragments(text: str, at_once: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """The shared fragments that a script is put together from, each after those that it needs.
+
+    Args:
+        text: Of the script.
+        at_once: Fragments that come first, though the script needs them rarely.
 
     Returns:
         Those that come before the script, and those that ``rarely()`` makes.
@@ -121,7 +131,7 @@ def fragments(text: str) -> tuple[list[str], list[str]]:
     Raises:
         ValueError: Two fragments need each other.
     """
-    always = _in_order([_BASE, *_listed(_NEEDS, text)])
+    always = _in_order([_BASE, *at_once, *_listed(_NEEDS, text)])
     asked = _listed(_RARELY, text)
     for name in always:
         asked += _listed(_RARELY, fragment_text(name))

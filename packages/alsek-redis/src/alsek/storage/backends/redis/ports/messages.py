@@ -83,8 +83,12 @@ class RedisMessages(RedisInspection, MessagePort):
         if call is None:
             if len(self._workers) >= _KNOWN_WORKERS:
                 self._workers.clear()
+            # Who has two kinds of slots has two limits in each step.
+            variant = "+slots" if script == "step" and len(SLOTS_OF[worker.kind]) > 1 else ""
             call = self._make_call(
-                script, keys=(self._keys.claims(worker.id).encode(),), fixed=worker_arguments(script, worker)
+                script + variant,
+                keys=(self._keys.claims(worker.id).encode(),),
+                fixed=worker_arguments(script, worker),
             )
             self._workers[script, worker] = call
         return call

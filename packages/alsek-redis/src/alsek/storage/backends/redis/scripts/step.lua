@@ -12,6 +12,7 @@
 -- held, its facts), and a ninth, their uuids
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
 -- Rarely: faults history_counts rare_choice repeated_step slots
+-- At once in step+slots: ready_set_order slots
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2

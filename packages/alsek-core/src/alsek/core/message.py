@@ -41,7 +41,7 @@ from alsek.exceptions import (
     TaskTimeoutError,
     ValidationError,
 )
-from alsek.storage.backends.kinds import MECHANISM_WISHES, POOL_KINDS
+from alsek.storage.backends.kinds import ASYNC_WISHES, MECHANISM_WISHES, POOL_KINDS
 from alsek.storage.backends.records import Submission
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, MechanismWish
@@ -321,8 +321,7 @@ class Message:
             self.queue,
             self.pack(serializer),
             self.priority,
-            # kinds.ASYNC_WISHES[self.mechanism_wish] if it is_async, as soon as all stores and pools know these wishes
-            self.mechanism_wish,
+            ASYNC_WISHES[self.mechanism_wish] if self.is_async else self.mechanism_wish,
             self.delay,
             self.ttl or 0,
             self.status_ttl,

@@ -40,6 +40,12 @@ ASYNC_WISHES: Final[Mapping[MechanismWish, Wish]] = {
     "process": "process",
 }
 
+
+def is_async(wish: Wish) -> bool:
+    """Return True for the wishes that only messages of ``async def`` tasks have."""
+    return wish in ("any-async", "thread-async")
+
+
 #: The letter of each wish in Redis.
 WISH_LETTERS: Final[Mapping[Wish, str]] = {
     "any": "a",

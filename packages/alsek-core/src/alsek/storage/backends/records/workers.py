@@ -99,6 +99,7 @@ class Claimed(NamedTuple):
         updated_at: When it was last retried: Unix milliseconds.
         retry_delay: The delay that the last retry asked for; None if the backoff decided.
         last_error: The error that ended the last attempt, as in :class:`Failed`; empty if it is not known.
+        is_async: It was submitted as a message of an ``async def`` task: see :data:`~alsek.types.Wish`.
     """
 
     uuid: str
@@ -113,3 +114,4 @@ class Claimed(NamedTuple):
     updated_at: int = 0
     retry_delay: int | None = None
     last_error: bytes = b""
+    is_async: bool = False

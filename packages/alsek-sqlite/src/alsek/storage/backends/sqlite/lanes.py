@@ -14,11 +14,15 @@ from alsek.storage.backends.kinds import (
     WISHES_BY_SLOT,
     SlotKind,
     WorkerKind,
+    is_async,
 )
 from alsek.types import Wish
 
 #: The number of each wish in the schema.
 WISH_NUMBERS: Final = {wish: number for number, wish in enumerate(WISHES)}
+
+#: Of those that only messages of ``async def`` tasks have.
+ASYNC_WISH_NUMBERS: Final = frozenset(number for wish, number in WISH_NUMBERS.items() if is_async(wish))
 
 #: The numbers of all lanes of a queue: wish * 2 + suspect.
 LANES: Final = range(2 * len(WISHES))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from alsek.storage.backends.header import RECORD_VERSION, tail_values
+from alsek.storage.backends.kinds import is_async
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.records import Claimed, Located, Stored, Submission
 from alsek.storage.backends.states import MessageState
@@ -98,6 +99,7 @@ class StoredMessage:
             self.expired,
             self.suspect,
             **tail_values(Claimed, self.tail),
+            is_async=is_async(self.submission.wish),
         )
 
     def as_stored(self) -> Stored:

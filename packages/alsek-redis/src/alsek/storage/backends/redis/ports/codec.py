@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final, cast
 
 from alsek.storage.backends.header import LINE, step_changes, submission_tail, tail_values
-from alsek.storage.backends.kinds import WISH_LETTERS
+from alsek.storage.backends.kinds import WISH_LETTERS, is_async
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -30,6 +30,9 @@ from alsek.storage.backends.states import MessageState, UuidState
 
 _WISH: Final = {wish: letter.encode() for wish, letter in WISH_LETTERS.items()}
 
+#: Of those that only messages of ``async def`` tasks have.
+_ASYNC: Final = frozenset(letter for wish, letter in _WISH.items() if is_async(wish))
+
 #: The same in capitals, for a message whose uuid may have been used before: so the others pay no byte for it.
 _WISH_NAMED: Final = {wish: letter.upper() for wish, letter in _WISH.items()}
 
@@ -42,7 +45,7 @@ def _picker(*names: str) -> Callable[[list[bytes]], tuple[bytes, ...]]:
     return itemgetter(*(_LINE.index(name) for name in names))
 
 
-_FOR_CLAIMED: Final = _picker("queue", "losses", "revoked", "request")
+_FOR_CLAIMED: Final = _picker("wish", "queue", "losses", "revoked", "request")
 _FOR_STORED: Final = _picker("queue", "priority", "losses", "revoked", "request")
 
 
@@ -115,7 +118,7 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
     fields = cast(Iterator[Any], iter(reply))
     for uuid, token, flags, record in zip(fields, fields, fields, fields, strict=True):
         line, payload = _split(record)
-        queue, losses, revoked, request = _FOR_CLAIMED(line)
+        wish, queue, losses, revoked, request = _FOR_CLAIMED(line)
         one = Claimed(
             uuid.decode(),
             queue.decode(),
@@ -126,7 +129,11 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
             flags & 2 != 0,
             flags & 1 != 0,
         )
-        claimed.append(one._replace(**tail_values(Claimed, _tail(request))) if b";" in request else one)
+        if b";" in request:
+            one = one._replace(**tail_values(Claimed, _tail(request)))
+        if wish in _ASYNC:
+            one = one._replace(is_async=True)
+        claimed.append(one)
     return claimed
 
 

@@ -12,7 +12,7 @@ from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.lanes import LANES, SlotLanes, lane_keys
+from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
@@ -21,7 +21,7 @@ log = guarded_logger(__name__)
 #: The columns of :class:`Ready` after the lane, for a ready message `r` and its row `m` of `messages`.
 COLUMNS: Final = """
     r.priority, r.arrival, r.message, m.uuid, m.payload, m.losses, m.revoked, m.expiry, m.suspect,
-    m.status_ttl, m.version, m.tail
+    m.status_ttl, m.version, m.tail, m.wish
 """
 
 #: The best ready messages of some lanes. Each lane is read in the order of its key, and the streams are merged, so
@@ -41,7 +41,7 @@ _HOLDING: Final = """
     WHERE c.worker = ?
 """
 _HELD: Final = """
-    SELECT c.uuid, q.name, m.payload, c.token, m.losses, m.revoked, c.expired, m.suspect, m.tail
+    SELECT c.uuid, q.name, m.payload, c.token, m.losses, m.revoked, c.expired, m.suspect, m.tail, m.wish
     FROM claims AS c JOIN messages AS m ON m.id = c.message JOIN queues AS q ON q.id = c.queue
     WHERE c.worker = ? AND c.seq BETWEEN ? AND ? ORDER BY c.token
 """
@@ -124,6 +124,7 @@ class Ready(NamedTuple):
     status_ttl: int
     version: int
     tail: str
+    wish: int
 
 
 class Claiming:
@@ -226,7 +227,9 @@ class Claiming:
         tracked = []
         rejected = []
         for row in rows:
-            _, _, _, message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail = row
+            message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail, wish = row[
+                3:
+            ]
             if version not in READABLE_VERSIONS or type(payload) is not bytes or uuid is None:
                 self._reject(Ready._make(row), name)
                 rejected.append(message)
@@ -235,7 +238,11 @@ class Claiming:
             expired = expiry is not None and now > expiry
             claims.append((number, token, seq, message, queue, uuid, expired, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
-            self.claimed.append(one._replace(**tail_values(Claimed, tail)) if tail else one)
+            if tail:
+                one = one._replace(**tail_values(Claimed, tail))
+            if wish in ASYNC_WISH_NUMBERS:
+                one = one._replace(is_async=True)
+            self.claimed.append(one)
             if status_ttl:
                 tracked.append((uuid, status_ttl))
         self.token = token
@@ -276,8 +283,9 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
             bool(expired),
             bool(suspect),
             **tail_values(Claimed, tail),
+            is_async=wish in ASYNC_WISH_NUMBERS,
         )
-        for uuid, queue, payload, token, losses, revoked, expired, suspect, tail in tx.execute(
+        for uuid, queue, payload, token, losses, revoked, expired, suspect, tail, wish in tx.execute(
             _HELD, (number, first, last)
         ).fetchall()
     ]

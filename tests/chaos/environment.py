@@ -131,7 +131,7 @@ class Stage:
         faults: Iterable[str] = (),
         env: dict[str, str] | None = None,
     ) -> Pool:
-        """Start a pool that runs up to `n` tasks (a thread pool: in each of up to two groups)."""
+        """Start a pool that runs up to `n` tasks (a thread pool: in up to two groups each, and as many coroutines)."""
         kind = kind or self.pool_kind
         settings = {
             **self.store.settings,
@@ -141,7 +141,7 @@ class Stage:
         }
         log = self.folder / f"pool-{len(self.pools)}.log"
         size = (
-            ["--n_threads", str(n), "--n_processes", "2"]
+            ["--n_threads", str(n), "--n_coroutines", str(n), "--n_processes", "2"]
             if kind == "thread-pool"
             else ["--n_processes", str(n)]
         )
@@ -214,8 +214,10 @@ class Stage:
                 return
 
     def work(self, n: int, ms: int = 20) -> None:
-        """Submit `n` messages whose tasks take `ms`."""
-        self.submit(*(self.play.work.generate(args=(ms,), submit=False) for _ in range(n)))
+        """Submit `n` messages whose tasks take `ms`. Every third is of an ``async def`` task."""
+        play = self.play
+        tasks = [play.work if number % 3 else play.wait for number in range(n)]
+        self.submit(*(each.generate(args=(ms,), submit=False) for each in tasks))
 
     def hold(self, n: int) -> None:
         """Submit `n` messages that run until :meth:`release`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -42,6 +43,7 @@ class Troupe(NamedTuple):
     flaky: AnyTask
     doomed: AnyTask
     nothing: AnyTask
+    wait: AnyTask
 
 
 def troupe(backend: Backend, path: str) -> Troupe:
@@ -71,6 +73,12 @@ def troupe(backend: Backend, path: str) -> Troupe:
     def work(ms: int, message: Message) -> dict[str, Any]:
         run = begin(message)
         time.sleep(ms / 1000)
+        return end(message, run)
+
+    @task(broker, name="wait", **common)
+    async def wait(ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        await asyncio.sleep(ms / 1000)
         return end(message, run)
 
     @task(broker, name="hold", **common)
@@ -125,5 +133,5 @@ def troupe(backend: Backend, path: str) -> Troupe:
         return
 
     return Troupe(
-        broker, results, statuses, work, hold, bulky, pill, parent, child, hog, flaky, doomed, nothing
+        broker, results, statuses, work, hold, bulky, pill, parent, child, hog, flaky, doomed, nothing, wait
     )

@@ -225,7 +225,9 @@ def test_a_store_that_is_away_has_its_own_exit_code(project: Project) -> None:
     assert "Traceback" not in shown.stderr
 
 
-@pytest.mark.parametrize("option", ["--n_threads=0", "--lease=299", "--log_level=LOUD", "--queues=a,,b"])
+@pytest.mark.parametrize(
+    "option", ["--n_threads=0", "--n_coroutines=100001", "--lease=299", "--log_level=LOUD", "--queues=a,,b"]
+)
 def test_an_option_out_of_range_is_a_usage_error(project: Project, option: str) -> None:
     """Exit code 2, and the option's name."""
     project.write(ADD)

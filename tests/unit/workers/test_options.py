@@ -16,6 +16,7 @@ from alsek.cli.commands.thread_pool import thread_pool
 from alsek.core.broker import Broker
 from alsek.core.identifiers import check_queues
 from alsek.core.task import task
+from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions, by_name, check_numbers, default_processes
 from alsek.core.worker.pool import WorkerPool
 from alsek.core.worker.pool_settings import NUMBERS
@@ -49,6 +50,8 @@ def test_a_minimum_is_inclusive_and_names_the_argument() -> None:
         {"n_processes": 0},
         {"n_processes": True},
         {"n_threads": "8"},
+        {"n_coroutines": 0},
+        {"n_coroutines": 100_001},
         {"lease": float("inf")},
         {"shutdown_timeout": float("nan")},
         {"slot_wait_interval": 0.5},
@@ -67,6 +70,58 @@ def test_a_pool_refuses_what_is_out_of_range(broker: Broker, wrong: dict[str, An
     """Before anything is forked."""
     with pytest.raises(ValidationError):
         ThreadWorkerPool([named(broker)], **wrong)
+
+
+def test_a_maximum_is_inclusive_and_names_the_argument() -> None:
+    """More coroutines than that are refused."""
+    check_numbers(n_coroutines=100_000)
+    with pytest.raises(ValidationError, match=r"n_coroutines=100001 of the pool: must be at most 100000"):
+        check_numbers(n_coroutines=100_001)
+
+
+def async_task(broker: Broker, **further: Any) -> Any:
+    """A task whose function is a coroutine function."""
+
+    @task(broker, name="two", **further)
+    async def function() -> None: ...
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "thread_kind", "process_kind"),
+    [
+        (None, "thread-async", "process-async"),
+        ("thread", "thread-async", "process"),
+        # In a process pool a coroutine takes a process, as others do.
+        ("process", "thread", "process"),
+    ],
+)
+def test_a_pool_with_async_tasks_is_another_kind_of_worker(
+    broker: Broker, mechanism: Any, thread_kind: str, process_kind: str
+) -> None:
+    """Only then it takes messages of such tasks; and only then a group of a thread pool has coroutines."""
+    tasks = [named(broker), async_task(broker, mechanism=mechanism)]
+    threads = ThreadWorkerPool(tasks, n_threads=3, n_coroutines=7)
+    assert threads._options.worker("thread").kind == thread_kind
+    assert threads._group.coroutines == (7 if thread_kind == "thread-async" else 0)
+    assert threads._group.all_slots == 3 + threads._group.coroutines
+    processes = ProcessWorkerPool(tasks, n_processes=3)
+    assert processes._options.worker("process").kind == process_kind
+    assert processes._group.all_slots == 3
+
+
+def test_a_pool_without_async_tasks_is_as_ever(broker: Broker) -> None:
+    """No loop, no coroutines, no further lanes."""
+    pool = ThreadWorkerPool([named(broker)])
+    assert pool._options.worker("thread").kind == "thread"
+    assert (pool._group.coroutines, pool._group.max_claims) == (0, 8)
+
+
+def test_a_group_for_suspects_has_one_slot(broker: Broker) -> None:
+    """Of each kind, because a suspect may take up either; the store hands out one at a time."""
+    options = WorkerGroupOptions(slots=1, coroutines=1, suspects_only=True)
+    assert (options.all_slots, options.max_claims) == (1, 2)
 
 
 def test_a_pool_takes_the_least_values(broker: Broker) -> None:

@@ -31,7 +31,7 @@ def number_option(name: str, **settings: Any) -> Callable[[F], F]:
     number = NUMBERS[name]
     return option(
         name,
-        type=click.IntRange(min=number.least),
+        type=click.IntRange(min=number.least, max=number.most),
         default=number.default,
         metavar=number.unit,
         **settings,

@@ -17,10 +17,14 @@ from alsek.cli.options import common_options, number_option, option
     help="Tasks at once in each group of threads; each group is a process.",
 )
 @number_option(
+    "n_coroutines",
+    help="async def tasks at once in each group, beside those in its threads.",
+)
+@number_option(
     "n_processes",
     show_default="one for each processor",
     help="The most groups. One starts at first; others while all are saturated and messages wait, and end when idle."
-    " At most n_threads x n_processes tasks run at once.",
+    " At most n_threads x n_processes tasks run at once, and n_coroutines x n_processes async def tasks.",
 )
 @option(
     "complete_only_on_thread_exit",

@@ -27,7 +27,13 @@ from alsek.defaults import (
     DEFAULT_SLOT_WAIT_INTERVAL,
 )
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
-from alsek.storage.backends.kinds import WISHES_OF, SuspectPolicy, WorkerKind
+from alsek.storage.backends.kinds import (
+    ASYNC_WISHES,
+    LOOKED_AT,
+    WISHES_OF,
+    SuspectPolicy,
+    WorkerKind,
+)
 from alsek.storage.backends.records import Worker, WorkerFacts
 from alsek.types import Mechanism
 
@@ -95,9 +101,19 @@ class PoolOptions:
     channel: Channel | None = None
     hooks: tuple[WorkerHook, ...] = field(default=())
 
-    def worker(self, kind: WorkerKind, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
+    def worker(self, kind: Mechanism, suspects: SuspectPolicy = "alone", *, worker_id: str = "") -> Worker:
         """Return what a group of this pool registers as, or has registered as under `worker_id`."""
-        return Worker(worker_id, kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
+        of_kind: WorkerKind = kind
+        if self.has_async_tasks(kind):
+            of_kind = "thread-async" if kind == "thread" else "process-async"
+        return Worker(worker_id, of_kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
+
+    def has_async_tasks(self, kind: Mechanism) -> bool:
+        """Whether a pool of this kind with these tasks takes messages of ``async def`` tasks."""
+        return any(
+            task.is_async and ASYNC_WISHES[task.mechanism_wish] in LOOKED_AT[kind]
+            for task in self.tasks.values()
+        )
 
     def facts(self, kind: WorkerKind, slots: int) -> WorkerFacts:
         """Return what a group of this kind with so many slots tells the store of itself. In the group's process.
@@ -158,7 +174,7 @@ def _stop_hooks_of_middleware(tasks: Mapping[str, AnyTask]) -> list[WorkerHook]:
 
 
 def check_numbers(**values: int | None) -> None:
-    """Check that these settings are None, or at least as large as :mod:`~alsek.core.worker.pool_settings` says.
+    """Check that these settings are None, or within the bounds of :mod:`~alsek.core.worker.pool_settings`.
 
     Raises:
         ValidationError: One is not.
@@ -166,6 +182,9 @@ def check_numbers(**values: int | None) -> None:
     for name, value in values.items():
         if value is not None:
             check_integer(name, value, NUMBERS[name].least, "the pool")
+            most = NUMBERS[name].most
+            if most is not None and value > most:
+                raise ValidationError(f"{name}={shown(value)} of the pool: must be at most {most}")
 
 
 def by_name(tasks: Iterable[AnyTask]) -> dict[str, AnyTask]:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
+    DEFAULT_N_COROUTINES,
     DEFAULT_N_THREADS,
     DEFAULT_PRUNE_INTERVAL,
     DEFAULT_SHUTDOWN_TIMEOUT,
@@ -24,15 +25,18 @@ class NumberSetting(NamedTuple):
         default: The value if none is given; None stands for no limit, or for a value that the pool finds out.
         least: The smallest value that is allowed.
         unit: What is counted, as the help text of a command shows it.
+        most: The largest value that is allowed; None for no bound.
     """
 
     default: int | None
     least: int
     unit: str = "N"
+    most: int | None = None
 
 
 NUMBERS: Final = {
     "n_threads": NumberSetting(DEFAULT_N_THREADS, 1),
+    "n_coroutines": NumberSetting(DEFAULT_N_COROUTINES, 1, most=100_000),
     "n_processes": NumberSetting(None, 1),
     "prune_interval": NumberSetting(DEFAULT_PRUNE_INTERVAL, 1, "MS"),
     "tasks_per_process": NumberSetting(1, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from alsek.core.hooks import WorkerHook
 from alsek.core.task import AnyTask
@@ -14,6 +15,7 @@ from alsek.core.worker.pool import WorkerPool
 from alsek.defaults import (
     DEFAULT_LEASE,
     DEFAULT_MAX_LOSSES,
+    DEFAULT_N_COROUTINES,
     DEFAULT_N_THREADS,
     DEFAULT_SHUTDOWN_TIMEOUT,
     DEFAULT_SLOT_WAIT_INTERVAL,
@@ -23,12 +25,13 @@ from alsek.defaults import (
 class ThreadWorkerPool(WorkerPool):
     """Runs tasks in threads: up to `n_processes` groups, each a process with `n_threads` threads.
 
-    Groups are added while all are saturated and messages wait, and end when idle. It takes messages whose task names
+    ``async def`` tasks run in an event loop that each group has besides, up to `n_coroutines` at once. Groups are added
+    while all are saturated and messages wait, and end when idle. It takes messages whose task names
     ``mechanism="thread"`` or none. Durations are milliseconds.
 
     Args:
         tasks: The tasks that it can run.
-        n_threads: How many tasks each group runs at once.
+        n_threads: How many tasks that are plain functions each group runs at once.
         n_processes: The most groups; by default one for each processor.
         queues: Drained strictly in this order; None for all queues, also later ones, in alphabetical order.
         slot_wait_interval: The longest wait while the pool is full; a finished task ends the wait at once.
@@ -48,6 +51,7 @@ class ThreadWorkerPool(WorkerPool):
         health_port: Serve ``/live`` and ``/ready`` on this port, likewise.
         on_worker_start: Run in each group's process before its first task.
         on_worker_stop: Run in each group's process after its last task.
+        n_coroutines: How many ``async def`` tasks each group runs at once, beside those in its threads.
 
     Raises:
         ValidationError: An argument is out of range.
@@ -77,9 +81,11 @@ class ThreadWorkerPool(WorkerPool):
         health_port: Port | None = None,
         on_worker_start: Iterable[WorkerHook] = (),
         on_worker_stop: Iterable[WorkerHook] = (),
+        n_coroutines: int = DEFAULT_N_COROUTINES,
     ) -> None:
         check_numbers(
             n_threads=n_threads,
+            n_coroutines=n_coroutines,
             n_processes=n_processes,
             max_tasks_per_group=max_tasks_per_group,
             max_memory=max_memory,
@@ -105,7 +111,10 @@ class ThreadWorkerPool(WorkerPool):
             on_worker_start=on_worker_start,
             on_worker_stop=on_worker_stop,
         )
+        if self._options.has_async_tasks("thread"):
+            self._group = replace(group, coroutines=n_coroutines)
         self.n_threads = n_threads
+        self.n_coroutines = n_coroutines
         self.n_processes = n_processes if n_processes is not None else default_processes()
 
     @property

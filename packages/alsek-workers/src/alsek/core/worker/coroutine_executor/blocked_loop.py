@@ -50,7 +50,7 @@ class BlockedLoopWatch:
         self._is_busy = is_busy
         self._look_at = look_at
         self.blocked_since = 0
-        self.asleep = False
+        self.asleep = True
         self._named: deque[str] = deque(maxlen=_NAMED)
         self._asked: EventLoopThread | None = None
         self._asked_at = 0

@@ -84,7 +84,7 @@ class WorkerGroup(ABC, Generic[J]):
             return EXIT_NOT_STARTED
         self._handle_signals()  # again: start hooks may have set handlers of their own
         worker = self._worker()
-        facts = self._pool.facts(worker.kind, self._options.slots)
+        facts = self._pool.facts(worker.kind, self._options.all_slots)
         session = WorkerSession(self._pool.broker.backend, worker, facts)
         if not self._register(session):
             self._state.clear_worker()

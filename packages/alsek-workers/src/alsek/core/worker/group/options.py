@@ -11,6 +11,8 @@ from alsek.defaults import DEFAULT_PRUNE_INTERVAL
 #: Entries for each claim that a group may have in flight. It may be running, finished or just claimed, each for one set
 #: of slots and for the prefetched ones; and as many may be past their claims while user code still runs for them.
 _ENTRIES_FOR_EACH_CLAIM = 12
+#: The same for coroutines: none are prefetched.
+_ENTRIES_FOR_EACH_COROUTINE = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class WorkerGroupOptions:
     """Settings of a worker group, beyond those of its pool.
 
     Attributes:
-        slots: How many tasks it runs at once.
+        slots: How many tasks it runs at once, in threads or processes.
+        coroutines: How many ``async def`` tasks it runs at once besides, in an event loop; 0 without one.
         wait_for_threads: A slot is taken until its thread has ended: no thread is abandoned.
         max_tasks: The group is replaced after this many tasks; None for no limit.
         max_memory: The group is replaced when its process is larger (MiB); None for no limit.
@@ -27,6 +30,7 @@ class WorkerGroupOptions:
     """
 
     slots: int
+    coroutines: int = 0
     wait_for_threads: bool = False
     max_tasks: int | None = None
     max_memory: int | None = None
@@ -34,9 +38,14 @@ class WorkerGroupOptions:
     isolated: bool = False
 
     @property
+    def all_slots(self) -> int:
+        """How many tasks it runs at once, of whatever kind."""
+        return 1 if self.suspects_only else self.slots + self.coroutines
+
+    @property
     def max_claims(self) -> int:
-        """How many messages it may have in flight, what threads prefetch aside."""
-        return self.slots
+        """How many messages it may have in flight, what waits for a slot aside."""
+        return self.slots + self.coroutines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,8 @@ class ProcessWorkerGroupOptions(WorkerGroupOptions):
 
 def new_shared_state(options: WorkerGroupOptions) -> SharedState:
     """Create the shared state of a group. It has entries for all claims that the group may have at once."""
-    state = SharedState(_ENTRIES_FOR_EACH_CLAIM * options.max_claims + 16)
+    coroutines = options.coroutines
+    others = options.max_claims - coroutines
+    state = SharedState(_ENTRIES_FOR_EACH_CLAIM * others + _ENTRIES_FOR_EACH_COROUTINE * coroutines + 16)
     state.max_claims = options.max_claims
     return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alsek.core.event_loops import use_shared_loop
 from alsek.core.hooks import run_hooks
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
+from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.group.options import WorkerGroupOptions
@@ -34,13 +35,31 @@ class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
     def _worker(self) -> Worker:
         return self._pool.worker("thread", "only" if self._options.suspects_only else "alone")
 
-    def _make_executor(self) -> ThreadExecutor:
-        return ThreadExecutor(
-            self._pool.tasks,
-            self._pool.broker,
-            self._state,
-            self._options.slots,
-            self._pool.max_losses,
-            self._options.wait_for_threads,
-            unknown_tasks_wait=self._pool.unknown_tasks == "wait",
+    def _make_executor(self) -> Executor[ThreadJob]:
+        pool, options, state = self._pool, self._options, self._state
+        wait = pool.unknown_tasks == "wait"
+        threads = ThreadExecutor(
+            pool.tasks,
+            pool.broker,
+            state,
+            options.slots,
+            pool.max_losses,
+            options.wait_for_threads,
+            unknown_tasks_wait=wait,
         )
+        if not options.coroutines:
+            return threads
+        # Imported here: they import asyncio, which takes a while, and most pools need it not.
+        from alsek.core.worker.coroutine_executor.executor import CoroutineExecutor
+        from alsek.core.worker.mixed_executor.executor import MixedExecutor
+
+        coroutines = CoroutineExecutor(
+            pool.tasks,
+            pool.broker,
+            state,
+            options.coroutines,
+            pool.max_losses,
+            self._loop,
+            unknown_tasks_wait=wait,
+        )
+        return MixedExecutor(threads, coroutines, state)

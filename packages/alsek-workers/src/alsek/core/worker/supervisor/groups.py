@@ -82,7 +82,9 @@ class Groups:
         if self.has_suspect_group or not self.may_start(now):
             return
         self.clear_suspect_flags()
-        self._start(WorkerGroupOptions(slots=1, suspects_only=True), now)
+        # The store hands out one suspect at a time, whatever slot it takes up.
+        coroutines = min(1, self.options.coroutines)
+        self._start(WorkerGroupOptions(slots=1, coroutines=coroutines, suspects_only=True), now)
 
     def _start(self, options: WorkerGroupOptions, now: int) -> None:
         state = new_shared_state(options)

@@ -109,7 +109,7 @@ class Monitoring:
         busy = free = abandoned = 0
         for group in self._groups.handles:
             state = group.state
-            slots = group.options.slots
+            slots = group.options.all_slots
             inside = min(slots, sum(entry.in_user_code for entry in state.claims()))
             busy += inside
             abandoned += state.abandoned

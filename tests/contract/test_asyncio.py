@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from alsek import Broker, Lock, Message, ResultStore, StatusTracker, Task, task
+from alsek import Broker, Lock, MemoryBackend, Message, Middleware, ResultStore, StatusTracker, Task, task
 from alsek.core.status import TaskStatus
 from alsek.exceptions import (
     LockAlreadyHeldError,
@@ -331,6 +331,57 @@ def test_it_may_be_cancelled_anywhere(
         await cancel_everywhere(*calls[what])
 
     run(main())
+
+
+def test_a_store_elsewhere_has_its_own_driver(backend: Backend) -> None:
+    """Results and statuses on another backend than the messages are asked for there."""
+    elsewhere = MemoryBackend()
+    results, tracker = ResultStore(elsewhere), StatusTracker(elsewhere)
+
+    @task(Broker(backend), result_store=results, status_tracker=tracker)
+    def one() -> int:
+        return 1
+
+    async def main() -> None:
+        message = await one.agenerate()
+        assert await tracker.aget(message) is TaskStatus.SUBMITTED
+        waiting = asyncio.create_task(one.aresult(message, timeout=30_000))
+        await asyncio.sleep(0)
+        await results.aset(message, 1)
+        assert await waiting == 1
+
+    run(main())
+
+
+def test_what_users_write_is_awaited(backend: Backend) -> None:
+    """Hooks, middleware and trackers of the user may be coroutine functions or not, for both kinds of callers."""
+    calls: list[str] = []
+
+    class Noting(Middleware):
+        async def submitting(self, message: Message) -> None:
+            await asyncio.sleep(0)
+            calls.append("submitting")
+
+    class Elsewhere(StatusTracker):
+        def set(self, message: Message, status: TaskStatus, details: Any = None) -> None:
+            calls.append(f"{status.name} in {threading.current_thread() is threading.main_thread()}")
+
+    class Hooked(Task[..., Any]):
+        async def on_submit(self, message: Message) -> None:
+            await asyncio.sleep(0)
+            calls.append("on_submit")
+
+    broker = Broker(backend, middleware=[Noting()])
+    hooked: Any = task(broker, status_tracker=Elsewhere(backend), base_task=Hooked)(lambda: None)
+    run(hooked.agenerate())
+    assert calls == ["submitting", "SUBMITTED in False", "on_submit"]
+    calls.clear()
+    hooked.generate()
+    assert calls == ["submitting", "SUBMITTED in True", "on_submit"]
+    calls.clear()
+    run(hooked.agenerate_many([(), ()]))
+    run(broker.asubmit_many([Message("x")]))
+    assert calls == ["submitting"] * 2 + ["SUBMITTED in False", "on_submit"] * 2 + ["submitting"]
 
 
 @pytest.mark.stores("memory", "sqlite", "redis")

@@ -18,9 +18,11 @@ from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.core.worker.coroutine_executor import executor as module
+from alsek.core.worker.coroutine_executor import job as jobs
+from alsek.core.worker.thread_executor import job as thread_jobs
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
-from alsek.storage.backends.records import Failed, Retried, SetAside, Succeeded
+from alsek.storage.backends.records import Failed, Released, Retried, SetAside, Succeeded
 from alsek.storage.result import ResultStore
 from tests.unit.workers.coroutine_harness import Coroutines
 from tests.unit.workers.fakes import PATIENCE
@@ -444,8 +446,191 @@ def test_one_that_blocks_past_its_deadline_ends_the_process_in_time(
     finished = group.collect(2)
     assert {job.claimed.uuid for job in finished} == {blocking.claimed.uuid, waiting.claimed.uuid}
     assert isinstance(blocking.outcome, Failed)
-    assert type(waiting.outcome).__name__ == "Released"
+    assert isinstance(waiting.outcome, Released)
     assert group.executor.exhausted
     go_on.set()
     group.collect(1)
     assert isinstance(running.outcome, Succeeded)
+
+
+def test_one_that_blocks_the_loop_is_named(
+    broker: Broker, make: Callable[..., Coroutines], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the line that it is at, while it does so; also an inner task of it."""
+    go_on = threading.Event()
+
+    @task(broker)
+    async def blocks(inner: bool) -> None:
+        async def block() -> None:
+            go_on.wait(PATIENCE)  # this very line
+
+        await (asyncio.create_task(block()) if inner else block())
+
+    group = make(blocks)
+    for inner in (False, True):
+        go_on.clear()
+        caplog.clear()
+        message = blocks.generate(args=(inner,), submit=False)
+        group.start(message)
+        eventually(lambda: "blocks the event loop" in caplog.text)
+        assert message.uuid in caplog.text
+        assert "go_on.wait(PATIENCE)  # this very line" in caplog.text
+        go_on.set()
+        group.collect(1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code beside the task has little time."""
+    for each in (jobs, thread_jobs):
+        monkeypatch.setattr(each, "CONCLUDE_WITHIN_MS", 50)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("hook", ["on_success", "on_failure"])
+def test_a_hook_that_does_not_end_is_left_behind(
+    broker: Broker, make: Callable[..., Coroutines], hook: str
+) -> None:
+    """The message is concluded without it, and its thread is counted until it ends."""
+    go_on = threading.Event()
+
+    class Hangs(Task[Any, Any]): ...
+
+    setattr(Hangs, hook, lambda *_: go_on.wait(PATIENCE))
+
+    @task(broker, base_task=Hangs, max_retries=0)
+    async def work() -> None:
+        if hook == "on_failure":
+            raise ValueError
+
+    group = make(work)
+    (job,) = group.start(work.generate(submit=False))
+    group.collect(1)
+    assert isinstance(job.outcome, Succeeded if hook == "on_success" else Failed)
+    assert group.state.abandoned == 1
+    assert group.state.claims()[0].in_user_code
+    go_on.set()
+    group.until(lambda: group.state.abandoned == 0)
+    assert group.state.claims()[0].past_user_code
+    assert group.executor.collect() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_tracker_that_does_not_end_is_left_behind(broker: Broker, make: Callable[..., Coroutines]) -> None:
+    """Before the task, and after the store has accepted its outcome: then nothing is told."""
+    go_on, told = threading.Event(), []
+
+    class Hangs(StatusTracker):
+        def set(self, message: Any, status: TaskStatus, details: Any = None) -> None:
+            told.append(status)
+            if status is hangs_at:
+                go_on.wait(PATIENCE)
+
+    @task(broker, status_tracker=Hangs(MemoryBackend()), max_retries=0)
+    async def work() -> None: ...
+
+    group = make(work)
+    for hangs_at in (TaskStatus.RUNNING, TaskStatus.SUCCEEDED):
+        go_on.clear()
+        (job,) = group.start(work.generate(submit=False))
+        group.collect(1)
+        assert isinstance(job.outcome, Failed if hangs_at is TaskStatus.RUNNING else Succeeded)
+        group.executor.on_outcome(job, hangs_at is TaskStatus.SUCCEEDED)
+        group.until(lambda: group.state.abandoned == 1)
+        go_on.set()
+        group.until(lambda: group.state.abandoned == 0)
+        group.state.remove_claim(job.entry)
+    assert told == [TaskStatus.RUNNING, TaskStatus.RUNNING, TaskStatus.SUCCEEDED]
+
+
+def test_a_loop_that_stands_still_for_long_is_given_up(
+    broker: Broker, make: Callable[..., Coroutines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever blocks it, also before it has a deadline: what has not begun goes back, the process is replaced."""
+    monkeypatch.setattr(module, "GIVE_UP_AFTER_MS", 300)
+    go_on = threading.Event()
+
+    @task(broker)
+    async def work() -> None: ...
+
+    group = make(work)
+    group.loop.current().call_soon(lambda: go_on.wait(PATIENCE))
+    started = group.start(*(work.generate(submit=False) for _ in range(3)))
+    group.collect(3)
+    assert {type(job.outcome) for job in started} == {Released}
+    assert group.executor.exhausted
+    (late,) = group.start(work.generate(submit=False))
+    group.collect(1)
+    assert isinstance(late.outcome, Released)
+    go_on.set()
+
+
+def test_a_serializer_that_does_not_end_holds_up_its_message_alone(
+    broker: Broker, make: Callable[..., Coroutines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It blocks the loop: the message ends without being opened, the loop is given up."""
+    monkeypatch.setattr(module, "GIVE_UP_AFTER_MS", 300)
+    go_on = threading.Event()
+
+    @task(broker)
+    async def work() -> None: ...
+
+    def hangs(*_: Any) -> Any:
+        go_on.wait(PATIENCE)
+        raise ValueError
+
+    group = make(work)
+    message = work.generate(submit=False)
+    monkeypatch.setattr(jobs, "open_claimed", hangs)
+    (job,) = group.start(message)
+    group.collect(1)
+    assert isinstance(job.outcome, Failed)
+    assert group.executor.exhausted
+    go_on.set()
+
+
+def test_a_loop_that_is_closed_is_given_up(broker: Broker, make: Callable[..., Coroutines]) -> None:
+    """Nothing that was claimed is lost: it goes back."""
+
+    @task(broker)
+    async def work() -> None: ...
+
+    group = make(work)
+    loop = group.loop.current()
+    loop._closing = True
+    loop.call_soon(loop.loop.stop)
+    loop.thread.join(PATIENCE)
+    loop.loop.close()
+    (job,) = group.start(work.generate(submit=False))
+    group.collect(1)
+    assert isinstance(job.outcome, Released)
+    assert group.executor.exhausted
+
+
+def test_few_looks_for_many_deadlines(
+    broker: Broker, make: Callable[..., Coroutines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine looks at all that runs only when a deadline passes, not at each turn."""
+    go_on = threading.Event()
+
+    @task(broker)
+    async def waits() -> None:
+        while not go_on.is_set():  # noqa: ASYNC110  it is set by another thread
+            await asyncio.sleep(0.001)
+
+    group = make(waits)
+    started = group.start(*(waits.generate(submit=False) for _ in range(50)))
+    eventually(lambda: all(job.deadline for job in started))
+    looked = []
+    with monkeypatch.context() as patch:
+        patch.setattr(group.executor, "_interrupt_overdue", looked.append)
+        for _ in range(10):
+            group.turn()
+        assert looked == []
+        earliest = min(job.deadline for job in started)
+        assert group.executor.next_deadline() == earliest
+        patch.setattr(module, "monotonic_ms", lambda: earliest)
+        group.turn()
+        assert looked == [earliest]
+    go_on.set()
+    group.collect(50)

@@ -57,24 +57,21 @@ class BlockedLoopWatch:
         self._answered = True
         self._looked_at = 0
         self._stopped = False
-        self._awake = threading.Lock()
-        self._awake.acquire()
+        self._awake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         """Begin to watch. In the engine's thread, when a coroutine is about to run and the thread is asleep."""
         self.asleep = False
+        self._awake.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="alsek-loop-watch", daemon=True)
             self._thread.start()
-        else:
-            self._awake.release()
 
     def stop(self) -> None:
         """Let the thread end."""
         self._stopped = True
-        if self.asleep and self._thread is not None:
-            self.wake()
+        self._awake.set()
 
     def _watch(self) -> None:
         while not self._stopped:
@@ -84,8 +81,12 @@ class BlockedLoopWatch:
             else:
                 self._asked = None
                 self.blocked_since = 0
+                self._awake.clear()
                 self.asleep = True
-                self._awake.acquire()
+                if self._is_busy() or self._stopped:  # since a moment ago
+                    self.asleep = False
+                else:
+                    self._awake.wait()
 
     def look(self, now: int) -> None:
         """Ask the loop to answer; if it has not answered to the last time for long, name what it executes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import linecache
 import sys
+import sysconfig
 import threading
 from types import FrameType
 from typing import Any, Final, NamedTuple
@@ -18,13 +19,18 @@ _CALLBACK: Final = asyncio.Handle._run.__code__  # noqa: SLF001
 #: A step of a job that is no callback of its own: where a coroutine begins at once.
 _STEPS: Final = frozenset(step.__code__ for step in CoroutineJob.STEPS)
 
+#: Where Python and installed packages are.
+_LIBRARIES: Final = tuple(
+    {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "}
+)
+
 
 class Executing(NamedTuple):
     """What a loop executes.
 
     Attributes:
         message: The message to which that belongs; None if it belongs to none, or it is not known.
-        where: The file and the line, and what is written there.
+        where: The file and the line, and what is written there. The innermost that belongs to no library.
     """
 
     message: Message | None
@@ -34,19 +40,27 @@ class Executing(NamedTuple):
 def executing(thread: threading.Thread) -> Executing | None:
     """Return what the thread of a loop executes now; None if the loop waits."""
     innermost = None if thread.ident is None else sys._current_frames().get(thread.ident)  # noqa: SLF001
-    frame = innermost
+    frame, users = innermost, None
     try:
         while frame is not None:
             if frame.f_code in _STEPS:
                 delivery = frame.f_locals["self"].delivery
-                return Executing(None if delivery is None else delivery.message, _where(innermost))
+                return Executing(None if delivery is None else delivery.message, _where(users or innermost))
             if frame.f_code is _CALLBACK:
                 context: Any = getattr(frame.f_locals["self"], "_context", {})
-                return Executing(context.get(CURRENT), _where(innermost))
+                return Executing(context.get(CURRENT), _where(users or innermost))
+            if users is None and not _is_of_library(frame):
+                users = frame
             frame = frame.f_back
         return None
     finally:
-        del frame, innermost  # a frame keeps everything alive that it has
+        del frame, innermost, users  # a frame keeps everything alive that it has
+
+
+def _is_of_library(frame: FrameType) -> bool:
+    """Whether code of Python, of an installed package or of Alsek runs in the frame."""
+    file, module = frame.f_code.co_filename, frame.f_globals.get("__name__", "")
+    return file.startswith(_LIBRARIES) or str(module).startswith("alsek.")
 
 
 def _where(frame: FrameType | None) -> str:

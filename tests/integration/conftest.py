@@ -160,7 +160,8 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
-def _made(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Project]:
+def made_project(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Project]:
+    """Make a project on a store of this kind, and end it."""
     if kind == "redis":
         url = request.getfixturevalue("redis_url")
         backend = BACKENDS["redis"].format(url=url, namespace=f"it{time.monotonic_ns()}")
@@ -179,10 +180,10 @@ def _made(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[P
 @pytest.fixture(params=["sqlite", "redis"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
     """A project on each store."""
-    yield from _made(request, tmp_path, request.param)
+    yield from made_project(request, tmp_path, request.param)
 
 
 @pytest.fixture
 def sqlite_project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
     """A project on SQLite, where the store makes no difference."""
-    yield from _made(request, tmp_path, "sqlite")
+    yield from made_project(request, tmp_path, "sqlite")

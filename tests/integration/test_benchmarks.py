@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_the_benchmark_measures_alsek_on_both_stores_and_writes_its_report(tmp_path: Path) -> None:
     report = tmp_path / "RESULTS.md"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--peers", "--messages", "60"]

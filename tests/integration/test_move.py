@@ -218,6 +218,7 @@ def move_killed_after(calls: int, source: Place, target: Place) -> bool:
     return os.WIFEXITED(status)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("way", ["sqlite to redis", "redis to sqlite", "redis to redis"])
 def test_killed_after_each_single_call(
     way: str, sqlite: Maker, redis: Maker, monkeypatch: pytest.MonkeyPatch

@@ -182,8 +182,10 @@ def _endless(block: Block) -> Endless | None:
 def _cases() -> Iterator[object]:
     for name, page in PAGES.items():
         for chapter, blocks in chapters(blocks_of(page, "python")).items():
+            names_redis = any("redis" in block.code.lower() for block in blocks)
             for kind in KINDS:
-                yield pytest.param(page, blocks, kind, id=f"{name}-{chapter}-{kind}")
+                marks = [pytest.mark.deep] if kind == "redis" and not names_redis else []
+                yield pytest.param(page, blocks, kind, id=f"{name}-{chapter}-{kind}", marks=marks)
 
 
 @pytest.fixture

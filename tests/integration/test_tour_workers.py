@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Project
+from tests.integration.conftest import Project, made_project
 from tests.integration.markdown_blocks import blocks_of
 from tests.integration.test_tour import PAGES
 from tests.waiting import eventually
@@ -50,6 +51,12 @@ COMMANDS = sorted(
         if line.strip().startswith("alsek ")
     }
 )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.deep)])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """A project on each store. That pools do the same on Redis is shown by other tests, too."""
+    yield from made_project(request, tmp_path, request.param)
 
 
 def notes(project: Project) -> list[str]:

@@ -63,6 +63,12 @@ def echo() -> int:
     return 1
 
 
+@task(_broker, result_store=_results)
+async def echo_async() -> int:
+    """Something to await."""
+    return 1
+
+
 session = nullcontext
 
 

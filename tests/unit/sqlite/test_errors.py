@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_file_that_stays_locked_is_unavailable(path: Path, open_backend: Open)
         assert submit(backend, "b") == [True]
     finally:
         other.close()
+
+
+def test_a_file_that_stays_locked_does_not_answer_a_ping(path: Path, open_backend: Open) -> None:
+    """So that `/ready` of a pool says that it can't take messages. Once the lock is gone it answers again."""
+    backend = open_backend(timeout=50)
+    backend.ping()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BackendUnavailableError, match="kept it locked for 50 ms"):
+            backend.ping()
+    backend.ping()
 
 
 def test_a_file_that_is_locked_for_a_moment_is_waited_for(path: Path, open_backend: Open) -> None:

@@ -146,7 +146,7 @@ class SQLiteBackend(Backend):
         return self._transfer
 
     def ping(self) -> None:
-        self._database.ping()
+        self._database.ping_as_writer()
 
     def examine(self) -> Iterator[Finding]:
         return examine(self._database)

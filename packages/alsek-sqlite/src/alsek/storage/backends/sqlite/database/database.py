@@ -153,6 +153,10 @@ class Database:
         """Return if the file can be read."""
         self.read(_ping)
 
+    def ping_as_writer(self) -> None:
+        """Return if the file can be written to: a program that holds a transaction open only stops those who write."""
+        self.write(_ping)
+
     def version(self) -> int:
         """Return a number that changes with every commit to the file, by any process."""
         try:

@@ -75,7 +75,7 @@ def test_a_call_that_is_cancelled_leaves_the_connection_usable(alone: RedisBacke
             await check()
             await driver.close()
 
-        assert await each_moment(submit, check_and_close) >= 5
+        assert await each_moment(submit, check_and_close) >= 3
 
     run(main())
 

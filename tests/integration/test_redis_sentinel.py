@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -86,3 +87,29 @@ def test_a_url_of_sentinels_finds_the_master(watched: tuple[Sentinel, RedisServe
     Broker(backend).submit(Message("work"))
     assert backend.messages.count(DEFAULT_QUEUE) == 1
     backend.close()
+
+
+def test_an_event_loop_goes_on_at_the_replica(watched: tuple[Sentinel, RedisServer, RedisServer]) -> None:
+    """Asynchronous calls and subscriptions find the new master as synchronous ones do."""
+    sentinel, master, replica = watched
+    backend = RedisBackend(sentinel.master_for(_SERVICE, socket_timeout=2), timeout=25_000)
+    looking = RedisBackend(replica.url)
+
+    async def main() -> None:
+        driver = backend.loop_driver()
+        assert type(driver).__name__ == "RedisLoopDriver"
+        news = await driver.subscribe("a")
+        await driver.ask(backend.values.put, "n", b"1")
+        await asyncio.to_thread(eventually, lambda: looking.values.get("n") == b"1")
+        master.kill()
+        await asyncio.gather(*(driver.ask(backend.values.put, f"n{number}", b"2") for number in range(10)))
+        assert await news.wait(25_000) is None
+        looking.publish("a", b"3")
+        while (note := await news.wait(25_000)) is None:
+            pass
+        assert note.data == b"3"
+        assert await driver.ask(backend.values.get, "n") == b"1"
+
+    asyncio.run(asyncio.wait_for(main(), 90))
+    assert looking.values.get("n9") == b"2"
+    looking.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial, wraps
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from redis.exceptions import NoScriptError
 
@@ -22,19 +22,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Request(NamedTuple):
-    """One command for the server.
-
-    Attributes:
-        arguments: The command; empty if it is packed.
-        packed: The command, encoded; None if it is not.
-        repeat: Whether it can be sent again if its reply was lost.
-    """
-
-    arguments: Sequence[Argument]
-    packed: bytes | None = None
-    repeat: bool = True
-
+#: One command for the server: its arguments, or nothing if it is packed; the packed command, or None; and whether it
+#: can be sent again if its reply was lost.
+Request: TypeAlias = tuple[Sequence[Argument], bytes | None, bool]
 
 Exchange: TypeAlias = Generator[Request, Any, T]
 
@@ -53,7 +43,7 @@ S = TypeVar("S", bound=HasLink)
 
 def command(*arguments: Argument, repeat: bool = True) -> Exchange[Any]:
     """Send one command, and return its reply, undecoded."""
-    return (yield Request(arguments, None, repeat))
+    return (yield arguments, None, repeat)
 
 
 def carry_out(link: Link, exchange: Exchange[T]) -> T:

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from alsek.exceptions import BackendError
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange, Request, carry_out
+from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange, carry_out
 from alsek.storage.backends.redis.client.resp import encode_all
 from alsek.storage.backends.redis.client.script_text import KEYS, Source
 
@@ -76,10 +76,10 @@ class ScriptCall:
         tail = self._tail if known else self._asking_tail
         try:
             if known and link.direct:
-                reply = yield Request((), self._packed(arguments, flagged))
+                reply = yield (), self._packed(arguments, flagged), True
             else:
                 sha = source.flagged_sha if flagged else source.plain_sha
-                reply = yield Request((b"EVALSHA", sha, *tail, *arguments))
+                reply = yield (b"EVALSHA", sha, *tail, *arguments), None, True
         except ANSWERED as error:
             reply = yield from self._recover(error, flagged, tail, arguments)
         if not known:
@@ -120,7 +120,7 @@ class ScriptCall:
         return (yield from self._eval(source.plain, tail, arguments))
 
     def _eval(self, text: bytes, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Exchange[Any]:
-        return (yield Request((b"EVAL", text, *tail, *arguments)))
+        return (yield (b"EVAL", text, *tail, *arguments), None, True)
 
     def _is_unreadable(self, error: Exception) -> bool:
         """Whether this server could not read the first line of the flagged text."""

@@ -20,9 +20,14 @@ def find_records(
         unpack: Makes a record of a uuid and what its key holds.
         uuids: The uuids.
     """
-    if not uuids:
-        return []
-    found = yield from command("MGET", *map(key_of, uuids))
+    found = (yield ("MGET", *map(key_of, uuids)), None, True) if uuids else []
+    return records_from(unpack, uuids, found)
+
+
+def records_from(
+    unpack: Callable[[str, bytes], R], uuids: Sequence[str], found: Sequence[bytes | None]
+) -> list[R | None]:
+    """The records of these uuids, of what their keys hold."""
     return [None if data is None else unpack(uuid, data) for uuid, data in zip(uuids, found, strict=True)]
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.exchange import Exchange, exchange
+from alsek.storage.backends.redis.client.exchange import Exchange, beside, exchange
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.ports.records_by_uuid import delete_records, find_records
+from alsek.storage.backends.redis.ports.records_by_uuid import delete_records, find_records, records_from
 
 
 class RedisResults(ResultPort):
@@ -40,9 +40,13 @@ class RedisResults(ResultPort):
         name, under = uuid.encode(), (progenitor or "").encode()
         return bool((yield from self._put.ask(name, payload, b"%d" % ttl, b"%d" % token, under)))
 
-    @exchange
-    def get(self, uuids: Sequence[str]) -> Exchange[list[ResultRecord | None]]:
+    def _getting(self, uuids: Sequence[str]) -> Exchange[list[ResultRecord | None]]:
         return find_records(self._keys.result, ResultRecord.unpack, uuids)
+
+    @beside(_getting)
+    def get(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
+        found = self._link.call("MGET", *map(self._keys.result, uuids)) if uuids else []
+        return records_from(ResultRecord.unpack, uuids, found)
 
     @exchange
     def descendants(self, uuid: str) -> Exchange[list[ResultRecord]]:

@@ -66,7 +66,7 @@ def test_calls_and_subscriptions_are_encrypted(encrypted: tuple[RedisServer, str
 def test_a_certificate_that_is_not_trusted_is_refused(encrypted: tuple[RedisServer, str]) -> None:
     """Without the authority's certificate the connection is not used."""
     url = encrypted[1].partition("?")[0]
-    backend = RedisBackend(url, timeout=500)
+    backend = RedisBackend(url, timeout=3_000)
 
     async def main() -> None:
         with pytest.raises(BackendUnavailableError, match="certificate verify failed"):

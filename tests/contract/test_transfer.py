@@ -12,6 +12,7 @@ import pytest
 from alsek.exceptions import MoveError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.copies import Copy, CopyKind, MessageCopy
+from alsek.storage.backends.kinds import WISHES
 from alsek.storage.backends.records import FOR_EVER, Added, StatusRecord, TaskStatus
 from tests.contract.stores import START, Store
 from tests.contract.workers import (
@@ -70,6 +71,11 @@ def fill(backend: Backend, store: Store) -> None:
         *(a_message(f"plain-{n}", priority=n % 2, wish=["any", "thread"][n // 2 % 2]) for n in range(9)),
     )
     add(backend, *(a_message(f"process-{n}", wish="process") for n in range(2)))
+    add(
+        backend,
+        a_message("coroutine", wish="any-async"),
+        a_message("late-coroutine", wish="thread-async", delay=80_000),
+    )
     add(backend, *(a_message(f"late-{n}", delay=60_000 - n) for n in range(5)))
     add(backend, *(a_message(f"same-{n}", "r", delay=70_000) for n in range(5)))
     add(backend, a_message("bar", "a|b;c"), a_message("colon", "a:b"))
@@ -160,7 +166,7 @@ def test_messages_of_a_paused_queue_too(store: Store, target: Backend, actor: Ac
     """A queue that is paused when it is moved keeps the order of its messages, and which of them are suspects."""
     add(
         store.backend,
-        *(a_message(f"m{n:02}", priority=(n + 1) % 3, wish=["any", "thread"][n % 2]) for n in range(30)),
+        *(a_message(f"m{n:02}", priority=(n + 1) % 3, wish=WISHES[n % 2 * 3]) for n in range(30)),
     )
     worker = actor()
     claim = worker.claim_one()

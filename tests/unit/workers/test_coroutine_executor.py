@@ -19,7 +19,7 @@ from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
 from alsek.core.worker.coroutine_executor import executor as module
 from alsek.core.worker.coroutine_executor import job as jobs
-from alsek.core.worker.thread_executor import job as thread_jobs
+from alsek.core.worker.thread_executor import concluding_job
 from alsek.exceptions import Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Retried, SetAside, Succeeded
@@ -482,7 +482,7 @@ def test_one_that_blocks_the_loop_is_named(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code beside the task has little time."""
-    for each in (jobs, thread_jobs):
+    for each in (jobs, concluding_job):
         monkeypatch.setattr(each, "CONCLUDE_WITHIN_MS", 50)
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
+from alsek.core.worker.thread_executor import concluding_job, task_threads
 from alsek.core.worker.thread_executor import executor as module
 from alsek.core.worker.thread_executor import job as jobs
-from alsek.core.worker.thread_executor import task_threads
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.memory import MemoryBackend
@@ -305,7 +305,8 @@ def test_a_tracker_that_hangs_at_the_end_keeps_no_thread_from_others(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reports to it is given up after a while: what has been claimed since runs in another thread."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
+    for each in (jobs, concluding_job):
+        monkeypatch.setattr(each, "CONCLUDE_WITHIN_MS", 30)
     go_on = threading.Event()
 
     class Hangs(StatusTracker):
@@ -333,7 +334,8 @@ def test_a_job_that_was_given_up_never_starts_its_task(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a tracker that hung before the task comes back, the message is another's to run: its task does not start."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
+    for each in (jobs, concluding_job):
+        monkeypatch.setattr(each, "CONCLUDE_WITHIN_MS", 30)
     go_on, gone_on = threading.Event(), threading.Event()
     ran: list[str] = []
 
@@ -365,7 +367,8 @@ def test_an_exception_whose_text_hangs_keeps_nobody(
     shift: Shift, make_executor: Callable[..., ThreadExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its thread is given up, and the engine does not ask for the text again: the message fails, and another runs."""
-    monkeypatch.setattr(jobs, "CONCLUDE_WITHIN_MS", 30)
+    for each in (jobs, concluding_job):
+        monkeypatch.setattr(each, "CONCLUDE_WITHIN_MS", 30)
     go_on = threading.Event()
 
     class Hangs(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from types import CoroutineType
 from typing import Any
 
 from alsek.core.current_message import CURRENT
@@ -45,7 +46,7 @@ async def attempt(task: AnyTask, delivery: Delivery, around: Sequence[Middleware
         if forks.forked:
             forks.leave()
         result = task.op(message)
-        if inspect.isawaitable(result):
+        if type(result) is CoroutineType or inspect.isawaitable(result):
             result = await result
         if forks.forked:
             forks.leave()

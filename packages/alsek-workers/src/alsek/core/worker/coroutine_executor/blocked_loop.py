@@ -21,6 +21,8 @@ BLOCKED_AFTER_MS: Final = 250
 #: How often the loop is looked at while coroutines run.
 _LOOK_EVERY_MS: Final = 50
 
+_END_WITHIN_S: Final = 1.0
+
 #: Of how many messages it is known that they were named.
 _NAMED: Final = 1_000
 
@@ -69,9 +71,11 @@ class BlockedLoopWatch:
             self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Let the thread end, and wait for that."""
         self._stopped = True
         self._awake.set()
+        if self._thread is not None:
+            self._thread.join(_END_WITHIN_S)
 
     def _watch(self) -> None:
         while not self._stopped:

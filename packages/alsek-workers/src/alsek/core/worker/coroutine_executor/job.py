@@ -24,7 +24,7 @@ from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
 from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread
 from alsek.core.worker.coroutine_executor.surroundings import Surroundings
-from alsek.core.worker.thread_executor.job import CONCLUDE_WITHIN_MS, ThreadJob, timeout_of
+from alsek.core.worker.thread_executor.concluding_job import CONCLUDE_WITHIN_MS, ConcludingJob, timeout_of
 from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Failed
 
@@ -32,11 +32,8 @@ from alsek.storage.backends.records import Claimed, Failed
 _AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
-class CoroutineJob(ThreadJob):
-    """One claim, from when the store has handed it out until the store has accepted its outcome.
-
-    The task runs on an event loop, and is interrupted by cancelling it. Hooks run in threads; for these holds what
-    :class:`ThreadJob` says.
+class CoroutineJob(ConcludingJob):
+    """A job whose task runs as a coroutine on an event loop, and is interrupted by cancelling it.
 
     Attributes:
         loop: The loop on which it runs; None before it was begun.
@@ -45,7 +42,7 @@ class CoroutineJob(ThreadJob):
         deaf: The loop was asked to cancel the coroutine, and has not come to do it.
     """
 
-    __slots__ = ("_around", "_started_ns", "begun", "deaf", "loop", "running")
+    __slots__ = ("_alive", "_around", "_started_ns", "begun", "deaf", "loop", "running")
 
     def __init__(
         self, claimed: Claimed, session: WorkerSession, entry: int, worker_id: str, around: Surroundings
@@ -53,6 +50,7 @@ class CoroutineJob(ThreadJob):
         super().__init__(claimed, session, entry, worker_id)
         self._around = around
         self._started_ns = 0
+        self._alive = False
         self.loop: EventLoopThread | None = None
         self.running: asyncio.Task[None] | None = None
         self.begun = False
@@ -63,9 +61,9 @@ class CoroutineJob(ThreadJob):
         self.loop = loop
         self.thread = loop.thread
         self.begun = False
-        coroutine = self._open_and_run() if self.delivery is None else self._run_opened()
-        running = asyncio.Task(coroutine, loop=loop.loop, context=self.context, **_AT_ONCE)
-        if not running.done():
+        self._alive = True
+        running = asyncio.Task(self._run(), loop=loop.loop, context=self.context, **_AT_ONCE)
+        if self._alive:
             self.running = running
 
     @property
@@ -75,10 +73,54 @@ class CoroutineJob(ThreadJob):
 
     def is_alive(self) -> bool:
         """Whether the coroutine has not ended."""
-        return self.running is not None
+        return self._alive
 
-    async def _open_and_run(self) -> None:
+    def _over(self) -> None:
+        self.running, self._alive = None, False
+
+    async def _run(self) -> None:
         self.begun = True
+        around = self._around
+        delivery = self.delivery
+        if delivery is None:
+            task = self._open()
+            if task is None:
+                return
+            delivery = self.delivery
+            assert delivery is not None
+            now = self.started_at
+        else:  # its tracker was told that it runs
+            task, now = around.tasks[delivery.task_name], monotonic_ms()
+        self.ready_at = delivery.ready_at
+        delivery.began_at = now
+        deadline = now + delivery.timeout
+        around.state.start_task(self.entry, deadline)
+        self._arm(deadline)
+        around.armed(deadline)
+        attempt = await run_attempt(task, delivery)
+        self._disarm()
+        if self.abandoned:
+            self._over()
+            return
+        around.state.end_task(self.entry)
+        error = attempt.exception
+        if self.timed_out:
+            attempt = Attempt(exception=timeout_of(delivery))
+        elif error is None:
+            if delivery.task_name in around.quiet:
+                assert self.task is not None
+                self._conclude(self.task, delivery, attempt)
+                self._end()
+                return
+        elif self.revoked:  # whatever the coroutine made of its cancellation
+            attempt = Attempt(exception=self._revoked_error(delivery))
+        self._leave_loop(functools.partial(self._conclude_in_thread, attempt))
+
+    #: The code of what a loop runs of a job.
+    CODE: ClassVar = _run.__code__
+
+    def _open(self) -> AnyTask | None:
+        """Open the message. Returns None if its task is not to run, or not yet."""
         around = self._around
         self._started_ns = started_ns = real_time.monotonic_ns()
         self.started_at = now = started_ns // 1_000_000
@@ -90,7 +132,7 @@ class CoroutineJob(ThreadJob):
                 if not self.was_abandoned:
                     self.outcome = opened
             self._end()
-            return
+            return None
         self._tasks, self._broker = around.tasks, around.broker
         delivery, task, rejection = opened
         self.delivery = delivery
@@ -100,59 +142,25 @@ class CoroutineJob(ThreadJob):
             if task is not None:
                 self.task = around.concluded_by[name]
             self._leave_loop(functools.partial(self._reject, rejection))
-            return
+            return None
         if not task.is_async:
             self._end()  # without an outcome: it is none of this executor's
-            return
+            return None
         self.task = around.concluded_by[name]
         if log.isEnabledFor(logging.DEBUG):
             log_claimed(delivery)
         if task.status_tracker is not None and not delivery.status_ttl:
             self._leave_loop(functools.partial(report_status, task, delivery, TaskStatus.RUNNING))
-            return
+            return None
         if self._abandoned_threads:
             self._end()
-            return
+            return None
         self.conclude_by = 0
-        await self._attempt_on_loop(task, delivery, now)
-
-    async def _run_opened(self) -> None:
-        """Run the task once its tracker was told that it runs."""
-        self.begun = True
-        assert self.delivery is not None
-        await self._attempt_on_loop(
-            self._around.tasks[self.delivery.task_name], self.delivery, monotonic_ms()
-        )
-
-    async def _attempt_on_loop(self, task: AnyTask, delivery: Delivery, now: int) -> None:
-        around = self._around
-        self.ready_at = delivery.ready_at
-        delivery.began_at = now
-        deadline = now + delivery.timeout
-        around.state.start_task(self.entry, deadline)
-        self._arm(deadline)
-        around.armed(deadline)
-        attempt = await run_attempt(task, delivery)
-        self._disarm()
-        if self.abandoned:
-            self.running = None
-            return
-        around.state.end_task(self.entry)
-        error = attempt.exception
-        if self.timed_out:
-            attempt = Attempt(exception=timeout_of(delivery))
-        elif self.revoked and error is not None:  # whatever the coroutine made of its cancellation
-            attempt = Attempt(exception=self._revoked_error(delivery))
-        elif error is None and delivery.task_name in around.quiet:
-            assert self.task is not None
-            self._conclude(self.task, delivery, attempt)
-            self._end()
-            return
-        self._leave_loop(functools.partial(self._conclude_in_thread, attempt))
+        return task
 
     def _end(self) -> None:
         """Finish the job, unless the loop was given up meanwhile. In the thread of the loop."""
-        self.running = None
+        self._over()
         if self._abandoned_threads and self.was_abandoned:
             return
         self.finish()
@@ -167,7 +175,7 @@ class CoroutineJob(ThreadJob):
 
     def _leave_loop(self, work: functools.partial[None]) -> None:
         """Go on in a thread for hooks."""
-        self.running = None
+        self._over()
         with self._lock:
             if self._abandoned_threads and self.was_abandoned:
                 return
@@ -199,9 +207,6 @@ class CoroutineJob(ThreadJob):
         assert self.task is not None
         assert self.delivery is not None
         self._conclude(self.task, self.delivery, attempt)
-
-    #: The coroutines that a loop is given.
-    STEPS: ClassVar = (_open_and_run, _run_opened)
 
     def _disarm(self) -> None:
         with self._lock:

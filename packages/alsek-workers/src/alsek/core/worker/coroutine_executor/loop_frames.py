@@ -16,8 +16,6 @@ from alsek.core.worker.coroutine_executor.job import CoroutineJob
 
 #: A callback of the loop, in its own context. Each step of a coroutine is one.
 _CALLBACK: Final = asyncio.Handle._run.__code__  # noqa: SLF001
-#: A step of a job that is no callback of its own: where a coroutine begins at once.
-_STEPS: Final = frozenset(step.__code__ for step in CoroutineJob.STEPS)
 
 #: Where Python and installed packages are.
 _LIBRARIES: Final = tuple(
@@ -43,7 +41,7 @@ def executing(thread: threading.Thread) -> Executing | None:
     frame, users = innermost, None
     try:
         while frame is not None:
-            if frame.f_code in _STEPS:
+            if frame.f_code is CoroutineJob.CODE:  # it began at once, not in a callback of its own
                 delivery = frame.f_locals["self"].delivery
                 return Executing(None if delivery is None else delivery.message, _where(users or innermost))
             if frame.f_code is _CALLBACK:

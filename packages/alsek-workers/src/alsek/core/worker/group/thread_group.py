@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alsek.core.event_loops import use_shared_loop
 from alsek.core.hooks import run_hooks
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
@@ -12,11 +14,10 @@ from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
-from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.records import Worker
 
 
-class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
+class ThreadWorkerGroup(WorkerGroup[Any]):
     """Runs its jobs in threads of its own process."""
 
     def __init__(self, pool: PoolOptions, options: WorkerGroupOptions, state: SharedState) -> None:
@@ -35,7 +36,7 @@ class ThreadWorkerGroup(WorkerGroup[ThreadJob]):
     def _worker(self) -> Worker:
         return self._pool.worker("thread", "only" if self._options.suspects_only else "alone")
 
-    def _make_executor(self) -> Executor[ThreadJob]:
+    def _make_executor(self) -> Executor[Any]:
         pool, options, state = self._pool, self._options, self._state
         wait = pool.unknown_tasks == "wait"
         threads = ThreadExecutor(

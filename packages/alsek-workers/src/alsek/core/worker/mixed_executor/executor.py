@@ -11,6 +11,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Mapping, Set
+from typing import TypeAlias
 
 from alsek.core.execution.session import WorkerSession
 from alsek.core.worker.coroutine_executor.executor import CoroutineExecutor
@@ -23,6 +24,8 @@ from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Claimed, Released, Running
 
+MixedJob: TypeAlias = ThreadJob | CoroutineJob
+
 
 class _SlotsBehind:
     """The slots of one kind, less those for which misplaced jobs wait.
@@ -34,7 +37,7 @@ class _SlotsBehind:
 
     def __init__(self, executor: ThreadExecutor | CoroutineExecutor) -> None:
         self.executor = executor
-        self.waiting: deque[ThreadJob] = deque()
+        self.waiting: deque[MixedJob] = deque()
 
     @property
     def free_slots(self) -> int:
@@ -79,22 +82,22 @@ class MixedExecutor:
         """Whether the process should be replaced: too many threads or coroutines were abandoned."""
         return self._threads.exhausted or self._coroutines.exhausted
 
-    def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> ThreadJob:
+    def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> MixedJob:
         """Return a job for a claim, of the executor for whose slots the message was claimed."""
         if claimed.is_async:
             return self._coroutines.job(claimed, entry, session)
         return MixedThreadJob(claimed, session, entry, session.worker.id)
 
-    def start(self, job: ThreadJob) -> None:
+    def start(self, job: MixedJob) -> None:
         """Start a job."""
         if isinstance(job, CoroutineJob):
             self._coroutines.start(job)
         else:
             self._threads.start(job)
 
-    def collect(self) -> list[ThreadJob]:
+    def collect(self) -> list[MixedJob]:
         """Return the jobs that have finished since the last call."""
-        finished: list[ThreadJob] = []
+        finished: list[MixedJob] = []
         for job in self._threads.collect():
             if job.outcome is None:  # it is misplaced
                 moved = self._coroutines.job(job.claimed, job.entry, job.session)
@@ -113,9 +116,9 @@ class MixedExecutor:
             finished += self._start_waiting()
         return finished
 
-    def _start_waiting(self) -> list[ThreadJob]:
+    def _start_waiting(self) -> list[MixedJob]:
         """Start misplaced jobs as far as there are slots. If the engine drains, return them with their release."""
-        released: list[ThreadJob] = []
+        released: list[MixedJob] = []
         for slots in (self._for_threads, self._for_coroutines):
             while slots.waiting:
                 if self._state.draining:
@@ -128,7 +131,7 @@ class MixedExecutor:
                     break
         return released
 
-    def on_outcome(self, job: ThreadJob, accepted: bool) -> None:
+    def on_outcome(self, job: MixedJob, accepted: bool) -> None:
         """Take in whether the store has accepted the outcome of a collected job."""
         if isinstance(job, CoroutineJob):
             self._coroutines.on_outcome(job, accepted)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from alsek.core.worker.shared_state import SharedState
-from alsek.core.worker.thread_executor.job import ThreadJob
+from alsek.core.worker.thread_executor.concluding_job import ConcludingJob
 
-J = TypeVar("J", bound=ThreadJob)
+J = TypeVar("J", bound=ConcludingJob)
 
 
 class Runner(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
 from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.kinds import SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -67,13 +69,17 @@ class ModelWorker:
     lease_end: int
     tasks: tuple[str, ...] | None = ()
     holds: list[ModelMessage] = field(default_factory=list)
-    last: tuple[tuple[Outcome, ...], int, Step] | None = None
+    last: tuple[tuple[Outcome, ...], Step] | None = None
     history: tuple[HistoryCounts, ...] = ()
 
     def serves(self, queue: str) -> bool:
         """Whether it takes from this queue."""
         names = self.actor.worker.queues
         return names is None or queue in names
+
+    def slot_for(self, message: ModelMessage) -> SlotKind | None:
+        """What the message would take up in it; None if it never takes it."""
+        return slot_of(self.actor.worker.kind, message.submission.wish)
 
     def may_have(self, message: ModelMessage) -> bool:
         """Whether it may claim this message, as far as queues and tasks go."""
@@ -221,28 +227,31 @@ class Model:
             message.losses += losses
             self.give_back(message, status)
 
-    def choose(self, worker: ModelWorker, limit: int) -> list[ModelMessage]:
+    def choose(self, worker: ModelWorker, limits: Mapping[SlotKind, int]) -> list[ModelMessage]:
         """Return the messages that the worker claims now."""
         chosen: list[ModelMessage] = []
+        room = Counter(limits)
         freely = worker.actor.worker.suspects == "freely"
         if not freely and any(message.suspect for message in worker.holds):
             return chosen
-        for message in self.takeable(worker):
-            if len(chosen) == limit:
-                break
+        for message in self.takeable(worker, limits):
+            slot = worker.slot_for(message)
+            if room[slot] <= 0:
+                continue
             if message.suspect and not freely:
                 if not chosen and not worker.holds:
                     return [message]
             else:
                 chosen.append(message)
+                room[slot] -= 1
         return chosen
 
-    def takeable(self, worker: ModelWorker) -> Iterator[ModelMessage]:
-        """The ready messages of the worker's kind, by queue, then by place."""
+    def takeable(self, worker: ModelWorker, limits: Mapping[SlotKind, int]) -> Iterator[ModelMessage]:
+        """The ready messages that the worker takes in a step with these limits, by queue, then by place."""
         all_names = sorted({message.queue for message in self.messages.values()})
         names = worker.actor.worker.queues or ()
         names = (*names, *(name for name in all_names if name not in names))
-        kind = worker.actor.worker.kind
+        slots = slots_of_step(worker.actor.worker.kind, limits)
         for queue in names:
             if queue in self.paused:
                 continue
@@ -252,7 +261,7 @@ class Model:
                 if message.state == "ready"
                 and message.queue == queue
                 and worker.may_have(message)
-                and (kind == "any" or message.submission.wish in ("any", kind))
+                and worker.slot_for(message) in slots
             ]
             yield from sorted(ready, key=lambda message: message.place)
 

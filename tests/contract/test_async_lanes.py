@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from alsek import Inspector, Message
+from alsek.core.inspection.messages import MessageInfo
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import WISHES, SlotKind, WorkerKind
 from alsek.storage.backends.ports import MessagePort
 from alsek.types import Wish
 from tests.contract.stores import Store
+from tests.contract.test_transfer import move_all
 from tests.contract.workers import (
     LEASE,
     Actor,
     Actors,
     a_message,
     add,
+    an_actor,
     died,
     lost,
     not_mine,
@@ -305,7 +309,60 @@ def test_an_unreadable_record_is_set_aside(backend: Backend, store: Store, actor
 
 
 @pytest.mark.parametrize("kind", ["thread-async", "process-async"])
-def test_the_kind_of_a_worker_is_kept(messages: MessagePort, actor: Actors, kind: WorkerKind) -> None:
-    """With its facts."""
+def test_the_kind_of_a_worker_is_kept(
+    messages: MessagePort, inspector: Inspector, actor: Actors, kind: WorkerKind
+) -> None:
+    """With its facts; to users it is that of the pool."""
     actor(kind=kind, facts=the_facts("t"))
     assert [record.kind for record in messages.workers()] == [kind]
+    assert [info.kind for info in inspector.workers()] == [kind.removesuffix("-async")]
+
+
+@pytest.mark.parametrize(("wish", "shown"), [("any-async", "any"), ("thread-async", "thread")])
+def test_users_see_the_mechanism(
+    backend: Backend, inspector: Inspector, actor: Actors, wish: Wish, shown: str
+) -> None:
+    """A message names a mechanism or none; any pool of it serves the message, also one without coroutines."""
+    add(backend, a_message("a", wish=wish, payload=Message("t").pack(backend.serializer)))
+    found = inspector.find("a")
+    assert isinstance(found, MessageInfo)
+    assert found.mechanism == shown
+    actor(kind="process", facts=the_facts("t"))
+    answer = inspector.why("a")
+    if wish == "any-async":
+        assert (answer.code, answer.facts["workers"]) == ("behind", 1)
+    else:
+        assert answer.facts["missing"] == "mechanism"
+        assert "takes mechanism 'thread' (it is of 'process')" in answer.text
+        actor(kind="process-async", facts=the_facts("t"))
+        assert "(they are of 'process')" in inspector.why("a").text
+    actor(kind="thread", facts=the_facts("t"))
+    actor(kind="thread-async", facts=the_facts("t"))
+    assert inspector.why("a").facts["workers"] == (3 if wish == "any-async" else 2)
+
+
+def test_a_move_takes_them_along(backend: Backend, store: Store) -> None:
+    """With their lanes and in their order: ready, delayed, suspects, and what is set aside."""
+    victim = an_actor(backend, facts=the_facts("u"), kind="any", suspects="freely")
+    an_actor(backend, facts=the_facts("t"))
+    for name in ("suspect", "aside", "ready"):
+        add(backend, *(a_message(f"{name}-{wish}", wish=wish) for wish in WISHES))
+    claims = {claim.uuid: claim for claim in victim.claim()}
+    victim.step(
+        *(lost(claims[f"suspect-{wish}"], suspect=True) for wish in WISHES),
+        *(not_mine(claims[f"aside-{wish}"]) for wish in WISHES),
+        *(released(claims[f"ready-{wish}"]) for wish in WISHES),
+        limit=0,
+    )
+    victim.retire()
+    add(backend, *(a_message(f"late-{wish}", wish=wish, delay=1_000) for wish in WISHES))
+    target = store.open(f"{store.namespace}-target")
+    move_all(backend, target, most=3)
+    store.advance(1_000)
+    worker = an_actor(target, kind="thread-async", suspects="freely", facts=the_facts("t"))
+    step = worker.step(limit={"coroutine": 100})
+    names = ("suspect", "aside", "ready", "late")
+    assert [(claim.uuid, claim.suspect) for claim in step.claimed] == [
+        (f"{name}-{wish}", name == "suspect") for name in names for wish in ASYNC
+    ]
+    assert step.waiting == ("thread",)

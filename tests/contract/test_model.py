@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
+from alsek.storage.backends.kinds import SlotKind, slots_of_step
 from alsek.storage.backends.records import Aside, HistoryCounts, Outcome, Submission, TaskStatus
 from tests.contract.model import Model, ModelMessage, ModelWorker
 from tests.contract.stores import Store
@@ -50,9 +51,11 @@ CASTS: tuple[dict[str, Any], ...] = (
     {"kind": "process", "queues": ("b", "a"), "suspects": "freely"},
     {"kind": "any", "queues": ("a", "b"), "suspects": "alone"},
     {"kind": "thread", "queues": ("b",), "suspects": "alone"},
+    {"kind": "thread-async", "queues": None, "suspects": "alone"},
+    {"kind": "process-async", "queues": ("a",), "suspects": "freely"},
 )
 #: The tasks of these workers; None for any.
-TASKS: tuple[tuple[str, ...] | None, ...] = (("t",), ("u",), None, ("t", "u"))
+TASKS: tuple[tuple[str, ...] | None, ...] = (("t",), ("u",), None, ("t", "u"), ("t", "u"), ("u",))
 
 _names = count()
 
@@ -63,9 +66,13 @@ submissions = st.builds(
     st.sampled_from(UUIDS),
     st.sampled_from(QUEUES),
     st.integers(0, 2),
-    st.sampled_from(["any", "any", "thread", "process"]),
+    st.sampled_from(["any", "any", "thread", "process", "any-async", "any-async", "thread-async"]),
     st.sampled_from([0, 0, 0, 1, 1_000, 5_000]),
     st.integers(0, 99),
+)
+#: Of each kind of slot; each worker takes those of its own, and a plain one may look at coroutines.
+limits = st.fixed_dictionaries(
+    dict.fromkeys(("any", "thread", "process"), st.integers(0, 4)), optional={"coroutine": st.integers(0, 4)}
 )
 casts = st.integers(0, len(CASTS) - 1)
 names = st.sampled_from(UUIDS)
@@ -142,7 +149,7 @@ class BackendMachine(RuleBasedStateMachine):
     @rule(
         n=casts,
         chosen=st.lists(kinds, max_size=4),
-        limit=st.integers(0, 4),
+        limit=limits,
         delay=delays,
         callback=submissions,
         stale=st.booleans(),
@@ -152,7 +159,7 @@ class BackendMachine(RuleBasedStateMachine):
         self,
         n: int,
         chosen: list[str],
-        limit: int,
+        limit: dict[SlotKind, int],
         delay: int,
         callback: Submission,
         stale: bool,
@@ -187,11 +194,13 @@ class BackendMachine(RuleBasedStateMachine):
                 *(message.retries, 0, None, b""),
             )
         assert step.next_due == model.next_due()
-        left = list(model.takeable(worker))
+        left = list(model.takeable(worker, limit))
         freely = worker.actor.worker.suspects == "freely"
-        assert bool(step.waiting) == any(freely or not message.suspect for message in left)
+        waiting = {worker.slot_for(message) for message in left if freely or not message.suspect}
+        slots = slots_of_step(worker.actor.worker.kind, limit)
+        assert step.waiting == tuple(slot for slot in slots if slot in waiting)
         assert freely or step.suspects == any(message.suspect for message in left)
-        worker.last = (tuple(outcomes), limit, step)
+        worker.last = (tuple(outcomes), step)
         worker.history = tuple(history)
 
     def _outcomes(
@@ -220,13 +229,13 @@ class BackendMachine(RuleBasedStateMachine):
                 return not_mine(claim, task, wait=how == "wait", dlq_ttl=100 * DLQ_TTL)
         return lost(claim, suspect=kind == "suspect")
 
-    @rule(n=casts, limit=st.integers(0, 4))
-    def step_again(self, n: int, limit: int) -> None:
+    @rule(n=casts, limit=limits)
+    def step_again(self, n: int, limit: dict[SlotKind, int]) -> None:
         """Repeat a worker's last step: no outcome is accepted and no message claimed again."""
         worker = self.cast[n]
         if worker.last is None or worker not in self.model.workers:
             return
-        outcomes, _, first = worker.last
+        outcomes, first = worker.last
         step = worker.actor.again(*outcomes, limit=limit, history=worker.history)
         self.model.contact()
         revoked = {message.token: message.revoked for message in worker.holds}

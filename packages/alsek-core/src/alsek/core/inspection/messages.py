@@ -9,9 +9,10 @@ from alsek.core.inspection.contents import CallbackInfo, contents_of, details_of
 from alsek.core.inspection.queues import ready_since
 from alsek.core.inspection.sighting import Sighting
 from alsek.core.inspection.workers import worker_info
+from alsek.storage.backends.kinds import mechanism_of
 from alsek.storage.backends.records import Located, WorkerRecord
 from alsek.storage.serialization import Serializer
-from alsek.types import ExceptionDetails, Wish
+from alsek.types import ExceptionDetails, MechanismWish
 
 #: Where a message stands. ``"failed"``: it failed for good, and no dead letter of it is kept. ``"gone"``: it is not
 #: stored, and its status does not say how it ended.
@@ -101,7 +102,7 @@ class MessageInfo:
     kwargs: dict[str, Any] | None = None
     metadata: Any = None
     priority: int | None = None
-    mechanism: Wish | None = None
+    mechanism: MechanismWish | None = None
     timeout: int | None = None
     created_at: int | None = None
     ready_at: int | None = None
@@ -148,7 +149,7 @@ def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
         contents.kwargs,
         contents.metadata,
         stored.priority,
-        located.wish,
+        mechanism_of(located.wish),
         contents.timeout,
         contents.created_at,
         located.due if stored.state == "delayed" else ready_since(stored, serializer),

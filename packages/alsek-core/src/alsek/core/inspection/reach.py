@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from alsek.core.inspection.wording import counted, listed
 from alsek.core.inspection.workers import WorkerInfo, fits, registers, serves
 from alsek.core.short_repr import shown
+from alsek.storage.backends.kinds import mechanism_of
 from alsek.storage.backends.records import Located
 
 #: What no live worker has: it takes from no such queue, is of no such kind, or has no such task.
@@ -87,7 +88,7 @@ def _may_have(worker: WorkerInfo, task: str) -> bool:
 def _no_mechanism(located: Located, others: list[WorkerInfo], whose: str) -> str:
     kinds = sorted({worker.kind for worker in others if worker.kind is not None})
     they = "it is" if len(others) == 1 else "they are"
-    return f"no live worker {whose} takes mechanism {located.wish!r} ({they} of {listed(list(kinds))})"
+    return f"no live worker {whose} takes mechanism {mechanism_of(located.wish)!r} ({they} of {listed(list(kinds))})"
 
 
 def _nobody(live: list[WorkerInfo], workers: Sequence[WorkerInfo]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alsek.storage.backends.kinds import WISHES_OF, WorkerKind
+from alsek.storage.backends.kinds import mechanism_of
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Running, WorkerRecord
-from alsek.types import Wish
+from alsek.types import MechanismWish, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class WorkerInfo:
     """
 
     id: str
-    kind: WorkerKind | None
+    kind: MechanismWish | None
     host: str | None
     pid: int | None
     version: str | None
@@ -84,7 +84,7 @@ def worker_info(record: WorkerRecord, now: int) -> WorkerInfo:
     said = {running.uuid: running for running in record.running}
     return WorkerInfo(
         record.id,
-        record.kind,
+        None if record.kind is None else mechanism_of(record.kind),
         None if facts is None else facts.host,
         None if facts is None else facts.pid,
         None if facts is None else facts.version,
@@ -112,8 +112,12 @@ def serves(worker: WorkerInfo, queue: str) -> bool:
 
 
 def fits(worker: WorkerInfo, wish: Wish) -> bool:
-    """Return True if a worker's kind takes messages with this wish. One that has told nothing may be of any kind."""
-    return worker.kind is None or wish in WISHES_OF[worker.kind]
+    """Return True if a worker's kind takes messages with this wish. One that has told nothing may be of any kind.
+
+    A pool without ``async def`` tasks takes messages of such tasks too, now and then.
+    """
+    mechanism = mechanism_of(wish)
+    return worker.kind in (None, "any", mechanism) or mechanism == "any"
 
 
 def registers(worker: WorkerInfo, task: str) -> bool:

@@ -207,12 +207,14 @@ class BackendMachine(RuleBasedStateMachine):
         self, worker: ModelWorker, chosen: list[str], delay: int, callback: Submission
     ) -> list[Outcome]:
         return [
-            self._outcome(claim, kind, delay, callback)
+            self._outcome(claim, kind, delay, callback, worker.tasks)
             for claim, kind in zip(worker.actor.held(), chosen, strict=False)
             if kind != "keep"
         ]
 
-    def _outcome(self, claim: Any, kind: str, delay: int, callback: Submission) -> Outcome:
+    def _outcome(
+        self, claim: Any, kind: str, delay: int, callback: Submission, tasks: tuple[str, ...] | None
+    ) -> Outcome:
         match kind:
             case "succeeded":
                 return succeeded(claim, b"result %d" % claim.token)
@@ -226,6 +228,8 @@ class BackendMachine(RuleBasedStateMachine):
                 return released(claim)
             case "aside t" | "aside u" | "aside v" | "wait v" | "wait t":
                 how, _, task = kind.partition(" ")
+                if tasks is None or task in tasks:  # then a worker sets nothing aside
+                    return released(claim)
                 return not_mine(claim, task, wait=how == "wait", dlq_ttl=100 * DLQ_TTL)
         return lost(claim, suspect=kind == "suspect")
 

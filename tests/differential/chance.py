@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, TypeVar
 
+from alsek.storage.backends.kinds import WISHES, SlotKind
 from alsek.storage.backends.records import (
     FOR_EVER,
     Failed,
@@ -32,6 +33,9 @@ CASTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "any", "queues": ("a", "ü"), "lease": LEASES[1], "suspects": "alone"},
     {"kind": "thread", "queues": ("b", "nothing", "a"), "lease": LEASES[0], "suspects": "only"},
     {"kind": "any", "queues": None, "lease": LEASES[0], "suspects": "freely"},
+    {"kind": "thread-async", "queues": None, "lease": LEASES[0], "suspects": "alone"},
+    {"kind": "process-async", "queues": ("a", "ü"), "lease": LEASES[1], "suspects": "freely"},
+    {"kind": "thread-async", "queues": ("ü", "a"), "lease": LEASES[1], "suspects": "only"},
 )
 
 _OUTCOMES: Final = (
@@ -40,7 +44,16 @@ _OUTCOMES: Final = (
 )
 
 #: The tasks that the workers of each part have: None for any, empty if they tell nothing of themselves.
-TASKS: Final[tuple[tuple[str, ...] | None, ...]] = (("t", "u"), ("t",), None, ("ü|;\n", "u"), ())
+TASKS: Final[tuple[tuple[str, ...] | None, ...]] = (
+    ("t", "u"),
+    ("t",),
+    None,
+    ("ü|;\n", "u"),
+    (),
+    ("t", "ü|;\n"),
+    ("u",),
+    ("u",),
+)
 
 
 class Claim(NamedTuple):
@@ -86,6 +99,15 @@ class Chance:
             return self.uuids[-1]
         return self.of(self.uuids)
 
+    def limits(self, least: int) -> dict[SlotKind, int]:
+        """How many messages of each kind a worker takes; of coroutines, sometimes it says nothing."""
+        limits: dict[SlotKind, int] = dict.fromkeys(
+            ("any", "thread", "process"), least + self.below(5 - least)
+        )
+        if self.maybe(0.6):
+            limits["coroutine"] = self.below(5)
+        return limits
+
     def dlq_ttl(self) -> int:
         """For how long something is a dead letter."""
         return self.one(FOR_EVER, FOR_EVER, 0, 90_000)
@@ -97,7 +119,7 @@ class Chance:
             queue or self.one(*QUEUES),
             b"payload %d" % self.below(1_000),
             self.below(3),
-            self.one("any", "any", "thread", "process"),
+            self.one("any", "any", "any-async", *WISHES),
             self.one(0, 0, 0, 1, 1_000, 1_000, 5_000),
             self.one(0, 0, 700, 20_000),
             self.one(FOR_EVER, FOR_EVER, 0),

@@ -8,10 +8,12 @@ time to live that Redis counts in real time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, get_args
 
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import (
     FOR_EVER,
     HistoryCounts,
@@ -40,7 +42,7 @@ class Call(NamedTuple):
     worker: Worker
     seq: int
     outcomes: tuple[Outcome, ...] = ()
-    limit: int = 0
+    limits: Mapping[SlotKind, int] = MappingProxyType({})
     tokens: tuple[int, ...] = ()
     history: tuple[HistoryCounts, ...] = ()
 
@@ -134,19 +136,19 @@ class History:
 
     def step(self, chance: Chance) -> None:
         """A worker's step."""
-        self._next_step(chance, chance.below(len(CASTS)), chance.below(5), ends=chance.one(0, 1, 2, 4))
+        self._next_step(chance, chance.below(len(CASTS)), chance.limits(0), ends=chance.one(0, 1, 2, 4))
 
     def work(self, chance: Chance) -> None:
         """A step that claims, and one that reports."""
         n = chance.below(len(CASTS))
-        self._next_step(chance, n, 1 + chance.below(4), ends=0)
-        self._next_step(chance, n, chance.one(0, 0, 2), ends=chance.one(1, 2, 4))
+        self._next_step(chance, n, chance.limits(1), ends=0)
+        self._next_step(chance, n, chance.one({}, {}, chance.limits(2)), ends=chance.one(1, 2, 4))
 
-    def _next_step(self, chance: Chance, n: int, limit: int, ends: int) -> None:
+    def _next_step(self, chance: Chance, n: int, limits: Mapping[SlotKind, int], ends: int) -> None:
         worker = self._cast[n]
         self._seqs[worker.id] += 1
         outcomes = self._outcomes(chance, worker, ends)
-        self._steps.append(Call(worker, self._seqs[worker.id], outcomes, limit, history=chance.history()))
+        self._steps.append(Call(worker, self._seqs[worker.id], outcomes, limits, history=chance.history()))
         answer = self._step(self._steps[-1])
         if isinstance(answer, Refusal):
             self._cast[n] = self._new_worker(n)
@@ -160,13 +162,13 @@ class History:
             self._step(mine[-1] if chance.maybe(0.7) else chance.of(self._steps), repeated=True)
 
     def _step(self, call: Call, repeated: bool = False) -> Step | Refusal:
-        self._tell("step", call.worker.id, call.seq, call.outcomes, call.limit, call.history)
+        self._tell("step", call.worker.id, call.seq, call.outcomes, call.limits, call.history)
         answer = self.pair.step(
             lambda backend, side: backend.messages.step(
                 call.worker,
                 call.seq,
                 self.pair.numbered(side, call.outcomes),
-                {call.worker.kind: call.limit},
+                call.limits,
                 call.history,
             ),
             repeated,
@@ -258,7 +260,7 @@ class History:
             self._wait(chance.one(3_000, 4_500))
             for n in alive:
                 self._next_renewal(n, [claim.token for claim in self._held(self._cast[n])])
-        self._next_step(chance, alive[0], 2, ends=0)
+        self._next_step(chance, alive[0], chance.limits(2), ends=0)
 
     def intervene(self, chance: Chance) -> None:
         """Someone does something to a message, mostly to one that is there."""
@@ -318,7 +320,7 @@ class History:
         worker = Worker(f"w{len(self._workers)}", "any", (queue,), LEASES[0], FOR_EVER, "freely")
         self._workers.append(worker)
         self._register(worker)
-        self._step(Call(worker, 1, (), 100))
+        self._step(Call(worker, 1, (), dict.fromkeys(get_args(SlotKind), 100)))
         self._retire(Call(worker, 0))
 
     def result(self, chance: Chance) -> None:

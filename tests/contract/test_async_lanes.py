@@ -131,10 +131,10 @@ def test_in_a_process_pool_a_coroutine_takes_a_process(backend: Backend, actor: 
 @pytest.mark.parametrize(
     ("kind", "found"), [("thread", ["any-async", "thread-async"]), ("process", ["any-async"])]
 )
-def test_a_pool_without_such_tasks_may_look(
+def test_a_pool_without_such_tasks_may_seek_them(
     backend: Backend, actor: Actors, kind: SlotKind, found: list[str]
 ) -> None:
-    """Usual steps hand it none and say that nothing waits; one that looks hands it those of its mechanism."""
+    """Usual steps hand it none and say that nothing waits; one that seeks hands it those of its mechanism."""
     add(backend, *(a_message(wish, wish=wish) for wish in ASYNC))
     worker = actor(kind=kind)
     step = worker.step(limit={kind: 9})
@@ -242,7 +242,7 @@ def test_what_is_set_aside_waits_for_its_task(backend: Backend, actor: Actors, w
     assert (uuids(step.claimed), step.waiting) == (["a2"], ())
 
 
-def test_what_is_set_aside_for_a_plain_function_is_found_by_a_look(backend: Backend, actor: Actors) -> None:
+def test_what_is_set_aside_for_a_plain_function_is_found_by_seeking(backend: Backend, actor: Actors) -> None:
     """The task was an ``async def`` when the message was submitted; the only pool that has it now has no such task."""
     first = actor(kind="thread-async", facts=the_facts("u"))
     mine = actor("own", kind="thread", facts=the_facts("t"))
@@ -272,7 +272,7 @@ def test_both_kinds_that_are_set_aside_keep_their_order(backend: Backend, actor:
 def test_a_paused_queue_hands_none_out(
     backend: Backend, messages: MessagePort, actor: Actors, wish: Wish
 ) -> None:
-    """Neither to a pool with coroutines nor to a look, until it is resumed."""
+    """Neither to a pool with coroutines nor to one that seeks, until it is resumed."""
     worker, looking = actor(kind="thread-async"), actor(kind="thread")
     add(backend, a_message("a", wish=wish))
     messages.pause("q", "ada")

@@ -112,7 +112,7 @@ def test_a_full_kind_is_not_woken(backend: Backend, actor: Actors, asleep: Aslee
 
 @pytest.mark.parametrize("wish", ["any-async", "thread"])
 def test_what_came_before_arming_wakes(backend: Backend, actor: Actors, wish: Wish) -> None:
-    """A message that came between the last claim and arming wakes the waiter of its kind of slot, and no other."""
+    """A message that came between the last claim and arming wakes the waiter of its slot kind, and no other."""
     worker = actor(kind="thread-async")
     worker.step()
     with closing(worker.waiter("thread")) as threads, closing(worker.waiter("coroutine")) as coroutines:
@@ -141,7 +141,7 @@ def test_without_a_kind_of_slot_it_is_woken_for_all(
 def test_a_claim_that_leaves_coroutines_wakes_the_next(
     backend: Backend, actor: Actors, asleep: Asleep
 ) -> None:
-    """Whatever is left for the other kind of slot."""
+    """Whatever is left for the other slot kind."""
     workers = [actor(kind="thread-async") for _ in range(2)]
     waiters = [asleep(worker, "coroutine") for worker in workers]
     add(backend, *(a_message(name, wish="any-async") for name in "ab"))
@@ -179,7 +179,7 @@ def test_a_delayed_one_that_is_due_first_wakes(
 
 
 def test_what_is_set_aside_wakes_who_has_its_task(backend: Backend, actor: Actors, asleep: Asleep) -> None:
-    """Whatever queues that worker serves, and only for the kind of slot that it takes up."""
+    """Whatever queues that worker serves, and only for the slot kind that it takes up."""
     first = actor(kind="thread-async", facts=the_facts("u"))
     mine = actor("own", kind="thread-async", facts=the_facts("t"))
     add(backend, a_message("a", wish="any-async"))

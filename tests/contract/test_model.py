@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
-from alsek.storage.backends.kinds import SlotKind, slots_of_step
+from alsek.storage.backends.kinds import SlotKind, is_async, slots_of_step
 from alsek.storage.backends.records import Aside, HistoryCounts, Outcome, Submission, TaskStatus
 from tests.contract.model import Model, ModelMessage, ModelWorker
 from tests.contract.stores import Store
@@ -70,7 +70,7 @@ submissions = st.builds(
     st.sampled_from([0, 0, 0, 1, 1_000, 5_000]),
     st.integers(0, 99),
 )
-#: Of each kind of slot; each worker takes those of its own, and a plain one may look at coroutines.
+#: Of each slot kind; each worker takes those of its own, and a plain one may seek coroutines.
 limits = st.fixed_dictionaries(
     dict.fromkeys(("any", "thread", "process"), st.integers(0, 4)), optional={"coroutine": st.integers(0, 4)}
 )
@@ -191,7 +191,7 @@ class BackendMachine(RuleBasedStateMachine):
             assert claim == (
                 *(message.uuid, message.queue, message.payload, message.token),
                 *(message.losses, message.revoked, False, message.suspect),
-                *(message.retries, 0, None, b""),
+                *(message.retries, 0, None, b"", is_async(message.submission.wish)),
             )
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker, limit))

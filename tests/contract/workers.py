@@ -35,7 +35,7 @@ LEASE = 10_000
 DLQ_TTL = 1_000_000
 ERROR = b'{"name":"builtins.ValueError","text":"no","traceback":null}'
 
-#: A limit for each kind of slot, or one for all.
+#: A limit for each slot kind, or one for all.
 Limit: TypeAlias = int | Mapping[SlotKind, int]
 
 _requests = count(1)
@@ -51,7 +51,7 @@ class Actor:
         self.seq = 0
 
     def step(self, *outcomes: Outcome, limit: Limit = 100, history: Sequence[HistoryCounts] = ()) -> Step:
-        """Make the next step. A number is the limit of each kind of slot that the worker has."""
+        """Make the next step. A number is the limit of each slot kind that the worker has."""
         self.seq += 1
         return self.again(*outcomes, limit=limit, history=history)
 

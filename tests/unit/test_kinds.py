@@ -51,8 +51,8 @@ def test_lanes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LOOKED_AT)
-def test_lanes_of_a_look(kind: str) -> None:
-    """A step that looks at coroutines takes from their lanes too, and counts them apart."""
+def test_lanes_of_a_step_that_seeks(kind: str) -> None:
+    """A step that seeks coroutines takes from their lanes too, and counts them apart."""
     *usual, looked = lanes_in_step(kind, ("coroutine",))
     assert tuple(usual) == lanes_in_step(kind, ())
     plain = tuple(2 * WISHES.index(wish) for wish in LOOKED_AT[kind])
@@ -77,7 +77,7 @@ def test_keys_of_lanes() -> None:
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize("kind", WISHES_OF)
 def test_a_wish_wakes_those_that_take_it(kind: str, wish: str) -> None:
-    """A message wakes a worker if that takes it: by the waiter for its kind of slot, or the one for all it takes."""
+    """A message wakes a worker if that takes it: by the waiter for its slot kind, or the one for all it takes."""
     takes = wish in WISHES_OF[kind]
     assert bool(set(sleeps_as(kind)) & set(SLEEPERS_OF[wish])) is takes
     for slot in SLOTS_OF[kind]:
@@ -89,7 +89,7 @@ def test_a_wish_wakes_those_that_take_it(kind: str, wish: str) -> None:
 
 @pytest.mark.parametrize("kind", WISHES_OF)
 def test_a_worker_takes_what_its_mechanism_may(kind: str) -> None:
-    """With a look each wish is taken by all kinds of its mechanism, and by no other."""
+    """With seeking, each wish is taken by all kinds of its mechanism, and by no other."""
     taken = (*WISHES_OF[kind], *LOOKED_AT.get(kind, ()))
     mechanism = mechanism_of(kind)
     assert set(taken) == {

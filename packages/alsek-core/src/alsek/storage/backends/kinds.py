@@ -1,7 +1,7 @@
 """Kinds of workers, wishes of messages and policies for suspects: which worker may take which message.
 
 The ready messages of a queue wait in *lanes*: one for each wish, and one more for the suspects of each wish. All
-messages of a lane may be taken by the same workers, and take up the same kind of slot there: a thread, a process or a
+messages of a lane may be taken by the same workers, and take up the same slot kind there: a thread, a process or a
 coroutine of an event loop. The numbers of the lanes in SQLite's tables follow from the order of
 :data:`alsek.types.Wish`, and the letters in Redis' records are here: both are stored, so a new wish goes to the end.
 """
@@ -71,7 +71,7 @@ LOOKED_AT: Final[Mapping[WorkerKind, tuple[Wish, ...]]] = {
     "process": ("any-async",),
 }
 
-#: The kinds of slots of a worker of each kind.
+#: The slot kinds of a worker of each kind.
 SLOTS_OF: Final[Mapping[WorkerKind, tuple[SlotKind, ...]]] = {
     kind: tuple(wishes) for kind, wishes in WISHES_BY_SLOT.items()
 }
@@ -111,9 +111,9 @@ def slot_of(kind: WorkerKind, wish: Wish) -> SlotKind | None:
 
 
 def slots_of_step(kind: WorkerKind, limits: Collection[SlotKind]) -> tuple[SlotKind, ...]:
-    """Return the kinds of slots whose messages a worker may take in a step with these limits, in order."""
-    looks = "coroutine" in limits and kind in LOOKED_AT
-    return (*SLOTS_OF[kind], "coroutine") if looks else SLOTS_OF[kind]
+    """Return the slot kinds whose messages a worker may take in a step with these limits, in order."""
+    seeks = "coroutine" in limits and kind in LOOKED_AT
+    return (*SLOTS_OF[kind], "coroutine") if seeks else SLOTS_OF[kind]
 
 
 def sleeps_as(kind: WorkerKind, slot: SlotKind | None = None) -> tuple[SleeperKind, ...]:

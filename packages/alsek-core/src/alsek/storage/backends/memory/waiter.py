@@ -87,11 +87,11 @@ class MemoryWaiter(Waiter):
     Args:
         sleepers: Those of the store.
         worker: The worker that sleeps.
-        slot: For messages of which kind of slots; None for all that it takes.
+        slot: For messages of which slot kind; None for all that it takes.
 
     Attributes:
         worker: The worker that sleeps.
-        slots: The kinds of slots for whose messages it is woken.
+        slots: The slot kinds for whose messages it is woken.
         kinds: As which kinds of sleeper it is woken.
     """
 

@@ -56,7 +56,7 @@ class WorkPort(ABC):
            from the first call of any worker, with any method. A store may record contacts once a second only, so an
            outage may seem longer than it was by that much, or by a quarter of a lease if that is less.
         4. *Claim.* Messages that `worker` may take, by queue in the worker's order, then by (priority, arrival), each
-           with a new token; RUNNING is written. Of those that take up the same kind of slot in the worker (see
+           with a new token; RUNNING is written. Of those that take up the same slot kind in the worker (see
            :func:`~alsek.storage.backends.kinds.slot_of`) no more than its limit; then they are passed over, and hold
            up no others. Revoked, expired and suspect messages are marked. A suspect is handed to a worker that takes
            suspects alone if it comes first of all that the limits allow. A record that can't be
@@ -69,7 +69,7 @@ class WorkPort(ABC):
         Without a limit above 0, parts 2 and 3 still happen, and nothing is claimed.
 
         A worker of kind ``"thread"`` or ``"process"`` has no ``async def`` tasks. It takes messages of such tasks, of
-        its mechanism or any, only in a step that *looks* at them: one whose `limits` have ``"coroutine"``. So somebody
+        its mechanism or any, only in a step that *seeks* them: one whose `limits` have ``"coroutine"``. So somebody
         finds those whose task nobody has, or has become a plain function. Other steps cost nothing for them, and such
         a worker is not woken for them.
 
@@ -80,9 +80,9 @@ class WorkPort(ABC):
                 that the worker still holds, as they are now; `next_due`, `waiting` and `suspects` may be as they were
                 or as they are now.
             outcomes: Outcomes of messages that the worker holds.
-            limits: How many messages the worker can start now, by the kind of slot that they take up. Those of the
+            limits: How many messages the worker can start now, by the slot kind that they take up. Those of the
                 worker's kind are in :data:`~alsek.storage.backends.kinds.SLOTS_OF`. One that is left out counts as 0;
-                others are ignored, but for the look above.
+                others are ignored, unless the step seeks.
             history: Counts to add to the history, for the present minute of the store's clock. A worker hands over
                 what it has counted about once a second. A step with the same `seq` adds nothing again.
 
@@ -131,7 +131,7 @@ class WorkPort(ABC):
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         """A new waiter for `worker`. It covers every queue that `worker` may take from, also those created later.
 
-        With `slot`, one of the worker's kinds of slots, it is woken only for messages that take up such a slot, and for
+        With `slot`, one of the worker's slot kinds, it is woken only for messages that take up such a slot, and for
         delayed ones that are due. So a worker of two kinds has a waiter for each, and arms the one whose slots are
         free. Without, it is woken for all that the worker takes.
         """

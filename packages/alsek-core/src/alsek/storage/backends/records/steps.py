@@ -73,9 +73,9 @@ class Step(NamedTuple):
         claimed: The messages that were claimed, in the order of (priority, arrival) within each queue.
         next_due: Milliseconds until the next delayed message is due; 0 if one is due already, None if none is
             delayed.
-        waiting: The kinds of slots for which ready messages are left that this worker may take, in the order of
-            :data:`~alsek.storage.backends.kinds.SLOTS_OF`; empty if there are none. A look at the messages of ``async
-            def`` tasks adds ``"coroutine"`` at the end if some of them are left.
+        waiting: The slot kinds for which ready messages are left that this worker may take, in the order of
+            :data:`~alsek.storage.backends.kinds.SLOTS_OF`; empty if there are none. A step that seeks messages of
+            ``async def`` tasks adds ``"coroutine"`` at the end if some of them are left.
         suspects: True if suspects are left that this worker may take once it holds nothing.
         skipped: The uuids of callbacks that were not submitted because they exist already.
         corrupt: The unreadable records that this step moved to the dead letters.

@@ -32,10 +32,10 @@ _IN_A_ROW: Final = 8
 
 
 class SlotLanes(NamedTuple):
-    """The lanes of a queue whose messages take up one kind of slot in a worker.
+    """The lanes of a queue whose messages take up one slot kind in a worker.
 
     Attributes:
-        slot: The kind of slot.
+        slot: The slot kind.
         plain: The numbers of the lanes of messages that are no suspects.
         suspects: Those of suspects.
     """
@@ -54,20 +54,20 @@ _LANES_OF: Final[Mapping[WorkerKind, tuple[SlotLanes, ...]]] = {
     kind: tuple(_slot_lanes(slot, wishes) for slot, wishes in slots.items())
     for kind, slots in WISHES_BY_SLOT.items()
 }
-_LANES_IN_A_LOOK: Final[Mapping[WorkerKind, tuple[SlotLanes, ...]]] = {
+_LANES_SOUGHT: Final[Mapping[WorkerKind, tuple[SlotLanes, ...]]] = {
     kind: (*_LANES_OF[kind], _slot_lanes("coroutine", wishes)) for kind, wishes in LOOKED_AT.items()
 }
 
 
 def lanes_in_step(kind: WorkerKind, limits: Collection[SlotKind]) -> tuple[SlotLanes, ...]:
-    """Return the lanes from which a worker may take messages in a step with these limits, by kinds of slots."""
+    """Return the lanes from which a worker may take messages in a step with these limits, by slot kinds."""
     if "coroutine" in limits:
-        return _LANES_IN_A_LOOK.get(kind) or _LANES_OF[kind]
+        return _LANES_SOUGHT.get(kind) or _LANES_OF[kind]
     return _LANES_OF[kind]
 
 
 def lanes_of_waiter(kind: WorkerKind, slot: SlotKind | None) -> tuple[SlotLanes, ...]:
-    """Return the lanes for whose messages a worker's waiter is woken: those of this kind of slot, or all."""
+    """Return the lanes for whose messages a worker's waiter is woken: those of this slot kind, or all."""
     return tuple(lanes for lanes in _LANES_OF[kind] if slot in (None, lanes.slot))
 
 

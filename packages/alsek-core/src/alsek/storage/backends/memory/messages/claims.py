@@ -52,7 +52,7 @@ def claimable(
     Args:
         table: The table.
         worker: The worker.
-        slots: The kinds of slots.
+        slots: The slot kinds.
         wanted: Called before each message. Once it returns False for a lane, that lane is left out.
     """
     holding = table.held_by(worker)

@@ -74,10 +74,10 @@ def allowed(tx: Transaction, worker: Worker, number: int, suspects: int) -> Allo
 
 @dataclass(slots=True)
 class Room:
-    """How many more messages a step may claim that take up one kind of slot.
+    """How many more messages a step may claim that take up one slot kind.
 
     Attributes:
-        slot: The kind of slot.
+        slot: The slot kind.
         left: How many.
         plain: The numbers of the lanes that the worker freely takes them from.
         suspects: Those of suspects, one of which it may take if that comes first, and then nothing else.
@@ -95,7 +95,7 @@ class Room:
 
 
 def rooms(lanes: Iterable[SlotLanes], limits: Mapping[SlotKind, int], may: Allowed) -> list[Room]:
-    """Return how many messages a worker may take, by kinds of slots; without those of which it may take none."""
+    """Return how many messages a worker may take, by slot kinds; without those of which it may take none."""
     return [
         Room(
             slot,
@@ -161,7 +161,7 @@ class Claiming:
 
         Args:
             queues: The queues with something ready in these lanes.
-            rooms: How many of each kind of slot. It is emptied as they fill up.
+            rooms: How many of each slot kind. It is emptied as they fill up.
             codes: The numbers of all these lanes. Those of a room that is full are taken out.
         """
         alone = any(room.suspects for room in rooms)

@@ -12,12 +12,12 @@ from alsek.storage.backends.records import Corrupt, Step, Worker
 _NOTHING: Final = "[[],[],[],null,0,0]"
 
 
-#: The limits of a step that looks at the messages of ``async def`` tasks.
-_LOOK: Final[tuple[SlotKind]] = ("coroutine",)
+#: The limits of a step that seeks messages of ``async def`` tasks.
+_SEEKING: Final[tuple[SlotKind]] = ("coroutine",)
 
 
 class Left(NamedTuple):
-    """For which kinds of slots messages are left ready in a worker's queues.
+    """For which slot kinds messages are left ready in a worker's queues.
 
     Attributes:
         plain: Messages that are no suspects.
@@ -29,8 +29,8 @@ class Left(NamedTuple):
 
 
 def _told(kind: WorkerKind) -> tuple[SlotKind, ...]:
-    """The kinds of slots of which an answer may say that messages are left; in the store, each is a bit."""
-    return slots_of_step(kind, _LOOK)
+    """The slot kinds of which an answer may say that messages are left; in the store, each is a bit."""
+    return slots_of_step(kind, _SEEKING)
 
 
 def answer(

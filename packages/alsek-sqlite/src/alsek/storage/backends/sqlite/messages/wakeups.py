@@ -41,7 +41,7 @@ def sleep_info(tx: Transaction, worker: Worker, slot: SlotKind | None, expected:
     Args:
         tx: A read.
         worker: The worker.
-        slot: For messages of which kind of slots it sleeps; None for all that it takes.
+        slot: For messages of which slot kind it sleeps; None for all that it takes.
         expected: When the next delayed message was due, as far as the worker knows; None if none was delayed.
     """
     known = sleeper(tx, worker)

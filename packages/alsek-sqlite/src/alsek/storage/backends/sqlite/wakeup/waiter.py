@@ -40,7 +40,7 @@ class SQLiteWaiter(Waiter):
     Args:
         notifier: The notifier of the worker's namespace.
         worker: The worker that sleeps.
-        slot: For messages of which kind of slots; None for all that it takes.
+        slot: For messages of which slot kind; None for all that it takes.
         sleep_info: Looks at the store.
         pass_on: Wakes other workers in place of this one, but not the one that sleeps in this slot.
     """

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from alsek.cli.screens import snapshot as snapshots
 from alsek.cli.screens.snapshot import take
 from alsek.cli.screens.status_screen import status_parts
 from alsek.core.consumer import Consumer
@@ -45,6 +46,20 @@ def test_an_empty_store_has_a_status(alsek: Shell) -> None:
     assert said.lines[1].startswith("0 ready, 0 delayed, 0 running, 0 dead")
     assert alsek("queue", "list").lines == [f"no queues in {alsek.backend.describe()}"]
     assert alsek("queue", "list", "--json").json == []
+
+
+def test_dead_letters_in_too_many_queues_are_not_read_for_their_causes(
+    alsek: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each queue is a trip to the store: the status names the command that does it."""
+    monkeypatch.setattr(snapshots, "MOST_QUEUES_READ", 1)
+    alsek.fail(ValueError("no"))
+    assert "ValueError" in alsek("status").out
+    alsek.fail(ValueError("no"), queue="other")
+    said = alsek("status")
+    assert "ValueError" not in said.out
+    assert said.lines[-1] == "Dead letters by cause: alsek dead list --group"
+    assert alsek("status", "--json").json["causes"] is None
 
 
 @pytest.mark.parametrize("height", [24, 40])

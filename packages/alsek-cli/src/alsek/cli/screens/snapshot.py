@@ -14,8 +14,10 @@ from alsek.core.inspection.workers import WorkerInfo
 #: The age of the oldest message is read of so many queues: more than a screen shows.
 AGED: Final = 200
 
-#: To find the causes of dead letters all of them must be read, so that is only done if they are no more than this.
+#: To find the causes of dead letters all of them must be read, queue by queue, so that is only done if they are no more
+#: than this, in no more queues than that.
 MOST_READ: Final = 1_000
+MOST_QUEUES_READ: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def take(inspector: Inspector, *, causes: bool, aged: int | None = None) -> Snap
     """
     queues = inspector.queues(aged=aged)
     workers = inspector.workers()
-    few = sum(queue.dead for queue in queues) <= MOST_READ
+    dead = [queue.dead for queue in queues if queue.dead]
+    few = sum(dead) <= MOST_READ and len(dead) <= MOST_QUEUES_READ
     backend = inspector.backend
     return Snapshot(
         backend.describe(),

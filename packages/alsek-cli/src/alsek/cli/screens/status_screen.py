@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from alsek.cli.screens.snapshot import MOST_READ, Snapshot
+from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.screens.status_tables import by_load, cause_table, head, queue_table, rest, worker_table
 
 _FEWEST_LINES = 24
@@ -36,6 +36,6 @@ def status_parts(snapshot: Snapshot, height: int | None) -> list[RenderableType]
     if causes:
         parts += [Text(), cause_table(snapshot, causes)]
         parts += rest("causes", len(snapshot.causes or ()), causes, "alsek dead list --group")
-    elif snapshot.dead > MOST_READ:
+    elif snapshot.dead and snapshot.causes is None:
         parts += [Text(), Text("Dead letters by cause: alsek dead list --group", "dim")]
     return parts

@@ -6,7 +6,7 @@ local queue, last = ARGV[2], ARGV[4]
 if last == '' then last = call('ZRANGE', P .. 'dead:' .. queue, '-1', '-1', 'WITHSCORES')[2] end
 if not last then return { false } end
 local page = call('ZRANGEBYSCORE', P .. 'dead:' .. queue, '(' .. ARGV[3], last, 'WITHSCORES', 'LIMIT', 0, 100)
-local answer = { page[#page] or false, last }
+local answer = { #page == 200 and page[#page], last }
 for i = 1, #page, 2 do
   local letter = letter_exists(page[i], queue) and call('GET', P .. 'letters:' .. page[i] .. '\n' .. queue)
   if letter then

@@ -89,11 +89,11 @@ def browse(database: Database, queue: str) -> Iterator[DeadLetter]:
     while number is not None:
         values = (number, last, *bounds)
         rows = database.read(lambda tx: tx.execute(_BROWSE, (*values, tx.now)).fetchall())  # noqa: B023 - runs at once
-        if not rows:
-            return
-        last = rows[-1][0]
         for _, *row in rows:
             yield _dead_letter(queue, row)
+        if len(rows) < _PIECE:
+            return
+        last = rows[-1][0]
 
 
 def queues(tx: Transaction) -> list[str]:

@@ -96,7 +96,7 @@ ENDLESS = (
 )
 
 #: A chapter in which a block matches waits for results, so a worker runs beside it.
-WAITS = re.compile(r"\.(?:get|result)\(.*timeout=|\.wait_for\(|\.listen\(|result_pool\.i?stream\(")
+WAITS = re.compile(r"\.a?(?:get|result)\(.*timeout=|\.wait_for\(|\.listen\(|result_pool\.i?stream\(")
 
 
 class Scene:

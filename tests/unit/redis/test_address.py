@@ -100,8 +100,8 @@ _SENTINEL = Sentinel([("localhost", 1)])
 @pytest.mark.parametrize(
     ("made", "remedy"),
     [
-        (redis.asyncio.Redis(), "synchronous"),
-        (redis.asyncio.RedisCluster(host="h"), "synchronous"),
+        (redis.asyncio.Redis(), "asynchronous methods"),
+        (redis.asyncio.RedisCluster(host="h"), "asynchronous methods"),
         (_CLIENT.pipeline(), "client that it was made by"),
         (_CLIENT.pubsub(), "PubSub"),
         (_CLIENT.connection_pool, r"connection_pool="),

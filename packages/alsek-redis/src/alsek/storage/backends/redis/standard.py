@@ -13,6 +13,7 @@ from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.exchange import Exchange, command, exchange
 from alsek.storage.backends.redis.client.portable import portable
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import ScriptCall
@@ -132,9 +133,10 @@ class RedisBackend(Backend):
     def transfer(self) -> RedisTransfer:
         return self._ports.transfer
 
-    def ping(self) -> None:
+    @exchange
+    def ping(self) -> Exchange[None]:
         # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
-        self._link.call("EXISTS", self._ports.keys.messages())
+        yield from command("EXISTS", self._ports.keys.messages())
 
     def examine(self) -> Iterator[Finding]:
         return examine(self._link, self._ports.keys)
@@ -145,8 +147,9 @@ class RedisBackend(Backend):
             deleted += int(self._link.call("UNLINK", *names))
         return deleted
 
-    def publish(self, channel: str, data: bytes) -> None:
-        self._link.call("PUBLISH", self._ports.keys.channel(channel), data)
+    @exchange
+    def publish(self, channel: str, data: bytes) -> Exchange[None]:
+        yield from command("PUBLISH", self._ports.keys.channel(channel), data)
 
     def subscribe_to(self, channels: tuple[str, ...]) -> Subscription:
         return new_subscription(self._link, self._listeners, self._ports.keys, channels)

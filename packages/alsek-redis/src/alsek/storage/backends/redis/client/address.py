@@ -33,7 +33,12 @@ _HEALTH_CHECK_S = 15
 
 #: Module and class of objects that can't be used as a client, and what to give instead.
 _NO_CLIENTS: Final = (
-    ("redis.asyncio", "", "Alsek's calls are synchronous: give a redis.Redis or redis.RedisCluster client, or a url"),
+    (
+        "redis.asyncio",
+        "",
+        "give a url, or a redis.Redis or redis.RedisCluster client: Alsek's asynchronous methods open asyncio "
+        "connections with the same options",
+    ),
     ("redis.client", "Pipeline", "a pipeline only collects commands: give the client that it was made by"),
     ("redis.cluster", "ClusterPipeline", "a pipeline only collects commands: give the client that it was made by"),
     ("redis.sentinel", "Sentinel", "give the client of its service: sentinel.master_for('name of the service')"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import MethodType
 from typing import Any, Final
 
 from alsek.core.coroutine_functions import is_coroutine_function
 from alsek.core.event_loops import awaited, run_coroutine
-from alsek.core.task import AnyTask, Task
+from alsek.core.task import AnyTask
 
 #: The methods of a task that a worker calls.
 _CALLED: Final = (
@@ -28,19 +27,23 @@ _CALLED: Final = (
 def with_sync_hooks(task: AnyTask) -> AnyTask:
     """Return a task whose hooks run to their ends when they are called: `task` itself, unless some are ``async def``.
 
-    The other is a copy, so that tasks without such hooks cost nothing. A task that runs on an event loop needs the copy
-    only for what follows its attempt.
+    The other is an object of its own with the same attributes, so that tasks without such hooks cost nothing. A task
+    that runs on an event loop needs it only for what follows its attempt.
     """
     found = _async_methods(task)
     if not found:
         return task
-    copied = Task.__new__(type(task))
-    copied.__dict__.update(task.__dict__)
-    for name, method in found.items():
-        if isinstance(method, MethodType) and method.__self__ is task:
-            method = MethodType(method.__func__, copied)  # so that all of its methods have the same `self`
-        setattr(copied, name, _run_to_its_end(method))
-    return copied
+    kind: Any = type(task)
+    # Properties, because a method may have been set on the object itself. They call those of the task.
+    hooks = {name: property(functools.partial(_given, _run_to_its_end(found[name]))) for name in found}
+    copied: Any = object.__new__(type(kind)(kind.__name__, (kind,), hooks))
+    copied.__dict__ = task.__dict__  # the same: what one of them sets, the other has
+    made: AnyTask = copied
+    return made
+
+
+def _given(function: Callable[..., Any], copied: AnyTask) -> Callable[..., Any]:
+    return function
 
 
 def needs_loop(task: AnyTask) -> bool:

@@ -109,6 +109,15 @@ class LoopSubscriptions:
         for subscription in list(self._by_channel.get(note.channel, ())):
             subscription.receive(note)
 
+    def has(self, channel: str) -> bool:
+        """Return True if there is a subscription to the channel."""
+        return channel in self._by_channel
+
+    def tell(self, channels: Iterable[str]) -> None:
+        """Tell those who are subscribed to one of these channels that they may have missed a note."""
+        for subscription in {each for name in channels for each in self._by_channel.get(name, ())}:
+            subscription.receive(None)
+
     def missed(self, most: int | None = None) -> None:
         """Tell all subscriptions, or the next `most` of them in turn, that they may have missed a note."""
         chosen = list(self._all)[:most]
@@ -117,3 +126,9 @@ class LoopSubscriptions:
         if most is not None and len(chosen) < len(self._all):
             for subscription in chosen:  # the next time it is the others' turn
                 self._all[subscription] = self._all.pop(subscription)
+
+
+def unreported(task: asyncio.Task[None]) -> asyncio.Task[None]:
+    """Return a task whose error is not reported if nobody waits for it any more: the next attempt has its own."""
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Final
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import AlsekError
-from alsek.storage.backends.drivers.loop_subscriptions import LoopSubscription, LoopSubscriptions
+from alsek.storage.backends.drivers.loop_subscriptions import (
+    LoopSubscription,
+    LoopSubscriptions,
+    unreported,
+)
 from alsek.storage.backends.drivers.operation_threads import OperationThreads
 from alsek.storage.backends.subscriptions import Note, Subscription
 
@@ -30,7 +34,7 @@ log = guarded_logger(__name__)
 _SLICE_MS: Final = 50
 
 #: So many subscriptions may be about to end when another takes the place of the present one.
-_MOST_ENDING: Final = 3
+_MOST_ENDING: Final = 8
 
 #: How often coroutines are told that they may have missed something, and to how many of them, in turn.
 _SAFETY_NET_S: Final = 5.0
@@ -67,7 +71,7 @@ class SharedListener:
         try:
             while self._present is None or not subscription.channels <= self._present.channels:
                 if self._renewal is None:
-                    self._renewal = self._loop.create_task(self._renew())
+                    self._renewal = unreported(self._loop.create_task(self._renew()))
                 # Shielded: another coroutine may wait for it too.
                 await asyncio.shield(self._renewal)
         except BaseException:
@@ -120,7 +124,7 @@ class SharedListener:
             self._present = None
             self.subscriptions.missed()
             if len(self.subscriptions) and self._renewal is None:
-                self._renewal = self._loop.create_task(self._renew())
+                self._renewal = unreported(self._loop.create_task(self._renew()))
 
     def close(self) -> None:
         """End the subscription. In a forked child, only close what was copied."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from alsek.core.bounds import check_number
 from alsek.core.clock import wall_clock_ms
@@ -36,6 +36,9 @@ from alsek.storage.backends.sqlite.values import SQLiteValues
 from alsek.storage.backends.sqlite.wakeup.subscription import SQLiteSubscription
 from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
+
+if TYPE_CHECKING:
+    from alsek.storage.backends.drivers.loop_driver import LoopDriver
 
 __all__ = ["SQLiteBackend"]
 
@@ -167,6 +170,13 @@ class SQLiteBackend(Backend):
             database.version,
             lambda row_id: fetch_data(database, row_id),
         )
+
+    def _new_loop_driver(self) -> LoopDriver:
+        from alsek.storage.backends.sqlite.event_loop.driver import (
+            SQLiteLoopDriver,
+        )  # here: it imports asyncio
+
+        return SQLiteLoopDriver(self, self._database, self._threads_of_operations())
 
     def close(self) -> None:
         self._database.close()

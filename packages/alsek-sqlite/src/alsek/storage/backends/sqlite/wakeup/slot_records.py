@@ -141,6 +141,11 @@ class SlotRecords:
         start = self._start + slot * RECORD
         self._memory[start : start + RECORD] = bytes(8) + namespace + bytes(16) + bytes(bits)
 
+    def also_listen_to(self, slot: int, channel: bytes) -> None:
+        """Add the channel with this hash to those of a subscriber."""
+        place = int.from_bytes(channel, "little") % _FILTER_BITS
+        self._memory[self._start + slot * RECORD + _BODY + (place >> 3)] |= 1 << (place & 7)
+
     def may_listen_to(self, slot: int, channel: bytes) -> bool:
         """Of a subscriber: False if it does not listen to the channel with this hash."""
         place = int.from_bytes(channel, "little") % _FILTER_BITS

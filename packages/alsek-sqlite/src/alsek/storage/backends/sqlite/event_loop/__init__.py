@@ -1,0 +1,1 @@
+"""How coroutines of an event loop use the file."""

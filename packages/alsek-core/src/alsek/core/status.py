@@ -65,7 +65,7 @@ class StatusTracker:
 
     def exists(self, message: Message | str) -> bool:
         """Return True if a status of the message is kept."""
-        return run_blocking(self._record(self._blocking(), message)) is not None
+        return self._stored(message) is not None
 
     async def aexists(self, message: Message | str) -> bool:
         """As :meth:`exists`, without blocking the event loop."""
@@ -99,7 +99,7 @@ class StatusTracker:
 
     def get(self, message: Message | str) -> TaskStatus:
         """Return the status of the message; UNKNOWN if none is kept."""
-        return _status(run_blocking(self._record(self._blocking(), message)))
+        return _status(self._stored(message))
 
     async def aget(self, message: Message | str) -> TaskStatus:
         """As :meth:`get`, without blocking the event loop."""
@@ -107,7 +107,7 @@ class StatusTracker:
 
     def get_details(self, message: Message | str) -> Any:
         """Return the details that were stored with the status; None if there are none."""
-        return self._details(run_blocking(self._record(self._blocking(), message)))
+        return self._details(self._stored(message))
 
     async def aget_details(self, message: Message | str) -> Any:
         """As :meth:`get_details`, without blocking the event loop."""
@@ -223,6 +223,9 @@ class StatusTracker:
                     record = await self._record(driver, message)
                 else:
                     record = StatusRecord.unpack(message.uuid, note.data)
+
+    def _stored(self, given: Message | str) -> StatusRecord | None:
+        return self.backend.statuses.get([uuid_of(given)])[0]
 
     async def _record(self, driver: Driver, given: Message | str) -> StatusRecord | None:
         (record,) = await driver.ask(self.backend.statuses.get, [uuid_of(given)])

@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -87,15 +88,20 @@ class SharedListener:
             channels = self.subscriptions.channels
             if not channels:
                 return
-            begun = await self._loop.run_in_executor(
-                self._threads.executor,
-                lambda: _Generation(self, self._backend.subscribe(*channels), channels),
-            )
+            beginning = self._threads.executor.submit(self._begin, channels)
+            try:
+                begun = await asyncio.wrap_future(beginning)
+            except BaseException:  # cancelled, with the loop: a thread may still subscribe
+                beginning.add_done_callback(_close)
+                raise
             self._end_present()
             self._present = begun
             begun.start(self._loop)
         finally:
             self._renewal = None
+
+    def _begin(self, channels: list[str]) -> _Generation:
+        return _Generation(self, self._backend.subscribe(*channels), channels)
 
     def _removed(self, _channels: list[str]) -> None:
         if not len(self.subscriptions) and self._renewal is None:
@@ -182,3 +188,9 @@ class _Generation:
             self._told_at = now
             return True
         return False
+
+
+def _close(begun: Future[_Generation]) -> None:
+    """Close the subscription that was begun for a loop that has ended."""
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().news.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
@@ -98,7 +99,12 @@ class SQLiteLoopListener:
         """Take a slot, and listen."""
         try:
             self._drop_slot()
-            seen = await self._loop.run_in_executor(self._threads.executor, self._look, True)
+            looking = self._threads.executor.submit(self._look, True)
+            try:
+                seen = await asyncio.wrap_future(looking)
+            except BaseException:  # cancelled, with the loop: a thread may still take a slot
+                looking.add_done_callback(_release)
+                raise
             self._slot, self._version = seen.slot, seen.version
             if seen.slot is not None:
                 self._loop.add_reader(seen.slot.receiver.fileno(), self._readable)
@@ -242,3 +248,11 @@ class SQLiteLoopListener:
         if slot is not None:
             self._loop.remove_reader(slot.receiver.fileno())
             self._database.notifier.listener_slots.put_back(slot)
+
+
+def _release(looked: Future[_Seen]) -> None:
+    """Free the slot that was taken for a loop that has ended."""
+    if not looked.cancelled() and looked.exception() is None:
+        slot = looked.result().slot
+        if slot is not None:
+            slot.release()

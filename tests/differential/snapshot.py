@@ -71,4 +71,7 @@ def _worker(pair: Pair, side: int, record: WorkerRecord) -> WorkerRecord:
 def _letter(letter: DeadLetter) -> DeadLetter:
     """As it is; of a record that could not be read, stores keep different bytes, and name different reasons."""
     name = json.loads(letter.error)["name"]
-    return letter._replace(payload=b"", error=name) if name.endswith("CorruptMessageError") else letter
+    if not name.endswith("CorruptMessageError"):
+        return letter
+    # Of a record that can't be read, a store may not know the attempt state either.
+    return letter._replace(payload=b"", error=name, retries=0, updated_at=0, retry_delay=None)

@@ -56,6 +56,21 @@ def test_new_outcomes_follow_the_unanswered_step(lossy: LossyBackend) -> None:
     assert [claimed.uuid for claimed in answer.claimed] == ["m2", "m1", "m3"]
 
 
+def test_what_is_left_of_the_limits_is_counted_by_slot_kind(clock: Clock) -> None:
+    """Claims of the unanswered step take up threads and coroutines, as their messages say."""
+    lossy = LossyBackend(clock)
+    messages = [Message("t", uuid=f"m{number}", is_async=number < 4) for number in range(8)]
+    Broker(lossy).submit_many(messages)
+    session = WorkerSession(lossy, Worker("", "thread-async", None, 15_000, 60_000, "freely"))
+    session.register()
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((), {"thread": 1, "coroutine": 2})
+    answer = session.step((Released("m9", "q", 9),), {"thread": 2, "coroutine": 3})
+    assert [claimed.uuid for claimed in answer.claimed] == ["m0", "m1", "m4", "m2", "m5"]
+    assert answer.waiting == ("thread", "coroutine")
+
+
 def test_outcomes_wait_through_a_long_outage(lossy: LossyBackend) -> None:
     """Outcomes given while the store is away are all reported when it is back, each once."""
     session = a_session(lossy)
@@ -255,7 +270,7 @@ def test_a_new_id_is_never_seen_with_the_old_ones_steps(lossy: LossyBackend) -> 
     """A renewal reads the worker first: when that changes, the number of its steps and its tokens are new already."""
     session = RecordingSession(lossy)
     session.register()
-    session.step((), {"any": 2})
+    assert len(session.step((), {"thread": 2}).claimed) == 2
     session.register()
     assert session.at_change == [(0, set()), (0, set())]
 

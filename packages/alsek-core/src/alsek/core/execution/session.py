@@ -13,7 +13,7 @@ from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import HistoryCounts, Outcome, Running, Step, Worker, WorkerFacts
+from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Running, Step, Worker, WorkerFacts
 
 log = guarded_logger(__name__)
 
@@ -149,9 +149,7 @@ class WorkerSession:
             if not self._pending and not self._history:
                 return
         if self._undelivered is not None and self._undelivered.claimed:
-            # Which slots they take up is not known here: so many are left of each kind at least.
-            taken = len(self._undelivered.claimed)
-            limits = {slot: max(0, limit - taken) for slot, limit in limits.items()}
+            limits = _less(limits, self._undelivered.claimed)
         self._unanswered = tuple(self._pending), limits, tuple(self._history)
         self._pending.clear()
         self._history.clear()
@@ -219,6 +217,16 @@ class ReadOnlySession(WorkerSession):
             f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "
             "or by raising Retry or Reject"
         )
+
+
+def _less(limits: Mapping[SlotKind, int], claimed: Sequence[Claimed]) -> dict[SlotKind, int]:
+    """Return what is left of the limits after these claims."""
+    coroutines = sum(each.is_async for each in claimed) if "coroutine" in limits else 0
+    others = len(claimed) - coroutines
+    return {
+        slot: max(0, limit - (coroutines if slot == "coroutine" else others))
+        for slot, limit in limits.items()
+    }
 
 
 def _merge(first: Step, second: Step) -> Step:

@@ -114,7 +114,9 @@ class ClaimPolicy:
         self.wanted = self.kinds
         self.should_look = False
         self._stepped_at = now
-        return self._seeking(limits, now) if self._seeks_async else limits
+        if self._seeks_async and (self.sees_all or now >= self._seek_at or self._options.burst):
+            return self._seeking(limits, now)
+        return limits
 
     def _seeking(self, limits: Limits, now: int) -> Limits:
         """Return the limits of a step that seeks, if it is time to."""
@@ -127,20 +129,26 @@ class ClaimPolicy:
         self._seek_at = now + LOOK_EVERY_MS
         return {"coroutine": sum(limits.values())}
 
+    def _after_seeking(self, now: int) -> None:
+        """Take in the answer to a step that has sought, or to the one after it: seek again soon if some are left."""
+        if self.sees_all:
+            self._more_to_seek = "coroutine" in self.wanted
+        if self._more_to_seek:
+            self._seek_at = now
+            self.claim_again()
+
     def after_step(self, step: Step, limits: Limits, now: int) -> None:
         """Take in the answer to a step with these limits, after the claimed messages were started."""
         waiting = step.waiting
-        if waiting:
-            claimed = len(step.claimed)
-            self.wanted = tuple([kind for kind in waiting if claimed >= limits.get(kind, 0)])
-        else:
+        if not waiting:
             self.wanted = ()
-        if self._seeks_async:
-            if self.sees_all:
-                self._more_to_seek = "coroutine" in waiting and "coroutine" in self.wanted
-            if self._more_to_seek:
-                self._seek_at = now
-                self.claim_again()
+        elif waiting == self.kinds and len(waiting) == 1:  # nearly always
+            self.wanted = waiting if len(step.claimed) >= limits.get(waiting[0], 0) else ()
+        else:
+            claimed = len(step.claimed)
+            self.wanted = tuple(kind for kind in waiting if claimed >= limits.get(kind, 0))
+        if self._seeks_async and (self.sees_all or self._more_to_seek):
+            self._after_seeking(now)
         self._next_due_at = None if step.next_due is None else now + max(1, step.next_due)
         options = self._options
         if (
@@ -209,4 +217,6 @@ class ClaimPolicy:
     def is_saturated(self, step: Step) -> bool:
         """Whether messages wait, by the answer to a step, that take up slots of which none is free."""
         waiting = step.waiting
+        if waiting == self.kinds and len(waiting) == 1:
+            return self.full
         return bool(waiting) and any(kind in self.kinds and self.is_full(kind) for kind in waiting)

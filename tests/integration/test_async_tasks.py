@@ -128,6 +128,27 @@ async def deaf() -> None:
         assert tasks.result_store.get(message, timeout=20_000)
 
 
+def test_a_coroutine_that_never_awaits_costs_its_group(project: Project) -> None:
+    """Past its timeout its message has failed, and another group serves what comes next."""
+    tasks = project.write(
+        BASICS
+        + """
+@task(broker, result_store=result_store, max_retries=0, timeout=500)
+async def spin() -> None:
+    while not (HERE / "released").exists():
+        pass
+"""
+    )
+    worker = project.worker("--n_processes", "1")
+    with pytest.raises(TaskFailedError, match="ran longer than its timeout of 500 ms"):
+        tasks.result_store.get(tasks.spin.generate(), timeout=30_000)
+    for message in tasks.wait.generate_many((0.1,) for _ in range(3)):
+        assert tasks.result_store.get(message, timeout=30_000)
+    worker.logged("spin")
+    assert list(tasks.broker.dead_letters("alsek_queue")) != []
+    (project.folder / "released").touch()
+
+
 def test_a_revocation_cancels_the_coroutine(project: Project) -> None:
     """Within about a second."""
     tasks = project.write(BASICS)

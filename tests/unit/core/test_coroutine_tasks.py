@@ -12,7 +12,9 @@ from alsek import Broker, Message, task
 from alsek.core.task import Task
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.memory import MemoryBackend
+from alsek.storage.backends.records import Succeeded
 from alsek.storage.serialization import JsonSerializer
+from tests.unit.core.fakes import a_session
 
 
 async def fetch(url: str, offset: int = 1) -> int:
@@ -124,3 +126,50 @@ def test_the_wish_names_a_mechanism_only(wish: Any) -> None:
     """How stores put the two together is no public name."""
     with pytest.raises(ValidationError, match="must be 'thread' or 'process'"):
         Message("t", mechanism_wish=wish)
+
+
+def _wishes(broker: Broker, *messages: Message | str) -> list[str | None]:
+    uuids = [message if isinstance(message, str) else message.uuid for message in messages]
+    located = [broker.backend.messages.find(uuid) for uuid in uuids]
+    return [None if each is None else each.wish for each in located]
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "wish"), [(None, "any-async"), ("thread", "thread-async"), ("process", "process")]
+)
+def test_the_store_is_told(broker: Broker, mechanism: Any, wish: str) -> None:
+    """However a message comes into it: one by one, many at once, as a copy, or once more after a retry by hand."""
+    one = task(broker, mechanism=mechanism)(fetch)
+    message = one.generate(args=("x",))
+    many = one.generate_many([("y",), ("z",)])
+    copy = message.clone()
+    copy.uuid = "copy"
+    broker.submit(copy)
+    broker.retry(message)
+    assert _wishes(broker, message, *many, copy) == [wish] * 4
+
+
+def test_a_callback_has_the_wish_of_its_own_task(broker: Broker) -> None:
+    """The store submits it when the message before it succeeds."""
+    one, other = task(broker)(fetch), task(broker, name="plain")(plain)
+    first = other.generate(args=("x",), callback=one.defer().generate(args=("y",)))
+    second = one.generate(args=("x",), callback=other.defer().generate(args=("y",)))
+    callbacks = [message.callback() for message in (first, second)]
+    session = a_session(broker.backend)
+    for _ in range(2):
+        claimed = session.step((), {"any": 1}).claimed[0]
+        message = Message.unpack(claimed.uuid, claimed.queue, claimed.payload, broker.backend.serializer)
+        following = message.callback()
+        assert following is not None
+        callback = following.submission(broker.backend.serializer)
+        session.step((Succeeded(claimed.uuid, claimed.queue, claimed.token, callback=callback),), {})
+    assert _wishes(broker, *(each for each in callbacks if each is not None)) == ["any-async", "any"]
+
+
+def test_a_replayed_dead_letter_has_it_again(broker: Broker) -> None:
+    """The dead letter has no lane, but its payload says that the task is a coroutine."""
+    message = task(broker)(fetch).generate(args=("x",))
+    broker.fail(message)
+    assert _wishes(broker, message) == [None]
+    broker.replay(message)
+    assert _wishes(broker, message) == ["any-async"]

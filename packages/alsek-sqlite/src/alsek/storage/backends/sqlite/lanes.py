@@ -19,7 +19,7 @@ from alsek.storage.backends.kinds import (
 from alsek.types import Wish
 
 #: The number of each wish in the schema.
-WISH_NUMBERS: Final = {wish: number for number, wish in enumerate(WISHES)}
+WISH_NUMBERS: Final[Mapping[Wish, int]] = {wish: number for number, wish in enumerate(WISHES)}
 
 #: Of those that only messages of ``async def`` tasks have.
 ASYNC_WISH_NUMBERS: Final = frozenset(number for wish, number in WISH_NUMBERS.items() if is_async(wish))

@@ -37,7 +37,9 @@ _KINDS: Final[Mapping[tuple[SleeperKind, ...] | None, tuple[int, int]]] = {
     ("thread", "thread-async"): (1, 1),
     ("process", "process-async"): (2, 1),
 }
-_READ_KINDS: Final = {number: kinds for kinds, number in _KINDS.items()}
+_READ_KINDS: Final[Mapping[tuple[int, int], tuple[SleeperKind, ...] | None]] = {
+    number: kinds for kinds, number in _KINDS.items()
+}
 
 #: The alarm of a worker that expects no delayed message.
 NO_ALARM: Final = 2**63 - 1

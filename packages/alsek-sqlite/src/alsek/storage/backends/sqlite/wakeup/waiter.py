@@ -55,7 +55,7 @@ class SQLiteWaiter(Waiter):
     ) -> None:
         self._notifier = notifier
         self._worker = worker
-        self._for_slot = slot
+        self._for_slot: SlotKind | None = slot
         self._kinds = sleeps_as(worker.kind, slot)
         self._sleep_info = sleep_info
         self._pass_on = pass_on

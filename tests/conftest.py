@@ -26,6 +26,10 @@ from tests.clusters import ClusterOfServers
 settings.register_profile("alsek", deadline=None)
 settings.load_profile("alsek")
 
+# A shell that starts this in the background lets it ignore Ctrl-C; tests of signals need the usual handler.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _READY_WITHIN_S = 15.0
 _LOW = range(20_000, 32_000)
 #: Not the generator that tests seed: test processes beside this one would choose the same ports.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -159,6 +161,64 @@ def test_killed_after_any_call_it_goes_on(
         assert found(target) == expected, calls
         assert [list(source.transfer.read(kind, 10)) for kind in CopyKind] == [[]] * len(CopyKind), calls
     assert calls > 20
+
+
+def test_another_move_at_work_is_told_in_the_end(
+    stores: Callable[[str], Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move waits for one that holds the source; if that goes on, it gives up and has changed nothing."""
+    source, target = stores("memory"), stores("memory")
+    fill(source)
+    with pytest.raises(KilledError):
+        Move(Doomed(source, left := [4]), Doomed(target, left)).run()
+    expected = [one.uuid for one in source.messages.browse("q")]
+    seconds = itertools.count(step=5)
+    monkeypatch.setattr("alsek.core.moving.move.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    pauses: list[float] = []
+    with pytest.raises(MoveError, match="another move is at work; wait until it has ended"):
+        Move(source, target, sleep=pauses.append).run()
+    assert pauses
+    assert [one.uuid for one in source.messages.browse("q")] == expected
+
+
+def test_large_things_are_moved_in_smaller_batches(
+    stores: Callable[[str], Backend], mover: Callable[..., Move], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch ends once it is large enough, so that no step of a store is too large; all arrive in order."""
+    twin, source, target = stores("memory"), stores("memory"), stores("sqlite")
+    fill(twin)
+    fill(source)
+    monkeypatch.setattr("alsek.core.moving.move.BATCH_BYTES", 1)
+    move = mover(source, target)
+    batches: list[int] = []
+    move.on_progress(lambda report: batches.append(report.moved.total()))
+    assert move.run().complete
+    assert batches == list(range(1, len(batches) + 1))
+    assert found(target) == found(twin)
+
+
+def test_a_name_that_is_used_on_the_way_is_told(
+    stores: Callable[[str], Backend], mover: Callable[..., Move]
+) -> None:
+    """A message whose uuid the target has been given meanwhile becomes a dead letter there, and the report says so."""
+    source, target = stores("memory"), stores("memory")
+    fill(source)
+
+    class Late(_DoomedPort):
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            if name == "commit":
+                target.messages.add([Submission("m0000", "elsewhere", b"other")], "late")
+            return super().__getattr__(name)
+
+    class LateTarget(Doomed):
+        def __getattr__(self, name: str) -> Any:
+            return Late(target.transfer, [0]) if name == "transfer" else getattr(target, name)
+
+    report = mover(source, LateTarget(target, [0])).run()
+    (left,) = report.left
+    assert left.key == "m0000"
+    assert left.reason.endswith("while it was on its way: it is a dead letter there")
+    assert [letter.uuid for letter in target.messages.dead_letters("q")].count("m0000") == 1
 
 
 def test_the_report_counts_what_was_moved(

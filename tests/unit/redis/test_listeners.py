@@ -14,10 +14,12 @@ from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.wakeup import subscription as subscription_module
 from alsek.storage.backends.redis.wakeup.listeners import MOST_KEPT
 from alsek.storage.backends.redis.wakeup.subscription import SocketSubscription
 from alsek.storage.backends.subscriptions import Note, Subscription
 from alsek.storage.result import ResultStore
+from tests.conftest import RedisServer
 from tests.unit.core.fakes import Elsewhere
 
 pytestmark = pytest.mark.redis
@@ -343,3 +345,22 @@ def _in_the_child(backend: RedisBackend, inherited: Subscription) -> bool:
     good = good and inherited.wait(20_000) is None  # something may have been missed
     inherited.close()
     return good and len(backend._listeners) == 1
+
+
+def test_a_server_that_says_nothing_is_noticed(
+    redis_server: Callable[..., RedisServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not answer a ping is gone, and who waits is told; once it is back, one may subscribe again."""
+    monkeypatch.setattr(subscription_module, "_PING_AFTER_S", 0.05)
+    server = redis_server()
+    backend = RedisBackend(server.url, timeout=400)
+    with backend.subscribe("a") as news:
+        assert news.wait(300) is None  # it answers its pings
+        server.pause()
+        with pytest.raises(BackendUnavailableError):
+            news.wait(20_000)
+        server.resume()
+    with backend.subscribe("a") as again:
+        backend.publish("a", b"1")
+        assert again.wait(20_000) == Note("a", b"1")
+    backend.close()

@@ -94,6 +94,7 @@ class HookThreads:
             self._busy.pop(me, None)
             job.context = context
             self._on_done(job, work)
+            del item, job, work, context  # the thread sleeps now: it keeps nothing of theirs
 
     def shut_down(self) -> None:
         """Let the threads end after the work that waits."""

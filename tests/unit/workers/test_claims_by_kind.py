@@ -161,6 +161,18 @@ def test_threads_prefetch_beside_coroutines() -> None:
     assert scene.step(answer()) == {"thread": 1, "coroutine": 4}
 
 
+def test_a_step_stays_short() -> None:
+    """Of very many coroutines a part is claimed, and the rest at once with the next steps."""
+    scene = Scene(coroutines=1_200)
+    scene.state = SharedState(2_000)
+    scene.state.max_claims = 1_202
+    scene.policy = ClaimPolicy(scene.executor, scene.state, EngineOptions())
+    assert scene.step(answer(500, waiting=COROUTINE)) == {"thread": 2, "coroutine": 500}
+    assert scene.policy.should_claim
+    scene.run(0, 1_000)
+    assert scene.step(answer(200)) == {"thread": 2, "coroutine": 200}
+
+
 def test_no_more_is_claimed_than_can_be_listed() -> None:
     """In all."""
     scene = Scene()

@@ -32,6 +32,10 @@ Limits: TypeAlias = dict[SlotKind, int]
 
 _NO_ROOM: Final[Limits] = {}
 
+#: The most messages for coroutines that one step claims, so that it stays short: neither the store nor the event loop
+#: is held up by a hundred thousand at once.
+COROUTINES_IN_STEP: Final = 500
+
 
 class Capacity:
     """The free slots and the limits of a group with slots of one kind.
@@ -116,6 +120,8 @@ class MixedCapacity(Capacity):
                 for kind in limits
                 if (limit := limits[kind] - free.get(kind, 0) + allowed.get(kind, 0)) > 0
             }
+        if limits.get("coroutine", 0) > COROUTINES_IN_STEP:
+            limits["coroutine"] = COROUTINES_IN_STEP
         entries = self._state.free_entries
         return shared_out(limits, entries if most is None else min(entries, most), wanted)
 

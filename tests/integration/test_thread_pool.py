@@ -236,13 +236,13 @@ def test_a_thread_that_does_not_listen_is_abandoned(project: Project) -> None:
         + """
 @task(broker, result_store=result_store, timeout=200, max_retries=0)
 def deaf() -> None:
-    time.sleep(6)
+    time.sleep(60)
 """
     )
     worker = project.worker("--n_threads", "1", "--n_processes", "1")
     message = tasks.deaf.generate()
     with pytest.raises(TaskFailedError, match="TaskTimeoutError"):
-        tasks.result_store.get(message, timeout=4_000)
+        tasks.result_store.get(message, timeout=20_000)
     assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
     worker.logged("abandoned")
 

@@ -172,3 +172,16 @@ def test_what_a_loop_executes_is_read_from_its_frames(group: Coroutines) -> None
     assert found.message is None
     go_on.set()
     eventually(lambda: executing(loop.thread) is None)
+
+
+def test_many_callbacks_one_after_the_other_are_no_block(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Thousands of coroutines that are due at once hold up the answer: each look finds another one."""
+    for number in range(20):
+        watched.found = Executing(Message("quick", uuid=str(number)), "tasks.py, line 5")
+        watched.look()
+    assert said(caplog) == []
+    watched.look()
+    (line,) = said(caplog)
+    assert "Message(uuid='19'" in line

@@ -57,6 +57,8 @@ class BlockedLoopWatch:
         self._asked: EventLoopThread | None = None
         self._asked_at = 0
         self._answered = True
+        #: What the loop executed at the last look, if it had not answered then: the message, or else the place.
+        self._seen = ""
         self._looked_at = 0
         self._stopped = False
         self._awake = threading.Event()
@@ -98,15 +100,21 @@ class BlockedLoopWatch:
         self._looked_at = now
         loop = self._loop()
         if self._answered or self._asked is not loop:
+            self._seen = ""
             self._ask(loop, now)
         elif late:
             # This thread had no turn either: the machine, or a task that keeps the interpreter's lock.
             self._asked_at = max(self._asked_at, now - _LOOK_EVERY_MS)
-        elif now - self._asked_at > BLOCKED_AFTER_MS:
+        else:
             found = self._look_at(loop.thread)
-            if found is not None and not self._answered:
+            if found is None or self._answered:
+                return
+            # Thousands of callbacks that are due at once hold up the answer as well, and none of them blocks.
+            seen, self._seen = self._seen, found.where if found.message is None else found.message.uuid
+            if now - self._asked_at > BLOCKED_AFTER_MS:
                 self.blocked_since = self._asked_at
-                self._name(found, now - self._asked_at)
+                if seen == self._seen:
+                    self._name(found, now - self._asked_at)
 
     def _ask(self, loop: EventLoopThread, now: int) -> None:
         self.blocked_since = 0

@@ -7,6 +7,7 @@ import linecache
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,9 @@ _CALLBACK: Final = asyncio.Handle._run.__code__  # noqa: SLF001
 _LIBRARIES: Final = tuple(
     {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "}
 )
+
+#: The frames of all threads.
+_frames: Final[Callable[[], dict[int, FrameType]]] = getattr(sys, "_current_frames")  # noqa: B009
 
 
 class Executing(NamedTuple):
@@ -37,7 +41,7 @@ class Executing(NamedTuple):
 
 def executing(thread: threading.Thread) -> Executing | None:
     """Return what the thread of a loop executes now; None if the loop waits."""
-    innermost = None if thread.ident is None else sys._current_frames().get(thread.ident)  # noqa: SLF001
+    innermost = None if thread.ident is None else _frames().get(thread.ident)
     frame, users = innermost, None
     try:
         while frame is not None:

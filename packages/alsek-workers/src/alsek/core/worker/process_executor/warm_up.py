@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from dataclasses import replace
 from typing import Final
@@ -35,7 +36,7 @@ def warm_up(pool: PoolOptions) -> None:
         for task in pool.tasks.values():
             task.wants_message()
         if any(needs_loop(task) for task in pool.tasks.values()):
-            import asyncio  # noqa: F401  it takes long: each process would import it
+            importlib.import_module("asyncio")  # it takes long, and each process would do it
         payload = Message("warm-up").pack(serializer)
         Message.unpack("warm-up", "warm-up", payload, serializer)
         _serve(pool, Claimed("warm-up", "warm-up", payload, 0))

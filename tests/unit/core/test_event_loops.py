@@ -120,24 +120,45 @@ def test_an_exception_comes_out(error: BaseException) -> None:
     run_coroutine(loop_here())
 
 
-def test_one_that_stops_its_loop_does_not_go_on_with_the_next() -> None:
-    """It is cancelled there and then."""
+def test_one_that_stops_its_loop_goes_on() -> None:
+    """It runs to its end, and only then does the next one run."""
     steps = []
 
-    async def stops() -> None:
-        asyncio.get_running_loop().stop()
-        try:
-            for step in range(10):
-                steps.append(step)
-                await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            steps.append(-1)
+    async def stops() -> str:
+        for step in range(10):
+            asyncio.get_running_loop().stop()
+            steps.append(step)
+            await asyncio.sleep(0)
+        return "ended"
 
-    with pytest.raises(RuntimeError, match="stopped"):
-        run_coroutine(stops())
+    assert run_coroutine(stops()) == "ended"
     run_coroutine(loop_here())
-    assert steps[-1] == -1
-    assert len(steps) < 10
+    assert len(steps) == 10
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_callback_that_ends_programs_cancels_it(kind: type[BaseException]) -> None:
+    """As an interruption of the program does; or it goes on, if that is asked for."""
+    ends: list[str] = []
+
+    def exits() -> None:
+        raise kind
+
+    async def waits() -> str:
+        asyncio.get_running_loop().call_soon(exits)
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
+        return "ended"
+
+    with pytest.raises(kind):
+        run_coroutine(waits())
+    assert ends == ["cancelled"]
+    raised: list[BaseException] = []
+    assert run_coroutine(waits(), raised.append) == "ended"
+    assert [type(error) for error in raised] == [kind]
 
 
 def test_what_is_left_on_a_loop_is_cancelled_with_it() -> None:

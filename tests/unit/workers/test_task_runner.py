@@ -405,3 +405,30 @@ def test_a_coroutine_runs_to_its_end(connect: Callable[..., FakeEngine]) -> None
         assert loops[-1] is loops[-2]
     assert engine.receive() is None
     assert engine.end() == 0
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_coroutine_and_its_process_outlive_what_ends_the_loop(
+    connect: Callable[..., FakeEngine], kind: type[BaseException]
+) -> None:
+    """A callback raises what ends a program, or stops the loop: that may be one which an earlier task has left."""
+    broker = Broker(MemoryBackend())
+
+    def raises() -> None:
+        raise kind
+
+    @task(broker, result_store=ResultStore(broker.backend))
+    async def hostile() -> int:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(raises)
+        loop.call_soon(loop.stop)
+        await asyncio.sleep(0.01)
+        loop.call_later(0.001, raises)  # in the time of the next one
+        return 1
+
+    engine = connect(hostile, max_tasks=2)
+    for _ in range(2):
+        outcome = engine.answer(hostile.generate(submit=False))
+        assert isinstance(outcome, Succeeded), outcome
+    assert engine.receive() is None
+    assert engine.end() == 0

@@ -16,7 +16,7 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -61,10 +61,17 @@ def use_shared_loop(loop: SharedLoop | None) -> None:
     _of_this_process().shared = loop
 
 
-def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_coroutine(
+    coroutine: Coroutine[Any, Any, T], on_exit: Callable[[BaseException], None] | None = None
+) -> T:
     """Run the coroutine to its end, in the context variables of the caller, and return its result.
 
     If the caller is interrupted by an exception, the coroutine is cancelled.
+
+    Args:
+        coroutine: The coroutine.
+        on_exit: On a loop of this thread: called with what a callback raises to end the program (``SystemExit`` or
+            ``KeyboardInterrupt``), and the loop goes on. Without it that is such an interruption.
 
     Raises:
         EventLoopError: An event loop runs in this thread; it would stand still meanwhile.
@@ -84,10 +91,10 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
         if loops.main is None or loops.main.closed:
             loops.main = OwnLoop()
             atexit.register(close_main_loop)  # once more does no harm
-        return loops.main.run(coroutine)
+        return loops.main.run(coroutine, on_exit)
     own = OwnLoop()
     try:
-        return own.run(coroutine)
+        return own.run(coroutine, on_exit)
     finally:
         own.close()
 
@@ -140,17 +147,28 @@ class OwnLoop:
         """Whether it is closed: user code may do that."""
         return self._loop.is_closed()
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run the coroutine on the loop, and return its result."""
+    def run(
+        self, coroutine: Coroutine[Any, Any, T], on_exit: Callable[[BaseException], None] | None = None
+    ) -> T:
+        """Run the coroutine on the loop to its end, also if it stops the loop, and return its result."""
         import asyncio
 
+        loop = self._loop
         context = contextvars.copy_context()
-        task = asyncio.Task(coroutine, loop=self._loop, context=context)
+        task = asyncio.Task(coroutine, loop=loop, context=context)
+        task.add_done_callback(lambda _: loop.stop())
         try:
-            return self._loop.run_until_complete(task)
+            while not task.done():
+                try:
+                    loop.run_forever()
+                except (SystemExit, KeyboardInterrupt) as error:
+                    if on_exit is None:
+                        raise
+                    on_exit(error)
+            return task.result()
         except BaseException:
-            # KeyboardInterrupt, or the coroutine has stopped the loop: it must not go on with the next one's.
-            cancel_and_wait(self._loop, [task])
+            # KeyboardInterrupt, for example: it must not go on with the next one's.
+            cancel_and_wait(loop, [task])
             raise
         finally:
             take_over(context)

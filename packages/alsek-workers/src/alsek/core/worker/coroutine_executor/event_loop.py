@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from alsek.core.event_loops import CLOSE_WITHIN_S, take_over
 from alsek.core.execution import forks
+from alsek.core.execution.loop_exits import log_exit
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import EventLoopError
 
@@ -46,13 +47,12 @@ class EventLoopThread:
         while not self._ended():
             try:
                 self.loop.run_forever()
-            except BaseException as error:
-                # SystemExit or KeyboardInterrupt, of a callback or of a coroutine that a task has left behind.
+            except BaseException as error:  # noqa: BLE001
                 forks.check(error)
                 if self.loop.is_closed():
                     log.error("The event loop was closed by a task or a hook.")
                     return
-                log.exception("A callback on the event loop raised what ends a program: the loop goes on.")
+                log_exit(error)
             else:
                 if not stopped and not self._ended():
                     stopped = True

@@ -33,6 +33,7 @@ from alsek.core.execution import async_attempts, forks
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, reject
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.loop_exits import log_exit
 from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import (
     Report,
@@ -194,8 +195,7 @@ class TaskRunner:
     def _attempt(self, task: AnyTask, delivery: Delivery) -> Attempt:
         if not task.is_async:
             return attempt(task, delivery)
-
-        return run_coroutine(async_attempts.attempt(self._pool.tasks[task.name], delivery))
+        return run_coroutine(async_attempts.attempt(self._pool.tasks[task.name], delivery), log_exit)
 
     def terminated(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM: end by it, unless the pool is being stopped and the engine has not sent it.

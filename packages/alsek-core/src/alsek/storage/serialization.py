@@ -70,11 +70,10 @@ class JsonSerializer(Serializer):
         try:
             value, end = _scan(text, 0)
         except StopIteration:
-            end = -1
+            value, end = None, -1
         if end != len(text):
-            value = _DECODER.decode(
-                text
-            )  # it allows for white space around the value, and says what is wrong
+            # It allows for white space around the value, and says what is wrong.
+            value = _DECODER.decode(text)
         if _TAG_TEXT in text:
             from alsek.storage.tagged_values import untagged
 

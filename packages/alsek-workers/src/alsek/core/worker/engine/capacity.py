@@ -50,6 +50,7 @@ class Capacity:
     def __init__(self, executor: Executor[Any], state: SharedState) -> None:
         self._executor = executor
         self._state = state
+        self._kind: SlotKind
         ((self._kind, self._slots),) = executor.slots_by_kind.items()
 
     def free_slots(self, kind: SlotKind) -> int:

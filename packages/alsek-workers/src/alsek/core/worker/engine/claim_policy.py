@@ -62,7 +62,7 @@ class ClaimPolicy:
         self.draining = False
         self.runs_suspect = False
         self.started = 0
-        self.wanted = self.kinds
+        self.wanted: tuple[SlotKind, ...] = self.kinds
         self.should_look = False
         self.sees_all = not seeks_async
         self._executor = executor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, cast
 
@@ -27,8 +27,9 @@ from alsek.storage.backends.records import (
     TakenOver,
 )
 from alsek.storage.backends.states import MessageState, UuidState
+from alsek.types import Wish
 
-_WISH: Final = {wish: letter.encode() for wish, letter in WISH_LETTERS.items()}
+_WISH: Final[Mapping[Wish, bytes]] = {wish: letter.encode() for wish, letter in WISH_LETTERS.items()}
 
 #: Of those that only messages of ``async def`` tasks have.
 _ASYNC: Final = frozenset(letter for wish, letter in _WISH.items() if is_async(wish))

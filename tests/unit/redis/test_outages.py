@@ -270,3 +270,22 @@ def test_a_replica_is_told_as_an_outage(redis_server: Any) -> None:
     replica.start()
     assert backend.messages.add([message], "r") == [ACCEPTED]
     backend.close()
+
+
+def test_a_subscription_outlasts_an_outage_longer_than_its_timeout(redis_server: Any) -> None:
+    """A wait says that the server is away; the next one subscribes again, and hears what is published from then on."""
+    server = redis_server()
+    backend = RedisBackend(server.url, timeout=300)
+    with backend.subscribe("c") as subscription:
+        server.stop()
+        for _ in range(2):
+            with pytest.raises(BackendUnavailableError):
+                subscription.wait(10_000)
+        server.start()
+
+        assert subscription.wait(10_000) is None  # something may have been missed
+        backend.pub("c", 1)
+
+        note = subscription.wait(10_000)
+    assert note is not None
+    assert note.data == b"1"

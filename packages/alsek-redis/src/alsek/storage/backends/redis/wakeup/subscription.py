@@ -83,6 +83,7 @@ class SocketSubscription(Subscription):
         self._channels = len(names)
         self._subscribe_command = encode(["SUBSCRIBE", *names])
         self._listener: Listener | None = None
+        self._closed = False
         self._pinged = False
         self._quiet_since = 0.0
         self._begin()
@@ -106,7 +107,10 @@ class SocketSubscription(Subscription):
         with self._waiting:
             listener = self._listener
             if listener is None:
-                raise ConnectionResetError("the subscription is closed")
+                if self._closed:
+                    raise ConnectionResetError("the subscription is closed")
+                self._subscribe()  # the server was away for too long when it was last tried
+                return None
             while True:
                 try:
                     go_on, note = self._receive(listener, deadline)
@@ -174,6 +178,7 @@ class SocketSubscription(Subscription):
 
     def _withdraw(self) -> Listener | None:
         """Mark this as closed, and return its connection if that can be used further."""
+        self._closed = True
         listener, self._listener = self._listener, None
         if listener is None:
             return None

@@ -15,6 +15,7 @@ import pytest
 from alsek import Broker, Lock, MemoryBackend, Message, Middleware, ResultStore, StatusTracker, Task, task
 from alsek.core.status import TaskStatus
 from alsek.exceptions import (
+    BackendError,
     LockAlreadyHeldError,
     MessageAlreadyExistsError,
     MessageDoesNotExistsError,
@@ -262,12 +263,55 @@ def test_a_lock_belongs_to_the_asyncio_task(backend: Backend) -> None:
     run(main())
 
 
+def test_a_cancelled_release_is_made_up_for(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was carried out or not, the lock is free once `async with` was left."""
+
+    async def main() -> None:
+        async def give_up(*_: Any) -> None:
+            raise asyncio.CancelledError
+
+        async with Lock("report", backend=backend) as lock:
+            assert await lock.aacquire()
+            with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+                patch.setattr(type(backend.loop_driver()), "ask", give_up)
+                await lock.arelease()
+        assert await lock.aholder() is None
+
+    run(main())
+
+
+def test_a_store_that_fails_hides_no_cancellation(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is cancelled while a lock is acquired ends as cancelled, even if `strict=False` lets errors pass."""
+
+    async def main() -> None:
+        asked, fail = asyncio.Event(), asyncio.Event()
+        ask = type(backend.loop_driver()).ask
+
+        async def failing(driver: Any, operation: Any, *args: Any) -> Any:
+            if operation != backend.locks.acquire:
+                return await ask(driver, operation, *args)
+            asked.set()
+            await fail.wait()
+            raise BackendError("down")
+
+        monkeypatch.setattr(type(backend.loop_driver()), "ask", failing)
+        acquiring = asyncio.create_task(Lock("report", backend=backend).aacquire(strict=False))
+        await asked.wait()
+        acquiring.cancel()
+        asyncio.get_running_loop().call_later(0.01, fail.set)
+        with pytest.raises(asyncio.CancelledError):
+            await acquiring
+
+    run(main())
+
+
 @pytest.mark.stores("memory", "sqlite", "redis")
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("what", ["submit", "get", "wait", "acquire", "acquire later", "listen", "stream"])
 def test_it_may_be_cancelled_anywhere(
-    what: str, backend: Backend, broker: Broker, results: ResultStore, add: Task[[int, int], int]
+    what: str, times: int, backend: Backend, broker: Broker, results: ResultStore, add: Task[[int, int], int]
 ) -> None:
-    """Cancelled at any suspension, a call leaves nothing half done, and the next call works."""
+    """Cancelled at any suspension, also several times, a call leaves nothing half done, and the next call works."""
 
     async def main() -> None:
         tracker = StatusTracker(backend)
@@ -328,7 +372,7 @@ def test_it_may_be_cancelled_anywhere(
             "listen": (listen, check_nothing),
             "stream": (stream, check_nothing),
         }
-        await cancel_everywhere(*calls[what])
+        await cancel_everywhere(*calls[what], times=times)
 
     run(main())
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from alsek.core import event_loops
-from alsek.core.event_loops import awaited, close_main_loop, run_coroutine, run_or_return, use_shared_loop
+from alsek.core.event_loops import awaited, close_main_loop, finish, run_coroutine, run_or_return, use_shared_loop
 from alsek.exceptions import EventLoopError
 
 
@@ -76,6 +76,9 @@ def test_it_is_refused_where_a_loop_runs() -> None:
         coroutine = run_or_return(loop_here())
         assert asyncio.iscoroutine(coroutine)
         assert await coroutine is asyncio.get_running_loop()
+
+        with pytest.raises(EventLoopError, match=r"^loop_here is a coroutine"):
+            finish(loop_here())
 
     run_coroutine(calls())
     assert isinstance(run_or_return(loop_here()), asyncio.AbstractEventLoop)

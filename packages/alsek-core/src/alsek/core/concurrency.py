@@ -164,8 +164,9 @@ class Lock:
 
     async def _release(self, driver: Driver) -> bool:
         owner = self.owner_id
-        self._acquired.pop(owner, None)
-        return await driver.ask(driver.backend.locks.release, self.name, owner)
+        released = await driver.ask(driver.backend.locks.release, self.name, owner)
+        self._acquired.pop(owner, None)  # if it fails or is cancelled, leaving `with` releases
+        return released
 
     def extend(self, ttl: Duration | None = None) -> bool:
         """Let the lock last `ttl` ms (by default the lock's own) from now; False if this owner does not hold it."""

@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from alsek.exceptions import EventLoopError
@@ -106,7 +106,9 @@ def run_or_return(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, 
 
 def finish(returned: Any) -> Any:
     """Return what a user's function has returned to synchronous code; if that is awaitable, run it, as above."""
-    return run_coroutine(awaited(returned)) if isawaitable(returned) else returned
+    if not isawaitable(returned):
+        return returned
+    return run_coroutine(returned if iscoroutine(returned) else awaited(returned))
 
 
 async def awaited(awaitable: Awaitable[T]) -> T:

@@ -39,11 +39,10 @@ class LoopDriver(Driver):
 
     async def complete(self, coroutine: Coroutine[Any, Any, T]) -> T:
         task = self.loop.create_task(coroutine)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+        cancelled = await _ended(task)
+        if cancelled is not None:
+            raise cancelled from _error_of(task)
+        return task.result()
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.to_thread(function, *args)
@@ -63,12 +62,15 @@ class LoopDriver(Driver):
         **kwargs: P.kwargs,
     ) -> T:
         asking = self.loop.create_task(self.ask(operation, *args, **kwargs))
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            # Whether it was carried out is known only once it is answered.
-            await undo(await asyncio.shield(asking))
-            raise
+        # Whether it was carried out is known only once it is answered.
+        cancelled = await _ended(asking)
+        if cancelled is None:
+            return asking.result()
+        if asking.cancelled() or asking.exception() is not None:
+            raise cancelled from _error_of(asking)
+        undoing = self.loop.create_task(undo(asking.result()))
+        await _ended(undoing)
+        raise cancelled from _error_of(undoing)
 
     async def close(self) -> None:
         """Close connections and subscriptions, while the loop runs. The driver can still be used: it connects again.
@@ -141,6 +143,21 @@ class LoopDrivers:
                 self._drivers.pop(loop, None)
                 self._at_end.pop(loop, None)
                 driver.forget()
+
+
+async def _ended(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+    """Return when the task has ended, however often the caller is cancelled meanwhile; return the cancellation."""
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
+
+
+def _error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 async def _at_loop_end(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from alsek.core import event_loops
-from alsek.core.event_loops import awaited, close_main_loop, finish, run_coroutine, run_or_return, use_shared_loop
+from alsek.core.event_loops import (
+    awaited,
+    close_main_loop,
+    finish,
+    run_coroutine,
+    run_or_return,
+    use_shared_loop,
+)
 from alsek.exceptions import EventLoopError
 
 

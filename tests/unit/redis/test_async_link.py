@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from alsek import Broker, Lock, Message
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import ACCEPTED, Submission
 from alsek.storage.backends.redis import RedisBackend
@@ -218,11 +219,12 @@ def test_an_error_is_one_calls_alone(alone: RedisBackend) -> None:
     run(main())
 
 
-def test_wrong_credentials_are_told(redis_server: Any) -> None:
-    """A password that is refused is no outage: the error comes at once."""
+@pytest.mark.parametrize("password", [":wrong@", ""])
+def test_wrong_credentials_are_told(redis_server: Any, password: str) -> None:
+    """A password that is refused, or missing, is no outage: the error comes at once."""
     server = redis_server()
     redis.Redis(port=server.port).config_set("requirepass", "right")
-    backend = RedisBackend(server.url.replace("127", ":wrong@127"), timeout=10_000)
+    backend = RedisBackend(server.url.replace("127", f"{password}127"), timeout=10_000)
 
     async def main() -> None:
         begun = time.monotonic()
@@ -231,6 +233,10 @@ def test_wrong_credentials_are_told(redis_server: Any) -> None:
         ):
             assert isinstance(outcome, BackendError)
             assert "check user name and password" in str(outcome)
+        with pytest.raises(BackendError, match="check user name and password"):
+            await Lock("long", backend=backend).aacquire(wait=10_000)
+        with pytest.raises(BackendError, match="check user name and password"):
+            await Broker(backend).asubmit(Message("t"))
         assert time.monotonic() - begun < 5
 
     run(main())

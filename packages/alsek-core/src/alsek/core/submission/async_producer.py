@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sized
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Final
 
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
@@ -20,6 +20,9 @@ from alsek.storage.backends.records import Submission
 from alsek.types import Duration
 
 log = guarded_logger(__name__)
+
+#: After so many messages that are made the event loop has a turn.
+_TURN_AFTER: Final = 50
 
 
 class AsyncProducer(Producer):
@@ -111,7 +114,10 @@ class AsyncProducer(Producer):
     ) -> AsyncGenerator[tuple[Message, Submission], None]:
         middleware = self.broker.submission_middleware if submit else ()
         built = CallBuilder(self, defaults, suffix)
+        driver = self.broker.backend.loop_driver()
         for number, given in enumerate(calls):
+            if number % _TURN_AFTER == _TURN_AFTER - 1:
+                await driver.sleep(0)
             message = built.message(number, given)
             if middleware:
                 await acall_submitting(middleware, message)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from alsek.storage.backends.drivers.driver import AsyncSubscription
 from alsek.storage.backends.drivers.loop_driver import LoopDriver
@@ -12,12 +13,13 @@ from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.subscriptions import Note
 
 if TYPE_CHECKING:
-    import asyncio
-
     from alsek.storage.backends.abstract import Backend
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: Operations wait for nothing. After so many of them the loop has a turn, for whoever has many results to read.
+_TURN_AFTER: Final = 50
 
 
 class MemoryLoopDriver(LoopDriver):
@@ -31,8 +33,12 @@ class MemoryLoopDriver(LoopDriver):
     def __init__(self, backend: Backend, store: MemoryStore) -> None:
         super().__init__(backend)
         self._store = store
+        self._asked = 0
 
     async def ask(self, operation: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._asked += 1
+        if self._asked % _TURN_AFTER == 0:
+            await asyncio.sleep(0)
         return operation(*args, **kwargs)
 
     async def each(

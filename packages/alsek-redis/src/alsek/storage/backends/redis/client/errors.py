@@ -24,6 +24,8 @@ _BROKEN = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
 _NO_LONGER_PRIMARY = (redis_errors.ReadOnlyError, redis_errors.MasterDownError, redis_errors.AskError)
 #: The same from within a script, on Redis 6.2.
 _READONLY_IN_SCRIPT = ": -READONLY "
+#: The answer to a long command of a client that has not logged in.
+_NOT_LOGGED_IN = "Protocol error: unauthenticated "
 _TRANSIENT = (
     *_BROKEN,
     *_NO_LONGER_PRIMARY,
@@ -61,7 +63,7 @@ def unavailable(
 
 def server_error(where: str, error: BaseException) -> BackendError:
     """The error for a server that answered with an error."""
-    if isinstance(error, REFUSED):
+    if isinstance(error, REFUSED) or _NOT_LOGGED_IN in str(error):
         return BackendError(
             f"{where} refused the credentials ({_text(error)}): check user name and password in the connection."
         )

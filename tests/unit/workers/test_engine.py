@@ -16,6 +16,7 @@ from alsek.core.broker import Broker
 from alsek.core.clock import wall_clock_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.task import task
+from alsek.core.worker.engine import engine
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends import records
 from alsek.storage.backends.history import unpacked
@@ -97,6 +98,31 @@ def test_each_message_runs_once_and_is_reported_once(backend: LossyBackend, runs
     assert set(ended.values()) == {1}
     assert running.state.claims() == []
     assert running.session.held == set()
+
+
+def test_what_ends_at_once_is_reported_in_short_steps(
+    backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many coroutines that are: each once, and as many steps as that takes follow one another."""
+    monkeypatch.setattr(engine, "OUTCOMES_IN_STEP", 3)
+    submit(runs.note, 8)
+    running = Running(backend, runs.note, size=8)
+    collect, ended = running.executor.collect, []
+
+    def collect_all() -> list[Any]:
+        ended.extend(collect())
+        if len(ended) < 8:
+            return []
+        all_of_them, ended[:] = ended[:], []
+        return all_of_them
+
+    monkeypatch.setattr(running.executor, "collect", collect_all)
+    running.start()
+    eventually(lambda: running.left == 0)
+    running.stop()
+    reported = [len(outcomes) for _, outcomes, _ in backend.lossy.steps if outcomes]
+    assert reported == [3, 3, 2]
+    assert running.state.claims() == []
 
 
 def test_no_more_is_claimed_than_can_start_at_once(backend: LossyBackend, runs: Runs) -> None:

@@ -18,7 +18,7 @@ deadline or the supervisor wakes it. It claims no more than the executor takes (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
@@ -44,6 +44,10 @@ log = guarded_logger(__name__)
 J = TypeVar("J", bound=Job)
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 100, 5_000
+
+#: The most outcomes that one step reports, so that it stays short, however many coroutines end at once. The next step
+#: follows at once.
+OUTCOMES_IN_STEP: Final = 500
 
 #: While messages run, the store is asked this often which of them were revoked.
 _CHECK_REVOKED_EVERY_MS = 900
@@ -173,9 +177,12 @@ class Engine(Generic[J]):
 
     def _step(self) -> None:
         # Each outcome is given to the session once: the session keeps what the store has not answered to.
-        outcomes = [job.outcome for job in self._finished if job.outcome is not None]
-        self._in_step += self._finished
-        self._finished = []
+        finished, self._finished = self._finished, []
+        if len(finished) > OUTCOMES_IN_STEP:
+            self._finished = finished[OUTCOMES_IN_STEP:]
+            del finished[OUTCOMES_IN_STEP:]
+        outcomes = [job.outcome for job in finished if job.outcome is not None]
+        self._in_step += finished
         now = monotonic_ms()
         limits = self._policy.before_step(now)
         if self._empty_report is not None:

@@ -184,6 +184,22 @@ def test_a_server_that_hangs_does_not_hang_its_callers(redis_server: Any) -> Non
     run(main())
 
 
+def test_a_loop_that_stands_still_is_no_outage(alone: RedisBackend) -> None:
+    """Code that blocks the loop for longer than the timeout, at whatever moment of a call, makes no call fail."""
+
+    async def main() -> None:
+        for turns in (1, 2, 3, 5, 8):
+            backend = alone.within(800)
+            asking = asyncio.create_task(driver_of(backend).ask(backend.values.get, "n"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.9)  # noqa: ASYNC251  it blocks the loop
+            assert await asking is None
+            await driver_of(backend).close()
+
+    run(main())
+
+
 def test_a_reply_that_was_lost_is_asked_for_again(alone: RedisBackend) -> None:
     """If the connection ends between a command and its reply, what can be repeated is repeated."""
 

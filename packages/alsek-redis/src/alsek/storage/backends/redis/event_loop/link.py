@@ -22,6 +22,7 @@ from alsek.storage.backends.redis.client.errors import (
 )
 from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange
 from alsek.storage.backends.redis.client.resp import Argument, encode
+from alsek.storage.backends.redis.event_loop.loop_time import LoopTime
 from alsek.storage.backends.redis.event_loop.opening import open_pipeline
 from alsek.storage.backends.redis.event_loop.pipeline import OnMessage, Pipeline
 from alsek.storage.backends.redis.event_loop.shared_connection import SharedConnection
@@ -46,6 +47,7 @@ class AsyncLink:
         self._link = link
         self._executor = executor
         self._loop = asyncio.get_running_loop()
+        self._time = LoopTime(self._loop)
         self._connection = SharedConnection(self.open)
 
     async def carry_out(self, exchange: Exchange[T]) -> T:
@@ -94,12 +96,19 @@ class AsyncLink:
         return await self.retry(lambda left: self._ask(packed, left, repeat))
 
     async def retry(self, attempt: Callable[[float], Awaitable[T]]) -> T:
-        """Call `attempt` with the seconds that are left until there is an answer, or `timeout` has passed."""
+        """Call `attempt` with the seconds that are left until there is an answer, or `timeout` has passed.
+
+        Time in which the loop stands still does not count.
+        """
+        with self._time:
+            return await self._retry(attempt)
+
+    async def _retry(self, attempt: Callable[[float], Awaitable[T]]) -> T:
         link = self._link
-        begun = self._loop.time()
+        begun = self._time.now()
         pauses: Pauses | None = None
         while True:
-            left = link.timeout / 1000 - (self._loop.time() - begun)
+            left = link.timeout / 1000 - max(self._time.now() - begun, 0.0)
             try:
                 reply = await attempt(max(left, 0.05))
             except CLIENT_ERRORS as error:
@@ -107,7 +116,7 @@ class AsyncLink:
                 link.begin_outage(error)
                 pauses = pauses or Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 nap = pauses.next()
-                waited = self._loop.time() - begun
+                waited = self._time.now() - begun
                 if waited + nap >= link.timeout / 1000:
                     raise unavailable(link.where, int(waited * 1000), error) from error
                 await asyncio.sleep(nap)
@@ -145,21 +154,24 @@ class AsyncLink:
 
     async def _answer(self, pipeline: Pipeline, packed: bytes, left: float) -> Any:
         answer = pipeline.ask(packed)
-        timer = self._loop.call_later(left, _give_up, answer)
+        self._loop.call_later(left, self._give_up, pipeline, answer, left)
         try:
             return await answer
         except CLIENT_ERRORS as error:
             self._drop_if_lost(pipeline, error)
             raise
-        finally:
-            timer.cancel()
+
+    def _give_up(self, pipeline: Pipeline, answer: asyncio.Future[Any], after_s: float) -> None:
+        """Fail a call if the server has said nothing for so long; what it answers to others takes its time."""
+        if answer.done():
+            return
+        left = after_s - pipeline.quiet_s
+        if left > 0:
+            self._loop.call_later(left, self._give_up, pipeline, answer, after_s)
+        else:
+            answer.set_exception(TimeoutError("Timeout reading from socket"))
 
     def _drop_if_lost(self, pipeline: Pipeline, error: Exception) -> None:
         """After such an error no further call uses this connection; those that it carries may get their replies."""
         if is_connection_lost(error):
             self._connection.drop(pipeline)
-
-
-def _give_up(answer: asyncio.Future[Any]) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError("Timeout reading from socket"))

@@ -22,7 +22,7 @@ from alsek.types import Duration
 log = guarded_logger(__name__)
 
 #: After so many messages that are made the event loop has a turn.
-_TURN_AFTER: Final = 50
+_PIECE: Final = 50
 
 
 class AsyncProducer(Producer):
@@ -116,7 +116,7 @@ class AsyncProducer(Producer):
         built = CallBuilder(self, defaults, suffix)
         driver = self.broker.backend.loop_driver()
         for number, given in enumerate(calls):
-            if number % _TURN_AFTER == _TURN_AFTER - 1:
+            if number % _PIECE == _PIECE - 1:
                 await driver.sleep(0)
             message = built.message(number, given)
             if middleware:

@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Operations wait for nothing. After so many of them the loop has a turn, for whoever has many results to read.
-_TURN_AFTER: Final = 50
+_PIECE: Final = 50
 
 
 class MemoryLoopDriver(LoopDriver):
@@ -37,7 +37,7 @@ class MemoryLoopDriver(LoopDriver):
 
     async def ask(self, operation: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         self._asked += 1
-        if self._asked % _TURN_AFTER == 0:
+        if self._asked % _PIECE == 0:
             await asyncio.sleep(0)
         return operation(*args, **kwargs)
 

@@ -30,7 +30,7 @@ from tests.contract.stores import Store
 #: What has no asynchronous twin, since it asks no store.
 _WITHOUT = {
     Broker: set(),
-    ResultStore: {"failure", "is_atomic_with", "serve", "wire_ttl"},
+    ResultStore: {"is_atomic_with", "serve", "wire_ttl"},
     StatusTracker: {"is_atomic_with"},
     Lock: set(),
     ResultPool: set(),
@@ -177,6 +177,7 @@ def test_a_result_arrives(results: ResultStore, add: Task[[int, int], int]) -> N
         await results.aset(first, 3)
         assert await waiting == 3
         assert not await results.aexists(first)
+        assert await results.afailure(second) is None
         with pytest.raises(KeyError):
             await results.aget(second)
         with pytest.raises(TimeoutError, match="after 20 ms"):

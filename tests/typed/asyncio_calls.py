@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, assert_type
 
@@ -52,6 +53,8 @@ async def right() -> None:
     assert_type(await tracker.aget("uuid"), TaskStatus)
     assert_type(await tracker.await_for(message, timeout=5_000), TaskStatus)
     assert_type(await broker.asubmit_many([message]), list[Message])
+    async with aclosing(tracker.alisten(message)), aclosing(broker.adead_letters("queue")):
+        pass
     async for update in tracker.alisten(message):
         assert_type(update, StatusUpdate)
     async for dead in broker.adead_letters("q"):

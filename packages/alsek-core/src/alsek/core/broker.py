@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.identifiers import new_request_id
@@ -288,7 +288,7 @@ class Broker:
         """
         return iterate_blocking(self._blocking().dead_letters(queue))
 
-    def adead_letters(self, queue: str) -> AsyncIterator[Message]:
+    def adead_letters(self, queue: str) -> AsyncGenerator[Message, None]:
         """As :meth:`dead_letters`, for ``async for``, without blocking the event loop."""
         return self._for_loop().dead_letters(queue)
 

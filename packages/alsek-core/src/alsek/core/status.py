@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -193,7 +193,9 @@ class StatusTracker:
         found = run_blocking(message_of(driver, message))
         return iterate_blocking(self._changes(driver, found, _deadline(found.summary, timeout)))
 
-    def alisten(self, message: Message | str, timeout: Duration | None = None) -> AsyncIterator[StatusUpdate]:
+    def alisten(
+        self, message: Message | str, timeout: Duration | None = None
+    ) -> AsyncGenerator[StatusUpdate, None]:
         """As :meth:`listen`, without blocking the event loop: ``async for update in tracker.alisten(message)``."""
         summary = message.summary if isinstance(message, Message) else f"message {uuid_of(message)!r}"
         return self._changes(self.backend.loop_driver(), message, _deadline(summary, timeout))

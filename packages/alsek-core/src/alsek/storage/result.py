@@ -159,6 +159,10 @@ class ResultStore:
         """
         return run_blocking(self._blocking().failure(message, told))
 
+    async def afailure(self, message: Message, told: bool = False) -> TaskFailedError | None:
+        """As :meth:`failure`, without blocking the event loop."""
+        return await self._for_loop().failure(message, told)
+
     def _blocking(self) -> ResultReader:
         return ResultReader(self, BlockingDriver(self.backend))
 

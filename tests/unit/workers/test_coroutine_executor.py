@@ -20,7 +20,7 @@ from alsek.core.task import Task, task
 from alsek.core.worker.coroutine_executor import executor as module
 from alsek.core.worker.coroutine_executor import job as jobs
 from alsek.core.worker.thread_executor import concluding_job
-from alsek.exceptions import Reject, Retry
+from alsek.exceptions import EventLoopError, Reject, Retry
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Retried, SetAside, Succeeded
 from alsek.storage.result import ResultStore
@@ -605,6 +605,30 @@ def test_a_loop_that_is_closed_is_given_up(broker: Broker, make: Callable[..., C
     group.collect(1)
     assert isinstance(job.outcome, Released)
     assert group.executor.exhausted
+
+
+def test_a_loop_that_user_code_has_broken_is_given_up_once(
+    broker: Broker, make: Callable[..., Coroutines], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not fail again and again; the coroutines on it, which can't go on, fail now, not at their deadlines."""
+
+    @task(broker)
+    async def breaks() -> None:
+        loop: Any = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        loop._selector.close()
+        await asyncio.Event().wait()
+
+    group = make(breaks)
+    (job,) = group.start(breaks.generate(submit=False))
+    group.collect(1)
+    assert isinstance(job.outcome, Retried)
+    assert job.attempt is not None
+    assert isinstance(job.attempt.exception, EventLoopError)
+    assert group.executor.exhausted
+    assert (
+        caplog.text.count("The event loop fails: ValueError") == 2
+    )  # the loop's thread, and who gives it up
 
 
 def test_few_looks_for_many_deadlines(

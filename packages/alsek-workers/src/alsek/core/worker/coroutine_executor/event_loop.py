@@ -31,10 +31,14 @@ class EventLoopThread:
     Attributes:
         loop: The loop.
         thread: Its thread.
+        broken: Why the loop can't go on; empty while it can.
+        on_break: Called when it can't, in its thread.
     """
 
     def __init__(self, name: str = "alsek-loop") -> None:
         self.loop = asyncio.new_event_loop()
+        self.broken = ""
+        self.on_break: Callable[[], None] | None = None
         self._closing = False
         #: The loop itself has only a weak reference to it.
         self._last: asyncio.Task[None] | None = None
@@ -47,12 +51,18 @@ class EventLoopThread:
         while not self._ended():
             try:
                 self.loop.run_forever()
-            except BaseException as error:  # noqa: BLE001
-                forks.check(error)
-                if self.loop.is_closed():
-                    log.error("The event loop was closed by a task or a hook.")
-                    return
+            except (SystemExit, KeyboardInterrupt) as error:
                 log_exit(error)
+            except BaseException as error:
+                # No callback's exception: the loop is closed, or its selector, and would fail again at once.
+                forks.check(error)
+                self.broken = (
+                    "was closed by a task or a hook" if self.loop.is_closed() else f"fails: {error!r}"
+                )
+                log.exception("The event loop %s.", self.broken)
+                if self.on_break is not None:
+                    self.on_break()
+                return
             else:
                 if not stopped and not self._ended():
                     stopped = True
@@ -65,8 +75,10 @@ class EventLoopThread:
         """Call a function in the thread of the loop. May be called from any thread.
 
         Raises:
-            RuntimeError: User code has closed the loop.
+            RuntimeError: User code has closed the loop, or broken it.
         """
+        if self.broken:
+            raise RuntimeError(f"it {self.broken}")
         self.loop.call_soon_threadsafe(callback)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -104,6 +104,7 @@ class CoroutineExecutor:
         self._wakeup = WakeupPipe()
         self._engine_sleeps = False
         self._about_to_wake = False
+        self._loop.on_break = self._on_break
 
     @property
     def in_flight(self) -> int:
@@ -150,8 +151,12 @@ class CoroutineExecutor:
             try:
                 self._loop.call_soon(self._begin_all)
             except RuntimeError:
-                self._closed = True  # by user code; the engine's thread gives it up
-                self._wake_engine()
+                self._on_break()
+
+    def _on_break(self) -> None:
+        """Take in that user code has closed the loop, or broken it: the engine's thread gives it up."""
+        self._closed = True
+        self._wake_engine()
 
     def _begin_all(self) -> None:
         """Begin the jobs that were handed over. In the loop's thread."""
@@ -291,7 +296,7 @@ class CoroutineExecutor:
         if self._given_up:
             return
         if self._closed:
-            self._give_up("was closed by a task or a hook")
+            self._give_up(self._loop.broken or "was closed by a task or a hook")
         elif (since := self._watch.blocked_since) and now - since >= GIVE_UP_AFTER_MS:
             self._give_up(f"has stood still for {now - since} ms")
 
@@ -331,7 +336,7 @@ class CoroutineExecutor:
             found = executing(job.loop.thread)
             if found is not None and job.delivery is not None and found.message is job.delivery.message:
                 self._give_up(f"stands still: {job.summary} blocks it, at {found.where}")
-        self._hooks.put(job, functools.partial(job.conclude_abandoned, revoked=not job.timed_out))
+        self._hooks.put(job, job.conclude_abandoned)
         job.interrupt(now)
 
     def _abandon_hooks(self, job: CoroutineJob) -> None:
@@ -366,6 +371,10 @@ class CoroutineExecutor:
         self._group_loop.give_up(loop)
         self._release_unbegun()
         for job in list(self._running.values()):
+            if self._closed and job.loop is loop and not job.abandoned and job.abandon_task():
+                self._state.end_task(job.entry)
+                self._abandoned.add(job, job)
+                self._hooks.put(job, functools.partial(job.conclude_abandoned, broken=why))
             # It is being opened or concluded on the loop, by a serializer that blocks it.
             if job.thread is loop.thread and job.conclude_by and job.abandon_conclusion():
                 self._abandoned.add(job, job)

@@ -16,7 +16,7 @@ class GroupLoop:
     """Has the event loop of a worker group, on which everything asynchronous of the group runs.
 
     Its tasks, the start and stop hooks, the hooks of the other tasks. It is made at the first use, and another one when
-    it was given up. Thread-safe.
+    it was given up, or user code has broken it. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,11 @@ class GroupLoop:
     def current(self) -> EventLoopThread:
         """Return the loop that serves what comes next."""
         current = self._current
-        if current is None:
+        if current is None or current.broken:
             from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread  # it imports asyncio
 
             with self._lock:
-                if self._current is None:
+                if self._current is None or self._current.broken:
                     self._made += 1
                     self._current = EventLoopThread(
                         "alsek-loop" if self._made == 1 else f"alsek-loop-{self._made}"

@@ -25,7 +25,7 @@ from alsek.core.task import AnyTask
 from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread
 from alsek.core.worker.coroutine_executor.surroundings import Surroundings
 from alsek.core.worker.thread_executor.concluding_job import CONCLUDE_WITHIN_MS, ConcludingJob, timeout_of
-from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
+from alsek.exceptions import AlsekError, EventLoopError, MessageRevokedError, TaskError, TaskTimeoutError
 from alsek.storage.backends.records import Claimed, Failed
 
 #: A coroutine begins when it is made, where Python can do that: it is not put into the queue of the loop first.
@@ -227,12 +227,23 @@ class CoroutineJob(ConcludingJob):
         if self._armed and self.running is not None:
             self.running.cancel(why)
 
-    def conclude_abandoned(self, *, revoked: bool) -> None:
-        """Conclude a message whose coroutine was abandoned: it was revoked, or timed out. In a thread for hooks."""
+    def conclude_abandoned(self, *, broken: str = "") -> None:
+        """Conclude a message whose coroutine was abandoned. In a thread for hooks.
+
+        Args:
+            broken: Why its loop can't go on; otherwise its message was revoked, or has timed out.
+        """
         assert self.task is not None
-        assert self.delivery is not None
-        error = self._revoked_error(self.delivery) if revoked else timeout_of(self.delivery)
-        self._conclude(self.task, self.delivery, Attempt(exception=error))
+        delivery = self.delivery
+        assert delivery is not None
+        error: AlsekError
+        if self.timed_out:
+            error = timeout_of(delivery)
+        elif self.revoked:
+            error = self._revoked_error(delivery)
+        else:
+            error = EventLoopError(f"{delivery.summary} can't go on: the event loop {broken}")
+        self._conclude(self.task, delivery, Attempt(exception=error))
 
     def _revoked_error(self, delivery: Delivery) -> TaskError:
         return MessageRevokedError(f"{delivery.summary} was revoked while it ran")

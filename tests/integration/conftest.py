@@ -62,7 +62,7 @@ class Worker:
         """The pids of its child processes now."""
         return children_of(self.process.pid)
 
-    def logged(self, text: str, timeout: float = 15) -> None:
+    def logged(self, text: str, timeout: float = 60) -> None:
         """Return once `text` is in the log."""
         eventually(lambda: text in self.log, timeout, lambda: f"{text!r} is not in the log:\n{self.log}")
 

@@ -33,7 +33,7 @@ LIMITS: Final = {
     "aside": (5, 464),
     "browse": (11, 884),
     "dead_letter": (4, 316),
-    "dead_letters": (4, 444),
+    "dead_letters": (4, 447),
     "dead_queues": (4, 317),
     "descendants": (3, 354),
     "fail": (31, 2_555),
@@ -71,7 +71,7 @@ LIMITS: Final = {
     "status_put": (5, 459),
     "step": (31, 4_279),
     "step+slots": (39, 5_219),
-    "tallies": (6, 806),
+    "tallies": (7, 834),
     "worker_records": (3, 382),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -165,7 +166,7 @@ def test_what_a_loop_executes_is_read_from_its_frames(group: Coroutines) -> None
 
     loop = group.loop.current()
     eventually(lambda: executing(loop.thread) is None)
-    loop.call_soon(block)
+    contextvars.Context().run(loop.call_soon, block)
     assert blocks.wait(PATIENCE)
     found = executing(loop.thread)
     assert found is not None

@@ -170,6 +170,13 @@ def test_options_are_checked_wherever_they_are_made(broker: Broker) -> None:
         PoolOptions(tasks={}, broker=broker, lease=1)
 
 
+@pytest.fixture
+def no_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that earlier tests have left are not there: a pool warns of them."""
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread()])
+
+
+@pytest.mark.usefixtures("no_other_threads")
 def test_a_store_of_this_process_alone_cannot_serve_a_pool(broker: Broker) -> None:
     """The memory backend is refused before anything is forked."""
     with pytest.raises(ValidationError, match="not shared between processes"):
@@ -205,6 +212,7 @@ def test_threads_that_run_already_are_named() -> None:
         thread.join()
 
 
+@pytest.mark.usefixtures("no_other_threads")
 @pytest.mark.parametrize(
     ("library", "module", "question"),
     [

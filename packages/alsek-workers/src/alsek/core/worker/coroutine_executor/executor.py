@@ -23,6 +23,7 @@ from alsek.core.worker.coroutine_executor.blocked_loop import BlockedLoopWatch
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
 from alsek.core.worker.coroutine_executor.hook_threads import HookThreads, Work
 from alsek.core.worker.coroutine_executor.job import CoroutineJob
+from alsek.core.worker.coroutine_executor.jobs_to_begin import JobsToBegin
 from alsek.core.worker.coroutine_executor.loop_frames import executing
 from alsek.core.worker.coroutine_executor.surroundings import Surroundings, concluding_tasks, quiet_tasks
 from alsek.core.worker.shared_state import SharedState
@@ -89,7 +90,7 @@ class CoroutineExecutor:
         self._running: dict[int, CoroutineJob] = {}
         self._finished: deque[CoroutineJob] = deque()
         #: Jobs that the loop is to begin, and whether it was told that there are some.
-        self._to_begin: deque[CoroutineJob] = deque()
+        self._to_begin = JobsToBegin()
         self._told = False
         #: Jobs whose outcomes were accepted, and whose trackers have yet to be told.
         self._reporting: set[CoroutineJob] = set()
@@ -123,10 +124,9 @@ class CoroutineExecutor:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the process should be replaced.
+        """Whether the process should be replaced: as many coroutines were abandoned as there are slots.
 
-        As many coroutines were abandoned as there are slots; or the loop was given up, and with it everything on it
-        that start hooks and tasks have made, such as connections.
+        Or the loop was given up, and with it everything on it that hooks and tasks have made, such as connections.
         """
         return self._given_up or len(self._abandoned.jobs) >= self._slots
 
@@ -165,11 +165,7 @@ class CoroutineExecutor:
         if loop.thread is not threading.current_thread():
             return  # this loop was given up
         begun = []
-        while self._to_begin:
-            try:
-                job = self._to_begin.popleft()
-            except IndexError:
-                break  # they were just released
+        while (job := self._to_begin.next()) is not None:
             if job.delivery is None:
                 job.context = self._contexts.fresh()
             job.begin(loop)
@@ -381,11 +377,7 @@ class CoroutineExecutor:
                 self._finished.append(job)
 
     def _release_unbegun(self) -> None:
-        while self._to_begin:
-            try:
-                job = self._to_begin.popleft()
-            except IndexError:
-                break
+        while (job := self._to_begin.next()) is not None:
             job.outcome = Released.of(job.claimed)
             self._state.leave_user_code(job.entry)
             self._finished.append(job)

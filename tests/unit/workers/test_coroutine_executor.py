@@ -14,6 +14,7 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.current_message import current_message
+from alsek.core.event_loops import cancel_and_wait
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import Task, task
@@ -612,23 +613,30 @@ def test_a_loop_that_user_code_has_broken_is_given_up_once(
 ) -> None:
     """It does not fail again and again; the coroutines on it, which can't go on, fail now, not at their deadlines."""
 
+    def fails(_: Any) -> None:
+        raise ValueError("closed")
+
     @task(broker)
     async def breaks() -> None:
-        loop: Any = asyncio.get_running_loop()
         await asyncio.sleep(0)
-        loop._selector.close()
+        loop._selector.select = fails
         await asyncio.Event().wait()
 
     group = make(breaks)
+    thread = group.loop.current().thread
+    loop: Any = group.loop.current().loop
     (job,) = group.start(breaks.generate(submit=False))
     group.collect(1)
     assert isinstance(job.outcome, Retried)
     assert job.attempt is not None
     assert isinstance(job.attempt.exception, EventLoopError)
     assert group.executor.exhausted
-    assert (
-        caplog.text.count("The event loop fails: ValueError") == 2
-    )  # the loop's thread, and who gives it up
+    # Once in the loop's thread, and once when it is given up.
+    assert caplog.text.count("The event loop fails: ValueError") == 2
+    thread.join(PATIENCE)
+    del loop._selector.select
+    cancel_and_wait(loop, asyncio.all_tasks(loop))
+    loop.close()
 
 
 def test_few_looks_for_many_deadlines(

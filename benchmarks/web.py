@@ -30,6 +30,7 @@ _CLIENT_WITHIN_S = 180.0
 
 #: What runs: the contestant, its application, and further variables of its environment.
 RUNS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "no queue": ("Alsek", "web_bare", {}),
     "Alsek": ("Alsek", "web_alsek", {}),
     "Alsek on SQLite": ("Alsek on SQLite", "web_alsek", {}),
     **{

@@ -254,7 +254,9 @@ def hog_costs_its_process(stage: Stage) -> None:
     stage.submit(hog, mortal=True)
     stage.until_begun(1)
     begun = time.monotonic()
-    stage.work(2)
+    stage.work(
+        3
+    )  # one of a coroutine, and one for each thread: the hog, which is run again, waits until one has ended
     while not any(line.what == "ended" for line in stage.lines()):
         assert time.monotonic() - begun < 1.0 + 6.0 + stretched(_SLACK_S), (
             "the slot was not usable again in time"

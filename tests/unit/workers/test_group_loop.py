@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -66,6 +67,14 @@ def test_an_exception_comes_out(group: GroupLoop, error: BaseException) -> None:
             group.run(fails())
 
 
+def interrupt(thread: threading.Thread) -> None:
+    """Interrupt a thread that waits for a coroutine. Earlier, asyncio would take a TimeoutError for one of a socket."""
+    ident = thread.ident
+    assert ident is not None
+    eventually(lambda: sys._current_frames()[ident].f_code is event_loop._Call.run.__code__)
+    raise_in_thread(ident, TaskTimeoutError)
+
+
 def test_a_thread_that_waits_can_be_interrupted(group: GroupLoop) -> None:
     """Its coroutine is cancelled, and may clean up before the thread goes on."""
     begun = threading.Event()
@@ -88,8 +97,7 @@ def test_a_thread_that_waits_can_be_interrupted(group: GroupLoop) -> None:
     thread = threading.Thread(target=run)
     thread.start()
     assert begun.wait(PATIENCE)
-    assert thread.ident is not None
-    raise_in_thread(thread.ident, TaskTimeoutError)
+    interrupt(thread)
     thread.join(PATIENCE)
     assert ended == ["coroutine", "thread"]
 
@@ -112,11 +120,10 @@ def test_a_second_interruption_leaves_the_coroutine_alone(group: GroupLoop) -> N
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert thread.ident is not None
     for _ in range(2):
         assert begun.wait(PATIENCE)
         begun.clear()
-        raise_in_thread(thread.ident, TaskTimeoutError)
+        interrupt(thread)
     thread.join(PATIENCE)
     assert not thread.is_alive()
     go_on.set()

@@ -90,13 +90,7 @@ class EventLoopThread:
         Raises:
             EventLoopError: User code has closed the loop.
         """
-        call = _Call(self.loop, coroutine)
-        try:
-            self.call_soon(call.begin)
-        except RuntimeError as error:
-            coroutine.close()
-            raise EventLoopError(f"the event loop of the group can't be used any more: {error}") from None
-        result: T = call.wait()
+        result: T = _Call(self.loop, coroutine).run(self.call_soon)
         return result
 
     def shut_down(self) -> None:
@@ -158,7 +152,7 @@ class _Call:
         self._ended = threading.Lock()
         self._ended.acquire()
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Start it. In the thread of the loop."""
         self._task = asyncio.Task(self._run(), loop=self._loop, context=self._context)
         self._task.add_done_callback(self._on_end)
@@ -177,10 +171,15 @@ class _Call:
             self._error = asyncio.CancelledError()
         self._ended.release()
 
-    def wait(self) -> Any:
-        """Wait for its end. In the thread that wants its result."""
+    def run(self, call_soon: Callable[[Callable[[], None]], object]) -> Any:
+        """Have the loop start it, by `call_soon`, and wait for its end. In the thread that wants its result."""
+        closed: RuntimeError | None = None
         try:
-            while not self._ended.acquire(timeout=_SLICE_S):
+            try:
+                call_soon(self._begin)
+            except RuntimeError as error:
+                closed = error
+            while closed is None and not self._ended.acquire(timeout=_SLICE_S):
                 pass
         except BaseException:
             with contextlib.suppress(RuntimeError):
@@ -188,6 +187,9 @@ class _Call:
             while not self._ended.acquire(timeout=_SLICE_S):
                 pass
             raise
+        if closed is not None:
+            self._coroutine.close()
+            raise EventLoopError(f"the event loop of the group can't be used any more: {closed}")
         take_over(self._context)
         if self._error is not None:
             raise self._error
@@ -196,6 +198,9 @@ class _Call:
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        else:  # the thread was interrupted before it had asked the loop to start it
+            self._coroutine.close()
+            self._ended.release()
 
 
 #: The loops of this process, for its forks.

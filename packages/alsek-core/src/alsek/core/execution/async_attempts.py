@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from types import CoroutineType
 from typing import Any
 
@@ -79,25 +79,20 @@ async def _within(
     """
     made: Attempt | None = None
     trace = None
+    stack: AsyncExitStack[bool] = AsyncExitStack()
     try:
-        context: Any = layer.attempt(delivery.message)
-        if is_async_context(context):
-            entered: AbstractAsyncContextManager[Any, bool] = context
-            async with entered:
-                if forks.forked:
-                    forks.leave()
-                made = await attempt(task, delivery, inner)
-                if made.exception is not None:
-                    trace = made.exception.__traceback__
-                    raise made.exception
-        else:
-            with context_of(layer, context):
-                if forks.forked:
-                    forks.leave()
-                made = await attempt(task, delivery, inner)
-                if made.exception is not None:
-                    trace = made.exception.__traceback__
-                    raise made.exception
+        async with stack:
+            context: Any = layer.attempt(delivery.message)
+            if is_async_context(context):
+                await stack.enter_async_context(context)
+            else:
+                stack.enter_context(context_of(layer, context))
+            if forks.forked:
+                forks.leave()
+            made = await attempt(task, delivery, inner)
+            if made.exception is not None:
+                trace = made.exception.__traceback__
+                raise made.exception
     except BaseException as error:  # noqa: BLE001  as in attempt()
         forks.check(error)
         if made is None or error is not made.exception:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import select
 import threading
 from collections import deque
@@ -12,8 +11,7 @@ from collections.abc import Set
 from typing import Final
 
 from alsek.core.broker import Broker
-from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
-from alsek.core.execution import facts
+from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.loggers import guarded_logger
 from alsek.core.task import AnyTask
@@ -28,6 +26,7 @@ from alsek.core.worker.coroutine_executor.loop_frames import executing
 from alsek.core.worker.coroutine_executor.surroundings import Surroundings, concluding_tasks, quiet_tasks
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.abandoned import Abandoned
+from alsek.core.worker.thread_executor.concluding_job import running_of
 from alsek.storage.backends.records import Claimed, Released, Running
 
 log = guarded_logger(__name__)
@@ -235,13 +234,7 @@ class CoroutineExecutor:
 
     def running(self) -> list[Running]:
         """Return what runs now; of very many, those that have run for longest."""
-        ahead, pid = wall_clock_ahead_ms(), os.getpid()
-        running = (
-            facts.running(job.claimed, ahead + job.started_at, pid, thread)
-            for job in self._running.values()
-            if (thread := job.thread) is not None and job.outcome is None
-        )
-        return list(itertools.islice(running, _MOST_TOLD))
+        return list(itertools.islice(running_of(self._running.values()), _MOST_TOLD))
 
     def collect(self) -> list[CoroutineJob]:
         """Return the jobs that have finished since the last call."""

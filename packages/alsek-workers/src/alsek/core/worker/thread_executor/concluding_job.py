@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import Context
 
 from alsek.core.broker import Broker
-from alsek.core.clock import monotonic_ms
+from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
+from alsek.core.execution import facts
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter_unreadable
 from alsek.core.execution.delivery import Delivery
@@ -17,7 +19,7 @@ from alsek.core.failure import describe_failure
 from alsek.core.task import AnyTask, without_hooks
 from alsek.core.worker.thread_executor.interruption import Interruptible
 from alsek.exceptions import TaskTimeoutError
-from alsek.storage.backends.records import Claimed, Outcome
+from alsek.storage.backends.records import Claimed, Outcome, Running
 
 #: How long the user code before and after a task may take: hooks, result store and tracker. A tracker whose store hangs
 #: raises an error within 7.5 s, and then the task runs without it.
@@ -171,3 +173,11 @@ def timeout_of(delivery: Delivery) -> TaskTimeoutError:
     return TaskTimeoutError(
         f"task {delivery.task_name!r} ran longer than its timeout of {delivery.timeout} ms"
     )
+
+
+def running_of(jobs: Iterable[ConcludingJob]) -> Iterator[Running]:
+    """Iterate over what the store is to show of these jobs: those that were begun and have not finished."""
+    ahead, pid = wall_clock_ahead_ms(), os.getpid()
+    for job in jobs:
+        if (thread := job.thread) is not None and job.outcome is None:
+            yield facts.running(job.claimed, ahead + job.started_at, pid, thread)

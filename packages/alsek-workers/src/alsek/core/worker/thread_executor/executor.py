@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Set
 
 from alsek.core.broker import Broker
-from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
+from alsek.core.clock import monotonic_ms
 from alsek.core.clock import real_time as time
-from alsek.core.execution import facts
 from alsek.core.execution.session import WorkerSession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log as log_of_transitions
@@ -23,6 +22,7 @@ from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.engine.executor import Slots
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.abandoned import Abandoned
+from alsek.core.worker.thread_executor.concluding_job import running_of
 from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 from alsek.core.worker.thread_executor.task_threads import TaskThreads
@@ -163,12 +163,7 @@ class ThreadExecutor:
 
     def running(self) -> list[Running]:
         """Return what the threads run now."""
-        ahead, pid = wall_clock_ahead_ms(), os.getpid()
-        return [
-            facts.running(job.claimed, ahead + job.started_at, pid, thread)
-            for job in self._running.values()
-            if (thread := job.thread) is not None and job.outcome is None
-        ]
+        return list(running_of(self._running.values()))
 
     def collect(self) -> list[ThreadJob]:
         """Return the jobs that have finished since the last call: while tasks are very short, many at once."""

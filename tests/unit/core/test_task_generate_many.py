@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,7 +14,14 @@ from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.submission.calls import Call
 from alsek.core.task import Task, task
-from alsek.exceptions import BackendUnavailableError, SchedulingError, SerializationError, ValidationError
+from alsek.exceptions import (
+    ArgumentsError,
+    BackendUnavailableError,
+    EventLoopError,
+    SchedulingError,
+    SerializationError,
+    ValidationError,
+)
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import ACCEPTED, Added, Submission
 
@@ -183,3 +192,28 @@ def test_packed_messages_are_answered_one_by_one(broker: Broker) -> None:
     ]
     assert broker.submit_packed(submissions) == [ACCEPTED, ACCEPTED, Added(False, "a", "ready")]
     assert broker.submit_packed([]) == []
+
+
+def test_what_holds_no_calls_is_refused(broker: Broker) -> None:
+    """An asynchronous iterable too: the text says how to turn it into a list."""
+    made = task(broker, name="pay")(lambda n: n)
+
+    async def calls() -> AsyncIterator[tuple[int]]:
+        yield (1,)
+
+    given: Any
+    for given in (7, None, calls()):
+        with pytest.raises(ArgumentsError, match=r"^calls=.* of pay.generate_many\(\): must be a list"):
+            made.generate_many(given)
+        with pytest.raises(ArgumentsError, match=r"^calls=.* of pay.generate_many\(\): must be a list"):
+            asyncio.run(made.agenerate_many(given))
+    with pytest.raises(ArgumentsError, match=r"\[call async for call in …\]$"):
+        made.generate_many(given)
+
+
+def test_an_asynchronous_method_without_an_event_loop_says_what_to_do(broker: Broker) -> None:
+    """Those that return an asynchronous iterator meet this when they are called."""
+    with pytest.raises(EventLoopError, match="without the `a`"):
+        broker.adead_letters("queue")
+    with pytest.raises(EventLoopError, match="without the `a`"):
+        StatusTracker(broker.backend).alisten("uuid")

@@ -17,7 +17,7 @@
     ├── SchedulingError                          wrong use of a trigger
     ├── LockError
     │   └── LockAlreadyHeldError                 acquire() by the owner that holds the lock
-    ├── EventLoopError (RuntimeError)            synchronous code that would stop the event loop of its thread
+    ├── EventLoopError (RuntimeError)            a coroutine where no event loop can run it
     ├── TaskDefinitionError                      two tasks of one name, two brokers in a pool, …
     ├── NoTasksFoundError                        a pool without tasks
     ├── TaskError                                a message failed
@@ -103,7 +103,7 @@ class LockAlreadyHeldError(LockError):
 
 
 class EventLoopError(AlsekError, RuntimeError):
-    """Synchronous code has a coroutine to run, in the thread of an event loop that would stand still meanwhile."""
+    """Synchronous code has a coroutine to run where it can't, or asynchronous code is called without an event loop."""
 
 
 class TaskDefinitionError(AlsekError):

@@ -115,7 +115,7 @@ class AsyncProducer(Producer):
         middleware = self.broker.submission_middleware if submit else ()
         built = CallBuilder(self, defaults, suffix)
         driver = self.broker.backend.loop_driver()
-        for number, given in enumerate(calls):
+        for number, given in built.numbered(calls):
             if number % _PIECE == _PIECE - 1:
                 await driver.sleep(0)
             message = built.message(number, given)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from alsek.core.message import Message
+from alsek.core.short_repr import shown
 from alsek.core.submission.calls import AnyCall, normalize_call
 from alsek.core.submission.options import MessageOptions
-from alsek.exceptions import SerializationError, ValidationError
+from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
 from alsek.storage.backends.records import Submission
 
 if TYPE_CHECKING:
@@ -43,6 +45,23 @@ class CallBuilder:
         self._error_suffix = error_suffix
         self._serializer = producer.broker.backend.serializer
         self._callback_uuids: set[str] = set()
+
+    def numbered(self, calls: Iterable[AnyCall]) -> Iterator[tuple[int, AnyCall]]:
+        """Iterate over calls with their numbers, counted from 0.
+
+        Raises:
+            ArgumentsError: They can't be iterated over.
+        """
+        try:
+            return enumerate(calls)
+        except TypeError as error:
+            remedy = (
+                "; collect these first: [call async for call in …]" if hasattr(calls, "__aiter__") else ""
+            )
+            raise ArgumentsError(
+                f"calls={shown(calls)} of {self._producer.name}.generate_many(): must be a list, a generator or "
+                f"another iterable of calls{remedy}"
+            ) from error
 
     def message(self, number: int, given: AnyCall) -> Message:
         """Return the message of a call.

@@ -307,7 +307,7 @@ class Producer(TaskHooks):
         """Yield each call's message, and the same as a store takes it. `suffix` ends the text of an error."""
         middleware = self.broker.submission_middleware if submit else ()
         built = CallBuilder(self, defaults, suffix)
-        for number, given in enumerate(calls):
+        for number, given in built.numbered(calls):
             message = built.message(number, given)
             if middleware:
                 call_submitting(middleware, message)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from alsek.exceptions import EventLoopError
 from alsek.storage.backends.drivers.driver import Driver
 
 if TYPE_CHECKING:
@@ -105,9 +106,15 @@ class LoopDrivers:
         """Return the driver of the loop that runs in this thread.
 
         Raises:
-            RuntimeError: None does.
+            EventLoopError: None does.
         """
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise EventLoopError(
+                "no event loop runs in this thread: call this in a coroutine, or use the method of the same name "
+                "without the `a`"
+            ) from None
         driver = self._drivers.get(loop)
         return driver if driver is not None and self._pid == os.getpid() else self._new(loop)
 

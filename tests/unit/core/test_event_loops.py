@@ -228,6 +228,34 @@ def test_one_that_does_not_end_with_its_loop_holds_nobody_up(monkeypatch: pytest
     loop.close()
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_a_callback_that_ends_programs_does_not_keep_a_loop_from_being_closed(kind: type[BaseException]) -> None:
+    """It comes while the loop waits for what is left on it."""
+
+    def raises() -> None:
+        raise kind
+
+    kept: list[Any] = []
+
+    async def generator() -> Any:
+        try:
+            yield 1
+        finally:
+            asyncio.get_running_loop().call_soon(raises)
+            await asyncio.sleep(0.01)
+            kept.append("ended")
+
+    async def leaves() -> asyncio.AbstractEventLoop:
+        kept.append(generator())
+        await anext(kept[0])
+        return asyncio.get_running_loop()
+
+    loop = run_coroutine(leaves())
+    close_main_loop()
+    assert kept[1:] == ["ended"]
+    assert loop.is_closed()
+
+
 def test_a_forked_child_has_a_loop_of_its_own() -> None:
     """It neither uses its parent's nor closes it: what the kernel keeps for that is shared."""
     mine = run_coroutine(loop_here())

@@ -183,8 +183,7 @@ class OwnLoop:
         if loop.is_closed():
             return
         cancel_and_wait(loop, asyncio.all_tasks(loop))
-        with contextlib.suppress(Exception):  # of asynchronous generators, which are the user's code
-            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), CLOSE_WITHIN_S))
+        _run_to_end(loop, asyncio.wait_for(loop.shutdown_asyncgens(), CLOSE_WITHIN_S))
         if not asyncio.all_tasks(loop):
             loop.close()
 
@@ -199,11 +198,18 @@ def cancel_and_wait(
     for task in left:
         task.cancel()
     if left and not loop.is_closed():
-        with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
-            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_WITHIN_S))
+        _run_to_end(loop, asyncio.wait(left, timeout=CLOSE_WITHIN_S))
     for task in left:
         if task.done() and not task.cancelled():
             task.exception()  # so that it is not reported as never looked at
+
+
+def _run_to_end(loop: asyncio.AbstractEventLoop, closing: Coroutine[Any, Any, Any]) -> None:
+    """Run what closes a loop to its end: it has a time limit. Callbacks of users may raise anything meanwhile."""
+    task = loop.create_task(closing)
+    while not (task.done() or loop.is_closed()):
+        with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
+            loop.run_until_complete(task)
 
 
 def take_over(context: contextvars.Context) -> None:

@@ -147,19 +147,19 @@ def test_a_replay_may_be_repeated(backend: Backend, store: Store, actor: Actors)
     letter = messages.dead_letter("q", "a")
     assert letter is not None
     store.advance(5)
-    assert messages.replay(a_message("a", payload=b"first"), letter.died_at)
-    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
-    assert messages.replay(a_message("a", payload=b"again"), 0)
+    assert messages.replay(a_message("a", payload=b"first"), letter.died_at).accepted
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at).accepted
+    assert messages.replay(a_message("a", payload=b"again"), 0).accepted
     claimed = worker.claim_one()
     assert claimed.payload == b"first"
-    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at).accepted
     worker.step(died(claimed), limit=0)
-    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at).accepted
     assert messages.count("q") == 0
     assert uuids(messages.dead_letters("q")) == ["a"]
     assert replay(messages, a_message("a", payload=b"second"))
     worker.step(succeeded(worker.claim_one()), limit=0)
-    assert messages.replay(a_message("a", payload=b"again"), letter.died_at)
+    assert messages.replay(a_message("a", payload=b"again"), letter.died_at).accepted
     assert messages.count("q") == 0
 
 

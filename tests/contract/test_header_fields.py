@@ -9,7 +9,7 @@ import pytest
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.header import TAIL, Field, Kind
-from alsek.storage.backends.records import Stored, Submission
+from alsek.storage.backends.records import GroupPlace, Limit, Stored, Submission, UniqueKey
 from tests.contract.stores import Store
 from tests.contract.workers import Actor, a_message, add, lost, released, retried, succeeded
 
@@ -23,6 +23,9 @@ _EXAMPLES: dict[Kind, Any] = {
     Kind.NAME: "name",
     Kind.TEXT: "a;b|c=\n%é",
     Kind.BYTES: b'{"text": "a;b|c=%"}',
+    Kind.UNIQUE: UniqueKey("é:key=", "ended", "replace", 5),
+    Kind.LIMITS: (Limit("é:key=", 1000), Limit("key", 1000, 60_000)),
+    Kind.PLACE: GroupPlace("group", 3),
 }
 
 
@@ -33,7 +36,9 @@ def of_producer() -> list[Field]:
 
 def a_message_with_all(uuid: str, **fields: Any) -> Submission:
     """A submission with a value of each of them that is not the default."""
-    return a_message(uuid, **{field.name: _EXAMPLES[field.kind] for field in of_producer()}, **fields)
+    values = {field.name: _EXAMPLES[field.kind] for field in of_producer()}
+    values["unique"] = UniqueKey(f"key of {uuid}")
+    return a_message(uuid, **values, **fields)
 
 
 def check(backend: Backend, submission: Submission) -> None:

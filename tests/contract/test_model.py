@@ -192,6 +192,7 @@ class BackendMachine(RuleBasedStateMachine):
                 *(message.uuid, message.queue, message.payload, message.token),
                 *(message.losses, message.revoked, False, message.suspect),
                 *(message.retries, 0, None, b"", is_async(message.submission.wish)),
+                *(message.submission.group, message.submission.joins),
             )
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker, limit))
@@ -343,7 +344,7 @@ class BackendMachine(RuleBasedStateMachine):
         letter = self.port.dead_letter(*key)
         assert (letter is not None) == (key in self.model.dead)
         if letter is not None:
-            assert self.port.replay(submission, letter.died_at)
+            assert self.port.replay(submission, letter.died_at).accepted
         if key in self.model.dead:
             del self.model.dead[key]
             self.model.admit(submission, "")
@@ -362,6 +363,7 @@ class BackendMachine(RuleBasedStateMachine):
                 m.uuid: (
                     *(m.uuid, queue, m.payload, m.submission.priority, m.state, m.losses, m.revoked),
                     *(m.retries, 0, None, b""),
+                    *(m.submission.unique, m.submission.limits, m.submission.group, m.submission.joins),
                 )
                 for m in model.messages.values()
                 if m.queue == queue

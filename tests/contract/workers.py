@@ -124,7 +124,7 @@ def add(backend: Backend, *items: Submission | str, **fields: Any) -> list[bool]
 def replay(messages: MessagePort, submission: Submission) -> bool:
     """Replay the present dead letter of this uuid, if there is one."""
     letter = messages.dead_letter(submission.queue, submission.uuid)
-    return messages.replay(submission, 0 if letter is None else letter.died_at)
+    return messages.replay(submission, 0 if letter is None else letter.died_at).accepted
 
 
 def a_request() -> str:

@@ -18,6 +18,7 @@ from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import (
+    Added,
     Claimed,
     HistoryCounts,
     Outcome,
@@ -67,9 +68,9 @@ class LossyMessages:
         answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits, history))
         return answer
 
-    def replay(self, submission: Submission, died_at: int) -> bool:
+    def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         """As the port's."""
-        answer: bool = self._through(lambda: self._inner.replay(submission, died_at))
+        answer: Added = self._through(lambda: self._inner.replay(submission, died_at, unreachable))
         return answer
 
     def renew(

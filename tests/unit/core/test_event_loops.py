@@ -229,7 +229,9 @@ def test_one_that_does_not_end_with_its_loop_holds_nobody_up(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_a_callback_that_ends_programs_does_not_keep_a_loop_from_being_closed(kind: type[BaseException]) -> None:
+def test_a_callback_that_ends_programs_does_not_keep_a_loop_from_being_closed(
+    kind: type[BaseException],
+) -> None:
     """It comes while the loop waits for what is left on it."""
 
     def raises() -> None:

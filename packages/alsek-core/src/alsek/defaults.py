@@ -28,6 +28,12 @@ MAX_PRIORITY: Final = 2**53 - 1
 #: not run a second time.
 DEDUP_WINDOW: Final = 60_000
 
+#: How long a store remembers that a callback will not be submitted because its parent has failed.
+FAILED_PARENT_TTL: Final = 86_400_000
+
+#: How long a group is kept after it has ended, and with it the results of its members.
+DEFAULT_GROUP_TTL: Final = 86_400_000
+
 DEFAULT_N_THREADS: Final = 8
 DEFAULT_N_COROUTINES: Final = 100
 DEFAULT_SLOT_WAIT_INTERVAL: Final = 1_000

@@ -138,7 +138,8 @@ class MessageOperations:
         fresh.created_at = fresh.updated_at = now_ms()
         died_at = 0 if letter is None else letter.died_at  # 0: the store knows whether it was replayed
         submission = fresh.submission(self._serializer)
-        if not await self._driver.ask(self._messages.replay, submission, died_at):
+        added = await self._driver.ask(self._messages.replay, submission, died_at)
+        if not added.accepted:
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     async def sync_from_backend(self, given: Message | str) -> Message:

@@ -16,6 +16,7 @@ from alsek.exceptions import BackendError, ValidationError
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
 from alsek.storage.backends.ports import (
+    GroupPort,
     LockPort,
     MessagePort,
     ResultPort,
@@ -112,6 +113,17 @@ class Backend(ABC):
     @abstractmethod
     def values(self) -> ValuePort:
         """The port for values by name."""
+
+    @property
+    def groups(self) -> GroupPort:
+        """The port for groups. A backend need not have one.
+
+        Raises:
+            BackendError: It has none.
+        """
+        raise BackendError(
+            f"{self.describe()}: {type(self).__name__} has no group port, so it can't keep groups"
+        )
 
     @property
     def transfer(self) -> TransferPort:

@@ -21,6 +21,9 @@ from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from alsek.storage.backends.records.group_place import GroupPlace
+from alsek.storage.backends.records.keys import UniqueKey, limits_of_text, limits_text
+
 #: The versions of a record that this version of Alsek reads. A store sets a record of another one aside among the
 #: dead letters.
 READABLE_VERSIONS: Final = (1, 2)
@@ -44,6 +47,9 @@ class Kind(Enum):
     NAME = "the name of a queue"
     TEXT = "text"
     BYTES = "UTF-8 text, as bytes"
+    UNIQUE = "`[es][xrp]<window>:<key>`: held until it ended or started; existing, raise or replace"
+    LIMITS = "`c<amount>:<key>` or `r<amount>/<per>:<key>` for each, with commas"
+    PLACE = "`<group>:<number>`"
 
 
 class Field(NamedTuple):
@@ -94,12 +100,17 @@ LINE: Final = (
     Field("queue", Kind.NAME, "", "producer", "where it waits"),
 )
 
-#: What stores keep and don't know. The attempt state (all that a step writes) is that of the last retry.
+#: What stores keep and don't know, but for the last four: a store looks for ``;<key>=`` of these in a tail that is not
+#: empty when the message changes its state. The attempt state (all that a step writes) is that of the last retry.
 TAIL: Final = (
     Field("retries", Kind.NUMBER, 0, "step", "how often it was retried", "r"),
     Field("retry_delay", Kind.NUMBER, None, "step", "the delay that the last retry asked for", "d"),
     Field("updated_at", Kind.NUMBER, 0, "step", "when it was last retried: Unix milliseconds", "u"),
     Field("last_error", Kind.BYTES, b"", "step", "what ended the last attempt, as JSON", "e"),
+    Field("unique", Kind.UNIQUE, None, "producer", "the key that it holds alone", "k"),
+    Field("limits", Kind.LIMITS, (), "producer", "what must admit it, in the order of their ids", "l"),
+    Field("group", Kind.PLACE, None, "producer", "its place in a group", "g"),
+    Field("joins", Kind.WORD, "", "producer", "the group whose callback it is", "j"),
 )
 
 _BY_KEY: Final = {field.key: field for field in TAIL}
@@ -121,6 +132,10 @@ def _to_text(field: Field, value: Any) -> str:
         return _escaped(bytes(value).decode("utf-8", "backslashreplace"))
     if field.kind is Kind.FLAG:
         return "1" if value else "0"
+    if field.kind in (Kind.UNIQUE, Kind.PLACE):
+        return _escaped(value.text())
+    if field.kind is Kind.LIMITS:
+        return _escaped(limits_text(value))
     return _escaped(str(value))
 
 
@@ -132,6 +147,12 @@ def _from_text(field: Field, text: str) -> Any:
             return _unescaped(text)
         case Kind.FLAG:
             return text == "1"
+        case Kind.UNIQUE:
+            return UniqueKey.of_text(_unescaped(text))
+        case Kind.LIMITS:
+            return limits_of_text(_unescaped(text))
+        case Kind.PLACE:
+            return GroupPlace.of_text(_unescaped(text))
         case _:
             return int(text)
 

@@ -10,6 +10,7 @@
 | :class:`StatusPort` | ``statuses`` | statuses of messages |
 | :class:`LockPort` | ``locks`` | locks |
 | :class:`ValuePort` | ``values`` | values by name |
+| :class:`GroupPort` | ``groups`` | groups of messages; a backend need not have it |
 | :class:`TransferPort` | ``transfer`` | moves all of a store to another one |
 
 :class:`MessagePort` is the sum of the first four.
@@ -31,6 +32,7 @@ The suite in ``tests/contract`` checks every backend against this promise.
 """
 
 from alsek.storage.backends.ports.control import ControlPort
+from alsek.storage.backends.ports.groups import GroupPort
 from alsek.storage.backends.ports.inspection import InspectionPort
 from alsek.storage.backends.ports.locks import LockPort
 from alsek.storage.backends.ports.messages import MessagePort
@@ -44,6 +46,7 @@ from alsek.storage.backends.ports.work import WorkPort
 
 __all__ = [
     "ControlPort",
+    "GroupPort",
     "InspectionPort",
     "LockPort",
     "MessagePort",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from alsek.storage.backends.records import Retried, Submission
+from alsek.storage.backends.records import Added, Retried, Submission
 
 
 class ControlPort(ABC):
@@ -32,8 +32,18 @@ class ControlPort(ABC):
         """
 
     @abstractmethod
-    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    def fail(
+        self,
+        queue: str,
+        uuid: str,
+        error: bytes,
+        dlq_ttl: int,
+        callback: Submission | None = None,
+        unreachable: tuple[str, ...] = (),
+    ) -> bool:
         """Move a message to the dead letters, held or not, and write FAILED.
+
+        `callback` and `unreachable` are as in :class:`~alsek.storage.backends.records.Failed`.
 
         Returns:
             False if it is neither among the messages nor among the dead letters of this queue.
@@ -69,16 +79,18 @@ class ControlPort(ABC):
         """
 
     @abstractmethod
-    def replay(self, submission: Submission, died_at: int) -> bool:
+    def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         """Turn the dead letter of ``submission.uuid`` with this `died_at` into a message again, as `submission`.
 
         This is the old message, not a new one: the dead letter is removed, and a result of it stays, whether or not
-        the uuid is ``named``.
+        the uuid is ``named``. It takes its unique key again, whatever `conflict` says, and the notes of the
+        `unreachable` callbacks are deleted.
 
         Returns:
-            True if this was done, now or before: also if the message of this uuid that is stored, or the last one
-            (within :data:`~alsek.defaults.DEDUP_WINDOW`), came from a replay. False if there is no such dead letter,
-            or if a message of its uuid is stored.
+            Accepted if this was done, now or before: also if the message of this uuid that is stored, or the last one
+            (within :data:`~alsek.defaults.DEDUP_WINDOW`), came from a replay. Refused without an ``existing`` if there
+            is no such dead letter; else ``existing`` is the message of its uuid that is stored, or the one that holds
+            its key: the dead letter stays.
         """
 
     @abstractmethod

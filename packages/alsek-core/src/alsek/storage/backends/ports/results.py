@@ -41,6 +41,15 @@ class ResultPort(ABC):
         The result of `uuid` itself is not among them.
         """
 
+    def failed_parents(self, uuids: Sequence[str]) -> list[str | None]:
+        """Of each uuid: the message because of whose failure it will not be submitted as a callback; or None.
+
+        These notes are written with the ``unreachable`` callbacks of a failure, and an empty note is published on the
+        channel ``results:<uuid>``. They are kept for :data:`~alsek.defaults.FAILED_PARENT_TTL`, or until the message
+        that failed is replayed.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def delete(self, uuids: Sequence[str]) -> int:
         """Delete results; returns how many there were."""

@@ -25,6 +25,29 @@ class SubmissionPort(ABC):
         results descend from it (those results stay). A submission that is refused, or that is accepted again, removes
         nothing. A dead letter in another queue stays, and is found there only.
 
+        **Unique keys.** A message with a `unique` key takes it in this step; without one nothing below costs anything.
+        It holds the key until it has ended, in whatever way, or until it is first claimed; and, if there is a `window`,
+        at least so long from its submission. A holder that is no longer stored holds nothing. If another message holds
+        the key, this one is refused, with that one's uuid as ``existing``. With ``"replace"``:
+
+        * A holder that is not claimed is replaced: this message takes its place under its uuid, with payload, queue,
+          priority, limits and attempt state of a new message, and its delay begins anew. It is accepted, and
+          ``existing`` has the uuid. The same request again changes nothing. A key whose holder has ended, and whose
+          window has not, refuses this one.
+        * If the holder is claimed, or was, and waits for a retry, this message is accepted and *waits* behind it:
+          it takes the key in the step in which the holder ends, and becomes ready, or delayed by what is left of its
+          delay. If a message waits there already, that one is replaced.
+
+        **Limits.** A message with `limits` is ready only if all of them *admit* it; else it *waits* for the first one
+        (by id) that does not. It takes up a place of each in the step in which it becomes ready, and of none while it
+        is delayed or waits. A concurrency (`per` 0) has `amount` places; a message gives its place back when it ends,
+        is retried, given back or lost. A rate has `amount` places for messages that are ready, and for starts within
+        the last `per` ms: a claim turns the one into the other. Whatever frees a place lets in, in the same step, those
+        that wait for it, by (priority, arrival); each may then wait for another limit. At most
+        :data:`~alsek.defaults.PROMOTION_BATCH` are looked at in one step; the next step goes on with the rest. When a
+        start leaves the window of a rate for which messages wait, that is as if a delayed message became due. The
+        numbers of the last submission that names a limit hold for all.
+
         Args:
             submissions: Any number; each batch of up to :data:`~alsek.defaults.SUBMISSION_BATCH` is one step.
             request: Identifies this call. A submission that the store accepted under the same request before is

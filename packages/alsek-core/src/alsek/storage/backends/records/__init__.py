@@ -5,6 +5,14 @@ to a task, a broker or a serializer. Times and durations are milliseconds. They 
 :mod:`alsek.storage.backends.ports`.
 """
 
+from alsek.storage.backends.records.group_place import GroupPlace
+from alsek.storage.backends.records.groups import (
+    GroupMember,
+    GroupRecord,
+    GroupState,
+    GroupSubmission,
+    MemberEnd,
+)
 from alsek.storage.backends.records.inspection import (
     Aside,
     DeadLetter,
@@ -15,6 +23,14 @@ from alsek.storage.backends.records.inspection import (
     QueueTally,
     Stored,
     WorkerRecord,
+)
+from alsek.storage.backends.records.keys import (
+    Conflict,
+    HeldUntil,
+    Limit,
+    LimitRecord,
+    UniqueKey,
+    UniqueRecord,
 )
 from alsek.storage.backends.records.outcomes import (
     Accepted,
@@ -63,15 +79,25 @@ __all__ = [
     "Added",
     "Aside",
     "Claimed",
+    "Conflict",
     "Corrupt",
     "DeadLetter",
     "Failed",
+    "GroupMember",
+    "GroupPlace",
+    "GroupRecord",
+    "GroupState",
+    "GroupSubmission",
     "HeldClaim",
+    "HeldUntil",
     "HistoryCounts",
     "HistoryRow",
+    "Limit",
+    "LimitRecord",
     "Located",
     "LockRecord",
     "Lost",
+    "MemberEnd",
     "Outcome",
     "Pause",
     "QueueTally",
@@ -87,6 +113,8 @@ __all__ = [
     "Succeeded",
     "TakenOver",
     "TaskStatus",
+    "UniqueKey",
+    "UniqueRecord",
     "Worker",
     "WorkerFacts",
     "WorkerRecord",

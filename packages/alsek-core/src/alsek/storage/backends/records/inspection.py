@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from alsek.storage.backends.kinds import WorkerKind
+from alsek.storage.backends.records.group_place import GroupPlace
+from alsek.storage.backends.records.keys import Limit, UniqueKey
 from alsek.storage.backends.records.workers import Running, WorkerFacts
 from alsek.storage.backends.states import MessageState
 from alsek.types import Wish
@@ -24,6 +26,10 @@ class Stored(NamedTuple):
     updated_at: int = 0
     retry_delay: int | None = None
     last_error: bytes = b""
+    unique: UniqueKey | None = None
+    limits: tuple[Limit, ...] = ()
+    group: GroupPlace | None = None
+    joins: str = ""
 
 
 class DeadLetter(NamedTuple):
@@ -36,6 +42,7 @@ class DeadLetter(NamedTuple):
         retries: How often it was retried. This and the two below are the attempt state, written by the last retry.
         updated_at: As in :class:`Claimed`.
         retry_delay: As in :class:`Claimed`.
+        unique: As in :class:`Submission`, like the three below.
     """
 
     uuid: str
@@ -46,6 +53,10 @@ class DeadLetter(NamedTuple):
     retries: int = 0
     updated_at: int = 0
     retry_delay: int | None = None
+    unique: UniqueKey | None = None
+    limits: tuple[Limit, ...] = ()
+    group: GroupPlace | None = None
+    joins: str = ""
 
 
 class Located(NamedTuple):
@@ -59,6 +70,8 @@ class Located(NamedTuple):
         expires_at: When it expires, if it is ready or claimed and has a ttl: Unix milliseconds; else None.
         worker: The id of the worker that holds it; None if none does.
         aside: The task for which it is set aside; empty if it is not.
+        waits_for: What it waits for, if its state is ``"waiting"``: the id of a limit, or ``u:`` and its unique key,
+            which another message holds. Else empty.
     """
 
     stored: Stored
@@ -68,6 +81,7 @@ class Located(NamedTuple):
     expires_at: int | None = None
     worker: str | None = None
     aside: str = ""
+    waits_for: str = ""
 
 
 class Pause(NamedTuple):
@@ -93,6 +107,7 @@ class QueueTally(NamedTuple):
         ready: Suspects and what is set aside are among them.
         dead: Its dead letters.
         paused: Its pause; None if it is not paused.
+        waiting: How many wait for a limit or a unique key.
     """
 
     queue: str
@@ -101,6 +116,7 @@ class QueueTally(NamedTuple):
     claimed: int
     dead: int
     paused: Pause | None = None
+    waiting: int = 0
 
 
 class HeldClaim(NamedTuple):

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeAlias
 
+from alsek.storage.backends.records.groups import GroupSubmission
 from alsek.storage.backends.records.submissions import FOR_EVER, Submission
 from alsek.storage.backends.records.workers import Claimed
 
 
 class Succeeded(NamedTuple):
-    """The task returned. The result is stored, SUCCEEDED written, the callback submitted, the message removed."""
+    """The task returned. The result is stored, SUCCEEDED written, the callback submitted, the message removed.
+
+    Attributes:
+        callback: The callback, if it is one message. If this message is in a group, the callback has its place.
+        groups: The callback, if it is a group: that group, and then the groups that are members of it.
+        members: The members of all of `groups`. They are submitted after the callbacks, as those are.
+        group_result: The serialized result, for the group in which the message is. It is used if no callback was
+            submitted: the member has ended.
+    """
 
     uuid: str
     queue: str
@@ -19,6 +28,9 @@ class Succeeded(NamedTuple):
     result_ttl: int = FOR_EVER
     progenitor: str | None = None
     callback: Submission | None = None
+    groups: tuple[GroupSubmission, ...] = ()
+    members: tuple[Submission, ...] = ()
+    group_result: bytes = b""
 
 
 class Retried(NamedTuple):
@@ -51,6 +63,10 @@ class Failed(NamedTuple):
     Attributes:
         error: The exception: :class:`alsek.types.ExceptionDetails` as UTF-8 JSON, whatever the serializer is.
         dlq_ttl: How long the dead letter is kept; 0 for none: the message is deleted.
+        revoked: It failed because it was revoked. Only its group makes a difference.
+        callback: A message to submit in this step: its failure callback.
+        unreachable: The uuids of its callbacks, which will not be submitted now: see
+            :meth:`~alsek.storage.backends.ports.ResultPort.failed_parents`.
     """
 
     uuid: str
@@ -58,6 +74,9 @@ class Failed(NamedTuple):
     token: int
     error: bytes
     dlq_ttl: int
+    revoked: bool = False
+    callback: Submission | None = None
+    unreachable: tuple[str, ...] = ()
 
 
 class Released(NamedTuple):
@@ -99,6 +118,8 @@ class SetAside(NamedTuple):
         error: As in :class:`Failed`.
         dlq_ttl: As in :class:`Failed`.
         wait: Set it aside in any case.
+        callback: As in :class:`Failed`, if it fails.
+        unreachable: Likewise.
     """
 
     uuid: str
@@ -108,6 +129,8 @@ class SetAside(NamedTuple):
     error: bytes
     dlq_ttl: int
     wait: bool = False
+    callback: Submission | None = None
+    unreachable: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost | SetAside

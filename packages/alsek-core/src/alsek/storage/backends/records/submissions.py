@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from alsek.storage.backends.records.group_place import GroupPlace
+from alsek.storage.backends.records.keys import Limit, UniqueKey
 from alsek.storage.backends.states import UuidState
 from alsek.types import Wish
 
@@ -30,6 +32,10 @@ class Submission(NamedTuple):
         status_ttl: How long each of its statuses is kept; 0 if it is not tracked, ``FOR_EVER`` if its statuses stay.
         named: True if the caller chose the uuid, so that an earlier message may have had it: what is left of that
             message is removed when this one is stored. False if the uuid was made for this message.
+        unique: The key that it holds alone; None for none.
+        limits: The limits that must admit it before it is ready; each id once.
+        group: Its place in a group; None if it is in none.
+        joins: The group whose callback it is; empty if it is none.
     """
 
     uuid: str
@@ -41,6 +47,10 @@ class Submission(NamedTuple):
     ttl: int = 0
     status_ttl: int = 0
     named: bool = False
+    unique: UniqueKey | None = None
+    limits: tuple[Limit, ...] = ()
+    group: GroupPlace | None = None
+    joins: str = ""
 
 
 class Added(NamedTuple):
@@ -48,9 +58,11 @@ class Added(NamedTuple):
 
     Attributes:
         accepted: The message is stored, or was stored by the same request before.
-        existing: The uuid of the message because of which the submission was refused; empty if it was accepted.
-        state: The state of that message. It may be ``"finished"``: then the message is no longer stored. None if the
-            submission was accepted, or if the store can't read the record of that message.
+        existing: The uuid of the message because of which the submission was refused: its own if its uuid is not new,
+            another one if that holds its unique key. If it was accepted: the uuid of the message that it has replaced,
+            and under which it is stored; else empty.
+        state: The state of the message because of which it was refused. It may be ``"finished"``: then the message is
+            no longer stored. None if the submission was accepted, or if the store can't read that message's record.
     """
 
     accepted: bool

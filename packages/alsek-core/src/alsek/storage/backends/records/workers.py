@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alsek.storage.backends.kinds import SuspectPolicy, WorkerKind
+from alsek.storage.backends.records.group_place import GroupPlace
 
 
 class Worker(NamedTuple):
@@ -92,7 +93,8 @@ class Claimed(NamedTuple):
         payload: As it was submitted.
         token: The number of this claim. Tokens grow, and the store never uses one twice.
         losses: How often the worker that held it died or lost its lease.
-        revoked: It was revoked: the worker reports it as failed and does not run it.
+        revoked: It was revoked, or its group does not await it any more: the worker reports it as failed and does not
+            run it.
         expired: It was ready for longer than its ttl: the worker reports it as failed and does not run it.
         suspect: It was running in a process that died while other messages were running in it too.
         retries: How often it was retried. This and the three below are the attempt state, written by the last retry.
@@ -100,6 +102,8 @@ class Claimed(NamedTuple):
         retry_delay: The delay that the last retry asked for; None if the backoff decided.
         last_error: The error that ended the last attempt, as in :class:`Failed`; empty if it is not known.
         is_async: It was submitted as a message of an ``async def`` task: see :data:`~alsek.types.Wish`.
+        group: Its place in a group; None if it is in none.
+        joins: The group whose callback it is; empty if it is none.
     """
 
     uuid: str
@@ -115,3 +119,5 @@ class Claimed(NamedTuple):
     retry_delay: int | None = None
     last_error: bytes = b""
     is_async: bool = False
+    group: GroupPlace | None = None
+    joins: str = ""

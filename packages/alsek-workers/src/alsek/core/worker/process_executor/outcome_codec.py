@@ -19,7 +19,9 @@ def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:
 def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
     """Return the outcome that :func:`outcome_to_wire` made this tuple of."""
     kind, fields = _KINDS[wire[0]], list(wire[1:])
-    if kind is Succeeded and fields[-1] is not None:
-        fields[-1] = Submission(*fields[-1])
+    if kind is not Retried:
+        at = kind._fields.index("callback")
+        if fields[at] is not None:
+            fields[at] = Submission(*fields[at])
     outcome: Outcome = kind(*fields)
     return outcome

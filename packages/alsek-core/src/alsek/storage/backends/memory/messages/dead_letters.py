@@ -9,7 +9,7 @@ from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.submissions import insert, same_request
 from alsek.storage.backends.memory.messages.transitions import end, leave
-from alsek.storage.backends.records import REPLAYED, Corrupt, DeadLetter, Submission
+from alsek.storage.backends.records import ACCEPTED, REPLAYED, Added, Corrupt, DeadLetter, Submission
 
 
 def add(table: MessageTable, message: StoredMessage, error: bytes, dlq_ttl: int) -> None:
@@ -40,17 +40,19 @@ def queues(table: MessageTable) -> list[str]:
     return sorted({queue for (queue, _), _ in table.dead.items()})
 
 
-def replay(table: MessageTable, submission: Submission, died_at: int) -> bool:
-    """Store this message in place of its dead letter of that time; return True if this was done, now or before."""
+def replay(table: MessageTable, submission: Submission, died_at: int) -> Added:
+    """Store this message in place of its dead letter of that time; accepted if this was done, now or before."""
     key = (submission.queue, submission.uuid)
     letter = table.dead.get(key)
     if letter is None or letter.died_at != died_at:
-        return same_request(table, submission.uuid, REPLAYED)
+        return ACCEPTED if same_request(table, submission.uuid, REPLAYED) else Added(False)
     if submission.uuid in table.messages:
-        return False  # a stored message must not be overwritten by an earlier one of its uuid
+        return Added(
+            False, submission.uuid
+        )  # a stored message must not be overwritten by an earlier one of its uuid
     table.dead.pop(key)
     insert(table, submission, REPLAYED)
-    return True
+    return ACCEPTED
 
 
 def purge(table: MessageTable, queue: str, uuid: str | None) -> int:

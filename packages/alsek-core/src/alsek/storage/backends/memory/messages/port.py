@@ -119,7 +119,15 @@ class MemoryMessages(MessagePort):
             self.wake()
             return was_stored
 
-    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    def fail(
+        self,
+        queue: str,
+        uuid: str,
+        error: bytes,
+        dlq_ttl: int,
+        callback: Submission | None = None,
+        unreachable: tuple[str, ...] = (),
+    ) -> bool:
         with self._lock:
             return interventions.fail(self.table, queue, uuid, error, dlq_ttl)
 
@@ -213,7 +221,7 @@ class MemoryMessages(MessagePort):
         with self._lock:
             return dead_letters.queues(self.table)
 
-    def replay(self, submission: Submission, died_at: int) -> bool:
+    def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         with self._lock:
             replayed = dead_letters.replay(self.table, submission, died_at)
             self.wake()

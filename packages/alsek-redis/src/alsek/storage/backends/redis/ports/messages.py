@@ -190,7 +190,15 @@ class RedisMessages(RedisInspection, MessagePort):
         return bool((yield from self._reschedule.ask(retried.queue.encode(), uuid, delay, *rest)))
 
     @exchange
-    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> Exchange[bool]:
+    def fail(
+        self,
+        queue: str,
+        uuid: str,
+        error: bytes,
+        dlq_ttl: int,
+        callback: Submission | None = None,
+        unreachable: tuple[str, ...] = (),
+    ) -> Exchange[bool]:
         return bool((yield from self._fail.ask(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error)))
 
     @exchange
@@ -206,9 +214,12 @@ class RedisMessages(RedisInspection, MessagePort):
         return bool((yield from self._resume.ask(queue.encode())))
 
     @exchange
-    def replay(self, submission: Submission, died_at: int) -> Exchange[bool]:
+    def replay(
+        self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()
+    ) -> Exchange[Added]:
         arguments = submission_arguments(submission._replace(named=False))
-        return bool((yield from self._replay.ask(*arguments, b"%d" % died_at)))
+        replayed = yield from self._replay.ask(*arguments, b"%d" % died_at)
+        return ACCEPTED if replayed else Added(False)
 
     @exchange
     def purge(self, queue: str, uuid: str | None = None) -> Exchange[int]:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from alsek.storage.backends.corrupt_records import error_details
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import tail_values
-from alsek.storage.backends.records import REPLAYED, Corrupt, DeadLetter, Submission
+from alsek.storage.backends.records import ACCEPTED, REPLAYED, Added, Corrupt, DeadLetter, Submission
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
@@ -117,15 +117,15 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
     return None if row is None else _Found._make(row)
 
 
-def replay(tx: Transaction, submission: Submission, died_at: int) -> bool:
-    """Store this message in place of its dead letter of that time; return True if this was done, now or before."""
+def replay(tx: Transaction, submission: Submission, died_at: int) -> Added:
+    """Store this message in place of its dead letter of that time; accepted if this was done, now or before."""
     found = _find(tx, submission.queue, submission.uuid)
     if found is None or found.died_at != died_at:
-        return same_request(tx, submission.uuid, REPLAYED)
+        return ACCEPTED if same_request(tx, submission.uuid, REPLAYED) else Added(False)
     if not insert(tx, submission, request=REPLAYED, anew=True):
-        return False
+        return Added(False, submission.uuid)
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
-    return True
+    return ACCEPTED
 
 
 def purge(tx: Transaction, queue: str, uuid: str | None) -> int:

@@ -129,7 +129,15 @@ class SQLiteMessages(MessagePort):
     def reschedule(self, retried: Retried) -> bool:
         return self._database.write(lambda tx: interventions.reschedule(tx, retried))
 
-    def fail(self, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+    def fail(
+        self,
+        queue: str,
+        uuid: str,
+        error: bytes,
+        dlq_ttl: int,
+        callback: Submission | None = None,
+        unreachable: tuple[str, ...] = (),
+    ) -> bool:
         return self._database.write(lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl))
 
     def revoke(self, queue: str, uuid: str) -> bool:
@@ -206,7 +214,7 @@ class SQLiteMessages(MessagePort):
     def dead_queues(self) -> list[str]:
         return self._database.read(dead_letters.queues)
 
-    def replay(self, submission: Submission, died_at: int) -> bool:
+    def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         return self._database.write(lambda tx: dead_letters.replay(tx, submission, died_at))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:

@@ -22,8 +22,25 @@ from alsek.core.worker.process_executor.frames import (
     socket_of,
     socket_pair,
 )
-from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, outcome_to_wire
-from alsek.storage.backends.records import Failed, Outcome, Retried, Submission, Succeeded
+from alsek.core.worker.process_executor.outcome_codec import (
+    claimed_from_wire,
+    claimed_to_wire,
+    outcome_from_wire,
+    outcome_to_wire,
+)
+from alsek.storage.backends.records import (
+    Claimed,
+    Failed,
+    GroupPlace,
+    GroupSubmission,
+    Limit,
+    Outcome,
+    Retried,
+    SetAside,
+    Submission,
+    Succeeded,
+    UniqueKey,
+)
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -174,22 +191,44 @@ def test_what_stands_for_no_plain_value_is_refused(value: Any) -> None:
         pack(value)
 
 
+PLACE = GroupPlace("g", 4)
+CALLBACK = Submission("c", "q", b"{}", 3, "thread", 4, 5, 6)
+KEYED = Submission(
+    "m", "q", b"", unique=UniqueKey("k"), limits=(Limit("a", 1), Limit("b", 2, 3)), group=PLACE, joins="j"
+)
+GROUP = GroupSubmission("g", 2, False, 5, KEYED, ("x", "y"), PLACE)
+
 OUTCOMES: list[Outcome] = [
     Succeeded("u", "q", 1),
-    Succeeded("u", "q", 2, b"5", 1000, "p", Submission("c", "q", b"{}", 3, "thread", 4, 5, 6)),
+    Succeeded("u", "q", 2, b"5", 1000, "p", CALLBACK),
+    Succeeded("u", "q", 2, b"5", 1000, "p", KEYED, (GROUP, GroupSubmission("h", 0)), (KEYED, CALLBACK), b"5"),
     Retried("u", "q", 3, 10, 2, 5, None, b"{}"),
     Failed("u", "q", 4, b"{}", 0),
+    Failed("u", "q", 4, b"{}", 0, True, KEYED, ("x", "y")),
+    SetAside("u", "q", 4, "t", b"{}", 0, True, KEYED, ("x",)),
+]
+
+CLAIMS = [
+    Claimed("u", "q", b"{}", 7),
+    Claimed("u", "q", b"{}", 7, 1, True, True, True, 2, 3, 4, b"e", True, PLACE, "j"),
 ]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_outcome_arrives_as_it_was(outcome: Outcome) -> None:
-    """Of its class, with all its fields, the callback included."""
+    """Of its class, with all its fields, the records in it included."""
     frames = FrameReader()
     frames.feed(pack(outcome_to_wire(outcome)))
     back = outcome_from_wire(frames.take())
-    assert back == outcome
-    assert type(back) is type(outcome)
+    assert repr(back) == repr(outcome)  # which has the classes of the records, too
+
+
+@pytest.mark.parametrize("claimed", CLAIMS)
+def test_a_claim_arrives_as_it_was(claimed: Claimed) -> None:
+    """With all its fields, its place in a group included."""
+    frames = FrameReader()
+    frames.feed(pack(claimed_to_wire(claimed)))
+    assert repr(claimed_from_wire(frames.take())) == repr(claimed)
 
 
 def test_an_outcome_of_odd_kinds_arrives_plain() -> None:
@@ -203,4 +242,5 @@ def test_an_outcome_of_odd_kinds_arrives_plain() -> None:
     assert back == Succeeded("u", "high", 1, b"5", 86_400_000, "p", Submission("c", "high", b"", 86_400_000))
     assert isinstance(back, Succeeded)
     assert back.callback is not None
-    assert {type(field) for field in back.callback} == {str, bytes, int, bool}
+    assert isinstance(back.callback, Submission)
+    assert {type(field) for field in back.callback} == {str, bytes, int, bool, tuple, type(None)}

@@ -27,7 +27,7 @@ class JobRequest(NamedTuple):
     Attributes:
         number: Which of the jobs that this process was sent recently it is.
         entry: Its number in the shared state.
-        claimed: The fields of the claim.
+        claimed: The claim, as :mod:`~alsek.core.worker.process_executor.outcome_codec` sends it.
         charge: The fields of the charge; None if the task is to be run.
     """
 

@@ -1,27 +1,89 @@
-"""Outcomes as plain tuples, as task processes send them to their engine."""
+"""Claims and outcomes as plain tuples, as the engine and its task processes send them to each other.
+
+Records have others within them: those become plain tuples too, at any depth.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 
-from alsek.storage.backends.records import Failed, Outcome, Retried, SetAside, Submission, Succeeded
+from alsek.storage.backends.records import (
+    Claimed,
+    Failed,
+    GroupPlace,
+    GroupSubmission,
+    Limit,
+    Outcome,
+    Retried,
+    SetAside,
+    Submission,
+    Succeeded,
+    UniqueKey,
+)
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 #: The kinds of outcome that a task process makes. Each is sent as its index.
 _KINDS: Final[tuple[type[Outcome], ...]] = (Succeeded, Retried, Failed, SetAside)
 
 
+class _Nested(NamedTuple):
+    """A field of a record that has another record, or several, or none."""
+
+    index: int
+    kind: type[tuple[Any, ...]]
+    several: bool
+
+
+def _nested(kind: Any, several: tuple[str, ...] = (), **kinds: type[tuple[Any, ...]]) -> tuple[_Nested, ...]:
+    names: tuple[str, ...] = kind._fields
+    return tuple(_Nested(names.index(name), inner, name in several) for name, inner in kinds.items())
+
+
+#: The fields of each record that have others.
+_NESTED: Final[dict[type[tuple[Any, ...]], tuple[_Nested, ...]]] = {
+    Submission: _nested(Submission, ("limits",), unique=UniqueKey, limits=Limit, group=GroupPlace),
+    GroupSubmission: _nested(GroupSubmission, callback=Submission, parent=GroupPlace),
+    Succeeded: _nested(
+        Succeeded, ("groups", "members"), callback=Submission, groups=GroupSubmission, members=Submission
+    ),
+    Failed: _nested(Failed, callback=Submission),
+    SetAside: _nested(SetAside, callback=Submission),
+}
+
+
+def claimed_to_wire(claimed: Claimed) -> tuple[Any, ...]:
+    """Return a claim as a plain tuple."""
+    return tuple(claimed) if claimed.group is None else _plain(claimed)
+
+
+def claimed_from_wire(wire: tuple[Any, ...]) -> Claimed:
+    """Return the claim that :func:`claimed_to_wire` made this tuple of."""
+    claimed = Claimed(*wire)
+    return claimed if claimed.group is None else claimed._replace(group=GroupPlace(*claimed.group))
+
+
 def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:
     """Return an outcome as a plain tuple."""
-    fields = [tuple(field) if isinstance(field, Submission) else field for field in outcome]
-    return (_KINDS.index(type(outcome)), *fields)
+    return (_KINDS.index(type(outcome)), *_plain(outcome))
 
 
 def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
     """Return the outcome that :func:`outcome_to_wire` made this tuple of."""
-    kind, fields = _KINDS[wire[0]], list(wire[1:])
-    if kind is not Retried:
-        at = kind._fields.index("callback")
-        if fields[at] is not None:
-            fields[at] = Submission(*fields[at])
-    outcome: Outcome = kind(*fields)
-    return outcome
+    return _record(_KINDS[wire[0]], wire[1:])
+
+
+def _plain(fields: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(_plain(field) if isinstance(field, tuple) else field for field in fields)
+
+
+def _record(kind: type[T], wire: Iterable[Any]) -> T:
+    fields = list(wire)
+    for index, inner, several in _NESTED.get(kind, ()):
+        value = fields[index]
+        if value:
+            fields[index] = (
+                tuple(_record(inner, each) for each in value) if several else _record(inner, value)
+            )
+    return kind(*fields)

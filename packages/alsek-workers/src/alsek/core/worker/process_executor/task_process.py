@@ -12,6 +12,7 @@ from alsek.core.clock import real_time
 from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.frames import FrameReader, pack
 from alsek.core.worker.process_executor.job import ProcessJob
+from alsek.core.worker.process_executor.outcome_codec import claimed_to_wire
 from alsek.core.worker.process_executor.start_permits import NUMBERS, StartPermits
 
 #: The most bytes of messages that a process may have been sent: a busy one does not read, so they must fit its socket.
@@ -119,7 +120,12 @@ class TaskProcess:
             self.permits.grant(job.number for job in jobs)
         self.send(
             tuple(
-                (job.number, job.entry, tuple(job.claimed), None if job.charge is None else tuple(job.charge))
+                (
+                    job.number,
+                    job.entry,
+                    claimed_to_wire(job.claimed),
+                    None if job.charge is None else tuple(job.charge),
+                )
                 for job in jobs
             )
         )

@@ -54,12 +54,12 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.engine_connection import EngineConnection, JobRequest
 from alsek.core.worker.process_executor.frames import pack
-from alsek.core.worker.process_executor.outcome_codec import outcome_to_wire
+from alsek.core.worker.process_executor.outcome_codec import claimed_from_wire, outcome_to_wire
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
+from alsek.storage.backends.records import Failed, Outcome, Worker
 
 #: What an answer says of its job: task, `ready_at`, if an attempt was made, `started_at`, `elapsed_ns`.
 Timing: TypeAlias = tuple[str, int, bool, int, int]
@@ -150,7 +150,7 @@ class TaskRunner:
 
     def _serve(self, job: JobRequest) -> tuple[bytes, list[Report]]:
         """Run a job; return the answer, and the statuses to report once the store has accepted the outcome."""
-        started_ns, charge, claimed = real_time.monotonic_ns(), job.charge, Claimed(*job.claimed)
+        started_ns, charge, claimed = real_time.monotonic_ns(), job.charge, claimed_from_wire(job.claimed)
         started = started_ns // 1_000_000
         self._state.start_task(
             job.entry, started + (OPEN_WITHIN_MS if charge is None else CONCLUDE_WITHIN_MS)

@@ -15,6 +15,7 @@ from alsek.core.task import Task
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.process_executor.frames import pack, socket_pair
+from alsek.core.worker.process_executor.outcome_codec import claimed_to_wire
 from alsek.core.worker.process_executor.task_runner import TaskRunner
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.records import Claimed
@@ -55,7 +56,7 @@ def _serve(pool: PoolOptions, claimed: Claimed) -> None:
     logging.disable(logging.CRITICAL)  # these messages must not be logged
     try:
         entry = state.add_claim(claimed.token)
-        engine.sendall(pack(tuple((n, entry, tuple(claimed), None) for n in range(_RUNS))))
+        engine.sendall(pack(tuple((n, entry, claimed_to_wire(claimed), None) for n in range(_RUNS))))
         TaskRunner(pool, state, _RUNS, wakeup).main(process)
     finally:
         logging.disable(disabled)

@@ -74,7 +74,7 @@ CREATE TABLE claims (
     message    INTEGER NOT NULL,
     queue      INTEGER NOT NULL,
     uuid       TEXT    NOT NULL,
-    expired    INTEGER NOT NULL,            -- 1: it had expired when it was claimed
+    expired    INTEGER NOT NULL,            -- bits; 1: it had expired when it was claimed, 2: its tail has bonds
     status_ttl INTEGER NOT NULL,
     PRIMARY KEY (worker, token)
 ) WITHOUT ROWID;

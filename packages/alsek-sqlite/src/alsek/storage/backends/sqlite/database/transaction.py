@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from alsek.storage.backends.sqlite.lanes import Lane
 
@@ -27,9 +27,12 @@ class Transaction:
         revocations: The workers that hold a message revoked in this transaction. They are woken after the commit.
         notes: What is published after the commit: channel and data.
         finished_count: How many rows were added to `finished`, so that as many can be deleted.
+        bound_ends: The messages with bonds that have ended in this transaction (``transitions.Ended``), in order: what
+            follows for their groups is still to be done.
     """
 
     __slots__ = (
+        "bound_ends",
         "cursor",
         "execute",
         "executemany",
@@ -57,3 +60,4 @@ class Transaction:
         self.notes: list[tuple[str, bytes]] = []
         self.revocations: list[str] = []
         self.finished_count = 0
+        self.bound_ends: list[Any] = []

@@ -14,6 +14,7 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
 log = guarded_logger(__name__)
@@ -236,7 +237,10 @@ class Claiming:
                 continue
             token += 1
             expired = expiry is not None and now > expiry
-            claims.append((number, token, seq, message, queue, uuid, expired, status_ttl))
+            flags = int(expired)
+            if tail and is_bound(tail):
+                flags += BOUND
+            claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
                 one = one._replace(**tail_values(Claimed, tail))
@@ -260,7 +264,7 @@ class Claiming:
         else:
             reason = f"its payload is no bytes but {type(row.payload).__name__}"
         corrupt = Corrupt(row.uuid, name, reason)
-        dead_letters.reject(self._tx, row.message, row.status_ttl, corrupt, self._worker.dlq_ttl)
+        dead_letters.reject(self._tx, row.message, row.status_ttl, corrupt, self._worker.dlq_ttl, row.tail)
         self.corrupt.append(corrupt)
 
 
@@ -280,7 +284,7 @@ def held(tx: Transaction, number: int, seq: int | None = None) -> list[Claimed]:
             token,
             losses,
             bool(revoked),
-            bool(expired),
+            bool(expired & EXPIRED),
             bool(suspect),
             **tail_values(Claimed, tail),
             is_async=wish in ASYNC_WISH_NUMBERS,

@@ -13,7 +13,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
-from alsek.storage.backends.sqlite.messages.transitions import end
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end
 
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500
@@ -59,10 +59,11 @@ def add(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
         tx.execute(_INSERT, (error, tx.now, end_of(tx.now, dlq_ttl), message))
 
 
-def reject(tx: Transaction, message: int, status_ttl: int, corrupt: Corrupt, dlq_ttl: int) -> None:
+def reject(tx: Transaction, message: int, status_ttl: int, corrupt: Corrupt, dlq_ttl: int, tail: str) -> None:
     """Move a message that can't be read, and that is in no state, to the dead letters."""
-    add(tx, message, error_details(corrupt), dlq_ttl)
-    end(tx, [(message, corrupt.uuid, status_ttl, End.CORRUPT)])
+    error = error_details(corrupt)
+    add(tx, message, error, dlq_ttl)
+    end(tx, [Ended(message, corrupt.uuid, status_ttl, End.CORRUPT, tail, error)])
 
 
 def get(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:

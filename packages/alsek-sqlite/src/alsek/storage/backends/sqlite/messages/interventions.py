@@ -9,9 +9,11 @@ from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
-from alsek.storage.backends.sqlite.messages.transitions import end, leave_any, requeue
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any, requeue
 
-_FIND: Final = f"SELECT id, queue, status_ttl FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}"  # noqa: S608
+_FIND: Final = f"""
+    SELECT id, queue, status_ttl, tail FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}
+"""  # noqa: S608
 _HOLDER: Final = "SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = ?"
 
 
@@ -19,6 +21,7 @@ class _Found(NamedTuple):
     message: int
     queue: int
     status_ttl: int
+    tail: str
 
 
 def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
@@ -35,7 +38,7 @@ def remove(tx: Transaction, queue: str, uuid: str, waiting: bool) -> bool:
     if found is None or (waiting and tx.execute(_HOLDER, (found.message,)).fetchone() is not None):
         return False
     leave_any(tx, found.message)
-    end(tx, [(found.message, uuid, found.status_ttl, End.REMOVED)])
+    end(tx, [Ended(found.message, uuid, found.status_ttl, End.REMOVED, found.tail)])
     return True
 
 
@@ -45,7 +48,7 @@ def reschedule(tx: Transaction, retried: Retried) -> bool:
     if found is None:
         return False
     leave_any(tx, found.message)
-    requeue(tx, found.message, found.queue, retried)
+    requeue(tx, found.message, found.queue, retried, found.tail)
     set_statuses(tx, [(retried.uuid, found.status_ttl)], TaskStatus.RETRYING)
     return True
 
@@ -57,7 +60,7 @@ def fail(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
         return dead_letters.exists(tx, queue, uuid)
     leave_any(tx, found.message)
     dead_letters.add(tx, found.message, error, dlq_ttl)
-    end(tx, [(found.message, uuid, found.status_ttl, End.FAILED_BY_HAND)])
+    end(tx, [Ended(found.message, uuid, found.status_ttl, End.FAILED_BY_HAND, found.tail, error)])
     return True
 
 

@@ -12,6 +12,7 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import worker_facts
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED
 from alsek.storage.backends.sqlite.messages.task_registry import remember
 from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
 
@@ -28,7 +29,7 @@ _EXTEND_ALL: Final = """
     UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
 """
 _CLAIMS: Final = """
-    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, c.expired, m.revoked
+    SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, c.expired, m.revoked, m.tail
     FROM claims AS c JOIN messages AS m ON m.id = c.message WHERE c.worker = ? ORDER BY c.token
 """
 
@@ -156,12 +157,13 @@ def renew(
     if running is not None:
         worker_facts.note_running(tx, state.id, running)
     revoked: list[str] = []
-    for token, claimed_by, message, queue, uuid, status_ttl, expired, is_revoked in tx.execute(
+    for token, claimed_by, message, queue, uuid, status_ttl, flags, is_revoked, tail in tx.execute(
         _CLAIMS, (state.id,)
     ).fetchall():
         if claimed_by <= seq and token not in received:
             leave(tx, "claimed", [(state.id, token)])
-            give_back(tx, message, queue, expired=bool(expired))
+            bonds = tail if flags & BOUND else ""
+            give_back(tx, message, queue, expired=bool(flags & EXPIRED), tail=bonds)
             set_statuses(tx, [(uuid, status_ttl)], TaskStatus.SUBMITTED)
         elif is_revoked:
             revoked.append(uuid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from alsek.storage.backends.batches import in_pieces
@@ -23,6 +23,7 @@ from alsek.storage.backends.sqlite.database.rows import set_results, set_statuse
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, tails_of
 from alsek.storage.backends.sqlite.messages.submissions import insert
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
 from alsek.storage.backends.sqlite.messages.transitions import (
@@ -54,9 +55,11 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Accepte
         accepted = _current(tx, worker, piece, refused)
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
-            kept, callbacks = _end(tx, accepted, failed)
+            bound = [claim[1] for _, claim in accepted if claim[5] & BOUND]
+            tails = tails_of(tx, bound) if bound else {}
+            kept, callbacks = _end(tx, accepted, tails, failed)
             if kept:
-                _keep(tx, kept)
+                _keep(tx, kept, tails)
             skipped += [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
     return Accepted(refused, skipped, tuple(failed))
 
@@ -80,9 +83,11 @@ def _current(
 
 
 def _end(
-    tx: Transaction, accepted: Sequence[_Accepted], failed: list[str]
+    tx: Transaction, accepted: Sequence[_Accepted], tails: Mapping[int, str], failed: list[str]
 ) -> tuple[list[_Accepted], list[Submission]]:
     """End the messages that succeeded or failed; add to `failed` those of a task that nobody has.
+
+    `tails` are the tails of those with bonds.
 
     Returns:
         The outcomes of the other messages, and the callbacks to add.
@@ -94,7 +99,8 @@ def _end(
     for each in accepted:
         outcome, (_, message, _, uuid, status_ttl, _) = each
         if isinstance(outcome, Succeeded):
-            ended.append((message, uuid, status_ttl, End.SUCCEEDED))
+            tail = tails.get(message, "") if tails else ""
+            ended.append(Ended(message, uuid, status_ttl, End.SUCCEEDED, tail, outcome.group_result))
             if outcome.result is not None:
                 results.append(outcome)
             if outcome.callback is not None:
@@ -105,7 +111,8 @@ def _end(
                     kept.append(each)
                     continue
                 failed.append(uuid)
-            ended.append((message, uuid, status_ttl, End.FAILED))
+            tail = tails.get(message, "") if tails else ""
+            ended.append(Ended(message, uuid, status_ttl, End.FAILED, tail, outcome.error))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
         else:
             kept.append(each)
@@ -116,19 +123,21 @@ def _end(
     return kept, callbacks
 
 
-def _keep(tx: Transaction, kept: Sequence[_Accepted]) -> None:
+def _keep(tx: Transaction, kept: Sequence[_Accepted], tails: Mapping[int, str]) -> None:
     """Put messages that did not end into their next state."""
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
-    for outcome, (_, message, queue, uuid, status_ttl, expired) in kept:
+    for outcome, (_, message, queue, uuid, status_ttl, flags) in kept:
+        expired = bool(flags & EXPIRED)
+        tail = tails.get(message, "")
         match outcome:
             case Retried():
-                requeue(tx, message, queue, outcome)
+                requeue(tx, message, queue, outcome, tail)
             case Lost():
-                give_back(tx, message, queue, expired=bool(expired), losses=1, suspect=outcome.suspect)
+                give_back(tx, message, queue, expired=expired, losses=1, suspect=outcome.suspect, tail=tail)
             case SetAside():
-                set_aside(tx, message, queue, outcome.task, expired=bool(expired))
+                set_aside(tx, message, queue, outcome.task, expired=expired, tail=tail)
             case _:
-                give_back(tx, message, queue, expired=bool(expired))
+                give_back(tx, message, queue, expired=expired, tail=tail)
         if status_ttl:
             tracked.setdefault(_STATUS[type(outcome)], []).append((uuid, status_ttl))
     for status, group in tracked.items():

@@ -9,7 +9,7 @@ enters its first state by a trigger of schema.sql.)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import step_changes
@@ -20,11 +20,30 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound, tails_of
 from alsek.storage.backends.sqlite.messages.task_registry import takers
 from alsek.storage.backends.states import MessageState
 
-#: A message that has ended: its id, its uuid, the lifetime of its statuses, and what ended it.
-Ended: TypeAlias = tuple[int, str, int, End]
+
+class Ended(NamedTuple):
+    """A message that has ended.
+
+    Attributes:
+        message: Its id.
+        uuid: Its uuid.
+        status_ttl: The lifetime of its statuses.
+        how: What ended it.
+        tail: The tail of its header if it has bonds, or may have; else empty.
+        payload: The serialized result or error, for its group.
+    """
+
+    message: int
+    uuid: str
+    status_ttl: int
+    how: End
+    tail: str = ""
+    payload: bytes = b""
+
 
 #: Where a message stands: in a state, or in the part of "ready" for what is set aside.
 Place: TypeAlias = MessageState | Literal["aside"]
@@ -159,8 +178,12 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     """
     groups: dict[bool | None, list[int]] = {}
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
-    for message, uuid, status_ttl, how in ended:
+    bound: list[Ended] = []
+    for each in ended:
+        message, uuid, status_ttl, how, tail, _ = each
         groups.setdefault(how.uuid_taken, []).append(message)
+        if tail and is_bound(tail):
+            bound.append(each)
         if how.status is None:
             continue
         if status_ttl and not (how is End.REMOVED and _tells_of_an_end(tx, uuid)):
@@ -175,6 +198,7 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         tx.execute(_DELETE.format(placeholders), messages)
     for status, group in tracked.items():
         set_statuses(tx, group, status)
+    tx.bound_ends += bound
 
 
 def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:
@@ -183,11 +207,19 @@ def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:
 
 
 def give_back(
-    tx: Transaction, message: int, queue: int, *, expired: bool, losses: int = 0, suspect: bool = False
+    tx: Transaction,
+    message: int,
+    queue: int,
+    *,
+    expired: bool,
+    losses: int = 0,
+    suspect: bool = False,
+    tail: str = "",
 ) -> None:
     """Make a message that is in no state ready at its old place, for a new lifetime.
 
-    One that had `expired` when it was claimed remains so.
+    One that had `expired` when it was claimed remains so. Here and below, `tail` is the tail of its header if it has
+    bonds; else empty.
     """
     values = {"losses": losses, "suspect": int(suspect), "expired": int(expired), "now": tx.now}
     tx.execute(_GIVEN_BACK, {**values, "message": message})
@@ -196,7 +228,7 @@ def give_back(
     tx.wake(Lane(queue_name(tx, queue), wish, is_suspect))
 
 
-def set_aside(tx: Transaction, message: int, queue: int, task: str, *, expired: bool) -> None:
+def set_aside(tx: Transaction, message: int, queue: int, task: str, *, expired: bool, tail: str = "") -> None:
     """Make a message that is in no state ready at its old place, for a new lifetime, for workers that have its task.
 
     One that had `expired` when it was claimed remains so.
@@ -214,13 +246,15 @@ def set_aside(tx: Transaction, message: int, queue: int, task: str, *, expired: 
 def give_back_all(tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0) -> int:
     """Make all messages that a worker holds ready at their old places; return how many they are."""
     rows = tx.execute(_LEAVE_CLAIMS_OF, (worker,)).fetchall()
-    for message, queue, _, _, expired in rows:
-        give_back(tx, message, queue, expired=bool(expired), losses=losses)
+    tails = tails_of(tx, [row[0] for row in rows if row[4] & BOUND])
+    for message, queue, _, _, flags in rows:
+        tail = tails.get(message, "")
+        give_back(tx, message, queue, expired=bool(flags & EXPIRED), losses=losses, tail=tail)
     set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)
     return len(rows)
 
 
-def requeue(tx: Transaction, message: int, queue: int, retried: Retried) -> None:
+def requeue(tx: Transaction, message: int, queue: int, retried: Retried, tail: str = "") -> None:
     """Delay a message that is in no state, for another attempt; without a delay it becomes ready."""
     due = tx.now + retried.delay if retried.delay > 0 else None
     values = (retried.payload, step_changes(retried), due, message)

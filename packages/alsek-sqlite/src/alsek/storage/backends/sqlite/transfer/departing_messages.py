@@ -13,7 +13,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
-from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave_any
+from alsek.storage.backends.sqlite.messages.transitions import STATE, Ended, end, leave_any
 from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
@@ -141,10 +141,10 @@ def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
         taken.append(same)
         if same and row is not None:
             leave_any(tx, row[0])
-            ended.append((row[0], copy.uuid, copy.status_ttl, End.MOVED))
+            ended.append(Ended(row[0], copy.uuid, copy.status_ttl, End.MOVED, copy.tail))
     if ended:
         end(tx, ended)
-        uuids = [(tx.ns, uuid) for _, uuid, *_ in ended]
+        uuids = [(tx.ns, each.uuid) for each in ended]
         tx.executemany("DELETE FROM statuses WHERE ns = ? AND uuid = ?", uuids)
     return taken
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from alsek.storage.backends.redis.client.lua_values import with_values
-from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, fragments, load
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, bundles, fragments, load
 from tests.unit.redis.lua_names import names_of, tokens
 from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS, variants
 from tests.unit.redis.test_scripts import NAMES as ALL_NAMES
@@ -28,15 +28,15 @@ OF_THE_LOADER: Final = frozenset(["P", "C", "now", "rarely", "made"])
 #: (without what it asks for rarely). The server spends some 2,000 instructions on each function, at each call: a
 #: commit that raises a number says why. It may be lowered at any time.
 LIMITS: Final = {
-    "add": (22, 2_446),
-    "add_one": (5, 795),
+    "add": (22, 2_477),
+    "add_one": (5, 792),
     "aside": (5, 464),
     "browse": (11, 884),
     "dead_letter": (4, 316),
     "dead_letters": (4, 447),
     "dead_queues": (4, 317),
     "descendants": (3, 354),
-    "fail": (31, 2_555),
+    "fail": (31, 2_561),
     "find": (11, 889),
     "find_dead": (4, 360),
     "fronts": (6, 804),
@@ -45,11 +45,11 @@ LIMITS: Final = {
     "history": (3, 289),
     "lock_change": (3, 364),
     "lock_take": (3, 320),
-    "move_check": (23, 2_449),
+    "move_check": (23, 2_453),
     "move_end": (3, 295),
     "move_from": (3, 438),
-    "move_in": (32, 3_786),
-    "move_out": (25, 2_485),
+    "move_in": (32, 3_790),
+    "move_out": (25, 2_493),
     "move_read": (3, 315),
     "move_stage": (3, 287),
     "move_to": (3, 354),
@@ -60,18 +60,18 @@ LIMITS: Final = {
     "place": (12, 1_022),
     "purge": (8, 631),
     "register": (6, 719),
-    "remove": (25, 2_052),
+    "remove": (25, 2_058),
     "renew": (19, 1_875),
-    "replay": (24, 2_385),
+    "replay": (24, 2_389),
     "reschedule": (27, 2_190),
     "result_put": (7, 612),
     "resume": (17, 1_729),
-    "retire": (20, 2_137),
+    "retire": (20, 2_143),
     "revoke": (15, 1_197),
     "status_put": (5, 459),
-    "step": (31, 4_279),
-    "step+slots": (39, 5_219),
-    "tallies": (7, 834),
+    "step": (31, 4_287),
+    "step+slots": (39, 5_227),
+    "tallies": (7, 836),
     "worker_records": (3, 382),
 }
 
@@ -86,7 +86,12 @@ def _listed(word: str, path: Path) -> set[str]:
 
 
 def _asked_rarely(path: Path) -> set[str]:
-    return set(re.findall(r"rarely\(\)\.(\w+)", re.sub(r"--.*", "", _text(path))))
+    return set(re.findall(r"rarely\(\)\.(?!with_)(\w+)", re.sub(r"--.*", "", _text(path))))
+
+
+def _asked_of_bundles(path: Path) -> set[tuple[str, str]]:
+    """Bundle and function."""
+    return set(re.findall(r"rarely\(\)\.with_(\w+)\(\)\.(\w+)", re.sub(r"--.*", "", _text(path))))
 
 
 NAMES: Final = {path: names_of(_text(path)) for path in (*SCRIPTS, *FRAGMENTS)}
@@ -116,11 +121,23 @@ def test_a_file_lists_what_it_asks_for_rarely(path: Path) -> None:
     assert {PROVIDER[name] for name in _asked_rarely(path)} == _listed("Rarely", path)
 
 
+@pytest.mark.parametrize("path", [*SCRIPTS, *FRAGMENTS], ids=lambda path: path.stem)
+def test_a_file_lists_what_it_asks_of_bundles(path: Path) -> None:
+    """`rarely().with_keys().name` names a function of a fragment that the file lists as one of this bundle."""
+    listed = {
+        (bundle, name)
+        for bundle, names in re.findall(r"^-- With (\w+): (.+)$", _text(path), re.MULTILINE)
+        for name in names.split()
+    }
+    assert {(bundle, PROVIDER[name]) for bundle, name in _asked_of_bundles(path)} == listed
+
+
 @pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.stem)
 def test_what_a_fragment_provides_is_used(path: Path) -> None:
     """Each name that a fragment declares is used in it or elsewhere, and at least one elsewhere."""
     elsewhere = set[str]().union(
-        *(NAMES[other].free | _asked_rarely(other) for other in NAMES if other != path)
+        *(NAMES[other].free | _asked_rarely(other) for other in NAMES if other != path),
+        *({name for _, name in _asked_of_bundles(other)} for other in NAMES if other != path),
     )
     assert NAMES[path].declared <= elsewhere | NAMES[path].used
     assert NAMES[path].declared & elsewhere
@@ -152,6 +169,20 @@ def test_each_fragment_comes_once_after_what_it_needs(path: Path) -> None:
     for n, name in enumerate(order):
         assert _listed("Needs", FOLDER / "shared" / f"{name}.lua") <= set(order[:n])
     assert not [name for name in rarely if _asked_rarely(FOLDER / "shared" / f"{name}.lua")]
+
+
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_a_bundle_has_what_it_needs_and_nothing_twice(name: str) -> None:
+    """A bundle of a script has none of the fragments that the script has anyway; what it needs comes before it."""
+    text, at_once = _text(FOLDER / f"{name.partition('+')[0]}.lua"), variants().get(name, ())
+    always, rarely = fragments(text, at_once)
+    for names in bundles(text, at_once).values():
+        order = [*always, *rarely, *names]
+        assert len(order) == len(set(order))
+        for n, fragment in enumerate(order):
+            assert n < len(always) or _listed("Needs", FOLDER / "shared" / f"{fragment}.lua") <= set(
+                order[:n]
+            )
 
 
 @pytest.mark.parametrize("name", ALL_NAMES)

@@ -9,6 +9,11 @@ are put into one function, which makes them when it is first called: ``rarely().
 fragments are what some callers use at each call has a variant for them, ``step+slots``, in which those fragments
 (``-- At once in step+slots: …``) come before the script.
 
+What only messages with further fields in their tail need is in *bundles*, which are made apart from the other rare
+fragments, so that these cost no more: ``-- With keys: …`` names fragments of the bundle ``keys``, and
+``rarely().with_keys().admit(…)`` calls a function of them. All files may ask a bundle for something, also those that
+are rare themselves, or in it.
+
 What Python and Lua both know (the form of a header, the constants) stands in the texts as ``@name@``: the loader puts
 in the value that :mod:`~alsek.storage.backends.redis.client.lua_values` has for it.
 
@@ -24,7 +29,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -34,6 +39,7 @@ from alsek.storage.backends.redis.client.lua_values import with_values
 _FOLDER = files("alsek.storage.backends.redis").joinpath("scripts")
 _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
 _RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
+_WITH = re.compile(r"^-- With (\w+): (.+)$", re.MULTILINE)
 _AT_ONCE: Final = r"^-- At once in {}: (.+)$"
 _FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
@@ -94,7 +100,8 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     flags = _FLAGS.search(text)
     at_once = _listed(re.compile(_AT_ONCE.format(re.escape(name)), re.MULTILINE), text)
     always, rarely = fragments(text, at_once)
-    often, seldom = "".join(map(fragment_text, always)), _seldom("".join(map(fragment_text, rarely)))
+    often = "".join(map(fragment_text, always))
+    seldom = _seldom("".join(map(fragment_text, rarely)), bundles(text, at_once))
     head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
     parts = "".join((clock, "\n", often, seldom, text))
     for function in _FUNCTIONS.findall("".join(map(fragment_text, at_once))):
@@ -138,6 +145,29 @@ def fragments(text: str, at_once: Sequence[str] = ()) -> tuple[list[str], list[s
     return always, [name for name in _in_order(asked) if name not in always]
 
 
+def bundles(text: str, at_once: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The fragments of each bundle of a script, each after those that it needs.
+
+    Args:
+        text: Of the script.
+        at_once: As for :func:`fragments`.
+    """
+    always, rarely = fragments(text, at_once)
+    texts = [text, *map(fragment_text, (*always, *rarely))]
+    asked: dict[str, list[str]] = {}
+    for each in texts:  # it grows meanwhile: what is in a bundle may ask one for more
+        for bundle, names in _WITH.findall(each):
+            for name in names.split():
+                listed = asked.setdefault(bundle, [])
+                if name not in listed:
+                    listed.append(name)
+                    texts += map(fragment_text, _in_order([name]))
+    return {
+        bundle: [name for name in _in_order(names) if name not in (*always, *rarely)]
+        for bundle, names in sorted(asked.items())
+    }
+
+
 def _in_order(names: Sequence[str]) -> list[str]:
     """These fragments and all that they need, each once, after what it needs."""
     found: list[str] = []
@@ -167,13 +197,28 @@ def fragment_text(name: str) -> str:
     return with_values(_FOLDER.joinpath("shared", f"{name}.lua").read_text("utf-8"))
 
 
-def _seldom(parts: str) -> str:
-    """Lua's ``rarely()``: makes these functions when it is first called."""
+def _seldom(parts: str, of_bundles: Mapping[str, Sequence[str]]) -> str:
+    """Lua's ``rarely()``: makes these functions, and those that make the bundles, when it is first called."""
+    for bundle, names in of_bundles.items():
+        parts += _making(f"local {bundle}_made\nlocal function with_{bundle}", f"{bundle}_made", names)
     if not parts:
         return ""
-    table = ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts))
     # Declared before the other parts, which mention it.
-    return f"function rarely()\nif made then return made end\n{parts}made = {{ {table} }}\nreturn made\nend\n"
+    table = _table(parts)
+    return f"function rarely()\nif made then return made end\n{parts}made = {table}\nreturn made\nend\n"
+
+
+def _making(declared: str, made: str, names: Sequence[str]) -> str:
+    """A function of Lua that makes these fragments when it is first called."""
+    parts = "".join(map(fragment_text, names))
+    indented = re.sub(
+        "^", " ", parts, flags=re.MULTILINE
+    )  # so that they are not among the functions around them
+    return f"{declared}()\nif {made} then return {made} end\n{indented}\n{made} = {_table(parts)}\nreturn {made}\nend\n"
+
+
+def _table(parts: str) -> str:
+    return "{ " + ", ".join(f"{name} = {name}" for name in _FUNCTIONS.findall(parts)) + " }"
 
 
 def _digest(text: bytes) -> bytes:

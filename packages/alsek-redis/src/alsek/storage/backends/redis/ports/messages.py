@@ -97,7 +97,7 @@ class RedisMessages(RedisInspection, MessagePort):
         name = request_id(request)
         if len(submissions) == 1 and submissions[0].delay == 0 and not submissions[0].named:
             arguments = (name, *submission_arguments(submissions[0]))
-            if (yield from self._add_one.exchange(arguments)) is not None:
+            if not arguments[-1] and (yield from self._add_one.exchange(arguments)) is not None:
                 return [ACCEPTED]
         firsts = first_of_each_uuid(submissions)
         answers: list[Added] = []
@@ -111,7 +111,8 @@ class RedisMessages(RedisInspection, MessagePort):
         if len(submissions) == 1:
             (submission,) = submissions
             arguments = (name, *submission_arguments(submission))
-            if submission.delay == 0 and not submission.named and self._add_one.run(arguments) is not None:
+            plain = submission.delay == 0 and not submission.named and not arguments[-1]
+            if plain and self._add_one.run(arguments) is not None:
                 return [ACCEPTED]
             return [added_from(submission.uuid, self._add.run(arguments)[0])]
         return add_in_batches(

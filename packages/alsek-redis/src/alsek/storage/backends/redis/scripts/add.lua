@@ -25,7 +25,10 @@ local answers = submit(starts, ARGV[2], known, removed)
 for n, state in pairs(states) do answers[n] = state end
 apply_effects()
 if unplaced[1] then
-  for _, new in ipairs(unplaced) do rarely().end_message(new[1], new[2], 'unplaced') end
+  for _, new in ipairs(unplaced) do
+    local h = rarely().lookup(new[1], new[2])
+    rarely().end_message(new[1], new[2], 'unplaced', nil, h and h.tail)
+  end
   rarely().write_ends()
   apply_effects()
   return redis.error_reply('ALSEK WRONGTYPE: ' .. DELAYED .. ' and the ready messages of ' .. unplaced[1][2] ..

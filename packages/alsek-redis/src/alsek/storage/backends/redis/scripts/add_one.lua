@@ -1,11 +1,11 @@
 -- Store one new message that is ready at once, as add.lua does, in fewer commands. Nearly all submissions are of this kind.
 -- All else is left to add.lua before anything is written: a uuid that may not be new, an overwritten ready set or index.
 -- ARGV[2] request, then the submission: ARGV[3] uuid, ARGV[4] queue, ARGV[5] payload, ARGV[6] priority, ARGV[7] wish,
--- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl, ARGV[11] tail
+-- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl; its tail is empty
 -- Returns: 1, or nil if add.lua must do it
 -- Needs: dedup_window wakeups
 local request, uuid, queue, priority, wish = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
-local ttl, status_ttl, tail = ARGV[9], ARGV[10], ARGV[11]
+local ttl, status_ttl, tail = ARGV[9], ARGV[10], ''
 if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
 for half = HALF - WINDOW / SPAN, HALF do
   if call('HEXISTS', P .. 'finished:' .. half, uuid) == 1 then return false end

@@ -42,7 +42,7 @@ commit()
 for _, one in ipairs(found) do
   if one.kind == 'm' then
     detach(one.name, one.h, one.place)
-    end_message(one.name, one.other, 'removed', one.h.request) -- its uuid is free, but not for the same request
+    end_message(one.name, one.other, 'removed', one.h.request, one.h.tail) -- its uuid is free, but not for the same request
     if one.tracked then call('DEL', P .. 'statuses:' .. one.name) end
   elseif one.kind == 'd' then
     delete_letter(one.name, one.other)

@@ -11,7 +11,7 @@ local place = locate(uuid, h)
 if ARGV[4] == '1' and place.state == 'claimed' then return 0 end
 commit()
 detach(uuid, h, place)
-end_message(uuid, queue, 'removed', h.request)
+end_message(uuid, queue, 'removed', h.request, h.tail)
 write_ends()
 apply_effects()
 if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[@FAILED@@SUCCEEDED@]|') then

@@ -12,7 +12,7 @@ local function claimed_of(queue)
     for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
       local held = try('HGETALL', P .. 'claims:' .. worker)
       for i = 2, #held, 2 do
-        local _, _, _, its_queue = string.match(held[i], TO_FINISH)
+        local _, _, _, _, its_queue = string.match(held[i], TO_FINISH)
         if its_queue then claimed[its_queue] = (claimed[its_queue] or 0) + 1 end
       end
     end

@@ -1,7 +1,7 @@
 -- Comes before all other fragments: names of keys, the clock, the form of records, commands.
 -- A record is HEAD .. payload; HEAD is one line that ends with "\n" (no queue has one in its name):
 --   version|wish|priority|arrival|losses|expiry|ttl|status_ttl|revoked|request and tail|queue
--- It is declared in header.py of alsek-core; the tail is text that no script reads. A claim is token|seq|flags|HEAD
+-- It is declared in header.py of alsek-core; the tail is text, empty for nearly all messages. A claim is token|seq|flags|HEAD
 -- (flags: 1 suspect, 2 expired). The loader puts the clock before this, and P: the prefix of every name (ARGV[1]); where
 -- a name stands between two at signs, it puts in the value that client/lua_values.py has for it.
 -- KEYS[1] messages, KEYS[2] queues, KEYS[3] delayed, KEYS[4] workers, KEYS[5] counters

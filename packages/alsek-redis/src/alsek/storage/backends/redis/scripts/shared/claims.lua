@@ -19,7 +19,7 @@ local function claim(picked, seq, entries)
   token = token - #uuids
   for _, set in ipairs(picked.sets) do leave_ready(set) end
   for n, record in ipairs(fetch(MESSAGES, uuids)) do
-    local expiry, status_ttl, body = string.match(record or '', TO_CLAIM)
+    local expiry, status_ttl, tail, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]
     if body then
       local flags = picked.suspect[n] and 1 or 0

@@ -5,8 +5,9 @@ local ended, remembered = {}, {}
 
 -- End a message that has left its state. `how` it ended is a name of End in alsek-core, in small letters, or 'unplaced'. By
 -- that its request is remembered for the window, so that the message is not accepted again; if its uuid is free for others,
--- with a mark '|' behind it; or nothing is remembered. The caller writes its status, and calls write_ends().
-local function end_message(uuid, queue, how, request)
+-- with a mark '|' behind it; or nothing is remembered. What else follows from its end stands in the tail of its header, as far
+-- as that is known. The caller writes its status, and calls write_ends().
+local function end_message(uuid, queue, how, request, tail)
   local uuid_free = @uuid_free@
   ended[#ended + 1] = uuid
   if uuid_free or @uuid_taken@ then

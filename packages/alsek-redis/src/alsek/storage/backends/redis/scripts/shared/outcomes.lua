@@ -34,14 +34,14 @@ local function prepare_outcomes(claims, first, dlq_ttl)
         if accepted then starts[#starts + 1] = i + 1 end
       else
         n = n + 1
-        local token, status_ttl, request, queue = string.match(entries[n] or '', TO_FINISH)
+        local token, status_ttl, request, tail, queue = string.match(entries[n] or '', TO_FINISH)
         accepted = token == ARGV[i + 2] and not accepted_uuids[uuid]
         if accepted then
           accepted_uuids[uuid] = true
           accepted_uuids[#accepted_uuids + 1] = uuid
           tokens[#tokens + 1] = token
           if kind == 'F' or kind == 'S' then
-            end_message(uuid, queue, 'succeeded', request)
+            end_message(uuid, queue, 'succeeded', request, tail)
             if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
             write_status(uuid, SUCCEEDED, status_ttl)
           else

@@ -59,7 +59,7 @@ local function submit(starts, by, known, removed)
       end
       local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
       local arrival = last_arrival + n
-      local h = { wish = wish, priority = priority, arrival = arrival, queue = queue }
+      local h = { wish = wish, priority = priority, arrival = arrival, queue = queue, tail = tail }
       write_record(uuid, @new_header@ .. ARGV[i + 2])
       add_to_count(queue, 1)
       if pause == '0' then enter_ready(h, uuid) else enter_delayed(h, uuid, NOW + pause) end

@@ -5,7 +5,7 @@
 local function reject_unreadable(uuid, queue, record, dlq_ttl)
   local version = not string.find(record, @readable_versions@) and string.match(record, '^(%d+)|')
   local reason = version and @unreadable@ or 'its header is damaged'
-  end_message(uuid, queue, 'corrupt')
+  end_message(uuid, queue, 'corrupt', nil, string.match(record, '^[^;\n]*(;[^|\n]*)'))
   local name = P .. 'statuses:' .. uuid
   if call('EXISTS', name) == 1 then
     call('SET', name, FAILED .. STAMP, 'KEEPTTL')

@@ -234,6 +234,7 @@ class TargetOpened(NamedTuple):
 NAME_USED: Final = "there is one of this name already"
 UUID_STORED: Final = "a message of this uuid is stored there"
 UUID_ENDED: Final = "a message of this uuid ended there within the last minute"
+KEY_HELD: Final = "its unique key is held there, and another message waits for it or its window is not over"
 
 
 def too_late(uuid: str) -> bytes:

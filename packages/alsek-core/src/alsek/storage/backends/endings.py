@@ -29,6 +29,8 @@ class End(Enum):
     CORRUPT = (TaskStatus.FAILED, None)
     #: It was moved to another store (``ports/transfer.py``).
     MOVED = (None, False)
+    #: A submission of the same unique key took its place, and its uuid: that message goes on under it.
+    REPLACED = (None, None)
 
     def __init__(self, status: TaskStatus | None, uuid_taken: bool | None) -> None:
         self.status = status

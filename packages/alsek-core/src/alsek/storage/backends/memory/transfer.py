@@ -120,6 +120,7 @@ class MemoryTransfer(TransferPort):
             if taken is None:
                 taken = [self._take(copy) for copy in copies]
                 self._book.note_taken(batch, taken, self._store.clock())
+                self._messages.wake()
             return taken
 
     def _take(self, copy: Copy) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alsek.storage.backends.copies import (
+    KEY_HELD,
     UUID_ENDED,
     UUID_STORED,
     DeadLetterCopy,
@@ -11,10 +12,19 @@ from alsek.storage.backends.copies import (
     too_late,
 )
 from alsek.storage.backends.header import tail_values
+from alsek.storage.backends.memory.messages import unique_keys
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import adopt
-from alsek.storage.backends.records import FOR_EVER, DeadLetter, StatusRecord, Submission, TaskStatus
+from alsek.storage.backends.memory.messages.unique_keys import KeyState
+from alsek.storage.backends.records import (
+    FOR_EVER,
+    DeadLetter,
+    StatusRecord,
+    Submission,
+    TaskStatus,
+    UniqueKey,
+)
 
 
 def refusal(table: MessageTable, copy: MessageCopy) -> str:
@@ -24,11 +34,24 @@ def refusal(table: MessageTable, copy: MessageCopy) -> str:
         return f"{UUID_STORED} ({stored.state})"
     if remembered is not None and remembered.taken:
         return UUID_ENDED
-    return ""
+    held = _key_held(table, tail_values(Submission, copy.tail).get("unique"))
+    return KEY_HELD if held is not None and not _may_wait(held) else ""
+
+
+def _key_held(table: MessageTable, unique: UniqueKey | None) -> KeyState | None:
+    return None if unique is None else table.keys.get(unique.key)
+
+
+def _may_wait(held: KeyState) -> bool:
+    """Return True if one more message may wait behind the holder of a key."""
+    return held.live and not held.waiting
 
 
 def message(table: MessageTable, copy: MessageCopy) -> bool:
-    """Store a message behind all others; return False if its uuid is not new, so that it became a dead letter."""
+    """Store a message behind all others; return False if it can't be taken in now, so that it became a dead letter.
+
+    It takes its unique key, or waits behind the holder.
+    """
     if refusal(table, copy):
         error = too_late(copy.uuid)
         letter = DeadLetter(copy.uuid, copy.queue, copy.payload, error, table.store.clock())
@@ -37,7 +60,15 @@ def message(table: MessageTable, copy: MessageCopy) -> bool:
         )
         return False
     submission = Submission(
-        copy.uuid, copy.queue, copy.payload, copy.priority, copy.wish, 0, copy.ttl, copy.status_ttl
+        copy.uuid,
+        copy.queue,
+        copy.payload,
+        copy.priority,
+        copy.wish,
+        0,
+        copy.ttl,
+        copy.status_ttl,
+        **tail_values(Submission, copy.tail),
     )
     arrived = StoredMessage(
         submission,
@@ -52,7 +83,10 @@ def message(table: MessageTable, copy: MessageCopy) -> bool:
     if copy.status is not None:
         status(table, copy.status)
     since = None if copy.expiry is None else copy.expiry - copy.ttl
-    adopt(table, arrived, copy.due, since)
+    behind = _key_held(table, submission.unique) is not None
+    if submission.unique is not None and not behind:
+        unique_keys.take(table.keys, submission.unique, copy.uuid, table.store.clock())
+    adopt(table, arrived, copy.due, since, behind=behind)
     return True
 
 

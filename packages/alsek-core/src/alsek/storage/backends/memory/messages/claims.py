@@ -11,7 +11,7 @@ from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
-from alsek.storage.backends.memory.messages.transitions import enter, leave
+from alsek.storage.backends.memory.messages.transitions import enter, give_up_key, leave
 from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 
 
@@ -114,11 +114,14 @@ def _choose(
 
 def _claim(table: MessageTable, registered: RegisteredWorker, message: StoredMessage, seq: int) -> None:
     ttl = message.submission.ttl
-    leave(table, message)
+    leave(table, message, claimed=True)
     message.expired = bool(ttl) and table.store.clock() - message.ready_since > ttl
     message.aside = ""
     message.token, message.seq = next(table.store.numbers), seq
     message.holder = registered.worker.id
     registered.claims[message.uuid] = message
     enter(table, message, "claimed")
+    unique = message.submission.unique
+    if unique is not None and unique.until == "started":
+        give_up_key(table, message)
     table.set_status(message, TaskStatus.RUNNING)

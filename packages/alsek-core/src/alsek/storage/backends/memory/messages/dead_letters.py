@@ -50,6 +50,10 @@ def replay(table: MessageTable, submission: Submission, died_at: int) -> Added:
         return Added(
             False, submission.uuid
         )  # a stored message must not be overwritten by an earlier one of its uuid
+    held = None if submission.unique is None else table.keys.get(submission.unique.key)
+    if held is not None and held.holder != submission.uuid:
+        holder = table.messages.get(held.holder)
+        return Added(False, held.holder, "finished" if holder is None else holder.state)
     table.dead.pop(key)
     insert(table, submission, REPLAYED)
     return ACCEPTED

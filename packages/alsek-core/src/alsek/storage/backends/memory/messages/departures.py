@@ -17,13 +17,18 @@ Found: TypeAlias = Copy | Unreadable | None
 
 
 def order(table: MessageTable) -> list[str]:
-    """Return the uuids of what waits: the ready messages by queue and place, then the delayed ones by due time."""
+    """Return the uuids of what waits: the ready messages by queue and place, then the delayed ones by due time.
+
+    Those that wait for a limit are among the ready ones; those that wait behind the holder of their key come last.
+    """
     waiting = [message for message in table.messages.values() if message.holder is None]
+    behind = [each for each in waiting if each.awaits_key]
     ready = sorted(
-        (each for each in waiting if each.state != "delayed"), key=lambda each: (each.queue, each.place)
+        (each for each in waiting if each.state != "delayed" and not each.awaits_key),
+        key=lambda each: (each.queue, each.place),
     )
     delayed = sorted((each for each in waiting if each.state == "delayed"), key=lambda each: each.due)
-    return [message.uuid for message in (*ready, *delayed)]
+    return [message.uuid for message in (*ready, *delayed, *behind)]
 
 
 def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
@@ -40,19 +45,29 @@ def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
         found.payload,
         submission.priority,
         submission.wish,
-        found.due_at,
-        found.expires_at,
+        found.due[0] if found.awaits_key else found.due_at,
+        None if found.awaits_key else found.expires_at,
         submission.ttl,
         submission.status_ttl,
         found.losses,
         found.suspect,
         found.revoked,
         found.request,
-        found.tail,
+        _tail(table, found),
         found.version,
         status(table, uuid),
         _mark(found),
     )
+
+
+def _tail(table: MessageTable, found: StoredMessage) -> str:
+    """The tail of a message, without a unique key that it held only until it was first claimed."""
+    unique = found.submission.unique
+    if unique is None or found.awaits_key:
+        return found.tail
+    held = table.keys.get(unique.key)
+    holds = held is not None and held.live and held.holder == found.uuid
+    return found.tail if holds else merged(found.tail, ";k")
 
 
 def _mark(found: StoredMessage) -> bytes:

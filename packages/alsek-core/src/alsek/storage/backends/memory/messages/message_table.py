@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.unique_keys import KeyState
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
@@ -24,10 +26,12 @@ class RememberedUuid(NamedTuple):
     Attributes:
         request: The request that submitted it.
         taken: True if its uuid is refused for now.
+        stored_as: The uuid under which it was stored, if it took the place of another message; else empty.
     """
 
     request: str
     taken: bool
+    stored_as: str = ""
 
 
 class MessageTable:
@@ -49,6 +53,11 @@ class MessageTable:
         gone_tasks: The tasks of workers that were forgotten less than their lease ago.
         pauses: The paused queues.
         history: What was counted, by minute, queue and task.
+        keys: The unique keys that are held, each until its window ends if only that is left.
+        limits: The limits that are used or waited for, each until its last start is out of the window if nothing else
+            is left of it.
+        noted_limits: The limits in which a place may have become free in this operation, or for which one waits now.
+        postponed_limits: Those that are to be noted in the next step of a worker.
         last_contact: When a worker last reached the store.
         woken_lanes: The lanes whose sleeping workers are to be woken at the end of this operation.
     """
@@ -66,6 +75,10 @@ class MessageTable:
         self.gone_tasks: ExpiringDict[str, None] = ExpiringDict(store.clock)
         self.pauses: dict[str, Pause] = {}
         self.history: dict[tuple[int, str, str], str] = {}
+        self.keys: ExpiringDict[str, KeyState] = ExpiringDict(store.clock)
+        self.limits: ExpiringDict[str, LimitState] = ExpiringDict(store.clock)
+        self.noted_limits: set[str] = set()
+        self.postponed_limits: set[str] = set()
         self.last_contact = store.clock()
         self.woken_lanes: dict[Lane, None] = {}
 
@@ -122,5 +135,9 @@ class MessageTable:
         self.gone_tasks.clear()
         self.pauses.clear()
         self.history.clear()
+        self.keys.clear()
+        self.limits.clear()
+        self.noted_limits.clear()
+        self.postponed_limits.clear()
         self.woken_lanes.clear()
         return deleted

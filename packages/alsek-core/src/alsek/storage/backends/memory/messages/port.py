@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory.messages import (
+    admission,
     counting,
     dead_letters,
     interventions,
@@ -16,6 +18,7 @@ from alsek.storage.backends.memory.messages import (
     wakeups,
 )
 from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.settling import settle
 from alsek.storage.backends.memory.messages.submissions import add_one
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.waiter import MemoryWaiter, Sleepers
@@ -27,6 +30,7 @@ from alsek.storage.backends.records import (
     DeadLetter,
     HistoryCounts,
     HistoryRow,
+    LimitRecord,
     Located,
     Outcome,
     Pause,
@@ -36,6 +40,7 @@ from alsek.storage.backends.records import (
     Step,
     Stored,
     Submission,
+    UniqueRecord,
     Worker,
     WorkerFacts,
     WorkerRecord,
@@ -59,17 +64,19 @@ class MemoryMessages(MessagePort):
         )
 
     def wake(self) -> None:
-        """Wake sleeping workers of the lanes that were noted in this operation."""
+        """Let in what waits for the limits that were noted in this operation; wake workers for all that is ready."""
+        settle(self.table, PROMOTION_BATCH)
         self._sleepers.wake(self.table.woken_lanes)
         self.table.woken_lanes.clear()
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         with self._lock:
-            answers = add_in_batches(
-                submissions, lambda batch: [add_one(self.table, each, request) for each in batch]
-            )
-            self.wake()
-            return answers
+            return add_in_batches(submissions, lambda batch: self._add(batch, request))
+
+    def _add(self, batch: Sequence[Submission], request: str) -> list[Added]:
+        answers = [add_one(self.table, each, request) for each in batch]
+        self.wake()
+        return answers
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         with self._lock:
@@ -111,7 +118,9 @@ class MemoryMessages(MessagePort):
 
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
         with self._lock:
-            return interventions.remove(self.table, queue, uuid, waiting)
+            was_stored = interventions.remove(self.table, queue, uuid, waiting)
+            self.wake()
+            return was_stored
 
     def reschedule(self, retried: Retried) -> bool:
         with self._lock:
@@ -129,7 +138,9 @@ class MemoryMessages(MessagePort):
         unreachable: tuple[str, ...] = (),
     ) -> bool:
         with self._lock:
-            return interventions.fail(self.table, queue, uuid, error, dlq_ttl)
+            was_stored = interventions.fail(self.table, queue, uuid, error, dlq_ttl)
+            self.wake()
+            return was_stored
 
     def revoke(self, queue: str, uuid: str) -> bool:
         with self._lock:
@@ -179,6 +190,15 @@ class MemoryMessages(MessagePort):
     def aside(self) -> list[Aside]:
         with self._lock:
             return queries.aside(self.table)
+
+    def limits(self, ids: Sequence[str] | None = None) -> list[LimitRecord]:
+        with self._lock:
+            return admission.records(self.table, ids)
+
+    def unique_key(self, key: str) -> UniqueRecord | None:
+        with self._lock:
+            held = self.table.keys.get(key)
+            return None if held is None else held.record(key)
 
     def history(self, first: int, last: int) -> list[HistoryRow]:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alsek.defaults import PROMOTION_BATCH
+from alsek.storage.backends.memory.messages import admission
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import Due
 from alsek.storage.backends.memory.messages.transitions import leave, make_ready
@@ -14,11 +15,19 @@ def next_due(table: MessageTable) -> Due | None:
     return min((due for due in dues if due is not None), default=None)
 
 
+def next_due_at(table: MessageTable) -> int | None:
+    """Return when a message may become ready first because time has passed; None if none will."""
+    due, limit = next_due(table), admission.next_due(table)
+    dues = [each for each in (None if due is None else due[0], limit) if each is not None]
+    return min(dues, default=None)
+
+
 def promote(table: MessageTable) -> None:
-    """Make what is due ready, the first due first, but no more than a batch.
+    """Make what is due ready, the first due first, but no more than a batch; note the limits that have room again.
 
     Any worker does this for all queues, also for those that it does not serve.
     """
+    admission.note_due(table)
     now = table.store.clock()
     for _ in range(PROMOTION_BATCH):
         due = next_due(table)

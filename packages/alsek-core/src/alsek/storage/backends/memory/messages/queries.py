@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from alsek.storage.backends.header import READABLE_VERSIONS
 from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
 from alsek.storage.backends.records import (
@@ -51,10 +52,10 @@ def tallies(table: MessageTable, queues: Sequence[str] | None) -> list[QueueTall
     names = sorted({*table.queues, *dead, *table.pauses}) if queues is None else queues
     answer = []
     for name in names:
-        queue = table.queues.get(name)
-        ready, delayed, total = (queue.n_ready, queue.n_delayed, len(queue.messages)) if queue else (0, 0, 0)
-        claimed = total - ready - delayed
-        answer.append(QueueTally(name, ready, delayed, claimed, dead[name], table.pauses.get(name)))
+        queue = table.queues.get(name, Queue())
+        ready, delayed, waiting = queue.n_ready, queue.n_delayed, queue.n_waiting
+        claimed = len(queue.messages) - ready - delayed - waiting
+        answer.append(QueueTally(name, ready, delayed, claimed, dead[name], table.pauses.get(name), waiting))
     return answer
 
 

@@ -15,12 +15,14 @@ class Queue:
 
     Attributes:
         messages: All messages, by uuid.
+        n_waiting: How many of them wait for a limit or a unique key.
     """
 
     def __init__(self) -> None:
         self.messages: dict[str, StoredMessage] = {}
         self._ready: dict[Lane, list[Place]] = {}
         self._delayed: list[Due] = []
+        self.n_waiting = 0
 
     def insert(self, message: StoredMessage) -> None:
         """Add a message, at the place that its state says."""
@@ -29,6 +31,8 @@ class Queue:
             insort(self._ready.setdefault(message.lane, []), message.place)
         elif message.state == "delayed":
             insort(self._delayed, message.due)
+        elif message.state == "waiting":
+            self.n_waiting += 1
 
     def remove(self, message: StoredMessage) -> None:
         """Remove a message, from the place that its state says."""
@@ -40,6 +44,8 @@ class Queue:
                 del self._ready[message.lane]
         elif message.state == "delayed":
             del self._delayed[bisect_left(self._delayed, message.due)]
+        elif message.state == "waiting":
+            self.n_waiting -= 1
 
     @property
     def lanes(self) -> Iterable[Lane]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.messages import counting
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.outcomes import accept
-from alsek.storage.backends.memory.messages.promotion import next_due, promote
+from alsek.storage.backends.memory.messages.promotion import next_due_at, promote
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
+from alsek.storage.backends.memory.messages.settling import settle
 from alsek.storage.backends.memory.messages.takeover import take_over
 from alsek.storage.backends.memory.messages.wakeups import wake_for_leftovers
 from alsek.storage.backends.records import HistoryCounts, Outcome, Step, Worker
@@ -57,17 +59,18 @@ def _step(
     accepted = accept(table, registered, outcomes)
     promote(table)
     taken_over = take_over(table, registered)
+    looked_at = settle(table, PROMOTION_BATCH)
     claimed, corrupt = claim(table, registered, worker, seq, limits)
+    settle(table, PROMOTION_BATCH - looked_at)
     wake_for_leftovers(table)
-    due = next_due(table)
-    registered.next_due_at = None if due is None else due[0]
+    due = registered.next_due_at = next_due_at(table)
     slots, freely = slots_of_step(worker.kind, limits), SUSPECT_RULES[worker.suspects].freely
     left = left_lanes(table, worker, slots)
     waiting = {slot_of(worker.kind, lane.wish) for lane in left if not lane.suspect or freely}
     return Step(
         refused=accepted.refused,
         claimed=claimed,
-        next_due=None if due is None else max(due[0] - table.store.clock(), 0),
+        next_due=None if due is None else max(due - table.store.clock(), 0),
         waiting=tuple(slot for slot in slots if slot in waiting),
         suspects=any(lane.suspect and not freely for lane in left),
         skipped=accepted.skipped,

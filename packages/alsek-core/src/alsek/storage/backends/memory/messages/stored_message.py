@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from alsek.storage.backends.header import RECORD_VERSION, tail_values
 from alsek.storage.backends.kinds import is_async
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.records import Claimed, Located, Stored, Submission
 from alsek.storage.backends.states import MessageState
+
+#: Before the unique key in what a message waits for.
+KEY_PREFIX: Final = "u:"
 
 #: The place of a ready message in its lane: (priority, arrival, uuid).
 Place: TypeAlias = tuple[int, int, str]
@@ -40,6 +43,7 @@ class StoredMessage:
         seq: The step of the holder that claimed it.
         tail: The fields of the header that no store reads.
         version: The version of this record. A version that is not known can't be read.
+        waits_for: What it waits for, as in :class:`~alsek.storage.backends.records.Located`; empty if it does not.
     """
 
     submission: Submission
@@ -59,6 +63,7 @@ class StoredMessage:
     seq: int = 0
     version: int = RECORD_VERSION
     tail: str = ""
+    waits_for: str = ""
 
     @property
     def uuid(self) -> str:
@@ -86,6 +91,16 @@ class StoredMessage:
         """Until when it may be ready; None for no end, and while it is delayed."""
         ttl = self.submission.ttl
         return self.ready_since + ttl if ttl and self.state != "delayed" else None
+
+    @property
+    def awaits_key(self) -> bool:
+        """True if it waits behind the holder of its unique key."""
+        return self.waits_for.startswith(KEY_PREFIX)
+
+    @property
+    def has_begun(self) -> bool:
+        """True if a worker runs it, or has: then nothing may take its place."""
+        return self.state == "claimed" or bool(self.losses or tail_values(Stored, self.tail).get("retries"))
 
     def as_claimed(self) -> Claimed:
         """Return what its worker gets."""
@@ -125,4 +140,5 @@ class StoredMessage:
             self.expires_at,
             self.holder,
             self.aside,
+            self.waits_for,
         )

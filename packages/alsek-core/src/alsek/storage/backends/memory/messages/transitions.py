@@ -9,10 +9,11 @@ from __future__ import annotations
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import merged, step_changes
+from alsek.storage.backends.memory.messages import admission, unique_keys
 from alsek.storage.backends.memory.messages.message_table import MessageTable, RememberedUuid
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
-from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.stored_message import KEY_PREFIX, StoredMessage
 from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.states import MessageState
 
@@ -22,22 +23,46 @@ def enter(table: MessageTable, message: StoredMessage, state: MessageState) -> N
     message.state = state
     table.messages[message.uuid] = message
     table.queues.setdefault(message.queue, Queue()).insert(message)
+    if state == "ready" and message.submission.limits:
+        admission.take_places(table, message)
+    elif message.waits_for and not message.awaits_key:
+        admission.wait(table, message)
 
 
-def leave(table: MessageTable, message: StoredMessage) -> None:
-    """Take a message out of the state that it is in. A claim on it ends."""
+def leave(table: MessageTable, message: StoredMessage, *, claimed: bool = False) -> None:
+    """Take a message out of the state that it is in. A claim on it ends.
+
+    It gives back the places of limits that it takes up, unless it is to be claimed now, and waits for nothing.
+    """
     queue = table.queues[message.queue]
     queue.remove(message)
     if not queue.messages:
         del table.queues[message.queue]
+    if message.waits_for:
+        _wait_no_longer(table, message)
+    elif message.submission.limits:
+        (admission.start if claimed else admission.give_back_places)(table, message)
     if message.holder is not None:
         del table.workers[message.holder].claims[message.uuid]
         message.holder, message.token = None, 0
 
 
+def _wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
+    if message.awaits_key:
+        unique_keys.wait_no_longer(table.keys, message.waits_for.removeprefix(KEY_PREFIX))
+    else:
+        admission.wait_no_longer(table, message)
+    message.waits_for = ""
+
+
 def end(table: MessageTable, message: StoredMessage, how: End) -> None:
-    """Delete a message that is in no state, write its last status, and publish that it has ended."""
+    """Delete a message that is in no state, write its last status, and publish that it has ended.
+
+    Its unique key is free; if a message waits for that, it takes the key, and its place.
+    """
     del table.messages[message.uuid]
+    if message.submission.unique is not None and how is not End.REPLACED:
+        give_up_key(table, message)
     if how.uuid_taken is not None:
         table.remembered.put(message.uuid, RememberedUuid(message.request, how.uuid_taken), DEDUP_WINDOW)
     if how.status is None:
@@ -46,6 +71,33 @@ def end(table: MessageTable, message: StoredMessage, how: End) -> None:
         table.set_status(message, how.status)
     if how is not End.SUCCEEDED:
         table.store.publish(f"results:{message.uuid}")
+
+
+def replace(table: MessageTable, message: StoredMessage, uuid: str, request: str) -> None:
+    """Delete a message in whose place another is stored now, under its uuid.
+
+    The request that submits that one, as `uuid`, is remembered.
+    """
+    leave(table, message)
+    end(table, message, End.REPLACED)
+    if request:
+        table.remembered.put(uuid, RememberedUuid(request, False, message.uuid), DEDUP_WINDOW)
+
+
+def give_up_key(table: MessageTable, message: StoredMessage) -> None:
+    """End the hold of a message on its unique key; let the message that waits behind it take the key, and go on."""
+    unique, now = message.submission.unique, table.store.clock()
+    assert unique is not None
+    behind = table.messages.get(unique_keys.give_up(table.keys, unique.key, message.uuid, now))
+    if behind is None:
+        return
+    due = behind.due[0]
+    leave(table, behind)
+    unique_keys.hand_on(table.keys, unique.key, behind.uuid)
+    if due > now:
+        _delay(table, behind, due)
+    else:
+        make_ready(table, behind, since=due)
 
 
 def _tells_of_an_end(table: MessageTable, uuid: str) -> bool:
@@ -65,8 +117,7 @@ def give_back(
     message.suspect = message.suspect or suspect
     if not message.expired:
         message.ready_since = table.store.clock()
-    enter(table, message, "ready")
-    table.wake(message.lane)
+    _become_ready(table, message)
     table.set_status(message, status)
 
 
@@ -76,8 +127,7 @@ def set_aside(table: MessageTable, message: StoredMessage, task: str) -> None:
     message.aside = task
     if not message.expired:
         message.ready_since = table.store.clock()
-    enter(table, message, "ready")
-    table.wake(message.lane)
+    _become_ready(table, message)
     table.set_status(message, TaskStatus.SUBMITTED)
 
 
@@ -91,8 +141,32 @@ def give_back_all(
     return len(held)
 
 
+def _become_ready(table: MessageTable, message: StoredMessage, *, passes: bool = False) -> None:
+    """Make a message ready at the place that its fields say; or let it wait for the first limit that is full.
+
+    With `passes`, a limit for which others wait is not full because of that.
+    """
+    if message.submission.limits:
+        message.waits_for = admission.full_for(table, message, passes)
+    if message.waits_for:
+        enter(table, message, "waiting")
+    else:
+        enter(table, message, "ready")
+        table.wake(message.lane)
+
+
+def let_in(table: MessageTable, message: StoredMessage) -> None:
+    """Make the first message that waits for a limit ready; or let it wait for another limit that is full."""
+    leave(table, message)
+    _become_ready(table, message, passes=True)
+
+
 def requeue(table: MessageTable, message: StoredMessage, retried: Retried) -> None:
-    """Delay a message for another attempt; without a delay it becomes ready. It never expires."""
+    """Delay a message for another attempt; without a delay it becomes ready. It never expires.
+
+    One that waits behind its unique key goes on waiting, and is delayed then by what is left.
+    """
+    behind = message.awaits_key
     leave(table, message)
     message.aside = ""
     message.submission = message.submission._replace(ttl=0)
@@ -100,7 +174,21 @@ def requeue(table: MessageTable, message: StoredMessage, retried: Retried) -> No
     if retried.payload is not None:
         message.payload = bytes(retried.payload)
     table.set_status(message, TaskStatus.RETRYING)
-    delay_or_make_ready(table, message, retried.delay)
+    if behind:
+        wait_behind_key(table, message, retried.delay)
+    else:
+        delay_or_make_ready(table, message, retried.delay)
+
+
+def wait_behind_key(table: MessageTable, message: StoredMessage, delay: int) -> None:
+    """Let a message that is in no state wait behind the holder of its unique key; its delay begins now."""
+    unique, now = message.submission.unique, table.store.clock()
+    assert unique is not None
+    unique_keys.wait_behind(table.keys, unique, message.uuid, now)
+    message.waits_for = KEY_PREFIX + unique.key
+    message.ready_since = now + max(delay, 0)
+    message.due = (message.ready_since, next(table.store.numbers), message.uuid)
+    enter(table, message, "waiting")
 
 
 def delay_or_make_ready(table: MessageTable, message: StoredMessage, delay: int) -> None:
@@ -112,9 +200,16 @@ def delay_or_make_ready(table: MessageTable, message: StoredMessage, delay: int)
         _delay(table, message, now + delay)
 
 
-def adopt(table: MessageTable, message: StoredMessage, due: int | None, since: int | None) -> None:
-    """Delay a message of another store until `due`, or make it ready; its lifetime began at `since` (None: now)."""
-    if due is not None:
+def adopt(
+    table: MessageTable, message: StoredMessage, due: int | None, since: int | None, *, behind: bool
+) -> None:
+    """Delay a message of another store until `due`, or make it ready; its lifetime began at `since` (None: now).
+
+    With `behind`, let it wait behind the holder of its unique key.
+    """
+    if behind:
+        wait_behind_key(table, message, 0 if due is None else due - table.store.clock())
+    elif due is not None:
         _delay(table, message, due)
     else:
         make_ready(table, message, since=table.store.clock() if since is None else since)
@@ -131,5 +226,4 @@ def _delay(table: MessageTable, message: StoredMessage, due: int) -> None:
 def make_ready(table: MessageTable, message: StoredMessage, since: int) -> None:
     """Make a message that is in no state ready, behind all that are; its lifetime begins at `since`."""
     message.arrival, message.ready_since = next(table.store.numbers), since
-    enter(table, message, "ready")
-    table.wake(message.lane)
+    _become_ready(table, message)

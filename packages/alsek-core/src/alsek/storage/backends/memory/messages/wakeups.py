@@ -8,7 +8,7 @@ from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages.claims import claimable, may_take
 from alsek.storage.backends.memory.messages.message_table import MessageTable
-from alsek.storage.backends.memory.messages.promotion import next_due
+from alsek.storage.backends.memory.messages.promotion import next_due_at
 from alsek.storage.backends.records import Worker
 
 
@@ -28,9 +28,9 @@ def would_miss(table: MessageTable, worker: Worker, slots: Collection[SlotKind])
     """Return True if a worker must not sleep: something is ready for such slots, due, or due before it expects it."""
     if any(True for _ in claimable(table, worker, slots)):
         return True
-    due = next_due(table)
+    due = next_due_at(table)
     registered = table.workers.get(worker.id)
     if due is None or registered is None:
         return due is not None
     expected = registered.next_due_at
-    return expected is None or due[0] < expected or due[0] <= table.store.clock()
+    return expected is None or due < expected or due <= table.store.clock()

@@ -1,0 +1,132 @@
+"""Limits: which of them admit a message, and what is noted of each that a message uses, leaves or waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alsek.storage.backends.memory.messages.limit_state import LimitState
+from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.records import FOR_EVER, Limit, LimitRecord
+
+
+def declare(table: MessageTable, limits: tuple[Limit, ...]) -> None:
+    """Let the numbers of a new submission hold for all, where a limit is in use."""
+    for limit in limits:
+        state = table.limits.get(limit.id)
+        if state is not None and state.limit != limit:
+            state.limit = limit
+            _changed(table, state)
+            table.noted_limits.add(limit.id)
+
+
+def full_for(table: MessageTable, message: StoredMessage, passes: bool) -> str:
+    """Return the first limit, by id, that does not admit a message; empty if all do.
+
+    Args:
+        table: The table.
+        message: It takes up no place.
+        passes: It is the first of those that wait, so it goes before others that wait.
+    """
+    now = table.store.clock()
+    for limit in _in_order(message):
+        state = table.limits.get(limit.id)
+        if state is not None and (not state.has_room(now) or (state.waiting and not passes)):
+            return limit.id
+    return ""
+
+
+def take_places(table: MessageTable, message: StoredMessage) -> None:
+    """Take up a place of each limit of a message that becomes ready."""
+    for limit in message.submission.limits:
+        state = _state(table, limit)
+        state.admitted[message.uuid] = None
+        _changed(table, state)
+
+
+def give_back_places(table: MessageTable, message: StoredMessage) -> None:
+    """Give back the places that a message takes up; starts stay."""
+    for limit in message.submission.limits:
+        state = table.limits.get(limit.id)
+        if state is not None and message.uuid in state.admitted:
+            del state.admitted[message.uuid]
+            _changed(table, state)
+            table.noted_limits.add(limit.id)
+
+
+def start(table: MessageTable, message: StoredMessage) -> None:
+    """Turn the places of rates that a message takes up into starts: it is claimed."""
+    for limit in message.submission.limits:
+        if limit.per:
+            state = _state(table, limit)
+            state.admitted.pop(message.uuid, None)
+            state.starts.append(table.store.clock())
+            _changed(table, state)
+            table.noted_limits.add(limit.id)
+
+
+def wait(table: MessageTable, message: StoredMessage) -> None:
+    """Let a message wait for the limit that it names."""
+    limit = next(each for each in message.submission.limits if each.id == message.waits_for)
+    state = _state(table, limit)
+    state.add_waiting(message.place)
+    _changed(table, state)
+    table.noted_limits.add(limit.id)
+
+
+def wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
+    """Let it wait no longer."""
+    state = table.limits.get(message.waits_for)
+    assert state is not None
+    state.remove_waiting(message.place)
+    _changed(table, state)
+
+
+def next_due(table: MessageTable) -> int | None:
+    """When a start leaves the window of a rate for which messages wait, first of all; None if none will.
+
+    If messages could be let in that no step has looked at yet, this is now.
+    """
+    now = table.store.clock()
+    if table.postponed_limits:
+        return now
+    waited_for = (state for _, state in table.limits.items() if state.waiting)
+    dues = (now if state.has_room(now) else state.next_free(now) for state in waited_for)
+    return min((due for due in dues if due is not None), default=None)
+
+
+def note_due(table: MessageTable) -> None:
+    """Note the limits for which messages wait, and that have had room since no step has looked at them."""
+    now = table.store.clock()
+    table.noted_limits |= table.postponed_limits
+    table.postponed_limits.clear()
+    table.noted_limits |= {
+        name for name, state in table.limits.items() if state.waiting and state.has_room(now)
+    }
+
+
+def records(table: MessageTable, ids: Sequence[str] | None) -> list[LimitRecord]:
+    """Return these limits, those that are known; all, in the order of id, if None."""
+    now = table.store.clock()
+    known = {name: state for name, state in table.limits.items() if state.used(now) or state.waiting}
+    return [known[name].record(now) for name in (sorted(known) if ids is None else ids) if name in known]
+
+
+def _in_order(message: StoredMessage) -> list[Limit]:
+    return sorted(message.submission.limits, key=lambda limit: limit.id)
+
+
+def _state(table: MessageTable, limit: Limit) -> LimitState:
+    """What is known of a limit; without that, its numbers are those of the message."""
+    return table.limits.get(limit.id) or LimitState(limit)
+
+
+def _changed(table: MessageTable, state: LimitState) -> None:
+    """Keep a limit as long as something is left of it."""
+    now = table.store.clock()
+    if state.admitted or state.waiting:
+        table.limits.put(state.limit.id, state, FOR_EVER)
+    elif state.used(now):
+        table.limits.put(state.limit.id, state, state.starts[-1] + state.limit.per - now)
+    else:
+        table.limits.pop(state.limit.id)

@@ -27,7 +27,13 @@ _NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "tes
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
-for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
+#: The stores that keep unique keys and limits.
+READY_FOR_KEYS: tuple[str, ...] = ("memory",)
+
+#: What needs unique keys or limits.
+_WITH_KEYS = ("test_unique", "test_unique_replacements")
+
+for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -47,6 +53,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
+    if module in _WITH_KEYS:
+        kinds = tuple(kind for kind in kinds if kind in READY_FOR_KEYS)
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

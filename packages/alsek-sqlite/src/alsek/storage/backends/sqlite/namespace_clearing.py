@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.storage.backends.sqlite.database.database import Database
+from alsek.storage.backends.sqlite.database.expiry import PLACES
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.pauses import end_pauses
 from alsek.storage.backends.sqlite.messages.transitions import erase, erase_claims
@@ -21,7 +22,17 @@ _ENTRIES: Final = (
     "DELETE FROM statuses WHERE (ns, uuid) IN (SELECT ns, uuid FROM statuses WHERE ns = ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE ns = ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE ns = ? LIMIT ?)",
+    "DELETE FROM failed_parents WHERE (ns, uuid) IN (SELECT ns, uuid FROM failed_parents WHERE ns = ? LIMIT ?)",
 )
+
+_GROUPS: Final = "SELECT id FROM message_groups WHERE ns = ? LIMIT ?"
+_DELETE_GROUP: Final = (
+    "DELETE FROM group_callbacks WHERE id = ?",
+    "DELETE FROM message_groups WHERE id = ?",
+)
+_DELETE_MEMBERS: Final = """
+    DELETE FROM group_members WHERE place IN (SELECT place FROM group_members WHERE place BETWEEN ? AND ? LIMIT ?)
+"""
 
 #: These rows are not counted.
 _HISTORY: Final = """
@@ -42,6 +53,10 @@ def clear(database: Database) -> int:
         deleted += piece
     for statement in _ENTRIES:
         deleted += _drain(database, statement)
+    groups = database.write(_delete_groups)
+    while groups is not None:
+        deleted += groups
+        groups = database.write(_delete_groups)
     _drain(database, _FINISHED)
     _drain(database, _HISTORY)
     database.write(end_pauses)
@@ -59,6 +74,20 @@ def _delete_messages(tx: Transaction) -> int:
     rows = tx.execute(_MESSAGES, (tx.ns, _PIECE)).fetchall()
     erase(tx, rows)
     return len(rows)
+
+
+def _delete_groups(tx: Transaction) -> int | None:
+    """Delete some groups with how their members ended; return how many. None if none was left."""
+    rows = tx.execute(_GROUPS, (tx.ns, _PIECE)).fetchall()
+    left = _PIECE
+    for n, (group,) in enumerate(rows):
+        first = group * PLACES
+        left -= 1 + tx.execute(_DELETE_MEMBERS, (first, first + PLACES - 1, left)).rowcount
+        if left <= 0:
+            return n
+        for statement in _DELETE_GROUP:
+            tx.execute(statement, (group,))
+    return len(rows) or None
 
 
 def _drain(database: Database, statement: str) -> int:

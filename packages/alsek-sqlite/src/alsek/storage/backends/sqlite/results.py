@@ -10,6 +10,7 @@ from alsek.storage.backends.records import FOR_EVER, ResultRecord
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import set_result
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages import failed_parents
 from alsek.storage.backends.sqlite.rows_by_uuid import delete_rows, find_rows
 
 _GET: Final = (
@@ -52,6 +53,9 @@ class SQLiteResults(ResultPort):
                 ResultRecord(*row) for row in tx.execute(_DESCENDANTS, (tx.ns, uuid, tx.now)).fetchall()
             ]
         )
+
+    def failed_parents(self, uuids: Sequence[str]) -> list[str | None]:
+        return self._database.read(lambda tx: failed_parents.get(tx, uuids))
 
     def delete(self, uuids: Sequence[str]) -> int:
         return self._database.write(lambda tx: delete_rows(tx, _DELETE, uuids))

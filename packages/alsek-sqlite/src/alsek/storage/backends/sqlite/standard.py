@@ -14,6 +14,7 @@ from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.ports import (
+    GroupPort,
     LockPort,
     MessagePort,
     ResultPort,
@@ -26,6 +27,7 @@ from alsek.storage.backends.sqlite.database import location
 from alsek.storage.backends.sqlite.database.connection import Synchronous
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.examination import examine
+from alsek.storage.backends.sqlite.groups import SQLiteGroups
 from alsek.storage.backends.sqlite.locks import SQLiteLocks
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
@@ -90,6 +92,7 @@ class SQLiteBackend(Backend):
         self._statuses = SQLiteStatuses(self._database)
         self._locks = SQLiteLocks(self._database)
         self._values = SQLiteValues(self._database)
+        self._groups = SQLiteGroups(self._database)
         self._transfer = SQLiteTransfer(self._database)
 
     def __repr__(self) -> str:
@@ -143,6 +146,10 @@ class SQLiteBackend(Backend):
     @property
     def values(self) -> ValuePort:
         return self._values
+
+    @property
+    def groups(self) -> GroupPort:
+        return self._groups
 
     @property
     def transfer(self) -> TransferPort:

@@ -44,6 +44,7 @@ ADDITIONS: Final = {
     "history.sql": "history",
     "moves.sql": "moves",
     "async_lanes.sql": "message_made_ready",
+    "groups.sql": "message_groups",
 }
 
 #: "ALSK": marks the file as Alsek's own.

@@ -30,11 +30,27 @@ _EXPIRED: Final = (
     "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE expiry <= ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE expiry <= ? LIMIT ?)",
+    """DELETE FROM failed_parents WHERE (ns, uuid) IN (
+        SELECT ns, uuid FROM failed_parents WHERE expiry <= ? LIMIT ?)""",
     # Without an index: the oldest are the first.
     "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
+
+#: How many groups one sweep looks at.
+_GROUPS: Final = 32
+_EXPIRED_GROUPS: Final = "SELECT id, ended, expiry FROM message_groups WHERE expiry <= ? LIMIT ?"
+#: What is within a group that is deleted is kept for its ttl from when both have ended, and as long as that was.
+_RELEASE_WITHIN: Final = """
+    UPDATE message_groups SET within = NULL, ended = max(ended, :ended),
+        expiry = CASE WHEN ttl >= 0 THEN max(max(ended, :ended) + ttl, :expiry) END
+    WHERE id IN (SELECT id FROM message_groups WHERE within = :id LIMIT :piece)
+"""
+_DELETE_MEMBERS: Final = """
+    DELETE FROM group_members WHERE place IN (SELECT place FROM group_members WHERE place BETWEEN ? AND ? LIMIT ?)
+"""
+_DELETE_GROUP: Final = "DELETE FROM message_groups WHERE id = ?"
 
 _STATUSES_TO_CHECK: Final = "SELECT ns, uuid, expiry FROM statuses WHERE sweep <= ? LIMIT ?"
 _DELETE_STATUS: Final = "DELETE FROM statuses WHERE ns = ? AND uuid = ?"
@@ -47,6 +63,9 @@ _DELETE_QUEUE: Final = """
     AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.queue = queues.id)
     AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.queue = queues.id)
 """
+
+#: The places of a group in `group_members` are its id times this, and the number of the member.
+PLACES: Final = 2**32
 
 #: When to check a status again that stays for ever: it may have been given an end since.
 STATUS_CHECK_MS: Final = 7 * 24 * 3_600_000
@@ -80,6 +99,7 @@ class Sweeper:
             for statement in _EXPIRED:
                 more |= tx.execute(statement, (tx.now, _PIECE)).rowcount == _PIECE
             more |= _sweep_statuses(tx)
+            more |= _sweep_groups(tx)
             more |= self._sweep_queues(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
@@ -120,3 +140,19 @@ def _sweep_statuses(tx: Transaction) -> bool:
         tx.executemany(_DELETE_STATUS, over)
         tx.executemany(_CHECK_STATUS_LATER, later)
     return len(rows) == _PIECE
+
+
+def _sweep_groups(tx: Transaction) -> bool:
+    """Delete groups with how their members ended; return True if more is left."""
+    rows = tx.execute(_EXPIRED_GROUPS, (tx.now, _GROUPS)).fetchall()
+    left = _PIECE
+    for group, ended, expiry in rows:
+        values = {"ended": ended, "expiry": expiry, "id": group, "piece": left}
+        left -= tx.execute(_RELEASE_WITHIN, values).rowcount
+        if left > 0:
+            first = group * PLACES
+            left -= tx.execute(_DELETE_MEMBERS, (first, first + PLACES - 1, left)).rowcount
+        if left <= 0:
+            return True
+        tx.execute(_DELETE_GROUP, (group,))
+    return len(rows) == _GROUPS

@@ -13,7 +13,7 @@ from alsek.storage.backends.records import Claimed, Corrupt, TaskStatus, Worker
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
-from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages import dead_letters, groups
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
@@ -37,6 +37,7 @@ _BEST: Final = {
     for lanes in range(1, len(LANES) + 1)
 }
 
+_MARK_REVOKED: Final = "UPDATE messages SET revoked = 1 WHERE id = ?"
 _HOLDING: Final = """
     SELECT count(*), coalesce(sum(m.suspect), 0) FROM claims AS c JOIN messages AS m ON m.id = c.message
     WHERE c.worker = ?
@@ -156,6 +157,7 @@ class Claiming:
         self.token = token
         self.claimed: list[Claimed] = []
         self.corrupt: list[Corrupt] = []
+        self._awaited: dict[str, bool] = {}
 
     def run(self, queues: Iterator[tuple[int, str]], rooms: list[Room], codes: list[int]) -> None:
         """Claim messages of these queues (id and name), in this order, until there is no room left.
@@ -244,6 +246,9 @@ class Claiming:
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
                 one = one._replace(**tail_values(Claimed, tail))
+                if one.group is not None and not revoked and not self._is_awaited(one.group.group):
+                    tx.execute(_MARK_REVOKED, (message,))
+                    one = one._replace(revoked=True)
             if wish in ASYNC_WISH_NUMBERS:
                 one = one._replace(is_async=True)
             self.claimed.append(one)
@@ -254,6 +259,12 @@ class Claiming:
         if tracked:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
         return rejected
+
+    def _is_awaited(self, group: str) -> bool:
+        """Return True if a group still awaits its members."""
+        if group not in self._awaited:
+            self._awaited[group] = groups.awaits(self._tx, group)
+        return self._awaited[group]
 
     def _reject(self, row: Ready, name: str) -> None:
         if row.uuid is None:

@@ -12,6 +12,7 @@ from alsek.storage.backends.records import ACCEPTED, REPLAYED, Added, Corrupt, D
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
+from alsek.storage.backends.sqlite.messages import failed_parents
 from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
 from alsek.storage.backends.sqlite.messages.transitions import Ended, end
 
@@ -118,14 +119,18 @@ def _find(tx: Transaction, queue: str, uuid: str) -> _Found | None:
     return None if row is None else _Found._make(row)
 
 
-def replay(tx: Transaction, submission: Submission, died_at: int) -> Added:
-    """Store this message in place of its dead letter of that time; accepted if this was done, now or before."""
+def replay(tx: Transaction, submission: Submission, died_at: int, unreachable: tuple[str, ...]) -> Added:
+    """Store this message in place of its dead letter of that time; accepted if this was done, now or before.
+
+    It is in no group. The notes of the `unreachable` callbacks are deleted.
+    """
     found = _find(tx, submission.queue, submission.uuid)
     if found is None or found.died_at != died_at:
         return ACCEPTED if same_request(tx, submission.uuid, REPLAYED) else Added(False)
-    if not insert(tx, submission, request=REPLAYED, anew=True):
+    if not insert(tx, submission._replace(group=None), request=REPLAYED, anew=True):
         return Added(False, submission.uuid)
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
+    failed_parents.forget(tx, unreachable)
     return ACCEPTED
 
 

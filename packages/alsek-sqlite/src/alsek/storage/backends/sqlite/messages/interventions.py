@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.records import Retried, TaskStatus
+from alsek.storage.backends.records import Retried, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
-from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages import dead_letters, failed_parents
+from alsek.storage.backends.sqlite.messages.member_ends import settle
+from alsek.storage.backends.sqlite.messages.submissions import insert
 from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any, requeue
 
 _FIND: Final = f"""
@@ -39,6 +41,8 @@ def remove(tx: Transaction, queue: str, uuid: str, waiting: bool) -> bool:
         return False
     leave_any(tx, found.message)
     end(tx, [Ended(found.message, uuid, found.status_ttl, End.REMOVED, found.tail)])
+    if tx.bound_ends:
+        settle(tx)
     return True
 
 
@@ -53,7 +57,15 @@ def reschedule(tx: Transaction, retried: Retried) -> bool:
     return True
 
 
-def fail(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+def fail(
+    tx: Transaction,
+    queue: str,
+    uuid: str,
+    error: bytes,
+    dlq_ttl: int,
+    callback: Submission | None,
+    unreachable: tuple[str, ...],
+) -> bool:
     """Move a message to the dead letters; return True if it was stored, or is a dead letter already."""
     found = _find(tx, queue, uuid)
     if found is None:
@@ -61,6 +73,11 @@ def fail(tx: Transaction, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> 
     leave_any(tx, found.message)
     dead_letters.add(tx, found.message, error, dlq_ttl)
     end(tx, [Ended(found.message, uuid, found.status_ttl, End.FAILED_BY_HAND, found.tail, error)])
+    failed_parents.note(tx, unreachable, uuid)
+    if callback is not None:
+        insert(tx, callback, request="")
+    if tx.bound_ends:
+        settle(tx)
     return True
 
 

@@ -12,7 +12,8 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import worker_facts
-from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, bonds_of
+from alsek.storage.backends.sqlite.messages.groups import awaits
 from alsek.storage.backends.sqlite.messages.task_registry import remember
 from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
 
@@ -157,6 +158,7 @@ def renew(
     if running is not None:
         worker_facts.note_running(tx, state.id, running)
     revoked: list[str] = []
+    awaited: dict[str, bool] = {}
     for token, claimed_by, message, queue, uuid, status_ttl, flags, is_revoked, tail in tx.execute(
         _CLAIMS, (state.id,)
     ).fetchall():
@@ -165,9 +167,22 @@ def renew(
             bonds = tail if flags & BOUND else ""
             give_back(tx, message, queue, expired=bool(flags & EXPIRED), tail=bonds)
             set_statuses(tx, [(uuid, status_ttl)], TaskStatus.SUBMITTED)
-        elif is_revoked:
+        elif is_revoked or (flags & BOUND and _is_dropped(tx, tail, awaited)):
             revoked.append(uuid)
     return revoked
+
+
+def _is_dropped(tx: Transaction, tail: str, awaited: dict[str, bool]) -> bool:
+    """Return True if the group of a message was revoked, or is gone; `awaited` are the groups that were looked up.
+
+    Members of one that has failed were marked when they were claimed, if that was after it had.
+    """
+    place = bonds_of(tail).group
+    if place is None:
+        return False
+    if place.group not in awaited:
+        awaited[place.group] = awaits(tx, place.group, although_failed=True)
+    return not awaited[place.group]
 
 
 def forget(tx: Transaction, worker: int) -> None:

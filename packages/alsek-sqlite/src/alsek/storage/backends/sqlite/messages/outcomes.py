@@ -15,16 +15,15 @@ from alsek.storage.backends.records import (
     Released,
     Retried,
     SetAside,
-    Submission,
     Succeeded,
     TaskStatus,
 )
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages import dead_letters
+from alsek.storage.backends.sqlite.messages import callbacks, dead_letters, failed_parents
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, tails_of
-from alsek.storage.backends.sqlite.messages.submissions import insert
+from alsek.storage.backends.sqlite.messages.callbacks import Ending
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
 from alsek.storage.backends.sqlite.messages.transitions import (
     Ended,
@@ -51,16 +50,18 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Accepte
     refused: list[str] = []
     skipped: list[str] = []
     failed: list[str] = []
+    endings: list[Ending] = []
     for piece in in_pieces(outcomes, _PIECE):
         accepted = _current(tx, worker, piece, refused)
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
             bound = [claim[1] for _, claim in accepted if claim[5] & BOUND]
             tails = tails_of(tx, bound) if bound else {}
-            kept, callbacks = _end(tx, accepted, tails, failed)
+            kept = _end(tx, accepted, tails, failed, endings)
             if kept:
                 _keep(tx, kept, tails)
-            skipped += [callback.uuid for callback in callbacks if not insert(tx, callback, request="")]
+    if endings or tx.bound_ends:
+        skipped = callbacks.submit(tx, endings)
     return Accepted(refused, skipped, tuple(failed))
 
 
@@ -83,19 +84,22 @@ def _current(
 
 
 def _end(
-    tx: Transaction, accepted: Sequence[_Accepted], tails: Mapping[int, str], failed: list[str]
-) -> tuple[list[_Accepted], list[Submission]]:
+    tx: Transaction,
+    accepted: Sequence[_Accepted],
+    tails: Mapping[int, str],
+    failed: list[str],
+    endings: list[Ending],
+) -> list[_Accepted]:
     """End the messages that succeeded or failed; add to `failed` those of a task that nobody has.
 
-    `tails` are the tails of those with bonds.
+    `tails` are the tails of those with bonds. The outcomes that something follows are added to `endings`.
 
     Returns:
-        The outcomes of the other messages, and the callbacks to add.
+        The outcomes of the other messages.
     """
     kept: list[_Accepted] = []
     ended: list[Ended] = []
     results: list[Succeeded] = []
-    callbacks: list[Submission] = []
     for each in accepted:
         outcome, (_, message, _, uuid, status_ttl, _) = each
         if isinstance(outcome, Succeeded):
@@ -103,8 +107,8 @@ def _end(
             ended.append(Ended(message, uuid, status_ttl, End.SUCCEEDED, tail, outcome.group_result))
             if outcome.result is not None:
                 results.append(outcome)
-            if outcome.callback is not None:
-                callbacks.append(outcome.callback)
+            if outcome.callback is not None or outcome.groups:
+                endings.append(outcome)
         elif isinstance(outcome, (Failed, SetAside)):
             if isinstance(outcome, SetAside):
                 if outcome.wait or is_known(tx, outcome.task):
@@ -112,15 +116,19 @@ def _end(
                     continue
                 failed.append(uuid)
             tail = tails.get(message, "") if tails else ""
-            ended.append(Ended(message, uuid, status_ttl, End.FAILED, tail, outcome.error))
+            revoked = isinstance(outcome, Failed) and outcome.revoked
+            ended.append(Ended(message, uuid, status_ttl, End.FAILED, tail, outcome.error, revoked))
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
+            if outcome.callback is not None:
+                endings.append(outcome)
+            failed_parents.note(tx, outcome.unreachable, uuid)
         else:
             kept.append(each)
     if ended:
         end(tx, ended)
     if results:
         set_results(tx, results)
-    return kept, callbacks
+    return kept
 
 
 def _keep(tx: Transaction, kept: Sequence[_Accepted], tails: Mapping[int, str]) -> None:

@@ -138,7 +138,9 @@ class SQLiteMessages(MessagePort):
         callback: Submission | None = None,
         unreachable: tuple[str, ...] = (),
     ) -> bool:
-        return self._database.write(lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl))
+        return self._database.write(
+            lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl, callback, unreachable)
+        )
 
     def revoke(self, queue: str, uuid: str) -> bool:
         return self._database.write(lambda tx: interventions.revoke(tx, queue, uuid))
@@ -215,7 +217,7 @@ class SQLiteMessages(MessagePort):
         return self._database.read(dead_letters.queues)
 
     def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
-        return self._database.write(lambda tx: dead_letters.replay(tx, submission, died_at))
+        return self._database.write(lambda tx: dead_letters.replay(tx, submission, died_at, unreachable))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         return self._database.write(lambda tx: dead_letters.purge(tx, queue, uuid))

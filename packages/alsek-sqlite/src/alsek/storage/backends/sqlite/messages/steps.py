@@ -19,6 +19,7 @@ from alsek.storage.backends.sqlite.messages import claims, counting, step_answer
 from alsek.storage.backends.sqlite.messages.aside_claims import AsideClaiming
 from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane, is_any, lanes_of, with_queues_of
 from alsek.storage.backends.sqlite.messages.leases import WorkerState, note_contact, worker_state
+from alsek.storage.backends.sqlite.messages.member_ends import settle
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.promotion import next_due, promote
 from alsek.storage.backends.sqlite.messages.ready_queues import is_any_ready, ready_queues
@@ -166,6 +167,10 @@ class StepRunner:
             if aside:
                 queues = with_queues_of([lane for lane in aside if lane.code in codes], worker, queues)
             claiming.run(queues, rooms, codes)
+            if tx.bound_ends:  # records that can't be read
+                settle(tx)
+                due = next_due(tx)
+                rooms = []  # callbacks may be ready
         if not suspects:
             # A claim that got less than it could take has left nothing.
             emptied = [room.slot for room in rooms]

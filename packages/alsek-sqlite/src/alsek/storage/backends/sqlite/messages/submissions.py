@@ -13,6 +13,7 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import clear_traces, set_status
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
+from alsek.storage.backends.sqlite.messages.groups import hold
 from alsek.storage.backends.sqlite.messages.transitions import STATE, wake_for_due
 from alsek.storage.backends.states import MessageState
 
@@ -112,6 +113,8 @@ def insert(tx: Transaction, submission: Submission, request: str, *, anew: bool 
     message = cursor.lastrowid or 0
     if named and not anew:
         clear_traces(tx, uuid, queue)
+    if submission.joins:
+        hold(tx, submission.joins)
     if status_ttl:
         set_status(tx, uuid, TaskStatus.SUBMITTED, status_ttl)
     if due is None:

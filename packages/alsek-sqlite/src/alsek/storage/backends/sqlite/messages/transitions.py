@@ -35,6 +35,7 @@ class Ended(NamedTuple):
         how: What ended it.
         tail: The tail of its header if it has bonds, or may have; else empty.
         payload: The serialized result or error, for its group.
+        revoked: It has failed because it was revoked.
     """
 
     message: int
@@ -43,6 +44,7 @@ class Ended(NamedTuple):
     how: End
     tail: str = ""
     payload: bytes = b""
+    revoked: bool = False
 
 
 #: Where a message stands: in a state, or in the part of "ready" for what is set aside.
@@ -180,7 +182,7 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     bound: list[Ended] = []
     for each in ended:
-        message, uuid, status_ttl, how, tail, _ = each
+        message, uuid, status_ttl, how, tail = each[:5]
         groups.setdefault(how.uuid_taken, []).append(message)
         if tail and is_bound(tail):
             bound.append(each)

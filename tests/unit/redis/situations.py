@@ -12,6 +12,8 @@ from typing import Any, Final, get_args
 from alsek.storage.backends.copies import COPY_CLASSES, Copy, CopyKind
 from alsek.storage.backends.records import (
     Failed,
+    GroupPlace,
+    GroupSubmission,
     HistoryCounts,
     Lost,
     Outcome,
@@ -49,6 +51,7 @@ for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
 """
 _READY_SETS = ("ready:", "suspects:", "aside:", "suspects-aside:")
 _NAMES = [f"held-{n}" for n in range(8)]
+_MEMBERS = ["member-0", "member-1", "lone", "joining"]
 
 
 class Situation:
@@ -66,7 +69,8 @@ class Situation:
             messages.register(worker)
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
-        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], {MINE.kind: 8}).claimed}
+        self._add_groups()
+        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], {MINE.kind: 12}).claimed}
         messages.add([Submission("others", "q", b"p", ttl=600_000)], "r2")
         messages.step(OTHER, 1, [], {OTHER.kind: 1})
         messages.add([Submission("losts", "r", b"p", ttl=600_000, **tracked)], "r3")
@@ -120,6 +124,50 @@ class Situation:
             messages.add([Submission(f"{wish}-{n}", "v", b"p", wish=wish) for n in range(3)], f"r9{wish}")
         messages.pause("p", "me")
         messages.add([Submission("paused", "p", b"p")], "r10")
+
+    def _add_groups(self) -> None:
+        """Add a group with one in it, of which MINE will hold all members, one that has failed, one that has joined."""
+        messages, groups = self.backend.messages, self.backend.groups
+        after = Submission("after", "q", b"p", status_ttl=600_000, joins="outer")
+        groups.create(GroupSubmission("outer", 2, callback=after, unreachable=("after", "later")), "g1")
+        inner = GroupSubmission("inner", 2, unreachable=("inside",), parent=GroupPlace("outer", 0))
+        groups.create(inner, "g2")
+        groups.create(GroupSubmission("lonely", 1, False, callback=after._replace(delay=600_000)), "g3")
+        joining = Submission("joining", "q", b"p", joins="empty")
+        places = [GroupPlace("inner", 0), GroupPlace("inner", 1), GroupPlace("lonely", 0)]
+        members = zip(_MEMBERS, places, strict=False)
+        messages.add([Submission(name, "q", b"p", group=place) for name, place in members], "g4")
+        groups.create(GroupSubmission("empty", 0, callback=joining), "g5")
+        groups.create(GroupSubmission("failed", 2, unreachable=("never",)), "g6")
+        failed = [Submission(f"failed-{n}", "r", b"p", group=GroupPlace("failed", n)) for n in range(2)]
+        messages.add(failed, "g7")
+        messages.fail("r", "failed-0", b"{}", 600_000)
+
+    def outcomes_of_members(self, *, well: bool) -> list[Outcome]:
+        """Of the members that MINE holds, and of the callback of a group."""
+        held = {name: (name, "q", self.tokens[name]) for name in (*_MEMBERS, "held-0", "held-1")}
+        follows = _new("follows", group=GroupPlace("inner", 0))
+        group = GroupSubmission("new", 2, callback=_new("last", joins="new"))
+        nested = GroupSubmission("new inner", 1, parent=GroupPlace("new", 0))
+        new_members = [
+            _new("new-0", group=GroupPlace("new inner", 0)),
+            _new("new-1", group=GroupPlace("new", 1), delay=600_000),
+        ]
+        if well:
+            return [
+                *(Succeeded(*held[name], group_result=b"1") for name in _MEMBERS),
+                Succeeded(*held["held-0"], groups=(group, nested), members=tuple(new_members)),
+            ]
+        failed = Failed(*held["member-1"], error=b"{}", dlq_ttl=600_000, unreachable=("a", "b"))
+        return [
+            Succeeded(*held["member-0"], b"1", 600_000, callback=follows, group_result=b"1"),
+            failed._replace(callback=_new("told")),
+            Failed(*held["lone"], error=b"{}", dlq_ttl=0, revoked=True),
+            Failed(*held["joining"], error=b"{}", dlq_ttl=600_000),
+            SetAside(
+                *held["held-1"], "nobody's", b"{}", 600_000, callback=_new("told too"), unreachable=("c",)
+            ),
+        ]
 
     def rare_outcomes(self) -> list[Outcome]:
         """Of what MINE holds, one for which a worker is there, one for which none is."""
@@ -256,6 +304,24 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "replay": lambda s, b: b.messages.replay(_new("dead"), s.died_at),
     "purge": lambda s, b: b.messages.purge("q", "dead"),
     "purge all": lambda s, b: b.messages.purge("q"),
+    "step members": lambda s, b: b.messages.step(MINE, 2, s.outcomes_of_members(well=True), {MINE.kind: 8}),
+    "step members fail": lambda s, b: b.messages.step(
+        MINE, 2, s.outcomes_of_members(well=False), {MINE.kind: 8}
+    ),
+    "retire members": lambda s, b: b.messages.retire(MINE, s.outcomes_of_members(well=False)),
+    "renew member": lambda s, b: b.messages.renew(MINE, 1, [s.tokens["member-0"]]),
+    "remove member": lambda s, b: b.messages.remove("q", "member-0"),
+    "fail member": lambda s, b: b.messages.fail(
+        "q", "lone", b"{}", 600_000, _new("told", delay=600_000), ("a", "b")
+    ),
+    "replay callback": lambda s, b: b.messages.replay(_new("dead", joins="empty"), s.died_at, ("a", "never")),
+    "group_create": lambda s, b: b.groups.create(
+        GroupSubmission("new", 2, callback=_new("last"), parent=GroupPlace("outer", 1)), "g8"
+    ),
+    "group_create empty": lambda s, b: b.groups.create(
+        GroupSubmission("new", 0, callback=_new("last", delay=600_000), parent=GroupPlace("outer", 1)), "g8"
+    ),
+    "group_revoke": lambda s, b: b.groups.revoke("outer"),
     "result_put": lambda s, b: b.results.put("held-0", b"1", 60_000, 9, "root"),
     "descendants": lambda s, b: b.results.descendants("root"),
     "status_put": lambda s, b: b.statuses.put("ready-0", TaskStatus.FAILED, b"{}", 60_000),

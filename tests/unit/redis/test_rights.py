@@ -41,6 +41,7 @@ FAMILIES = (
     *("claims:*", "calls:*", "retired:*", "wake:*", "wakes:*", "results:*", "descendants:*", "statuses:*"),
     *("letters:*", "dead:*", "fading:*", "dead", "locks:*", "values:*", "moves"),
     *("paused", "aside", "aside:*", "suspects-aside:*", "facts", "tasks:*", "running", "gone", "history:*"),
+    *("group:*", "members:*", "nested:*", "unreachable:*"),
 )
 
 

@@ -58,6 +58,7 @@ WRITES: Final = {
 _OTHERS: Final = re.compile(
     r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|gone|minute$|facts$|tasks|name$"
     r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks|facts|running|values|descendants|moves|tasks)"
+    r"|P \.\. '(group|members|nested|unreachable):"
 )
 _WRITE: Final = re.compile(
     r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"

@@ -74,6 +74,18 @@ class Keys:
         """STRING: a dead letter (``scripts/shared/dead_letters.lua``)."""
         return f"{self.prefix}letters:{uuid}\n{queue}"
 
+    def group(self, group: str) -> str:
+        """HASH of what is kept of a group (``scripts/shared/groups.lua``)."""
+        return f"{self.prefix}group:{group}"
+
+    def members(self, group: str) -> str:
+        """HASH number -> how that member of the group ended."""
+        return f"{self.prefix}members:{group}"
+
+    def unreachable(self, uuid: str) -> str:
+        """STRING: the uuid because of whose failure this callback will not be submitted."""
+        return f"{self.prefix}unreachable:{uuid}"
+
     def value(self, name: str) -> str:
         """STRING: a value stored with ``Backend.set``."""
         return f"{self.prefix}values:{name}"

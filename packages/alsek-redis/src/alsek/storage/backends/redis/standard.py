@@ -20,6 +20,7 @@ from alsek.storage.backends.redis.client.script import ScriptCall
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
 from alsek.storage.backends.redis.examination import examine
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.ports.groups import RedisGroups
 from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
 from alsek.storage.backends.redis.ports.results import RedisResults
@@ -130,6 +131,10 @@ class RedisBackend(Backend):
         return self._ports.values
 
     @property
+    def groups(self) -> RedisGroups:
+        return self._ports.groups
+
+    @property
     def transfer(self) -> RedisTransfer:
         return self._ports.transfer
 
@@ -211,6 +216,7 @@ class _Ports:
         self.statuses = RedisStatuses(link, keys, self._call)
         self.locks = RedisLocks(link, self._call)
         self.values = RedisValues(link, keys)
+        self.groups = RedisGroups(link, keys, self._call)
         self.transfer = RedisTransfer(link, keys, self._call)
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, cast
 
@@ -16,6 +17,7 @@ from alsek.storage.backends.records import (
     Corrupt,
     DeadLetter,
     Failed,
+    GroupSubmission,
     Lost,
     Outcome,
     Released,
@@ -73,11 +75,35 @@ def added_from(uuid: str, answer: bytes | int) -> Added:
     return Added(False, uuid, cast(UuidState, answer.decode()) if isinstance(answer, bytes) else None)
 
 
+def group_arguments(group: GroupSubmission) -> tuple[bytes, ...]:
+    """The arguments of a new group, as ``shared/group_creation.lua`` reads them."""
+    callback = () if group.callback is None else submission_arguments(group.callback)
+    return (
+        group.id.encode(),
+        b"%d" % group.total,
+        b"1" if group.stop else b"0",
+        b"%d" % group.ttl,
+        b"" if group.parent is None else group.parent.text().encode(),
+        uuids_argument(group.unreachable),
+        b"".join(b"%d:%b" % (len(argument), argument) for argument in callback),
+    )
+
+
+def uuids_argument(uuids: Sequence[str]) -> bytes:
+    """Uuids as one argument: none has a line feed."""
+    return "\n".join(uuids).encode()
+
+
 def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
     """The arguments of an outcome, as ``shared/outcomes.lua`` reads them."""
     uuid, token = outcome.uuid.encode(), b"%d" % outcome.token
     # Nearly all; a match takes longer than the rest.
-    if type(outcome) is Succeeded and outcome.result is None and outcome.callback is None:
+    if (
+        type(outcome) is Succeeded
+        and outcome.result is None
+        and outcome.callback is None
+        and not (outcome.group_result or outcome.groups)
+    ):
         return (b"F", uuid, token)
     match outcome:
         case Succeeded():
@@ -87,19 +113,31 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
                 own = (b"S", uuid, token, b"%d" % outcome.result_ttl, progenitor, outcome.result)
             if outcome.callback is not None:
                 own = (*own, b"C", *submission_arguments(outcome.callback))
-            return own
+            if outcome.group_result:
+                own = (*own, b"G", outcome.group_result)
+            for group in outcome.groups:
+                own = (*own, b"B", *group_arguments(group))
+            return (*own, *chain.from_iterable((b"M", *submission_arguments(m)) for m in outcome.members))
         case Retried():
             own = (uuid, token, b"%d" % outcome.delay, step_changes(outcome).encode())
             return (b"T", *own) if outcome.payload is None else (b"U", *own, outcome.payload)
         case Failed():
-            return (b"D", uuid, token, b"%d" % outcome.dlq_ttl, outcome.error)
+            letter = b"V" if outcome.revoked else b"D"
+            return (letter, uuid, token, b"%d" % outcome.dlq_ttl, outcome.error, *_after_failure(outcome))
         case Released():
             return (b"R", uuid, token)
         case Lost():
             return (b"L", uuid, token, b"1" if outcome.suspect else b"0")
         case SetAside():
             ttl, wait = b"%d" % outcome.dlq_ttl, b"1" if outcome.wait else b"0"
-            return (b"A", uuid, token, ttl, outcome.error, outcome.task.encode(), wait)
+            own = (b"A", uuid, token, ttl, outcome.error, outcome.task.encode(), wait)
+            return (*own, *_after_failure(outcome))
+
+
+def _after_failure(outcome: Failed | SetAside) -> tuple[bytes, ...]:
+    """What follows if the message fails."""
+    callback = () if outcome.callback is None else (b"C", *submission_arguments(outcome.callback))
+    return (b"X", uuids_argument(outcome.unreachable), *callback) if outcome.unreachable else callback
 
 
 def _split(record: bytes) -> tuple[list[bytes], bytes]:

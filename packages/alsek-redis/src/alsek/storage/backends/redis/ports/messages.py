@@ -38,6 +38,7 @@ from alsek.storage.backends.redis.ports.codec import (
     outcome_arguments,
     submission_arguments,
     taken_over_from,
+    uuids_argument,
 )
 from alsek.storage.backends.redis.ports.fault_reports import FaultReports
 from alsek.storage.backends.redis.ports.inspection import RedisInspection
@@ -200,7 +201,12 @@ class RedisMessages(RedisInspection, MessagePort):
         callback: Submission | None = None,
         unreachable: tuple[str, ...] = (),
     ) -> Exchange[bool]:
-        return bool((yield from self._fail.ask(queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error)))
+        arguments = [queue.encode(), uuid.encode(), b"%d" % dlq_ttl, error]
+        if callback is not None or unreachable:
+            arguments.append(uuids_argument(unreachable))
+        if callback is not None:
+            arguments += submission_arguments(callback)
+        return bool((yield from self._fail.ask(*arguments)))
 
     @exchange
     def revoke(self, queue: str, uuid: str) -> Exchange[bool]:
@@ -218,8 +224,10 @@ class RedisMessages(RedisInspection, MessagePort):
     def replay(
         self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()
     ) -> Exchange[Added]:
-        arguments = submission_arguments(submission._replace(named=False))
-        replayed = yield from self._replay.ask(*arguments, b"%d" % died_at)
+        arguments = submission_arguments(submission._replace(named=False, group=None))
+        replayed = yield from self._replay.ask(
+            *arguments, b"%d" % died_at, *(uuid.encode() for uuid in unreachable)
+        )
         return ACCEPTED if replayed else Added(False)
 
     @exchange

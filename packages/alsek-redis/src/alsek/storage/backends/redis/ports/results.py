@@ -54,5 +54,9 @@ class RedisResults(ResultPort):
         return [ResultRecord.unpack(reply[i].decode(), reply[i + 1]) for i in range(0, len(reply), 2)]
 
     @exchange
+    def failed_parents(self, uuids: Sequence[str]) -> Exchange[list[str | None]]:
+        return find_records(self._keys.unreachable, lambda _, parent: parent.decode(), uuids)
+
+    @exchange
     def delete(self, uuids: Sequence[str]) -> Exchange[int]:
         return delete_records(self._keys.result, uuids)

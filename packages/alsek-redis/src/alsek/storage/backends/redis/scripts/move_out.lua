@@ -21,7 +21,7 @@ for i = 4, #ARGV, 5 do
     same = h and string.sub(record, 1, #mark) == mark and (call('GET', P .. 'statuses:' .. name) or '') == status
     if same then
       one.h, one.place, one.tracked = h, locate(name, h), status ~= ''
-      same = not one.place.worker
+      same = not one.place.worker and not string.find(h.tail, ';[gj]=') -- its group stays here
     end
   elseif kind == 'd' then
     check_dead_letter_lists(other)

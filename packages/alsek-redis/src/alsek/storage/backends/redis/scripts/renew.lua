@@ -6,6 +6,7 @@
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
 -- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed status
 -- Rarely: end_message give_back
+-- With groups: groups
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
@@ -24,7 +25,7 @@ for i = 1, #held, 2 do
   if h and seq <= last and not known[token] then
     given_back[#given_back + 1] = uuid
     rarely().give_back(uuid, h, flags, 0, SUBMITTED, ARGV[5])
-  elseif h and h.revoked == '1' then
+  elseif h and (h.revoked == '1' or h.tail ~= '' and string.find(h.tail, ';g=', 1, true) and rarely().with_groups().is_dropped(h.tail)) then
     revoked[#revoked + 1] = uuid
   end
 end

@@ -1,7 +1,9 @@
 -- Store the message of a dead letter again, and delete the letter. It does not matter that its uuid has finished.
--- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[10]; ARGV[11] when the letter was written
+-- ARGV[2] uuid, ARGV[3] queue; the rest of the submission up to ARGV[10]; ARGV[11] when the letter was written; from ARGV[12] on
+-- the uuids of its callbacks, which may be submitted now
 -- Returns: 1, also if this letter was replayed before; 0 if there is none, or such a message is stored
 -- Needs: dead_letter_check dead_letter_lookup dead_letter_removal effects first_due submissions
+-- With groups: group_expiry
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and
   string.match(call('GETRANGE', P .. 'letters:' .. uuid .. '\n' .. queue, '0', '20'), '^%d+')
@@ -14,5 +16,8 @@ check_dead_letter_lists(queue)
 read_first_due()
 submit({ 2 }, @replayed@, {})
 delete_letter(uuid, queue)
+for n = 12, #ARGV do call('DEL', P .. 'unreachable:' .. ARGV[n]) end
+local joined = string.match(ARGV[10], ';j=([^;]*)')
+if joined then rarely().with_groups().hold_group(joined) end
 apply_effects()
 return 1

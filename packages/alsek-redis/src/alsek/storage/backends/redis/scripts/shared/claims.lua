@@ -2,6 +2,7 @@
 -- ARGV[5] the worker's dlq_ttl
 -- Needs: fetch leave_ready status
 -- Rarely: unreadable_records
+-- With groups: group_claims
 
 -- Transition: a message becomes claimed. Only this function does that; step.lua writes the entries into the worker's claims.
 local function enter_claimed(entries, uuid, claim_text)
@@ -22,6 +23,7 @@ local function claim(picked, seq, entries)
     local expiry, status_ttl, tail, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]
     if body then
+      if tail ~= '' and string.find(tail, ';g=', 1, true) then record = rarely().with_groups().as_awaited(uuid, record, tail) end
       local flags = picked.suspect[n] and 1 or 0
       if expiry ~= '0' and tonumber(expiry) < NOW then flags = flags + 2 end
       local claim_token = int(token + n)

@@ -1,5 +1,6 @@
 -- Collects the writes of a step; apply_effects() does them at its end in few commands.
 -- Needs: bulk wakeups
+-- With groups: group_settling
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts = {}, {}, {}, {}
 -- For the answer of a step: ready sets and indexes that are overwritten (queue or key -> error), and unreadable records
@@ -8,6 +9,8 @@ local broken, corrupt = {}, {}
 -- Messages (uuid, queue) that could be stored neither in their ready set nor among the delayed messages, because both are
 -- overwritten. Empty if the caller read DELAYED before its first write.
 local unplaced = {}
+-- Whether something has ended in this call that groups must know of.
+local groups_noted = false
 
 -- Change the number of messages of a queue.
 local function add_to_count(queue, change)
@@ -17,6 +20,7 @@ end
 -- Write records, counts and ready sets, and wake workers for each ready set that something was added to. A ready set that
 -- is overwritten does not stop the others: its messages are delayed and tried again later.
 local function apply_effects()
+  if groups_noted then rarely().with_groups().settle_groups() end
   if records[1] then bulk('HSET', MESSAGES, records) end
   for queue, change in pairs(counts) do
     local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))

@@ -1,13 +1,15 @@
 -- Transitions: a message ends. Only these functions delete a message.
 -- Needs: bulk dedup_window effects
+-- With groups: group_ends
 local OFFSET = NOW % SPAN .. '|'
 local ended, remembered = {}, {}
 
 -- End a message that has left its state. `how` it ended is a name of End in alsek-core, in small letters, or 'unplaced'. By
 -- that its request is remembered for the window, so that the message is not accepted again; if its uuid is free for others,
 -- with a mark '|' behind it; or nothing is remembered. What else follows from its end stands in the tail of its header, as far
--- as that is known. The caller writes its status, and calls write_ends().
-local function end_message(uuid, queue, how, request, tail)
+-- as that is known; for its group also the error, and whether it failed because it was `revoked`. The caller writes its status,
+-- and calls write_ends().
+local function end_message(uuid, queue, how, request, tail, error_text, revoked)
   local uuid_free = @uuid_free@
   ended[#ended + 1] = uuid
   if uuid_free or @uuid_taken@ then
@@ -15,6 +17,10 @@ local function end_message(uuid, queue, how, request, tail)
     remembered[#remembered + 1] = OFFSET .. request .. (uuid_free and '|' or '')
   end
   add_to_count(queue, -1)
+  if (tail or '') ~= '' and string.find(tail, ';[gj]=') then
+    groups_noted = true
+    rarely().with_groups().note_group_end(uuid, how, tail, error_text, revoked)
+  end
 end
 
 -- Delete the records of the messages that have ended, and remember their uuids.

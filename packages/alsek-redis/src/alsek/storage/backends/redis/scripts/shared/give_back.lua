@@ -10,7 +10,7 @@ local function give_back(uuid, h, flags, losses, code, dlq_ttl, task)
     local record = call('HGET', MESSAGES, uuid)
     if not record then return end
     local body = (parse(record) or {}).body
-    if not body then return reject_unreadable(uuid, h.queue, record, dlq_ttl) end
+    if not body then return reject_unreadable(uuid, h.queue, record, dlq_ttl, h.tail) end
     h.losses = int(h.losses + losses)
     if renewed then h.expiry = int(NOW + h.ttl) end
     write_record(uuid, format(h) .. string.sub(record, body))

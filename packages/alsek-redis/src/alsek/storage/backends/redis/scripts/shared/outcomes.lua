@@ -4,13 +4,21 @@
 --   T uuid token delay changes                  to be retried; `changes` of the tail of its header
 --   U uuid token delay changes payload          the same, with another payload
 --   D uuid token dlq_ttl error                  failed for good
+--   V uuid token dlq_ttl error                  the same, because it was revoked
 --   R uuid token                                released
 --   L uuid token suspect                        lost
 --   A uuid token dlq_ttl error task wait        to be set aside for `task`, or failed for good; wait '1': never failed
---   C and a submission                          the callback of the outcome before it
--- Needs: end_message fetch leave_claimed result status
--- Rarely: rare_outcomes submissions
-local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, R = 3, L = 4, A = 7, C = 10 }
+-- Behind an outcome comes what follows if it is accepted, and, of an A, if it has failed:
+--   C and a submission                          its callback
+--   G result                                    the result for its group, if no callback was submitted
+--   X uuids                                     with line feeds between them: callbacks that will not be submitted
+--   B and a group, as in shared/group_creation.lua: the callback is a group; or a group in it
+--   M and a submission                          a member of these groups
+-- Needs: effects end_message fetch leave_claimed result status
+-- Rarely: followers rare_outcomes
+-- With groups: group_settling
+local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, X = 2, B = 8, M = 10 }
+local FOLLOWS = { C = true, G = true, X = true, B = true, M = true }
 -- The uuids of what failed because nobody has its task; nil if there is none.
 local without_worker
 
@@ -18,25 +26,26 @@ local without_worker
 -- claims), and a function that applies the outcomes. That function answers the uuids that were refused, those of
 -- callbacks that exist already, and the tokens that were accepted.
 local function prepare_outcomes(claims, first, dlq_ttl)
-  local fields, refused, skipped, accepted_uuids, starts, tokens = { '' }, {}, {}, {}, {}, {}
+  local fields, refused, skipped, accepted_uuids, follows, tokens = { '' }, {}, {}, {}, {}, {}
   local i = first
   while i <= #ARGV do
-    if ARGV[i] ~= 'C' then fields[#fields + 1] = ARGV[i + 1] end
+    if not FOLLOWS[ARGV[i]] then fields[#fields + 1] = ARGV[i + 1] end
     i = i + WIDTH[ARGV[i]]
   end
   local entries = fetch(claims, fields)
   return entries[1], function()
-    local n, accepted = 1, false
+    local n, parent = 1, nil
     i = first
     while i <= #ARGV do
       local kind, uuid = ARGV[i], ARGV[i + 1]
-      if kind == 'C' then
-        if accepted then starts[#starts + 1] = i + 1 end
+      if FOLLOWS[kind] then
+        if parent then follows[#follows + 1], follows[#follows + 2] = i, parent end
       else
         n = n + 1
         local token, status_ttl, request, tail, queue = string.match(entries[n] or '', TO_FINISH)
-        accepted = token == ARGV[i + 2] and not accepted_uuids[uuid]
-        if accepted then
+        parent = nil
+        if token == ARGV[i + 2] and not accepted_uuids[uuid] then
+          parent = uuid
           accepted_uuids[uuid] = true
           accepted_uuids[#accepted_uuids + 1] = uuid
           tokens[#tokens + 1] = token
@@ -45,7 +54,7 @@ local function prepare_outcomes(claims, first, dlq_ttl)
             if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
             write_status(uuid, SUCCEEDED, status_ttl)
           else
-            rarely().apply_outcome(kind, uuid, entries[n], i, dlq_ttl)
+            parent = rarely().apply_outcome(kind, uuid, entries[n], i, dlq_ttl)
           end
         else
           refused[#refused + 1] = uuid
@@ -55,11 +64,8 @@ local function prepare_outcomes(claims, first, dlq_ttl)
     end
     leave_claimed(claims, accepted_uuids)
     write_ends()
-    if starts[1] then
-      for k, answer in ipairs(rarely().submit(starts)) do
-        if answer == 0 then skipped[#skipped + 1] = ARGV[starts[k]] end
-      end
-    end
+    if follows[1] then skipped = rarely().follow(follows) end
+    if groups_noted then rarely().with_groups().settle_groups() end
     return refused, skipped, tokens
   end
 end

@@ -7,7 +7,7 @@ local function unaccepted(accepted)
   local refused, seen, i = {}, {}, 4
   while i <= #ARGV do
     local uuid, token = ARGV[i + 1], ARGV[i + 2]
-    if ARGV[i] ~= 'C' then
+    if not FOLLOWS[ARGV[i]] then
       if seen[token] or not string.find(accepted, ' ' .. token .. ' ', 1, true) then refused[#refused + 1] = uuid end
       seen[token] = true
     end

@@ -31,7 +31,7 @@ _NOT_ON_AN_IMITATION = ("test_large_batches",)
 READY_FOR_KEYS: tuple[str, ...] = ("memory",)
 
 #: What needs unique keys or limits.
-_WITH_KEYS = ("test_unique", "test_unique_replacements", "test_limits", "test_rates")
+_WITH_KEYS = ("test_unique", "test_unique_replacements", "test_limits", "test_rates", "test_transfer_keys")
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, StatusCopy, Unreadable
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, unreadable
+from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, submission_tail, unreadable
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import end, leave
@@ -91,7 +91,8 @@ def dead_letter(table: MessageTable, key: tuple[str, str]) -> DeadLetterCopy | N
         return None
     queue, uuid = key
     attempt = Retried(uuid, queue, 0, 0, found.retries, found.updated_at, found.retry_delay)
-    tail = merged("", step_changes(attempt))
+    producers = "" if submission_tail is None else submission_tail(found)
+    tail = merged(producers, step_changes(attempt))
     expiry = table.dead.expiry(key)
     mark = repr((found.died_at, found.error)).encode()
     return DeadLetterCopy(uuid, queue, found.payload, found.error, found.died_at, expiry, tail, mark)

@@ -9,11 +9,15 @@ wrong call that is no longer reported fails the check.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import assert_type
 
 from alsek.core.broker import Broker
+from alsek.core.keys.limits import Concurrency, Rate
+from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
+from alsek.core.submission.calls import Call
 from alsek.core.task import task
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
@@ -69,4 +73,18 @@ nightly.send(1)  # type: ignore[call-arg]
 invoice.using(dealy=5_000)  # type: ignore[call-arg]  # an option that there is not
 invoice.using(delay="soon")  # type: ignore[arg-type]
 later.send("7")  # type: ignore[arg-type]
+
+limited = task(broker, unique=Unique("{order}", window=60_000), limits=[Concurrency(2), Rate(9, per=1_000)])(
+    invoice.function
+)
+assert_type(limited.send(ORDER).duplicate, bool)
+limited.generate(args=(ORDER,), unique=False, limits=Rate(9, per=timedelta(seconds=1), key="api"))
+limited.using(unique=Unique(""), limits=False).send(ORDER)
+limited.generate_many([(ORDER,), Call((ORDER,), unique=False, limits=[Concurrency(1)])], unique=Unique())
+
+task(broker, unique=True)  # type: ignore[call-overload]  # which key?
+Unique("{order}", until="claimed")  # type: ignore[arg-type]
+limited.generate(args=(ORDER,), unique="{order}")  # type: ignore[arg-type]
+limited.generate(args=(ORDER,), limits=2)  # type: ignore[arg-type]
+Rate(9)  # type: ignore[call-arg]  # in which time?
 text: str = invoice.result(invoice.send(ORDER))  # type: ignore[assignment]  # it is a Decimal

@@ -113,6 +113,8 @@ def test_data_makes_an_equal_message() -> None:
         12,
         13,
         -1,
+        unique="ex0:t:7",
+        limits="c2:acme,r3/1000:api",
     )
     assert tuple(message.data) == FIELDS
     assert None not in message.data.values()

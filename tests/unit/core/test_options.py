@@ -9,6 +9,8 @@ from typing import Any, get_overloads
 
 from alsek.core.backoff import ConstantBackoff
 from alsek.core.broker import Broker
+from alsek.core.keys.limits import Concurrency
+from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker
 from alsek.core.submission.calls import Call
@@ -59,6 +61,8 @@ def test_a_copy_without_hooks_has_all_options(backend: MemoryBackend) -> None:
         "result_store": ResultStore(backend),
         "status_tracker": StatusTracker(backend),
         "mechanism": "thread",
+        "unique": Unique(),
+        "limits": (Concurrency(2),),
     }
     assert options.keys() == TaskOptions.__annotations__.keys()
     made = Own(lambda: None, Broker(backend), **options)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from alsek.core.current_message import current_message
     from alsek.core.hooks import on_worker_start, on_worker_stop
     from alsek.core.inspection.inspector import Inspector
+    from alsek.core.keys.limits import Concurrency, Rate
+    from alsek.core.keys.unique import Unique
     from alsek.core.message import Message
     from alsek.core.middleware import Middleware
     from alsek.core.status import StatusTracker
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         ArgumentsError,
         BackendError,
         BackendUnavailableError,
+        MessageNotUniqueError,
         MessageRevokedError,
         Reject,
         Retry,
@@ -65,6 +68,7 @@ __all__ = [
     "Broker",
     "Call",
     "Compressed",
+    "Concurrency",
     "ConstantBackoff",
     "Consumer",
     "Encrypted",
@@ -75,8 +79,10 @@ __all__ = [
     "Lock",
     "MemoryBackend",
     "Message",
+    "MessageNotUniqueError",
     "MessageRevokedError",
     "Middleware",
+    "Rate",
     "Reject",
     "ResultStore",
     "Retry",
@@ -88,6 +94,7 @@ __all__ = [
     "TaskStatus",
     "TaskTimeoutError",
     "TriggerTask",
+    "Unique",
     "ValidationError",
     "__version__",
     "current_message",
@@ -105,6 +112,7 @@ _SOURCES: Final = {
     "Broker": "alsek.core.broker",
     "Call": "alsek.core.submission.calls",
     "ConstantBackoff": "alsek.core.backoff",
+    "Concurrency": "alsek.core.keys.limits",
     "Compressed": "alsek.storage.compression",
     "Consumer": "alsek.core.consumer",
     "Encrypted": "alsek.storage.encryption",
@@ -115,9 +123,11 @@ _SOURCES: Final = {
     "Lock": "alsek.core.concurrency",
     "MemoryBackend": "alsek.storage.backends.memory",
     "Message": "alsek.core.message",
+    "MessageNotUniqueError": "alsek.exceptions",
     "MessageRevokedError": "alsek.exceptions",
     "Middleware": "alsek.core.middleware",
     "ProcessWorkerPool": "alsek.core.worker.process",
+    "Rate": "alsek.core.keys.limits",
     "RedisBackend": "alsek.storage.backends.redis",
     "Reject": "alsek.exceptions",
     "ResultPool": "alsek.tools",
@@ -134,6 +144,7 @@ _SOURCES: Final = {
     "TaskTimeoutError": "alsek.exceptions",
     "ThreadWorkerPool": "alsek.core.worker.thread",
     "TriggerTask": "alsek.core.task",
+    "Unique": "alsek.core.keys.unique",
     "ValidationError": "alsek.exceptions",
     "current_message": "alsek.core.current_message",
     "on_worker_start": "alsek.core.hooks",

@@ -8,6 +8,7 @@
     ├── SerializationError (TypeError)           a value that the serializer can't take
     ├── CorruptMessageError (ValueError)         bytes in the store that can't be read as a message
     ├── MessageAlreadyExistsError                submit() of a uuid that the store has
+    ├── MessageNotUniqueError                    another message holds the unique key (`conflict="raise"`, replay)
     ├── MessageDoesNotExistsError                retry() of a uuid that the store does not have
     ├── ClaimLostError                           the claim is not the current one; another worker may have the message
     ├── WorkerUnknownError                       the worker's lease ran out; it must register again
@@ -64,6 +65,20 @@ class CorruptMessageError(AlsekError, ValueError):
 
 class MessageAlreadyExistsError(AlsekError):
     """A message of this uuid is in the store, or was finished within the last minute."""
+
+
+class MessageNotUniqueError(AlsekError):
+    """Another message holds the unique key: with ``conflict="raise"``, or when a dead letter is replayed.
+
+    Attributes:
+        key: The key, with the name of the task before it.
+        holder: The uuid of the message that holds it.
+    """
+
+    def __init__(self, text: str, key: str = "", holder: str = "") -> None:
+        super().__init__(text)
+        self.key = key
+        self.holder = holder
 
 
 class MessageDoesNotExistsError(AlsekError):

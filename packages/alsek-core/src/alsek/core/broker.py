@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
+from alsek.core.answers import note, settle
 from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
@@ -14,18 +15,12 @@ from alsek.core.middleware import Middleware, acall_submitting, call_submitting,
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
-from alsek.defaults import DEDUP_WINDOW, DEFAULT_DLQ_TTL, MAX_DURATION
-from alsek.exceptions import (
-    MessageAlreadyExistsError,
-    ValidationError,
-)
+from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
+from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
 from alsek.storage.backends.drivers.blocking import BlockingDriver, iterate_blocking, run_blocking
-from alsek.storage.backends.records import (
-    Added,
-    Submission,
-)
+from alsek.storage.backends.records import ACCEPTED, Added, Submission
 from alsek.storage.result import ResultStore
 from alsek.types import Duration
 
@@ -110,6 +105,9 @@ class Broker:
 
         If it raises, it may be called again with the same message without harm.
 
+        If another message holds its unique key, nothing is submitted: the message gets the uuid of that one, and is its
+        ``duplicate``. With ``conflict="replace"`` that one gets what this one has; then it is ``replaced`` as well.
+
         Args:
             message: The message.
             ttl: How long (ms) it may be ready before it expires and fails; by default without end.
@@ -117,6 +115,7 @@ class Broker:
         Raises:
             MessageAlreadyExistsError: A message of this uuid is in the store, or was finished within the last
                 minute.
+            MessageNotUniqueError: Another message holds its unique key, and that says ``conflict="raise"``.
             SerializationError: The message can't be serialized.
             BackendError: The store did not take it.
             Exception: What middleware has raised to refuse it.
@@ -128,10 +127,10 @@ class Broker:
         submission = message.submission(self.backend.serializer)
         message.named = True  # from here on the store may know its uuid
         (added,) = self.backend.messages.add((submission,), new_request_id())
-        if not added.accepted:
-            raise MessageAlreadyExistsError(_already_exists(message, added))
+        if added is not ACCEPTED or message.duplicate:
+            settle(message, added)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("Submitted %s.", message.summary)
+            log.debug("%s %s.", _done(message), message.summary)
 
     async def asubmit(self, message: Message, ttl: Duration | None = None) -> None:
         """As :meth:`submit`, without blocking the event loop. If it is cancelled, the message is submitted or not."""
@@ -144,17 +143,19 @@ class Broker:
         (added,) = await self.backend.loop_driver().ask(
             self.backend.messages.add, (submission,), new_request_id()
         )
-        if not added.accepted:
-            raise MessageAlreadyExistsError(_already_exists(message, added))
+        if added is not ACCEPTED or message.duplicate:
+            settle(message, added)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("Submitted %s.", message.summary)
+            log.debug("%s %s.", _done(message), message.summary)
 
     def submit_many(self, messages: Iterable[Message]) -> list[Message]:
         """Submit many messages, up to 200 in one step of the store.
 
         Returns:
             The messages that were **not** submitted because their uuid exists already, in the store or for an earlier
-            one of these; in the order given. A message given twice is submitted once, and is not among them.
+            one of these, or because another message holds their unique key, whatever `conflict` says (then they are
+            ``duplicate``, and have its uuid); in the order given. A message given twice is submitted once, and is not
+            among them.
 
         Raises:
             SerializationError: A message can't be serialized; then none is submitted.
@@ -191,7 +192,8 @@ class Broker:
         Calls no middleware: that comes before a message is packed.
 
         Returns:
-            The answer to each: refused if its uuid exists, in the store or earlier among these.
+            The answer to each: refused if its uuid exists, in the store or earlier among these, or if another message
+            holds its unique key.
 
         Raises:
             BackendError: The store failed half-way; the messages before are submitted.
@@ -302,6 +304,7 @@ class Broker:
 
         Raises:
             MessageDoesNotExistsError: The message is not among the dead letters.
+            MessageNotUniqueError: Another message holds its unique key; the dead letter stays.
         """
         run_blocking(self._blocking().replay(message))
 
@@ -328,13 +331,6 @@ class Broker:
         return MessageOperations(self, self.backend.loop_driver())
 
 
-def _already_exists(message: Message, added: Added) -> str:
-    """Return the text of a :class:`MessageAlreadyExistsError`."""
-    if added.state == "finished":
-        return f"{message.summary} was finished less than {DEDUP_WINDOW // 1000} s ago: submit it under another uuid"
-    return f"{message.summary} exists ({added.state or 'unreadable'}): submit it under another uuid"
-
-
 def _set_ttl(message: Message, ttl: Duration) -> None:
     warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, f"a message of task {message.task_name!r}")
     given = milliseconds(ttl)
@@ -347,7 +343,18 @@ def _distinct(messages: Iterable[Message]) -> list[Message]:
 
 
 def _refused(messages: Sequence[Message], answers: Sequence[Added]) -> list[Message]:
-    return [message for message, added in zip(messages, answers, strict=True) if not added.accepted]
+    return [message for message, added in zip(messages, answers, strict=True) if not note(message, added)]
+
+
+def _done(message: Message) -> str:
+    """Return how the log tells that a message was submitted."""
+    return (
+        "Submitted"
+        if not message.duplicate
+        else "Replaced"
+        if message.replaced
+        else "Did not submit the duplicate"
+    )
 
 
 def _logged(answers: list[Added]) -> list[Added]:

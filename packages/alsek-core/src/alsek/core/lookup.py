@@ -34,13 +34,14 @@ async def message_of(driver: Driver, given: Message | str, *, dead: bool = False
         dead: Look among the dead letters first, and then among the other messages.
 
     Returns:
-        The message that was given; or a new one, as it is in the store, without a claim. If the store does not have
-        it, or can't read it, one that has nothing but the uuid, and the queue as far as that is known.
+        The message that was given; or a new one, as it is in the store, without a claim, also for a duplicate, which
+        may be in another queue than the message of its uuid. If the store does not have it, or can't read it, one that
+        has nothing but the uuid, and the queue as far as that is known.
 
     Raises:
         ValidationError: It is neither a message nor a uuid.
     """
-    if isinstance(given, Message):
+    if isinstance(given, Message) and not given.duplicate:
         return given
     uuid = uuid_of(given)
     record: Stored | DeadLetter | None

@@ -42,7 +42,8 @@ from alsek.exceptions import (
     ValidationError,
 )
 from alsek.storage.backends.kinds import ASYNC_WISHES, MECHANISM_WISHES, POOL_KINDS
-from alsek.storage.backends.records import Submission
+from alsek.storage.backends.records import Submission, UniqueKey
+from alsek.storage.backends.records.keys import limits_of_text
 from alsek.storage.serialization import Serializer, dump
 from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, MechanismWish
 
@@ -81,12 +82,20 @@ class Message:
         named: True if a message of this uuid may have been submitted before: what the store still has of it is then
             removed when this one is submitted. By default, True if `uuid` is given.
         is_async: True if the task is an ``async def``: a thread pool runs it in an event loop, not in a thread.
+        unique: The key that it holds alone, as text: see :class:`~alsek.storage.backends.records.UniqueKey`.
+        limits: What must admit it before it runs, as text: see :class:`~alsek.storage.backends.records.Limit`.
+
+    Attributes:
+        duplicate: True if it was submitted while another message held its unique key: then `uuid` is that one's. What
+            asks for results, statuses, or to revoke it, is about that one.
+        replaced: True if it is such a duplicate, and that one has got its arguments and options
+            (``conflict="replace"``). Of any other duplicate nothing was submitted.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*OWN_FIELDS, "chain", "claim", "named", "read")
+    __slots__ = (*OWN_FIELDS, "chain", "claim", "duplicate", "named", "read", "replaced")
 
     def __init__(
         self,
@@ -116,6 +125,8 @@ class Message:
         status_ttl: int = 0,
         named: bool | None = None,
         is_async: bool = False,
+        unique: str | None = None,
+        limits: str | None = None,
     ) -> None:
         if type(task_name) is not str or not task_name or not task_name.isprintable():
             check_task_name("task_name", task_name)
@@ -148,10 +159,13 @@ class Message:
         self.ttl: int | None = ttl  # type: ignore[assignment]
         self.status_ttl = status_ttl
         self.is_async = is_async
+        self.unique = unique
+        self.limits = limits
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
         #: True if it was read from a store, so that it has all that is stored of it.
         self.read = False
+        self.duplicate = self.replaced = False
         if (args is not None and type(args) is not tuple) or type(self.kwargs) is not dict:
             check_call(self, args)
         for name in self.kwargs:
@@ -167,6 +181,8 @@ class Message:
             and result_ttl is None
             and ttl is None
             and retry_delay is None
+            and unique is None
+            and limits is None
             and self.mechanism_wish in MECHANISM_WISHES
             and self.mechanism in POOL_KINDS
             and type(is_async) is bool
@@ -326,6 +342,8 @@ class Message:
             self.ttl or 0,
             self.status_ttl,
             self.named,
+            None if self.unique is None else UniqueKey.of_text(self.unique),
+            () if self.limits is None else limits_of_text(self.limits),
         )
 
     def __eq__(self, other: object) -> bool:

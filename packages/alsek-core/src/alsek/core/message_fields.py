@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_MECHANISM, DEFAULT_TASK_TIMEOUT, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.kinds import MECHANISM_WISHES, POOL_KINDS
+from alsek.storage.backends.records.keys import UniqueKey, limits_of_text
 
 if TYPE_CHECKING:
     from alsek.core.message import Message
@@ -47,6 +49,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "ttl": None,
     "status_ttl": 0,
     "is_async": False,
+    "unique": None,
+    "limits": None,
 }
 
 FIELDS: Final = tuple(DEFAULTS)
@@ -74,7 +78,7 @@ def check_call(message: Message, args: Any) -> None:
 
 
 def check_fields(message: Message) -> None:
-    """Check the numbers, the mechanism and the flag, and make milliseconds of timedeltas.
+    """Check the numbers, the mechanism, the flag and the keys, and make milliseconds of timedeltas.
 
     Raises:
         ValidationError: One is out of range or of the wrong kind.
@@ -97,6 +101,22 @@ def check_fields(message: Message) -> None:
         raise ValidationError(
             f"is_async={shown(message.is_async)} of {message.summary}: must be True or False"
         )
+    for name, reader in (("unique", UniqueKey.of_text), ("limits", limits_of_text)):
+        value = getattr(message, name)
+        if value is not None:
+            _check_keys(message, name, value, reader)
+
+
+def _check_keys(message: Message, name: str, value: Any, reader: Callable[[str], Any]) -> None:
+    try:
+        if not isinstance(value, str):
+            raise TypeError(f"it is a {type(value).__name__}")
+        reader(value)
+    except (TypeError, ValueError) as error:
+        raise ValidationError(
+            f"{name}={shown(value)} of {message.summary}: must be None, or the text that a task's generate() makes: "
+            f"{error}"
+        ) from error
 
 
 def check_changed(message: Message) -> None:

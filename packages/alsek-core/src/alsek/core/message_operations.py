@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from alsek.core.answers import not_unique
 from alsek.core.attempt_state import edited_payload, read_message, retried_outcome
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
@@ -140,6 +141,8 @@ class MessageOperations:
         submission = fresh.submission(self._serializer)
         added = await self._driver.ask(self._messages.replay, submission, died_at)
         if not added.accepted:
+            if fresh.unique is not None and added.existing not in ("", fresh.uuid):
+                raise not_unique(fresh, added.existing, "is not replayed, and stays among the dead letters")
             raise MessageDoesNotExistsError(f"{message.summary} is not among the dead letters")
 
     async def sync_from_backend(self, given: Message | str) -> Message:

@@ -15,6 +15,7 @@ from alsek.core.submission.calls import AnyCall, Generated, abatches, batches
 from alsek.core.submission.chaining import callbacks_of
 from alsek.core.submission.options import MessageOptions
 from alsek.core.submission.producer import Producer
+from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.storage.backends.records import Submission
 from alsek.types import Duration
@@ -41,6 +42,8 @@ class AsyncProducer(Producer):
         previous_result: Any = None,
         callback: Message | tuple[Message, ...] | None = None,
         queue: str | None = None,
+        unique: UniqueOption = None,
+        limits: LimitsOption = None,
         submit: bool = True,
         **options: Any,
     ) -> Message:
@@ -63,10 +66,13 @@ class AsyncProducer(Producer):
             previous_result=previous_result,
             callback=callback,
             queue=queue,
+            unique=unique,
+            limits=limits,
         )
         if submit:
             await self.broker.asubmit(message, **options)
-            await self._asubmitted(message)
+            if not message.duplicate or message.replaced:
+                await self._asubmitted(message)
         else:
             self._check_deferred(message, options.get("ttl"), callbacks_of(callback))
         return message
@@ -82,6 +88,8 @@ class AsyncProducer(Producer):
         delay: Duration | None = None,
         queue: str | None = None,
         ttl: Duration | None = None,
+        unique: UniqueOption = None,
+        limits: LimitsOption = None,
         submit: bool = True,
     ) -> Generated:
         """As :meth:`generate_many`, without blocking the event loop.
@@ -97,6 +105,8 @@ class AsyncProducer(Producer):
             "delay": delay,
             "queue": queue,
             "ttl": ttl,
+            "unique": unique,
+            "limits": limits,
         }
         whole = isinstance(calls, Sized)
         built = self._abuild_all(calls, defaults, submit, error_suffix(submit, whole))
@@ -133,7 +143,7 @@ class AsyncProducer(Producer):
             message.named = True  # from here on the store may know its uuid
         answers = await self.broker.asubmit_packed([submission for _, submission in batch])
         for (message, _), added in zip(batch, answers, strict=True):
-            if generated.note(message, added.accepted):
+            if generated.note(message, added):
                 await self._asubmitted(message)
 
     async def _asubmitted(self, message: Message) -> None:

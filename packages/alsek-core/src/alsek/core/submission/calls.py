@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
+from alsek.core.answers import note, raises
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.submission.options import NAMES, MessageOptions
+from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.records import ACCEPTED, Added
 from alsek.types import Duration
 
 T = TypeVar("T")
@@ -36,6 +39,8 @@ class Call:
     callback: Message | tuple[Message, ...] | None = None
     queue: str | None = None
     ttl: Duration | None = None
+    unique: UniqueOption = None
+    limits: LimitsOption = None
 
 
 #: One of many calls: positional arguments, or keyword arguments, or a :class:`Call`.
@@ -45,17 +50,25 @@ AnyCall: TypeAlias = tuple[Any, ...] | list[Any] | Mapping[str, Any] | Call
 class Generated(list[Message]):
     """The messages that :meth:`Task.generate_many` has made, in the order of their calls, without those in `existing`.
 
+    A message whose unique key another one holds is in its place, as a ``duplicate``: it has that one's uuid.
+
     Attributes:
-        existing: Those that were not submitted because their uuid exists already, in the order of their calls.
+        existing: Those that were not submitted because their uuid exists already, in the order of their calls; and
+            those whose unique key, with ``conflict="raise"``, another one holds: they are ``duplicate``, too.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.existing: list[Message] = []
 
-    def note(self, message: Message, accepted: bool) -> bool:
-        """Add a message, by the store's answer, which is returned."""
-        (self if accepted else self.existing).append(message)
+    def note(self, message: Message, added: Added) -> bool:
+        """Add a message, by the store's answer, and return True if it was submitted."""
+        if added is ACCEPTED and not message.duplicate:
+            self.append(message)
+            return True
+        accepted = note(message, added)
+        here = accepted or (message.duplicate and not raises(message))
+        (self if here else self.existing).append(message)
         return accepted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypedDict
 
 from alsek.core.message import Message
+from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.types import Duration
 
 
@@ -21,6 +22,8 @@ class MessageOptions(TypedDict, total=False):
     callback: Message | tuple[Message, ...] | None
     queue: str | None
     ttl: Duration | None
+    unique: UniqueOption
+    limits: LimitsOption
 
 
 NAMES: Final = tuple(MessageOptions.__annotations__)

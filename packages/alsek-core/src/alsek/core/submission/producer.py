@@ -9,18 +9,17 @@ from typing import Any, Self
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.arguments.signature import signature_of
 from alsek.core.bounds import check_number, milliseconds
-from alsek.core.broker import Broker
 from alsek.core.event_loops import finish
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.middleware import call_submitting
-from alsek.core.seconds import LEAST_LIFETIME_MS, LEAST_WAIT_MS, warn_of_seconds
-from alsek.core.status import StatusTracker, TaskStatus
+from alsek.core.status import TaskStatus
 from alsek.core.submission.call_builder import CallBuilder, error_suffix
 from alsek.core.submission.calls import AnyCall, Generated, batches
-from alsek.core.submission.chaining import callbacks_of, chain
+from alsek.core.submission.chaining import callbacks_of
+from alsek.core.submission.message_maker import MessageMaker
 from alsek.core.submission.options import MessageOptions
-from alsek.core.task_hooks import TaskHooks
+from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import (
     ArgumentsError,
@@ -28,38 +27,18 @@ from alsek.exceptions import (
     TaskTimeoutError,
 )
 from alsek.storage.backends.records import Submission
-from alsek.types import BackoffSettings, Duration, MechanismWish
+from alsek.types import Duration
 
 log = guarded_logger(__name__)
 
 
-class Producer(TaskHooks):
-    """Builds messages from the task's settings, and submits them to the broker.
-
-    Attributes:
-        broker: Where messages are submitted.
-        name: The name of the task in messages.
-        queue: The queue of messages that name no other.
-        timeout: How long (ms) an attempt may take, of messages that say nothing else.
-        status_tracker: Keeps the status of the messages; None to keep none.
-        mechanism_wish: The kind of pool that may take the messages.
-        is_async: The task is an ``async def``.
-    """
-
-    broker: Broker
-    name: str
-    queue: str
-    timeout: int
-    status_tracker: StatusTracker | None
-    mechanism_wish: MechanismWish
-    is_async: bool
-    _backoff_settings: BackoffSettings
+class Producer(MessageMaker):
+    """Builds messages from the task's settings, and submits them to the broker."""
 
     # A task and the copy that `defer()` returns share all attributes but these.
     __slots__ = ("_deferred", "_original")
 
     def __init__(self) -> None:
-        self._wire_status_ttl: int | None = None
         self._deferred = False
         self._original: Producer = self
 
@@ -109,6 +88,8 @@ class Producer(TaskHooks):
         previous_result: Any = None,
         callback: Message | tuple[Message, ...] | None = None,
         queue: str | None = None,
+        unique: UniqueOption = None,
+        limits: LimitsOption = None,
         submit: bool = True,
         **options: Any,
     ) -> Message:
@@ -127,13 +108,19 @@ class Producer(TaskHooks):
             callback: What to submit once this message has succeeded: one message, or several that follow each
                 other. The ``callback_message_data`` of the messages given is updated.
             queue: In place of the task's queue.
+            unique: In place of the task's; False for none.
+            limits: Likewise.
             submit: False to not submit now.
             **options: For :meth:`Broker.submit`: ``ttl``.
+
+        Returns:
+            The message. It is a ``duplicate`` if another message holds its unique key: then it has that one's uuid.
 
         Raises:
             ValidationError: A value is out of range or of the wrong kind; nothing was submitted.
             ArgumentsError: The function can't take these arguments, or there is no such option; likewise.
             MessageAlreadyExistsError: The store has a message of this uuid.
+            MessageNotUniqueError: Another message holds its unique key, and that says ``conflict="raise"``.
             SerializationError: A value can't be serialized; nothing was submitted.
             BackendError: The store did not take it.
             Exception: What middleware has raised to refuse it; nothing was submitted.
@@ -153,6 +140,8 @@ class Producer(TaskHooks):
             previous_result=previous_result,
             callback=callback,
             queue=queue,
+            unique=unique,
+            limits=limits,
         )
         if submit:
             self._submit(message, **options)
@@ -171,6 +160,8 @@ class Producer(TaskHooks):
         delay: Duration | None = None,
         queue: str | None = None,
         ttl: Duration | None = None,
+        unique: UniqueOption = None,
+        limits: LimitsOption = None,
         submit: bool = True,
     ) -> Generated:
         """Make many messages for this task and submit them, up to 200 in one step of the store.
@@ -195,11 +186,15 @@ class Producer(TaskHooks):
             delay: Likewise.
             queue: Likewise.
             ttl: Likewise.
+            unique: Likewise; False for none.
+            limits: Likewise.
             submit: False to not submit now; :meth:`defer` holds for one call of this method, too.
 
         Returns:
             The messages, in the order of their calls. Messages whose uuid exists already, in the store or for an
-            earlier one of these calls, are in its ``existing`` instead; that is no error.
+            earlier one of these calls, are in its ``existing`` instead; that is no error. A message whose unique key
+            another one holds, in the store or of an earlier call, is a ``duplicate``, and in its place; with
+            ``conflict="raise"`` it is in ``existing``.
 
         Raises:
             ValidationError: A call is out of range or of the wrong kind.
@@ -216,6 +211,8 @@ class Producer(TaskHooks):
             "delay": delay,
             "queue": queue,
             "ttl": ttl,
+            "unique": unique,
+            "limits": limits,
         }
         whole = isinstance(calls, Sized)
         built = self._build_all(calls, defaults, submit, error_suffix(submit, whole))
@@ -253,54 +250,6 @@ class Producer(TaskHooks):
             return False
         return submit
 
-    def build(
-        self,
-        args: list[Any] | tuple[Any, ...] | None,
-        kwargs: dict[str, Any] | None,
-        *,
-        priority: int = 0,
-        metadata: Any = None,
-        result_ttl: Duration | None = None,
-        uuid: str | None = None,
-        timeout_override: Duration | None = None,
-        delay: Duration | None = None,
-        previous_result: Any = None,
-        callback: Message | tuple[Message, ...] | None = None,
-        queue: str | None = None,
-        ttl: Duration | None = None,
-    ) -> Message:
-        """Make one message, and check its arguments and callbacks."""
-        status_ttl = self._wire_status_ttl
-        # Four by position: Python makes a dict first for a call with more than 15 arguments by name.
-        message = Message(
-            self.name,
-            self.queue if queue is None else queue,
-            args,
-            kwargs,
-            metadata=metadata,
-            result_ttl=result_ttl,
-            uuid=uuid,
-            timeout=self.timeout if timeout_override is None else timeout_override,
-            delay=delay,
-            previous_result=previous_result,
-            backoff_settings=self._backoff_settings,
-            priority=priority,
-            mechanism_wish=self.mechanism_wish,
-            is_async=self.is_async,
-            ttl=ttl,
-            status_ttl=self._choose_status_ttl() if status_ttl is None else status_ttl,
-        )
-        if delay or timeout_override or ttl or result_ttl:
-            where = f"a message of task {self.name!r}"
-            warn_of_seconds("delay", delay, LEAST_WAIT_MS, where)
-            warn_of_seconds("timeout_override", timeout_override, LEAST_LIFETIME_MS, where)
-            warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, where)
-            warn_of_seconds("result_ttl", result_ttl, LEAST_LIFETIME_MS, where)
-        self.check_arguments(message.args, message.kwargs)
-        if callback is not None:
-            chain(message, callbacks_of(callback), fresh=uuid is None)
-        return message
-
     def _build_all(
         self, calls: Iterable[AnyCall], defaults: MessageOptions, submit: bool, suffix: str
     ) -> Iterator[tuple[Message, Submission]]:
@@ -318,19 +267,13 @@ class Producer(TaskHooks):
             message.named = True  # from here on the store may know its uuid
         answers = self.broker.submit_packed([submission for _, submission in batch])
         for (message, _), added in zip(batch, answers, strict=True):
-            if generated.note(message, added.accepted):
+            if generated.note(message, added):
                 self._submitted(message)
-
-    def _choose_status_ttl(self) -> int:
-        """Choose the `status_ttl` of all messages: how long the store keeps their statuses; 0 if it writes none."""
-        tracker = self.status_tracker
-        atomic = tracker is not None and tracker.is_atomic_with(self.broker.backend)
-        self._wire_status_ttl = tracker.wire_ttl if tracker is not None and atomic else 0
-        return self._wire_status_ttl
 
     def _submit(self, message: Message, **options: Any) -> None:
         self.broker.submit(message, **options)
-        self._submitted(message)
+        if not message.duplicate or message.replaced:
+            self._submitted(message)
 
     def _submitted(self, message: Message) -> None:
         # The message is in the store: an error raised here would make the caller submit it a second time.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from alsek.core.backoff import DEFAULT_BACKOFF, Backoff
 from alsek.core.broker import Broker
 from alsek.core.generics import Parameterized, Returned, TakesMessage
+from alsek.core.keys.limits import AnyLimit
+from alsek.core.keys.unique import Unique
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
 from alsek.core.task.definition import Task
@@ -56,6 +58,8 @@ def task(
     result_store: ResultStore | Literal[False] | None = ...,
     status_tracker: StatusTracker | Literal[False] | None = ...,
     mechanism: Mechanism | None = ...,
+    unique: Unique | None = ...,
+    limits: Sequence[AnyLimit] | AnyLimit = ...,
     base_task: type[Task[Any, Any]] | None = ...,
 ) -> MakesTask: ...
 
@@ -73,6 +77,8 @@ def task(
     result_store: ResultStore | Literal[False] | None = ...,
     status_tracker: StatusTracker | Literal[False] | None = ...,
     mechanism: Mechanism | None = ...,
+    unique: Unique | None = ...,
+    limits: Sequence[AnyLimit] | AnyLimit = ...,
     base_task: type[Task[Any, Any]] | None = ...,
 ) -> MakesTrigger: ...
 
@@ -88,6 +94,8 @@ def task(
     result_store: ResultStore | Literal[False] | None = None,
     status_tracker: StatusTracker | Literal[False] | None = None,
     mechanism: Mechanism | None = None,
+    unique: Unique | None = None,
+    limits: Sequence[AnyLimit] | AnyLimit = (),
     base_task: type[Task[Any, Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a task.
@@ -103,6 +111,8 @@ def task(
         result_store: Keeps what the function returns; None for the broker's own, False to drop it.
         status_tracker: Keeps the status of the messages; None for the broker's own, False to keep none.
         mechanism: ``"thread"`` or ``"process"`` to let only that kind of pool run the task.
+        unique: Lets at most one message with a key be in the store: ``Unique("{customer_id}")``.
+        limits: How many messages may run at once, or start within a time: ``[Concurrency(2, key="{tenant}")]``.
         base_task: A subclass of :class:`Task` that overrides hooks.
     """
     if not isinstance(broker, Broker) and callable(broker):
@@ -125,6 +135,11 @@ def task(
         "status_tracker": status_tracker,
         "mechanism": mechanism,
     }
+    # A subclass with an `__init__` of its own need not take them.
+    if unique is not None:
+        options["unique"] = unique
+    if limits != ():
+        options["limits"] = limits
 
     def decorate(function: Callable[..., Any]) -> Any:
         if isinstance(function, Task):

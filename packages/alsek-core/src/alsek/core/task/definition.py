@@ -16,10 +16,13 @@ from alsek.core.coroutine_functions import is_coroutine_function
 from alsek.core.event_loops import run_or_return
 from alsek.core.generics import P, Parameterized, R, Returned
 from alsek.core.identifiers import check_name, check_task_name
+from alsek.core.keys.limits import AnyLimit
+from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
+from alsek.core.submission.task_keys import TaskKeys
 from alsek.core.submission.typed_calls import TypedCalls
 from alsek.core.task.location import name_in_module
 from alsek.core.task.options import BROKER_DEFAULTS, TaskOptions, chosen
@@ -55,6 +58,8 @@ class Task(TypedCalls[P, R]):
         result_store: Keeps what the function returns; None for the broker's own, False to drop it.
         status_tracker: Keeps the status of the messages; None for the broker's own, False to keep none.
         mechanism: The kind of pool that may run the task; None for any.
+        unique: Lets at most one message with a key be in the store; None for any number.
+        limits: What limits how many messages run at once, or start within a time.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
@@ -72,6 +77,8 @@ class Task(TypedCalls[P, R]):
         result_store: ResultStore | Literal[False] | None = None,
         status_tracker: StatusTracker | Literal[False] | None = None,
         mechanism: Mechanism | None = None,
+        unique: Unique | None = None,
+        limits: Sequence[AnyLimit] | AnyLimit = (),
     ) -> None:
         super().__init__()
         self.function = function
@@ -85,7 +92,10 @@ class Task(TypedCalls[P, R]):
         self.result_store = chosen(result_store, broker, "result_store")
         self.status_tracker = chosen(status_tracker, broker, "status_tracker")
         self.mechanism_wish: MechanismWish = mechanism if mechanism is not None else "any"
+        self.unique = unique
+        self.limits = limits
         self._check()
+        self._keys = TaskKeys(self.name, function, unique, limits)
         #: True if `op` is awaited: the function is an ``async def``, or what `op` is overridden by, if it is.
         self.is_async = is_coroutine_function(function if type(self).op is Task.op else type(self).op)
         if self.result_store is not None:

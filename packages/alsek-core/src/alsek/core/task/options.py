@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypedDict
 
 from alsek.core.backoff import Backoff
+from alsek.core.keys.limits import AnyLimit
+from alsek.core.keys.unique import Unique
 from alsek.core.status import StatusTracker
 from alsek.storage.result import ResultStore
 from alsek.types import Duration, Mechanism
@@ -21,6 +24,8 @@ class TaskOptions(TypedDict, total=False):
     result_store: ResultStore | Literal[False] | None
     status_tracker: StatusTracker | Literal[False] | None
     mechanism: Mechanism | None
+    unique: Unique | None
+    limits: Sequence[AnyLimit] | AnyLimit
 
 
 #: The options for which a broker has a default. False stands for none.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from alsek.defaults import FAILED_PARENT_TTL
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import ResultPort
 from alsek.storage.backends.records import FOR_EVER, ResultRecord
@@ -46,6 +47,21 @@ class MemoryResults(ResultPort):
         with self._store.lock:
             entries = self._store.results.items()
         return [record for key, (record, progenitor) in entries if progenitor == uuid and key != uuid]
+
+    def failed_parents(self, uuids: Sequence[str]) -> list[str | None]:
+        with self._store.lock:
+            return [self._store.failed_parents.get(uuid) for uuid in uuids]
+
+    def note_failed_parent(self, uuids: Iterable[str], parent: str) -> None:
+        """Note and publish that these callbacks will not be submitted, because of the failure of a message."""
+        for uuid in uuids:
+            self._store.failed_parents.put(uuid, parent, FAILED_PARENT_TTL)
+            self._store.publish(f"results:{uuid}")
+
+    def forget_failed_parent(self, uuids: Iterable[str]) -> None:
+        """Delete such notes."""
+        for uuid in uuids:
+            self._store.failed_parents.pop(uuid)
 
     def delete(self, uuids: Sequence[str]) -> int:
         with self._store.lock:

@@ -14,6 +14,7 @@ from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import SerializationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.memory.locks import MemoryLocks
+from alsek.storage.backends.memory.messages.groups.port import MemoryGroups
 from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
@@ -21,6 +22,7 @@ from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.transfer import MemoryTransfer
 from alsek.storage.backends.memory.values import MemoryValues
 from alsek.storage.backends.ports import (
+    GroupPort,
     LockPort,
     MessagePort,
     ResultPort,
@@ -66,6 +68,7 @@ class MemoryBackend(Backend):
         self._statuses = MemoryStatuses(self._store)
         self._locks = MemoryLocks(self._store)
         self._values = MemoryValues(self._store)
+        self._groups = MemoryGroups(self._store, self._messages)
         self._transfer = MemoryTransfer(self._store, self._messages)
 
     def __repr__(self) -> str:
@@ -106,6 +109,10 @@ class MemoryBackend(Backend):
         return self._values
 
     @property
+    def groups(self) -> GroupPort:
+        return self._groups
+
+    @property
     def transfer(self) -> TransferPort:
         return self._transfer
 
@@ -115,7 +122,7 @@ class MemoryBackend(Backend):
     def clear_namespace(self) -> int:
         store = self._store
         with store.lock:
-            tables = (store.values, store.results, store.statuses, store.locks)
+            tables = (store.values, store.results, store.statuses, store.locks, store.failed_parents)
             self._transfer.clear()
             return self._messages.clear() + sum(table.clear() for table in tables)
 

@@ -156,6 +156,7 @@ class MemoryStore:
         self.numbers = count(1)
         self.values: ExpiringDict[str, bytes] = ExpiringDict(clock)
         self.results: ExpiringDict[str, tuple[ResultRecord, str | None]] = ExpiringDict(clock)
+        self.failed_parents: ExpiringDict[str, str] = ExpiringDict(clock)
         self.statuses: ExpiringDict[str, StatusRecord] = ExpiringDict(clock)
         self.locks: ExpiringDict[str, LockRecord] = ExpiringDict(clock)
         self.subscriptions: list[Receiver] = []

@@ -8,6 +8,8 @@ from alsek.storage.backends.header import READABLE_VERSIONS
 from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages import dead_letters
+from alsek.storage.backends.memory.messages.groups import counting as groups
+from alsek.storage.backends.memory.messages.groups.awaited import is_dropped
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
@@ -83,6 +85,7 @@ def claim(
     for message in chosen:
         _claim(table, registered, message, seq)
     corrupt = [dead_letters.reject(table, message, worker.dlq_ttl) for message in unreadable]
+    groups.settle(table)
     return [message.as_claimed() for message in chosen], corrupt
 
 
@@ -117,6 +120,7 @@ def _claim(table: MessageTable, registered: RegisteredWorker, message: StoredMes
     leave(table, message, claimed=True)
     message.expired = bool(ttl) and table.store.clock() - message.ready_since > ttl
     message.aside = ""
+    message.revoked = message.revoked or is_dropped(table, message)
     message.token, message.seq = next(table.store.numbers), seq
     message.holder = registered.worker.id
     registered.claims[message.uuid] = message

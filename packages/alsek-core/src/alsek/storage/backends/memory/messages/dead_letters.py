@@ -25,8 +25,9 @@ def reject(table: MessageTable, message: StoredMessage, dlq_ttl: int) -> Corrupt
     """Move a message that can't be read to the dead letters."""
     corrupt = Corrupt(message.uuid, message.queue, unreadable(message.version))
     leave(table, message)
-    add(table, message, error_details(corrupt), dlq_ttl)
-    end(table, message, End.CORRUPT)
+    error = error_details(corrupt)
+    add(table, message, error, dlq_ttl)
+    end(table, message, End.CORRUPT, error)
     return corrupt
 
 
@@ -40,8 +41,11 @@ def queues(table: MessageTable) -> list[str]:
     return sorted({queue for (queue, _), _ in table.dead.items()})
 
 
-def replay(table: MessageTable, submission: Submission, died_at: int) -> Added:
-    """Store this message in place of its dead letter of that time; accepted if this was done, now or before."""
+def replay(table: MessageTable, submission: Submission, died_at: int, unreachable: tuple[str, ...]) -> Added:
+    """Store this message in place of its dead letter of that time; accepted if this was done, now or before.
+
+    It is in no group. The notes of the `unreachable` callbacks are deleted.
+    """
     key = (submission.queue, submission.uuid)
     letter = table.dead.get(key)
     if letter is None or letter.died_at != died_at:
@@ -55,7 +59,8 @@ def replay(table: MessageTable, submission: Submission, died_at: int) -> Added:
         holder = table.messages.get(held.holder)
         return Added(False, held.holder, "finished" if holder is None else holder.state)
     table.dead.pop(key)
-    insert(table, submission, REPLAYED)
+    table.results.forget_failed_parent(unreachable)
+    insert(table, submission._replace(group=None), REPLAYED)
     return ACCEPTED
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
+from alsek.storage.backends.memory.messages.submissions import add_one
 from alsek.storage.backends.memory.messages.transitions import end, leave, requeue
-from alsek.storage.backends.records import Pause, Retried
+from alsek.storage.backends.records import Pause, Retried, Submission
 
 
 def remove(table: MessageTable, queue: str, uuid: str, waiting: bool) -> bool:
@@ -31,14 +32,25 @@ def reschedule(table: MessageTable, retried: Retried) -> bool:
     return True
 
 
-def fail(table: MessageTable, queue: str, uuid: str, error: bytes, dlq_ttl: int) -> bool:
+def fail(
+    table: MessageTable,
+    queue: str,
+    uuid: str,
+    error: bytes,
+    dlq_ttl: int,
+    callback: Submission | None,
+    unreachable: tuple[str, ...],
+) -> bool:
     """Move a message to the dead letters; return True if it was stored, or is a dead letter already."""
     message = table.find(queue, uuid)
     if message is None:
         return table.dead.get((queue, uuid)) is not None
     leave(table, message)
     dead_letters.add(table, message, error, dlq_ttl)
-    end(table, message, End.FAILED_BY_HAND)
+    end(table, message, End.FAILED_BY_HAND, error)
+    table.results.note_failed_parent(unreachable, uuid)
+    if callback is not None:
+        add_one(table, callback, request="")
     return True
 
 

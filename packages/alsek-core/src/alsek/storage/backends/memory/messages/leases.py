@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.defaults import DEDUP_WINDOW
+from alsek.storage.backends.memory.messages.groups.awaited import is_revoked
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.outcomes import accept
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
@@ -75,7 +76,7 @@ def renew(
     for message in list(registered.claims.values()):
         if message.seq <= seq and message.token not in received:
             give_back(table, message, TaskStatus.SUBMITTED)
-    return [message.uuid for message in registered.claims.values() if message.revoked]
+    return [message.uuid for message in registered.claims.values() if is_revoked(table, message)]
 
 
 def _renew_lease(table: MessageTable, registered: RegisteredWorker, worker: Worker) -> None:

@@ -6,10 +6,13 @@ are called under the store's lock.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages.limit_state import LimitState
+from alsek.storage.backends.memory.messages.groups.ends import GroupEnd
+from alsek.storage.backends.memory.messages.groups.stored_group import StoredGroup
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
@@ -52,6 +55,8 @@ class MessageTable:
         accepted: By the id of a retired worker the tokens that its retirement accepted, for the dedup window.
         gone_tasks: The tasks of workers that were forgotten less than their lease ago.
         pauses: The paused queues.
+        groups: The groups by id.
+        group_ends: What this operation has ended, and groups are still to count.
         history: What was counted, by minute, queue and task.
         keys: The unique keys that are held, each until its window ends if only that is left.
         limits: The limits that are used or waited for, each until its last start is out of the window if nothing else
@@ -74,6 +79,8 @@ class MessageTable:
         self.accepted: ExpiringDict[str, frozenset[int]] = ExpiringDict(store.clock)
         self.gone_tasks: ExpiringDict[str, None] = ExpiringDict(store.clock)
         self.pauses: dict[str, Pause] = {}
+        self.groups: ExpiringDict[str, StoredGroup] = ExpiringDict(store.clock)
+        self.group_ends: deque[GroupEnd] = deque()
         self.history: dict[tuple[int, str, str], str] = {}
         self.keys: ExpiringDict[str, KeyState] = ExpiringDict(store.clock)
         self.limits: ExpiringDict[str, LimitState] = ExpiringDict(store.clock)
@@ -125,8 +132,8 @@ class MessageTable:
             self.statuses.put(message.uuid, status, ttl=message.submission.status_ttl)
 
     def clear(self) -> int:
-        """Delete everything; return how many messages and dead letters that were."""
-        deleted = len(self.messages) + self.dead.clear()
+        """Delete everything; return how many messages, dead letters and groups that were."""
+        deleted = len(self.messages) + self.dead.clear() + self.groups.clear()
         self.messages.clear()
         self.queues.clear()
         self.remembered.clear()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.memory.messages import dead_letters
+from alsek.storage.backends.memory.messages import callbacks, dead_letters
+from alsek.storage.backends.memory.messages.groups import counting as groups
+from alsek.storage.backends.memory.messages.groups.ends import EndedMember, place_of
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
-from alsek.storage.backends.memory.messages.submissions import add_one
 from alsek.storage.backends.memory.messages.transitions import (
     end,
     give_back,
@@ -25,7 +26,6 @@ from alsek.storage.backends.records import (
     Released,
     Retried,
     SetAside,
-    Submission,
     Succeeded,
     TaskStatus,
 )
@@ -34,7 +34,7 @@ from alsek.storage.backends.records import (
 def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence[Outcome]) -> Accepted:
     """Accept the outcomes whose token is that of a current claim of this worker."""
     refused: list[str] = []
-    callbacks: list[Submission] = []
+    ended: list[tuple[Succeeded | Failed | SetAside, EndedMember | None]] = []
     failed: list[str] = []
     for outcome in outcomes:
         message = registered.claims.get(outcome.uuid)
@@ -44,11 +44,13 @@ def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence
         if isinstance(outcome, SetAside):
             if not _set_aside(table, message, outcome):
                 failed.append(outcome.uuid)
+                ended.append((outcome, None))
             continue
-        _accept(table, message, outcome)
-        if isinstance(outcome, Succeeded) and outcome.callback is not None:
-            callbacks.append(outcome.callback)
-    skipped = [callback.uuid for callback in callbacks if not add_one(table, callback, request="").accepted]
+        member = _accept(table, message, outcome)
+        if isinstance(outcome, Succeeded | Failed):
+            ended.append((outcome, member))
+    skipped = callbacks.submit(table, ended)
+    groups.settle(table)
     return Accepted(refused, skipped, tuple(failed))
 
 
@@ -58,15 +60,14 @@ def _set_aside(table: MessageTable, message: StoredMessage, outcome: SetAside) -
     if known or outcome.wait or table.gone_tasks.has(outcome.task):
         set_aside(table, message, outcome.task)
         return True
-    leave(table, message)
-    dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
-    end(table, message, End.FAILED)
+    _fail(table, message, outcome)
     return False
 
 
 def _accept(
     table: MessageTable, message: StoredMessage, outcome: Succeeded | Failed | Retried | Released | Lost
-) -> None:
+) -> EndedMember | None:
+    """Carry out an outcome; return the end of a member that has succeeded, which is noted already."""
     match outcome:
         case Succeeded():
             leave(table, message)
@@ -75,13 +76,29 @@ def _accept(
                 table.results.write(
                     message.uuid, outcome.result, outcome.result_ttl, outcome.token, outcome.progenitor
                 )
+            return _note_success(table, message, outcome)
         case Failed():
-            leave(table, message)
-            dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
-            end(table, message, End.FAILED)
+            _fail(table, message, outcome)
         case Retried():
             requeue(table, message, outcome)
         case Released():
             give_back(table, message, TaskStatus.SUBMITTED)
         case Lost():
             give_back(table, message, TaskStatus.RETRYING, losses=1, suspect=outcome.suspect)
+    return None
+
+
+def _fail(table: MessageTable, message: StoredMessage, outcome: Failed | SetAside) -> None:
+    leave(table, message)
+    dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
+    end(table, message, End.FAILED, outcome.error, isinstance(outcome, Failed) and outcome.revoked)
+    table.results.note_failed_parent(outcome.unreachable, message.uuid)
+
+
+def _note_success(table: MessageTable, message: StoredMessage, outcome: Succeeded) -> EndedMember | None:
+    place = place_of(message)
+    if place is None:
+        return None
+    member = EndedMember(place, message.uuid, "succeeded", bytes(outcome.group_result))
+    table.group_ends.append(member)
+    return member

@@ -17,6 +17,7 @@ from alsek.storage.backends.memory.messages import (
     steps,
     wakeups,
 )
+from alsek.storage.backends.memory.messages.groups import counting as groups
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.settling import settle
 from alsek.storage.backends.memory.messages.submissions import add_one
@@ -64,7 +65,11 @@ class MemoryMessages(MessagePort):
         )
 
     def wake(self) -> None:
-        """Let in what waits for the limits that were noted in this operation; wake workers for all that is ready."""
+        """Do what follows this operation, and wake workers for all that is ready.
+
+        Groups count what it has ended; the limits that were noted let in what waits for them.
+        """
+        groups.settle(self.table)
         settle(self.table, PROMOTION_BATCH)
         self._sleepers.wake(self.table.woken_lanes)
         self.table.woken_lanes.clear()
@@ -138,7 +143,7 @@ class MemoryMessages(MessagePort):
         unreachable: tuple[str, ...] = (),
     ) -> bool:
         with self._lock:
-            was_stored = interventions.fail(self.table, queue, uuid, error, dlq_ttl)
+            was_stored = interventions.fail(self.table, queue, uuid, error, dlq_ttl, callback, unreachable)
             self.wake()
             return was_stored
 
@@ -243,7 +248,7 @@ class MemoryMessages(MessagePort):
 
     def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         with self._lock:
-            replayed = dead_letters.replay(self.table, submission, died_at)
+            replayed = dead_letters.replay(self.table, submission, died_at, unreachable)
             self.wake()
             return replayed
 
@@ -252,6 +257,6 @@ class MemoryMessages(MessagePort):
             return dead_letters.purge(self.table, queue, uuid)
 
     def clear(self) -> int:
-        """Delete messages, dead letters and workers; return how many messages and dead letters that were."""
+        """Delete messages, dead letters and workers; return how many messages, dead letters and groups that were."""
         with self._lock:
             return self.table.clear()

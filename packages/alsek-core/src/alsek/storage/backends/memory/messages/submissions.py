@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alsek.storage.backends.header import submission_tail
 from alsek.storage.backends.memory.messages import admission, unique_keys
+from alsek.storage.backends.memory.messages.groups.keeping import hold
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import delay_or_make_ready, replace, wait_behind_key
@@ -62,6 +63,8 @@ def insert(table: MessageTable, submission: Submission, request: str, *, behind:
     tail = "" if submission_tail is None else submission_tail(submission)
     message = StoredMessage(submission, request, bytes(submission.payload), tail=tail)
     table.set_status(message, TaskStatus.SUBMITTED)
+    if submission.joins:
+        hold(table, submission.joins)
     admission.declare(table, submission.limits)
     if behind:
         wait_behind_key(table, message, submission.delay)
@@ -78,9 +81,10 @@ def same_request(table: MessageTable, uuid: str, request: str) -> bool:
 
 
 def _clear_traces(table: MessageTable, submission: Submission) -> None:
-    """Delete what is left of an earlier message of this uuid: result, status, and dead letter of this queue."""
+    """Delete what is left of an earlier message of this uuid: result, status, notes, and dead letter of this queue."""
     uuid, results = submission.uuid, table.store.results
     results.pop(uuid)
+    table.results.forget_failed_parent((uuid,))
     for other, (record, progenitor) in results.items():
         if progenitor == uuid:
             results.amend(other, (record, None))

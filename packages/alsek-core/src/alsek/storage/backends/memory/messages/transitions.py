@@ -10,6 +10,7 @@ from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import merged, step_changes
 from alsek.storage.backends.memory.messages import admission, unique_keys
+from alsek.storage.backends.memory.messages.groups.ends import ends_of
 from alsek.storage.backends.memory.messages.message_table import MessageTable, RememberedUuid
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
@@ -55,12 +56,22 @@ def _wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
     message.waits_for = ""
 
 
-def end(table: MessageTable, message: StoredMessage, how: End) -> None:
+def end(
+    table: MessageTable, message: StoredMessage, how: End, error: bytes = b"", revoked: bool = False
+) -> None:
     """Delete a message that is in no state, write its last status, and publish that it has ended.
 
-    Its unique key is free; if a message waits for that, it takes the key, and its place.
+    Its unique key is free; if a message waits for that, it takes the key, and its place. Groups are to count it.
+
+    Args:
+        table: The table.
+        message: The message.
+        how: How it ended.
+        error: The error, if it has failed.
+        revoked: It has failed because it was revoked.
     """
     del table.messages[message.uuid]
+    table.group_ends.extend(ends_of(message, how, error, revoked))
     if message.submission.unique is not None and how is not End.REPLACED:
         give_up_key(table, message)
     if how.uuid_taken is not None:

@@ -31,9 +31,29 @@ _NOT_ON_AN_IMITATION = ("test_large_batches",)
 READY_FOR_KEYS: tuple[str, ...] = ("memory",)
 
 #: What needs unique keys or limits.
-_WITH_KEYS = ("test_unique", "test_unique_replacements", "test_limits", "test_rates", "test_transfer_keys")
+_WITH_KEYS = (
+    "test_groups_with_keys",
+    "test_limits",
+    "test_rates",
+    "test_transfer_keys",
+    "test_unique",
+    "test_unique_replacements",
+)
 
-for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS):
+#: The stores that keep groups, failure callbacks, and notes of failed parents.
+READY_FOR_GROUPS: tuple[str, ...] = ("memory",)
+
+#: What needs those.
+_WITH_GROUPS = (
+    "test_failure_callbacks",
+    "test_group_ends",
+    "test_groups",
+    "test_groups_with_keys",
+    "test_kept_groups",
+    "test_nested_groups",
+)
+
+for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS, *_WITH_GROUPS):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -55,6 +75,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
     if module in _WITH_KEYS:
         kinds = tuple(kind for kind in kinds if kind in READY_FOR_KEYS)
+    if module in _WITH_GROUPS:
+        kinds = tuple(kind for kind in kinds if kind in READY_FOR_GROUPS)
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

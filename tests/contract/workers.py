@@ -148,9 +148,9 @@ def by_hand(queue: str, uuid: str, payload: bytes | None = None, delay: int = 0)
     return Retried(uuid, queue, 0, delay, 1, payload=payload)
 
 
-def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL) -> Failed:
+def died(claimed: Claimed, error: bytes = ERROR, dlq_ttl: int = DLQ_TTL, **fields: Any) -> Failed:
     """The outcome of a claim whose task has failed."""
-    return Failed(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl)
+    return Failed(claimed.uuid, claimed.queue, claimed.token, error, dlq_ttl, **fields)
 
 
 def the_facts(*tasks: str, **fields: Any) -> WorkerFacts:

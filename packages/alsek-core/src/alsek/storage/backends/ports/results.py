@@ -46,7 +46,8 @@ class ResultPort(ABC):
 
         These notes are written with the ``unreachable`` callbacks of a failure, and an empty note is published on the
         channel ``results:<uuid>``. They are kept for :data:`~alsek.defaults.FAILED_PARENT_TTL`, or until the message
-        that failed is replayed.
+        that failed is replayed, or a message of this uuid is submitted that is ``named``. If the callback was that of a
+        group, this is the message because of which the group has failed, or the id of the group that was revoked.
         """
         raise NotImplementedError
 

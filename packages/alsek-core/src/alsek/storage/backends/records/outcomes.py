@@ -16,7 +16,10 @@ class Succeeded(NamedTuple):
     Attributes:
         callback: The callback, if it is one message. If this message is in a group, the callback has its place.
         groups: The callback, if it is a group: that group, and then the groups that are members of it.
-        members: The members of all of `groups`. They are submitted after the callbacks, as those are.
+            If that group is not stored, because its id is not new, this is skipped: none of the others and no member
+            is submitted.
+        members: The members of all of `groups`. They are submitted after the callbacks, as those are. One that is
+            skipped has ended in its group as revoked; so has a group in the first one, and its members are left out.
         group_result: The serialized result, for the group in which the message is. It is used if no callback was
             submitted: the member has ended.
     """
@@ -141,7 +144,8 @@ class Accepted(NamedTuple):
 
     Attributes:
         refused: The uuids of the outcomes that were refused.
-        skipped: Those of the callbacks that were not added because a message of their uuid exists.
+        skipped: Those of the callbacks and members that were not added because a message of their uuid exists, and the
+            ids of such groups.
         failed: Those of the messages without a worker for their task, which became dead letters.
     """
 

@@ -77,7 +77,9 @@ class Step(NamedTuple):
             :data:`~alsek.storage.backends.kinds.SLOTS_OF`; empty if there are none. A step that seeks messages of
             ``async def`` tasks adds ``"coroutine"`` at the end if some of them are left.
         suspects: True if suspects are left that this worker may take once it holds nothing.
-        skipped: The uuids of callbacks that were not submitted because they exist already.
+        skipped: The uuids of callbacks that were not submitted because they exist already. Members of groups that
+            follow a message are among them, and the ids of such groups: see
+            :class:`~alsek.storage.backends.records.Succeeded`.
         corrupt: The unreadable records that this step moved to the dead letters.
         taken_over: The lost workers that this step has forgotten, by the end of their lease, then by id. Empty in the
             answer to a repeated step.

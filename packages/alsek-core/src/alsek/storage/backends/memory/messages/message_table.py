@@ -10,9 +10,9 @@ from collections import deque
 from typing import NamedTuple
 
 from alsek.storage.backends.memory.lanes import Lane
-from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.groups.ends import GroupEnd
 from alsek.storage.backends.memory.messages.groups.stored_group import StoredGroup
+from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage

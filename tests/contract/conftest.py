@@ -41,7 +41,7 @@ _WITH_KEYS = (
 )
 
 #: The stores that keep groups, failure callbacks, and notes of failed parents.
-READY_FOR_GROUPS: tuple[str, ...] = ("memory",)
+READY_FOR_GROUPS: tuple[str, ...] = ("memory", "sqlite")
 
 #: What needs those.
 _WITH_GROUPS = (

@@ -29,6 +29,7 @@ _ENDS: Final[dict[End, MemberEnd]] = {
     End.FAILED_BY_HAND: "failed",
     End.CORRUPT: "failed",
     End.REMOVED: "revoked",
+    End.REPLACED: "revoked",
 }
 
 _NOTE: Final = "INSERT OR IGNORE INTO group_members (place, uuid, how, payload) VALUES (?, ?, ?, ?)"
@@ -93,11 +94,15 @@ def settle(tx: Transaction, going_on: Collection[str] = (), more: Iterable[Group
         going_on: The uuids of messages that have succeeded and whose callbacks have their places: no ends of members.
         more: What has ended besides messages, after them.
     """
-    ended, tx.bound_ends = tx.bound_ends, []
-    ends = [end for message in ended for end in _ends_of(message, going_on)]
+    ends = _taken_ends(tx, going_on)
     ends += more
     if ends:
         _Settling(tx).run(ends)
+
+
+def _taken_ends(tx: Transaction, going_on: Collection[str] = ()) -> list[GroupEnd]:
+    ended, tx.bound_ends = tx.bound_ends, []
+    return [end for message in ended for end in _ends_of(message, going_on)]
 
 
 def _ends_of(message: Ended, going_on: Collection[str]) -> Iterator[GroupEnd]:
@@ -145,20 +150,25 @@ class _Settling:
         self._left.extend(ends)
         while self._left:
             end = self._left.popleft()
-            if isinstance(end, EndedMember):
-                self._count(end)
-                continue
-            group = self._group(end.group)
-            if group is None:
-                continue
-            if isinstance(end, EndedCallback):
-                groups.release(self._tx, group.row)
-            elif group.state == "open":
-                self._join(group)
+            self._settle(end)
+            if self._tx.bound_ends:  # a callback has replaced another message of its unique key
+                self._left.extend(_taken_ends(self._tx))
         rows = [
             (each.succeeded, each.failed, each.revoked, each.row.id) for each in self._groups.values() if each
         ]
         self._tx.executemany(_COUNT, [row for row in rows if any(row[:3])])
+
+    def _settle(self, end: GroupEnd) -> None:
+        if isinstance(end, EndedMember):
+            self._count(end)
+            return
+        group = self._group(end.group)
+        if group is None:
+            return
+        if isinstance(end, EndedCallback):
+            groups.release(self._tx, group.row)
+        elif group.state == "open":
+            self._join(group)
 
     def _group(self, name: str) -> _Counted | None:
         if name not in self._groups:

@@ -22,7 +22,13 @@ _MARKS = {
 }
 
 #: What takes long there, and is about what scripts do in one node.
-_NOT_ON_A_CLUSTER = ("test_large_batches", "test_model", "test_long_waits", "test_numeric_bounds")
+_NOT_ON_A_CLUSTER = (
+    "test_large_batches",
+    "test_model",
+    "test_model_keys",
+    "test_long_waits",
+    "test_numeric_bounds",
+)
 
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
@@ -34,6 +40,7 @@ READY_FOR_KEYS: tuple[str, ...] = ("memory",)
 _WITH_KEYS = (
     "test_groups_with_keys",
     "test_limits",
+    "test_model_keys",
     "test_rates",
     "test_transfer_keys",
     "test_unique",

@@ -16,6 +16,7 @@ from alsek.storage.backends.records import (
     Claimed,
     Failed,
     HistoryCounts,
+    Limit,
     Lost,
     Outcome,
     Released,
@@ -26,6 +27,7 @@ from alsek.storage.backends.records import (
     Succeeded,
     TaskStatus,
 )
+from alsek.storage.backends.states import MessageState
 from tests.contract.workers import LEASE, Actor
 
 
@@ -36,7 +38,7 @@ class ModelMessage:
     submission: Submission
     request: str
     payload: bytes
-    state: Literal["delayed", "ready", "claimed"] = "ready"
+    state: Literal["delayed", "ready", "claimed", "waiting", "none"] = "none"
     due: tuple[int, int] = (0, 0)
     arrival: int = 0
     losses: int = 0
@@ -44,6 +46,7 @@ class ModelMessage:
     revoked: bool = False
     suspect: bool = False
     aside: str = ""
+    waits_for: str = ""
     token: int = 0
     seq: int = 0
     holder: ModelWorker | None = None
@@ -59,6 +62,26 @@ class ModelMessage:
     @property
     def place(self) -> tuple[int, int]:
         return (self.submission.priority, self.arrival)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was claimed, and charged for that."""
+        return self.state == "claimed" or bool(self.losses or self.retries)
+
+    def takes_up(self, limit: Limit) -> bool:
+        """Whether it has a place of this limit, not counting its starts."""
+        states = ("ready",) if limit.per else ("ready", "claimed")
+        return self.state in states and limit in self.submission.limits
+
+
+@dataclass(eq=False)
+class ModelKey:
+    """Who holds a unique key in the model: a message, or its window alone."""
+
+    holder: str
+    live: bool = True
+    waiting: str = ""
+    until: int = 0
 
 
 @dataclass(eq=False)
@@ -94,7 +117,10 @@ class Model:
     def __init__(self, now: int) -> None:
         self.now = now
         self.messages: dict[str, ModelMessage] = {}
-        self.gone: dict[str, tuple[str, int, bool]] = {}
+        self.gone: dict[str, tuple[str, int, bool, str]] = {}
+        self.keys: dict[str, ModelKey] = {}
+        self.starts: dict[str, list[int]] = {}
+        self.noted: set[Limit] = set()
         self.statuses: dict[str, TaskStatus] = {}
         self.results: dict[str, bytes] = {}
         self.dead: dict[tuple[str, str], bytes] = {}
@@ -119,7 +145,7 @@ class Model:
         if 0.8 * LEASE <= silence <= LEASE + 5:  # whether this is an outage is up to the store
             self.now = self.last_contact + LEASE + 50
         edges = {worker.lease_end for worker in self.workers} | {self.grace}
-        edges |= {end for _, end, _ in self.gone.values()} | set(self.gone_tasks.values())
+        edges |= {end for _, end, _, _ in self.gone.values()} | set(self.gone_tasks.values())
         while self.now in edges:
             self.now += 1
         return self.now - before
@@ -129,19 +155,112 @@ class Model:
         uuid = submission.uuid
         present = self.messages.get(uuid)
         if present is not None:
-            return ACCEPTED if present.request == request != "" else Added(False, uuid, present.state)
-        known, end, finished = self.gone.get(uuid, ("", 0, False))
+            return ACCEPTED if present.request == request != "" else Added(False, uuid, self._shown(present))
+        known, end, finished, stored_as = self.gone.get(uuid, ("", 0, False, ""))
         if end > self.now and (finished or known == request != ""):
-            return ACCEPTED if known == request != "" else Added(False, uuid, "finished")
-        self.admit(submission, request)
-        return ACCEPTED
+            return Added(True, stored_as) if known == request != "" else Added(False, uuid, "finished")
+        key = None if submission.unique is None else self.key(submission.unique.key)
+        if key is None:
+            self.admit(submission, request)
+            return ACCEPTED
+        return self._add_beside(submission, request, key)
 
-    def admit(self, submission: Submission, request: str) -> None:
-        """A new message."""
+    def _add_beside(self, submission: Submission, request: str, key: ModelKey) -> Added:
+        """The answer to a submission whose key is held."""
+        assert submission.unique is not None
+        holder = self.messages.get(key.holder)
+        if submission.unique.conflict != "replace" or not key.live or holder is None:
+            return Added(False, key.holder, "finished" if holder is None else self._shown(holder))
+        replaced = self.messages.get(key.waiting) if holder.has_begun else holder
+        if replaced is not None:
+            self._leave(replaced)
+            if request:
+                self.gone[submission.uuid] = (request, self.now + DEDUP_WINDOW, False, replaced.uuid)
+            submission = submission._replace(uuid=replaced.uuid)
+        self.admit(submission, request, behind=holder.has_begun)
+        return ACCEPTED if replaced is None else Added(True, replaced.uuid)
+
+    def _shown(self, message: ModelMessage) -> MessageState:
+        assert message.state != "none"
+        return message.state
+
+    def key(self, name: str) -> ModelKey | None:
+        """Who holds a key now."""
+        key = self.keys.get(name)
+        return key if key is not None and (key.live or key.until > self.now) else None
+
+    def admit(self, submission: Submission, request: str, behind: bool = False) -> None:
+        """A new message, which holds its key, or waits `behind` who does."""
         message = ModelMessage(submission, request, submission.payload)
         self.messages[message.uuid] = message
         self.statuses[message.uuid] = TaskStatus.SUBMITTED
+        if submission.unique is not None:
+            name, window = submission.unique.key, submission.unique.window
+            key = self.key(name) or ModelKey(message.uuid)
+            self.keys[name] = key
+            key.until = max(key.until, self.now + window) if window else key.until
+            if behind:
+                key.waiting, message.waits_for = message.uuid, f"u:{name}"
+            else:
+                key.holder, key.live = message.uuid, True
         self._delay(message, submission.delay)
+
+    def give_up_key(self, message: ModelMessage) -> None:
+        """The message holds its key no longer; who waits behind it does."""
+        key = None if message.submission.unique is None else self.key(message.submission.unique.key)
+        if key is None or not key.live or key.holder != message.uuid:
+            return
+        key.live = bool(key.waiting)
+        if key.waiting:
+            heir = self.messages[key.waiting]
+            key.holder, key.waiting = heir.uuid, ""
+            heir.waits_for = ""
+            self._delay(heir, heir.due[0] - self.now)
+
+    def used(self, limit: Limit) -> int:
+        """How many places of a limit are taken up."""
+        starts = [start for start in self.starts.get(limit.id, ()) if start > self.now - limit.per]
+        return len(starts) + sum(message.takes_up(limit) for message in self.messages.values())
+
+    def waiting_for(self, limit: Limit) -> list[ModelMessage]:
+        """Those that wait for a limit, in their order."""
+        found = [message for message in self.messages.values() if message.waits_for == limit.id]
+        return sorted(found, key=lambda message: message.place)
+
+    def next_free(self, limit: Limit) -> int | None:
+        """When a start leaves the window of a rate that is full."""
+        starts = [start for start in self.starts.get(limit.id, ()) if start > self.now - limit.per]
+        return min(starts) + limit.per if starts and self.used(limit) >= limit.amount else None
+
+    def _become_ready(self, message: ModelMessage, first: bool = False) -> None:
+        """Ready at its place, or waiting for the first limit that is full; or for which others wait, if not `first`."""
+        limits = sorted(message.submission.limits, key=lambda limit: limit.id)
+        full = [
+            limit
+            for limit in limits
+            if self.used(limit) >= limit.amount or (self.waiting_for(limit) and not first)
+        ]
+        message.state, message.waits_for = ("waiting", full[0].id) if full else ("ready", "")
+        self.noted.update(full[:1])
+
+    def _leave(self, message: ModelMessage) -> None:
+        """A message leaves the state that it is in, not to be claimed."""
+        self.noted.update(limit for limit in message.submission.limits if message.takes_up(limit))
+        if message.waits_for.startswith("u:"):
+            self.keys[message.waits_for[2:]].waiting = ""
+        if message.holder is not None:
+            message.holder.holds.remove(message)
+            message.holder, message.token = None, 0
+        message.state, message.waits_for = "none", ""
+
+    def settle(self) -> None:
+        """Let in those that wait for the limits that were noted."""
+        for limit in sorted(self.noted, key=lambda limit: limit.id):
+            while self.used(limit) < limit.amount and (waiting := self.waiting_for(limit)):
+                waiting[0].state = "none"
+                waiting[0].waits_for = ""
+                self._become_ready(waiting[0], first=True)
+        self.noted.clear()
 
     def contact(self) -> None:
         """A worker reached the store."""
@@ -175,7 +294,11 @@ class Model:
             self._accept(message, outcome)
             if isinstance(outcome, Succeeded) and outcome.callback is not None:
                 callbacks.append(outcome.callback)
-        return refused, [callback.uuid for callback in callbacks if not self.add(callback, "")], failed
+        return (
+            refused,
+            [callback.uuid for callback in callbacks if not self.add(callback, "").accepted],
+            failed,
+        )
 
     def _set_aside(self, message: ModelMessage, outcome: SetAside) -> bool:
         known = any(outcome.task in (worker.tasks or ()) for worker in self.workers)
@@ -205,11 +328,15 @@ class Model:
                 self.give_back(message, TaskStatus.RETRYING)
 
     def promote(self) -> None:
-        """Make delayed messages that are due ready."""
+        """Make delayed messages that are due ready; look at the limits that have room again."""
+        for message in self.messages.values():
+            self.noted.update(limit for limit in message.submission.limits if limit.id == message.waits_for)
         delayed = [message for message in self.messages.values() if message.state == "delayed"]
         for message in sorted(delayed, key=lambda message: message.due):
             if message.due[0] <= self.now:
-                message.state, message.arrival = "ready", next(self._arrivals)
+                self._leave(message)
+                message.arrival = next(self._arrivals)
+                self._become_ready(message)
 
     def take_over(self, asking: ModelWorker) -> None:
         """Make the messages of lost workers ready."""
@@ -271,25 +398,36 @@ class Model:
             message = self.messages[claim.uuid]
             assert claim.token > self.greatest_token
             self.greatest_token = message.token = claim.token
+            for limit in message.submission.limits:
+                if limit.per:
+                    self.starts.setdefault(limit.id, []).append(self.now)
             message.state, message.holder, message.seq = "claimed", worker, seq
             message.aside = ""
             worker.holds.append(message)
             self.statuses[message.uuid] = TaskStatus.RUNNING
+            if message.submission.unique is not None and message.submission.unique.until == "started":
+                self.give_up_key(message)
 
     def next_due(self) -> int | None:
-        """Until the first delayed message."""
+        """Until the first delayed message is due, or the first start that lets one in leaves its window."""
         dues = [message.due[0] for message in self.messages.values() if message.state == "delayed"]
+        for message in self.messages.values():
+            waited_for = (limit for limit in message.submission.limits if limit.id == message.waits_for)
+            dues += [free for limit in waited_for if (free := self.next_free(limit)) is not None]
         return max(min(dues) - self.now, 0) if dues else None
 
     def give_back(self, message: ModelMessage, status: TaskStatus) -> None:
         """Ready again at the old place."""
-        self._end_claim(message)
-        message.state = "ready"
+        self._leave(message)
+        self._become_ready(message)
         self.statuses[message.uuid] = status
 
     def reschedule(self, message: ModelMessage, retried: Retried) -> None:
         """To run again."""
-        self._end_claim(message)
+        behind = message.waits_for if message.waits_for.startswith("u:") else ""
+        self._leave(message)
+        if behind:
+            message.waits_for, self.keys[behind[2:]].waiting = behind, message.uuid
         message.retries, message.suspect, message.aside = retried.retries, False, ""
         if retried.payload is not None:
             message.payload = retried.payload
@@ -305,17 +443,18 @@ class Model:
 
     def take_out(self, message: ModelMessage, finished: bool) -> None:
         """A message leaves."""
-        self._end_claim(message)
+        self._leave(message)
         del self.messages[message.uuid]
-        self.gone[message.uuid] = (message.request, self.now + DEDUP_WINDOW, finished)
-
-    def _end_claim(self, message: ModelMessage) -> None:
-        if message.holder is not None:
-            message.holder.holds.remove(message)
-            message.holder, message.token = None, 0
+        self.gone[message.uuid] = (message.request, self.now + DEDUP_WINDOW, finished, "")
+        self.give_up_key(message)
 
     def _delay(self, message: ModelMessage, delay: int) -> None:
-        if delay:
-            message.state, message.due = "delayed", (self.now + delay, next(self._arrivals))
+        """Delayed, or ready behind all others; a message that waits for its key has this before it."""
+        message.due = (self.now + max(delay, 0), next(self._arrivals))
+        if message.waits_for:
+            message.state = "waiting"
+        elif delay > 0:
+            message.state = "delayed"
         else:
-            message.state, message.arrival = "ready", next(self._arrivals)
+            message.arrival = next(self._arrivals)
+            self._become_ready(message)

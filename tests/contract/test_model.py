@@ -19,7 +19,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
 from alsek.storage.backends.kinds import SlotKind, is_async, slots_of_step
-from alsek.storage.backends.records import Aside, HistoryCounts, Outcome, Submission, TaskStatus
+from alsek.storage.backends.records import (
+    Aside,
+    HistoryCounts,
+    Limit,
+    Outcome,
+    Submission,
+    TaskStatus,
+    UniqueKey,
+    UniqueRecord,
+)
 from tests.contract.model import Model, ModelMessage, ModelWorker
 from tests.contract.stores import Store
 from tests.contract.workers import (
@@ -59,9 +68,26 @@ TASKS: tuple[tuple[str, ...] | None, ...] = (("t",), ("u",), None, ("t", "u"), (
 
 _names = count()
 
+unique_keys = st.builds(
+    UniqueKey,
+    st.sampled_from(["k", "l"]),
+    st.sampled_from(["ended", "ended", "started"]),
+    st.sampled_from(["existing", "replace", "replace"]),
+    st.sampled_from([0, 0, 0, 2_000, 40_000]),
+)
+#: What some of the messages name; those of a history without keys name none.
+LIMITS = (Limit("x", 1), Limit("x", 2, 3_000), Limit("y", 2), Limit("z", 1, 20_000))
+
 submissions = st.builds(
-    lambda uuid, queue, priority, wish, delay, n: a_message(
-        uuid, queue, priority=priority, wish=wish, delay=delay, payload=b"p%d" % n
+    lambda uuid, queue, priority, wish, delay, n, unique, limits: a_message(
+        uuid,
+        queue,
+        priority=priority,
+        wish=wish,
+        delay=delay,
+        payload=b"p%d" % n,
+        unique=unique,
+        limits=tuple(limits),
     ),
     st.sampled_from(UUIDS),
     st.sampled_from(QUEUES),
@@ -69,6 +95,8 @@ submissions = st.builds(
     st.sampled_from(["any", "any", "thread", "process", "any-async", "any-async", "thread-async"]),
     st.sampled_from([0, 0, 0, 1, 1_000, 5_000]),
     st.integers(0, 99),
+    st.one_of(st.none(), unique_keys),
+    st.one_of(st.just([]), st.lists(st.sampled_from(LIMITS), max_size=3, unique=True)),
 )
 #: Of each slot kind; each worker takes those of its own, and a plain one may seek coroutines.
 limits = st.fixed_dictionaries(
@@ -95,6 +123,7 @@ class BackendMachine(RuleBasedStateMachine):
     """One history: a few workers, producers and meddlers at one store and at the model."""
 
     store: ClassVar[Store]
+    with_keys: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,6 +144,10 @@ class BackendMachine(RuleBasedStateMachine):
         self._register(worker)
         return worker
 
+    def _named(self, submission: Submission) -> Submission:
+        """The submission, with its key and limits if this history has such."""
+        return submission if self.with_keys else submission._replace(unique=None, limits=())
+
     def _register(self, worker: ModelWorker) -> None:
         facts = the_facts() if worker.tasks is None else the_facts(*worker.tasks)
         self.port.register(worker.actor.worker, facts._replace(tasks=worker.tasks))
@@ -134,9 +167,10 @@ class BackendMachine(RuleBasedStateMachine):
     @rule(batch=st.lists(submissions, min_size=1, max_size=3, unique_by=lambda s: s.uuid))
     def add(self, batch: list[Submission]) -> None:
         """A producer's call."""
-        request = a_request()
+        batch, request = [self._named(submission) for submission in batch], a_request()
         self.calls.append((batch, request))
         assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
+        self.model.settle()
 
     @rule(n=st.integers(0, 5))
     def add_again(self, n: int) -> None:
@@ -145,6 +179,7 @@ class BackendMachine(RuleBasedStateMachine):
             return
         batch, request = self.calls[-1 - n]
         assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
+        self.model.settle()
 
     @rule(
         n=casts,
@@ -184,8 +219,10 @@ class BackendMachine(RuleBasedStateMachine):
         self.ended += [outcome for outcome in outcomes if outcome.uuid not in refused]
         model.promote()
         model.take_over(worker)
+        model.settle()
         assert uuids(step.claimed) == uuids(model.choose(worker, limit))
         model.hand_out(worker, worker.actor.seq, step.claimed)
+        model.settle()
         for claim in step.claimed:
             message = model.messages[claim.uuid]
             assert claim == (
@@ -207,6 +244,7 @@ class BackendMachine(RuleBasedStateMachine):
     def _outcomes(
         self, worker: ModelWorker, chosen: list[str], delay: int, callback: Submission
     ) -> list[Outcome]:
+        callback = self._named(callback)
         return [
             self._outcome(claim, kind, delay, callback, worker.tasks)
             for claim, kind in zip(worker.actor.held(), chosen, strict=False)
@@ -259,6 +297,7 @@ class BackendMachine(RuleBasedStateMachine):
         for message in list(worker.holds):
             if message.seq <= seq and message.token not in tokens:
                 model.give_back(message, TaskStatus.SUBMITTED)
+        model.settle()
         assert sorted(revoked) == sorted(message.uuid for message in worker.holds if message.revoked)
 
     @rule(n=casts, chosen=st.lists(kinds, max_size=2), callback=submissions, delay=delays)
@@ -269,6 +308,7 @@ class BackendMachine(RuleBasedStateMachine):
         refused = self.port.retire(worker.actor.worker, outcomes)
         assert refused == model.finish(worker, outcomes)[0] == []
         model.forget(worker, TaskStatus.SUBMITTED, losses=0)
+        model.settle()
         self._expect_unknown(worker.actor)
         self.cast[n] = self._new_worker(n)
 
@@ -294,6 +334,7 @@ class BackendMachine(RuleBasedStateMachine):
         if message is not None:
             self.model.take_out(message, finished=False)
             self.model.statuses[uuid] = TaskStatus.UNKNOWN
+            self.model.settle()
 
     @rule(uuid=names, delay=delays)
     def reschedule(self, uuid: str, delay: int) -> None:
@@ -302,6 +343,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.reschedule(by_hand(queue, uuid, b"rescheduled", delay)) == (message is not None)
         if message is not None:
             self.model.reschedule(message, by_hand(queue, uuid, b"rescheduled", delay))
+            self.model.settle()
 
     @rule(uuid=names)
     def fail(self, uuid: str) -> None:
@@ -312,6 +354,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.fail(queue, uuid, ERROR, 100 * DLQ_TTL) == (message is not None)
         if message is not None:
             self.model.dead_letter(message, finished=False)
+            self.model.settle()
 
     @rule(uuid=names)
     def revoke(self, uuid: str) -> None:
@@ -338,16 +381,22 @@ class BackendMachine(RuleBasedStateMachine):
     @rule(submission=submissions)
     def replay(self, submission: Submission) -> None:
         """Someone takes a dead letter back, if no message of its uuid lives."""
+        submission = self._named(submission)
         key = (submission.queue, submission.uuid)
         if submission.uuid in self.model.messages:
             return
         letter = self.port.dead_letter(*key)
         assert (letter is not None) == (key in self.model.dead)
-        if letter is not None:
-            assert self.port.replay(submission, letter.died_at).accepted
-        if key in self.model.dead:
+        if letter is None:
+            return
+        held = None if submission.unique is None else self.model.key(submission.unique.key)
+        refused = held is not None and held.holder != submission.uuid
+        answer = self.port.replay(submission, letter.died_at)
+        assert (answer.accepted, answer.existing) == (not refused, held.holder if refused and held else "")
+        if not refused:
             del self.model.dead[key]
             self.model.admit(submission, "")
+            self.model.settle()
 
     def _find(self, uuid: str) -> tuple[ModelMessage | None, str]:
         message = self.model.messages.get(uuid)
@@ -363,7 +412,12 @@ class BackendMachine(RuleBasedStateMachine):
                 m.uuid: (
                     *(m.uuid, queue, m.payload, m.submission.priority, m.state, m.losses, m.revoked),
                     *(m.retries, 0, None, b""),
-                    *(m.submission.unique, m.submission.limits, m.submission.group, m.submission.joins),
+                    *(
+                        m.submission.unique,
+                        in_order(m.submission.limits),
+                        m.submission.group,
+                        m.submission.joins,
+                    ),
                 )
                 for m in model.messages.values()
                 if m.queue == queue
@@ -371,14 +425,12 @@ class BackendMachine(RuleBasedStateMachine):
             seen = list(self.port.browse(queue))
             assert {stored.uuid: tuple(stored) for stored in seen} == expected
             assert len(seen) == self.port.count(queue) == len(expected)
-        aside = Counter((m.queue, m.aside) for m in model.messages.values() if m.aside)
+        aside = Counter((m.queue, m.aside) for m in model.messages.values() if m.aside and m.state == "ready")
         assert self.port.aside() == [Aside(*key, many) for key, many in sorted(aside.items())]
         states = Counter((m.queue, m.state) for m in model.messages.values())
-        tallies = [(*tally[:4],) for tally in self.port.tallies(QUEUES)]
-        assert tallies == [
-            (queue, states[queue, "ready"], states[queue, "delayed"], states[queue, "claimed"])
-            for queue in QUEUES
-        ]
+        tallies = [(*tally[:4], tally.waiting) for tally in self.port.tallies(QUEUES)]
+        kinds = ("ready", "delayed", "claimed", "waiting")
+        assert tallies == [(queue, *(states[queue, kind] for kind in kinds)) for queue in QUEUES]
 
     @invariant()
     def what_is_shown_agrees(self) -> None:
@@ -391,6 +443,32 @@ class BackendMachine(RuleBasedStateMachine):
         for row in self.port.history(self.began, model.now // MINUTE_MS + 1):
             counted[row[1:3]] = counted.get(row[1:3], 0) + int(row.counts[2:])
         assert counted == model.counts
+
+    @invariant()
+    def keys_and_limits_agree(self) -> None:
+        """Keys and limits are held, used and waited for as in the model; nothing is left of those that are not."""
+        if not self.with_keys:
+            return
+        model = self.model
+        for name in ("k", "l"):
+            key = model.key(name)
+            expected = None if key is None else UniqueRecord(name, key.holder, key.waiting, key.until)
+            assert self.port.unique_key(name) == expected
+        seen = {record.id: record for record in self.port.limits()}
+        for limit in LIMITS:
+            used, waiting = model.used(limit), len(model.waiting_for(limit))
+            record = seen.pop(limit.id, None)
+            assert (record is None) == (used == waiting == 0)
+            if record is not None:
+                admitted = sorted(m.uuid for m in model.messages.values() if m.takes_up(limit))
+                assert sorted(record.admitted) == admitted
+                numbers = (limit.amount, limit.per, used, waiting, model.next_free(limit))
+                assert (record.amount, record.per, record.used, record.waiting, record.next_free) == numbers
+        assert seen == {}
+        for message in model.messages.values():
+            found = self.port.find(message.uuid)
+            assert found is not None
+            assert found.waits_for == message.waits_for
 
     @invariant()
     def the_rest_agrees(self) -> None:
@@ -408,10 +486,15 @@ class BackendMachine(RuleBasedStateMachine):
             assert letters == [(u, payload) for (q, u), payload in model.dead.items() if q == queue]
 
 
-def test_random_histories(store: Store) -> None:
-    """After every call of any history, the store holds and answers what the model does."""
+def in_order(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Limits in the order of their ids, as they are shown."""
+    return tuple(sorted(limits, key=lambda limit: limit.id))
+
+
+def explore(store: Store, **settings_of_machine: Any) -> None:
+    """Make random calls on a store and the model, and compare the two after each."""
     wanted = os.environ.get("ALSEK_MODEL_EXAMPLES")
-    machine = type("Machine", (BackendMachine,), {"store": store})
+    machine = type("Machine", (BackendMachine,), {"store": store, **settings_of_machine})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -424,3 +507,8 @@ def test_random_histories(store: Store) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_random_histories(store: Store) -> None:
+    """After every call of any history, the store holds and answers what the model does."""
+    explore(store)

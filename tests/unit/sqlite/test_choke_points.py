@@ -13,21 +13,23 @@ import pytest
 
 from alsek.storage.backends.records import (
     Failed,
+    Limit,
     Lost,
     Released,
     Retried,
     SetAside,
     Submission,
     Succeeded,
+    UniqueKey,
     WorkerFacts,
 )
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.messages import transitions
 from tests.clock import Clock
-from tests.unit.sqlite.fakes import Player, submit
+from tests.unit.sqlite.fakes import Player, done, submit
 
-STATES = {"ready", "delayed", "claims", "aside"}
+STATES = {"ready", "delayed", "claims", "aside", "waiting"}
 
 #: The columns of `messages` that say where it stands and what has happened to it.
 COLUMNS = {
@@ -116,6 +118,7 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     messages.replay(Submission("j", "q", b""), letter.died_at)
     messages.revoke("q", "j")
     _set_aside(backend)
+    _wait(backend)
     backend.clear_namespace()
 
 
@@ -129,12 +132,31 @@ def _set_aside(backend: SQLiteBackend) -> None:
     assert messages.remove("aside", "removed")
 
 
+def _wait(backend: SQLiteBackend) -> None:
+    """For a limit, and behind the holder of a unique key."""
+    one = {"limits": (Limit("l", 1),), "queue": "limited"}
+    unique = {"unique": UniqueKey("k", conflict="replace"), "queue": "limited"}
+    player = Player(backend, "limited", queues=("limited",))
+    submit(backend, "l1", "l2", "l3", **one)
+    submit(backend, "u1", **unique)
+    held = player.claim()
+    assert [each.uuid for each in held] == ["l1", "u1"]
+    submit(backend, "u2", "u3", **unique)
+    assert backend.messages.remove("limited", "l3")
+    assert [each.uuid for each in player.step(*map(done, held)).claimed] == ["l2", "u2"]
+
+
 def test_only_transitions_changes_states(
     writes: set[tuple[str, str, str]], open_backend: Callable[..., SQLiteBackend], clock: Clock
 ) -> None:
-    """SQLite is asked to write to the tables of states, or to end a message, by transitions.py alone."""
+    """SQLite is asked to write to the tables of states, or to end a message, by transitions.py alone.
+
+    What a message that becomes ready again changes of itself is in the module beside it.
+    """
     _live_through_everything(open_backend(clock=clock), clock)
-    assert {where.split(":")[0] for where, _, _ in writes} == {"transitions.py"}, writes
+    files = {where.split(":")[0] for where, _, table in writes if table in STATES}
+    assert files == {"transitions.py"}, writes
+    assert {where.split(":")[0] for where, *_ in writes} == files | {"becoming_ready.py"}, writes
     by_table = {(verb, table) for _, verb, table in writes}
     assert by_table >= {(verb, state) for verb in ("insert", "delete") for state in STATES}, by_table
     inserts = {where for where, verb, table in writes if verb == "insert" and table in STATES}
@@ -147,7 +169,7 @@ def test_no_other_file_has_such_a_statement() -> None:
     """Nor does a file have one that no test ran."""
     pattern = re.compile(
         r"(INSERT\s+(OR\s+\w+\s+)?INTO|REPLACE\s+INTO|UPDATE(\s+OR\s+\w+)?|DELETE\s+FROM)[\s\"'(]+"
-        r"(ready|delayed|claims|aside)\b|DELETE\s+FROM\s+messages\b",
+        r"(ready|delayed|claims|aside|waiting)\b|DELETE\s+FROM\s+messages\b",
         re.IGNORECASE,
     )
     found = {module.name for module in PACKAGE.rglob("*.py") if pattern.search(module.read_text())}

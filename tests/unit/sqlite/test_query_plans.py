@@ -11,28 +11,32 @@ import pytest
 
 from alsek.storage.backends.copies import CopyKind
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import expiry
+from alsek.storage.backends.sqlite.database import expiry, starts
 from alsek.storage.backends.sqlite.messages import (
     aside_claims,
+    bound_submissions,
     claims,
     counting,
     dead_letters,
     failed_parents,
     groups,
     leases,
+    limits,
     member_ends,
+    new_rows,
     pauses,
     places,
     promotion,
     ready_queues,
-    submissions,
+    settling,
     takeover,
     tallies,
     task_registry,
     transitions,
+    unique_keys,
     wakeups,
 )
-from alsek.storage.backends.sqlite.transfer import departing_records
+from alsek.storage.backends.sqlite.transfer import departing_messages, departing_records
 
 
 @pytest.fixture
@@ -76,8 +80,26 @@ def test_a_claim_of_what_is_set_aside_does_too(plan: Callable[[str], list[str]],
     "statement",
     [
         *[statement.format("?,?") for statement in transitions._LEAVE.values()],
-        submissions._INSERT,
-        submissions._PRESENT,
+        new_rows._INSERT,
+        new_rows._PRESENT,
+        new_rows._IS_NEW,
+        limits._FIND,
+        limits._ADMIT,
+        limits._GIVE_UP,
+        limits._STARTED,
+        limits._START_LEAVES,
+        limits._RECORDS,
+        limits._NAMED,
+        limits._ADMITTED,
+        starts._PRUNE,
+        settling._DUE,
+        settling._FIRST,
+        settling._FIRST_START,
+        unique_keys._FIND,
+        bound_submissions._STORED,
+        transitions._LEAVE_WAITING,
+        departing_messages._WAITING,
+        expiry._PLACES,
         transitions._FIRST_DUE,
         leases._WORKER_STATE,
         takeover._LOST,
@@ -90,6 +112,7 @@ def test_a_claim_of_what_is_set_aside_does_too(plan: Callable[[str], list[str]],
         expiry._QUEUES,
         expiry._DELETE_QUEUE,
         promotion._DUE,
+        promotion._NEXT_DELAYED,
         promotion._NEXT_DUE,
         leases._SLEEPER,
         pauses._EMPTY_LANES,

@@ -138,6 +138,9 @@ def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
             opened.execute(f"DROP {kind} IF EXISTS {name}")
     if "tallies.sql" in scripts:
         opened.execute("ALTER TABLE queues DROP COLUMN delayed")
+    if "limits.sql" in scripts:
+        for table, column in (("queues", "waiting"), ("namespaces", "limit_due"), ("namespaces", "arrivals")):
+            opened.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 
 
 def test_an_old_process_goes_on_beside_retries(old: Old, backend: SQLiteBackend, path: Path) -> None:

@@ -6,6 +6,7 @@ from alsek.storage.backends.ports import GroupPort
 from alsek.storage.backends.records import GroupMember, GroupRecord, GroupSubmission
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.messages import groups, member_ends
+from alsek.storage.backends.sqlite.messages.follow_ups import write
 
 
 class SQLiteGroups(GroupPort):
@@ -19,7 +20,7 @@ class SQLiteGroups(GroupPort):
         self._database = database
 
     def create(self, group: GroupSubmission, request: str) -> bool:
-        return self._database.write(lambda tx: member_ends.create(tx, group, request))
+        return write(self._database, lambda tx: member_ends.create(tx, group, request))
 
     def get(self, group: str) -> GroupRecord | None:
         return self._database.read(lambda tx: groups.get(tx, group))

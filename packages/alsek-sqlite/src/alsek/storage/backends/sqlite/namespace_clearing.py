@@ -8,7 +8,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.expiry import PLACES
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.pauses import end_pauses
-from alsek.storage.backends.sqlite.messages.transitions import erase, erase_claims
+from alsek.storage.backends.sqlite.messages.transitions import erase, erase_claims, erase_waiting
 
 #: How many rows one transaction deletes: other transactions get their turn in between.
 _PIECE: Final = 2_000
@@ -35,6 +35,19 @@ _DELETE_MEMBERS: Final = """
 """
 
 #: These rows are not counted.
+_UNIQUE_KEYS: Final = """
+    DELETE FROM unique_keys WHERE (ns, key) IN (SELECT ns, key FROM unique_keys WHERE ns = ? LIMIT ?)
+"""
+_ADMITTED: Final = """
+    DELETE FROM admitted WHERE (limit_id, message) IN (
+        SELECT a.limit_id, a.message FROM limits AS l CROSS JOIN admitted AS a ON a.limit_id = l.id
+        WHERE l.ns = ? LIMIT ?)
+"""
+_STARTS: Final = """
+    DELETE FROM starts WHERE (limit_id, at) IN (
+        SELECT s.limit_id, s.at FROM limits AS l CROSS JOIN starts AS s ON s.limit_id = l.id WHERE l.ns = ? LIMIT ?)
+"""
+_LIMITS: Final = "DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE ns = ? LIMIT ?)"
 _HISTORY: Final = """
     DELETE FROM history WHERE (minute, ns, queue, task) IN (
         SELECT minute, ns, queue, task FROM history WHERE ns = ? LIMIT ?)
@@ -59,6 +72,9 @@ def clear(database: Database) -> int:
         groups = database.write(_delete_groups)
     _drain(database, _FINISHED)
     _drain(database, _HISTORY)
+    database.write(erase_waiting)
+    for statement in (_UNIQUE_KEYS, _ADMITTED, _STARTS, _LIMITS):
+        _drain(database, statement)
     database.write(end_pauses)
     return deleted
 

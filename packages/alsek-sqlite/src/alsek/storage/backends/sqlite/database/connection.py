@@ -45,6 +45,7 @@ ADDITIONS: Final = {
     "moves.sql": "moves",
     "async_lanes.sql": "message_made_ready",
     "groups.sql": "message_groups",
+    "limits.sql": "limits",
 }
 
 #: "ALSK": marks the file as Alsek's own.

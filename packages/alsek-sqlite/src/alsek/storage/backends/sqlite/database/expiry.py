@@ -10,6 +10,7 @@ from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.sqlite.database.connection import LASTING_QUEUES
+from alsek.storage.backends.sqlite.database.starts import prune_starts
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
 #: The width of a bucket of `finished`. A uuid is remembered for DEDUP_WINDOW, and its row kept up to a bucket longer.
@@ -18,6 +19,7 @@ BUCKET_MS: Final = DEDUP_WINDOW // 2
 #: How many transactions there are from one sweep to the next, and how many rows of a table one sweep deletes at most.
 _SWEEP_ONCE_IN: Final = 32
 _PIECE: Final = 256
+_LIMITS_AT_ONCE: Final = 32
 
 _FINISHED: Final = """
     DELETE FROM finished WHERE (ns, bucket, uuid) IN (
@@ -32,9 +34,21 @@ _EXPIRED: Final = (
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE expiry <= ? LIMIT ?)",
     """DELETE FROM failed_parents WHERE (ns, uuid) IN (
         SELECT ns, uuid FROM failed_parents WHERE expiry <= ? LIMIT ?)""",
+    """DELETE FROM unique_keys WHERE (ns, key) IN (
+        SELECT ns, key FROM unique_keys WHERE held = 0 AND until <= ? LIMIT ?)""",
     # Without an index: the oldest are the first.
     "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
+
+#: Places of messages that 0.1.0 has ended, and limits of which only starts are left, are looked for a few at a time.
+_PLACES: Final = """
+    SELECT a.limit_id, a.message, m.id IS NULL FROM admitted AS a LEFT JOIN messages AS m
+    ON m.id = a.message AND m.uuid = a.uuid WHERE (a.limit_id, a.message) > (?, ?)
+    ORDER BY a.limit_id, a.message LIMIT ?
+"""
+_DELETE_PLACE: Final = "DELETE FROM admitted WHERE limit_id = ? AND message = ?"
+_LIMITS: Final = "SELECT id, per FROM limits WHERE id > ? ORDER BY id LIMIT ?"
+_DELETE_LIMIT: Final = "DELETE FROM limits WHERE id = ? AND used = 0 AND waiting = 0"
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
 
@@ -77,13 +91,15 @@ class Sweeper:
     It starts counting at a random number: of many processes that make few transactions each, some sweep as well.
     """
 
-    __slots__ = ("_finished", "_namespace", "_queue", "_transactions")
+    __slots__ = ("_finished", "_limit", "_namespace", "_place", "_queue", "_transactions")
 
     def __init__(self) -> None:
         self._transactions = randrange(_SWEEP_ONCE_IN)
         self._finished = 0
         self._namespace = 0  # the last namespace that was swept
         self._queue = 0  # the last queue that was looked at
+        self._limit = 0  # the last limit that was looked at
+        self._place = (0, 0)  # and the last place of one
 
     def sweep_sometimes(self, tx: Transaction) -> bool:
         """Count a transaction that writes, and sweep if it is time; called at its end, within it.
@@ -101,6 +117,7 @@ class Sweeper:
             more |= _sweep_statuses(tx)
             more |= _sweep_groups(tx)
             more |= self._sweep_queues(tx)
+            self._sweep_limits(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
             return True
@@ -126,6 +143,18 @@ class Sweeper:
         if not empty or tx.execute("PRAGMA user_version").fetchone() == (LASTING_QUEUES,):
             return False
         return tx.executemany(_DELETE_QUEUE, empty).rowcount > _PIECE // 8
+
+    def _sweep_limits(self, tx: Transaction) -> None:
+        """Forget starts that have left their windows, limits of which nothing is left, and places of lost messages."""
+        limits = tx.execute(_LIMITS, (self._limit, _LIMITS_AT_ONCE)).fetchall()
+        self._limit = limits[-1][0] if len(limits) == _LIMITS_AT_ONCE else 0
+        for number, per in limits:
+            if per:
+                prune_starts(tx, number, tx.now - per)
+            tx.execute(_DELETE_LIMIT, (number,))
+        places = tx.execute(_PLACES, (*self._place, _PIECE)).fetchall() if limits else []
+        self._place = places[-1][:2] if len(places) == _PIECE else (0, 0)
+        tx.executemany(_DELETE_PLACE, [(limit, message) for limit, message, lost in places if lost])
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 
 #: How many names a process keeps.
 _MOST_KEPT: Final = 10_000
+
+_NUMBER: Final = f"SELECT {QUEUE}"
 
 
 def queue_name(tx: Transaction, queue: int) -> str:
@@ -23,6 +25,12 @@ def queue_name(tx: Transaction, queue: int) -> str:
         (name,) = tx.execute("SELECT name FROM queues WHERE id = ?", (queue,)).fetchone()
         tx.read_names[queue] = name
     return name
+
+
+def queue_number(tx: Transaction, name: str) -> int:
+    """The id of a queue, which has a row."""
+    (number,) = tx.execute(_NUMBER, (tx.ns, name)).fetchone()
+    return int(number)
 
 
 def keep_names(kept: dict[int, str], read: Mapping[int, str]) -> None:

@@ -29,6 +29,8 @@ class Transaction:
         finished_count: How many rows were added to `finished`, so that as many can be deleted.
         bound_ends: The messages with bonds that have ended in this transaction (``transitions.Ended``), in order: what
             follows for their groups is still to be done.
+        unsettled: True if a limit may have room for a message that waits, or need not be known any more.
+        settled: How many messages that waited were looked at.
     """
 
     __slots__ = (
@@ -43,6 +45,8 @@ class Transaction:
         "ns",
         "read_names",
         "revocations",
+        "settled",
+        "unsettled",
         "wake",
         "woken_lanes",
     )
@@ -61,3 +65,5 @@ class Transaction:
         self.revocations: list[str] = []
         self.finished_count = 0
         self.bound_ends: list[Any] = []
+        self.unsettled = False
+        self.settled = 0

@@ -15,7 +15,7 @@ from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters, groups
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound
-from alsek.storage.backends.sqlite.messages.transitions import enter, leave
+from alsek.storage.backends.sqlite.messages.transitions import enter, leave, note_start
 
 log = guarded_logger(__name__)
 
@@ -229,6 +229,7 @@ class Claiming:
         claims = []
         tracked = []
         rejected = []
+        bound = []
         for row in rows:
             message, uuid, payload, losses, revoked, expiry, suspect, status_ttl, version, tail, wish = row[
                 3:
@@ -242,6 +243,7 @@ class Claiming:
             flags = int(expired)
             if tail and is_bound(tail):
                 flags += BOUND
+                bound.append((message, uuid, tail))
             claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
@@ -256,6 +258,8 @@ class Claiming:
                 tracked.append((uuid, status_ttl))
         self.token = token
         enter(tx, "claimed", claims)
+        for message, uuid, tail in bound:
+            note_start(tx, message, uuid, tail)
         if tracked:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
         return rejected

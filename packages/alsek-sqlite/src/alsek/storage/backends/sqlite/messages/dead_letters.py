@@ -13,7 +13,8 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import failed_parents
-from alsek.storage.backends.sqlite.messages.submissions import insert, same_request
+from alsek.storage.backends.sqlite.messages.new_rows import same_request
+from alsek.storage.backends.sqlite.messages.submissions import add_one
 from alsek.storage.backends.sqlite.messages.transitions import Ended, end
 
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
@@ -127,8 +128,9 @@ def replay(tx: Transaction, submission: Submission, died_at: int, unreachable: t
     found = _find(tx, submission.queue, submission.uuid)
     if found is None or found.died_at != died_at:
         return ACCEPTED if same_request(tx, submission.uuid, REPLAYED) else Added(False)
-    if not insert(tx, submission._replace(group=None), request=REPLAYED, anew=True):
-        return Added(False, submission.uuid)
+    added = add_one(tx, submission._replace(group=None), request=REPLAYED, anew=True)
+    if not added.accepted:
+        return added
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
     failed_parents.forget(tx, unreachable)
     return ACCEPTED

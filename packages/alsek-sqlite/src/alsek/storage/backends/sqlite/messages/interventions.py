@@ -9,9 +9,10 @@ from alsek.storage.backends.records import Retried, Submission, TaskStatus
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters, failed_parents
+from alsek.storage.backends.sqlite.messages.becoming_ready import requeue
 from alsek.storage.backends.sqlite.messages.member_ends import settle
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any, requeue
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any
 
 _FIND: Final = f"""
     SELECT id, queue, status_ttl, tail FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}

@@ -12,10 +12,12 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import worker_facts
+from alsek.storage.backends.sqlite.messages.becoming_ready import give_back
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, bonds_of
 from alsek.storage.backends.sqlite.messages.groups import awaits
+from alsek.storage.backends.sqlite.messages.promotion import earliest
 from alsek.storage.backends.sqlite.messages.task_registry import remember
-from alsek.storage.backends.sqlite.messages.transitions import give_back, leave
+from alsek.storage.backends.sqlite.messages.transitions import leave
 
 _REGISTER: Final = """
     INSERT INTO workers (ns, name, lease, lease_end) VALUES (?, ?, ?, ?)
@@ -47,7 +49,7 @@ _WORKER_STATE: Final = """
     SELECT w.id, w.seq, n.contact, n.token, (SELECT d.due FROM delayed AS d WHERE d.ns = n.id ORDER BY d.due LIMIT 1),
         (SELECT l.lease_end FROM workers AS l WHERE l.ns = n.id AND l.id <> w.id ORDER BY l.lease_end LIMIT 1),
         EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1),
-        EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = n.id)
+        EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = n.id), n.limit_due
     FROM workers AS w JOIN namespaces AS n ON n.id = w.ns WHERE w.ns = ? AND w.name = ?
 """
 _SLEEPER: Final = """
@@ -64,20 +66,27 @@ class WorkerState(NamedTuple):
         seq: Its last step that wrote anything; None before the first.
         contact: When a worker last reached the store.
         token: The last token given out.
-        next_due: When the next delayed message is due; None if none is delayed.
+        next_delayed: When the next delayed message is due; None if none is delayed.
         next_lost: When the next lease of another worker ends; None if there is no other.
         suspects: 1 if there are suspects, in any state; else 0.
         aside: 1 if anything is set aside, for whatever task; else 0.
+        next_limit: When a limit is due, for which messages wait; None if none is.
     """
 
     id: int
     seq: int | None
     contact: int
     token: int
-    next_due: int | None
+    next_delayed: int | None
     next_lost: int | None
     suspects: int
     aside: int
+    next_limit: int | None
+
+    @property
+    def next_due(self) -> int | None:
+        """When a message may become ready because time has passed; None if none will."""
+        return earliest(self.next_delayed, self.next_limit)
 
 
 def worker_state(tx: Transaction, worker: Worker) -> WorkerState:

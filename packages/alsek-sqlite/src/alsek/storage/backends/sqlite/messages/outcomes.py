@@ -22,17 +22,11 @@ from alsek.storage.backends.sqlite.database.rows import set_results, set_statuse
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import callbacks, dead_letters, failed_parents
+from alsek.storage.backends.sqlite.messages.becoming_ready import give_back, requeue, set_aside
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, tails_of
 from alsek.storage.backends.sqlite.messages.callbacks import Ending
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
-from alsek.storage.backends.sqlite.messages.transitions import (
-    Ended,
-    end,
-    give_back,
-    leave,
-    requeue,
-    set_aside,
-)
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"

@@ -8,7 +8,7 @@ from alsek.storage.backends.records import Pause
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, Lane, lane_key
 from alsek.storage.backends.sqlite.messages.aside_lanes import wake_for_queue
-from alsek.storage.backends.sqlite.messages.submissions import make_queue
+from alsek.storage.backends.sqlite.messages.new_rows import make_queue
 
 _PAUSE: Final = f"""
     INSERT INTO pauses (queue, who, since) VALUES ({QUEUE}, ?, ?) ON CONFLICT (queue) DO NOTHING

@@ -24,6 +24,9 @@ _FIND: Final = f"""
     SELECT q.name, m.wish, m.suspect, m.due, m.expiry,
         (SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = m.id),
         (SELECT l.task FROM aside AS a JOIN aside_lanes AS l ON l.id = a.lane WHERE a.message = m.id),
+        (SELECT w.task FROM waiting AS w WHERE w.message = m.id AND w.arrival = m.arrival),
+        (SELECT l.name FROM waiting AS w JOIN limits AS l ON l.id = w.limit_id
+         WHERE w.message = m.id AND w.arrival = m.arrival),
         {COLUMNS}
     FROM messages AS m JOIN queues AS q ON q.id = m.queue WHERE m.ns = ? AND m.uuid = ?
 """  # noqa: S608
@@ -71,15 +74,21 @@ def find(tx: Transaction, uuid: str) -> Located | None:
     row = tx.execute(_FIND, (tx.ns, uuid)).fetchone()
     if row is None:
         return None
-    queue, wish, suspect, due, expiry, worker, task, *columns = row
+    queue, wish, suspect, due, expiry, worker, task, later_task, limit, *columns = row
+    message = stored(queue, columns)
+    waits_for = ""
+    if message.state == "waiting":
+        due = None  # what waits behind another is not delayed before that has ended
+        waits_for = limit or f"u:{message.unique.key if message.unique else ''}"
     return Located(
-        stored(queue, columns),
+        message,
         WISHES[wish],
         bool(suspect),
         due,
         expiry if due is None else None,
         worker,
-        task or "",
+        task or later_task or "",
+        waits_for,
     )
 
 

@@ -14,6 +14,7 @@ from alsek.storage.backends.records import (
     DeadLetter,
     HistoryCounts,
     HistoryRow,
+    LimitRecord,
     Located,
     Outcome,
     Pause,
@@ -24,6 +25,7 @@ from alsek.storage.backends.records import (
     Stored,
     Submission,
     TaskStatus,
+    UniqueRecord,
     Worker,
     WorkerFacts,
     WorkerRecord,
@@ -38,17 +40,20 @@ from alsek.storage.backends.sqlite.messages import (
     dead_letters,
     interventions,
     leases,
+    limits,
     pauses,
     places,
     queries,
+    unique_keys,
     wakeups,
     worker_facts,
 )
+from alsek.storage.backends.sqlite.messages.becoming_ready import give_back_all
+from alsek.storage.backends.sqlite.messages.follow_ups import write
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.submissions import add
 from alsek.storage.backends.sqlite.messages.tallies import tallies
-from alsek.storage.backends.sqlite.messages.transitions import give_back_all
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo, SQLiteWaiter
 
 
@@ -65,9 +70,9 @@ class SQLiteMessages(MessagePort):
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         if len(submissions) == 1:
-            return self._database.write(lambda tx: add(tx, submissions, request))
+            return write(self._database, lambda tx: add(tx, submissions, request))
         return add_in_batches(
-            submissions, lambda batch: self._database.write(lambda tx: add(tx, batch, request))
+            submissions, lambda batch: write(self._database, lambda tx: add(tx, batch, request))
         )
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
@@ -87,10 +92,10 @@ class SQLiteMessages(MessagePort):
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None
     ) -> list[str]:
         received = frozenset(tokens)
-        return self._database.write(lambda tx: leases.renew(tx, worker, seq, received, running))
+        return write(self._database, lambda tx: leases.renew(tx, worker, seq, received, running))
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
-        return self._database.write(lambda tx: self._retire(tx, worker, outcomes))
+        return write(self._database, lambda tx: self._retire(tx, worker, outcomes))
 
     def _retire(self, tx: Transaction, worker: Worker, outcomes: Sequence[Outcome]) -> list[str]:
         number = leases.find_worker(tx, worker)
@@ -124,10 +129,10 @@ class SQLiteMessages(MessagePort):
         wakeups.pass_on(self._database, worker, slot)
 
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> bool:
-        return self._database.write(lambda tx: interventions.remove(tx, queue, uuid, waiting))
+        return write(self._database, lambda tx: interventions.remove(tx, queue, uuid, waiting))
 
     def reschedule(self, retried: Retried) -> bool:
-        return self._database.write(lambda tx: interventions.reschedule(tx, retried))
+        return write(self._database, lambda tx: interventions.reschedule(tx, retried))
 
     def fail(
         self,
@@ -138,8 +143,9 @@ class SQLiteMessages(MessagePort):
         callback: Submission | None = None,
         unreachable: tuple[str, ...] = (),
     ) -> bool:
-        return self._database.write(
-            lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl, callback, unreachable)
+        return write(
+            self._database,
+            lambda tx: interventions.fail(tx, queue, uuid, error, dlq_ttl, callback, unreachable),
         )
 
     def revoke(self, queue: str, uuid: str) -> bool:
@@ -183,6 +189,12 @@ class SQLiteMessages(MessagePort):
     def aside(self) -> list[Aside]:
         return self._database.read(aside_lanes.counts)
 
+    def limits(self, ids: Sequence[str] | None = None) -> list[LimitRecord]:
+        return self._database.read(lambda tx: limits.records(tx, ids))
+
+    def unique_key(self, key: str) -> UniqueRecord | None:
+        return self._database.read(lambda tx: unique_keys.record(tx, key))
+
     def history(self, first: int, last: int) -> list[HistoryRow]:
         return self._database.read(lambda tx: counting.rows(tx, first, last))
 
@@ -217,7 +229,7 @@ class SQLiteMessages(MessagePort):
         return self._database.read(dead_letters.queues)
 
     def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
-        return self._database.write(lambda tx: dead_letters.replay(tx, submission, died_at, unreachable))
+        return write(self._database, lambda tx: dead_letters.replay(tx, submission, died_at, unreachable))
 
     def purge(self, queue: str, uuid: str | None = None) -> int:
         return self._database.write(lambda tx: dead_letters.purge(tx, queue, uuid))

@@ -18,10 +18,10 @@ from alsek.storage.backends.sqlite.lanes import SlotLanes, lanes_in_step
 from alsek.storage.backends.sqlite.messages import claims, counting, step_answers
 from alsek.storage.backends.sqlite.messages.aside_claims import AsideClaiming
 from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane, is_any, lanes_of, with_queues_of
+from alsek.storage.backends.sqlite.messages.follow_ups import finish
 from alsek.storage.backends.sqlite.messages.leases import WorkerState, note_contact, worker_state
-from alsek.storage.backends.sqlite.messages.member_ends import settle
 from alsek.storage.backends.sqlite.messages.outcomes import accept
-from alsek.storage.backends.sqlite.messages.promotion import next_due, promote
+from alsek.storage.backends.sqlite.messages.promotion import earliest, next_delayed, next_due, promote
 from alsek.storage.backends.sqlite.messages.ready_queues import is_any_ready, ready_queues
 from alsek.storage.backends.sqlite.messages.step_answers import Left
 from alsek.storage.backends.sqlite.messages.takeover import take_over
@@ -144,17 +144,19 @@ class StepRunner:
         if state.seq is not None and seq <= state.seq:
             return _repeated(tx, worker, state, seq), None, bool(state.aside)
         refused, skipped, failed = accept(tx, state.id, outcomes) if outcomes else ([], [], ())
-        due = next_due(tx) if outcomes else state.next_due
-        if _has_passed(due, tx.now):
+        delayed = next_delayed(tx) if outcomes else state.next_delayed
+        if _has_passed(delayed, tx.now):
             promote(tx)
-            due = next_due(tx)
+            delayed = next_delayed(tx)
         taken_over: list[TakenOver] = []
         if lease_ended:
             taken_over = take_over(tx, state.id)
+        tx.unsettled |= _has_passed(state.next_limit, tx.now)
+        due = next_due(tx) if finish(tx) else earliest(delayed, state.next_limit)
         # An outcome may have made a suspect a moment ago, or set something aside.
         unusual = [outcome for outcome in outcomes if isinstance(outcome, (Lost, SetAside))]
         suspects = state.suspects or any(isinstance(one, Lost) and one.suspect for one in unusual)
-        any_aside = bool(state.aside) or any(isinstance(one, SetAside) for one in unusual)
+        any_aside = bool(state.aside) or any(isinstance(one, SetAside) for one in unusual) or tx.settled > 0
         lanes = lanes_in_step(worker.kind, limits)
         aside = lanes_of(tx, worker, state.id, lanes) if any_aside else ()
         arguments = (tx, self._database.where, worker, state.id, seq, state.token)
@@ -167,11 +169,9 @@ class StepRunner:
             if aside:
                 queues = with_queues_of([lane for lane in aside if lane.code in codes], worker, queues)
             claiming.run(queues, rooms, codes)
-            if tx.bound_ends:  # records that can't be read
-                settle(tx)
-                due = next_due(tx)
-                rooms = []  # callbacks may be ready
-        if not suspects:
+        if finish(tx):
+            due = next_due(tx)
+        elif not suspects:
             # A claim that got less than it could take has left nothing.
             emptied = [room.slot for room in rooms]
             lanes = tuple(each for each in lanes if each.slot not in emptied)

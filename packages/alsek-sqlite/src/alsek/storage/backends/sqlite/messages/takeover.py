@@ -7,8 +7,8 @@ from typing import Final
 
 from alsek.storage.backends.records import TakenOver, TaskStatus
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.becoming_ready import give_back_all
 from alsek.storage.backends.sqlite.messages.leases import forget
-from alsek.storage.backends.sqlite.messages.transitions import give_back_all
 
 _LOST: Final = """
     SELECT w.lease_end, w.name, w.id, f.facts

@@ -20,7 +20,7 @@ _TALLIES: Final = """
     WITH
         held (queue, messages) AS MATERIALIZED (SELECT queue, count(*) FROM claims GROUP BY queue),
         expired (queue, letters) AS MATERIALIZED (SELECT queue, count(*) FROM dead WHERE expiry <= ? GROUP BY +queue)
-    SELECT q.name, q.messages, q.delayed,
+    SELECT q.name, q.messages, q.delayed, q.waiting,
         coalesce((SELECT messages FROM held WHERE held.queue = q.id), 0),
         (SELECT count(*) FROM dead WHERE dead.queue = q.id)
             - coalesce((SELECT letters FROM expired WHERE expired.queue = q.id), 0),
@@ -49,7 +49,15 @@ def _tallies(tx: Transaction, statement: str, names: Sequence[str]) -> list[Queu
 
 
 def _tally(
-    name: str, messages: int, delayed: int, claimed: int, dead: int, who: Any, since: int | None
+    name: str,
+    messages: int,
+    delayed: int,
+    waiting: int,
+    claimed: int,
+    dead: int,
+    who: Any,
+    since: int | None,
 ) -> QueueTally:
     pause = None if since is None else Pause(name, who, since)
-    return QueueTally(name, max(messages - delayed - claimed, 0), delayed, claimed, dead, pause)
+    ready = max(messages - delayed - claimed - waiting, 0)
+    return QueueTally(name, ready, delayed, claimed, dead, pause, waiting)

@@ -1,9 +1,9 @@
 """The states of a message: the only statements that put one into a state, take it out, or end it.
 
-A message is one row of `messages`, and one small row in `ready`, `delayed` or `claims`, which is its state; or in
-`aside`, which is the state "ready" for workers that have its task. Everything that moves a message goes through
+A message is one row of `messages`, and one small row in `ready`, `delayed`, `claims` or `waiting`, which is its state;
+or in `aside`, which is the state "ready" for workers that have its task. Everything that moves a message goes through
 :func:`enter` and one of the functions called leave, and everything that ends one through :func:`end`. (A new message
-enters its first state by a trigger of schema.sql.)
+enters its first state by a trigger, unless it has limits or a unique key.)
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.header import step_changes
-from alsek.storage.backends.records import Retried, TaskStatus
+from alsek.storage.backends.records import Limit, TaskStatus, UniqueKey
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
 from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
-from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound, tails_of
-from alsek.storage.backends.sqlite.messages.task_registry import takers
+from alsek.storage.backends.sqlite.messages import unique_keys
+from alsek.storage.backends.sqlite.messages.bonds import bonds_of, is_bound
+from alsek.storage.backends.sqlite.messages.limits import give_up_places, start, take_places
 from alsek.storage.backends.states import MessageState
 
 
@@ -47,6 +47,26 @@ class Ended(NamedTuple):
     revoked: bool = False
 
 
+class New(NamedTuple):
+    """A message with bonds whose row was just added.
+
+    Attributes:
+        message: Its id.
+        due: When it becomes ready; None if it is ready now.
+        lane: Where it will be ready.
+        limits: Its limits.
+        behind: It waits behind the holder of its unique key.
+        suspect: It is a suspect.
+    """
+
+    message: int
+    due: int | None
+    lane: Lane
+    limits: tuple[Limit, ...]
+    behind: bool = False
+    suspect: bool = False
+
+
 #: Where a message stands: in a state, or in the part of "ready" for what is set aside.
 Place: TypeAlias = MessageState | Literal["aside"]
 
@@ -55,6 +75,7 @@ STATE: Final = f"""
     CASE
     WHEN EXISTS (SELECT 1 FROM ready AS r WHERE r.lane = {lane_key_of("m.")}
                  AND r.priority = m.priority AND r.arrival = m.arrival AND r.message = m.id) THEN 'ready'
+    WHEN EXISTS (SELECT 1 FROM waiting AS w WHERE w.message = m.id AND w.arrival = m.arrival) THEN 'waiting'
     WHEN m.due IS NOT NULL THEN 'delayed'
     WHEN EXISTS (SELECT 1 FROM aside AS a WHERE a.message = m.id) THEN 'ready'
     ELSE 'claimed' END
@@ -74,12 +95,17 @@ _ENTER: Final[dict[Place, str]] = {
         SELECT l.id, m.priority, m.arrival, m.id FROM messages AS m JOIN aside_lanes AS l
         ON l.ns = m.ns AND l.task = ? AND l.queue = m.queue AND l.code = m.wish * 2 + m.suspect WHERE m.id = ?
     """,
+    "waiting": """
+        INSERT INTO waiting (limit_id, queue, priority, arrival, message, task)
+        SELECT ?, queue, priority, arrival, id, ? FROM messages WHERE id = ?
+    """,
 }
 _LEAVE: Final[dict[Place, str]] = {
     "ready": "DELETE FROM ready WHERE lane = ? AND (priority, arrival) <= (?, ?)",
     "delayed": "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?",
     "claimed": "DELETE FROM claims WHERE worker = ? AND token IN ({})",
     "aside": "DELETE FROM aside WHERE lane = ? AND (priority, arrival) <= (?, ?)",
+    "waiting": "DELETE FROM waiting WHERE limit_id = ? AND priority = ? AND arrival = ? AND message = ?",
 }
 
 _LEAVE_READY: Final = f"""
@@ -91,34 +117,40 @@ _LEAVE_DELAYED: Final = """
     DELETE FROM delayed WHERE (ns, due, message) = (SELECT ns, due, id FROM messages WHERE id = ?)
 """
 _LEAVE_CLAIMED: Final = "DELETE FROM claims WHERE message = ?"
-_LEAVE_ASIDE: Final = "DELETE FROM aside WHERE message = ?"
 _LEAVE_CLAIMS_OF: Final = (
     "DELETE FROM claims WHERE worker = ? RETURNING message, queue, uuid, status_ttl, expired"
 )
+_LEAVE_ASIDE: Final = "DELETE FROM aside WHERE message = ?"
+_LEAVE_WAITING: Final = "DELETE FROM waiting WHERE message = ?"
 
-#: A new lifetime begins, unless the last one was over.
-_GIVEN_BACK: Final = """
-    UPDATE messages SET losses = losses + :losses, suspect = max(suspect, :suspect),
-        expiry = CASE WHEN ttl > 0 AND NOT :expired THEN :now + ttl ELSE expiry END
-    WHERE id = :message AND (:losses OR :suspect OR ttl > 0)
-"""
-_MAKE_ASIDE_LANE: Final = """
-    INSERT INTO aside_lanes (ns, task, queue, code) SELECT ns, ?, queue, wish * 2 + suspect FROM messages WHERE id = ?
-    ON CONFLICT (ns, task, queue, code) DO NOTHING
-"""
 #: The delayed message that is due first.
 _FIRST_DUE: Final = "SELECT message FROM delayed WHERE ns = ? ORDER BY due, message LIMIT 1"
-_WISH_AND_SUSPECT: Final = "SELECT wish, suspect FROM messages WHERE id = ?"
 
-_REQUEUED: Final = """
-    UPDATE messages SET payload = coalesce(?, payload), tail = merge_tail(tail, ?), due = ?,
-        suspect = 0, ttl = 0, expiry = NULL WHERE id = ? RETURNING wish
+#: Sets the last arrival number of messages with limits, and returns it.
+_RAISE_ARRIVALS: Final = """
+    UPDATE namespaces SET arrivals = max(arrivals, (SELECT arrivals FROM queues WHERE id = ?)) + ? WHERE id = ?
+    RETURNING arrivals
 """
-_ARRIVALS: Final = "UPDATE queues SET arrivals = arrivals + ? WHERE id = ? RETURNING arrivals"
-_ARRIVED: Final = "UPDATE messages SET arrival = ? WHERE id = ?"
-_MADE_READY: Final = """
-    UPDATE messages SET arrival = ?, due = NULL, expiry = CASE WHEN ttl > 0 THEN ? + ttl END WHERE id = ?
+#: One that waits behind another is told when it will expire, as if it were ready at once or when it is due.
+_PLACED: Final = """
+    UPDATE messages SET due = :due, suspect = :suspect,
+        expiry = CASE WHEN :behind AND :due IS NOT NULL AND ttl > 0 THEN :due + ttl ELSE expiry END
+    WHERE id = :message
 """
+_COUNTED: Final = """
+    UPDATE queues SET messages = queues.messages + 1, arrivals = m.arrival FROM messages AS m
+    WHERE m.id = ? AND queues.id = m.queue
+"""
+_BEHIND: Final = "SELECT id, queue, due, wish, suspect, tail FROM messages WHERE ns = ? AND uuid = ?"
+#: It is behind all others of its queue now.
+_IN_TURN: Final = """
+    UPDATE messages SET due = NULL, arrival = (SELECT arrivals + 1 FROM queues WHERE id = messages.queue) WHERE id = ?
+"""
+_ARRIVED: Final = """
+    UPDATE queues SET arrivals = arrivals + 1 WHERE id = (SELECT queue FROM messages WHERE id = ?)
+"""
+#: In place of a limit's id: it waits behind the holder of its unique key.
+BEHIND: Final = 0
 
 _REMEMBER: Final = """
     INSERT OR REPLACE INTO finished (ns, bucket, uuid, request, at, done)
@@ -130,9 +162,11 @@ _ERASE: Final = (
         SELECT {lane_key_of()}, priority, arrival FROM messages WHERE id = ?)""",  # noqa: S608
     "DELETE FROM delayed WHERE (ns, due, message) IN (SELECT ns, due, id FROM messages WHERE id = ?)",
     _LEAVE_ASIDE,
+    _LEAVE_WAITING,
     "DELETE FROM messages WHERE id = ?",
 )
 _ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
+_ERASE_WAITING: Final = "DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)"
 _TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
 
 
@@ -143,7 +177,8 @@ def enter(tx: Transaction, place: Place, rows: Sequence[tuple[int | str, ...]]) 
         tx: The transaction.
         place: The state, or "aside".
         rows: For "ready" the message's id; for "delayed" the namespace, when it is due, and its id; for "claimed" the
-            columns of `claims`; for "aside" the task and the message's id.
+            columns of `claims`; for "aside" the task and the message's id; for "waiting" the limit's id, or 0 if it
+            waits for its unique key, the task for which it is to be set aside, or an empty text, and the message's id.
     """
     tx.executemany(_ENTER[place], rows)
 
@@ -156,7 +191,7 @@ def leave(tx: Transaction, place: Place, keys: Sequence[tuple[int, ...]]) -> Non
         place: The state that they are in, or "aside".
         keys: For "ready" and "aside" lane, priority and arrival: of that lane all messages up to that place. For
             "delayed" the namespace, when it is due, and the message's id. For "claimed" the worker and tokens of it.
-            All of the same length.
+            For "waiting" the limit's id or 0, priority, arrival, and the message's id. All of the same length.
     """
     if keys:
         tx.executemany(_LEAVE[place].format(marks(len(keys[0]) - 1)), keys)
@@ -170,13 +205,25 @@ def leave_any(tx: Transaction, message: int) -> None:
         return
     if tx.execute(_LEAVE_CLAIMED, (message,)).rowcount == 1:
         return
-    tx.execute(_LEAVE_ASIDE, (message,))
+    if tx.execute(_LEAVE_ASIDE, (message,)).rowcount == 1:
+        return
+    tx.execute(_LEAVE_WAITING, (message,))
+
+
+def leave_claims_of(tx: Transaction, worker: int) -> list[tuple[int, int, str, int, int]]:
+    """Take all messages that a worker holds, by its id, out of their state.
+
+    Returns:
+        Of each the id, the queue's id, the uuid, the lifetime of its statuses, and the bits of its claim.
+    """
+    return tx.execute(_LEAVE_CLAIMS_OF, (worker,)).fetchall()
 
 
 def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     """Delete messages that are in no state, write their last status, and publish that they have ended.
 
-    Its dead letter is written before this, since it is copied from the message.
+    What they hold goes to others: the places that they take up of limits, and their unique keys. A dead letter is
+    written before this, since it is copied from the message.
     """
     groups: dict[bool | None, list[int]] = {}
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
@@ -200,7 +247,19 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         tx.execute(_DELETE.format(placeholders), messages)
     for status, group in tracked.items():
         set_statuses(tx, group, status)
+    for each in bound:
+        bonds = bonds_of(each.tail)
+        if bonds.limits:
+            give_up_places(tx, each.message)
+        if bonds.unique is not None and each.how is not End.REPLACED:
+            free_key(tx, each.uuid, bonds.unique)
     tx.bound_ends += bound
+
+
+def replace(tx: Transaction, message: int, uuid: str, tail: str) -> None:
+    """Delete a message that nobody holds, and in whose place another one is stored now, under its uuid."""
+    leave_any(tx, message)
+    end(tx, [Ended(message, uuid, 0, End.REPLACED, tail)])
 
 
 def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:
@@ -208,90 +267,82 @@ def _tells_of_an_end(tx: Transaction, uuid: str) -> bool:
     return tx.execute(_TELLS_OF_AN_END, values).fetchone() is not None
 
 
-def give_back(
-    tx: Transaction,
-    message: int,
-    queue: int,
-    *,
-    expired: bool,
-    losses: int = 0,
-    suspect: bool = False,
-    tail: str = "",
-) -> None:
-    """Make a message that is in no state ready at its old place, for a new lifetime.
-
-    One that had `expired` when it was claimed remains so. Here and below, `tail` is the tail of its header if it has
-    bonds; else empty.
-    """
-    values = {"losses": losses, "suspect": int(suspect), "expired": int(expired), "now": tx.now}
-    tx.execute(_GIVEN_BACK, {**values, "message": message})
-    enter(tx, "ready", [(message,)])
-    wish, is_suspect = tx.execute(_WISH_AND_SUSPECT, (message,)).fetchone()
-    tx.wake(Lane(queue_name(tx, queue), wish, is_suspect))
+def raise_arrivals(tx: Transaction, queue: int, count: int) -> None:
+    """Let the next arrival numbers of a queue be higher than all that messages with limits have, of any queue."""
+    ((last,),) = tx.execute(_RAISE_ARRIVALS, (queue, count, tx.ns)).fetchall()
+    tx.execute("UPDATE queues SET arrivals = ? WHERE id = ?", (last - count, queue))
 
 
-def set_aside(tx: Transaction, message: int, queue: int, task: str, *, expired: bool, tail: str = "") -> None:
-    """Make a message that is in no state ready at its old place, for a new lifetime, for workers that have its task.
-
-    One that had `expired` when it was claimed remains so.
-    """
-    tx.execute(
-        _GIVEN_BACK, {"losses": 0, "suspect": 0, "expired": int(expired), "now": tx.now, "message": message}
-    )
-    tx.execute(_MAKE_ASIDE_LANE, (task, message))
-    enter(tx, "aside", [(task, message)])
-    wish, is_suspect = tx.execute(_WISH_AND_SUSPECT, (message,)).fetchone()
-    name = queue_name(tx, queue)
-    tx.wake(Lane(name, wish, is_suspect, takers(tx, task, name)))
-
-
-def give_back_all(tx: Transaction, worker: int, status: TaskStatus, *, losses: int = 0) -> int:
-    """Make all messages that a worker holds ready at their old places; return how many they are."""
-    rows = tx.execute(_LEAVE_CLAIMS_OF, (worker,)).fetchall()
-    tails = tails_of(tx, [row[0] for row in rows if row[4] & BOUND])
-    for message, queue, _, _, flags in rows:
-        tail = tails.get(message, "")
-        give_back(tx, message, queue, expired=bool(flags & EXPIRED), losses=losses, tail=tail)
-    set_statuses(tx, [(uuid, ttl) for _, _, uuid, ttl, _ in rows], status)
-    return len(rows)
-
-
-def requeue(tx: Transaction, message: int, queue: int, retried: Retried, tail: str = "") -> None:
-    """Delay a message that is in no state, for another attempt; without a delay it becomes ready."""
-    due = tx.now + retried.delay if retried.delay > 0 else None
-    values = (retried.payload, step_changes(retried), due, message)
-    ((wish,),) = tx.execute(_REQUEUED, values).fetchall()
-    lane = Lane(queue_name(tx, queue), wish)
-    if due is None:
-        make_ready(tx, queue, [(message, tx.now)])
-        tx.wake(lane)
-    else:
-        # Of those due at the same moment, the one that was delayed first has the lower arrival number.
-        ((arrival,),) = tx.execute(_ARRIVALS, (1, queue)).fetchall()
-        tx.execute(_ARRIVED, (arrival, message))
+def place_new(tx: Transaction, new: New) -> None:
+    """Let a message, whose row was added with -1 for when it is due, enter its first state."""
+    message, due, lane, limits, behind, suspect = new
+    tx.execute(_PLACED, {"due": due, "suspect": suspect, "behind": behind, "message": message})
+    tx.execute(_COUNTED, (message,))
+    if behind:
+        enter(tx, "waiting", [(BEHIND, "", message)])
+    elif due is not None:
         enter(tx, "delayed", [(tx.ns, due, message)])
         wake_for_due(tx, message, lane)
+    elif _take_or_wait(tx, message, limits):
+        enter(tx, "ready", [(message,)])
+        tx.wake(lane)
 
 
-def make_suspect(tx: Transaction, message: int) -> None:
-    """Put a message that has just become ready into the lane of suspects."""
-    leave_any(tx, message)
-    tx.execute("UPDATE messages SET suspect = 1 WHERE id = ?", (message,))
-    enter(tx, "ready", [(message,)])
+def has_places(tx: Transaction, message: int, tail: str, task: str = "") -> bool:
+    """Return True if a message that is in no state takes up a place of each of its limits now; else let it wait.
 
-
-def make_ready(tx: Transaction, queue: int, messages: list[tuple[int, int]]) -> None:
-    """Make messages of one queue that are in no state ready, behind all that are.
-
-    Args:
-        tx: The transaction.
-        queue: The queue's id.
-        messages: The id of each, and since when it counts as ready.
+    Places that it took up before are given back first. If it waits, it will be set aside for `task`, if that is given.
     """
-    ((last,),) = tx.execute(_ARRIVALS, (len(messages), queue)).fetchall()
-    first = last - len(messages) + 1
-    tx.executemany(_MADE_READY, [(first + n, since, message) for n, (message, since) in enumerate(messages)])
-    enter(tx, "ready", [(message,) for message, _ in messages])
+    limits = bonds_of(tail).limits
+    if limits:
+        give_up_places(tx, message)
+    return _take_or_wait(tx, message, limits, task)
+
+
+def _take_or_wait(tx: Transaction, message: int, limits: Sequence[Limit], task: str = "") -> bool:
+    if not limits:
+        return True
+    waits_for = take_places(tx, message, limits, waited=False)
+    if waits_for is not None:
+        enter(tx, "waiting", [(waits_for, task, message)])
+    return waits_for is None
+
+
+def note_start(tx: Transaction, message: int, uuid: str, tail: str) -> None:
+    """Do what the claim of a message with bonds does: its places of rates become starts, a key may be free."""
+    bonds = bonds_of(tail)
+    start(tx, message, bonds.limits)
+    if bonds.unique is not None and bonds.unique.until == "started":
+        free_key(tx, uuid, bonds.unique)
+
+
+def free_key(tx: Transaction, uuid: str, unique: UniqueKey) -> None:
+    """Take a message from its key. The one that waits behind it holds the key now, and becomes ready or delayed."""
+    behind = unique_keys.let_go(tx, uuid, unique)
+    if not behind:
+        return
+    message, queue, due, wish, suspect, tail = tx.execute(_BEHIND, (tx.ns, behind)).fetchone()
+    tx.execute(_LEAVE_WAITING, (message,))
+    lane = Lane(queue_name(tx, queue), wish, suspect)
+    if due is not None and due > tx.now:
+        tx.execute("UPDATE messages SET expiry = NULL WHERE id = ?", (message,))
+        enter(tx, "delayed", [(tx.ns, due, message)])
+        wake_for_due(tx, message, lane)
+        return
+    raise_arrivals(tx, queue, 1)
+    tx.execute(_IN_TURN, (message,))
+    tx.execute(_ARRIVED, (message,))
+    if has_places(tx, message, tail):
+        enter(tx, "ready", [(message,)])
+        tx.wake(lane)
+
+
+def waits_behind(tx: Transaction, message: int, tail: str) -> bool:
+    unique = bonds_of(tail).unique
+    if unique is None:
+        return False
+    (uuid,) = tx.execute("SELECT uuid FROM messages WHERE id = ?", (message,)).fetchone()
+    return unique_keys.is_behind(tx, uuid, unique)
 
 
 def wake_for_due(tx: Transaction, message: int, lane: Lane) -> None:
@@ -308,6 +359,11 @@ def erase(tx: Transaction, messages: Sequence[tuple[int]]) -> None:
     """Delete messages that are not claimed, by their ids, as if they had never been: to clear a namespace."""
     for statement in _ERASE:
         tx.executemany(statement, messages)
+
+
+def erase_waiting(tx: Transaction) -> None:
+    """Delete what processes of 0.1.0 have left behind of messages that waited for limits: to clear the namespace."""
+    tx.execute(_ERASE_WAITING, (tx.ns,))
 
 
 def erase_claims(tx: Transaction) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.copies import (
+    KEY_HELD,
     NAME_USED,
     UUID_ENDED,
     UUID_STORED,
@@ -20,11 +21,20 @@ from alsek.storage.backends.copies import (
     kind_of,
     too_late,
 )
-from alsek.storage.backends.records import StatusRecord, TaskStatus
+from alsek.storage.backends.records import StatusRecord, TaskStatus, UniqueKey
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS, STATUS_CHECK_MS
+from alsek.storage.backends.sqlite.database.queue_names import queue_number
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
-from alsek.storage.backends.sqlite.messages.transitions import STATE, make_suspect, wake_for_due
+from alsek.storage.backends.sqlite.messages import unique_keys
+from alsek.storage.backends.sqlite.messages.bonds import bonds_of
+from alsek.storage.backends.sqlite.messages.transitions import (
+    STATE,
+    New,
+    place_new,
+    raise_arrivals,
+    wake_for_due,
+)
 from alsek.storage.backends.sqlite.transfer.departing_records import delete, find
 
 #: The largest integer of SQLite.
@@ -58,7 +68,7 @@ def refusal(tx: Transaction, copy: Copy) -> str:
     if any(isinstance(number, int) and number > _LARGEST for number in _numbers(copy)):
         return f"SQLite stores integers up to {_LARGEST}"
     if isinstance(copy, MessageCopy):
-        return _uuid_refusal(tx, copy.uuid)
+        return _message_refusal(tx, copy)
     there = find(tx, kind_of(copy), copy.key) is not None
     return NAME_USED if there else ""
 
@@ -66,6 +76,15 @@ def refusal(tx: Transaction, copy: Copy) -> str:
 def _numbers(copy: Copy) -> Iterable[object]:
     status = copy.status if isinstance(copy, MessageCopy) else None
     return (*copy, *(status or ()))
+
+
+def _message_refusal(tx: Transaction, copy: MessageCopy) -> str:
+    refused = _uuid_refusal(tx, copy.uuid)
+    if refused or not copy.tail:
+        return refused
+    unique = bonds_of(copy.tail).unique
+    holder = None if unique is None else unique_keys.holder(tx, unique.key)
+    return KEY_HELD if holder is not None and (holder.behind or not holder.holds) else ""
 
 
 def _uuid_refusal(tx: Transaction, uuid: str) -> str:
@@ -105,28 +124,43 @@ def take_in(tx: Transaction, copy: Copy) -> bool:
 
 def _message(tx: Transaction, copy: MessageCopy) -> bool:
     tx.execute(_MAKE_QUEUE, (tx.ns, copy.queue))
-    if _uuid_refusal(tx, copy.uuid):
+    if _message_refusal(tx, copy):
         row: tuple[Any, ...] = (copy.uuid, too_late(copy.uuid), tx.now, None, copy.tail, copy.payload)
         tx.execute(_LETTER, (tx.ns, tx.ns, copy.queue, *row))
         return False
     wish = WISH_NUMBERS[copy.wish]
+    bonds = bonds_of(copy.tail)
+    by_hand = copy.suspect or bool(bonds.limits) or bonds.unique is not None
+    if bonds.limits:
+        raise_arrivals(tx, queue_number(tx, copy.queue), 1)
+    due = -1 if by_hand else copy.due
     row = (
-        *(copy.uuid, copy.request, copy.priority, wish, copy.due, copy.ttl, copy.expiry, copy.status_ttl),
+        *(copy.uuid, copy.request, copy.priority, wish, due, copy.ttl, copy.expiry, copy.status_ttl),
         *(copy.losses, int(copy.revoked), copy.version, copy.tail, copy.payload),
     )
     message = tx.execute(_INSERT, (*row, tx.ns, copy.queue)).lastrowid or 0
     lane = Lane(copy.queue, wish, int(copy.suspect))
-    if copy.due is not None:
+    if by_hand:
+        behind = bonds.unique is not None and _take_key(tx, copy.uuid, bonds.unique)
+        place_new(tx, New(message, copy.due, lane, bonds.limits, behind, copy.suspect))
+    elif copy.due is not None:
         wake_for_due(tx, message, lane)
-    elif copy.suspect:
-        make_suspect(tx, message)
-    if copy.due is None:
+    else:
         tx.wake(lane)
     status = copy.status
     alive = status is not None and (status.expiry is None or status.expiry > tx.now)
     if status is not None and alive and find(tx, CopyKind.STATUS, status.key) is None:
         delete(tx, CopyKind.STATUS, status.key)  # one that has expired
         _status(tx, status)
+    return True
+
+
+def _take_key(tx: Transaction, uuid: str, unique: UniqueKey) -> bool:
+    """Let a message hold its key, if nobody does; return True if it waits behind the holder instead."""
+    if unique_keys.holder(tx, unique.key) is None:
+        unique_keys.take(tx, uuid, unique)
+        return False
+    unique_keys.wait_behind(tx, uuid, unique)
     return True
 
 

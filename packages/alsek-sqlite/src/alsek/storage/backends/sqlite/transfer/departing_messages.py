@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from alsek.storage.backends.copies import MessageCopy, Page, Unreadable, page_of
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
+from alsek.storage.backends.header import READABLE_VERSIONS, merged, unreadable
 from alsek.storage.backends.kinds import WISHES
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
+from alsek.storage.backends.sqlite.messages import unique_keys
+from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.transitions import STATE, Ended, end, leave_any
 from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
@@ -22,6 +24,12 @@ _READY: Final = """
     SELECT priority, arrival, message FROM {}
     WHERE lane = ? AND (priority, arrival) > (?, ?) ORDER BY priority, arrival LIMIT ?
 """
+_LIMITS: Final = "SELECT id FROM limits WHERE ns = ? AND waiting > 0 ORDER BY name"
+#: The next ones that wait for a limit.
+_WAITING: Final = """
+    SELECT priority, arrival, message FROM waiting
+    WHERE limit_id = ? AND (priority, arrival, message) > (?, ?, ?) ORDER BY priority, arrival, message LIMIT ?
+"""
 _ASIDE_LANES: Final = "SELECT id FROM aside_lanes WHERE ns = ? AND queue = ?"
 #: Of those due at the same moment, the one that was delayed first has the lower arrival number.
 _DELAYED: Final = """
@@ -29,11 +37,15 @@ _DELAYED: Final = """
         SELECT due, message FROM delayed WHERE ns = ? AND (due, message) > (?, ?) ORDER BY due, message LIMIT ?
     ) AS page JOIN messages AS m ON m.id = page.message ORDER BY page.due, m.arrival
 """
-#: What no other statement finds: held, or in no state at all since its worker's row was lost.
+#: What no other statement finds: what waits behind the holder of its unique key, is held, or is in no state at all
+#: since its worker's row was lost.
 _OTHERS: Final = """
     SELECT uuid, id FROM messages WHERE ns = ? AND uuid > ? ORDER BY uuid LIMIT ?
 """
 _HELD: Final = "id IN (SELECT message FROM claims)"
+
+#: The states of messages that may have a time when they are due.
+_MAY_BE_DUE: Final = ("delayed", "waiting")
 
 _COLUMNS: Final = f"""
     m.id, m.uuid, q.name, m.request, m.priority, m.wish, m.arrival, m.due, m.ttl, m.expiry, m.status_ttl, m.losses,
@@ -56,7 +68,9 @@ _STATUS: Final = """
 
 
 def read(database: Database, most: int) -> Iterator[Page]:
-    """Iterate over the messages that nobody holds: the ready ones of each queue, the delayed ones, and all others."""
+    """Iterate over the messages that nobody holds: the ready ones of each queue, those that wait for each limit, the
+    delayed ones, and all others.
+    """
     seen: set[int] = set()
     for ids in _ids(database, most):
         new = [number for number in ids if number not in seen]
@@ -70,6 +84,11 @@ def _ids(database: Database, most: int) -> Iterator[list[int]]:
         after: tuple[int, ...] = (-1, -1)
         while rows := database.read(lambda tx: _ready(tx, queue, after, most)):  # noqa: B023 - runs at once
             after = rows[-1][:2]
+            yield [number for *_, number in rows]
+    for (limit,) in database.read(lambda tx: tx.execute(_LIMITS, (tx.ns,)).fetchall()):
+        after = (-1, -1, -1)
+        while rows := database.read(lambda tx: tx.execute(_WAITING, (limit, *after, most)).fetchall()):  # noqa: B023
+            after = rows[-1]
             yield [number for *_, number in rows]
     due = (-1, -1)
     while delayed := database.read(lambda tx: tx.execute(_DELAYED, (tx.ns, *due, most)).fetchall()):  # noqa: B023
@@ -93,10 +112,10 @@ def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> li
 
 def _page(tx: Transaction, ids: Sequence[int]) -> Page:
     rows = {row[0]: row for row in tx.execute(_HEADS.format(marks(len(ids))), (tx.now, *ids)).fetchall()}
-    return page_of(_copy(rows[number]) for number in ids if number in rows)
+    return page_of(_copy(tx, rows[number]) for number in ids if number in rows)
 
 
-def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
+def _copy(tx: Transaction, row: Sequence[Any]) -> MessageCopy | Unreadable | None:
     _, uuid, queue, request, priority, wish, _, due, ttl, expiry, status_ttl, losses = row[:12]
     suspect, revoked, version, tail, state, held, payload, *status = row[12:]
     if held:
@@ -112,19 +131,29 @@ def _copy(row: Sequence[Any]) -> MessageCopy | Unreadable | None:
         payload,
         priority,
         WISHES[wish],
-        due if state == "delayed" else None,
-        None if state == "delayed" else expiry,
+        due if state in _MAY_BE_DUE else None,
+        None if state in _MAY_BE_DUE and due is not None else expiry,
         ttl,
         status_ttl,
         losses,
         bool(suspect),
         bool(revoked),
         request,
-        tail,
+        _without_lost_key(tx, uuid, tail) if tail else tail,
         version,
         status_now,
         _mark(row),
     )
+
+
+def _without_lost_key(tx: Transaction, uuid: str, tail: str) -> str:
+    """The tail of a message without a unique key that it held only until it was first claimed."""
+    unique = bonds_of(tail).unique
+    if unique is None:
+        return tail
+    holder = unique_keys.holder(tx, unique.key)
+    keeps = holder is not None and ((holder.holds and holder.uuid == uuid) or holder.behind == uuid)
+    return tail if keeps else merged(tail, ";k")
 
 
 def _mark(row: Sequence[Any]) -> bytes:

@@ -17,6 +17,7 @@ from alsek.storage.backends.copies import (
 from alsek.storage.backends.ports import TransferPort
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages.follow_ups import write
 from alsek.storage.backends.sqlite.transfer import arriving, departing_messages, departing_records
 from alsek.storage.backends.sqlite.transfer.book import SQLiteMoveBook
 
@@ -54,7 +55,7 @@ class SQLiteTransfer(TransferPort):
         return departing_records.read(self._database, kind, most)
 
     def take_out(self, move: str, batch: str, copies: Sequence[Copy]) -> list[bool]:
-        return self._database.write(lambda tx: _take_out(tx, move, batch, copies))
+        return write(self._database, lambda tx: _take_out(tx, move, batch, copies))
 
     def close_source(self, move: str) -> None:
         self._database.write(lambda tx: SQLiteMoveBook(tx).close_source(move))
@@ -73,7 +74,7 @@ class SQLiteTransfer(TransferPort):
         self._database.write(lambda tx: SQLiteMoveBook(tx).stage(move, source, batch, data))
 
     def commit(self, move: str, source: str, batch: str, copies: Sequence[Copy]) -> list[str]:
-        return self._database.write(lambda tx: _commit(tx, move, source, batch, copies))
+        return write(self._database, lambda tx: _commit(tx, move, source, batch, copies))
 
     def close_target(self, move: str, source: str) -> None:
         self._database.write(lambda tx: SQLiteMoveBook(tx).close_target(move, source))

@@ -156,7 +156,7 @@ def kind_of(copy: Copy) -> CopyKind:
 
 
 class Unreadable(NamedTuple):
-    """A record that the store can't read, and that stays where it is.
+    """A record that the store can't read, or does not move, and that stays where it is.
 
     Attributes:
         key: The uuid or name.
@@ -228,6 +228,17 @@ class TargetOpened(NamedTuple):
     """The answer of a store that things are moved into: what an earlier move has staged."""
 
     staged: Staged | None = None
+
+
+#: Why a message stays that is a member of a group, or the callback of one.
+IN_A_GROUP: Final = (
+    "it belongs to a group, and groups are not moved: let the group end, and move the rest then"
+)
+
+
+def is_in_a_group(tail: str) -> bool:
+    """Return True if a message whose header has this tail is a member of a group, or the callback of one."""
+    return any(part.startswith(("g=", "j=")) for part in tail.split(";"))
 
 
 #: Why a store can't take something in: the name of it is used there, or the uuid of a message is not new.

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from alsek.storage.backends.copies import (
+    IN_A_GROUP,
     Copy,
     DeadLetterCopy,
     MessageCopy,
@@ -13,6 +14,7 @@ from alsek.storage.backends.copies import (
     StatusCopy,
     Unreadable,
     ValueCopy,
+    is_in_a_group,
     too_late,
 )
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, Kind, unreadable
@@ -63,6 +65,8 @@ def message_copy(
         head = None
     if head is None:
         return Unreadable(uuid, "its header is damaged")
+    if is_in_a_group(head["tail"]):
+        return Unreadable(uuid, IN_A_GROUP)
     return MessageCopy(
         uuid,
         head["queue"],

@@ -48,7 +48,7 @@ _WITH_KEYS = (
 )
 
 #: The stores that keep groups, failure callbacks, and notes of failed parents.
-READY_FOR_GROUPS: tuple[str, ...] = ("memory", "sqlite")
+READY_FOR_GROUPS: tuple[str, ...] = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
 #: What needs those.
 _WITH_GROUPS = (

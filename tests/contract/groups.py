@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import (
@@ -13,7 +13,12 @@ from alsek.storage.backends.records import (
     GroupSubmission,
     Submission,
 )
+from tests.contract.stores import SHORT
 from tests.contract.workers import DLQ_TTL, ERROR, a_message, a_request
+
+#: For how long groups are kept that are to be gone: long enough for the few calls between their end and a look at them,
+#: also where a store counts it in real time.
+KEPT: Final = 6 * SHORT
 
 
 def a_group(

@@ -13,6 +13,7 @@ from alsek.storage.backends.records import (
 )
 from alsek.storage.backends.subscriptions import Note
 from tests.contract.groups import (
+    KEPT,
     a_group,
     a_member,
     counts,
@@ -23,7 +24,7 @@ from tests.contract.groups import (
     revoked,
     state_of_group,
 )
-from tests.contract.stores import SHORT, Store
+from tests.contract.stores import Store
 from tests.contract.workers import (
     ERROR,
     QUIET,
@@ -161,8 +162,8 @@ def test_a_callback_that_exists_is_left_out(backend: Backend, store: Store, acto
     """If the uuid of the callback is not new, nothing is overwritten, and the group ends as one without a callback."""
     worker = actor("q")
     add(backend, a_message("callback", queue="elsewhere", payload=b"older"))
-    create(backend, a_group("p", 1, ttl=SHORT))
-    fill(backend, a_group("g", 1, "callback", parent=("p", 0), ttl=SHORT))
+    create(backend, a_group("p", 1, ttl=KEPT))
+    fill(backend, a_group("g", 1, "callback", parent=("p", 0), ttl=KEPT))
     worker.step(succeeded(worker.claim_one()), limit=0)
     assert state_of_group(backend, "g") == "joined"
     assert ends(backend, "p") == [GroupMember(0, "g", "group")]
@@ -170,7 +171,7 @@ def test_a_callback_that_exists_is_left_out(backend: Backend, store: Store, acto
     stored = backend.messages.get("elsewhere", "callback")
     assert stored is not None
     assert stored.payload == b"older"
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None and backend.groups.get("p") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None and backend.groups.get("p") is None)
 
 
 def test_callbacks_of_messages_come_first(backend: Backend, actor: Actors) -> None:
@@ -362,11 +363,11 @@ def test_members_of_a_group_that_is_gone_are_revoked(backend: Backend, actor: Ac
 def test_a_holder_learns_that_the_group_is_gone(backend: Backend, store: Store, actor: Actors) -> None:
     """A group that is kept no longer revokes members that were claimed while it was stored."""
     worker = actor()
-    fill(backend, a_group("g", 2, ttl=SHORT))
+    fill(backend, a_group("g", 2, ttl=KEPT))
     one, _ = worker.claim()
     worker.step(died(one), limit=0)
     assert worker.renew() == []
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
     assert worker.renew() == ["g-1"]
 
 

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.abstract import Backend
-from tests.contract.groups import a_group, a_member, create, ends, fill, state_of_group
-from tests.contract.stores import SHORT, Store
+from tests.contract.groups import KEPT, a_group, a_member, create, ends, fill, state_of_group
+from tests.contract.stores import Store
 from tests.contract.workers import Actors, add, died, lost, replay, retried, succeeded
 
 
 def outlive(backend: Backend, store: Store) -> None:
-    """Wait until what is kept for SHORT from now on is gone."""
-    create(backend, a_group("sentinel", 0, ttl=SHORT))
-    store.outlive(SHORT, lambda: backend.groups.get("sentinel") is None)
+    """Wait until what is kept for KEPT from now on is gone."""
+    create(backend, a_group("sentinel", 0, ttl=KEPT))
+    store.outlive(KEPT, lambda: backend.groups.get("sentinel") is None)
 
 
 def test_an_open_group_is_kept(backend: Backend, store: Store) -> None:
     """A group is kept as long as it is open, whatever its ttl."""
-    create(backend, a_group("g", 1, ttl=SHORT))
+    create(backend, a_group("g", 1, ttl=KEPT))
     outlive(backend, store)
     assert state_of_group(backend, "g") == "open"
 
@@ -32,21 +32,21 @@ def test_a_group_that_has_ended_is_kept_for_its_ttl(
 ) -> None:
     """Without a callback that was submitted, it is gone its ttl after its end, with all results."""
     worker = actor()
-    fill(backend, a_group("g", 1, None if how == "joined" else "callback", ttl=SHORT))
+    fill(backend, a_group("g", 1, None if how == "joined" else "callback", ttl=KEPT))
     claim = worker.claim_one()
     if how == "revoked":
         backend.groups.revoke("g")
     else:
         worker.step(succeeded(claim) if how == "joined" else died(claim), limit=0)
     assert state_of_group(backend, "g") == how
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
     assert ends(backend, "g") == []
 
 
 def test_results_are_kept_until_the_callback_has_ended(backend: Backend, store: Store, actor: Actors) -> None:
     """A group whose callback is ready, claimed, or waits for a retry is kept, whatever its ttl."""
     worker = actor()
-    fill(backend, a_group("g", 1, "callback", ttl=SHORT))
+    fill(backend, a_group("g", 1, "callback", ttl=KEPT))
     step = worker.step(succeeded(worker.claim_one()), limit=0)
     for again in (retried, lost, retried):
         outlive(backend, store)
@@ -56,7 +56,7 @@ def test_results_are_kept_until_the_callback_has_ended(backend: Backend, store: 
     assert len(ends(backend, "g")) == 1
     worker.step(succeeded(step.claimed[0]), limit=0)
     assert state_of_group(backend, "g") == "joined"
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_any_end_of_the_callback_releases_the_group(
 ) -> None:
     """However the callback ends, the group is kept for its ttl then."""
     worker = actor()
-    fill(backend, a_group("g", 1, "callback", ttl=SHORT))
+    fill(backend, a_group("g", 1, "callback", ttl=KEPT))
     worker.step(succeeded(worker.claim_one()), limit=0)
     end(backend, worker)
     assert state_of_group(backend, "g") == "joined"
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
 
 
 def test_a_callback_that_cannot_be_read_releases_the_group(
@@ -86,19 +86,19 @@ def test_a_callback_that_cannot_be_read_releases_the_group(
 ) -> None:
     """So does a record of the callback that is of another day."""
     worker = actor()
-    fill(backend, a_group("g", 1, "callback", ttl=SHORT))
+    fill(backend, a_group("g", 1, "callback", ttl=KEPT))
     worker.step(succeeded(worker.claim_one()), limit=0)
     store.spoil("q", "callback", "version")
     assert worker.step().corrupt
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
 
 
 def test_a_nested_group_is_kept_with_its_parent(backend: Backend, store: Store, actor: Actors) -> None:
     """The results in a nested group are kept until the callback of the parent has ended."""
     worker = actor()
-    create(backend, a_group("p", 2, "callback", ttl=SHORT))
-    create(backend, a_group("h", 1, parent=("p", 1), ttl=SHORT))
-    fill(backend, a_group("g", 1, parent=("h", 0), ttl=SHORT))
+    create(backend, a_group("p", 2, "callback", ttl=KEPT))
+    create(backend, a_group("h", 1, parent=("p", 1), ttl=KEPT))
+    fill(backend, a_group("g", 1, parent=("h", 0), ttl=KEPT))
     worker.step(succeeded(worker.claim_one()), limit=0)
     assert state_of_group(backend, "h") == "joined"
     outlive(backend, store)
@@ -109,14 +109,14 @@ def test_a_nested_group_is_kept_with_its_parent(backend: Backend, store: Store, 
     assert len(ends(backend, "g")) == len(ends(backend, "h")) == 1
     worker.step(succeeded(step.claimed[0]), limit=0)
     assert len(ends(backend, "g")) == len(ends(backend, "p")) - 1 == 1
-    store.outlive(SHORT, lambda: not any(backend.groups.get(name) for name in ("p", "h", "g")))
+    store.outlive(KEPT, lambda: not any(backend.groups.get(name) for name in ("p", "h", "g")))
 
 
 def test_no_group_goes_before_its_parent(backend: Backend, store: Store, actor: Actors) -> None:
     """A nested group with a shorter ttl is kept as long as its parent, in whatever order they end."""
     worker = actor()
-    create(backend, a_group("p", 2, ttl=1_000_000), a_group("late", 1, parent=("p", 0), ttl=SHORT))
-    fill(backend, a_group("g", 1, parent=("p", 1), ttl=SHORT))
+    create(backend, a_group("p", 2, ttl=1_000_000), a_group("late", 1, parent=("p", 0), ttl=KEPT))
+    fill(backend, a_group("g", 1, parent=("p", 1), ttl=KEPT))
     worker.step(died(worker.claim_one()), limit=0)
     assert state_of_group(backend, "p") == "failed"
     add(backend, a_member("a", "late", 0))
@@ -128,11 +128,11 @@ def test_no_group_goes_before_its_parent(backend: Backend, store: Store, actor: 
 def test_a_nested_group_may_outlive_its_parent(backend: Backend, store: Store, actor: Actors) -> None:
     """A nested group that is open when its parent is gone is kept until it has ended, and for its ttl."""
     worker = actor()
-    create(backend, a_group("p", 2, ttl=SHORT), a_group("g", 1, "callback", parent=("p", 0), ttl=SHORT))
+    create(backend, a_group("p", 2, ttl=KEPT), a_group("g", 1, "callback", parent=("p", 0), ttl=KEPT))
     add(backend, a_member("a", "p", 1), a_member("b", "g", 0))
     one, two = worker.claim()
     worker.step(died(one), limit=0)
-    store.outlive(SHORT, lambda: backend.groups.get("p") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("p") is None)
     assert state_of_group(backend, "g") == "open"
     assert worker.renew() == ["b"]
     step = worker.step(succeeded(two))
@@ -140,14 +140,14 @@ def test_a_nested_group_may_outlive_its_parent(backend: Backend, store: Store, a
     outlive(backend, store)
     assert state_of_group(backend, "g") == "joined"
     worker.step(died(step.claimed[0]), limit=0)
-    store.outlive(SHORT, lambda: backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("g") is None)
 
 
 def test_a_replayed_callback_holds_its_group_again(backend: Backend, store: Store, actor: Actors) -> None:
     """The callback of a group that failed and is replayed finds the results, those in nested groups too."""
     worker = actor()
-    create(backend, a_group("p", 1, "callback", ttl=SHORT))
-    fill(backend, a_group("g", 1, parent=("p", 0), ttl=SHORT))
+    create(backend, a_group("p", 1, "callback", ttl=KEPT))
+    fill(backend, a_group("g", 1, parent=("p", 0), ttl=KEPT))
     step = worker.step(succeeded(worker.claim_one()))
     assert step.claimed[0].uuid == "callback"
     worker.step(died(step.claimed[0]), limit=0)
@@ -162,4 +162,4 @@ def test_a_replayed_callback_holds_its_group_again(backend: Backend, store: Stor
     assert claim.joins == "p"
     assert len(ends(backend, "p")) == len(ends(backend, "g")) == 1
     worker.step(succeeded(claim), limit=0)
-    store.outlive(SHORT, lambda: backend.groups.get("p") is None and backend.groups.get("g") is None)
+    store.outlive(KEPT, lambda: backend.groups.get("p") is None and backend.groups.get("g") is None)

@@ -25,7 +25,7 @@ end
 
 -- Delete what is left of an earlier message of this uuid; its dead letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
-  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid)
+  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid, P .. 'unreachable:' .. uuid)
   delete_letter(uuid, queue)
 end
 

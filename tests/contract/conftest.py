@@ -45,6 +45,8 @@ _WITH_KEYS = (
     "test_transfer_keys",
     "test_unique",
     "test_unique_replacements",
+    "test_unique_tasks",
+    "test_why_limited",
 )
 
 #: The stores that keep groups, failure callbacks, and notes of failed parents.

@@ -17,6 +17,7 @@ from alsek.core.inspection.dead import (
     dead_letters,
 )
 from alsek.core.inspection.history import HistoryInfo, history_of
+from alsek.core.inspection.limits import LimitInfo, limits_of
 from alsek.core.inspection.messages import MessageInfo, left_over, message_info
 from alsek.core.inspection.queues import QueueInfo, queues_of
 from alsek.core.inspection.reasons import Why
@@ -110,6 +111,13 @@ class Inspector:
             ValidationError: It can't be the uuid of a message.
         """
         return why(self.backend, _uuid_of(uuid))
+
+    def limits(self) -> list[LimitInfo]:
+        """Return the limits that messages name, in the order of their ids: how much of each is used up, and by whom.
+
+        One that no stored message names may be left out.
+        """
+        return limits_of(self.backend.messages)
 
     @overload
     def dead(

@@ -9,6 +9,7 @@ from alsek.core.inspection.contents import CallbackInfo, contents_of, details_of
 from alsek.core.inspection.queues import ready_since
 from alsek.core.inspection.sighting import Sighting
 from alsek.core.inspection.workers import worker_info
+from alsek.core.keys.texts import readable
 from alsek.storage.backends.kinds import mechanism_of
 from alsek.storage.backends.records import Located, WorkerRecord
 from alsek.storage.serialization import Serializer
@@ -16,9 +17,14 @@ from alsek.types import ExceptionDetails, MechanismWish
 
 #: Where a message stands. ``"failed"``: it failed for good, and no dead letter of it is kept. ``"gone"``: it is not
 #: stored, and its status does not say how it ended.
-InfoState: TypeAlias = Literal["delayed", "ready", "running", "succeeded", "failed", "gone"]
+InfoState: TypeAlias = Literal["delayed", "ready", "waiting", "running", "succeeded", "failed", "gone"]
 
-_STATES: Final[dict[str, InfoState]] = {"delayed": "delayed", "ready": "ready", "claimed": "running"}
+_STATES: Final[dict[str, InfoState]] = {
+    "delayed": "delayed",
+    "ready": "ready",
+    "waiting": "waiting",
+    "claimed": "running",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,15 @@ class HolderInfo:
 
 @dataclass(frozen=True, slots=True)
 class MessageInfo:
-    """A message that is delayed, ready or running, or that has succeeded. Times are Unix milliseconds.
+    """A message that is delayed, ready, waiting or running, or that has succeeded. Times are Unix milliseconds.
 
     Of a message that is no longer stored only its uuid, state, status and result are known; the rest is None.
 
     Attributes:
         uuid: Its uuid.
-        state: ``"delayed"``, ``"ready"``, ``"running"`` or ``"succeeded"``; ``"failed"`` if it has failed and no dead
-            letter is kept; ``"gone"`` if it is not stored and its status does not say how it ended.
+        state: ``"delayed"``, ``"ready"``, ``"running"`` or ``"succeeded"``; ``"waiting"`` if it would be ready, but
+            for a limit or its unique key; ``"failed"`` if it has failed and no dead letter is kept; ``"gone"`` if it
+            is not stored and its status does not say how it ended.
         queue: Its queue.
         task: The name of its task.
         args: Its positional arguments.
@@ -67,13 +74,13 @@ class MessageInfo:
         timeout: How long (ms) an attempt may take.
         created_at: When it was made, on the producer's clock.
         ready_at: When it is due, on the store's clock, if it is delayed; since when it is ready, on the clock of its
-            producer or of the worker that retried it, if it is ready.
-        expires_at: When it expires, on the store's clock, if it has a ttl and is ready or running.
+            producer or of the worker that retried it, if it is ready or waiting.
+        expires_at: When it expires, on the store's clock, if it has a ttl and is ready, waiting or running.
         attempts: How many attempts have begun, the present one included. Those that were lost with a worker don't
             count.
         retries: How often it was retried.
         losses: How often the worker that held it died or lost its lease.
-        revoked: It was revoked. If it is ready or delayed, it will not be run.
+        revoked: It was revoked. If it is ready, waiting or delayed, it will not be run.
         suspect: It waits for a worker of its own, or is run alone, after it was in a process that died.
         set_aside: The task for which it is set aside; None if it is not.
         place: How many ready messages of its queue go before it, if it is ready: exact up to 10,000, and 10,001 if
@@ -92,6 +99,9 @@ class MessageInfo:
         previous_result: What that one returned.
         progenitor: The uuid of the first message of its chain.
         unreadable: What of it can't be read, and why, as a sentence; None if all can.
+        unique: Its unique key, with the name of its task before it; None if it has none.
+        limits: The ids of its limits; :meth:`Inspector.limits` has their numbers.
+        waits_for: The id of the limit for which it waits, or ``u:`` and its unique key; None if it does not wait.
     """
 
     uuid: str
@@ -128,6 +138,9 @@ class MessageInfo:
     previous_result: Any = None
     progenitor: str | None = None
     unreadable: str | None = None
+    unique: str | None = None
+    limits: tuple[str, ...] = ()
+    waits_for: str | None = None
 
 
 def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
@@ -170,6 +183,9 @@ def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
         previous_result=contents.previous_result,
         progenitor=contents.progenitor,
         unreadable=joined([contents.unreadable, *troubles]),
+        unique=None if stored.unique is None else readable(stored.unique.key),
+        limits=tuple(limit.id for limit in stored.limits),
+        waits_for=located.waits_for or None,
     )
 
 

@@ -38,6 +38,8 @@ class QueueInfo:
         rate: Messages that ended per second over the last minute, as workers counted them.
         paused_by: Who paused it; None if it is not paused.
         paused_since: When: Unix milliseconds on the store's clock.
+        waiting: How many messages would be ready, but wait for a limit, or behind the message that holds their unique
+            key.
     """
 
     name: str
@@ -50,6 +52,7 @@ class QueueInfo:
     rate: float
     paused_by: str | None = None
     paused_since: int | None = None
+    waiting: int = 0
 
 
 def queues_of(port: MessagePort, serializer: Serializer, aged: int | None = None) -> list[QueueInfo]:
@@ -89,6 +92,7 @@ def queues_of(port: MessagePort, serializer: Serializer, aged: int | None = None
                 rate.get(tally.queue, 0.0),
                 None if pause is None else pause.by,
                 None if pause is None else pause.since,
+                tally.waiting,
             )
         )
     return infos

@@ -16,6 +16,8 @@ WhyCode: TypeAlias = Literal[
     "behind",
     "no_worker",
     "paused",
+    "limited",
+    "unique",
     "running",
     "suspect",
     "succeeded",
@@ -39,6 +41,8 @@ class Why:
     ``behind``    it is ready; how many messages of its queue go first, and how many workers serve it
     ``no_worker`` it is ready, but no live worker serves its queue, its mechanism, or registers its task
     ``paused``    it is ready, but its queue is paused
+    ``limited``   it waits for a limit that is used up: which, who holds it, and when it is next free
+    ``unique``    it waits until the message ends that holds its unique key
     ``running``   a worker holds it
     ``suspect``   it is ready, and waits for a worker of its own after it was in a process that died
     ``succeeded`` it has ended

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from alsek.core.inspection.held_back import why_held_back
 from alsek.core.inspection.messages import MessageInfo
 from alsek.core.inspection.reach import Reach, reach_of
 from alsek.core.inspection.reasons import Why, facts_of, subject
@@ -12,15 +14,22 @@ from alsek.core.inspection.sighting import EXACT_PLACES
 from alsek.core.inspection.wording import coming, counted, failure, past
 from alsek.core.inspection.workers import WorkerInfo
 from alsek.core.short_repr import shown
+from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Located, Pause
 
 
 def why_waiting(
-    located: Located, info: MessageInfo, workers: Sequence[WorkerInfo], pause: Pause | None, now: int
+    port: MessagePort,
+    located: Located,
+    info: MessageInfo,
+    workers: Sequence[WorkerInfo],
+    pause: Pause | None,
+    now: int,
 ) -> Why:
-    """Say why a message that is delayed or ready waits.
+    """Say why a message that is delayed, ready or waiting is not running.
 
     Args:
+        port: Where it is.
         located: The message.
         info: The same, as users see it.
         workers: The registered workers.
@@ -30,10 +39,16 @@ def why_waiting(
     if info.revoked:
         end = "the next worker that claims it makes a dead letter of it"
         return Why("revoked", f"{subject(info)} was revoked and will not be run: {end}.", facts_of(info))
-    if info.state == "ready" and info.expires_at is not None and info.expires_at < now:
+    if info.state in ("ready", "waiting") and info.expires_at is not None and info.expires_at < now:
         end = "it will not be run, and the next worker that claims it makes a dead letter of it"
         text = f"{subject(info)} expired at {past(info.expires_at, now)}: {end}."
         return Why("expired", text, facts_of(info) | {"expires_at": info.expires_at})
+    if info.state == "waiting":
+        held_back = why_held_back(port, located, info, workers, now)
+        text = held_back.text.removesuffix(".") + _also_paused(pause, now) + "."
+        return replace(
+            held_back, text=text, facts=held_back.facts | {"paused": pause is not None} | _failures(info)
+        )
     reach = reach_of(located, info.task, workers)
     if info.state == "delayed":
         return _delayed(info, reach, workers, pause, now)

@@ -23,4 +23,4 @@ def why(backend: Backend, uuid: str) -> Why:
     port = backend.messages
     workers = [worker_info(record, seen.now) for record in port.workers()]
     (tally,) = port.tallies([seen.located.stored.queue])
-    return why_waiting(seen.located, info, workers, tally.paused, seen.now)
+    return why_waiting(port, seen.located, info, workers, tally.paused, seen.now)

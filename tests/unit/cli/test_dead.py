@@ -11,7 +11,7 @@ import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
-from alsek.exceptions import BackendUnavailableError
+from alsek.exceptions import BackendUnavailableError, MessageNotUniqueError
 from alsek.storage.backends.records import Submission
 from tests.unit.cli.conftest import Shell
 
@@ -245,6 +245,32 @@ def test_letters_that_somebody_else_has_taken_are_skipped(
     assert alsek("dead", "replay", "--all").lines == [
         "replayed 4 dead letters; left: 1, gone meanwhile or with a uuid in use"
     ]
+
+
+def test_letters_whose_key_another_message_holds_are_left(
+    alsek: Shell, dead: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1; the others are replayed, and the sentence names the message that holds the key."""
+    usual = Broker.replay
+
+    def replay(broker: Broker, message: Message) -> None:
+        if message.uuid == dead[1].uuid:
+            raise MessageNotUniqueError("message 'x' holds its unique key 'pay:7'", "pay:7", "x")
+        usual(broker, message)
+
+    monkeypatch.setattr("alsek.core.broker.Broker.replay", replay)
+    said = alsek("dead", "replay", "--all", "--json")
+    assert said.code == 1
+    assert {name: said.json[name] for name in ("replayed", "skipped", "held", "unreadable")} == {
+        "replayed": 4,
+        "skipped": 0,
+        "held": 1,
+        "unreadable": 0,
+    }
+    assert (
+        "1 dead letter stays, because other messages hold their unique keys (last: message 'x' holds"
+        in said.err
+    )
 
 
 def test_letters_that_cannot_be_read_are_left(alsek: Shell) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,6 +14,7 @@ from alsek.cli.screens.snapshot import take
 from alsek.cli.screens.status_screen import status_parts
 from alsek.core.consumer import Consumer
 from alsek.core.inspection.inspector import Inspector
+from alsek.storage.backends.records import QueueTally
 from tests.unit.cli.conftest import Shell
 
 
@@ -101,3 +104,25 @@ def test_a_queue_may_be_paused_before_it_holds_anything(alsek: Shell) -> None:
     assert said.json["changed"] is True
     assert "@" in said.json["by"]
     assert [queue["name"] for queue in alsek("queue", "list", "--json").json] == ["later"]
+
+
+def test_what_waits_is_counted_where_there_is_any(alsek: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column more, in the screen and in the list; JSON has the number always."""
+    alsek.submit(queue="a")
+    assert "waiting" not in alsek("status").out
+    assert alsek("status", "--json").json["waiting"] == 0
+    port = type(alsek.backend.messages)
+    usual = port.tallies
+
+    def tallies(messages: Any, queues: Sequence[str] | None = None) -> list[QueueTally]:
+        return [tally._replace(waiting=1_204) for tally in usual(messages, queues)]
+
+    monkeypatch.setattr(port, "tallies", tallies)
+    said = alsek("status")
+    assert "1 ready, 0 delayed, 1,204 waiting, 0 running" in said.out
+    for text in (said.out, alsek("queue", "list").out):
+        rows = [line.split() for line in text.splitlines()]
+        assert ["queue", "ready", "delayed", "waiting", "running", "dead"] in [row[:6] for row in rows]
+        assert ["a", "1", "0", "1,204", "0", "0"] in [row[:6] for row in rows]
+    assert alsek("queue", "list", "--json").json[0]["waiting"] == 1_204
+    assert alsek("queue", "pause", "a").lines == ["paused queue 'a'; waiting in it: 1,205"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from alsek.core.consumer import Consumer
+from alsek.storage.backends.records import Added, Submission
 from tests.unit.cli.conftest import Shell
 
 TASKS = """
@@ -68,3 +71,30 @@ def test_nothing_is_submitted_by_mistake(alsek: Shell, arguments: list[str], cod
     assert said in told.err
     assert alsek.backend.messages.queues() == []
     assert "error" in alsek("submit", name, *arguments, "--json").json
+
+
+def test_a_duplicate_is_told(alsek: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stdout has the uuid of the message that holds the key; stderr, and JSON, say what was done."""
+    name = alsek.module(
+        """
+        from alsek import Unique
+        @task(broker, unique=Unique("{n}"))
+        def once(n: int) -> None: ...
+        @task(broker, unique=Unique("{n}", conflict="replace"))
+        def last(n: int) -> None: ...
+        """
+    )
+    holder = Added(False, "holder", "ready")
+
+    def answer(port: object, submissions: Sequence[Submission], request: str) -> list[Added]:
+        (submission,) = submissions
+        assert submission.unique is not None
+        return [Added(True, "holder") if submission.unique.conflict == "replace" else holder]
+
+    monkeypatch.setattr(type(alsek.backend.messages), "add", answer)
+    said = alsek("submit", name, "once", "--args", "[7]")
+    assert (said.code, said.out.strip()) == (0, "holder")
+    assert said.err.strip() == "not submitted again: message holder holds the unique key"
+    assert alsek("submit", name, "once", "--args", "[7]", "--json").json["duplicate"] is True
+    said = alsek("submit", name, "last", "--args", "[7]")
+    assert said.err.strip() == "replaced: message holder holds the unique key"

@@ -292,3 +292,22 @@ def test_bad_arguments_are_refused_at_once(method: str) -> None:
         StatusTrackerIntegrityScanner(backend, trigger=None)  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="must be None or a Broker"):
         StatusTrackerIntegrityScanner(StatusTracker(backend), backend, trigger=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["istream", "stream"])
+def test_duplicates_have_the_result_of_the_message_for_which_they_stand(
+    store: ResultStore, messages: list[Message], name: str
+) -> None:
+    """So all that `generate_many` returns can be given; each is yielded, and the result is read once."""
+    one, two, _ = messages
+    again, third = one.clone(), one.clone()
+    again.duplicate = third.duplicate = True
+    finish(store, (one, "one"), (two, "two"))
+    found = list(getattr(ResultPool(store), name)(again, two, one, third))
+    assert sorted(result for _, result in found) == ["one", "one", "one", "two"]
+    assert {id(message) for message, _ in found} == {id(again), id(two), id(one), id(third)}
+    if name == "stream":
+        assert [message for message, _ in found] == [again, two, one, third]
+    assert not store.exists(one)
+    with pytest.raises(ValidationError, match="given twice"):
+        list(getattr(ResultPool(store), name)(one, again, one.clone()))

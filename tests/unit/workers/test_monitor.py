@@ -254,7 +254,7 @@ class TestMetrics:
     def test_every_name_and_label_is_there(self, view: PoolView) -> None:
         """Outcomes that have not been seen are 0, so that rates begin at once."""
         view.take({"counts": [["q", "t", "s:3 o:2 f:1 w0:1 w13:2 wt:250000 d1:3 dt:4500"]]})
-        view.on_tallies([QueueTally("q", 1, 2, 3, 4)])
+        view.on_tallies([QueueTally("q", 1, 2, 3, 4, waiting=5)])
         told = self.scrape(view)
         assert told["alsek_messages_total,succeeded,q,t"] == 2
         assert told["alsek_messages_total,failed,q,t"] == 1
@@ -264,7 +264,7 @@ class TestMetrics:
         assert told["alsek_message_wait_seconds_sum,q,t"] == 0.25
         assert told["alsek_message_run_seconds_count,q,t"] == 3
         assert told["alsek_message_run_seconds_sum,q,t"] == 0.0045
-        for state, number in (("ready", 1), ("delayed", 2), ("running", 3), ("dead", 4)):
+        for state, number in (("ready", 1), ("delayed", 2), ("running", 3), ("dead", 4), ("waiting", 5)):
             assert told[f"alsek_queue_messages,q,{state}"] == number
         for state, number in (("busy", 1), ("free", 3), ("abandoned", 0)):
             assert told[f"alsek_worker_slots,{state}"] == number

@@ -46,6 +46,7 @@ class ResultPool:
 
         Args:
             messages: Whose results: messages, or their uuids, whatever their queues. What was given is what is yielded.
+                A duplicate has the result of the message for which it stands, which may be given as well.
             wait: The longest sleep (ms) between two looks at the store; news ends it at once.
             timeout: How long (ms) all of it may take; None for as long as it takes.
             descendants: Wait for the callbacks of each message too, until all have ended or can't come any more (see

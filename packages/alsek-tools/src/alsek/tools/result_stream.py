@@ -25,7 +25,7 @@ class ResultStream(Generic[Given]):
     """Yields what was given, each with its result. The arguments are those of :meth:`ResultPool.istream`.
 
     Raises:
-        ValidationError: A message is given twice, or is none; a time is no number of milliseconds.
+        ValidationError: A message is given twice, not as a duplicate, or is none; a time is no number of milliseconds.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class ResultStream(Generic[Given]):
         keep: bool,
     ) -> None:
         self._store = store
+        self._order = messages
         self._given = _by_uuid(messages)
         self._timeout = checked_wait("timeout", timeout, "ResultPool")
         self._wait = milliseconds(wait)
@@ -57,7 +58,9 @@ class ResultStream(Generic[Given]):
                 complete, failure = await look.at(look_at, told=note is not None)
                 for message in complete:
                     del pending[message.uuid]
-                    yield self._given[message.uuid], await self._result(driver, message)
+                    result = await self._result(driver, message)
+                    for given in self._given[message.uuid]:
+                        yield given, result
                 if failure is not None:
                     raise failure
                 if pending:
@@ -73,7 +76,13 @@ class ResultStream(Generic[Given]):
         look = Look(ResultReader(self._store, driver), pending.values(), self._descendants)
         told: set[str] = set()
         async with await driver.subscribe(*look.channels) as news:
-            for uuid, message in list(pending.items()):
+            results: dict[str, Any] = {}
+            for given in self._order:
+                uuid = uuid_of(given)
+                if uuid in results:  # of a message of which this is a duplicate
+                    yield given, results[uuid]
+                    continue
+                message = pending[uuid]
                 while True:
                     complete, failure = await look.at([message], told=uuid in told)
                     if complete:
@@ -85,11 +94,14 @@ class ResultStream(Generic[Given]):
                         if look.owner(note) == uuid:
                             break
                 del pending[uuid]
-                yield self._given[uuid], await self._result(driver, message)
+                result = await self._result(driver, message)
+                if len(self._given[uuid]) > 1:
+                    results[uuid] = result
+                yield given, result
 
     async def _messages(self, driver: Driver) -> dict[str, Message]:
         """Return the messages, by uuid, in the order in which they were given."""
-        return {uuid: await message_of(driver, given) for uuid, given in self._given.items()}
+        return {uuid: await message_of(driver, given[0]) for uuid, given in self._given.items()}
 
     async def _result(self, driver: Driver, message: Message) -> Any:
         """Return a result that is there, as a subclass of the store reads it."""
@@ -110,14 +122,22 @@ class ResultStream(Generic[Given]):
         return min(self._wait, left)
 
 
-def _by_uuid(messages: Sequence[Given]) -> dict[str, Given]:
+def _by_uuid(messages: Sequence[Given]) -> dict[str, list[Given]]:
+    """Return what was given by uuid: of each one message, and its duplicates."""
     for message in messages:
         given: Any = message
         if not isinstance(given, Message | str):
             raise ValidationError(
                 f"{shown_value(given)} is no message: give messages one by one, as in pool.istream(*messages)"
             )
-    found = {uuid_of(message): message for message in messages}
-    if len(found) < len(messages):
-        raise ValidationError("a message is given twice: each has one result")
+    found: dict[str, list[Given]] = {}
+    for message in messages:
+        found.setdefault(uuid_of(message), []).append(message)
+    for given in found.values():
+        if len(given) > 1 and sum(not _is_duplicate(each) for each in given) > 1:
+            raise ValidationError("a message is given twice: each has one result")
     return found
+
+
+def _is_duplicate(given: Message | str) -> bool:
+    return isinstance(given, Message) and given.duplicate

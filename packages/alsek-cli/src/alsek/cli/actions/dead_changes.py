@@ -13,7 +13,7 @@ from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.wording import counted
 from alsek.core.lookup import UNKNOWN_TASK
 from alsek.core.message import Message
-from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError
+from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError, MessageNotUniqueError
 from alsek.storage.backends.abstract import Backend
 
 
@@ -24,16 +24,21 @@ def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
         How many were replayed, and how many not because somebody else did.
 
     Raises:
-        PartlyDoneError: It was interrupted, the store failed, or some can't be read.
+        PartlyDoneError: It was interrupted, the store failed, or some stay: they can't be read, or other messages hold
+            their unique keys.
     """
     skipped, unreadable, last = 0, 0, ""
+    held, last_held = 0, ""
 
     def act(info: DeadInfo) -> bool:
-        nonlocal skipped, unreadable, last
+        nonlocal skipped, unreadable, last, held, last_held
         try:
             broker.replay(Message(info.task or UNKNOWN_TASK, queue=info.queue, uuid=info.uuid))
         except MessageDoesNotExistsError:
             skipped += 1
+            return False
+        except MessageNotUniqueError as error:
+            held, last_held = held + 1, str(error)
             return False
         except CorruptMessageError as error:
             unreadable, last = unreadable + 1, str(error)
@@ -41,6 +46,13 @@ def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
         return True
 
     done = run_over(infos, act, Words("dead letters", "replayed"))
+    if held:
+        unread = f"; {unreadable:,} more can't be read" if unreadable else ""
+        raise PartlyDoneError(
+            f"{counted(held, 'dead letter')} {'stays' if held == 1 else 'stay'}, because other messages hold their "
+            f"unique keys (last: {last_held}){unread}; {done:,} were replayed. Replay them once those have ended",
+            {"replayed": done, "skipped": skipped, "held": held, "unreadable": unreadable},
+        )
     if unreadable:
         raise PartlyDoneError(
             f"{counted(unreadable, 'dead letter')} can't be read, and stay as they are (last: {last}); {done:,} were "

@@ -63,7 +63,7 @@ def pause(name: str, by: str | None, place: Place, output: Output) -> None:
         facts = {"by": None, "since": None} if found is None else {"by": found.by, "since": found.since}
         output.json({"queue": name, "paused": found is not None, "changed": changed, **facts})
     elif changed or found is None:
-        output.line(f"paused queue {name!r}; waiting in it: {tally.ready + tally.delayed:,}")
+        output.line(f"paused queue {name!r}; waiting in it: {tally.ready + tally.delayed + tally.waiting:,}")
     else:
         output.line(f"queue {name!r} was paused already, by {found.by}")
 

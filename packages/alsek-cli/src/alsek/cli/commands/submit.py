@@ -79,6 +79,8 @@ def submit(
 ) -> None:
     """Submit a message for TASK of PACKAGE, to the store of its broker, and print its uuid.
 
+    If the task has a unique key that another message holds, that one's uuid is printed.
+
     PACKAGE is a module, a dotted path, a package, a file or a folder.
 
     \b
@@ -94,13 +96,18 @@ def submit(
     try:
         message = submit_message(found, args, kwargs, delay, queue)
         facts: dict[str, Any] = {"uuid": message.uuid, "queue": message.queue, "task": message.task_name}
+        if message.duplicate:
+            facts["duplicate"] = True
+            what = "replaced" if message.replaced else "not submitted again"
+            click.echo(f"{what}: message {message.uuid} holds the unique key", err=True)
         if wait is None:
             if json:
                 output.json(facts)
             else:
                 output.line(message.uuid)
             return
-        click.echo(f"submitted {message.uuid}", err=True)
+        if not message.duplicate:
+            click.echo(f"submitted {message.uuid}", err=True)
         result = wait_for_result(found, message, wait)
         output.json({**facts, "result": result} if json else result)
     finally:

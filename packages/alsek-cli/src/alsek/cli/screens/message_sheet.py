@@ -12,6 +12,7 @@ from alsek.core.inspection.messages import HolderInfo, MessageInfo
 from alsek.core.inspection.plain import to_json
 from alsek.core.inspection.sighting import EXACT_PLACES
 from alsek.core.inspection.wording import coming, counted, past, span
+from alsek.core.keys.texts import readable
 from alsek.core.short_repr import shown
 
 _COLOURS = {"dead": "red", "failed": "red", "running": "green", "succeeded": "green", "gone": "yellow"}
@@ -84,12 +85,19 @@ def _of_message(info: MessageInfo, now: int) -> Iterator[tuple[str, str]]:
         yield "priority", f"{info.priority:,}"
     if info.mechanism is not None:
         yield "mechanism", info.mechanism
-    if info.ready_at is not None and info.state in ("delayed", "ready"):
+    if info.ready_at is not None and info.state in ("delayed", "ready", "waiting"):
         yield (
             ("due", coming(info.ready_at, now))
             if info.ready_at > now
             else ("ready", past(info.ready_at, now))
         )
+    if info.unique is not None:
+        yield "unique key", shown(info.unique)
+    if info.limits:
+        yield "limits", ", ".join(_limit(limit) for limit in info.limits)
+    if info.waits_for is not None:
+        what = "its unique key" if info.waits_for.startswith("u:") else _limit(info.waits_for)
+        yield "waits for", what
     if info.place is not None:
         many = info.place > EXACT_PLACES
         yield "place", f"{f'more than {EXACT_PLACES:,}' if many else f'{info.place:,}'} go first"
@@ -120,6 +128,12 @@ def _holder(worker: HolderInfo, now: int) -> Iterator[tuple[str, str]]:
         yield "since", past(worker.started_at, now)
     if worker.last_beat is not None:
         yield "last beat", f"{span(now - worker.last_beat)} ago"
+
+
+def _limit(limit: str) -> str:
+    """Return the id of a limit for people."""
+    kind, _, key = limit.partition(":")
+    return f"{'rate' if kind == 'r' else 'concurrency'} {shown(readable(key))}"
 
 
 def _callback(callback: CallbackInfo) -> str:

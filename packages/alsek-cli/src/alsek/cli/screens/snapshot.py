@@ -51,6 +51,11 @@ class Snapshot:
         return sum(queue.delayed for queue in self.queues)
 
     @property
+    def waiting(self) -> int:
+        """How many messages wait for a limit or a unique key."""
+        return sum(queue.waiting for queue in self.queues)
+
+    @property
     def running(self) -> int:
         """How many messages are held by workers."""
         return sum(queue.running for queue in self.queues)
@@ -73,6 +78,7 @@ class Snapshot:
             "now": self.now,
             "ready": self.ready,
             "delayed": self.delayed,
+            "waiting": self.waiting,
             "running": self.running,
             "dead": self.dead,
             "rate": self.rate,

@@ -15,10 +15,13 @@ from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.wording import counted, failed_with, span
 from alsek.core.inspection.workers import WorkerInfo
 
+#: Shown only where messages wait for a limit or a unique key.
+_WAITING: Final = Column("waiting", right=True)
 _QUEUE_COLUMNS: Final = (
     Column("queue", shrinks=True),
     Column("ready", right=True),
     Column("delayed", right=True),
+    _WAITING,
     Column("running", right=True),
     Column("dead", right=True),
     Column("oldest", right=True),
@@ -54,7 +57,10 @@ def head(snapshot: Snapshot) -> Text:
     busy = sum(worker.busy for worker in snapshot.workers if worker.alive)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(plain(snapshot.where), "bold")
-    text.append(f"\n{snapshot.ready:,} ready, {snapshot.delayed:,} delayed, {snapshot.running:,} running, ")
+    waiting = f"{snapshot.waiting:,} waiting, " if snapshot.waiting else ""
+    text.append(
+        f"\n{snapshot.ready:,} ready, {snapshot.delayed:,} delayed, {waiting}{snapshot.running:,} running, "
+    )
     text.append(f"{snapshot.dead:,} dead", "red" if snapshot.dead else "")
     text.append(f"; {snapshot.rate:,.1f} ended/s")
     text.append(f"\n{counted(alive, 'live worker')}, {busy:,} of {slots:,} slots busy")
@@ -70,12 +76,14 @@ def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
 
 def queue_table(queues: Sequence[QueueInfo], most: int, chosen: str | None = None) -> Table:
     """Return a table of queues, with those around the chosen one if they are more than `most`."""
+    waits = any(queue.waiting for queue in queues)
     rows = [
         Row(
             (
                 queue.name,
                 f"{queue.ready:,}",
                 f"{queue.delayed:,}",
+                *([f"{queue.waiting:,}"] if waits else []),
                 f"{queue.running:,}",
                 Text(f"{queue.dead:,}", "red" if queue.dead else ""),
                 "" if queue.oldest_ready_age is None else span(queue.oldest_ready_age),
@@ -86,7 +94,7 @@ def queue_table(queues: Sequence[QueueInfo], most: int, chosen: str | None = Non
         )
         for queue in window(queues, most, chosen)
     ]
-    return table(_QUEUE_COLUMNS, rows)
+    return table([column for column in _QUEUE_COLUMNS if waits or column is not _WAITING], rows)
 
 
 def worker_table(snapshot: Snapshot, most: int) -> Table:

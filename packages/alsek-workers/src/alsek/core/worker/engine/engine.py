@@ -237,7 +237,10 @@ class Engine(Generic[J]):
         if reported:
             self._counting.count(reported, step, now)
         for uuid in step.skipped:
-            log.warning("Callback %s was not submitted: a message of that uuid exists.", uuid)
+            log.warning(
+                "Callback %s was not submitted: a message of that uuid exists, or another holds its unique key.",
+                uuid,
+            )
         for corrupt in step.corrupt:
             log.error("%s", corrupt.sentence)
             if corrupt.uuid:

@@ -94,6 +94,7 @@ class _OfPool:
             states = {
                 "ready": tally.ready,
                 "delayed": tally.delayed,
+                "waiting": tally.waiting,
                 "running": tally.claimed,
                 "dead": tally.dead,
             }

@@ -26,6 +26,8 @@ _NOT_ON_A_CLUSTER = (
     "test_large_batches",
     "test_model",
     "test_model_keys",
+    "test_model_groups",
+    "test_model_all",
     "test_long_waits",
     "test_numeric_bounds",
 )
@@ -40,6 +42,7 @@ READY_FOR_KEYS: tuple[str, ...] = ("memory", "sqlite")
 _WITH_KEYS = (
     "test_groups_with_keys",
     "test_limits",
+    "test_model_all",
     "test_model_keys",
     "test_rates",
     "test_transfer_keys",
@@ -59,6 +62,8 @@ _WITH_GROUPS = (
     "test_groups",
     "test_groups_with_keys",
     "test_kept_groups",
+    "test_model_all",
+    "test_model_groups",
     "test_nested_groups",
 )
 

@@ -28,7 +28,8 @@ from alsek.storage.backends.records import (
     TaskStatus,
 )
 from alsek.storage.backends.states import MessageState
-from tests.contract.workers import LEASE, Actor
+from tests.contract.model_groups import End, ModelGroups
+from tests.contract.workers import ERROR, LEASE, Actor
 
 
 @dataclass(eq=False)
@@ -132,6 +133,7 @@ class Model:
         self.grace = 0
         self.greatest_token = 0
         self._arrivals = count()
+        self.groups = ModelGroups(self)
 
     def advance(self, ms: int) -> int:
         """Let about so much time pass, never to a moment at which two readings of the promise differ.
@@ -174,6 +176,7 @@ class Model:
         replaced = self.messages.get(key.waiting) if holder.has_begun else holder
         if replaced is not None:
             self._leave(replaced)
+            self.groups.note(replaced.submission.group, replaced.uuid, "revoked")
             if request:
                 self.gone[submission.uuid] = (request, self.now + DEDUP_WINDOW, False, replaced.uuid)
             submission = submission._replace(uuid=replaced.uuid)
@@ -254,7 +257,8 @@ class Model:
         message.state, message.waits_for = "none", ""
 
     def settle(self) -> None:
-        """Let in those that wait for the limits that were noted."""
+        """Count what has ended in groups; let in those that wait for the limits that were noted."""
+        self.groups.settle()
         for limit in sorted(self.noted, key=lambda limit: limit.id):
             while self.used(limit) < limit.amount and (waiting := self.waiting_for(limit)):
                 waiting[0].state = "none"
@@ -278,10 +282,10 @@ class Model:
     def finish(
         self, worker: ModelWorker, outcomes: Iterable[Outcome]
     ) -> tuple[list[str], list[str], list[str]]:
-        """The refused, the callbacks skipped, and what failed because nobody has its task."""
+        """The refused, what was skipped that follows, and what failed because nobody has its task."""
         refused: list[str] = []
         failed: list[str] = []
-        callbacks: list[Submission] = []
+        ended: list[tuple[Succeeded | Failed | SetAside, End | None]] = []
         for outcome in outcomes:
             message = self.messages.get(outcome.uuid)
             if message is None or message not in worker.holds or message.token != outcome.token:
@@ -290,42 +294,48 @@ class Model:
             if isinstance(outcome, SetAside):
                 if not self._set_aside(message, outcome):
                     failed.append(outcome.uuid)
+                    ended.append((outcome, None))
                 continue
-            self._accept(message, outcome)
-            if isinstance(outcome, Succeeded) and outcome.callback is not None:
-                callbacks.append(outcome.callback)
-        return (
-            refused,
-            [callback.uuid for callback in callbacks if not self.add(callback, "").accepted],
-            failed,
-        )
+            end = self._accept(message, outcome)
+            if isinstance(outcome, Succeeded | Failed):
+                ended.append((outcome, end))
+        return refused, self.groups.follow(ended), failed
 
     def _set_aside(self, message: ModelMessage, outcome: SetAside) -> bool:
         known = any(outcome.task in (worker.tasks or ()) for worker in self.workers)
         if not (known or outcome.wait or self.gone_tasks.get(outcome.task, 0) > self.now):
-            self.dead_letter(message, finished=True)
+            self._fail(message, outcome)
             return False
         self.give_back(message, TaskStatus.SUBMITTED)
         message.aside = outcome.task
         return True
 
-    def _accept(self, message: ModelMessage, outcome: Outcome) -> None:
+    def _accept(self, message: ModelMessage, outcome: Outcome) -> End | None:
         match outcome:
             case Succeeded():
                 self.take_out(message, finished=True)
                 self.statuses[message.uuid] = TaskStatus.SUCCEEDED
                 if outcome.result is not None:
                     self.results[message.uuid] = outcome.result
+                return self.groups.note(
+                    message.submission.group, message.uuid, "succeeded", outcome.group_result
+                )
             case Retried():
                 self.reschedule(message, outcome)
             case Failed():
-                self.dead_letter(message, finished=True)
+                self._fail(message, outcome)
             case Released():
                 self.give_back(message, TaskStatus.SUBMITTED)
             case Lost():
                 message.losses += 1
                 message.suspect = message.suspect or outcome.suspect
                 self.give_back(message, TaskStatus.RETRYING)
+        return None
+
+    def _fail(self, message: ModelMessage, outcome: Failed | SetAside) -> None:
+        revoked = isinstance(outcome, Failed) and outcome.revoked
+        self.dead_letter(message, True, outcome.error, revoked)
+        self.groups.unreachable(outcome.unreachable, message.uuid)
 
     def promote(self) -> None:
         """Make delayed messages that are due ready; look at the limits that have room again."""
@@ -402,6 +412,7 @@ class Model:
                 if limit.per:
                     self.starts.setdefault(limit.id, []).append(self.now)
             message.state, message.holder, message.seq = "claimed", worker, seq
+            message.revoked = message.revoked or self.groups.drops(message.submission.group)
             message.aside = ""
             worker.holds.append(message)
             self.statuses[message.uuid] = TaskStatus.RUNNING
@@ -434,8 +445,17 @@ class Model:
         self.statuses[message.uuid] = TaskStatus.RETRYING
         self._delay(message, retried.delay)
 
-    def dead_letter(self, message: ModelMessage, finished: bool) -> None:
+    def remove(self, message: ModelMessage) -> None:
+        """Someone removed it."""
+        self.take_out(message, finished=False)
+        self.statuses[message.uuid] = TaskStatus.UNKNOWN
+        self.groups.note(message.submission.group, message.uuid, "revoked")
+
+    def dead_letter(
+        self, message: ModelMessage, finished: bool, error: bytes = ERROR, revoked: bool = False
+    ) -> None:
         """Never to run again."""
+        self.groups.note(message.submission.group, message.uuid, "revoked" if revoked else "failed", error)
         self.take_out(message, finished)
         self.statuses[message.uuid] = TaskStatus.FAILED
         self.dead.pop((message.queue, message.uuid), None)

@@ -72,6 +72,7 @@ def test_a_failure_submits_its_callback(backend: Backend, actor: Actors, failure
     assert backend.messages.dead_letter("q", "a") is not None
     assert (state_of(backend, "b", "r"), status_of(backend, "b")) == ("ready", TaskStatus.SUBMITTED)
     assert who_rings([sleeper]) == [0]
+    sleeper.close()
     assert uuids(actor("r").claim()) == ["b"]
 
 

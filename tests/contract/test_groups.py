@@ -142,6 +142,7 @@ def test_an_empty_group_joins_at_once(backend: Backend, actor: Actors) -> None:
     request, group = a_request(), a_group("g", 0, "callback")
     assert backend.groups.create(group, request)
     assert who_rings([waiter]) == [0]
+    waiter.close()
     assert state_of_group(backend, "g") == "joined"
     worker = actor()
     worker.step(succeeded(worker.claim_one()), limit=0)

@@ -201,10 +201,21 @@ class BackendMachine(RuleBasedStateMachine):
         history: list[HistoryCounts],
     ) -> None:
         """A worker's step."""
-        worker, model = self._worker(n), self.model
+        worker = self._worker(n)
         outcomes = self._outcomes(worker, chosen, delay, callback)
         if stale and self.ended:
             outcomes.append(self.ended[-1])
+        self.report(worker, outcomes, limit, history)
+
+    def report(
+        self,
+        worker: ModelWorker,
+        outcomes: list[Outcome],
+        limit: dict[SlotKind, int],
+        history: list[HistoryCounts],
+    ) -> None:
+        """A worker's step with these outcomes."""
+        model = self.model
         step = worker.actor.step(*outcomes, limit=limit, history=history)
         model.contact()
         for queue, task, counted in history:
@@ -298,13 +309,21 @@ class BackendMachine(RuleBasedStateMachine):
             if message.seq <= seq and message.token not in tokens:
                 model.give_back(message, TaskStatus.SUBMITTED)
         model.settle()
-        assert sorted(revoked) == sorted(message.uuid for message in worker.holds if message.revoked)
+        assert sorted(revoked) == sorted(
+            message.uuid
+            for message in worker.holds
+            if message.revoked or model.groups.tells(message.submission.group)
+        )
 
     @rule(n=casts, chosen=st.lists(kinds, max_size=2), callback=submissions, delay=delays)
     def retire(self, n: int, chosen: list[str], callback: Submission, delay: int) -> None:
         """A worker ends in good order, and another takes its role."""
+        worker = self._worker(n)
+        self.end(n, self._outcomes(worker, chosen, delay, callback))
+
+    def end(self, n: int, outcomes: list[Outcome]) -> None:
+        """The worker of this role ends with these outcomes, and another takes its role."""
         worker, model = self._worker(n), self.model
-        outcomes = self._outcomes(worker, chosen, delay, callback)
         refused = self.port.retire(worker.actor.worker, outcomes)
         assert refused == model.finish(worker, outcomes)[0] == []
         model.forget(worker, TaskStatus.SUBMITTED, losses=0)
@@ -332,8 +351,7 @@ class BackendMachine(RuleBasedStateMachine):
         message, queue = self._find(uuid)
         assert self.port.remove(queue, uuid) == (message is not None)
         if message is not None:
-            self.model.take_out(message, finished=False)
-            self.model.statuses[uuid] = TaskStatus.UNKNOWN
+            self.model.remove(message)
             self.model.settle()
 
     @rule(uuid=names, delay=delays)
@@ -395,7 +413,7 @@ class BackendMachine(RuleBasedStateMachine):
         assert (answer.accepted, answer.existing) == (not refused, held.holder if refused and held else "")
         if not refused:
             del self.model.dead[key]
-            self.model.admit(submission, "")
+            self.model.admit(submission._replace(group=None), "")
             self.model.settle()
 
     def _find(self, uuid: str) -> tuple[ModelMessage | None, str]:
@@ -491,10 +509,10 @@ def in_order(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     return tuple(sorted(limits, key=lambda limit: limit.id))
 
 
-def explore(store: Store, **settings_of_machine: Any) -> None:
+def explore(store: Store, kind: type[BackendMachine] = BackendMachine, **settings_of_machine: Any) -> None:
     """Make random calls on a store and the model, and compare the two after each."""
     wanted = os.environ.get("ALSEK_MODEL_EXAMPLES")
-    machine = type("Machine", (BackendMachine,), {"store": store, **settings_of_machine})
+    machine = type("Machine", (kind,), {"store": store, **settings_of_machine})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core import message as message_module
+from alsek.core import message_views as message_module
 from alsek.core.backoff import ExponentialBackoff
 from alsek.core.message import Message
 from alsek.core.message_fields import DEFAULTS, FIELDS, REQUIRED
@@ -115,6 +115,8 @@ def test_data_makes_an_equal_message() -> None:
         -1,
         unique="ex0:t:7",
         limits="c2:acme,r3/1000:api",
+        branches={"failure": {"task_name": "f"}},
+        previous_failure={"name": "E", "text": "x", "traceback": None, "uuid": "u-2", "task": "b"},
     )
     assert tuple(message.data) == FIELDS
     assert None not in message.data.values()

@@ -41,7 +41,7 @@ def test_single_calls_and_many_take_the_same_options() -> None:
     """What `generate` takes, a call of `generate_many` can have; what is of one message alone is not for all."""
     assert names(Task.generate) - {"self", "args", "kwargs", "submit", "options"} | {"ttl"} == set(NAMES)
     assert {each.name for each in fields(Call)} - {"args", "kwargs"} == set(NAMES)
-    of_one = {"uuid", "previous_result", "callback"}
+    of_one = {"uuid", "previous_result", "callback", "failure_callback"}
     assert names(Task.generate_many) - {"self", "calls", "submit"} == set(NAMES) - of_one
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from alsek.core.concurrency import Lock
     from alsek.core.consumer import Consumer
     from alsek.core.current_message import current_message
+    from alsek.core.groups.group import Group
+    from alsek.core.groups.operations import GroupProgress
     from alsek.core.hooks import on_worker_start, on_worker_stop
     from alsek.core.inspection.inspector import Inspector
     from alsek.core.keys.limits import Concurrency, Rate
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         ArgumentsError,
         BackendError,
         BackendUnavailableError,
+        GroupFailedError,
         MessageNotUniqueError,
         MessageRevokedError,
         Reject,
@@ -73,6 +76,9 @@ __all__ = [
     "Consumer",
     "Encrypted",
     "ExponentialBackoff",
+    "Group",
+    "GroupFailedError",
+    "GroupProgress",
     "Inspector",
     "JsonSerializer",
     "LinearBackoff",
@@ -117,6 +123,9 @@ _SOURCES: Final = {
     "Consumer": "alsek.core.consumer",
     "Encrypted": "alsek.storage.encryption",
     "ExponentialBackoff": "alsek.core.backoff",
+    "Group": "alsek.core.groups.group",
+    "GroupFailedError": "alsek.exceptions",
+    "GroupProgress": "alsek.core.groups.operations",
     "Inspector": "alsek.core.inspection.inspector",
     "JsonSerializer": "alsek.storage.serialization",
     "LinearBackoff": "alsek.core.backoff",

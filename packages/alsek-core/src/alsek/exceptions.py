@@ -23,6 +23,7 @@
     ├── NoTasksFoundError                        a pool without tasks
     ├── TaskError                                a message failed
     │   ├── TaskFailedError                      the task failed for good (raised by ResultStore.get)
+    │   │   └── GroupFailedError                 a group failed, or was revoked
     │   ├── TaskTimeoutError (TimeoutError)      the task ran longer than its timeout
     │   ├── UnknownTaskError                     no task of that name in the pool
     │   ├── WorkerLostError                      the process that ran the task died
@@ -143,6 +144,31 @@ class TaskFailedError(TaskError):
     def __init__(self, text: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(text)
         self.details: dict[str, Any] = details or {}
+
+
+class GroupFailedError(TaskFailedError):
+    """A group has failed because of one of its members, or was revoked.
+
+    Attributes:
+        group: The id of the group.
+        number: The number of the member that failed first; None if there is none: the group itself was revoked.
+        uuid: The uuid of the message that failed: the member, or a callback of it; None likewise.
+        details: As those of :class:`TaskFailedError`, of the member.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        details: dict[str, Any] | None = None,
+        *,
+        group: str = "",
+        number: int | None = None,
+        uuid: str | None = None,
+    ) -> None:
+        super().__init__(text, details)
+        self.group = group
+        self.number = number
+        self.uuid = uuid
 
 
 class TaskTimeoutError(TaskError, TimeoutError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 #: A duration: milliseconds, or a timedelta.
 Duration: TypeAlias = int | timedelta
@@ -29,6 +29,35 @@ class ExceptionDetails(TypedDict):
     name: str
     text: str
     traceback: str | None
+
+
+class FailureDetails(ExceptionDetails):
+    """Why a message failed for good, and which one: its uuid, and the name of its task."""
+
+    uuid: str
+    task: str
+
+
+class GroupFailure(NamedTuple):
+    """A member of a group that did not succeed.
+
+    Attributes:
+        path: Where its place in ``previous_result`` is: its number in the group; for a member of a group within the
+            group the number of that, and then its own; and so on.
+        uuid: The message that failed: the member, or a callback of it.
+        revoked: It was revoked or removed.
+        details: ``name``, ``text`` and ``traceback`` of the exception; None if there is none.
+    """
+
+    path: tuple[int, ...]
+    uuid: str
+    revoked: bool
+    details: ExceptionDetails | None
+
+    @property
+    def number(self) -> int:
+        """Its number in the group, from 0; if it is in a group within that one, that group's number."""
+        return self.path[0]
 
 
 class BackoffSettings(TypedDict):

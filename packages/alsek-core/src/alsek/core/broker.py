@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from copy import copy
 
 from alsek.core.answers import note, settle
 from alsek.core.bounds import check_integer, check_number, milliseconds
@@ -125,7 +126,7 @@ class Broker:
         if self.submission_middleware:
             call_submitting(self.submission_middleware, message)
         submission = message.submission(self.backend.serializer)
-        message.named = True  # from here on the store may know its uuid
+        message.named = message.submitted = True  # from here on the store may know its uuid
         (added,) = self.backend.messages.add((submission,), new_request_id())
         if added is not ACCEPTED or message.duplicate:
             settle(message, added)
@@ -139,7 +140,7 @@ class Broker:
         if self.submission_middleware:
             await acall_submitting(self.submission_middleware, message)
         submission = message.submission(self.backend.serializer)
-        message.named = True  # from here on the store may know its uuid
+        message.named = message.submitted = True  # from here on the store may know its uuid
         (added,) = await self.backend.loop_driver().ask(
             self.backend.messages.add, (submission,), new_request_id()
         )
@@ -183,7 +184,7 @@ class Broker:
         """Return the messages as the store takes them. All of them are packed before the first is submitted."""
         submissions = [message.submission(self.backend.serializer) for message in messages]
         for message in messages:
-            message.named = True  # from here on the store may know its uuid
+            message.named = message.submitted = True  # from here on the store may know its uuid
         return submissions
 
     def submit_packed(self, submissions: Sequence[Submission]) -> list[Added]:
@@ -323,6 +324,15 @@ class Broker:
     async def async_from_backend(self, message: Message | str) -> Message:
         """As :meth:`sync_from_backend`, without blocking the event loop."""
         return await self._for_loop().sync_from_backend(message)
+
+    def without_middleware(self) -> Broker:
+        """Return this broker without its middleware; itself if it has none."""
+        if not self.middleware:
+            return self
+        copied = copy(self)
+        copied.middleware = ()
+        copied.submission_middleware = copied.attempt_middleware = copied.end_middleware = ()
+        return copied
 
     def _blocking(self) -> MessageOperations:
         return MessageOperations(self, BlockingDriver(self.backend))

@@ -150,6 +150,16 @@ class Chain:
             None if rest is None else Chain(rest, blocks, self._serializer, self._complete)
         )
 
+    def links(self) -> Iterator[Data]:
+        """Yield the data of each callback, the next one first. A block is read when its first callback is asked for.
+
+        Raises:
+            CorruptMessageError: A block can't be read.
+        """
+        yield from links(self._data)
+        for block in self._blocks:
+            yield from self._opened(block)
+
     def copy(self) -> Chain:
         """Return an equal chain that shares no mutable object with this one."""
         data = nested([deepcopy(own(link)) for link in links(self._data)])

@@ -21,6 +21,25 @@ async def failure_of(driver: Driver, message: Message) -> TaskFailedError | None
     return None
 
 
+async def never_submitted(driver: Driver, uuid: str, summary: str) -> TaskFailedError | None:
+    """Return why a callback will not be submitted: a message before it has failed; None if it may be submitted yet.
+
+    Args:
+        driver: Of the store.
+        uuid: The uuid of the callback; or the id of a group.
+        summary: What it is called in the error.
+    """
+    (parent,) = await driver.ask(driver.backend.results.failed_parents, [uuid])
+    if parent is None:
+        return None
+    text = f"{summary} will not be submitted: {parent!r} before it has not succeeded"
+    letters = await driver.ask(driver.backend.messages.find_dead, parent)
+    if not letters:
+        return TaskFailedError(text)
+    details = json.loads(letters[0].error)
+    return TaskFailedError(f"{text}: {details['name']}: {details['text']}", details)
+
+
 async def was_removed(driver: Driver, message: Message) -> bool:
     """Return True if the store keeps the status of the message, and it says that the message was removed."""
     return await _status_of(driver, message) is TaskStatus.UNKNOWN

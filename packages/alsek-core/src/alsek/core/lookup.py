@@ -55,6 +55,7 @@ async def message_of(driver: Driver, given: Message | str, *, dead: bool = False
         found = read_message(record, driver.backend.serializer)
     except CorruptMessageError:
         return Message(UNKNOWN_TASK, record.queue, uuid=uuid)
+    found.submitted = True
     found.read = False  # so that it stands for what is stored, also if that changes
     return found
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from copy import deepcopy
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS, Backoff, backoff_from
+from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
@@ -18,6 +18,7 @@ from alsek.core.message_fields import (
     check_fields,
     timestamp,
 )
+from alsek.core.message_views import MessageViews
 from alsek.core.payload import (
     NAMED,
     fields_of,
@@ -45,10 +46,20 @@ from alsek.storage.backends.kinds import ASYNC_WISHES, MECHANISM_WISHES, POOL_KI
 from alsek.storage.backends.records import Submission, UniqueKey
 from alsek.storage.backends.records.keys import limits_of_text
 from alsek.storage.serialization import Serializer, dump
-from alsek.types import BackoffSettings, Duration, ExceptionDetails, Mechanism, MechanismWish
+from alsek.types import (
+    BackoffSettings,
+    Duration,
+    ExceptionDetails,
+    FailureDetails,
+    Mechanism,
+    MechanismWish,
+)
+
+if TYPE_CHECKING:
+    from alsek.core.submission.async_producer import AsyncProducer
 
 
-class Message:
+class Message(MessageViews):
     """One call of a task, for a worker to run.
 
     All times and durations are milliseconds; a duration may be given as a timedelta. None may be longer than
@@ -84,18 +95,33 @@ class Message:
         is_async: True if the task is an ``async def``: a thread pool runs it in an event loop, not in a thread.
         unique: The key that it holds alone, as text: see :class:`~alsek.storage.backends.records.UniqueKey`.
         limits: What must admit it before it runs, as text: see :class:`~alsek.storage.backends.records.Limit`.
+        branches: What follows beside the callbacks, as plain data: ``group``, a group to submit once the last of them
+            has succeeded; ``failure``, a message to submit if this one fails for good.
+        previous_failure: For a failure callback, how and why the message before it failed.
 
     Attributes:
         duplicate: True if it was submitted while another message held its unique key: then `uuid` is that one's. What
             asks for results, statuses, or to revoke it, is about that one.
         replaced: True if it is such a duplicate, and that one has got its arguments and options
             (``conflict="replace"``). Of any other duplicate nothing was submitted.
+        origin: The task that made it without submitting it; None for any other message. It never travels.
+        submitted: This object was submitted, as far as that is known.
 
     Raises:
         ValidationError: An argument is out of range or of the wrong kind.
     """
 
-    __slots__ = (*OWN_FIELDS, "chain", "claim", "duplicate", "named", "read", "replaced")
+    __slots__ = (
+        *OWN_FIELDS,
+        "chain",
+        "claim",
+        "duplicate",
+        "named",
+        "origin",
+        "read",
+        "replaced",
+        "submitted",
+    )
 
     def __init__(
         self,
@@ -127,6 +153,8 @@ class Message:
         is_async: bool = False,
         unique: str | None = None,
         limits: str | None = None,
+        branches: dict[str, Any] | None = None,
+        previous_failure: FailureDetails | None = None,
     ) -> None:
         if type(task_name) is not str or not task_name or not task_name.isprintable():
             check_task_name("task_name", task_name)
@@ -161,8 +189,12 @@ class Message:
         self.is_async = is_async
         self.unique = unique
         self.limits = limits
+        self.branches = branches
+        self.previous_failure = previous_failure
         self.named = uuid is not None if named is None else named
         self.claim: Claim | None = None
+        self.origin: AsyncProducer | None = None
+        self.submitted = False
         #: True if it was read from a store, so that it has all that is stored of it.
         self.read = False
         self.duplicate = self.replaced = False
@@ -201,44 +233,17 @@ class Message:
     @property
     def data(self) -> dict[str, Any]:
         """All fields by name; ``Message(**data)`` is an equal message."""
-        return {name: getattr(self, name) for name in FIELDS}
+        own_data, callbacks = self.own_data(), self.callback_message_data
+        return {name: own_data.get(name, callbacks) for name in FIELDS}
 
-    def _own_data(self) -> Data:
-        """All fields but the callbacks."""
+    def own_data(self) -> Data:
+        """Return all fields but the callbacks."""
         return {name: getattr(self, name) for name in OWN_FIELDS}
 
     @property
     def summary(self) -> str:
         """The message in one line."""
         return f"Message(uuid={self.uuid!r}, queue={self.queue!r}, task={self.task_name!r})"
-
-    @property
-    def backoff(self) -> Backoff:
-        """The backoff that `backoff_settings` describe.
-
-        Raises:
-            ValidationError: Its class is not defined in this process.
-        """
-        return backoff_from(self.backoff_settings)
-
-    @property
-    def ready_at(self) -> int:
-        """When the message is next ready for processing, computed from its own fields: Unix milliseconds, UTC."""
-        if not self.retries:
-            return self.created_at + self.delay
-        if self.retry_delay is not None:
-            return self.updated_at + self.retry_delay
-        return self.updated_at + self.backoff.get(self.retries)
-
-    @property
-    def ttr(self) -> int:
-        """How long until the message is ready (time to ready); 0 if it is ready."""
-        return max(0, self.ready_at - now_ms())
-
-    @property
-    def ready(self) -> bool:
-        """True if the message is ready for processing."""
-        return self.ttr == 0
 
     @property
     def descendant_uuids(self) -> list[str] | None:
@@ -262,16 +267,24 @@ class Message:
 
     def clone(self) -> Message:
         """Return an equal message that shares nothing with this one and has no claim."""
-        cloned = Message(**deepcopy(self._own_data()))
+        cloned = Message(**deepcopy(self.own_data()))
         cloned.chain = None if self.chain is None else self.chain.copy()
         return cloned
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the fields without the claim: the receiver does not hold the message."""
-        return (_of_data, (type(self), self._own_data(), self.chain))
+        return (_of_data, (type(self), self.own_data(), self.chain))
 
     def append_callback(self, callback: Message) -> None:
         """Add `callback` after the callbacks that follow this message already."""
+        branches = self.branches
+        for link in links(self.callback_message_data):
+            branches = link.get("branches")
+        if branches is not None and "group" in branches:
+            raise ValidationError(
+                f"callbacks of {self.summary}: nothing can follow a group there; give that to the group, as its "
+                "callback"
+            )
         data = marked(callback.data, callback.named)
         self.callback_message_data = nested(links(self.callback_message_data), data)
 
@@ -315,7 +328,7 @@ class Message:
                 callback, blocks = wire.pop("callback_message_data"), wire.pop("callback_blocks", ())
                 message = cls(**wire, uuid=uuid, queue=queue)
                 if callback is not None:
-                    message.chain = Chain.read(callback, blocks, serializer, _with_defaults)
+                    message.chain = Chain.read(callback, blocks, serializer, with_defaults)
             message.read = True
             return message
         except (TaskTimeoutError, MessageRevokedError):
@@ -349,7 +362,7 @@ class Message:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
             return False
-        if any(getattr(self, name) != getattr(other, name) for name in OWN_FIELDS):
+        if self.own_data() != other.own_data():
             return False
         mine, others = links(self.callback_message_data), links(other.callback_message_data)
         return all(a is not None and b is not None and own(a) == own(b) for a, b in zip_longest(mine, others))
@@ -371,6 +384,6 @@ def _of_data(kind: type[Message], data: Data, chain: Chain | None) -> Message:
     return message
 
 
-def _with_defaults(sparse: Data) -> Data:
+def with_defaults(sparse: Data) -> Data:
     """Return the data of one callback with all its fields, checked."""
     return marked(Message(**sparse).data, sparse.get(NAMED, False))

@@ -51,6 +51,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "is_async": False,
     "unique": None,
     "limits": None,
+    "branches": None,
+    "previous_failure": None,
 }
 
 FIELDS: Final = tuple(DEFAULTS)

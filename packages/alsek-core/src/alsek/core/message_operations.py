@@ -10,9 +10,12 @@ from alsek.core.answers import not_unique
 from alsek.core.attempt_state import edited_payload, read_message, retried_outcome
 from alsek.core.clock import now_ms
 from alsek.core.failure import describe_failure
+from alsek.core.failure_callbacks import Failing
 from alsek.core.loggers import guarded_logger
 from alsek.core.lookup import message_of
 from alsek.core.message import Message
+from alsek.core.middleware import acall_submitting, call_submitting
+from alsek.core.unreachable import after_message
 from alsek.defaults import MAX_DURATION
 from alsek.exceptions import (
     ClaimLostError,
@@ -23,7 +26,7 @@ from alsek.exceptions import (
     WorkerUnknownError,
 )
 from alsek.storage.backends.drivers.driver import Driver
-from alsek.storage.backends.records import Claimed, DeadLetter, Failed, Outcome, Stored, Succeeded
+from alsek.storage.backends.records import Claimed, DeadLetter, Failed, Outcome, Stored, Submission, Succeeded
 from alsek.types import ExceptionDetails
 
 if TYPE_CHECKING:
@@ -100,11 +103,45 @@ class MessageOperations:
         details = message.exception_details or describe_failure(TaskFailedError("failed by Broker.fail()"))
         wire = json.dumps(details).encode()
         dlq_ttl = self._broker.dlq_ttl or 0
+        callback, unreachable = await self._after_failure(message, details)
         if message.claim is not None:
-            outcome = Failed(message.uuid, message.queue, message.claim.token, wire, dlq_ttl)
+            outcome = Failed(
+                message.uuid,
+                message.queue,
+                message.claim.token,
+                wire,
+                dlq_ttl,
+                callback=callback,
+                unreachable=unreachable,
+            )
             await self._finish(message, outcome)
-        elif not await self._driver.ask(self._messages.fail, message.queue, message.uuid, wire, dlq_ttl):
+        elif not await self._driver.ask(
+            self._messages.fail, message.queue, message.uuid, wire, dlq_ttl, callback, unreachable
+        ):
             raise MessageDoesNotExistsError(f"{message.summary} is not in the store: it can't be failed")
+
+    async def _after_failure(
+        self, message: Message, details: ExceptionDetails
+    ) -> tuple[Submission | None, tuple[str, ...]]:
+        """Return the failure callback of a message, and which of its callbacks will not be submitted."""
+        if message.claim is None and not message.read:  # what is stored counts
+            stored = await self._stored(message)
+            if stored is None:
+                return None, ()
+            try:
+                message = read_message(stored, self._serializer)
+            except CorruptMessageError:
+                return None, ()
+        failing = Failing(message, message.uuid, message.task_name, message.progenitor_uuid, details)
+        callback = failing.callback()
+        if callback is None:
+            return None, failing.unreachable()
+        middleware = self._broker.submission_middleware
+        if self._driver.blocking:
+            call_submitting(middleware, callback)
+        else:
+            await acall_submitting(middleware, callback)
+        return callback.submission(self._serializer), failing.unreachable()
 
     async def revoke(self, given: Message | str) -> bool:
         """Revoke the message, and return False if it isn't in the store."""
@@ -139,7 +176,9 @@ class MessageOperations:
         fresh.created_at = fresh.updated_at = now_ms()
         died_at = 0 if letter is None else letter.died_at  # 0: the store knows whether it was replayed
         submission = fresh.submission(self._serializer)
-        added = await self._driver.ask(self._messages.replay, submission, died_at)
+        if letter is not None and letter.joins:  # so that it can read the results of its group again
+            submission = submission._replace(joins=letter.joins)
+        added = await self._driver.ask(self._messages.replay, submission, died_at, after_message(fresh))
         if not added.accepted:
             if fresh.unique is not None and added.existing not in ("", fresh.uuid):
                 raise not_unique(fresh, added.existing, "is not replayed, and stays among the dead letters")

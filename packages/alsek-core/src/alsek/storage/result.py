@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alsek.core.bounds import check_integer, milliseconds
+from alsek.core.groups.group import Group
 from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_RESULT_TTL, MAX_DURATION
@@ -104,7 +105,7 @@ class ResultStore:
 
     def get(
         self,
-        message: Message | str,
+        message: Message | str | Group,
         timeout: Duration | None = None,
         keep: bool = False,
         with_metadata: bool = False,
@@ -114,7 +115,8 @@ class ResultStore:
         """Return what the message's task returned, and delete it from the store unless `keep`.
 
         Args:
-            message: The message.
+            message: The message; or a group: then what is returned is the list of its members' results, in their order,
+                with None for one that did not succeed. The results of a group stay in the store, and its members' too.
             timeout: How long (ms) to wait for the result at most; None to not wait.
             keep: Leave the result in the store.
             with_metadata: Return ``{"result": …, "uuid": …, "timestamp": …}`` (Unix ms, the store's clock).
@@ -131,13 +133,15 @@ class ResultStore:
             TimeoutError: There is no result after `timeout`; with `descendants` also if a callback has not ended by
                 then. Nothing is deleted.
             TaskFailedError: With `timeout`, as soon as the store has it: the message, or with `descendants` one of its
-                callbacks, has failed for good, was revoked or has expired; or the message was removed.
+                callbacks, has failed for good, was revoked or has expired; or the message was removed. Or it is a
+                callback that will not be submitted, since a message before it has failed.
+            GroupFailedError: The group has failed because of a member, or was revoked.
         """
         return run_blocking(self._blocking().get(message, timeout, keep, with_metadata, descendants, type))
 
     async def aget(
         self,
-        message: Message | str,
+        message: Message | str | Group,
         timeout: Duration | None = None,
         keep: bool = False,
         with_metadata: bool = False,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from alsek.core.arguments.building import Builder, MisfitError, builder_of
 from alsek.core.bounds import checked_wait
 from alsek.core.clock import real_time as time
-from alsek.core.ending import end_without_result, failure_of, gone, was_removed
+from alsek.core.ending import end_without_result, failure_of, gone, never_submitted, was_removed
+from alsek.core.groups.group import Group
 from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError, ValidationError
 from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import ResultRecord
+from alsek.storage.group_reader import GroupReader
 from alsek.storage.lineage import Lineage
 from alsek.types import Duration
 
@@ -47,7 +49,7 @@ class ResultReader:
 
     async def get(
         self,
-        given: Message | str,
+        given: Message | str | Group,
         timeout: Duration | None,
         keep: bool,
         with_metadata: bool,
@@ -55,6 +57,12 @@ class ResultReader:
         type_hint: Any,
     ) -> Any:
         """Return a result: :meth:`ResultStore.get`."""
+        if isinstance(given, Group):
+            if with_metadata or descendants:
+                raise ValidationError(
+                    f"{given.summary} has neither metadata nor descendants: get() a message"
+                )
+            return await GroupReader(self.driver).get(given, timeout, type_hint)
         message = await message_of(self.driver, given)
         timeout = checked_wait("timeout", timeout, f"ResultStore.get() of {message.summary}")
         if timeout is not None and not descendants:
@@ -72,6 +80,8 @@ class ResultReader:
     async def failure(self, message: Message, told: bool) -> TaskFailedError | None:
         """Return why the message will have no result: :meth:`ResultStore.failure`."""
         failure = await failure_of(self.driver, message)
+        if failure is None and not message.submitted:
+            failure = await never_submitted(self.driver, message.uuid, message.summary)
         if failure is None and await was_removed(self.driver, message):
             return gone(message)
         return await end_without_result(self.driver, message) if failure is None and told else failure
@@ -82,6 +92,9 @@ class ResultReader:
         """Read the message's own result once, then wait for notifications."""
         deadline = time.monotonic() + timeout / 1000
         news, record, may_have_failed = await self.driver.watch_result(message.queue, message.uuid)
+        may_have_failed = (
+            may_have_failed or not message.submitted
+        )  # it may be a callback of one that has failed
         async with news:
             told = False
             while record is None:

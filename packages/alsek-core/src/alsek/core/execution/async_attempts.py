@@ -15,7 +15,7 @@ from typing import Any
 from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt, context_of, swallowed
-from alsek.core.execution.callback import make_callback
+from alsek.core.execution.callback import make_callback, messages_of
 from alsek.core.execution.delivery import Delivery
 from alsek.core.middleware import Middleware, acall_submitting
 from alsek.core.task import AnyTask
@@ -56,12 +56,13 @@ async def attempt(task: AnyTask, delivery: Delivery, around: Sequence[Middleware
         if forks.forked:
             forks.leave()
         callback = False
-        if message.chain is not None:
+        if message.chain is not None or (message.branches is not None and "group" in message.branches):
             hook = task.do_callback(message, result)
             callback = bool(await hook if inspect.isawaitable(hook) else hook)
         if callback and broker.submission_middleware:
             prepared = make_callback(delivery, result)
-            await acall_submitting(broker.submission_middleware, prepared)
+            for each in messages_of(prepared):
+                await acall_submitting(broker.submission_middleware, each)
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
         forks.check(error)
         return Attempt(exception=error)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
-from alsek.core.execution.callback import make_callback
+from alsek.core.execution.callback import make_callback, messages_of
 from alsek.core.execution.delivery import Delivery
 from alsek.core.failure import qualified_name
+from alsek.core.groups.group import Group
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware, call_submitting
 from alsek.core.short_repr import shown
@@ -35,7 +36,7 @@ class Attempt(NamedTuple):
     exception: BaseException | None = None
     callback: bool = False
     failure: ExceptionDetails | None = None
-    prepared: Message | None = None
+    prepared: Message | Group | None = None
 
 
 def attempt(task: AnyTask, delivery: Delivery, around: Sequence[Middleware] | None = None) -> Attempt:
@@ -65,10 +66,13 @@ def attempt(task: AnyTask, delivery: Delivery, around: Sequence[Middleware] | No
         task.post_op(message, result)
         if forks.forked:
             forks.leave()
-        callback = message.chain is not None and bool(task.do_callback(message, result))
+        callback = (
+            message.chain is not None or (message.branches is not None and "group" in message.branches)
+        ) and bool(task.do_callback(message, result))
         if callback and broker.submission_middleware:
             prepared = make_callback(delivery, result)
-            call_submitting(broker.submission_middleware, prepared)
+            for each in messages_of(prepared):
+                call_submitting(broker.submission_middleware, each)
     except BaseException as error:  # noqa: BLE001  SystemExit in a task ends the task, not the worker
         forks.check(error)
         return Attempt(exception=error)

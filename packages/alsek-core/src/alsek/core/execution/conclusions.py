@@ -10,11 +10,14 @@ from alsek.core.execution import forks
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.callback import make_callback
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.failing import after_failure
 from alsek.core.execution.guarded_hooks import call_guarded, log_context
-from alsek.core.execution.results import keep_result
+from alsek.core.execution.results import keep_result, serialize_result
 from alsek.core.execution.retries import may_retry, retry
 from alsek.core.execution.transition_log import log_ended, log_succeeded, traceback_for_log
 from alsek.core.failure import describe_failure
+from alsek.core.groups.group import Group
+from alsek.core.groups.packing import pack_group
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
@@ -39,13 +42,13 @@ class Conclusion(NamedTuple):
         outcome: What the store is told.
         status: The status that it means.
         ending: What middleware is told.
-        callback: The callback that is submitted with it.
+        callback: What is submitted with it: a callback, a group as callback, or a failure callback.
     """
 
     outcome: Outcome
     status: TaskStatus
     ending: Ending
-    callback: Message | None = None
+    callback: Message | Group | None = None
 
 
 def conclude(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
@@ -95,13 +98,19 @@ def dead_letter(
     wire = json.dumps(details).encode()  # before the hook, which may change them
     delivery.restore().exception_details = details
     ending = _ending_of(error)
+    claimed = delivery.claimed
+    outcome = Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0)
+    callback = None
+    if delivery.message.chain is not None or delivery.message.branches is not None:
+        callback, submission, unreachable = after_failure(delivery, details, broker)
+        outcome = outcome._replace(callback=submission, unreachable=unreachable)
+    if claimed.group is not None:
+        outcome = outcome._replace(revoked=ending == "revoked")
     log_ended(delivery, ending, traceback_for_log(error, details), details)
     if task is not None:
         hook = task.on_revocation if ending == "revoked" else task.on_failure
         call_guarded(hook, delivery, delivery.message, error)
-    claimed = delivery.claimed
-    outcome = Failed(claimed.uuid, claimed.queue, claimed.token, wire, broker.dlq_ttl or 0)
-    return Conclusion(outcome, TaskStatus.FAILED, ending)
+    return Conclusion(outcome, TaskStatus.FAILED, ending, callback)
 
 
 def reject(
@@ -133,6 +142,10 @@ def reject(
         broker.dlq_ttl or 0,
         wait,
     )
+    if delivery.message.chain is not None or delivery.message.branches is not None:
+        # Middleware is not called: most of these messages are set aside, perhaps more than once.
+        _, submission, unreachable = after_failure(delivery, details, broker, with_middleware=False)
+        outcome = outcome._replace(callback=submission, unreachable=unreachable)
     return Conclusion(outcome, TaskStatus.FAILED, "failed")
 
 
@@ -156,14 +169,27 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     result, ttl = None, FOR_EVER
     if task.result_store is not None:
         result, ttl = keep_result(task, task.result_store, delivery, made.result)
-    callback = None
+    callback, submission, packed = None, None, None
+    serializer = task.broker.backend.serializer
     if made.callback:
         callback = made.prepared or make_callback(delivery, made.result)
-    submission = callback.submission(task.broker.backend.serializer) if callback is not None else None
+        if isinstance(callback, Message):
+            submission = callback.submission(serializer)
+        else:
+            packed = pack_group(callback, lambda _: serializer, claimed.group)
+    group_result = b""
+    if claimed.group is not None:
+        if submission is not None:
+            submission = submission._replace(group=claimed.group)
+        group_result = serialize_result(task, serializer, made.result, result)
     call_guarded(task.on_success, delivery, delivery.message, made.result)
     if delivery.verbose:
         log_succeeded(delivery)
     outcome = Succeeded(
         claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
     )
+    if claimed.group is not None:
+        outcome = outcome._replace(group_result=group_result)
+    if packed is not None:
+        outcome = outcome._replace(groups=tuple(packed.groups), members=tuple(packed.members))
     return Conclusion(outcome, TaskStatus.SUCCEEDED, "succeeded", callback)

@@ -14,6 +14,7 @@ from typing import Final
 from alsek.core.attempt_state import read_message
 from alsek.core.claim import Claim
 from alsek.core.execution.session import WorkerSession
+from alsek.core.groups.joined_message import JoinedMessage
 from alsek.core.message import Message
 from alsek.storage.backends.records import Claimed
 from alsek.storage.serialization import Serializer
@@ -63,7 +64,10 @@ class Delivery:
         self.claimed = claimed
         self.uuid = claimed.uuid
         self.queue = claimed.queue
-        self.message = message = read_message(claimed, serializer)
+        message = read_message(claimed, serializer)
+        if claimed.joins:
+            message = JoinedMessage.of(message, session.backend, claimed.joins)
+        self.message = message
         self.claim = message.claim = Claim(session, claimed)
         self.task_name = message.task_name
         self.retries = message.retries
@@ -94,4 +98,8 @@ class Delivery:
 
     def as_it_came(self, serializer: Serializer) -> Message:
         """Return the message as the store handed it out, without the claim, in an object new to the user's code."""
-        return read_message(self.claimed, serializer)
+        message = read_message(self.claimed, serializer)
+        claimed = self.claimed
+        return (
+            JoinedMessage.of(message, self.claim.session.backend, claimed.joins) if claimed.joins else message
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from alsek.core.broker import Broker
 from alsek.core.execution.conclusions import Conclusion
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.guarded_hooks import call_guarded
+from alsek.core.groups.group import Group
 from alsek.core.message import Message
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
@@ -61,14 +62,25 @@ def pending_reports(
         broker = task.broker
         if task.status_tracker is not None and not delivery.status_ttl:
             reports.append(Report(task.status_tracker.set, delivery.restore(), conclusion.status))
-        callback = conclusion.callback
-        if callback is not None and not callback.status_ttl:
-            next_task = tasks.get(callback.task_name)
-            if next_task is not None and next_task.status_tracker is not None:
-                reports.append(Report(next_task.status_tracker.set, callback, TaskStatus.SUBMITTED))
+        if conclusion.callback is not None:
+            reports += _submission_reports(tasks, conclusion.callback)
     if broker.end_middleware:
         reports += end_reports(broker, delivery, conclusion.ending)
     return reports
+
+
+def _submission_reports(tasks: Mapping[str, AnyTask], callback: Message | Group) -> Iterator[Report]:
+    """Yield the reports of what was submitted: a callback, or the members of a group."""
+    submitted = (
+        (callback,)
+        if isinstance(callback, Message)
+        else (member for group in callback.groups() for member in group.own_messages())
+    )
+    for message in submitted:
+        if not message.status_ttl:
+            task = tasks.get(message.task_name)
+            if task is not None and task.status_tracker is not None:
+                yield Report(task.status_tracker.set, message, TaskStatus.SUBMITTED)
 
 
 def end_reports(broker: Broker, delivery: Delivery, ending: Ending) -> list[Report]:

@@ -39,15 +39,37 @@ def keep_result(
         )
     ttl = store.wire_ttl(message)
     if store.is_atomic_with(task.broker.backend):
-        serializer = store.backend.serializer  # the store's own, which may be another than the broker's
-        try:
-            return dump(serializer, result), ttl
-        except BaseException as error:  # whatever a serializer raises on values that it can't take
-            raise _unserializable(task, serializer, result, error) from error
+        # With the store's own serializer, which may be another than the broker's.
+        return _serialized(task, store.backend.serializer, result), ttl
     _store_elsewhere(task, store, message, result)
     forks.check()
     delivery.restore()
     return None, ttl
+
+
+def serialize_result(task: AnyTask, serializer: Serializer, result: Any, kept: bytes | None) -> bytes:
+    """Serialize the result for the group of the message.
+
+    Args:
+        task: The task.
+        serializer: The broker's.
+        result: The result.
+        kept: The same, as :func:`keep_result` has returned it.
+
+    Raises:
+        SerializationError: The result can't be serialized.
+    """
+    store = task.result_store
+    if kept is not None and store is not None and store.backend.serializer is serializer:
+        return kept
+    return _serialized(task, serializer, result)
+
+
+def _serialized(task: AnyTask, serializer: Serializer, result: Any) -> bytes:
+    try:
+        return dump(serializer, result)
+    except BaseException as error:  # whatever a serializer raises on values that it can't take
+        raise _unserializable(task, serializer, result, error) from error
 
 
 def _store_elsewhere(task: AnyTask, store: ResultStore, message: Message, result: Any) -> None:

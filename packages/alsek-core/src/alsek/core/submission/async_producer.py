@@ -12,7 +12,7 @@ from alsek.core.middleware import acall_submitting
 from alsek.core.status import TaskStatus
 from alsek.core.submission.call_builder import CallBuilder, error_suffix
 from alsek.core.submission.calls import AnyCall, Generated, abatches, batches
-from alsek.core.submission.chaining import callbacks_of
+from alsek.core.submission.chaining import Callbacks, callbacks_of
 from alsek.core.submission.options import MessageOptions
 from alsek.core.submission.producer import Producer
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
@@ -40,11 +40,12 @@ class AsyncProducer(Producer):
         timeout_override: Duration | None = None,
         delay: Duration | None = None,
         previous_result: Any = None,
-        callback: Message | tuple[Message, ...] | None = None,
+        callback: Callbacks | None = None,
         queue: str | None = None,
         unique: UniqueOption = None,
         limits: LimitsOption = None,
         submit: bool = True,
+        failure_callback: Message | None = None,
         **options: Any,
     ) -> Message:
         """As :meth:`generate`, without blocking the event loop; calls :meth:`Broker.asubmit`.
@@ -68,13 +69,14 @@ class AsyncProducer(Producer):
             queue=queue,
             unique=unique,
             limits=limits,
+            failure_callback=failure_callback,
         )
         if submit:
             await self.broker.asubmit(message, **options)
             if not message.duplicate or message.replaced:
-                await self._asubmitted(message)
+                await self.aafter_submission(message)
         else:
-            self._check_deferred(message, options.get("ttl"), callbacks_of(callback))
+            self._check_deferred(message, options.get("ttl"), callbacks_of(callback, failure_callback))
         return message
 
     async def agenerate_many(
@@ -137,16 +139,17 @@ class AsyncProducer(Producer):
         self, batch: list[tuple[Message, Submission]], generated: Generated, submit: bool
     ) -> None:
         if not submit:
-            generated += [message for message, _ in batch]
+            self._defer_batch(batch, generated)
             return
         for message, _ in batch:
-            message.named = True  # from here on the store may know its uuid
+            message.named = message.submitted = True  # from here on the store may know its uuid
         answers = await self.broker.asubmit_packed([submission for _, submission in batch])
         for (message, _), added in zip(batch, answers, strict=True):
             if generated.note(message, added):
-                await self._asubmitted(message)
+                await self.aafter_submission(message)
 
-    async def _asubmitted(self, message: Message) -> None:
+    async def aafter_submission(self, message: Message) -> None:
+        """As :meth:`after_submission`, in an event loop."""
         # The message is in the store: an error raised here would make the caller submit it a second time.
         try:
             if self.status_tracker is not None and not message.status_ttl:

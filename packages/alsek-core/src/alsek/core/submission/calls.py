@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from alsek.core.answers import note, raises
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
+from alsek.core.submission.chaining import Callbacks
 from alsek.core.submission.options import NAMES, MessageOptions
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.exceptions import ValidationError
@@ -23,8 +24,8 @@ T = TypeVar("T")
 class Call:
     """One of many calls of a task, with options of its own, named as those of :meth:`Task.generate`.
 
-    An option that is None is the one given to :meth:`Task.generate_many` for all calls. A `callback` is a message of
-    this call alone.
+    An option that is None is the one given to :meth:`Task.generate_many` for all calls. A `callback` or
+    `failure_callback` is a message of this call alone.
     """
 
     args: tuple[Any, ...] | list[Any] = ()
@@ -36,11 +37,12 @@ class Call:
     timeout_override: Duration | None = None
     delay: Duration | None = None
     previous_result: Any = None
-    callback: Message | tuple[Message, ...] | None = None
+    callback: Callbacks | None = None
     queue: str | None = None
     ttl: Duration | None = None
     unique: UniqueOption = None
     limits: LimitsOption = None
+    failure_callback: Message | None = None
 
 
 #: One of many calls: positional arguments, or keyword arguments, or a :class:`Call`.

@@ -8,7 +8,7 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, LEAST_WAIT_MS, warn_of_seconds
 from alsek.core.status import StatusTracker
-from alsek.core.submission.chaining import callbacks_of, chain
+from alsek.core.submission.chaining import Callbacks, callbacks_of, chain, follow_failure
 from alsek.core.submission.task_keys import LimitsOption, TaskKeys, UniqueOption
 from alsek.core.task_hooks import TaskHooks
 from alsek.types import BackoffSettings, Duration, MechanismWish
@@ -50,11 +50,12 @@ class MessageMaker(TaskHooks):
         timeout_override: Duration | None = None,
         delay: Duration | None = None,
         previous_result: Any = None,
-        callback: Message | tuple[Message, ...] | None = None,
+        callback: Callbacks | None = None,
         queue: str | None = None,
         ttl: Duration | None = None,
         unique: UniqueOption = None,
         limits: LimitsOption = None,
+        failure_callback: Message | None = None,
     ) -> Message:
         """Make one message, and check its arguments and callbacks."""
         status_ttl = self._wire_status_ttl
@@ -88,6 +89,8 @@ class MessageMaker(TaskHooks):
             self._keys.give(message, self.broker.backend.serializer, unique, limits)
         if callback is not None:
             chain(message, callbacks_of(callback), fresh=uuid is None)
+        if failure_callback is not None:
+            follow_failure(message, failure_callback)
         return message
 
     def _choose_status_ttl(self) -> int:

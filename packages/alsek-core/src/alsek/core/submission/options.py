@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypedDict
 
 from alsek.core.message import Message
+from alsek.core.submission.chaining import Callbacks
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
 from alsek.types import Duration
 
@@ -19,11 +20,12 @@ class MessageOptions(TypedDict, total=False):
     timeout_override: Duration | None
     delay: Duration | None
     previous_result: Any
-    callback: Message | tuple[Message, ...] | None
+    callback: Callbacks | None
     queue: str | None
     ttl: Duration | None
     unique: UniqueOption
     limits: LimitsOption
+    failure_callback: Message | None
 
 
 NAMES: Final = tuple(MessageOptions.__annotations__)

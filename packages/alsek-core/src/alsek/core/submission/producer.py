@@ -10,13 +10,14 @@ from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.arguments.signature import signature_of
 from alsek.core.bounds import check_number, milliseconds
 from alsek.core.event_loops import finish
+from alsek.core.groups.group import Group
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.middleware import call_submitting
 from alsek.core.status import TaskStatus
 from alsek.core.submission.call_builder import CallBuilder, error_suffix
 from alsek.core.submission.calls import AnyCall, Generated, batches
-from alsek.core.submission.chaining import callbacks_of
+from alsek.core.submission.chaining import Callbacks, callbacks_of
 from alsek.core.submission.message_maker import MessageMaker
 from alsek.core.submission.options import MessageOptions
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
@@ -86,11 +87,12 @@ class Producer(MessageMaker):
         timeout_override: Duration | None = None,
         delay: Duration | None = None,
         previous_result: Any = None,
-        callback: Message | tuple[Message, ...] | None = None,
+        callback: Callbacks | None = None,
         queue: str | None = None,
         unique: UniqueOption = None,
         limits: LimitsOption = None,
         submit: bool = True,
+        failure_callback: Message | None = None,
         **options: Any,
     ) -> Message:
         """Make a message for this task and submit it. Durations are milliseconds, up to 10**13 (more than 300 years).
@@ -106,11 +108,13 @@ class Producer(MessageMaker):
             delay: How long to wait before the first attempt; for a callback from its parent's completion.
             previous_result: For ``message.previous_result``.
             callback: What to submit once this message has succeeded: one message, or several that follow each
-                other. The ``callback_message_data`` of the messages given is updated.
+                other. The ``callback_message_data`` of the messages given is updated. The last may be a
+                :class:`~alsek.core.groups.group.Group` of up to 10,000 members.
             queue: In place of the task's queue.
             unique: In place of the task's; False for none.
             limits: Likewise.
             submit: False to not submit now.
+            failure_callback: A message to submit in the step in which this one fails for good.
             **options: For :meth:`Broker.submit`: ``ttl``.
 
         Returns:
@@ -142,11 +146,12 @@ class Producer(MessageMaker):
             queue=queue,
             unique=unique,
             limits=limits,
+            failure_callback=failure_callback,
         )
         if submit:
             self._submit(message, **options)
         else:
-            self._check_deferred(message, options.get("ttl"), callbacks_of(callback))
+            self._check_deferred(message, options.get("ttl"), callbacks_of(callback, failure_callback))
         return message
 
     def generate_many(
@@ -221,16 +226,28 @@ class Producer(MessageMaker):
             if submit:
                 self._submit_batch(batch, generated)
             else:
-                generated += [message for message, _ in batch]
+                self._defer_batch(batch, generated)
         return generated
 
-    def _check_deferred(self, message: Message, ttl: Duration | None, callbacks: tuple[Message, ...]) -> None:
+    def _as_origin(self) -> Any:
+        return self._original
+
+    def _defer_batch(self, batch: list[tuple[Message, Submission]], generated: Generated) -> None:
+        for message, _ in batch:
+            message.origin = self._as_origin()
+            generated.append(message)
+
+    def _check_deferred(
+        self, message: Message, ttl: Duration | None, callbacks: tuple[Message | Group, ...]
+    ) -> None:
         """Check a message that is submitted later: here the caller can correct it."""
+        message.origin = self._as_origin()
         ttl = milliseconds(ttl)
         check_number("ttl", ttl, 1, message.summary, optional=True)
         message.ttl = ttl
         for each in (message, *callbacks):  # callbacks of callbacks were checked when made
-            each.pack(self.broker.backend.serializer, callbacks=False)
+            if isinstance(each, Message):  # those of a group are packed with the message before it
+                each.pack(self.broker.backend.serializer, callbacks=False)
 
     def _check_options(
         self, method: str, submitter: Callable[..., Any], options: dict[str, Any], submit: bool
@@ -264,18 +281,19 @@ class Producer(MessageMaker):
 
     def _submit_batch(self, batch: list[tuple[Message, Submission]], generated: Generated) -> None:
         for message, _ in batch:
-            message.named = True  # from here on the store may know its uuid
+            message.named = message.submitted = True  # from here on the store may know its uuid
         answers = self.broker.submit_packed([submission for _, submission in batch])
         for (message, _), added in zip(batch, answers, strict=True):
             if generated.note(message, added):
-                self._submitted(message)
+                self.after_submission(message)
 
     def _submit(self, message: Message, **options: Any) -> None:
         self.broker.submit(message, **options)
         if not message.duplicate or message.replaced:
-            self._submitted(message)
+            self.after_submission(message)
 
-    def _submitted(self, message: Message) -> None:
+    def after_submission(self, message: Message) -> None:
+        """Tell the status tracker and the hook of a message that the store has taken. Their errors are logged."""
         # The message is in the store: an error raised here would make the caller submit it a second time.
         try:
             if self.status_tracker is not None and not message.status_ttl:

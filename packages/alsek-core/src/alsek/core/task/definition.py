@@ -228,8 +228,8 @@ if TYPE_CHECKING:
 
 
 def without_hooks(task: AnyTask) -> AnyTask:
-    """Return a copy of the task that ignores overridden hooks: `max_retries` alone decides about retries."""
+    """Return a copy of the task that runs no hooks and no middleware: `max_retries` alone decides about retries."""
     options: Any = {name: getattr(task, name) for name in TaskOptions.__annotations__}
     options["mechanism"] = None if task.mechanism_wish == "any" else task.mechanism_wish
     options |= {name: False for name in BROKER_DEFAULTS if options[name] is None}
-    return Task(task.function, task.broker, **options)
+    return Task(task.function, task.broker.without_middleware(), **options)

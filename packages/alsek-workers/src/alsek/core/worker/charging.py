@@ -58,7 +58,8 @@ def conclude_charged(
         task = without_hooks(task)
     if task is None:
         assert rejection is not None
-        conclusion = reject(None, delivery, rejection, pool.broker, wait=pool.unknown_tasks == "wait")
+        broker = pool.broker if with_hooks else pool.broker.without_middleware()
+        conclusion = reject(None, delivery, rejection, broker, wait=pool.unknown_tasks == "wait")
     else:
         conclusion = conclude(task, delivery, Attempt(exception=error))
     reports = pending_reports(pool.tasks, task, delivery, conclusion, pool.broker) if with_hooks else []

@@ -47,9 +47,10 @@ class ResultPort(ABC):
         These notes are written with the ``unreachable`` callbacks of a failure, and an empty note is published on the
         channel ``results:<uuid>``. They are kept for :data:`~alsek.defaults.FAILED_PARENT_TTL`, or until the message
         that failed is replayed, or a message of this uuid is submitted that is ``named``. If the callback was that of a
-        group, this is the message because of which the group has failed, or the id of the group that was revoked.
+        group, this is the message because of which the group has failed, or the id of the group that was revoked. A
+        store without such notes has none of any.
         """
-        raise NotImplementedError
+        return [None] * len(uuids)
 
     @abstractmethod
     def delete(self, uuids: Sequence[str]) -> int:

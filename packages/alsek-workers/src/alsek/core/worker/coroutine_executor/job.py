@@ -20,6 +20,7 @@ from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.reports import report_status
 from alsek.core.execution.session import WorkerSession
 from alsek.core.execution.transition_log import log, log_claimed
+from alsek.core.groups.joined_message import JoinedMessage
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
 from alsek.core.worker.coroutine_executor.event_loop import EventLoopThread
@@ -30,6 +31,14 @@ from alsek.storage.backends.records import Claimed, Failed
 
 #: A coroutine begins when it is made, where Python can do that: it is not put into the queue of the loop first.
 _AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+def _prepare(task: AnyTask, delivery: Delivery) -> None:
+    """Do what may block before the coroutine begins. In a thread for hooks."""
+    if isinstance(delivery.message, JoinedMessage):
+        with contextlib.suppress(Exception):  # raised again when the coroutine asks for them
+            delivery.message.load()
+    report_status(task, delivery, TaskStatus.RUNNING)
 
 
 class CoroutineJob(ConcludingJob):
@@ -107,7 +116,7 @@ class CoroutineJob(ConcludingJob):
         if self.timed_out:
             attempt = Attempt(exception=timeout_of(delivery))
         elif error is None:
-            if delivery.task_name in around.quiet:
+            if delivery.task_name in around.quiet and delivery.message.branches is None:
                 assert self.task is not None
                 self._conclude(self.task, delivery, attempt)
                 self._end()
@@ -149,8 +158,8 @@ class CoroutineJob(ConcludingJob):
         self.task = around.concluded_by[name]
         if log.isEnabledFor(logging.DEBUG):
             log_claimed(delivery)
-        if task.status_tracker is not None and not delivery.status_ttl:
-            self._leave_loop(functools.partial(report_status, task, delivery, TaskStatus.RUNNING))
+        if self.claimed.joins or (task.status_tracker is not None and not delivery.status_ttl):
+            self._leave_loop(functools.partial(_prepare, task, delivery))
             return None
         if self._abandoned_threads:
             self._end()

@@ -6,7 +6,7 @@ Records have others within them: those become plain tuples too, at any depth.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from alsek.storage.backends.records import (
     Claimed,
@@ -22,8 +22,6 @@ from alsek.storage.backends.records import (
     UniqueKey,
 )
 
-T = TypeVar("T", bound=tuple[Any, ...])
-
 #: The kinds of outcome that a task process makes. Each is sent as its index.
 _KINDS: Final[tuple[type[Outcome], ...]] = (Succeeded, Retried, Failed, SetAside)
 
@@ -31,7 +29,7 @@ _KINDS: Final[tuple[type[Outcome], ...]] = (Succeeded, Retried, Failed, SetAside
 class _Nested(NamedTuple):
     """A field of a record that has another record, or several, or none."""
 
-    index: int
+    at: int
     kind: type[tuple[Any, ...]]
     several: bool
 
@@ -71,19 +69,18 @@ def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:
 
 def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
     """Return the outcome that :func:`outcome_to_wire` made this tuple of."""
-    return _record(_KINDS[wire[0]], wire[1:])
+    outcome: Outcome = _record(_KINDS[wire[0]], wire[1:])
+    return outcome
 
 
 def _plain(fields: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(_plain(field) if isinstance(field, tuple) else field for field in fields)
 
 
-def _record(kind: type[T], wire: Iterable[Any]) -> T:
+def _record(kind: Any, wire: Iterable[Any]) -> Any:
     fields = list(wire)
-    for index, inner, several in _NESTED.get(kind, ()):
-        value = fields[index]
+    for at, inner, several in _NESTED.get(kind, ()):
+        value = fields[at]
         if value:
-            fields[index] = (
-                tuple(_record(inner, each) for each in value) if several else _record(inner, value)
-            )
+            fields[at] = tuple(_record(inner, each) for each in value) if several else _record(inner, value)
     return kind(*fields)

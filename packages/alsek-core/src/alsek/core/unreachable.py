@@ -1,0 +1,52 @@
+"""Which callbacks will not be submitted, since a message before them has failed for good.
+
+The store notes it for each, so that whoever waits for one of them learns of it at once. Only the next ones are noted:
+a chain may be very long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from alsek.core.callbacks import Data
+from alsek.core.message import Message
+from alsek.core.plain_messages import callback_uuids
+
+#: For how many callbacks of one message it is noted.
+MOST_UNREACHABLE: Final = 1_000
+
+
+def after_message(message: Message) -> tuple[str, ...]:
+    """Return the uuids of the callbacks of a message, the next one first, and the ids of groups among them.
+
+    Raises:
+        CorruptMessageError: The callbacks can't be read.
+    """
+    if message.chain is None and message.branches is None:
+        return ()
+    return tuple(islice(_after(message), MOST_UNREACHABLE))
+
+
+def from_message(message: Message) -> tuple[str, ...]:
+    """Return the uuid of a message, and those of its callbacks: as :func:`after_message`."""
+    return (message.uuid, *after_message(message)[: MOST_UNREACHABLE - 1])
+
+
+def _after(message: Message) -> Iterator[str]:
+    branches = message.branches
+    for link in () if message.chain is None else message.chain.links():
+        yield link["uuid"]
+        branches = link.get("branches")
+    if branches is not None and "group" in branches:
+        yield from _in_group(branches["group"])
+
+
+def _in_group(data: Data) -> Iterator[str]:
+    yield data["id"]
+    if data["callback"] is not None:
+        yield from callback_uuids(data["callback"])
+    for member in data["members"]:
+        inner: Any = member.get("group")
+        yield from callback_uuids(member) if inner is None else _in_group(inner)

@@ -65,6 +65,7 @@ _WITH_GROUPS = (
     "test_model_all",
     "test_model_groups",
     "test_nested_groups",
+    "test_transfer_groups",
 )
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS, *_WITH_GROUPS):

@@ -133,7 +133,7 @@ class Move:
         for kind in CopyKind:
             for page in self._out.read(kind, BATCH):
                 for left in page.unreadable:
-                    self._leave(kind, ("", left.key), f"its record can't be read: {left.reason}")
+                    self._leave(kind, ("", left.key), left.sentence)
                 for pairs in self._batches(kind, page):
                     self._move(kind, pairs)
         return self.report.moved.total() - before

@@ -155,16 +155,27 @@ def kind_of(copy: Copy) -> CopyKind:
     return _KIND_OF[type(copy)]
 
 
+#: Why a message stays that is a member of a group, or the callback of one.
+IN_A_GROUP: Final = (
+    "it belongs to a group, and groups are not moved: let the group end, and move the rest then"
+)
+
+
 class Unreadable(NamedTuple):
     """A record that the store can't read, or does not move, and that stays where it is.
 
     Attributes:
         key: The uuid or name.
-        reason: What the store found.
+        reason: What the store found; or :data:`IN_A_GROUP`.
     """
 
     key: str
     reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Why it stays, for a report."""
+        return self.reason if self.reason == IN_A_GROUP else f"its record can't be read: {self.reason}"
 
 
 class Page(NamedTuple):
@@ -228,12 +239,6 @@ class TargetOpened(NamedTuple):
     """The answer of a store that things are moved into: what an earlier move has staged."""
 
     staged: Staged | None = None
-
-
-#: Why a message stays that is a member of a group, or the callback of one.
-IN_A_GROUP: Final = (
-    "it belongs to a group, and groups are not moved: let the group end, and move the rest then"
-)
 
 
 def is_in_a_group(tail: str) -> bool:

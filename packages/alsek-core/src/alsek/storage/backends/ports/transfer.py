@@ -44,7 +44,8 @@ class TransferPort(ABC):
         Things of a page may be taken out before the next page is asked for. Messages come queue by queue: the ready
         ones by priority and arrival, the delayed ones by when they are due; messages that are claimed may be left out.
         The dead letters of a queue come oldest first; results in the order of their last write, those of one
-        progenitor at least. Statuses of messages that are stored are left out: they go with the message.
+        progenitor at least. Statuses of messages that are stored are left out: they go with the message. Groups are not
+        moved, so members of groups and callbacks of groups are named among what can't be read, and stay.
         """
 
     @abstractmethod

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, StatusCopy, Unreadable
+from alsek.storage.backends.copies import (
+    IN_A_GROUP,
+    Copy,
+    DeadLetterCopy,
+    MessageCopy,
+    StatusCopy,
+    Unreadable,
+    is_in_a_group,
+)
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, submission_tail, unreadable
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -38,6 +46,8 @@ def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
         return None
     if found.version not in READABLE_VERSIONS:
         return Unreadable(uuid, unreadable(found.version))
+    if is_in_a_group(found.tail):
+        return Unreadable(uuid, IN_A_GROUP)
     submission = found.submission
     return MessageCopy(
         uuid,

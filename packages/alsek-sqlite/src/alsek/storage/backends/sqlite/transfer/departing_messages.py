@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.copies import MessageCopy, Page, Unreadable, page_of
+from alsek.storage.backends.copies import IN_A_GROUP, MessageCopy, Page, Unreadable, is_in_a_group, page_of
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, merged, unreadable
 from alsek.storage.backends.kinds import WISHES
@@ -122,6 +122,8 @@ def _copy(tx: Transaction, row: Sequence[Any]) -> MessageCopy | Unreadable | Non
         return None
     if version not in READABLE_VERSIONS:
         return Unreadable(uuid, unreadable(version))
+    if is_in_a_group(tail):
+        return Unreadable(uuid, IN_A_GROUP)
     status_now = None if status[0] is None else status_copy(status)
     if isinstance(status_now, Unreadable):
         return status_now

@@ -70,6 +70,24 @@ def test_a_group_is_created_once(backend: Backend) -> None:
     assert found.total == 3
 
 
+def test_ids_may_have_any_characters(backend: Backend, actor: Actors) -> None:
+    """What stands for something in a header stands for itself in the id of a group."""
+    worker = actor()
+    outer, inner = "50% |;,:7", "in%25:0"
+    create(backend, a_group(outer, 1, "callback"))
+    fill(backend, a_group(inner, 2, parent=(outer, 0)))
+    one, two = worker.claim()
+    assert (one.revoked, one.group) == (False, GroupPlace(inner, 0))
+    worker.step(succeeded(one), limit=0)
+    (callback,) = worker.step(succeeded(two, callback=a_member("next", inner, 1))).claimed
+    (last,) = worker.step(succeeded(callback)).claimed
+    assert ends(backend, outer) == [GroupMember(0, inner, "group")]
+    assert (last.uuid, last.joins, last.revoked) == ("callback", outer, False)
+    worker.step(died(last), limit=0)
+    assert replay(backend.messages, a_message("callback", joins=outer))
+    worker.step(succeeded(worker.claim_one()), limit=0)
+
+
 def test_a_group_needs_its_parent(backend: Backend) -> None:
     """A group whose parent is not stored is refused."""
     assert not backend.groups.create(a_group("g", 3, parent=("nobody", 0)), a_request())

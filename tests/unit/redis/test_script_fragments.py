@@ -64,7 +64,7 @@ LIMITS: Final = {
     "register": (6, 719),
     "remove": (25, 2_123),
     "renew": (19, 1_932),
-    "replay": (24, 2_466),
+    "replay": (24, 2_477),
     "reschedule": (27, 2_209),
     "result_put": (7, 612),
     "resume": (17, 1_748),

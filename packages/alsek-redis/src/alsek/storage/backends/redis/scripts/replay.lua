@@ -3,7 +3,7 @@
 -- the uuids of its callbacks, which may be submitted now
 -- Returns: 1, also if this letter was replayed before; 0 if there is none, or such a message is stored
 -- Needs: dead_letter_check dead_letter_lookup dead_letter_removal effects first_due submissions
--- With groups: group_expiry
+-- With groups: group_expiry groups
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and
   string.match(call('GETRANGE', P .. 'letters:' .. uuid .. '\n' .. queue, '0', '20'), '^%d+')
@@ -18,6 +18,6 @@ submit({ 2 }, @replayed@, {})
 delete_letter(uuid, queue)
 for n = 12, #ARGV do call('DEL', P .. 'unreachable:' .. ARGV[n]) end
 local joined = string.match(ARGV[10], ';j=([^;]*)')
-if joined then rarely().with_groups().hold_group(joined) end
+if joined then rarely().with_groups().hold_group(rarely().with_groups().unescaped(joined)) end
 apply_effects()
 return 1

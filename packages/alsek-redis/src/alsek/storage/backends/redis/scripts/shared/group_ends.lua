@@ -1,5 +1,7 @@
 -- Notes what has ended in a call that groups must know of. settle_groups() counts it, after everything else that the call does,
 -- but before a claim.
+-- Needs: groups
+
 -- Places that have ended: {place, letter, uuid, payload}. Those of messages that have succeeded also by uuid. Groups of
 -- which all members have ended. Groups whose callback has ended.
 local ended_places, ended_well, complete_groups, ended_callbacks = {}, {}, {}, {}
@@ -11,13 +13,13 @@ end
 
 -- A message with this tail has ended: as end_message().
 local function note_group_end(uuid, how, tail, payload, revoked)
-  local place, joined = string.match(tail, ';g=([^;]*)'), string.match(tail, ';j=([^;]*)')
+  local place = unescaped(string.match(tail, ';g=([^;]*)'))
   if place then
     local well = how == 'succeeded'
     end_place(place, well and 's' or (revoked or how == 'removed') and 'r' or 'f', uuid, payload or '')
     if well then ended_well[uuid] = ended_places[#ended_places] end
   end
-  ended_callbacks[#ended_callbacks + 1] = joined
+  ended_callbacks[#ended_callbacks + 1] = unescaped(string.match(tail, ';j=([^;]*)'))
 end
 
 -- A message has succeeded, and goes on in its callback, which has its place.

@@ -1,5 +1,5 @@
 -- What follows the outcomes of messages that are in groups, or whose callbacks are groups: shared/outcomes.lua describes it.
--- Needs: effects group_creation group_ends submissions unreachable
+-- Needs: effects group_creation group_ends groups submissions unreachable
 
 -- Create the groups and submit their members; note what will not be submitted. `follows` is flat: where each begins in ARGV,
 -- and the uuid of the message whose outcome it follows. What is left out is added to `skipped`.
@@ -22,12 +22,12 @@ local function follow_with_groups(follows, skipped)
       end
       created[uuid] = created[uuid] or stored
     elseif ARGV[i] == 'M' and created[uuid] then
-      local group = string.match(ARGV[i + 9], ';g=([^;]*):%d+')
+      local group = unescaped(string.match(ARGV[i + 9], ';g=([^;]*):%d+'))
       if not left_out[group or ''] then members[#members + 1] = i + 1 end
     end
   end
   for k, answer in ipairs(members[1] and submit(members) or {}) do
-    local place = string.match(ARGV[members[k] + 8], ';g=([^;]*)')
+    local place = unescaped(string.match(ARGV[members[k] + 8], ';g=([^;]*)'))
     if answer == 0 then
       skipped[#skipped + 1] = ARGV[members[k]]
       -- Its place would never end.

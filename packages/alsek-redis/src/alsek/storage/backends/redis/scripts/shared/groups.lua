@@ -7,6 +7,11 @@
 local PLACE = '^(.*):(%d+)$'
 local group_book = {}
 
+-- A value of a tail as it was before it was escaped: see header.py of alsek-core.
+local function unescaped(text)
+  return text and (string.gsub(text, '%%(%x%x)', function(code) return string.char(tonumber(code, 16)) end))
+end
+
 -- What is counted of a group, and what decides, read once in a call; false if it is not stored.
 local function group_of(id)
   local group = group_book[id]
@@ -31,7 +36,7 @@ end
 -- Whether a group no longer awaits the message with this tail, or the group that it is in: it is not stored any more, was
 -- revoked, or with `failed_too` has failed.
 local function is_dropped(tail, failed_too)
-  local id = string.match(tail, ';g=([^;]*):%d+')
+  local id = unescaped(string.match(tail, ';g=([^;]*):%d+'))
   local group = id and group_of(id)
   while group do
     if group.state == 'revoked' or failed_too and group.state == 'failed' then return true end

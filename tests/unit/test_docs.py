@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 
 #: Pages whose Python stands for itself, block by block.
-RUNNABLE = [DOCS / "backends.md", DOCS / "troubleshooting.md", DOCS / "workers.md"]
+RUNNABLE = [DOCS / f"{name}.md" for name in ("backends", "limits", "troubleshooting", "unique", "workers")]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

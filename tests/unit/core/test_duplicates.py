@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
 
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
 from alsek.core.keys.limits import Concurrency
@@ -15,7 +17,8 @@ from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.submission.calls import Call
-from alsek.core.task import Task, task
+from alsek.core.task import Task, TriggerTask, task
+from alsek.core.trigger import ticks
 from alsek.exceptions import (
     BackendUnavailableError,
     MessageAlreadyExistsError,
@@ -293,3 +296,26 @@ def test_an_error_leaves_the_message_as_it_is(store: Store) -> None:
     assert (message.uuid, message.duplicate) == (uuid, False)
     made.broker.submit(message)
     assert message.duplicate
+
+
+def test_ticks_of_a_trigger_have_the_key(store: Store) -> None:
+    """While the message of an earlier tick has not ended, a tick submits nothing; that is no error."""
+    made = TriggerTask(
+        lambda: None, Broker(store), name="tick", trigger=IntervalTrigger(days=1), unique=Unique("")
+    )
+    script = store.answers(ACCEPTED, HELD, ACCEPTED)
+    first = made.generate(submit=False)
+    messages = [message for message, _ in zip(ticks(first), range(3), strict=False)]
+    for message in messages:
+        made.broker.submit(message)
+    assert [each.unique and each.unique.key for each in script.submitted] == ["tick:"] * 3
+    assert [message.duplicate for message in messages] == [False, True, False]
+
+
+def test_copies_of_a_duplicate(store: Store) -> None:
+    """A clone, and what is unpickled, is a message of the same uuid; whether it is a duplicate is not part of it."""
+    made = noting(store)
+    store.answers(HELD)
+    message = made.generate()
+    for copy in (message.clone(), pickle.loads(pickle.dumps(message))):
+        assert (copy, copy.uuid, copy.duplicate) == (message, "holder", False)

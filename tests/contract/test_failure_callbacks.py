@@ -169,6 +169,17 @@ def test_a_repeated_failure_submits_nothing_again(backend: Backend, actor: Actor
     assert backend.results.failed_parents(["f"]) == [None]
 
 
+def test_a_failure_callback_may_have_the_uuid_of_what_was_failed_by_hand(backend: Backend) -> None:
+    """That uuid is new at once: the message is a dead letter, and another of its uuid is submitted."""
+    add(backend, "a")
+    assert backend.messages.fail("q", "a", ERROR, DLQ_TTL, a_message("a", payload=b"another"))
+    letter, stored = backend.messages.dead_letter("q", "a"), backend.messages.get("q", "a")
+    assert letter is not None
+    assert stored is not None
+    assert (letter.payload, stored.payload) == (b"payload of a", b"another")
+    assert status_of(backend, "a") == TaskStatus.SUBMITTED
+
+
 def test_a_failure_without_a_letter_has_its_callback(backend: Backend, actor: Actors) -> None:
     """A message that leaves no dead letter submits its failure callback, too."""
     worker = actor()

@@ -10,6 +10,7 @@ from alsek.storage.backends.records import (
     GroupMember,
     GroupPlace,
     GroupRecord,
+    TaskStatus,
 )
 from alsek.storage.backends.subscriptions import Note
 from tests.contract.groups import (
@@ -36,6 +37,8 @@ from tests.contract.workers import (
     hear,
     replay,
     retried,
+    state_of,
+    status_of,
     succeeded,
     uuids,
     who_rings,
@@ -191,6 +194,15 @@ def test_a_callback_that_exists_is_left_out(backend: Backend, store: Store, acto
     assert stored is not None
     assert stored.payload == b"older"
     store.outlive(KEPT, lambda: backend.groups.get("g") is None and backend.groups.get("p") is None)
+
+
+def test_a_callback_may_have_the_uuid_of_a_removed_member(backend: Backend) -> None:
+    """That uuid is new at once: the callback is submitted under it."""
+    create(backend, a_group("g", 1, "a", stop=False))
+    add(backend, a_member("a", "g", 0))
+    assert backend.messages.remove("q", "a")
+    assert state_of(backend, "a") == "ready"
+    assert status_of(backend, "a") == TaskStatus.SUBMITTED
 
 
 def test_callbacks_of_messages_come_first(backend: Backend, actor: Actors) -> None:

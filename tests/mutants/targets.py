@@ -55,7 +55,11 @@ TARGETS: Final = (
     ),
     Target(
         "memory",
-        (f"{_CORE}/storage/backends/memory/*.py", f"{_CORE}/storage/backends/memory/messages/*.py"),
+        (
+            f"{_CORE}/storage/backends/memory/*.py",
+            f"{_CORE}/storage/backends/memory/messages/*.py",
+            f"{_CORE}/storage/backends/memory/messages/groups/*.py",
+        ),
         ("tests/unit/memory", "tests/contract", "-k", "memory"),
     ),
     Target(

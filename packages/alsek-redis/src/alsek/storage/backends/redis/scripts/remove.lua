@@ -13,9 +13,9 @@ commit()
 detach(uuid, h, place)
 end_message(uuid, queue, 'removed', h.request, h.tail)
 write_ends()
-apply_effects()
 if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[@FAILED@@SUCCEEDED@]|') then
   write_status(uuid, @UNKNOWN@, h.status_ttl)
 end
 publish_result(uuid)
+apply_effects()
 return 1

@@ -58,9 +58,10 @@ def broker_with_a_dead_letter() -> Broker:
     return broker
 
 
-def test_readme_examples_run(tmp_path: Path) -> None:
-    """README's first block is `tasks.py`; with a worker on it, the others print what their comments say."""
-    tasks, *others = python_of(README)
+@pytest.mark.parametrize("page", [README, DOCS / "groups.md"], ids=name_of)
+def test_examples_with_a_worker_run(page: Path, tmp_path: Path) -> None:
+    """The first block is `tasks.py`; with a worker on it, the others print what their comments say."""
+    tasks, *others = python_of(page)
     assert others
     (tmp_path / "tasks.py").write_text(tasks)
     log = tmp_path / "worker.log"
@@ -82,7 +83,7 @@ def test_readme_examples_run(tmp_path: Path) -> None:
                 timeout=60,
                 check=False,
             )
-            expected = re.findall(r"^print\(.*\)  # (.+)$", block, re.MULTILINE)
+            expected = re.findall(r"^ *print\(.*\)  # (.+)$", block, re.MULTILINE)
             assert (done.returncode, done.stdout.split()) == (0, expected), done.stderr + log.read_text()
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=40) == 0, log.read_text()

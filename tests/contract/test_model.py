@@ -14,7 +14,13 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
@@ -171,6 +177,21 @@ class BackendMachine(RuleBasedStateMachine):
         self.calls.append((batch, request))
         assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
         self.model.settle()
+
+    @precondition(lambda self: self.with_keys)
+    @rule(batch=st.lists(submissions, min_size=4, max_size=8, unique_by=lambda s: s.uuid))
+    def crowd(self, batch: list[Submission]) -> None:
+        """So many at once that some must wait for others."""
+        self.add(batch)
+
+    @precondition(lambda self: self.with_keys)
+    @rule(n=casts, ms=st.sampled_from([0, 1, 999, 1_000, 2_999, 3_000]), callback=submissions)
+    def get_on(self, n: int, ms: int, callback: Submission) -> None:
+        """A worker has done all that it holds, and takes what it can."""
+        self.wait(ms)
+        self.step(
+            n, ["succeeded"] * 8, dict.fromkeys(("any", "thread", "process"), 3), 0, callback, False, []
+        )
 
     @rule(n=st.integers(0, 5))
     def add_again(self, n: int) -> None:

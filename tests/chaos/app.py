@@ -16,3 +16,4 @@ _troupe = troupe(_backend, _settings["journal"])
 work, hold, bulky, pill = _troupe.work, _troupe.hold, _troupe.bulky, _troupe.pill
 parent, child, hog, nothing = _troupe.parent, _troupe.child, _troupe.hog, _troupe.nothing
 flaky, doomed, wait = _troupe.flaky, _troupe.doomed, _troupe.wait
+keyed, lane, gather = _troupe.keyed, _troupe.lane, _troupe.gather

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from alsek import Message
+from alsek import Group, Message
 from alsek.exceptions import BackendError, MessageAlreadyExistsError
 from tests.chaos import execution_log as journal
 from tests.chaos import process_tree as processes
@@ -102,6 +102,10 @@ class Stage:
         self.callbacks: dict[str, str] = {}
         self.mortal: set[str] = set()
         self.restless: set[str] = set()
+        self.dropped: set[str] = set()
+        self.groups: list[Group] = []
+        self.follows: dict[str, Message | Group] = {}
+        self.killed: dict[int, float] = {}
         self.lease = LEASE_S
         self.faults = 0
         self.producer_errors = 0
@@ -188,13 +192,24 @@ class Stage:
         """
         for message in messages:
             self._submit(message, time.monotonic() + patience)
-            self.submitted[message.uuid] = None
-            if mortal:
-                self.mortal.add(message.uuid)
-            if mortal or restless:
-                self.restless.add(message.uuid)
+            self.expect(message.uuid, mortal=mortal, restless=restless)
             if message.callback_message_data is not None:
                 self.callbacks[message.uuid] = message.callback_message_data["uuid"]
+
+    def expect(
+        self, uuid: str, *, mortal: bool = False, restless: bool = False, dropped: bool = False
+    ) -> None:
+        """Have the judge expect the end of a message that the store has taken.
+
+        The arguments are those of :meth:`submit`. One that is `dropped` by its group may succeed or die.
+        """
+        self.submitted[uuid] = None
+        if dropped:
+            self.dropped.add(uuid)
+        if mortal:
+            self.mortal.add(uuid)
+        if mortal or restless:
+            self.restless.add(uuid)
 
     def _submit(self, message: Message, deadline: float) -> None:
         tried = False
@@ -243,6 +258,24 @@ class Stage:
         """Count a fault; recovery is measured from the last one."""
         self.faults += n
         self.last_fault = time.monotonic()
+
+    def kill_one(self, victims: Sequence[int]) -> None:
+        """SIGKILL to one of these processes, by chance."""
+        if victims:
+            pid, at = self.random.choice(victims), time.monotonic()
+            if processes.send(pid):
+                self.killed.setdefault(pid, at)
+                self.hit()
+
+    def holders(self) -> list[int]:
+        """The processes that have begun to run something, and not ended."""
+        running: dict[str, int] = {}
+        for line in self.lines():
+            if line.what == "begun":
+                running[line.run] = line.pid
+            else:
+                running.pop(line.run, None)
+        return sorted({*running.values()} & {*self.victims()})
 
     def ticks(self, seconds: float, interval: float) -> Iterator[int]:
         """Numbers, one each `interval`, for so long."""
@@ -322,6 +355,7 @@ class Stage:
                 self.callbacks,
                 self.mortal,
                 self.restless,
+                self.dropped,
             )
         finally:
             backend.close()

@@ -9,9 +9,9 @@ import signal
 import time
 import uuid as uuids
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from alsek import Broker, Message, ResultStore, StatusTracker, task
+from alsek import Broker, Message, Reject, ResultStore, StatusTracker, Unique, task
 from alsek.core.backoff import ConstantBackoff
 from alsek.core.task import AnyTask
 from alsek.storage.backends.abstract import Backend
@@ -22,6 +22,9 @@ QUEUE = "chaos"
 #: A pill is tried so often again before it is dead.
 PILL_RETRIES = 1
 
+
+#: What becomes of a message of `keyed` or `lane`.
+Fate: TypeAlias = Literal["succeeds", "retries", "fails"]
 
 #: Messages of `hold` end once this file lies beside the journal.
 RELEASED = "released"
@@ -44,6 +47,9 @@ class Troupe(NamedTuple):
     doomed: AnyTask
     nothing: AnyTask
     wait: AnyTask
+    keyed: AnyTask
+    lane: AnyTask
+    gather: AnyTask
 
 
 def troupe(backend: Backend, path: str) -> Troupe:
@@ -128,10 +134,53 @@ def troupe(backend: Backend, path: str) -> Troupe:
         begin(message)
         raise ValueError("never")
 
+    def suffer(fate: Fate, message: Message) -> None:
+        if fate == "fails":
+            raise Reject(fate)
+        if fate == "retries" and message.retries == 0:
+            raise ValueError(fate)
+
+    @task(broker, name="keyed", unique=Unique("{key}"), **common)
+    def keyed(key: int, ms: int, fate: Fate, message: Message) -> dict[str, Any]:
+        run = begin(message, f"key-{key}")
+        time.sleep(ms / 1000)
+        result = end(message, run, f"key-{key}")
+        suffer(fate, message)
+        return result
+
+    @task(broker, name="lane", **common)
+    def lane(amount: int, ms: int, fate: Fate, message: Message) -> dict[str, Any]:
+        run = begin(message, f"lane-{amount}")
+        time.sleep(ms / 1000)
+        result = end(message, run, f"lane-{amount}")
+        suffer(fate, message)
+        return result
+
+    @task(broker, name="gather", **common)
+    def gather(message: Message) -> dict[str, Any]:
+        run = begin(message)
+        return end(message, run, of=message.previous_result)
+
     @task(broker, name="nothing", queue=QUEUE)
     def nothing() -> None:
         return
 
     return Troupe(
-        broker, results, statuses, work, hold, bulky, pill, parent, child, hog, flaky, doomed, nothing, wait
+        broker,
+        results,
+        statuses,
+        work,
+        hold,
+        bulky,
+        pill,
+        parent,
+        child,
+        hog,
+        flaky,
+        doomed,
+        nothing,
+        wait,
+        keyed,
+        lane,
+        gather,
     )

@@ -43,6 +43,7 @@ def judge(
     callbacks: dict[str, str],
     mortal: set[str],
     restless: set[str],
+    dropped: set[str],
 ) -> Verdict:
     """Compare all that is known.
 
@@ -54,10 +55,11 @@ def judge(
         callbacks: Of these, which have a callback: parent to child.
         mortal: Those that are to end among the dead letters.
         restless: Those that run several times by their own doing: not counted as begun again.
+        dropped: Those that may end either way, since their group has failed.
     """
     verdict = Verdict()
     begun, ended = journal.runs(lines, "begun"), journal.runs(lines, "ended")
-    results = _Results(backend)
+    results = Results(backend)
     dead = {letter.uuid for letter in backend.messages.dead_letters(QUEUE)}
     # A parent that is dead has no callback; one that succeeded must have had its own run.
     expected = list(submitted)
@@ -68,7 +70,7 @@ def judge(
             stored = backend.messages.get(QUEUE, uuid)
             verdict.lost.append(f"{uuid}: {'nowhere' if stored is None else stored.state}")
     known = {*expected, *callbacks.values()}
-    verdict.stray += [f"{uuid} is dead" for uuid in dead - mortal]
+    verdict.stray += [f"{uuid} is dead" for uuid in dead - mortal - dropped]
     verdict.stray += [f"{uuid} was to die, and has a result" for uuid in mortal if results.run(uuid)]
     verdict.stray += [f"{uuid} was run, and never submitted" for uuid in begun if uuid not in known]
     _accepted_once(verdict, audit)
@@ -80,11 +82,11 @@ def judge(
                     f"callback {child} came from run {line.source}, another's result stands"
                 )
     verdict.again = sum(len(each) > 1 for uuid, each in begun.items() if uuid not in restless)
-    verdict.twice = sum(len(each) > 1 for each in ended.values())
+    verdict.twice = sum(len(each) > 1 for uuid, each in ended.items() if uuid not in restless)
     return verdict
 
 
-class _Results:
+class Results:
     """Which run's result stands for each message."""
 
     def __init__(self, backend: Backend) -> None:
@@ -120,7 +122,7 @@ def _stands_together(
     verdict: Verdict,
     backend: Backend,
     expected: list[str],
-    results: _Results,
+    results: Results,
     dead: set[str],
     ended: dict[str, list[journal.Line]],
 ) -> None:

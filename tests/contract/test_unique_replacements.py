@@ -154,20 +154,6 @@ def test_the_uuid_of_a_replacement_is_new(messages: MessagePort) -> None:
     assert messages.add([a_message("b")], a_request()) == [ACCEPTED]
 
 
-def test_a_repeated_call_after_the_uuid_was_used_again(
-    store: Store, messages: MessagePort, actor: Actors
-) -> None:
-    """Each request is told of its own submission: that of a message of the uuid knows nothing of the replacement."""
-    worker = actor()
-    submit(messages, "a", REPLACE, delay=90_000)
-    submit(messages, "b", REPLACE, delay=90_000)
-    call, request = [a_message("b")], a_request()
-    assert messages.add(call, request) == [ACCEPTED]
-    assert messages.add(call, request) == [ACCEPTED]
-    worker.step(succeeded(worker.claim_one()))
-    assert messages.add(call, request) == [ACCEPTED]
-
-
 def test_a_replacement_extends_the_window(store: Store, messages: MessagePort) -> None:
     """The key is held at least as long from each submission that was accepted."""
     submit(messages, "a", WINDOW._replace(conflict="replace"))

@@ -1,0 +1,144 @@
+"""Messages that exclude each other, while what runs them dies: unique keys, and limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from alsek import Concurrency
+from tests.chaos.environment import Stage
+from tests.chaos.exclusion import by_source, overlaps, peak
+from tests.chaos.key_producer import accepted_by
+from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
+from tests.chaos.stores import open_backend
+from tests.chaos.timing_factor import stretched
+from tests.chaos.verification import Results, Verdict
+
+_PRODUCERS = 8
+_KEYS = 50
+_AMOUNTS = (1, 4, 20)
+
+
+def _one_at_a_time(stage: Stage, verdict: Verdict) -> list[str]:
+    backend = open_backend(stage.store.direct)
+    try:
+        results = Results(backend)
+        keyed = {
+            source: lines for source, lines in by_source(stage.lines()).items() if source.startswith("key-")
+        }
+        problems = [
+            f"{source}: {text}" for source, lines in keyed.items() for text in overlaps(lines, results.run)
+        ]
+        for key in range(_KEYS):
+            message = stage.play.keyed.generate(
+                kwargs={"key": key, "ms": 0, "fate": "succeeds"}, submit=False
+            )
+            unique = message.submission(backend.serializer).unique
+            assert unique is not None
+            if (taken := backend.messages.unique_key(unique.key)) is not None:
+                problems.append(f"key {key} stays taken: {taken}")
+        return problems
+    finally:
+        backend.close()
+
+
+@scenario(
+    "eight producers of the same 50 unique keys, SIGKILL of workers",
+    judged=_one_at_a_time,
+    short=((SQLITE, THREAD), (REDIS, PROCESS)),
+)
+def unique_keys(stage: Stage, scale: Scale) -> None:
+    """Messages of one key never overlap, and each key is free in the end."""
+    count = max(40, int(scale.seconds * 20)) if scale.long else 40
+    settings = json.dumps(
+        {**stage.store.settings, "journal": str(stage.journal), "folder": str(stage.folder)}
+    )
+    stage.keep_alive(pools=2)
+    seed = stage.random.randrange(2**32)
+    producers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.key_producer", *map(str, (number, count, _KEYS, seed))],
+            env={**os.environ, "ALSEK_CHAOS": settings},
+        )
+        for number in range(_PRODUCERS)
+    ]
+    try:
+        stage.until_begun(1, 30)
+        for _ in stage.ticks(scale.seconds, 0.5):
+            stage.keep_alive(pools=2)
+            stage.kill_one(stage.holders() or stage.victims())
+        codes = [producer.wait(stretched(60) + 2 * scale.seconds) for producer in producers]
+    finally:
+        for producer in producers:
+            producer.kill()
+            producer.wait(10)
+    assert codes == [0] * _PRODUCERS, f"producers ended with {codes}"
+    for number in range(_PRODUCERS):
+        for uuid, fate in accepted_by(stage.folder, number):
+            stage.expect(uuid, mortal=fate == "fails", restless=fate == "retries")
+    stage.settle(scale.pick(30, 60), pools=2)
+    _take_each_key_again(stage)
+    stage.settle(30, pools=2)
+
+
+def _take_each_key_again(stage: Stage) -> None:
+    for key in range(_KEYS):
+        message = stage.play.keyed.generate(kwargs={"key": key, "ms": 0, "fate": "succeeds"})
+        if message.duplicate:
+            stage.problems.append(f"key {key} is held by {message.uuid}, though nothing is left to run")
+        else:
+            stage.expect(message.uuid)
+
+
+def _peaks(stage: Stage) -> dict[int, int]:
+    """How many messages of each limit ran at once, at the most."""
+    lanes = by_source(stage.lines())
+    return {amount: peak(lanes.get(f"lane-{amount}", []), stage.killed) for amount in _AMOUNTS}
+
+
+def _never_above(stage: Stage, verdict: Verdict) -> list[str]:
+    problems = []
+    for amount, most in _peaks(stage).items():
+        if most > amount:
+            problems.append(f"{most} ran at once, of {amount}")
+        if most < min(amount, 2):
+            problems.append(f"never more than {most} ran at once, of {amount}: nothing was tested")
+    backend = open_backend(stage.store.direct)
+    try:
+        left = [each for each in backend.messages.limits() if each.used or each.waiting]
+    finally:
+        backend.close()
+    return problems + [f"a limit is in use when nothing is left to run: {each}" for each in left]
+
+
+@scenario(
+    "limits of 1, 4 and 20 at once, SIGKILL of those that run",
+    judged=_never_above,
+    short=((SQLITE, THREAD), (REDIS, PROCESS)),
+)
+def limits(stage: Stage, scale: Scale) -> None:
+    """However many holders die, never more run at once than a limit allows, and each place is free in the end."""
+    n = 14 if stage.pool_kind == THREAD else 12
+    stage.keep_alive(n=n, pools=2)
+    _fill_lanes(stage)
+    stage.until_begun(1, 30)
+    for _ in stage.ticks(scale.seconds, 0.4):
+        _fill_lanes(stage)
+        stage.keep_alive(n=n, pools=2)
+        stage.kill_one(stage.holders())
+    stage.settle(scale.pick(40, 90), n=n, pools=2)
+    stage.note = "at once: " + ", ".join(f"{most} of {amount}" for amount, most in _peaks(stage).items())
+
+
+def _fill_lanes(stage: Stage) -> None:
+    for amount, count, ms in zip(_AMOUNTS, (4, 12, 30), (20, 100, 250), strict=True):
+        for number in range(count):
+            fate = "fails" if number == 0 else "retries" if number % 4 == 1 else "succeeds"
+            message = stage.play.lane.generate(
+                kwargs={"amount": amount, "ms": ms, "fate": fate},
+                limits=[Concurrency(amount, key=f"lane-{amount}")],
+                submit=False,
+            )
+            stage.submit(message, mortal=fate == "fails", restless=fate == "retries")

@@ -11,7 +11,7 @@ from alsek import Concurrency
 from tests.chaos.environment import Stage
 from tests.chaos.exclusion import by_source, overlaps, peak
 from tests.chaos.key_producer import accepted_by
-from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
+from tests.chaos.scenario import SQLITE, THREAD, Scale, scenario
 from tests.chaos.stores import open_backend
 from tests.chaos.timing_factor import stretched
 from tests.chaos.verification import Results, Verdict
@@ -47,7 +47,8 @@ def _one_at_a_time(stage: Stage, verdict: Verdict) -> list[str]:
 @scenario(
     "eight producers of the same 50 unique keys, SIGKILL of workers",
     judged=_one_at_a_time,
-    short=((SQLITE, THREAD), (REDIS, PROCESS)),
+    stores=(SQLITE,),
+    short=((SQLITE, THREAD),),
 )
 def unique_keys(stage: Stage, scale: Scale) -> None:
     """Messages of one key never overlap, and each key is free in the end."""
@@ -116,7 +117,8 @@ def _never_above(stage: Stage, verdict: Verdict) -> list[str]:
 @scenario(
     "limits of 1, 4 and 20 at once, SIGKILL of those that run",
     judged=_never_above,
-    short=((SQLITE, THREAD), (REDIS, PROCESS)),
+    stores=(SQLITE,),
+    short=((SQLITE, THREAD),),
 )
 def limits(stage: Stage, scale: Scale) -> None:
     """However many holders die, never more run at once than a limit allows, and each place is free in the end."""

@@ -10,7 +10,6 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters, failed_parents
 from alsek.storage.backends.sqlite.messages.becoming_ready import requeue
-from alsek.storage.backends.sqlite.messages.member_ends import settle
 from alsek.storage.backends.sqlite.messages.submissions import insert
 from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any
 
@@ -42,8 +41,6 @@ def remove(tx: Transaction, queue: str, uuid: str, waiting: bool) -> bool:
         return False
     leave_any(tx, found.message)
     end(tx, [Ended(found.message, uuid, found.status_ttl, End.REMOVED, found.tail)])
-    if tx.bound_ends:
-        settle(tx)
     return True
 
 
@@ -77,8 +74,6 @@ def fail(
     failed_parents.note(tx, unreachable, uuid)
     if callback is not None:
         insert(tx, callback, request="")
-    if tx.bound_ends:
-        settle(tx)
     return True
 
 

@@ -163,19 +163,18 @@ def note_replaced(tx: Transaction, uuid: str, request: str, stored_as: str) -> N
         bucket = tx.now // BUCKET_MS
         rows = [
             (tx.ns, bucket, uuid, request, tx.now),
-            (tx.ns, bucket, _name_of_replaced(uuid), f"{request} {stored_as}", tx.now),
+            (tx.ns, bucket, _name_of_replaced(uuid), stored_as, tx.now),
         ]
         tx.executemany(_REMEMBER, rows)
         tx.finished_count += len(rows)
 
 
-def replaced_by(tx: Transaction, uuid: str, request: str) -> str:
-    """Return under which other uuid the message was stored that this request submitted; empty if it was not."""
+def replaced_by(tx: Transaction, uuid: str) -> str:
+    """Return under which other uuid a message was stored; empty if it was not."""
     bucket = tx.now // BUCKET_MS
     values = (tx.ns, bucket, bucket - 1, bucket - 2, _name_of_replaced(uuid), tx.now - DEDUP_WINDOW)
     row = tx.execute(_STORED_AS, values).fetchone()
-    submitted_by, _, stored_as = ("" if row is None else row[0]).partition(" ")
-    return stored_as if submitted_by == request else ""
+    return "" if row is None else row[0]
 
 
 def _name_of_replaced(uuid: str) -> str:

@@ -168,6 +168,24 @@ def test_more_than_a_batch_is_let_in_by_the_next_steps(
     assert (timed.messages.tallies()[0].ready, step.next_due) == (8, None)
 
 
+def test_a_long_line_at_one_limit_does_not_hold_up_another(
+    timed: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a limit that has got room lets in very many, the steps let in those of other limits as well."""
+    monkeypatch.setattr(settling, "PROMOTION_BATCH", 8)
+    monkeypatch.setattr(settling, "_PIECE", 2)
+    player = Player(timed, queues=None)
+    submit(timed, *(f"m{n}" for n in range(100)), limits=ONE)
+    submit(timed, "a", "b", queue="other", limits=(Limit("other", 1),))
+    submit(timed, "last", limits=(Limit("l", 200),))
+    (claim,) = [claim for claim in player.claim(50) if claim.queue == "other"]
+    assert timed.messages.limits(["c:l"])[0].waiting > 50
+    assert [each.uuid for each in player.step(done(claim), limit=50).claimed if each.queue == "other"] == [
+        "b"
+    ]
+    assert timed.messages.limits(["c:l"])[0].waiting > 50
+
+
 def test_a_cleared_namespace_has_no_limits(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
     """Nothing stays of it, whatever waited; limits of another namespace do."""
     other = SQLiteBackend(path, namespace="other", clock=clock)

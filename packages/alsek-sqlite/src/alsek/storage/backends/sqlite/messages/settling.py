@@ -28,7 +28,14 @@ _FIRST: Final = """
 _FIRST_START: Final = "SELECT at FROM starts WHERE limit_id = ? ORDER BY at LIMIT 1"
 _TOLD: Final = "SELECT told FROM limits WHERE id = ?"
 _DONE: Final = "UPDATE limits SET due = ?, told = coalesce(?, told) WHERE id = ?"
+_LATER: Final = "UPDATE limits SET due = ? WHERE id = ?"
 _FORGET: Final = "DELETE FROM limits WHERE id = ?"
+
+#: How many messages that wait for one limit are looked at before other limits that are due have their turn.
+_PIECE: Final = 50
+#: Among how many of those that wait first one is looked for whose queue is not paused.
+_LOOKED_AT: Final = 16
+_PAUSED: Final = "SELECT 1 FROM pauses WHERE queue = ?"
 
 
 class _First(NamedTuple):
@@ -56,6 +63,9 @@ def settle(tx: Transaction) -> None:
         if row is None:
             return
         _settle_one(tx, Known._make(row))
+    row = tx.execute(_DUE, (tx.ns, tx.now)).fetchone()
+    if row is not None:
+        _wake_one(tx, row[0])
 
 
 def _settle_one(tx: Transaction, known: Known) -> None:
@@ -65,13 +75,14 @@ def _settle_one(tx: Transaction, known: Known) -> None:
         tx.execute(_FORGET, (known.id,))
         return
     if known.waiting and known.room > 0:
-        most = min(known.room, PROMOTION_BATCH - tx.settled)
+        most = min(known.room, _PIECE, PROMOTION_BATCH - tx.settled)
         rows = [_First._make(row) for row in tx.execute(_FIRST, (known.id, most)).fetchall()]
         for first in rows:
             _let_in(tx, known.id, first)
         tx.settled += len(rows)
         if rows:
-            return  # it is still due
+            tx.execute(_LATER, (tx.now, known.id))  # it is still due, but behind others that are
+            return
     _note_next(tx, known)
 
 
@@ -99,10 +110,16 @@ def _note_next(tx: Transaction, known: Known) -> None:
     (told,) = tx.execute(_TOLD, (known.id,)).fetchone()
     tx.execute(_DONE, (due, due, known.id))
     if due is not None and due != told and due == next_due(tx):
-        for row in tx.execute(_FIRST, (known.id, 1)).fetchall():
-            first = _First._make(row)
-            if first.tail is not None:
-                tx.wake(_lane(tx, first))
+        _wake_one(tx, known.id)
+
+
+def _wake_one(tx: Transaction, limit: int) -> None:
+    """Wake a worker that may take one of the first messages that wait for a limit."""
+    for row in tx.execute(_FIRST, (limit, _LOOKED_AT)).fetchall():
+        first = _First._make(row)
+        if first.tail is not None and tx.execute(_PAUSED, (first.queue,)).fetchone() is None:
+            tx.wake(_lane(tx, first))
+            return
 
 
 def _lane(tx: Transaction, first: _First) -> Lane:

@@ -87,7 +87,7 @@ END;
 
 CREATE TRIGGER start_removed AFTER DELETE ON starts
 BEGIN
-    UPDATE limits SET used = used - OLD.messages WHERE id = OLD.limit_id;
+    UPDATE limits SET used = used - OLD.messages, due = 0 WHERE id = OLD.limit_id;
 END;
 
 CREATE TRIGGER waiting_added AFTER INSERT ON waiting

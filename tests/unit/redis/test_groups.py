@@ -145,6 +145,25 @@ def test_a_payload_of_a_callback_is_kept_until_it_is_submitted(backend: RedisBac
     assert stored.payload == callback.payload
 
 
+@pytest.mark.parametrize("group_result", [b"x" * 10_000, b"y" * 10_000])
+def test_a_result_goes_to_the_server_once(
+    lone_redis: redis.Redis, alone: RedisBackend, group_result: bytes
+) -> None:
+    """If the result for the group is what the result store keeps, it is not sent twice."""
+    _fill(alone, GroupSubmission("g", 1))
+    hands, result = _Hands(alone), b"x" * 10_000
+    done = _done(hands.step(limit=1).claimed[0], group_result)._replace(result=result)
+    before = lone_redis.info("stats")["total_net_input_bytes"]
+    hands.step(done)
+    assert lone_redis.info("stats")["total_net_input_bytes"] - before < 12_000 + 10_000 * (
+        group_result != result
+    )
+    assert alone.groups.members("g", 0, 1) == [GroupMember(0, "g-0", "succeeded", group_result)]
+    found = alone.results.get(["g-0"])[0]
+    assert found is not None
+    assert found.payload == result
+
+
 @pytest.mark.parametrize("name", ["group:g", "members:g", "nested:g", "unreachable:callback"])
 def test_a_worker_goes_on_beside_a_foreign_key(backend: RedisBackend, name: str) -> None:
     """What it finished has ended, and its answer names the key."""

@@ -111,13 +111,16 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
             if outcome.result is not None:
                 progenitor = (outcome.progenitor or "").encode()
                 own = (b"S", uuid, token, b"%d" % outcome.result_ttl, progenitor, outcome.result)
+                if outcome.group_result and outcome.group_result == outcome.result:
+                    own = (*own, b"H")
             if outcome.callback is not None:
                 own = (*own, b"C", *submission_arguments(outcome.callback))
-            if outcome.group_result:
+            if outcome.group_result and outcome.group_result != outcome.result:
                 own = (*own, b"G", outcome.group_result)
             for group in outcome.groups:
                 own = (*own, b"B", *group_arguments(group))
-            return (*own, *chain.from_iterable((b"M", *submission_arguments(m)) for m in outcome.members))
+            members = ((b"M", *submission_arguments(member)) for member in outcome.members)
+            return (*own, *chain.from_iterable(members))
         case Retried():
             own = (uuid, token, b"%d" % outcome.delay, step_changes(outcome).encode())
             return (b"T", *own) if outcome.payload is None else (b"U", *own, outcome.payload)

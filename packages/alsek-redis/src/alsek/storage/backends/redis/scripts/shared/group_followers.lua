@@ -11,6 +11,8 @@ local function follow_with_groups(follows, skipped)
     local id = ARGV[i + 1]
     if ARGV[i] == 'G' then
       set_group_result(uuid, id)
+    elseif ARGV[i] == 'H' then
+      set_group_result(uuid, ARGV[i - 1])
     elseif ARGV[i] == 'X' then
       note_unreachable(id, uuid)
     elseif ARGV[i] == 'B' and created[uuid] ~= false then

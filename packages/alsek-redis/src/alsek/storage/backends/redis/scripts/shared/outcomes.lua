@@ -11,14 +11,15 @@
 -- Behind an outcome comes what follows if it is accepted, and, of an A, if it has failed:
 --   C and a submission                          its callback
 --   G result                                    the result for its group, if no callback was submitted
+--   H                                           the same, directly behind an S: its result
 --   X uuids                                     with line feeds between them: callbacks that will not be submitted
 --   B and a group, as in shared/group_creation.lua: the callback is a group; or a group in it
 --   M and a submission                          a member of these groups
 -- Needs: effects end_message fetch leave_claimed result status
 -- Rarely: followers rare_outcomes
 -- With groups: group_settling
-local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, X = 2, B = 8, M = 10 }
-local FOLLOWS = { C = true, G = true, X = true, B = true, M = true }
+local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, H = 1, X = 2, B = 8, M = 10 }
+local FOLLOWS = { C = true, G = true, H = true, X = true, B = true, M = true }
 -- The uuids of what failed because nobody has its task; nil if there is none.
 local without_worker
 

@@ -48,9 +48,5 @@ class Failing(NamedTuple):
         return callback
 
     def unreachable(self) -> tuple[str, ...]:
-        """Return the uuids of the callbacks that will not be submitted.
-
-        Raises:
-            CorruptMessageError: They can't be read.
-        """
+        """Return the uuids of the callbacks that will not be submitted."""
         return after_message(self.message)

@@ -35,6 +35,9 @@ class Middleware:
         of the attempt and under its timeout; an exception fails that attempt, since a success without its callback
         would end the chain unnoticed.
 
+        For the callback of a group it is called when the group is submitted. For a failure callback it is called in the
+        worker, once the message before it has failed; an exception is logged, and the callback is left out.
+
         It may be an ``async def``. ``agenerate`` and the like await it; ``generate`` runs it to its end.
 
         Not called when a stored message is put back: by a retry, by ``Broker.replay``, or by a command. It has what was

@@ -7,12 +7,14 @@ a chain may be very long.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
 from alsek.core.callbacks import Data
 from alsek.core.message import Message
 from alsek.core.plain_messages import callback_uuids
+from alsek.exceptions import CorruptMessageError
 
 #: For how many callbacks of one message it is noted.
 MOST_UNREACHABLE: Final = 1_000
@@ -21,12 +23,13 @@ MOST_UNREACHABLE: Final = 1_000
 def after_message(message: Message) -> tuple[str, ...]:
     """Return the uuids of the callbacks of a message, the next one first, and the ids of groups among them.
 
-    Raises:
-        CorruptMessageError: The callbacks can't be read.
+    Left out are those after a block of callbacks that can't be read.
     """
-    if message.chain is None and message.branches is None:
-        return ()
-    return tuple(islice(_after(message), MOST_UNREACHABLE))
+    found: list[str] = []
+    if message.chain is not None or message.branches is not None:
+        with suppress(CorruptMessageError):
+            found.extend(islice(_after(message), MOST_UNREACHABLE))
+    return tuple(found)
 
 
 def from_message(message: Message) -> tuple[str, ...]:

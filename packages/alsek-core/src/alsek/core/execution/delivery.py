@@ -1,10 +1,10 @@
 """One delivery of a message to a worker: what the store handed out, and the object that the user's code is given.
 
 The user's code (the task, its hooks, trackers and result stores) may change the message object. The outcome is made
-from the delivery, and takes only two fields from the object: `callback_message_data` and `result_ttl`, so that a task
-may choose its callback and how long its result is kept. All other changes last until the attempt has been concluded,
-and reach neither the store nor the next attempt. The fields that identify the message (:data:`RESTORED`) are restored
-before each hook is called.
+from the delivery, and takes only three fields from the object: `callback_message_data`, `branches` and `result_ttl`, so
+that a task may choose what follows it, and how long its result is kept. All other changes last until the attempt has
+been concluded, and reach neither the store nor the next attempt. The fields that identify the message
+(:data:`RESTORED`) are restored before each hook is called.
 """
 
 from __future__ import annotations

@@ -72,3 +72,21 @@ def test_a_message_that_nothing_is_known_of_is_not_found(alsek: Shell) -> None:
         assert "nobody" in alsek(command, "nobody", "--json").json["error"]
     assert alsek("why", "nobody", "--json").json["code"] == "unknown"
     assert alsek("why", "").code == 2
+
+
+def test_what_a_message_waits_for_is_shown(alsek: Shell) -> None:
+    """Its key and its limits, and which of them it waits for; `why` exits with 1."""
+    for number in range(2):
+        message = alsek.submit(unique=f"ex0:t:{number}", limits="c1:50%25,r9/1000:api")
+    said = alsek("show", message.uuid)
+    rows = {line[:16].strip(): line[16:] for line in said.lines if line[:1].isalpha()}
+    assert rows["state"] == "waiting"
+    assert rows["unique key"] == "'t:1'"
+    assert rows["limits"] == "concurrency '50%', rate 'api'"
+    assert rows["waits for"] == "concurrency '50%'"
+    assert "waits for the concurrency '50%' (1 at a time)" in said.lines[-1]
+    document = alsek("show", message.uuid, "--json").json
+    assert (document["unique"], document["limits"]) == ("t:1", ["c:50%25", "r:api"])
+    said = alsek("why", message.uuid, "--json")
+    assert (said.code, said.json["code"], said.json["facts"]["key"]) == (1, "limited", "50%")
+    assert alsek("queue", "list", "--json").json[0]["waiting"] == 1

@@ -70,7 +70,13 @@ def head(snapshot: Snapshot) -> Text:
 def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
     """Return queues in the order of what they have to do, the fullest first."""
     return sorted(
-        queues, key=lambda queue: (-(queue.ready + queue.running), -queue.dead, -queue.delayed, queue.name)
+        queues,
+        key=lambda queue: (
+            -(queue.ready + queue.waiting + queue.running),
+            -queue.dead,
+            -queue.delayed,
+            queue.name,
+        ),
     )
 
 

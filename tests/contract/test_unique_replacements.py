@@ -188,12 +188,12 @@ def test_who_has_begun_is_not_replaced(
         assert waits_for(messages, "b") == "u:k"
 
 
-def behind(messages: MessagePort, actor: Actors, **fields: Any) -> Any:
+def behind(messages: MessagePort, actor: Actors, window: int = 0, **fields: Any) -> Any:
     """Let the message ``b`` wait behind ``a``, which a worker runs; returns the worker and its claim."""
     worker = actor()
     submit(messages, "a")
     claim = worker.claim_one()
-    assert submit(messages, "b", REPLACE, **fields) == ACCEPTED
+    assert submit(messages, "b", REPLACE._replace(window=window), **fields) == ACCEPTED
     return worker, claim
 
 
@@ -356,12 +356,13 @@ def test_one_that_waits_may_be_revoked(backend: Backend, messages: MessagePort, 
 def test_one_that_waits_may_be_rescheduled(
     store: Store, backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:
-    """It goes on waiting, with a delay that begins anew."""
-    worker, claim = behind(messages, actor)
+    """It goes on waiting, with a delay that begins anew, and in the window of its submission."""
+    worker, claim = behind(messages, actor, window=500)
+    store.advance(100)
     assert messages.reschedule(by_hand("q", "b", b"edited", 1_000))
     assert state_of(backend, "b") == "waiting"
     assert status_of(backend, "b") == TaskStatus.RETRYING
-    assert messages.unique_key("k") == UniqueRecord("k", "a", "b")
+    assert messages.unique_key("k") == UniqueRecord("k", "a", "b", START + 500)
     store.advance(400)
     assert worker.step(succeeded(claim)).next_due == 600
     store.advance(600)

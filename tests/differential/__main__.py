@@ -33,23 +33,30 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=int(time.time()), help="of all chance (default: the time)"
     )
+    parser.add_argument("--keys", action="store_true", help="messages have unique keys and limits")
     options = parser.parse_args()
     kinds = [options.store] if options.store else ["sqlite", "redis"]
-    differ = [kind for kind in kinds if not _alike(kind, options.minutes * 60 / len(kinds), options.seed)]
+    differ = [
+        kind
+        for kind in kinds
+        if not _alike(kind, options.minutes * 60 / len(kinds), options.seed, options.keys)
+    ]
     return 1 if differ else 0
 
 
-def _alike(kind: str, seconds: float, seed: int) -> bool:
+def _alike(kind: str, seconds: float, seed: int, keys: bool) -> bool:
     """Whether no history of so many seconds shows a difference."""
     deadline, histories = time.monotonic() + seconds, 0
     with _opened(kind) as other, _finished(InMemory()) as memory:
         while time.monotonic() < deadline:
             print(f"{kind}: {histories} histories; next with seed {seed}", flush=True)
             try:
-                explore(memory, other, _PIECE, seed)
+                explore(memory, other, _PIECE, seed, keys)
             except AssertionError:
                 traceback.print_exc()
-                print(f"{kind} DIFFERS from memory: --store {kind} --seed {seed}", flush=True)
+                print(
+                    f"{kind} DIFFERS from memory: --store {kind} --seed {seed}{' --keys' * keys}", flush=True
+                )
                 return False
             histories, seed = histories + _PIECE, seed + 1
     print(f"{kind}: {histories} histories, as in memory", flush=True)

@@ -10,7 +10,9 @@ from alsek.storage.backends.kinds import WISHES, SlotKind
 from alsek.storage.backends.records import (
     FOR_EVER,
     Failed,
+    HeldUntil,
     HistoryCounts,
+    Limit,
     Lost,
     Outcome,
     Released,
@@ -18,6 +20,7 @@ from alsek.storage.backends.records import (
     SetAside,
     Submission,
     Succeeded,
+    UniqueKey,
 )
 from tests.contract.workers import ERROR
 
@@ -36,6 +39,17 @@ CASTS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "thread-async", "queues": None, "lease": LEASES[0], "suspects": "alone"},
     {"kind": "process-async", "queues": ("a", "ü"), "lease": LEASES[1], "suspects": "freely"},
     {"kind": "thread-async", "queues": ("ü", "a"), "lease": LEASES[1], "suspects": "only"},
+)
+
+#: Unique keys, of messages that have one, and the limits of which some are named.
+KEYS: Final = ("k", "ü:")
+HELD_UNTIL: Final[tuple[HeldUntil, ...]] = ("ended", "ended", "started")
+LIMITS: Final = (
+    Limit("x", 1),
+    Limit("x", 2, 3_000),
+    Limit("ü:", 2),
+    Limit("z", 1, 20_000),
+    Limit("wide", 4),
 )
 
 _OUTCOMES: Final = (
@@ -70,11 +84,13 @@ class Chance:
     Args:
         seed: The same seed draws the same.
         uuids: Those used so far; new ones are added.
+        keys: Messages may have unique keys and limits.
     """
 
-    def __init__(self, seed: int, uuids: list[str]) -> None:
+    def __init__(self, seed: int, uuids: list[str], keys: bool = False) -> None:
         self.random = Random(seed)
         self.uuids = uuids
+        self.keys = keys
 
     def one(self, *values: T) -> T:
         """One of these."""
@@ -124,7 +140,20 @@ class Chance:
             self.one(0, 0, 700, 20_000),
             self.one(FOR_EVER, FOR_EVER, 0),
             self.maybe(0.5),
+            self.unique() if self.keys else None,
+            self.named_limits() if self.keys else (),
         )
+
+    def unique(self) -> UniqueKey | None:
+        """A unique key, of few; mostly none."""
+        if self.maybe(0.6):
+            return None
+        until, conflict = self.one(*HELD_UNTIL), self.one("existing", "replace", "replace")
+        return UniqueKey(self.one(*KEYS), until, conflict, self.one(0, 0, 1_000, 30_000))
+
+    def named_limits(self) -> tuple[Limit, ...]:
+        """Some limits, mostly few."""
+        return tuple(self.random.sample(LIMITS, self.one(0, 0, 1, 1, 2, 3)))
 
     def attempt_state(self) -> tuple[int, int, int | None, bytes]:
         """Retries, when, the delay that was asked for, and the error, which may have what a store's own form has."""

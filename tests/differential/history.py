@@ -52,9 +52,11 @@ class History:
 
     Args:
         stores: Both.
+        keys: Messages may have unique keys and limits.
     """
 
-    def __init__(self, stores: tuple[Store, Store]) -> None:
+    def __init__(self, stores: tuple[Store, Store], keys: bool = False) -> None:
+        self._keys = keys
         self.pair = Pair(stores, f"{stores[0].namespace}d{next(_names)}")
         self.story: list[str] = []
         self._contact = self.pair.now
@@ -74,7 +76,7 @@ class History:
         Raises:
             AssertionError: They differ; the text tells the whole story.
         """
-        chance = Chance(seed, self._uuids)
+        chance = Chance(seed, self._uuids, self._keys)
         (name,) = chance.random.choices(list(_ACTS), list(_ACTS.values()))
         act: Callable[[Chance], None] = getattr(self, name)
         try:

@@ -20,10 +20,11 @@ class DifferentialMachine(RuleBasedStateMachine):
     """One history. What each act is comes from a seed of its own, so that any of them can be left out."""
 
     stores: ClassVar[tuple[Store, Store]]
+    keys: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.history = History(self.stores)
+        self.history = History(self.stores, self.keys)
 
     def teardown(self) -> None:
         try:
@@ -37,7 +38,7 @@ class DifferentialMachine(RuleBasedStateMachine):
         self.history.act(seed)
 
 
-def explore(first: Store, second: Store, histories: int, seed: int | None = None) -> None:
+def explore(first: Store, second: Store, histories: int, seed: int | None = None, keys: bool = False) -> None:
     """Compare two stores over so many histories.
 
     Args:
@@ -45,12 +46,14 @@ def explore(first: Store, second: Store, histories: int, seed: int | None = None
         second: The other.
         histories: How many.
         seed: Of new histories, which are made small if they fail; None for those that are the same each time.
+        keys: Messages may have unique keys and limits.
 
     Raises:
         AssertionError: The stores differ.
     """
     machine = cast(
-        type[DifferentialMachine], type("Machine", (DifferentialMachine,), {"stores": (first, second)})
+        type[DifferentialMachine],
+        type("Machine", (DifferentialMachine,), {"stores": (first, second), "keys": keys}),
     )
     wanted = settings(
         max_examples=histories,

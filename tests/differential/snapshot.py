@@ -8,7 +8,8 @@ from typing import Any
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.history import MINUTE_MS, unpacked
-from alsek.storage.backends.records import DeadLetter, Worker, WorkerRecord
+from alsek.storage.backends.records import DeadLetter, UniqueRecord, Worker, WorkerRecord
+from tests.differential.chance import KEYS
 from tests.differential.pair import Pair
 
 
@@ -32,6 +33,8 @@ def snapshot(
         "tallies": port.tallies(),
         "tallies by name": port.tallies(queues),
         "pauses": port.pauses(),
+        "limits": [limit._replace(admitted=tuple(sorted(limit.admitted))) for limit in port.limits()],
+        "unique keys": [_key(backend, key) for key in KEYS],
         "workers": [_worker(pair, side, record) for record in port.workers()],
     }
 
@@ -55,6 +58,13 @@ def closer_look(pair: Pair, side: int, uuids: Sequence[str], queues: Sequence[st
     }
 
 
+def _key(backend: Backend, key: str) -> UniqueRecord | None:
+    """Who holds it; a window that is over may be forgotten."""
+    found = backend.messages.unique_key(key)
+    over = found is not None and found.held_until <= backend.messages.now()
+    return found._replace(held_until=0) if found is not None and over else found
+
+
 def _one(backend: Backend, queue: str, uuid: str) -> Any:
     stored, letter = backend.messages.get(queue, uuid), backend.messages.dead_letter(queue, uuid)
     assert backend.messages.exists(queue, uuid) == (stored is not None)
@@ -73,5 +83,5 @@ def _letter(letter: DeadLetter) -> DeadLetter:
     name = json.loads(letter.error)["name"]
     if not name.endswith("CorruptMessageError"):
         return letter
-    # Of a record that can't be read, a store may not know the attempt state either.
-    return letter._replace(payload=b"", error=name, retries=0, updated_at=0, retry_delay=None)
+    # Of a record that can't be read, a store may not know the tail either.
+    return DeadLetter(letter.uuid, letter.queue, b"", name, letter.died_at)

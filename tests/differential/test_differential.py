@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import READY_FOR_KEYS
 from tests.contract.stores import InMemory, InRedis, InSQLite, Store
 from tests.differential.machine import explore
 
@@ -15,13 +16,25 @@ pytestmark = pytest.mark.deep
 EXAMPLES = {"sqlite": 15, "redis": 15}
 
 
-@pytest.mark.parametrize("kind", EXAMPLES)
-def test_it_answers_as_memory_does(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """A random history has the same answers, and leaves the same behind, on this store as in memory."""
-    other: Store = InSQLite(tmp_path) if kind == "sqlite" else InRedis(request.getfixturevalue("redis_url"))
+def _compare(kind: str, folder: Path, request: pytest.FixtureRequest, *, keys: bool) -> None:
+    other: Store = InSQLite(folder) if kind == "sqlite" else InRedis(request.getfixturevalue("redis_url"))
     memory = InMemory()
     try:
-        explore(memory, other, EXAMPLES[kind])
+        explore(memory, other, EXAMPLES[kind], keys=keys)
     finally:
         memory.finish()
         other.finish()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_it_answers_as_memory_does(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A random history has the same answers, and leaves the same behind, on this store as in memory."""
+    _compare(kind, tmp_path, request, keys=False)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if kind in READY_FOR_KEYS])
+def test_it_answers_as_memory_does_with_keys(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The same holds if messages have unique keys and limits."""
+    _compare(kind, tmp_path, request, keys=True)

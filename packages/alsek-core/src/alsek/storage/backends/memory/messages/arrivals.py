@@ -84,8 +84,11 @@ def message(table: MessageTable, copy: MessageCopy) -> bool:
         status(table, copy.status)
     since = None if copy.expiry is None else copy.expiry - copy.ttl
     behind = _key_held(table, submission.unique) is not None
-    if submission.unique is not None and not behind:
-        unique_keys.take(table.keys, submission.unique, copy.uuid, table.store.clock())
+    now = table.store.clock()
+    if submission.unique is not None and behind:
+        unique_keys.begin_window(table.keys, submission.unique, now)
+    elif submission.unique is not None:
+        unique_keys.take(table.keys, submission.unique, copy.uuid, now)
     adopt(table, arrived, copy.due, since, behind=behind)
     return True
 

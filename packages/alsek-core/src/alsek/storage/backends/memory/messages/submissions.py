@@ -66,11 +66,13 @@ def insert(table: MessageTable, submission: Submission, request: str, *, behind:
     if submission.joins:
         hold(table, submission.joins)
     admission.declare(table, submission.limits)
-    if behind:
+    unique, now = submission.unique, table.store.clock()
+    if unique is not None and behind:
         wait_behind_key(table, message, submission.delay)
+        unique_keys.begin_window(table.keys, unique, now)
         return
-    if submission.unique is not None:
-        unique_keys.take(table.keys, submission.unique, submission.uuid, table.store.clock())
+    if unique is not None:
+        unique_keys.take(table.keys, unique, submission.uuid, now)
     delay_or_make_ready(table, message, submission.delay)
 
 

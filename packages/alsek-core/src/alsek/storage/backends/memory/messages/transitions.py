@@ -195,7 +195,7 @@ def wait_behind_key(table: MessageTable, message: StoredMessage, delay: int) -> 
     """Let a message that is in no state wait behind the holder of its unique key; its delay begins now."""
     unique, now = message.submission.unique, table.store.clock()
     assert unique is not None
-    unique_keys.wait_behind(table.keys, unique, message.uuid, now)
+    unique_keys.wait_behind(table.keys, unique.key, message.uuid)
     message.waits_for = KEY_PREFIX + unique.key
     message.ready_since = now + max(delay, 0)
     message.due = (message.ready_since, next(table.store.numbers), message.uuid)

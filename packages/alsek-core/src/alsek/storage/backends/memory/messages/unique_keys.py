@@ -37,11 +37,17 @@ def take(keys: ExpiringDict[str, KeyState], unique: UniqueKey, uuid: str, now: i
     keys.put(unique.key, state, None)
 
 
-def wait_behind(keys: ExpiringDict[str, KeyState], unique: UniqueKey, uuid: str, now: int) -> None:
-    """Let a message wait behind the holder of its key. Its window begins now."""
-    state = keys.get(unique.key)
+def wait_behind(keys: ExpiringDict[str, KeyState], key: str, uuid: str) -> None:
+    """Let a message wait behind the holder of its key."""
+    state = keys.get(key)
     assert state is not None
     state.waiting = uuid
+
+
+def begin_window(keys: ExpiringDict[str, KeyState], unique: UniqueKey, now: int) -> None:
+    """Keep a key that is held for the window of a message that is submitted now."""
+    state = keys.get(unique.key)
+    assert state is not None
     _begin_window(state, unique, now)
 
 

@@ -19,7 +19,6 @@ BUCKET_MS: Final = DEDUP_WINDOW // 2
 #: How many transactions there are from one sweep to the next, and how many rows of a table one sweep deletes at most.
 _SWEEP_ONCE_IN: Final = 32
 _PIECE: Final = 256
-_LIMITS_AT_ONCE: Final = 32
 
 _FINISHED: Final = """
     DELETE FROM finished WHERE (ns, bucket, uuid) IN (
@@ -47,7 +46,10 @@ _PLACES: Final = """
     ORDER BY a.limit_id, a.message LIMIT ?
 """
 _DELETE_PLACE: Final = "DELETE FROM admitted WHERE limit_id = ? AND message = ?"
-_LIMITS: Final = "SELECT id, per FROM limits WHERE id > ? ORDER BY id LIMIT ?"
+_LIMITS: Final = """
+    SELECT id, per, EXISTS (SELECT 1 FROM starts WHERE limit_id = limits.id AND at <= ? - per)
+    FROM limits WHERE id > ? ORDER BY id LIMIT ?
+"""
 _DELETE_LIMIT: Final = "DELETE FROM limits WHERE id = ? AND used = 0 AND waiting = 0"
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
@@ -117,7 +119,7 @@ class Sweeper:
             more |= _sweep_statuses(tx)
             more |= _sweep_groups(tx)
             more |= self._sweep_queues(tx)
-            self._sweep_limits(tx)
+            more |= self._sweep_limits(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
             return True
@@ -144,17 +146,18 @@ class Sweeper:
             return False
         return tx.executemany(_DELETE_QUEUE, empty).rowcount > _PIECE // 8
 
-    def _sweep_limits(self, tx: Transaction) -> None:
+    def _sweep_limits(self, tx: Transaction) -> bool:
         """Forget starts that have left their windows, limits of which nothing is left, and places of lost messages."""
-        limits = tx.execute(_LIMITS, (self._limit, _LIMITS_AT_ONCE)).fetchall()
-        self._limit = limits[-1][0] if len(limits) == _LIMITS_AT_ONCE else 0
-        for number, per in limits:
-            if per:
-                prune_starts(tx, number, tx.now - per)
+        limits = tx.execute(_LIMITS, (tx.now, self._limit, _PIECE)).fetchall()
+        self._limit = limits[-1][0] if len(limits) == _PIECE else 0
+        old = [(number, per) for number, per, has_old_starts in limits if has_old_starts]
+        for number, per in old:
+            prune_starts(tx, number, tx.now - per)
             tx.execute(_DELETE_LIMIT, (number,))
         places = tx.execute(_PLACES, (*self._place, _PIECE)).fetchall() if limits else []
         self._place = places[-1][:2] if len(places) == _PIECE else (0, 0)
         tx.executemany(_DELETE_PLACE, [(limit, message) for limit, message, lost in places if lost])
+        return len(old) > _PIECE // 8
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

@@ -15,6 +15,7 @@ from alsek.storage.backends.records import (
     GroupPlace,
     GroupSubmission,
     HistoryCounts,
+    Limit,
     Lost,
     Outcome,
     Released,
@@ -25,6 +26,7 @@ from alsek.storage.backends.records import (
     Submission,
     Succeeded,
     TaskStatus,
+    UniqueKey,
     Worker,
     WorkerFacts,
 )
@@ -50,6 +52,12 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
 for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
 """
 _READY_SETS = ("ready:", "suspects:", "aside:", "suspects-aside:")
+#: Messages that MINE holds, for each of which another waits.
+_BONDS: Final[dict[str, dict[str, Any]]] = {
+    "holder": {"unique": UniqueKey("k", conflict="replace", window=600_000)},
+    "limited": {"limits": (Limit("l", 1),)},
+    "rated": {"limits": (Limit("r", 1, 600_000), Limit("l", 2))},
+}
 _NAMES = [f"held-{n}" for n in range(8)]
 _MEMBERS = ["member-0", "member-1", "lone", "joining"]
 
@@ -70,7 +78,9 @@ class Situation:
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
         self._add_groups()
-        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], {MINE.kind: 12}).claimed}
+        messages.add([_new(name, **bonds) for name, bonds in _BONDS.items()], "b1")
+        self.tokens = {each.uuid: each.token for each in messages.step(MINE, 1, [], {MINE.kind: 15}).claimed}
+        messages.add([_new(f"waits-{name}", **bonds) for name, bonds in _BONDS.items()], "b2")
         messages.add([Submission("others", "q", b"p", ttl=600_000)], "r2")
         messages.step(OTHER, 1, [], {OTHER.kind: 1})
         messages.add([Submission("losts", "r", b"p", ttl=600_000, **tracked)], "r3")
@@ -194,6 +204,12 @@ class Situation:
             Lost(*held["held-7"], suspect=True),
         ]
 
+    def bond_outcomes(self) -> list[Outcome]:
+        """Of the messages with a key or limits that MINE holds."""
+        held = {name: (name, "q", self.tokens[name]) for name in _BONDS}
+        again = Succeeded(*held["limited"], callback=_new("again", **_BONDS["limited"]))
+        return [Failed(*held["holder"], b"{}", 600_000), again, Retried(*held["rated"], delay=0, retries=1)]
+
     def of_kind(self, kind: CopyKind) -> list[Copy]:
         """Copies of all that waited or was kept at the beginning, of this kind."""
         return [copy for copy in self.copies if isinstance(copy, COPY_CLASSES[kind])]
@@ -218,7 +234,9 @@ class Situation:
                 found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
             elif kind == b"zset" and key == "delayed":
                 found.update(member[13:].split(b"\n")[0] for member in link.call("ZRANGE", name, 0, -1))
-            elif kind == b"hash" and key.startswith("claims:"):
+            elif kind == b"zset" and key.startswith("waiting:"):
+                found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
+            elif kind == b"hash" and (key.startswith("claims:") or key == "waits"):
                 found.update(link.call("HKEYS", name))
         return found
 
@@ -315,6 +333,26 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
         "q", "lone", b"{}", 600_000, _new("told", delay=600_000), ("a", "b")
     ),
     "replay callback": lambda s, b: b.messages.replay(_new("dead", joins="empty"), s.died_at, ("a", "never")),
+    "add bonds": lambda s, b: b.messages.add(
+        [_new(f"new-{name}", **bonds) for name, bonds in _BONDS.items()], "n"
+    ),
+    "add bonds that are new": lambda s, b: b.messages.add(
+        [
+            _new("new", unique=UniqueKey("new", "started"), limits=(Limit("new", 1), Limit("new", 1, 9))),
+            _new("newer", unique=UniqueKey("new", conflict="replace"), limits=(Limit("l", 9),)),
+        ],
+        "n",
+    ),
+    "step bonds": lambda s, b: b.messages.step(MINE, 2, s.bond_outcomes(), {MINE.kind: 8}),
+    "retire bonds": lambda s, b: b.messages.retire(MINE, s.bond_outcomes()[:1]),
+    "remove waiting": lambda s, b: b.messages.remove("q", "waits-limited"),
+    "remove bonds": lambda s, b: b.messages.remove("q", "holder"),
+    "fail bonds": lambda s, b: b.messages.fail("q", "limited", b"{}", 60_000),
+    "reschedule waiting": lambda s, b: b.messages.reschedule(Retried("waits-holder", "q", 0, 60_000, 1)),
+    "find waiting": lambda s, b: b.messages.find("waits-rated"),
+    "replay bonds": lambda s, b: b.messages.replay(_new("dead", **_BONDS["holder"]), s.died_at),
+    "limit_records": lambda s, b: b.messages.limits(),
+    "key_record": lambda s, b: b.messages.unique_key("k"),
     "group_create": lambda s, b: b.groups.create(
         GroupSubmission("new", 2, callback=_new("last"), parent=GroupPlace("outer", 1)), "g8"
     ),

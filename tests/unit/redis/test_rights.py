@@ -42,6 +42,7 @@ FAMILIES = (
     *("letters:*", "dead:*", "fading:*", "dead", "locks:*", "values:*", "moves"),
     *("paused", "aside", "aside:*", "suspects-aside:*", "facts", "tasks:*", "running", "gone", "history:*"),
     *("group:*", "members:*", "nested:*", "unreachable:*"),
+    *("unique:*", "followed", "limit:*", "limits", "admitted:*", "starts:*", "waiting:*", "waiting", "waits"),
 )
 
 

@@ -15,17 +15,17 @@ from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
 #: ``add_one.lua`` does in few commands what ``enter_ready()`` does, for a new message that is ready at once.
 WRITES: Final = {
     # Records.
-    ("HSET", "MESSAGES"): {"effects", "add_one", "revoke"},
+    ("HSET", "MESSAGES"): {"effects", "add_one", "revoke", "unique_keys"},
     ("HDEL", "MESSAGES"): {"end_message"},
     ("HINCRBY", "QUEUES"): {"effects", "add_one"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
-    ("ZADD", "set"): {"effects", "add_one", "set_aside"},
+    ("ZADD", "set"): {"effects", "add_one", "set_aside", "waiting"},
     ("ZADD", "P .. group.index"): {"effects"},
     ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
     ("ZREM", "set.key"): {"leave_ready"},
-    ("ZREMRANGEBYRANK", "set.key"): {"leave_ready"},
-    ("ZREM", "set.index"): {"leave_ready"},
+    ("ZREMRANGEBYRANK", "set.key"): {"leave_when_picked"},
+    ("ZREM", "set.index"): {"leave_ready", "leave_when_picked"},
     ("ZREM", "P .. group.index"): {"effects"},
     ("ZREM", "P .. class .. wish"): {"choice", "pause", "rare_sets"},
     # Messages that are set aside: the tasks for which there are any.
@@ -37,9 +37,21 @@ WRITES: Final = {
     ("HSET", "PAUSED"): {"pause"},
     ("HDEL", "PAUSED"): {"resume"},
     ("ZADD", "ready_index"): {"resume", "set_aside"},
-    # Delayed messages.
-    ("ZADD", "DELAYED"): {"enter", "effects"},
-    ("ZREM", "DELAYED"): {"leave_delayed"},
+    # Delayed messages, and limits that are to be looked at.
+    ("ZADD", "DELAYED"): {"enter", "effects", "limit_dues"},
+    ("ZREM", "DELAYED"): {"leave_delayed", "limit_dues"},
+    # Messages that wait for a limit or behind the holder of their key. What was removed otherwise leaves its set too.
+    ("HSET", "WAITS"): {"waiting"},
+    ("HDEL", "WAITS"): {"waiting"},
+    ("ZREM", "set"): {"waiting", "admission"},
+    ("ZREM", "P .. 'waiting:' .. id"): {"waiting"},
+    ("HINCRBY", "P .. 'waiting'"): {"waiting"},
+    ("HDEL", "P .. 'waiting'"): {"waiting"},
+    # Places of limits, and starts.
+    ("SADD", "admitted"): {"limits"},
+    ("SREM", "admitted"): {"limits"},
+    ("ZADD", "starts"): {"limits"},
+    ("PEXPIRE", "starts"): {"limits"},
     # Claims. The field '' is the worker's line; revoke writes the mark into a claim that there is.
     ("HSET", "claims"): {"step", "revoke"},
     ("HSET", "KEYS[6]"): {"register"},
@@ -50,15 +62,15 @@ WRITES: Final = {
     ("PEXPIRE", "list"): {"wakeups"},
     ("DEL", "P .. 'wake:thread:' .. queue"): {"effects"},
     # Uuids of ended messages.
-    ("HSET", "finished"): {"end_message"},
-    ("PEXPIRE", "finished"): {"end_message"},
+    ("HSET", "finished"): {"end_message", "key_taking"},
+    ("PEXPIRE", "finished"): {"end_message", "key_taking"},
 }
 
 #: Writes to other keys: what a key expression of theirs looks like.
 _OTHERS: Final = re.compile(
     r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|gone|minute$|facts$|tasks|name$"
     r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks|facts|running|values|descendants|moves|tasks)"
-    r"|P \.\. '(group|members|nested|unreachable):"
+    r"|P \.\. '(group|members|nested|unreachable|limit):|P \.\. '(followed|limits)"
 )
 _WRITE: Final = re.compile(
     r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"

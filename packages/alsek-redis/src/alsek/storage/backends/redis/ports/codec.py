@@ -68,10 +68,16 @@ def submission_arguments(submission: Submission) -> tuple[bytes, ...]:
     )
 
 
-def added_from(uuid: str, answer: bytes | int) -> Added:
-    """The answer of ``add.lua`` to one submission: 1, or the state of the existing message, 0 if that is unknown."""
+def added_from(uuid: str, answer: bytes | int | list[Any]) -> Added:
+    """The answer of ``add.lua`` to one submission: 1, or the state of the existing message, 0 if that is unknown.
+
+    With a unique key also 1 and the uuid under which it is stored, or 0, and uuid and state of the key's holder.
+    """
     if answer == 1:
         return ACCEPTED
+    if isinstance(answer, list):
+        accepted, under, *state = answer
+        return Added(True, under.decode()) if accepted else added_from(under.decode(), state[0])
     return Added(False, uuid, cast(UuidState, answer.decode()) if isinstance(answer, bytes) else None)
 
 

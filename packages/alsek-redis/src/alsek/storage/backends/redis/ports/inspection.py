@@ -13,10 +13,12 @@ from alsek.storage.backends.records import (
     Aside,
     DeadLetter,
     HistoryRow,
+    LimitRecord,
     Located,
     Pause,
     QueueTally,
     Stored,
+    UniqueRecord,
     WorkerRecord,
 )
 from alsek.storage.backends.redis.client.connection import Link
@@ -27,6 +29,7 @@ from alsek.storage.backends.redis.ports.codec import dead_letter_from, stored_fr
 from alsek.storage.backends.redis.ports.inspection_codec import (
     aside_from,
     history_from,
+    limit_from,
     located_from,
     pause_from,
     tally_from,
@@ -61,6 +64,8 @@ class RedisInspection(InspectionPort):
         self._pauses = make_call("pauses")
         self._aside = make_call("aside")
         self._worker_records = make_call("worker_records")
+        self._limit_records = make_call("limit_records")
+        self._key_record = make_call("key_record")
         self._history = make_call("history")
         self._browse = make_call("browse")
         self._dead_letter = make_call("dead_letter")
@@ -133,6 +138,26 @@ class RedisInspection(InspectionPort):
     @exchange
     def aside(self) -> Exchange[list[Aside]]:
         return aside_from((yield from self._aside.ask()))
+
+    @exchange
+    def limits(self, ids: Sequence[str] | None = None) -> Exchange[list[LimitRecord]]:
+        if ids is None:
+            return sorted(map(limit_from, (yield from self._limit_records.ask())))
+        found: dict[str, LimitRecord] = {}
+        for batch in in_pieces(list(ids), _QUEUES_BATCH):
+            records = map(
+                limit_from, (yield from self._limit_records.ask(*(name.encode() for name in batch)))
+            )
+            found.update((record.id, record) for record in records)
+        return [found[name] for name in ids if name in found]
+
+    @exchange
+    def unique_key(self, key: str) -> Exchange[UniqueRecord | None]:
+        reply = yield from self._key_record.ask(key.encode())
+        if reply is None:
+            return None
+        holder, waiting, held_until = (text.decode() for text in reply)
+        return UniqueRecord(key, holder, waiting, int(held_until))
 
     @exchange
     def history(self, first: int, last: int) -> Exchange[list[HistoryRow]]:

@@ -12,6 +12,7 @@ from alsek.storage.backends.records import (
     Aside,
     HeldClaim,
     HistoryRow,
+    LimitRecord,
     Located,
     Pause,
     QueueTally,
@@ -87,19 +88,31 @@ def _held_claim(uuid: bytes, claim: bytes) -> HeldClaim | None:
 
 def located_from(uuid: str, answer: Sequence[Any]) -> Located:
     """What ``find.lua`` answers."""
-    state, record, due, ready_class, worker, claim = answer
+    state, record, due, ready_class, worker, claim, waits_for = answer
+    named, _, place = waits_for.decode().partition("|")
+    suspect, _, aside = ("", "", "") if named.startswith("u:") else place.partition("|")
     line = record.partition(b"\n")[0].split(b"|", _QUEUE_AT)
     expiry = int(line[_EXPIRY_AT])
     flags = claim.split(b"|", 3)[2] if claim else b"0"
     return Located(
         stored_from(uuid, cast(MessageState, state.decode()), record),
         _WISHES[line[_WISH_AT]],
-        ready_class.startswith(b"suspects") or int(flags) & _SUSPECT != 0,
+        ready_class.startswith(b"suspects") or int(flags) & _SUSPECT != 0 or suspect == "1",
         due if state == b"delayed" else None,
         expiry if expiry and state != b"delayed" else None,
         worker.decode() or None,
-        ready_class.partition(b"aside:")[2].decode().removesuffix("\n"),
+        ready_class.partition(b"aside:")[2].decode().removesuffix("\n") or aside.partition("\n")[2],
+        named,
     )
+
+
+def limit_from(answer: Sequence[Any]) -> LimitRecord:
+    """A limit of ``limit_records.lua``."""
+    amount, per, taken, starts, waiting, oldest = map(int, answer[1:7])
+    used = taken + starts
+    next_free = oldest + per if starts and used >= amount else None
+    admitted = tuple(uuid.decode() for uuid in answer[7])
+    return LimitRecord(answer[0].decode(), amount, per, admitted, used, waiting, next_free)
 
 
 def pause_from(queue: str, pause: bytes) -> Pause:
@@ -110,10 +123,11 @@ def pause_from(queue: str, pause: bytes) -> Pause:
 
 def tally_from(queue: str, counts: Sequence[Any]) -> QueueTally:
     """Of one queue of ``tallies.lua``."""
-    total, ready, claimed, dead, pause = counts
+    total, ready, claimed, dead, pause, waiting = counts
     # Without what another program has changed, none of these is below 0.
-    delayed = max(total - ready - claimed, 0)
-    return QueueTally(queue, ready, delayed, claimed, dead, pause_from(queue, pause) if pause else None)
+    delayed = max(total - ready - claimed - waiting, 0)
+    paused = pause_from(queue, pause) if pause else None
+    return QueueTally(queue, ready, delayed, claimed, dead, paused, waiting)
 
 
 def aside_from(answer: Sequence[Any]) -> list[Aside]:

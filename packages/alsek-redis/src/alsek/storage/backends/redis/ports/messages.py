@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.storage.backends.batches import (
@@ -228,6 +228,9 @@ class RedisMessages(RedisInspection, MessagePort):
         replayed = yield from self._replay.ask(
             *arguments, b"%d" % died_at, *(uuid.encode() for uuid in unreachable)
         )
+        if isinstance(replayed, list):
+            existing, state = replayed
+            return added_from(existing.decode(), state)
         return ACCEPTED if replayed else Added(False)
 
     @exchange
@@ -250,5 +253,5 @@ def _batch_arguments(batch: Sequence[Submission], request: bytes) -> list[bytes]
     return arguments
 
 
-def _added(batch: Sequence[Submission], answers: Sequence[bytes]) -> list[Added]:
+def _added(batch: Sequence[Submission], answers: Sequence[Any]) -> list[Added]:
     return [added_from(submission.uuid, answer) for submission, answer in zip(batch, answers, strict=True)]

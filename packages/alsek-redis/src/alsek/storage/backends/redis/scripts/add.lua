@@ -3,13 +3,15 @@
 -- accepted under the same request before is accepted again, and nothing is written.
 -- ARGV[2] request; from ARGV[3] on 9 a submission, each with another uuid
 -- Returns: for each 1 if it was accepted, else the state of the existing message: 'delayed', 'ready', 'claimed',
---   'finished' (it is no longer stored), or 0 if its record can't be read
--- Needs: effects first_due header submissions
+--   'finished' (it is no longer stored), or 0 if its record can't be read; {1, uuid} if it has taken the place of that
+--   message; {0, uuid, state} if that message holds its unique key
+-- Needs: effects first_due header known_uuids submissions
 -- Rarely: end_message lookup
+-- With keys: binding
 local starts, uuids = {}, {}
 for i = 3, #ARGV, 9 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
 for _, i in ipairs(starts) do
-  if ARGV[i + 5] ~= '0' then read_first_due() break end
+  if ARGV[i + 5] ~= '0' or ARGV[i + 8] ~= '' then read_first_due() break end
 end
 local known, removed = requests_of(uuids)
 local states = {}
@@ -24,6 +26,9 @@ end
 local answers = submit(starts, ARGV[2], known, removed)
 for n, state in pairs(states) do answers[n] = state end
 apply_effects()
+for _, answer in pairs(answers) do
+  if type(answer) == 'table' and answer[1] == 0 then answer[3] = rarely().with_keys().state_now(answer[2]) end
+end
 if unplaced[1] then
   for _, new in ipairs(unplaced) do
     local h = rarely().lookup(new[1], new[2])

@@ -14,7 +14,7 @@ commit()
 detach(uuid, h, place)
 end_message(uuid, queue, 'failed_by_hand', h.request, h.tail, ARGV[5])
 write_ends()
-write_status(uuid, FAILED, h.status_ttl)
+write_status(uuid, @FAILED@, h.status_ttl)
 dead_letter(uuid, queue, string.sub(record, h.body), ARGV[5], ARGV[4], h.tail)
 if ARGV[6] then rarely().with_groups().note_unreachable(ARGV[6], uuid) end
 if ARGV[7] then rarely().with_groups().submit({ 7 }) end

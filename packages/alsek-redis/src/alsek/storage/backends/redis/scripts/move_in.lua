@@ -5,7 +5,8 @@
 -- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry.
 -- An expiry is '' for what is kept for ever.
 -- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
--- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header result submissions ttl
+-- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header known_uuids result ttl
+-- With keys: binding waiting
 local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]
 local noted = call('HMGET', key, into .. 'move', into .. 'done', into .. 'late', into .. 'batch')
 if noted[1] ~= ARGV[2] then return false end
@@ -36,14 +37,21 @@ for n, name in ipairs(names) do
   local i = 6 + (n - 1) * width
   if kind == 'm' then
     local h = parse(ARGV[i + 1])
-    if known[name] and not removed[name] then
+    local is_late = known[name] and not removed[name]
+    local bound = not is_late and string.find(h.tail, ';k=', 1, true) and rarely().with_keys().bind_arrival(name, h.tail)
+    if is_late or bound and bound.refused_by then
       late[#late + 1] = name
       dead_letter(name, h.queue, ARGV[i + 2], ARGV[i + 7], '-1', h.tail)
     else
+      local due = tonumber(ARGV[i + 3])
       h.arrival = int(arrival + n)
+      local behind = bound and bound.behind
+      if behind and h.ttl ~= '0' then h.expiry = int((due or NOW) + h.ttl) end
       write_record(name, format(h) .. ARGV[i + 2])
       add_to_count(h.queue, 1)
-      if ARGV[i + 3] == '' then enter_ready(h, name, ARGV[i + 4] == '1') else enter_delayed(h, name, tonumber(ARGV[i + 3])) end
+      if behind then rarely().with_keys().wait_behind(behind, h, name, due or NOW)
+      elseif due then enter_delayed(h, name, due)
+      else enter_ready(h, name, ARGV[i + 4] == '1') end
       if ARGV[i + 5] ~= '' and not there[name] then take_in_status(name, ARGV[i + 5], ARGV[i + 6]) end
     end
   elseif kind == 'd' then

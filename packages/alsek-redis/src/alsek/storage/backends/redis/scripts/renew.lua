@@ -4,7 +4,7 @@
 -- ARGV[2] worker id, ARGV[3] its lease, ARGV[4] its last step, ARGV[5] its dlq_ttl, from ARGV[6] on the tokens of the claims
 -- that it knows of; then what it runs now, as a JSON array, if it tells
 -- Returns: nil for an unknown worker, else the uuids of revoked messages among those held
--- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed status
+-- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed
 -- Rarely: end_message give_back
 -- With groups: groups
 -- Flags: allow-oom
@@ -24,7 +24,7 @@ for i = 1, #held, 2 do
   local token, seq, flags, h = parse_claim(held[i + 1])
   if h and seq <= last and not known[token] then
     given_back[#given_back + 1] = uuid
-    rarely().give_back(uuid, h, flags, 0, SUBMITTED, ARGV[5])
+    rarely().give_back(uuid, h, flags, 0, @SUBMITTED@, ARGV[5])
   elseif h and (h.revoked == '1' or h.tail ~= '' and string.find(h.tail, ';g=', 1, true) and rarely().with_groups().is_dropped(h.tail)) then
     revoked[#revoked + 1] = uuid
   end

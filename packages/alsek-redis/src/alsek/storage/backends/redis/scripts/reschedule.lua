@@ -9,6 +9,7 @@ read_first_due()
 local place = locate(uuid, h)
 commit()
 detach(uuid, h, place)
-requeue(uuid, h, tonumber(ARGV[4]), ARGV[5], ARGV[6] or string.sub(record, h.body))
+requeue(uuid, h, tonumber(ARGV[4]), ARGV[5], ARGV[6] or string.sub(record, h.body),
+  place.waits_for and string.match(place.waits_for, '^u:([^|]*)|'))
 apply_effects()
 return 1

@@ -3,7 +3,7 @@
 -- KEYS[6] its claims
 -- ARGV[2] worker id, ARGV[3] its dlq_ttl; outcomes from ARGV[4] on
 -- Returns: the uuids of the outcomes that were refused: all of them if the worker is unknown
--- Needs: dedup_window effects end_message first_due outcomes status
+-- Needs: dedup_window effects end_message first_due outcomes
 -- Rarely: forget_worker repeated_retirement
 -- Flags: allow-oom
 local worker = ARGV[2]
@@ -20,7 +20,7 @@ local refused, _, accepted = apply()
 if accepted[1] then
   call('SET', answered, int(NOW) .. '| ' .. table.concat(accepted, ' ') .. ' ', 'PX', WINDOW)
 end
-rarely().forget_worker(worker, 0, SUBMITTED, ARGV[3])
+rarely().forget_worker(worker, 0, @SUBMITTED@, ARGV[3])
 write_ends()
 apply_effects()
 return refused

@@ -11,6 +11,7 @@
 -- workers were lost or messages failed because nobody has their task: an eighth, flat (worker, how many messages it
 -- held, its facts), and a ninth, their uuids
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
+-- With keys: limit_dues
 -- Rarely: faults history_counts rare_choice repeated_step slots
 -- At once in step+slots: ready_set_order slots
 -- Flags: allow-oom
@@ -45,6 +46,7 @@ if not repeated then
   take_over(worker, ARGV[5])
   write_ends()
   apply_effects()
+  aside = aside or entered_aside
   local entries = {}
   if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
   blocked = limit > 0 and suspect_held ~= ''
@@ -66,6 +68,7 @@ if not repeated then
   bulk('HSET', claims, entries)
   write_ends()
   apply_effects()
+  if due_changed then next_due = rarely().with_keys().time_left() end
 end
 
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.

@@ -1,6 +1,6 @@
 -- How many messages some queues hold, by state.
 -- From ARGV[2] on the queues, up to a thousand
--- Returns: for each {how many messages, how many of them are ready, claimed; how many dead letters; its pause, or ''}
+-- Returns: for each {how many messages, how many of them are ready, claimed; how many dead letters; its pause, or ''; how many wait}
 -- Needs: number sets_of_queues
 local queues, answer = { unpack(ARGV, 2) }, {}
 
@@ -21,12 +21,14 @@ local function claimed_of(queue)
 end
 
 local totals, sets, pauses = call('HMGET', QUEUES, unpack(queues)), sets_of_queues(queues, true)
+local waiting = try('HMGET', P .. 'waiting', unpack(queues))
 local with_dead = try('SMISMEMBER', P .. 'dead', unpack(queues))
 for i, queue in ipairs(queues) do
   local ready, dead = 0, 0
   for _, set in ipairs(sets[i]) do ready = ready + number(try('ZCARD', set)) end
   if with_dead[i] == 1 then dead = number(try('ZCOUNT', P .. 'fading:' .. queue, '(' .. int(NOW), '+inf')) end
   local total = tonumber(totals[i] or 0) or 0
-  answer[i] = { total, ready, total ~= ready and claimed_of(queue) or 0, dead, pauses[i] or '' }
+  local waits = tonumber(waiting[i] or 0) or 0
+  answer[i] = { total, ready, total ~= ready + waits and claimed_of(queue) or 0, dead, pauses[i] or '', waits }
 end
 return answer

@@ -17,9 +17,9 @@ from alsek.storage.backends.copies import (
     is_in_a_group,
     too_late,
 )
-from alsek.storage.backends.header import LINE, READABLE_VERSIONS, Kind, unreadable
+from alsek.storage.backends.header import LINE, READABLE_VERSIONS, Kind, tail_values, unreadable
 from alsek.storage.backends.kinds import WISH_LETTERS
-from alsek.storage.backends.records import ResultRecord, StatusRecord, TaskStatus
+from alsek.storage.backends.records import ResultRecord, StatusRecord, Submission, TaskStatus
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.types import Wish
 
@@ -161,9 +161,15 @@ def _expiry(time: int | None) -> bytes:
 
 
 def checked(copy: Copy) -> tuple[bytes, ...]:
-    """The arguments of a copy, as ``move_check.lua`` reads them."""
+    """What a copy is of: kind, name, and queue."""
     queue, name = copy.key
     return (_KINDS[type(copy)], name.encode(), queue.encode())
+
+
+def asked(copy: Copy) -> tuple[bytes, ...]:
+    """The arguments of a copy, as ``move_check.lua`` reads them."""
+    key = tail_values(Submission, copy.tail).get("unique") if isinstance(copy, MessageCopy) else None
+    return (*checked(copy), b"" if key is None else f":{key.key}".encode())
 
 
 def departing(copy: Copy) -> tuple[bytes, ...]:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import uuid4
 
 from alsek.storage.backends.copies import (
+    KEY_HELD,
     NAME_USED,
     UUID_ENDED,
     UUID_STORED,
@@ -25,7 +26,7 @@ from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.transfer.copy_codec import (
     arriving,
-    checked,
+    asked,
     departing,
     fits,
     kind_letter,
@@ -36,6 +37,7 @@ _REFUSALS: Final = {
     b"": "",
     b"stored": UUID_STORED,
     b"ended": UUID_ENDED,
+    b"held": KEY_HELD,
     b"there": NAME_USED,
 }
 
@@ -99,7 +101,7 @@ class RedisTransfer(TransferPort):
     def refusals(self, copies: Sequence[Copy]) -> list[str]:
         arguments: list[bytes] = []
         for copy in copies:
-            arguments += checked(copy)
+            arguments += asked(copy)
         answers = self._check.run(arguments)
         return [
             _REFUSALS[answer] if fits(copy) else "its header is damaged"

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from alsek.storage.backends.copies import Copy, CopyKind, Page, Unreadable, page_of
+from alsek.storage.backends.copies import Copy, CopyKind, MessageCopy, Page, Unreadable, page_of
+from alsek.storage.backends.header import merged, tail_values
 from alsek.storage.backends.kinds import WISH_LETTERS
+from alsek.storage.backends.records import Submission
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script import ScriptCall
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.transfer import copy_codec
 from alsek.storage.backends.redis.ports.transfer.sorted_sets import Entry, flat, walk
+
+#: How a limit among the delayed messages begins.
+_LIMIT: Final = b"limit:"
+
+#: The messages that wait for so many limits are read together.
+_LIMITS_BATCH: Final = 100
 
 #: How many digits the arrival number has at the beginning of a member.
 _DIGITS: Final = 13
@@ -66,10 +74,50 @@ class Reader:
             for page in walk(self._link, list(sets), most, left):
                 uuids = [entry.member[_DIGITS:] for entry in page]
                 yield self._message_page(uuids, [sets[entry.key] for entry in page])
+        yield from self._limited(most, left)
         for page in walk(self._link, [self._keys.delayed()], most, left):
-            uuids = [entry.member[_DIGITS:].partition(b"\n")[0] for entry in page]
-            yield self._message_page(uuids, [_Place(int(entry.score), False) for entry in page])
+            delayed = [entry for entry in page if not entry.member.startswith(_LIMIT)]
+            uuids = [entry.member[_DIGITS:].partition(b"\n")[0] for entry in delayed]
+            yield self._message_page(uuids, [_Place(int(entry.score), False) for entry in delayed])
         yield from self._others({member[_DIGITS:].partition(b"\n")[0] for member in left})
+
+    def _limited(self, most: int, left: set[bytes]) -> Iterator[Page]:
+        """The messages that wait for limits: of a few limits at a time in their order."""
+        limits = self._link.call("ZRANGE", f"{self._keys.prefix}limits", 0, -1)
+        for start in range(0, len(limits), _LIMITS_BATCH):
+            names = [
+                f"{self._keys.prefix}waiting:{name.decode()}"
+                for name in limits[start : start + _LIMITS_BATCH]
+            ]
+            for page in walk(self._link, names, most, left):
+                uuids = [entry.member[_DIGITS:] for entry in page]
+                yield self._message_page(uuids, self._waiting_places(uuids))
+
+    def _waiting_places(self, uuids: Sequence[bytes]) -> list[_Place]:
+        """Of messages that may wait: a suspect, or delayed until a time that they have to wait for besides."""
+        places = []
+        for found in self._link.call("HMGET", f"{self._keys.prefix}waits", *uuids) if uuids else ():
+            what = (found or b"||").split(b"|", 2)
+            behind = what[0].startswith(b"u:")
+            places.append(_Place(int(what[1]) if behind else None, not behind and what[1] == b"1"))
+        return places
+
+    def _without_lost_keys(self, copies: Sequence[Copy]) -> Iterator[Copy]:
+        """Messages without a unique key that they have held until they were first claimed."""
+        for copy in copies:
+            key = tail_values(Submission, copy.tail).get("unique") if isinstance(copy, MessageCopy) else None
+            if key is not None and key.until == "started" and not self._has_to_do_with(key.key, copy.key[1]):
+                assert isinstance(copy, MessageCopy)
+                yield copy._replace(tail=merged(copy.tail, ";k"))
+            else:
+                yield copy
+
+    def _has_to_do_with(self, key: str, uuid: str) -> bool:
+        """Whether a message holds a key, or waits for it (``scripts/shared/unique_key_record.lua``)."""
+        record: bytes = self._link.call("GET", f"{self._keys.prefix}unique:{key}") or b""
+        kind, *rest = record.split(b"|")
+        name = uuid.replace("%", "%25").replace("|", "%7C").encode()
+        return kind == b"h" and name in rest[1:]
 
     def _ready_sets(self) -> Iterator[dict[str, _Place]]:
         """For each queue that has ready messages the keys of its ready sets, with what their messages are.
@@ -108,16 +156,16 @@ class Reader:
             }
             known.update(found)
             if found:
-                yield self._message_page(
-                    list(found), [_Place(None, False)] * len(found), list(found.values())
-                )
+                yield self._message_page(list(found), self._waiting_places(list(found)), list(found.values()))
             if int(cursor) == 0:
                 return
 
     def _message_page(
         self, uuids: Sequence[bytes], places: Sequence[_Place], records: Sequence[bytes] | None = None
     ) -> Page:
-        stored: Sequence[bytes | None] = records or self._link.call("HMGET", self._keys.messages(), *uuids)
+        stored: Sequence[bytes | None] = records or (
+            self._link.call("HMGET", self._keys.messages(), *uuids) if uuids else ()
+        )
         names = [uuid.decode("utf-8", "surrogateescape") for uuid in uuids]
         found: list[Copy | Unreadable] = []
         statuses = self._found([f"statuses:{name}" for name in names])
@@ -129,7 +177,8 @@ class Reader:
                 found.append(Unreadable(name, "its uuid is damaged"))
             elif record is not None:
                 found.append(copy_codec.message_copy(name, record, place.due, place.suspect, status))
-        return page_of(found)
+        page = page_of(found)
+        return Page(list(self._without_lost_keys(page.copies)), page.unreadable)
 
     def _letters(self, most: int) -> Iterator[Page]:
         for queue in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}dead")):

@@ -1,8 +1,9 @@
 -- Hands out messages.
 -- ARGV[5] the worker's dlq_ttl
--- Needs: fetch leave_ready status
+-- Needs: fetch leave_when_picked status
 -- Rarely: unreadable_records
 -- With groups: group_claims
+-- With keys: bonds
 
 -- Transition: a message becomes claimed. Only this function does that; step.lua writes the entries into the worker's claims.
 local function enter_claimed(entries, uuid, claim_text)
@@ -18,7 +19,7 @@ local function claim(picked, seq, entries)
   local token = call('HINCRBY', COUNTERS, 'token', int(#uuids))
   if not token then return answer, suspect_uuid end
   token = token - #uuids
-  for _, set in ipairs(picked.sets) do leave_ready(set) end
+  for _, set in ipairs(picked.sets) do leave_when_picked(set) end
   for n, record in ipairs(fetch(MESSAGES, uuids)) do
     local expiry, status_ttl, tail, body = string.match(record or '', TO_CLAIM)
     local uuid = uuids[n]
@@ -28,7 +29,8 @@ local function claim(picked, seq, entries)
       if expiry ~= '0' and tonumber(expiry) < NOW then flags = flags + 2 end
       local claim_token = int(token + n)
       enter_claimed(entries, uuid, claim_token .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1))
-      write_status(uuid, RUNNING, status_ttl)
+      write_status(uuid, @RUNNING@, status_ttl)
+      if string.find(tail, ';[kl]=') then rarely().with_keys().begin(uuid, tail, claim_token) end
       suspect_uuid = suspect_uuid or picked.suspect[n] and uuid
       answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, claim_token, flags, record
       at = at + 4

@@ -1,6 +1,7 @@
 -- Collects the writes of a step; apply_effects() does them at its end in few commands.
 -- Needs: bulk wakeups
 -- With groups: group_settling
+-- With keys: settling
 local BROKEN_PAUSE = 60000
 local groups, group_list, records, counts = {}, {}, {}, {}
 -- For the answer of a step: ready sets and indexes that are overwritten (queue or key -> error), and unreadable records
@@ -11,6 +12,10 @@ local broken, corrupt = {}, {}
 local unplaced = {}
 -- Whether something has ended in this call that groups must know of.
 local groups_noted = false
+-- Whether a message was set aside in this call.
+local entered_aside
+-- Whether something has changed at a limit or a unique key (nil if not); whether that has changed what is due.
+local unsettled, due_changed
 
 -- Change the number of messages of a queue.
 local function add_to_count(queue, change)
@@ -22,6 +27,7 @@ end
 local function apply_effects()
   if groups_noted then rarely().with_groups().settle_groups() end
   if records[1] then bulk('HSET', MESSAGES, records) end
+  if unsettled then rarely().with_keys().settle() end
   for queue, change in pairs(counts) do
     local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))
     if left and left <= 0 then

@@ -1,6 +1,7 @@
 -- Transitions: a message ends. Only these functions delete a message.
 -- Needs: bulk dedup_window effects
 -- With groups: group_ends
+-- With keys: bonds
 local OFFSET = NOW % SPAN .. '|'
 local ended, remembered = {}, {}
 
@@ -21,6 +22,7 @@ local function end_message(uuid, queue, how, request, tail, error_text, revoked)
     groups_noted = true
     rarely().with_groups().note_group_end(uuid, how, tail, error_text, revoked)
   end
+  if tail and string.find(tail, ';[kl]=') then rarely().with_keys().let_go(uuid, tail) end
 end
 
 -- Delete the records of the messages that have ended, and remember their uuids.

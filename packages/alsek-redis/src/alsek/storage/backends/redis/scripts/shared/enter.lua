@@ -1,6 +1,7 @@
 -- Transitions: a message becomes ready or delayed. Only these functions do that, and add_one.lua for a new message that is
 -- ready at once; enter_claimed() in shared/claims.lua is the third.
 -- Needs: effects first_due member wakeups
+-- With keys: admission
 
 -- Store a record; apply_effects() writes it.
 local function write_record(uuid, record)
@@ -8,8 +9,9 @@ local function write_record(uuid, record)
   records[#records + 1] = record
 end
 
--- Make a message ready; apply_effects() adds it to its ready set and wakes a worker.
-local function enter_ready(h, uuid, suspect)
+-- Make a message ready, unless it must wait for a limit; apply_effects() adds it to its ready set and wakes a worker.
+local function enter_ready(h, uuid, suspect, is_let_in)
+  if string.find(h.tail, ';l=', 1, true) and not (is_let_in or rarely().with_keys().is_admitted(h, uuid, suspect)) then return end
   local class = suspect and 'suspects:' or 'ready:'
   local name = class .. h.wish .. ':' .. h.queue
   local group = groups[name]

@@ -1,10 +1,12 @@
 -- Claimed messages become ready again.
 -- Needs: enter header set_aside status unreadable_records
+-- With keys: bonds
 
 -- At its old place, with `losses` more; `code` is the status that is written. The time in which it was claimed does not
 -- count towards its ttl, which begins anew unless it had expired before. Without its record there is nothing to give back.
 -- The caller ends the claim. With `task` the message is set aside for it.
 local function give_back(uuid, h, flags, losses, code, dlq_ttl, task)
+  if string.find(h.tail, ';l=', 1, true) then rarely().with_keys().free_places(uuid, h.tail) end
   local renewed = h.ttl ~= '0' and flags < 2
   if losses > 0 or renewed then
     local record = call('HGET', MESSAGES, uuid)

@@ -8,8 +8,11 @@ local function lookup(uuid, queue)
   if h and h.queue == queue then return h, record end
 end
 
--- 'delayed', 'ready' or 'claimed'; of a ready one also the class of its ready set.
+-- 'delayed', 'ready', 'claimed' or 'waiting'; of a ready one also the class of its ready set, of one that waits its value in
+-- `waits` as the third.
 local function state_of(uuid, h)
+  local waits_for = string.find(h.tail, ';[kl]=') and call('HGET', P .. 'waits', uuid)
+  if waits_for then return 'waiting', nil, waits_for end
   local place = member_of(h, uuid)
   if call('ZSCORE', DELAYED, place .. '\n' .. h.queue) then return 'delayed' end
   for n = 1, math.huge do
@@ -29,6 +32,6 @@ end
 
 -- Where a message waits, or which worker holds it, for detach(). Called before the first write.
 local function locate(uuid, h)
-  local state, class = state_of(uuid, h)
-  return { state = state, class = class, worker = state == 'claimed' and holder_of(uuid) }
+  local state, class, waits_for = state_of(uuid, h)
+  return { state = state, class = class, waits_for = waits_for, worker = state == 'claimed' and holder_of(uuid) }
 end

@@ -53,7 +53,7 @@ local function prepare_outcomes(claims, first, dlq_ttl)
           if kind == 'F' or kind == 'S' then
             end_message(uuid, queue, 'succeeded', request, tail)
             if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
-            write_status(uuid, SUCCEEDED, status_ttl)
+            write_status(uuid, @SUCCEEDED@, status_ttl)
           else
             parent = rarely().apply_outcome(kind, uuid, entries[n], i, dlq_ttl)
           end

@@ -1,5 +1,6 @@
 -- Delayed messages that are due become ready.
 -- Needs: enter header leave_delayed unreadable_records
+-- With keys: limit_dues
 
 -- At most a batch at a time. Each takes the arrival number of this moment; its ttl counts from when it was due, however late
 -- this is. Answers the milliseconds until the next one is due, -1 if none is delayed.
@@ -11,6 +12,7 @@ local function promote(dlq_ttl)
     local n = #uuids + 1
     uuids[n], queues[n] = string.match(due[i], '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
     members[#members + 1], since[n] = due[i], tonumber(due[i + 1])
+    if not uuids[n] then rarely().with_keys().come_due(due[i]) end
   end
   leave_delayed(members)
   local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids))

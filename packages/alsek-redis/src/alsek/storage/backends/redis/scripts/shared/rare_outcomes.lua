@@ -4,7 +4,7 @@
 local function bury(uuid, h, i)
   local record = call('HGET', MESSAGES, uuid) or ''
   end_message(uuid, h.queue, 'failed', h.request, h.tail, ARGV[i + 4], ARGV[i] == 'V')
-  write_status(uuid, FAILED, h.status_ttl)
+  write_status(uuid, @FAILED@, h.status_ttl)
   local body = (parse(record) or { body = 1 }).body
   dead_letter(uuid, h.queue, string.sub(record, body), ARGV[i + 4], ARGV[i + 3], h.tail)
 end
@@ -19,14 +19,14 @@ local APPLY = {
   U = function(uuid, h, i) requeue(uuid, h, tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5]) end,
   D = bury,
   V = bury,
-  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl) end,
+  R = function(uuid, h, _, flags, dlq_ttl) give_back(uuid, h, flags, 0, @SUBMITTED@, dlq_ttl) end,
   L = function(uuid, h, i, flags, dlq_ttl)
     if flags % 2 == 0 and ARGV[i + 3] == '1' then flags = flags + 1 end
-    give_back(uuid, h, flags, 1, RETRYING, dlq_ttl)
+    give_back(uuid, h, flags, 1, @RETRYING@, dlq_ttl)
   end,
   A = function(uuid, h, i, flags, dlq_ttl)
     local task = ARGV[i + 5]
-    if ARGV[i + 6] == '1' or is_known(task) then return true, give_back(uuid, h, flags, 0, SUBMITTED, dlq_ttl, task) end
+    if ARGV[i + 6] == '1' or is_known(task) then return true, give_back(uuid, h, flags, 0, @SUBMITTED@, dlq_ttl, task) end
     without_worker = without_worker or {}
     without_worker[#without_worker + 1] = uuid
     bury(uuid, h, i)

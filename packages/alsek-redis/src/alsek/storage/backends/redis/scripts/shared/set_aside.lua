@@ -3,6 +3,7 @@
 -- A worker has the tasks in `tasks:<worker>`; what it told of itself is in the hash `facts`: time|kind|1 for any task|JSON.
 -- `gone` has the tasks of workers that are gone, until when they count as known.
 -- Needs: effects enter member wakeups
+-- With keys: admission
 
 -- Whether a worker has this task, or one had that went less than its lease ago. It is looked up once in a call.
 local known = {}
@@ -28,11 +29,14 @@ local function call_workers(task, wish)
   end
 end
 
--- Transition: a message becomes ready for workers that have this task. If its ready set is overwritten, it is delayed.
-local function enter_aside(h, uuid, suspect, task)
+-- Transition: a message becomes ready for workers that have this task, unless it must wait for a limit. If its ready set is overwritten, it is delayed.
+local function enter_aside(h, uuid, suspect, task, is_let_in)
+  local limited = string.find(h.tail, ';l=', 1, true) and not is_let_in
+  if limited and not rarely().with_keys().is_admitted(h, uuid, suspect, task) then return end
   local ready_index = P .. (suspect and 'suspects-aside:' or 'aside:') .. task .. '\n' .. h.wish
   local set = ready_index .. ':' .. h.queue
   local new = call('EXISTS', set) == 0
+  entered_aside = true
   call('HSET', COUNTERS, 'aside', '1')
   if call('SADD', P .. 'aside', task) and call('ZADD', ready_index, '0', h.queue) and
     call('ZADD', set, h.priority, member_of(h, uuid)) then

@@ -1,7 +1,6 @@
 -- Writes and publishes statuses.
 -- Needs: ttl
 local STAMP = '|' .. int(NOW) .. '|'
-local SUBMITTED, RUNNING, RETRYING, FAILED, SUCCEEDED = @SUBMITTED@, @RUNNING@, @RETRYING@, @FAILED@, @SUCCEEDED@
 
 -- A ttl of '0' is that of a message that is not tracked. The status is stored even if this user may not publish.
 local function write_status(uuid, code, ttl)

@@ -1,27 +1,8 @@
--- Stores new messages, and finds out which ones are new.
--- Needs: dead_letter_removal dedup_window effects enter fetch header status
+-- Stores new messages.
+-- Needs: dead_letter_removal effects enter known_uuids status
+-- With keys: binding unique_key_record waiting
 
--- By uuid: the request that submitted its message ('' if the record can't be read); nil if there was no message within
--- the window. Second: the uuids whose message was ended by hand; they are new to every other request.
--- Uuids of ended messages are in one hash for each half of the window: uuid -> offset in it|request, and a '|' if ended
--- by hand. A stored message counts before these entries, and a newer entry before an older one.
-local function requests_of(uuids)
-  local found, removed = {}, {}
-  for half = HALF - WINDOW / SPAN, HALF do
-    for n, entry in ipairs(fetch(P .. 'finished:' .. half, uuids)) do
-      if entry then
-        local offset, request, by_hand = string.match(entry, '^(%d+)|([^|;]*)[^|]*(|?)$')
-        if offset and half * SPAN + offset + WINDOW > NOW then
-          found[uuids[n]], removed[uuids[n]] = request, by_hand == '|' or nil
-        end
-      end
-    end
-  end
-  for n, record in ipairs(fetch(MESSAGES, uuids)) do
-    if record then found[uuids[n]], removed[uuids[n]] = (parse(record) or { request = '' }).request, nil end
-  end
-  return found, removed
-end
+local UNBOUND = {}
 
 -- Delete what is left of an earlier message of this uuid; its dead letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
@@ -31,7 +12,8 @@ end
 
 -- Store the messages that are new. Each of `starts` is where a submission begins in ARGV: uuid, queue, payload, priority,
 -- wish, delay, ttl, status_ttl, tail; the wish is a capital letter if the uuid may have been used before.
--- Answers 1 for an accepted one, 0 for a uuid that is not new. A submission that was accepted under the request `by` before
+-- Answers 1 for an accepted one, 0 for a uuid that is not new; { 1, uuid } for one that has taken the place of another, under
+-- that uuid; { 0, uuid } (without a request 0) if that message holds its unique key. A submission that was accepted under the request `by` before
 -- is accepted again; without a request (a callback, a replay) none is. `known` and `removed` are requests_of()'s answers,
 -- if the caller has them.
 local function submit(starts, by, known, removed)
@@ -50,20 +32,32 @@ local function submit(starts, by, known, removed)
     local pause, ttl, status_ttl, tail = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
     if known[uuid] and (known[uuid] == by or not removed[uuid]) then
       answers[n] = known[uuid] == by and 1 or 0
+      local under = answers[n] == 1 and removed[uuid] and stored_under[uuid]
+      if under then answers[n] = { 1, rarely().with_keys().unescaped_uuid(under) } end
     else
-      answers[n] = 1
-      known[uuid], removed[uuid] = request, nil
-      if string.byte(wish) < 97 then
-        wish = string.lower(wish)
-        clear_traces(uuid, queue)
+      local bound = string.find(tail, ';[kl]=') and rarely().with_keys().bind(i, by) or UNBOUND
+      answers[n] = bound.refused_by and (by and { 0, bound.refused_by } or 0) or bound.under and { 1, bound.under } or 1
+      if not bound.refused_by then
+        known[uuid], removed[uuid] = request, nil
+        if string.byte(wish) < 97 then
+          wish = string.lower(wish)
+          if not bound.under then clear_traces(uuid, queue) end
+        end
+        uuid = bound.under or uuid
+        local expiry = (ttl ~= '0' and (pause == '0' or bound.behind)) and int(NOW + ttl + pause) or '0'
+        local arrival = last_arrival + n
+        local h = { wish = wish, priority = priority, arrival = arrival, queue = queue, tail = tail }
+        write_record(uuid, @new_header@ .. ARGV[i + 2])
+        add_to_count(queue, 1)
+        if bound.behind then
+          rarely().with_keys().wait_behind(bound.behind, h, uuid, NOW + pause)
+        elseif pause == '0' then
+          enter_ready(h, uuid)
+        else
+          enter_delayed(h, uuid, NOW + pause)
+        end
+        write_status(uuid, @SUBMITTED@, status_ttl)
       end
-      local expiry = (ttl ~= '0' and pause == '0') and int(NOW + ttl) or '0'
-      local arrival = last_arrival + n
-      local h = { wish = wish, priority = priority, arrival = arrival, queue = queue, tail = tail }
-      write_record(uuid, @new_header@ .. ARGV[i + 2])
-      add_to_count(queue, 1)
-      if pause == '0' then enter_ready(h, uuid) else enter_delayed(h, uuid, NOW + pause) end
-      write_status(uuid, SUBMITTED, status_ttl)
     end
   end
   return answers

@@ -1,5 +1,6 @@
 -- Records that can't be read.
 -- Needs: dead_letters effects end_message status
+-- With keys: bonds
 
 -- End the message: its record becomes a dead letter, and the answer of the step names it. The caller calls write_ends().
 -- `tail` is that of its header, if it is known from elsewhere.
@@ -7,11 +8,13 @@ local function reject_unreadable(uuid, queue, record, dlq_ttl, tail)
   local version = not string.find(record, @readable_versions@) and string.match(record, '^(%d+)|')
   local reason = version and @unreadable@ or 'its header is damaged'
   local error_text = cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) .. ',"traceback":null}'
-  end_message(uuid, queue, 'corrupt', nil, tail or string.match(record, '^[^;\n]*(;[^|\n]*)'), error_text)
+  tail = tail or string.match(record, '^[^;\n]*(;[^|\n]*)') or ''
+  end_message(uuid, queue, 'corrupt', nil, tail, error_text)
+  if not string.find(tail, ';[kl]=') then rarely().with_keys().let_go_of_all(uuid) end
   local name = P .. 'statuses:' .. uuid
   if call('EXISTS', name) == 1 then
-    call('SET', name, FAILED .. STAMP, 'KEEPTTL')
-    try('PUBLISH', C .. 'statuses:' .. uuid, FAILED .. STAMP)
+    call('SET', name, @FAILED@ .. STAMP, 'KEEPTTL')
+    try('PUBLISH', C .. 'statuses:' .. uuid, @FAILED@ .. STAMP)
   end
   dead_letter(uuid, queue, record, error_text, dlq_ttl)
   corrupt[#corrupt + 1] = uuid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from tests.contract.workers import (
     state_of,
     succeeded,
     uuids,
+    who_rings,
 )
 
 #: What a test does with a worker, which takes from queue q, and its store.
@@ -156,13 +158,17 @@ def test_an_end_is_counted(way: str, backend: Backend, store: Store, actor: Acto
 def test_the_last_end_joins(way: str, backend: Backend, store: Store, actor: Actors) -> None:
     """The last member that ends joins its group in whatever way it ends, and wakes a worker for the callback."""
     ending, expected = WAYS[way]
-    create(backend, a_group("g", 1, "callback", stop=False))
+    callback = a_message("callback", queue="r", joins="g")
+    create(backend, a_group("g", 1, stop=False)._replace(callback=callback))
     add(backend, a_member("m", "g", 0, ttl=1_000))
-    ending(actor("q"), store)
+    with closing(actor("r").waiter()) as waiter:
+        waiter.arm()
+        ending(actor("q"), store)
+        assert who_rings([waiter]) == [0]
     assert state_of_group(backend, "g") == "joined"
     assert ends(backend, "g") == [expected]
-    assert state_of(backend, "callback") == "ready"
-    assert uuids(actor("q").claim()) == ["callback"]
+    assert state_of(backend, "callback", "r") == "ready"
+    assert uuids(actor("r").claim()) == ["callback"]
 
 
 @pytest.mark.parametrize("way", [way for way, (_, member) in WAYS.items() if member.end != "succeeded"])

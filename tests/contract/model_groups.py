@@ -131,7 +131,7 @@ class ModelGroups:
 
     def _count(self, end: End) -> None:
         group, number = self.stored.get(end.place.group), end.place.number
-        if group is None or number in group.members:
+        if group is None or number in group.members or number >= group.submission.total:
             return
         member = group.members[number] = GroupMember(number, end.uuid, end.end, end.payload)
         if group.state != "open":

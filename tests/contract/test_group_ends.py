@@ -301,6 +301,17 @@ def test_a_place_ends_once(backend: Backend, actor: Actors) -> None:
     assert (counts(backend, "g"), state_of_group(backend, "g")) == ((1, 0, 0), "open")
 
 
+def test_a_number_that_the_group_does_not_have_is_no_place(backend: Backend, actor: Actors) -> None:
+    """The end of a message with such a number neither counts nor joins the group."""
+    worker = actor()
+    create(backend, a_group("g", 1, "callback"))
+    add(backend, a_member("a", "g", 1), a_member("b", "g", 0))
+    one, two = worker.claim()
+    worker.step(died(one), limit=0)
+    assert (counts(backend, "g"), state_of_group(backend, "g"), ends(backend, "g")) == ((0, 0, 0), "open", [])
+    assert uuids(worker.step(succeeded(two)).claimed) == ["callback"]
+
+
 @pytest.mark.parametrize("outcome", [succeeded, died])
 def test_a_repeated_step_counts_nothing_again(
     backend: Backend, actor: Actors, outcome: Callable[..., Any]

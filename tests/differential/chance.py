@@ -10,6 +10,8 @@ from alsek.storage.backends.kinds import WISHES, SlotKind
 from alsek.storage.backends.records import (
     FOR_EVER,
     Failed,
+    GroupPlace,
+    GroupSubmission,
     HeldUntil,
     HistoryCounts,
     Limit,
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 QUEUES: Final = ("a", "b", "ü")
 LEASES: Final = (10_000, 25_000)
+GROUPS: Final = tuple(f"g{n}" for n in range(12))
 
 #: The parts that workers play.
 CASTS: Final[tuple[dict[str, Any], ...]] = (
@@ -53,8 +56,8 @@ LIMITS: Final = (
 )
 
 _OUTCOMES: Final = (
-    *("succeeded", "succeeded", "no result", "callback", "callback", "retried", "retried"),
-    *("died", "died", "released", "lost", "suspect", "suspect", "aside", "aside"),
+    *("succeeded", "succeeded", "no result", "callback", "callback", "group", "retried", "retried"),
+    *("died", "died", "died", "released", "lost", "suspect", "suspect", "aside", "aside"),
 )
 
 #: The tasks that the workers of each part have: None for any, empty if they tell nothing of themselves.
@@ -142,6 +145,7 @@ class Chance:
             self.maybe(0.5),
             self.unique() if self.keys else None,
             self.named_limits() if self.keys else (),
+            group=self.place() if self.maybe(0.2) else None,
         )
 
     def unique(self) -> UniqueKey | None:
@@ -154,6 +158,28 @@ class Chance:
     def named_limits(self) -> tuple[Limit, ...]:
         """Some limits, mostly few."""
         return tuple(self.random.sample(LIMITS, self.one(0, 0, 1, 1, 2, 3)))
+
+    def place(self) -> GroupPlace:
+        """A place in a group, which may not be there."""
+        return GroupPlace(self.one(*GROUPS), self.below(3))
+
+    def group(self, parent: GroupPlace | None = None) -> GroupSubmission:
+        """A group. Redis counts its time to live in real time, so it is kept for ever."""
+        name = self.one(*GROUPS)
+        parent = parent or (self.place() if self.maybe(0.4) else None)
+        callback = self.submission()._replace(joins=name, group=parent) if self.maybe(0.6) else None
+        return GroupSubmission(
+            name, self.one(0, 1, 2, 2, 3), self.maybe(0.5), FOR_EVER, callback, self.unreachable(), parent
+        )
+
+    def members(self, *groups: GroupSubmission) -> tuple[Submission, ...]:
+        """Messages for most places of these groups."""
+        places = [GroupPlace(group.id, n) for group in groups for n in range(group.total)]
+        return tuple(self.submission()._replace(group=place) for place in places if self.maybe(0.9))
+
+    def unreachable(self) -> tuple[str, ...]:
+        """Callbacks that will not be submitted."""
+        return tuple({self.of(self.uuids) for _ in range(self.one(0, 0, 1, 2))})
 
     def attempt_state(self) -> tuple[int, int, int | None, bytes]:
         """Retries, when, the delay that was asked for, and the error, which may have what a store's own form has."""
@@ -188,14 +214,24 @@ class Chance:
                 return Succeeded(uuid, queue, token)
             case "callback":
                 result = b"result" if self.maybe(0.5) else None
-                return Succeeded(uuid, queue, token, result, callback=self.submission())
+                return Succeeded(
+                    uuid, queue, token, result, callback=self.submission(), group_result=b"\xff|;"
+                )
+            case "group":
+                group = self.group()
+                groups = (group, *(self.group(GroupPlace(group.id, n)) for n in range(self.below(2))))
+                return Succeeded(uuid, queue, token, groups=groups, members=self.members(*groups))
             case "retried":
                 delay = self.one(0, 0, 10, 1_000, 1_000, 4_000)
                 return Retried(
                     uuid, queue, token, delay, *self.attempt_state(), self.one(None, None, b"edited")
                 )
             case "died":
-                return Failed(uuid, queue, token, ERROR, self.dlq_ttl())
+                callback = self.submission() if self.maybe(0.3) else None
+                return Failed(
+                    *(uuid, queue, token, ERROR, self.dlq_ttl()),
+                    *(self.maybe(0.2), callback, self.unreachable()),
+                )
             case "released":
                 return Released(uuid, queue, token)
             case "aside":

@@ -27,6 +27,7 @@ from alsek.storage.backends.records import (
 from tests.contract.stores import Store
 from tests.contract.workers import ERROR, by_hand, replay, the_facts
 from tests.differential.chance import CASTS, LEASES, QUEUES, TASKS, Chance, Claim
+from tests.differential.group_acts import GroupActs
 from tests.differential.pair import UNKNOWN_TOKEN, Pair, Refusal
 from tests.differential.snapshot import closer_look, snapshot
 
@@ -47,7 +48,7 @@ class Call(NamedTuple):
     history: tuple[HistoryCounts, ...] = ()
 
 
-class History:
+class History(GroupActs):
     """Calls on two stores.
 
     Args:
@@ -61,6 +62,7 @@ class History:
         self.story: list[str] = []
         self._contact = self.pair.now
         self._uuids = ["m0"]
+        self.created = []
         self._adds: list[tuple[list[Submission], str]] = []
         self._claims: list[Claim] = [Claim("m0", "a", UNKNOWN_TOKEN)]
         self._steps: list[Call] = []
@@ -269,16 +271,17 @@ class History:
         what = chance.one("remove", "reschedule", "fail", "fail", "revoke", "revoke")
         queue, uuid = self._somewhere(chance, dead=False)
         delay, dlq_ttl = chance.one(0, 10, 1_000, 4_000), chance.dlq_ttl()
+        callback, unreachable = chance.submission() if chance.maybe(0.3) else None, chance.unreachable()
 
         def act(backend: Any, _: int) -> Any:
             match what:
                 case "reschedule":
                     return backend.messages.reschedule(by_hand(queue, uuid, b"rescheduled", delay))
                 case "fail":
-                    return backend.messages.fail(queue, uuid, ERROR, dlq_ttl)
+                    return backend.messages.fail(queue, uuid, ERROR, dlq_ttl, callback, unreachable)
             return getattr(backend.messages, what)(queue, uuid)
 
-        self._tell(what, queue, uuid, delay, dlq_ttl)
+        self._tell(what, queue, uuid, delay, dlq_ttl, callback, unreachable)
         self.pair.same(act)
 
     def steer(self, chance: Chance) -> None:
@@ -312,9 +315,12 @@ class History:
     def spoil(self, chance: Chance) -> None:
         """A record becomes unreadable, and the next worker that drains its queue meets it."""
         queue, backends = chance.one(*QUEUES), self.pair.backends
+        paused = [pause.queue for pause in backends[0].messages.pauses()]
         for stored in backends[0].messages.browse(queue):
             # Redis can't tell whether an unreadable one was tracked: it looks whether there is a status.
-            if stored.state == "ready" and backends[0].statuses.get([stored.uuid])[0] is not None:
+            found = backends[0].messages.find(stored.uuid)
+            met = stored.state == "ready" and queue not in paused and found is not None and not found.aside
+            if met and backends[0].statuses.get([stored.uuid])[0] is not None:
                 self._tell("spoil", queue, stored.uuid)
                 for store, backend in zip(self.pair.stores, backends, strict=True):
                     store.spoil(queue, stored.uuid, "version", backend)
@@ -377,6 +383,8 @@ class History:
 _ACTS: Final = {
     "add": 14,
     "add_again": 3,
+    "create_group": 5,
+    "revoke_group": 0.7,
     "work": 14,
     "step": 12,
     "step_again": 5,

@@ -10,6 +10,7 @@ from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.history import MINUTE_MS, unpacked
 from alsek.storage.backends.records import DeadLetter, UniqueRecord, Worker, WorkerRecord
 from tests.differential.chance import KEYS
+from tests.differential.group_acts import seen_groups
 from tests.differential.pair import Pair
 
 
@@ -26,6 +27,8 @@ def snapshot(
         "messages": [sorted(map(tuple, port.browse(queue))) for queue in living],
         "dead letters": [[_letter(letter) for letter in port.dead_letters(queue)] for queue in dead],
         "statuses": backend.statuses.get(uuids),
+        "groups": seen_groups(backend),
+        "failed parents": backend.results.failed_parents(uuids),
         "results": [pair.result(side, record) for record in backend.results.get(uuids)],
         "held": [pair.named(side, port.held(worker)) for worker in workers],
         "counts": [port.count(queue) for queue in queues],

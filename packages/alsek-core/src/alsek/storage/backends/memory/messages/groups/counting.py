@@ -66,7 +66,7 @@ def revoke(table: MessageTable, group_id: str) -> bool:
 def _count(table: MessageTable, ended: EndedMember) -> None:
     group = table.groups.get(ended.place.group)
     number = ended.place.number
-    if group is None or number in group.members:
+    if group is None or number in group.members or not 0 <= number < group.submission.total:
         return
     member = group.members[number] = GroupMember(number, ended.uuid, ended.end, ended.payload)
     if group.state != "open":

@@ -35,7 +35,7 @@ local function count_ends()
   local order, ends_of, numbers_of = {}, {}, {}
   for _, ended_place in ipairs(ended_places) do
     local id, number = string.match(ended_place[1], PLACE)
-    if id and group_of(id) then
+    if id and group_of(id) and tonumber(number) < group_of(id).total then
       if not ends_of[id] then order[#order + 1], ends_of[id], numbers_of[id] = id, {}, {} end
       ends_of[id][#ends_of[id] + 1] = ended_place
       numbers_of[id][#numbers_of[id] + 1] = number

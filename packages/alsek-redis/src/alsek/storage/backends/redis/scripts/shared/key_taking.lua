@@ -1,5 +1,6 @@
 -- Who takes a unique key, and who is refused.
 -- Needs: dedup_window detach effects header lookup unique_key_record unique_keys
+-- With groups: group_ends
 
 -- The header of a stored message that has this key; nil if there is none.
 local function with_key(uuid, key)
@@ -54,6 +55,10 @@ local function take_key(uuid, key, conflict, window, by)
     if h then
       detach(under, h, place)
       add_to_count(h.queue, -1)
+      if string.find(h.tail, ';[gj]=') then
+        groups_noted = true
+        rarely().with_groups().note_group_end(under, 'removed', h.tail)
+      end
       if by then remember(uuid, by, under) end
       bound.under = under
     end

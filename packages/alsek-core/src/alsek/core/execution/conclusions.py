@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alsek.core.broker import Broker
 from alsek.core.execution import forks
@@ -169,27 +169,41 @@ def _success(task: AnyTask, delivery: Delivery, made: Attempt) -> Conclusion:
     result, ttl = None, FOR_EVER
     if task.result_store is not None:
         result, ttl = keep_result(task, task.result_store, delivery, made.result)
-    callback, submission, packed = None, None, None
-    serializer = task.broker.backend.serializer
+    follows = None
+    if made.callback or claimed.group is not None:
+        follows = _follows(task, delivery, made, result)
+    call_guarded(task.on_success, delivery, delivery.message, made.result)
+    if delivery.verbose:
+        log_succeeded(delivery)
+    outcome = Succeeded(claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid)
+    if follows is None:
+        return Conclusion(outcome, TaskStatus.SUCCEEDED, "succeeded")
+    callback, fields = follows
+    return Conclusion(outcome._replace(**fields), TaskStatus.SUCCEEDED, "succeeded", callback)
+
+
+def _follows(
+    task: AnyTask, delivery: Delivery, made: Attempt, kept: bytes | None
+) -> tuple[Message | Group | None, dict[str, Any]]:
+    """Return the callback of a success, and what the outcome says of it and to the group of the message.
+
+    Args:
+        task: The task.
+        delivery: The message.
+        made: The attempt.
+        kept: The serialized result, if the step writes it.
+    """
+    place, serializer = delivery.claimed.group, task.broker.backend.serializer
+    callback: Message | Group | None = None
+    fields: dict[str, Any] = {}
     if made.callback:
         callback = made.prepared or make_callback(delivery, made.result)
         if isinstance(callback, Message):
             submission = callback.submission(serializer)
+            fields["callback"] = submission if place is None else submission._replace(group=place)
         else:
-            packed = pack_group(callback, lambda _: serializer, claimed.group)
-    group_result = b""
-    if claimed.group is not None:
-        if submission is not None:
-            submission = submission._replace(group=claimed.group)
-        group_result = serialize_result(task, serializer, made.result, result)
-    call_guarded(task.on_success, delivery, delivery.message, made.result)
-    if delivery.verbose:
-        log_succeeded(delivery)
-    outcome = Succeeded(
-        claimed.uuid, claimed.queue, claimed.token, result, ttl, delivery.progenitor_uuid, submission
-    )
-    if claimed.group is not None:
-        outcome = outcome._replace(group_result=group_result)
-    if packed is not None:
-        outcome = outcome._replace(groups=tuple(packed.groups), members=tuple(packed.members))
-    return Conclusion(outcome, TaskStatus.SUCCEEDED, "succeeded", callback)
+            packed = pack_group(callback, lambda _: serializer, place)
+            fields["groups"], fields["members"] = tuple(packed.groups), tuple(packed.members)
+    if place is not None:
+        fields["group_result"] = serialize_result(task, serializer, made.result, kept)
+    return callback, fields

@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 from alsek import Concurrency
 from tests.chaos.environment import Stage
 from tests.chaos.exclusion import by_source, overlaps, peak
 from tests.chaos.key_producer import accepted_by
-from tests.chaos.scenario import SQLITE, THREAD, Scale, scenario
+from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.stores import open_backend
-from tests.chaos.timing_factor import stretched
 from tests.chaos.verification import Results, Verdict
 
 _PRODUCERS = 8
@@ -47,41 +47,40 @@ def _one_at_a_time(stage: Stage, verdict: Verdict) -> list[str]:
 @scenario(
     "eight producers of the same 50 unique keys, SIGKILL of workers",
     judged=_one_at_a_time,
-    stores=(SQLITE,),
-    short=((SQLITE, THREAD),),
+    short=((SQLITE, THREAD), (REDIS, PROCESS)),
 )
 def unique_keys(stage: Stage, scale: Scale) -> None:
     """Messages of one key never overlap, and each key is free in the end."""
-    count = max(40, int(scale.seconds * 20)) if scale.long else 40
-    settings = json.dumps(
-        {**stage.store.settings, "journal": str(stage.journal), "folder": str(stage.folder)}
-    )
+    count = int(scale.seconds * 20)
     stage.keep_alive(pools=2)
-    seed = stage.random.randrange(2**32)
-    producers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.key_producer", *map(str, (number, count, _KEYS, seed))],
-            env={**os.environ, "ALSEK_CHAOS": settings},
-        )
-        for number in range(_PRODUCERS)
-    ]
+    stage.work(2)
+    stage.until_begun(1, 30)
+    producers = _producers(stage, count, scale.seconds)
     try:
-        stage.until_begun(1, 30)
-        for _ in stage.ticks(scale.seconds, 0.5):
+        while producers.poll() is None:
             stage.keep_alive(pools=2)
-            stage.kill_one(stage.holders() or stage.victims())
-        codes = [producer.wait(stretched(60) + 2 * scale.seconds) for producer in producers]
+            stage.kill_one(stage.holders())
+            time.sleep(0.5)
     finally:
-        for producer in producers:
-            producer.kill()
-            producer.wait(10)
-    assert codes == [0] * _PRODUCERS, f"producers ended with {codes}"
+        producers.kill()
+        producers.wait(10)
+    assert producers.returncode == 0, f"{producers.returncode} producers failed"
     for number in range(_PRODUCERS):
         for uuid, fate in accepted_by(stage.folder, number):
             stage.expect(uuid, mortal=fate == "fails", restless=fate == "retries")
+    stage.note = f"{len(stage.submitted)} of {_PRODUCERS * count} accepted"
     stage.settle(scale.pick(30, 60), pools=2)
     _take_each_key_again(stage)
     stage.settle(30, pools=2)
+
+
+def _producers(stage: Stage, count: int, seconds: float) -> subprocess.Popen[bytes]:
+    settings = {**stage.store.settings, "journal": str(stage.journal), "folder": str(stage.folder)}
+    numbers = (_PRODUCERS, count, _KEYS, seconds, stage.random.randrange(2**32))
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.key_producer", *map(str, numbers)],
+        env={**os.environ, "ALSEK_CHAOS": json.dumps(settings)},
+    )
 
 
 def _take_each_key_again(stage: Stage) -> None:
@@ -117,8 +116,7 @@ def _never_above(stage: Stage, verdict: Verdict) -> list[str]:
 @scenario(
     "limits of 1, 4 and 20 at once, SIGKILL of those that run",
     judged=_never_above,
-    stores=(SQLITE,),
-    short=((SQLITE, THREAD),),
+    short=((SQLITE, THREAD), (REDIS, PROCESS)),
 )
 def limits(stage: Stage, scale: Scale) -> None:
     """However many holders die, never more run at once than a limit allows, and each place is free in the end."""

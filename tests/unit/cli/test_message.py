@@ -77,7 +77,7 @@ def test_a_message_that_nothing_is_known_of_is_not_found(alsek: Shell) -> None:
 def test_what_a_message_waits_for_is_shown(alsek: Shell) -> None:
     """Its key and its limits, and which of them it waits for; `why` exits with 1."""
     for number in range(2):
-        message = alsek.submit(unique=f"ex0:t:{number}", limits="c1:50%25,r9/1000:api")
+        message = alsek.submit(unique=f"ex0:t:{number}", limits="c1:50\\x25,r9/1000:api")
     said = alsek("show", message.uuid)
     rows = {line[:16].strip(): line[16:] for line in said.lines if line[:1].isalpha()}
     assert rows["state"] == "waiting"
@@ -86,7 +86,7 @@ def test_what_a_message_waits_for_is_shown(alsek: Shell) -> None:
     assert rows["waits for"] == "concurrency '50%'"
     assert "waits for the concurrency '50%' (1 at a time)" in said.lines[-1]
     document = alsek("show", message.uuid, "--json").json
-    assert (document["unique"], document["limits"]) == ("t:1", ["c:50%25", "r:api"])
+    assert (document["unique"], document["limits"]) == ("t:1", ["c:50\\x25", "r:api"])
     said = alsek("why", message.uuid, "--json")
     assert (said.code, said.json["code"], said.json["facts"]["key"]) == (1, "limited", "50%")
     assert alsek("queue", "list", "--json").json[0]["waiting"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -56,6 +57,9 @@ DEFAULTS: Final[dict[str, Any]] = {
 }
 
 FIELDS: Final = tuple(DEFAULTS)
+
+#: What no key has in a record: see :mod:`alsek.core.keys.texts`.
+_UNESCAPED: Final = re.compile(r"[%|;\n]")
 
 #: The fields of a message without the callbacks that follow it.
 OWN_FIELDS: Final = tuple(name for name in FIELDS if name != "callback_message_data")
@@ -113,6 +117,8 @@ def _check_keys(message: Message, name: str, value: Any, reader: Callable[[str],
     try:
         if not isinstance(value, str):
             raise TypeError(f"it is a {type(value).__name__}")
+        if _UNESCAPED.search(value):
+            raise ValueError("it has a character that is escaped in keys")
         reader(value)
     except (TypeError, ValueError) as error:
         raise ValidationError(

@@ -25,8 +25,8 @@ class LimitInfo:
         per: The length (ms) of a rate's window; None for a concurrency.
         used: How many places are taken up.
         waiting: How many messages wait for it first of all.
-        held_by: The uuids of messages that take up a place, at most 100 of them. Those of a concurrency are ready or
-            running, those of a rate are ready; its other places are starts within the window.
+        held_by: The uuids of messages that take up a place, at most 100 of them, in order. Those of a concurrency are
+            ready or running, those of a rate are ready; its other places are starts within the window.
         next_free: When a place of a rate is free again because a start leaves the window: Unix milliseconds on the
             store's clock. None if one is free, and for a concurrency, whose places are free when a message ends.
     """
@@ -62,7 +62,7 @@ def limit_info(record: LimitRecord) -> LimitInfo:
         record.per or None,
         record.used,
         record.waiting,
-        record.admitted,
+        tuple(sorted(record.admitted)),
         record.next_free,
     )
 

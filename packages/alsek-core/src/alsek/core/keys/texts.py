@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from typing import Final
-from urllib.parse import unquote
 
 #: A key that is longer is cut off behind half as many characters, and ends in the digest of all of it.
 MOST_CHARACTERS: Final = 200
@@ -13,11 +12,13 @@ MOST_CHARACTERS: Final = 200
 #: Begins the key of a limit that is for a task as a whole.
 TASK_PREFIX: Final = "task:"
 
-#: What would end a key in a record, and what not every store can keep.
-_SPECIAL: Final = re.compile(r"[%|;,\x00-\x1f\x7f\ud800-\udfff]")
+#: What would end a key in a record, or be escaped there once more, and what not every store can keep.
+_SPECIAL: Final = re.compile(r"[\\%|;,\x00-\x1f\x7f\ud800-\udfff]")
+
+_ESCAPED: Final = re.compile(r"\\(?:x([0-9A-F]{2})|u([0-9A-F]{4}))")
 
 #: An escaped character, or a part of one, at the end of a text.
-_CUT: Final = re.compile(r"%[0-9A-F]{0,4}$")
+_CUT: Final = re.compile(r"\\(?:x[0-9A-F]{0,2}|u[0-9A-F]{0,4})?$")
 
 
 def recorded(text: str) -> str:
@@ -27,7 +28,7 @@ def recorded(text: str) -> str:
 
 def key_of_task(task_name: str, text: str) -> str:
     """Return a key that only messages of this task have."""
-    return _shortened(f"{_escaped(task_name).replace(':', '%3A')}:{_escaped(text)}")
+    return _shortened(f"{_escaped(task_name).replace(':', _escape(':'))}:{_escaped(text)}")
 
 
 def digest(text: str | bytes) -> str:
@@ -37,11 +38,16 @@ def digest(text: str | bytes) -> str:
 
 def readable(key: str) -> str:
     """Return a key of a record as people are shown it."""
-    return unquote(key, errors="backslashreplace")
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), key)
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return _SPECIAL.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(char: str) -> str:
+    number = ord(char)
+    return f"\\x{number:02X}" if number < 256 else f"\\u{number:04X}"
 
 
 def _shortened(whole: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from alsek import (
     Broker,
     Concurrency,
+    Inspector,
     Message,
     Middleware,
     ResultStore,
@@ -19,6 +20,7 @@ from alsek import (
     Unique,
     task,
 )
+from alsek.core.inspection.messages import MessageInfo
 from alsek.core.submission.calls import Call
 from alsek.exceptions import MessageAlreadyExistsError, MessageNotUniqueError
 from alsek.storage.backends.abstract import Backend
@@ -247,3 +249,25 @@ def test_two_tasks_share_a_limit_and_no_key(broker: Broker, messages: MessagePor
     assert not second.duplicate
     assert set(messages.limits(["c:x"])[0].admitted) == {first.uuid, second.uuid}
     assert messages.now() >= START
+
+
+@pytest.mark.parametrize(
+    "text", ["50%, all; a|b", "x\ny\x00\x7f", "\\x2C", "c:u:r:", "é 🙂", "\ud800", "", "long " * 100]
+)
+def test_any_text_in_a_key(broker: Broker, messages: MessagePort, text: str) -> None:
+    """It is held, shown as it was given, waited for, and free in the end, whatever a store's records are like."""
+    made = sync_task(broker, Unique("{customer_id}"), limits=Concurrency(1, key="{customer_id}"))
+    first, again = made.send(text), made.send(text)
+    assert (again.uuid, again.duplicate) == (first.uuid, True)
+    second = made.generate(args=(text,), unique=False)
+    inspector = Inspector(broker)
+    (limit,) = inspector.limits()
+    assert (limit.used, limit.waiting, limit.held_by) == (1, 1, (first.uuid,))
+    info = inspector.find(first)
+    assert isinstance(info, MessageInfo)
+    if len(text) < 100:
+        assert (limit.key, info.unique) == (text, f"sync:{text}")
+    assert inspector.why(second).facts["limit"] == limit.id
+    broker.remove(first)
+    assert inspector.why(second).code == "no_worker"
+    assert not made.send(text).duplicate

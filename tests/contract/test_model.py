@@ -124,6 +124,7 @@ class BackendMachine(RuleBasedStateMachine):
 
     store: ClassVar[Store]
     with_keys: ClassVar[bool] = False
+    uuids: ClassVar[list[str]] = UUIDS
 
     def __init__(self) -> None:
         super().__init__()
@@ -495,9 +496,9 @@ class BackendMachine(RuleBasedStateMachine):
         for worker in model.workers:
             held = [(claim.uuid, claim.token) for claim in worker.actor.held()]
             assert held == [(message.uuid, message.token) for message in worker.holds]
-        statuses = self.backend.statuses.get(UUIDS)
+        statuses = self.backend.statuses.get(self.uuids)
         assert {r.uuid: r.status for r in statuses if r is not None} == model.statuses
-        results = self.backend.results.get(UUIDS)
+        results = self.backend.results.get(self.uuids)
         assert {r.uuid: r.payload for r in results if r is not None} == model.results
         for queue in QUEUES:
             letters = [(letter.uuid, letter.payload) for letter in self.port.dead_letters(queue)]

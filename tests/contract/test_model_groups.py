@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -19,6 +19,7 @@ from alsek.storage.backends.records import (
 from tests.contract.model import ModelWorker
 from tests.contract.stores import Store
 from tests.contract.test_model import (
+    QUEUES,
     UUIDS,
     BackendMachine,
     casts,
@@ -110,8 +111,11 @@ plans = st.builds(
 class GroupMachine(BackendMachine):
     """One history, in which messages are members of groups."""
 
+    uuids: ClassVar[list[str]] = [*UUIDS, *(f"n{n}" for n in range(60))]
+
     def __init__(self) -> None:
         super().__init__()
+        self._new = iter(self.uuids[len(UUIDS) :])
         self.created: list[tuple[GroupSubmission, str]] = []
 
     @rule(group=groups)
@@ -124,11 +128,56 @@ class GroupMachine(BackendMachine):
         callback = None if group.callback is None else self._named(group.callback)
         return group._replace(callback=callback)
 
+    def _renamed(self, submission: Submission) -> Submission:
+        """The submission, with a uuid that was not used before, as long as there are such."""
+        return self._named(submission)._replace(uuid=next(self._new, submission.uuid))
+
+    def _there(self, place: GroupPlace | None) -> GroupPlace | None:
+        """A place of a group that is stored, if there is one."""
+        stored = list(self.model.groups.stored)
+        if place is None or not stored:
+            return None
+        return place._replace(group=stored[GROUPS.index(place.group) % len(stored)])
+
+    @rule(group=groups, members=st.lists(submissions, min_size=3, max_size=3), extra=places)
+    def submit(self, group: GroupSubmission, members: list[Submission], extra: GroupPlace) -> None:
+        """A producer's group in one that is there, with all its members, and one of another group."""
+        parent = self._there(group.parent)
+        if group.callback is not None:
+            group = group._replace(callback=self._renamed(group.callback)._replace(group=parent))
+        self.create(group._replace(parent=parent))
+        found = [*(GroupPlace(group.id, n) for n in range(group.total)), self._there(extra)]
+        pairs = zip(members, found, strict=False)
+        self.add([self._renamed(member)._replace(group=place) for member, place in pairs])
+
+    @rule(n=casts, ends=st.lists(plans, min_size=2, max_size=5))
+    def work(self, n: int, ends: list[Plan]) -> None:
+        """A worker claims what it can, and ends some of it."""
+        worker = self._worker(n)
+        self.report(worker, [], {"any": 3, "thread": 3, "process": 3, "coroutine": 3}, [])
+        self.step_with_groups(n, ends, {})
+
+    @rule(
+        group=groups,
+        members=st.lists(submissions, min_size=3, max_size=3),
+        extra=places,
+        ends=st.lists(plans, min_size=4, max_size=4),
+    )
+    def submit_and_work(
+        self, group: GroupSubmission, members: list[Submission], extra: GroupPlace, ends: list[Plan]
+    ) -> None:
+        """A producer's group, some of which is run at once."""
+        self.submit(group, members, extra)
+        for queue in QUEUES:
+            self.resume(queue)
+        for n in (2, 0, 4):
+            self.work(n, ends)
+
     def _named_plan(self, plan: Plan) -> Plan:
         return plan._replace(
-            follower=self._named(plan.follower),
+            follower=self._renamed(plan.follower),
             groups=tuple(map(self._named_group, plan.groups)),
-            members=tuple(map(self._named, plan.members)),
+            members=tuple(map(self._renamed, plan.members)),
         )
 
     @rule(n=st.integers(0, 3))
@@ -198,7 +247,7 @@ class GroupMachine(BackendMachine):
             assert self.backend.groups.get(name) == (None if group is None else group.record())
             ended = {} if group is None else group.members
             assert self.backend.groups.members(name, 0, 9) == [ended[n] for n in sorted(ended)]
-        notes = zip(UUIDS, self.backend.results.failed_parents(UUIDS), strict=True)
+        notes = zip(self.uuids, self.backend.results.failed_parents(self.uuids), strict=True)
         assert {uuid: parent for uuid, parent in notes if parent is not None} == known.failed_parents
 
 

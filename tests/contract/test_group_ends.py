@@ -301,6 +301,27 @@ def test_a_place_ends_once(backend: Backend, actor: Actors) -> None:
     assert (counts(backend, "g"), state_of_group(backend, "g")) == ((1, 0, 0), "open")
 
 
+def test_groups_join_in_the_order_of_their_last_ends(backend: Backend, actor: Actors) -> None:
+    """In one step, the callback of the group that was complete first is submitted first."""
+    worker = actor()
+    fill(backend, a_group("g", 2, "of g"))
+    fill(backend, a_group("h", 1, "of h"))
+    one, two, other = worker.claim()
+    assert uuids(worker.step(succeeded(one), succeeded(other), succeeded(two)).claimed) == ["of h", "of g"]
+
+
+def test_groups_fail_in_the_order_of_the_ends(backend: Backend, actor: Actors) -> None:
+    """In one step, the groups around them fail because of the first members that do not succeed."""
+    worker = actor()
+    create(backend, a_group("p", 3), a_group("g", 2, parent=("p", 0)), a_group("h", 1, parent=("p", 1)))
+    add(backend, a_member("a", "g", 0), a_member("b", "h", 0), a_member("c", "g", 1))
+    one, two, three = worker.claim()
+    worker.step(succeeded(one), died(two, b"first"), died(three, b"second"), limit=0)
+    found = backend.groups.get("p")
+    assert found is not None
+    assert (found.failed, found.failure) == (2, GroupMember(1, "b", "failed", b"first"))
+
+
 def test_a_number_that_the_group_does_not_have_is_no_place(backend: Backend, actor: Actors) -> None:
     """The end of a message with such a number neither counts nor joins the group."""
     worker = actor()

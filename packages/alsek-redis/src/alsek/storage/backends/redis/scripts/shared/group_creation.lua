@@ -16,6 +16,6 @@ local function create_group(at, request)
     call('SADD', P .. 'nested:' .. outer, id)
     expire_with_group(outer, P .. 'nested:' .. outer)
   end
-  if ARGV[at + 1] == '0' then complete_groups[#complete_groups + 1] = group_of(id) end
+  if ARGV[at + 1] == '0' then decided[#decided + 1] = { at = 1000000000 + #decided, group = group_of(id) } end
   return true
 end

@@ -2,9 +2,10 @@
 -- but before a claim.
 -- Needs: groups
 
--- Places that have ended: {place, letter, uuid, payload}. Those of messages that have succeeded also by uuid. Groups of
--- which all members have ended. Groups whose callback has ended.
-local ended_places, ended_well, complete_groups, ended_callbacks = {}, {}, {}, {}
+-- Places that have ended: {place, letter, uuid, payload}. Those of messages that have succeeded also by uuid. What is decided
+-- of groups, and follows: {at, group, failure, uuid, payload}; by which end it was decided, and of one that has failed because of
+-- what. Groups whose callback has ended.
+local ended_places, ended_well, decided, ended_callbacks = {}, {}, {}, {}
 
 -- A place in a group has come to its end.
 local function end_place(place, letter, uuid, payload)

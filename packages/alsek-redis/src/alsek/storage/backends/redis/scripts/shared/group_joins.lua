@@ -1,4 +1,4 @@
--- Joins groups.
+-- Joins groups, and has them fail.
 -- Needs: group_closing group_ends group_expiry submissions
 
 -- A submission that is packed as a text: its arguments are added to ARGV. Answers where they begin.
@@ -12,28 +12,32 @@ local function unpack_submission(packed)
   return start
 end
 
--- Join the groups of which all members have ended: submit their callbacks. One that is left out counts as none: then the group
--- ends in its parent.
-local function join_groups()
-  local starts, callers = {}, {}
-  for _, group in ipairs(complete_groups) do
-    close_group(group, 'joined')
-    local key = P .. 'group:' .. group.id
-    local callback = call('HGET', key, 'callback')
-    callers[#callers + 1] = group
+-- Do what is decided: groups join, and their callbacks are submitted, or they fail. A callback that is left out counts as none:
+-- then the group ends in its parent.
+local function follow_decisions()
+  local decisions, starts, accepted = decided, {}, {}
+  decided = {}
+  for _, decision in ipairs(decisions) do
+    local key = P .. 'group:' .. decision.group.id
+    local callback = not decision.failure and call('HGET', key, 'callback')
     if callback and callback ~= '' then
-      starts[#starts + 1] = unpack_submission(callback)
-      group.start = starts[#starts]
+      decision.start = unpack_submission(callback)
+      starts[#starts + 1] = decision.start
       call('HDEL', key, 'callback')
     end
   end
-  complete_groups = {}
-  local accepted = {}
   for k, answer in ipairs(starts[1] and submit(starts) or {}) do accepted[starts[k]] = answer ~= 0 end
-  for _, group in ipairs(callers) do
-    if not accepted[group.start] then
-      end_place(group.parent, 'g', group.id, '')
-      end_group(group)
+  for _, decision in ipairs(decisions) do
+    local group = decision.group
+    if decision.failure then
+      call('HSET', P .. 'group:' .. group.id, 'failure', decision.failure)
+      stop_group(group, 'failed', 'f', decision.uuid, decision.payload)
+    else
+      close_group(group, 'joined')
+      if not accepted[decision.start] then
+        end_place(group.parent, 'g', group.id, '')
+        end_group(group)
+      end
     end
   end
 end

@@ -20,6 +20,7 @@ from alsek import (
     StatusTracker,
     Task,
     TaskStatus,
+    Unique,
     task,
 )
 from alsek.exceptions import BackendUnavailableError, MessageAlreadyExistsError
@@ -179,3 +180,17 @@ def test_members_can_be_pickled(shop: SimpleNamespace) -> None:
     assert message.origin is shop.square
     assert pickle.loads(pickle.dumps(message)).origin is None
     assert message.clone() == message
+
+
+def test_members_with_unique_keys(shop: SimpleNamespace) -> None:
+    """A key that another message holds makes the group impossible; one that replaces its holder counts as a member."""
+    holder = shop.square.generate((1,), unique=Unique("a"))
+    refused = Group([shop.square.generate((2,), submit=False, unique=Unique("a"))])
+    with pytest.raises(MessageAlreadyExistsError, match=f"'{holder.uuid}' holds its unique key"):
+        refused.submit()
+    taken = Group([shop.square.generate((3,), submit=False, unique=Unique("a", conflict="replace"))])
+    taken.submit()
+    assert taken.members[0].uuid == holder.uuid
+    drain(shop.broker, shop.square)
+    assert shop.results.get(taken) == [9]
+    assert taken.progress() == (1, 1, 0, 0, 0)

@@ -27,7 +27,7 @@ from tests.contract.workers import (
 )
 
 #: The time to live of the message that leaves.
-TTL: Final = 30_000
+TTL_MS: Final = 30_000
 
 #: The queue of the message that leaves, of which nothing else is claimed.
 QUEUE: Final = "leaving"
@@ -51,7 +51,7 @@ class Scene:
 
 def leaving(uuid: str = "a", **fields: object) -> Submission:
     """The message that leaves."""
-    return Submission(uuid, QUEUE, b"payload", **{"ttl": TTL, **fields})  # type: ignore[arg-type]
+    return Submission(uuid, QUEUE, b"payload", **{"ttl": TTL_MS, **fields})  # type: ignore[arg-type]
 
 
 Way: TypeAlias = Callable[[Scene], object]
@@ -78,7 +78,7 @@ def _corrupt(how: str) -> Way:
 
 
 def _expire(scene: Scene) -> None:
-    scene.store.advance(TTL + 1)
+    scene.store.advance(TTL_MS + 1)
     scene.messages.register(scene.worker.worker)
     claim = scene.claimed()
     assert claim.expired

@@ -36,7 +36,7 @@ _NOT_ON_A_CLUSTER = (
 _NOT_ON_AN_IMITATION = ("test_large_batches",)
 
 #: The stores that keep unique keys and limits.
-READY_FOR_KEYS: tuple[str, ...] = ("memory", "sqlite", "redis")
+READY_FOR_KEYS: tuple[str, ...] = ("memory", "sqlite", "redis", "fakeredis", "cluster")
 
 #: What needs unique keys or limits.
 _WITH_KEYS = (

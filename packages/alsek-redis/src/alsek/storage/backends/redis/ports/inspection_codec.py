@@ -111,7 +111,7 @@ def limit_from(answer: Sequence[Any]) -> LimitRecord:
     amount, per, taken, starts, waiting, oldest = map(int, answer[1:7])
     used = taken + starts
     next_free = oldest + per if starts and used >= amount else None
-    admitted = tuple(uuid.decode() for uuid in answer[7])
+    admitted = tuple(sorted(uuid.decode() for uuid in answer[7]))
     return LimitRecord(answer[0].decode(), amount, per, admitted, used, waiting, next_free)
 
 

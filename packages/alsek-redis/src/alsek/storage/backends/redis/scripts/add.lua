@@ -24,7 +24,9 @@ for n, uuid in ipairs(uuids) do
   end
 end
 local answers = submit(starts, ARGV[2], known, removed)
-for n, state in pairs(states) do answers[n] = state end
+for n, state in pairs(states) do
+  if answers[n] == 0 then answers[n] = state end
+end
 apply_effects()
 for _, answer in pairs(answers) do
   if type(answer) == 'table' and answer[1] == 0 then answer[3] = rarely().with_keys().state_now(answer[2]) end

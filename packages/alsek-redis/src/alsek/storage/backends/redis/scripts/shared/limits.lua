@@ -1,7 +1,7 @@
 -- Limits: how many messages with a key may run at once (id c:<key>), or start within a time (r:<key>). Of each id:
 -- limit:<id> is its numbers, amount/per; admitted:<id> a set of the uuids that take up a place; starts:<id> of a rate the
 -- tokens of its claims, by time. `limits` has all ids, by when they may be forgotten.
--- Needs: bulk effects number
+-- Needs: bulk effects number tail_text
 local known_limits, touched = {}, {}
 
 -- What is noted of a limit in this call. settle() looks at each that is.
@@ -18,7 +18,7 @@ end
 local function limits_in(tail)
   local found = {}
   for kind, amount, per, key in string.gmatch(string.match(tail, ';l=([^;]*)') or '', '([cr])(%d+)/?(%d*):([^,]*)') do
-    found[#found + 1] = { id = kind .. ':' .. key, amount = tonumber(amount), per = tonumber(per) or 0 }
+    found[#found + 1] = { id = kind .. ':' .. key_of(key), amount = tonumber(amount), per = tonumber(per) or 0 }
   end
   return found
 end

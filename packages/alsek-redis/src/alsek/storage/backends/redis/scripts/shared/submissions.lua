@@ -44,6 +44,7 @@ local function submit(starts, by, known, removed)
           if not bound.under then clear_traces(uuid, queue) end
         end
         uuid = bound.under or uuid
+        known[uuid] = request
         local expiry = (ttl ~= '0' and (pause == '0' or bound.behind)) and int(NOW + ttl + pause) or '0'
         local arrival = last_arrival + n
         local h = { wish = wish, priority = priority, arrival = arrival, queue = queue, tail = tail }

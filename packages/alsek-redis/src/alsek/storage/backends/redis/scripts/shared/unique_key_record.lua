@@ -2,6 +2,7 @@
 -- window, or 0|uuid of the holder|uuid of the message that waits behind it ('' for none), in both of them %25 for % and %7C
 -- for |. A holder that is no longer stored holds nothing. `followed` is a hash: uuid of a holder behind which a message waits
 -- -> the key.
+-- Needs: tail_text
 
 local function unescaped_uuid(text)
   return (string.gsub(string.gsub(text, '%%7C', '|'), '%%25', '%%'))
@@ -18,5 +19,6 @@ end
 
 -- The key in the tail of a header; nil if there is none.
 local function key_in(tail)
-  return string.match(tail, ';k=[es][xrp]%d+:([^;]*)')
+  local key = string.match(tail, ';k=[es][xrp]%d+:([^;]*)')
+  return key and key_of(key)
 end

@@ -361,6 +361,17 @@ def test_the_numbers_of_the_last_submission_hold(
     assert states(backend, "d", "e") == ["ready", "waiting"]
 
 
+@pytest.mark.parametrize("how", RETURNS)
+def test_who_comes_back_alone_brings_back_no_numbers(store: Store, messages: MessagePort, how: str) -> None:
+    """The numbers of a later submission go on to hold, though for a moment nobody takes up a place."""
+    scene = Scene(store)
+    messages.add([leaving(limits=ONE)], a_request())
+    add(store.backend, "b", limits=TWO)
+    messages.remove("q", "b")
+    RETURNS[how](scene)
+    assert the_limit(messages).amount == 2
+
+
 @pytest.mark.parametrize("how", ["refused", "repeated"])
 def test_what_is_not_stored_changes_no_numbers(backend: Backend, messages: MessagePort, how: str) -> None:
     """A submission that is refused, or accepted again, leaves the numbers as they are."""

@@ -122,11 +122,19 @@ def _state(table: MessageTable, limit: Limit) -> LimitState:
 
 
 def _changed(table: MessageTable, state: LimitState) -> None:
-    """Keep a limit as long as something is left of it."""
-    now = table.store.clock()
+    """Keep a limit as long as something is left of it; if nothing is, until the end of the operation."""
+    name, now = state.limit.id, table.store.clock()
     if state.admitted or state.waiting:
-        table.limits.put(state.limit.id, state, FOR_EVER)
+        table.limits.put(name, state, FOR_EVER)
     elif state.used(now):
-        table.limits.put(state.limit.id, state, state.starts[-1] + state.limit.per - now)
+        table.limits.put(name, state, state.starts[-1] + state.limit.per - now)
     else:
-        table.limits.pop(state.limit.id)
+        table.limits.put(name, state, FOR_EVER)
+        table.noted_limits.add(name)
+
+
+def forget(table: MessageTable, name: str) -> None:
+    """Forget a limit if nothing is left of it. Whoever takes up a place later brings its numbers again."""
+    state = table.limits.get(name)
+    if state is not None and not state.waiting and not state.used(table.store.clock()):
+        table.limits.pop(name)

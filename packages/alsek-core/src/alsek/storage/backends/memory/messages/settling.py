@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alsek.storage.backends.memory.messages import admission
 from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.promotion import next_due_at
@@ -32,6 +33,7 @@ def settle(table: MessageTable, most: int) -> int:
             looked_at += 1
     for name in table.noted_limits:
         _announce(table, name)
+        admission.forget(table, name)
     table.noted_limits.clear()
     return looked_at
 

@@ -69,11 +69,11 @@ def groups(stage: Stage, scale: Scale) -> None:
     stage.keep_alive(pools=2)
     _submit(stage, 1)
     stage.until_begun(1, 30)
-    for _ in stage.ticks(scale.seconds, 0.5):
+    for tick in stage.ticks(scale.seconds, 0.5):
         _submit(stage, scale.pick(2, 3))
         stage.keep_alive(pools=2)
         time.sleep(stage.random.uniform(0.0, 0.2))
-        stage.kill_one(stage.victims())
+        stage.kill_one(stage.holders() if tick % 3 else _started(stage))
     stage.settle(scale.pick(40, 120), pools=2)
     backend = open_backend(stage.store.direct)
     try:
@@ -83,6 +83,11 @@ def groups(stage: Stage, scale: Scale) -> None:
         stage.note = f"{states.count('joined')} joined, {states.count('failed')} failed"
     finally:
         backend.close()
+
+
+def _started(stage: Stage) -> list[int]:
+    """All processes of the pools that have begun to work, the supervisors too."""
+    return [pid for pool in stage.pools if "Started group" in pool.log for pid in pool.tree()]
 
 
 def _submit(stage: Stage, n: int) -> None:

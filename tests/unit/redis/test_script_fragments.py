@@ -73,8 +73,8 @@ LIMITS: Final = {
     "retire": (20, 2_290),
     "revoke": (15, 1_237),
     "status_put": (5, 439),
-    "step": (31, 4_503),
-    "step+slots": (39, 5_443),
+    "step": (31, 4_512),
+    "step+slots": (39, 5_452),
     "tallies": (7, 870),
     "worker_records": (3, 382),
 }

@@ -386,6 +386,9 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.port.revoke(queue, uuid) == (message is not None)
         if message is not None:
             message.revoked = True
+            if message.state != "claimed":
+                self.model.give_up_key(message)
+                self.model.settle()
 
     @rule(queue=st.sampled_from(QUEUES), seldom=st.integers(0, 2))
     def pause(self, queue: str, seldom: int) -> None:

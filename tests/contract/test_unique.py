@@ -49,6 +49,56 @@ def waits_for(messages: MessagePort, uuid: str) -> str | None:
     return None if found is None else found.waits_for
 
 
+@pytest.mark.parametrize("delay", [0, 1_000])
+def test_a_revoked_message_that_no_worker_holds_holds_no_key(
+    messages: MessagePort, actor: Actors, delay: int
+) -> None:
+    """Another one takes the key at once, and keeps it when the revoked one ends."""
+    submit(messages, "a", delay=delay)
+    messages.revoke("q", "a")
+    assert messages.unique_key("k") is None
+    messages.revoke("q", "a")
+    assert submit(messages, "b", delay=5_000) == ACCEPTED
+    messages.remove("q", "a")
+    assert messages.unique_key("k") == UniqueRecord("k", "b")
+
+
+def test_a_revoked_message_that_runs_holds_its_key(messages: MessagePort, actor: Actors) -> None:
+    """Until it has ended."""
+    worker = actor()
+    submit(messages, "a")
+    claimed = worker.claim_one()
+    messages.revoke("q", "a")
+    assert not submit(messages, "b").accepted
+    worker.step(died(claimed), limit=0)
+    assert submit(messages, "b").accepted
+
+
+def test_a_holder_that_is_revoked_lets_in_what_waits_behind_it(
+    messages: MessagePort, store: Store, actor: Actors
+) -> None:
+    """It waits for a retry then. One that waits behind the holder and is revoked stays there."""
+    worker = actor()
+    submit(messages, "a", REPLACE)
+    claimed = worker.claim_one()
+    submit(messages, "b", REPLACE)
+    worker.step(retried(claimed, delay=9_000), limit=0)
+    messages.revoke("q", "b")
+    assert messages.unique_key("k") == UniqueRecord("k", "a", "b")
+    messages.revoke("q", "a")
+    assert messages.unique_key("k") == UniqueRecord("k", "b")
+    assert worker.claim_one().uuid == "b"
+
+
+def test_a_window_outlasts_a_revocation(messages: MessagePort, store: Store) -> None:
+    """The key is free when it is over."""
+    submit(messages, "a", WINDOW, delay=90_000)
+    messages.revoke("q", "a")
+    assert not submit(messages, "b").accepted
+    store.advance(WINDOW.window)
+    assert submit(messages, "b").accepted
+
+
 @pytest.mark.parametrize("conflict", ["existing", "raise"])
 def test_one_message_holds_a_key(messages: MessagePort, conflict: Any) -> None:
     """A second message of the key is refused, with the uuid and the state of the first; nothing of it is stored."""

@@ -71,7 +71,7 @@ LIMITS: Final = {
     "result_put": (7, 612),
     "resume": (17, 1_861),
     "retire": (20, 2_290),
-    "revoke": (15, 1_237),
+    "revoke": (18, 1_726),
     "status_put": (5, 439),
     "step": (31, 4_512),
     "step+slots": (39, 5_452),

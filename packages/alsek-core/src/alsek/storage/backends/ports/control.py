@@ -53,7 +53,8 @@ class ControlPort(ABC):
     def revoke(self, queue: str, uuid: str) -> bool:
         """Mark a message as revoked and leave it where it is; False if it isn't there.
 
-        The worker that holds it is told at once. If none does, a note is published on the channel of its result.
+        The worker that holds it is told at once. If none does, a note is published on the channel of its result, and
+        the message holds its unique key no longer, but for its window: it will not run.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ from alsek.storage.backends.endings import End
 from alsek.storage.backends.memory.messages import dead_letters
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.submissions import add_one
-from alsek.storage.backends.memory.messages.transitions import end, leave, requeue
+from alsek.storage.backends.memory.messages.transitions import end, give_up_key, leave, requeue
 from alsek.storage.backends.records import Pause, Retried, Submission
 
 
@@ -57,13 +57,16 @@ def fail(
 def revoke(table: MessageTable, queue: str, uuid: str) -> bool:
     """Mark a message as revoked; return True if it was stored.
 
-    Its holder learns of it when it renews its lease. If it is not held, those who wait for its result are notified.
+    Its worker learns of it when it renews its lease. If no worker holds it, those who wait for its result are notified,
+    and it holds its unique key no longer: it will not run.
     """
     message = table.find(queue, uuid)
     if message is None:
         return False
     message.revoked = True
     if message.holder is None:
+        if message.submission.unique is not None and not message.awaits_key:
+            give_up_key(table, message)
         table.store.publish(f"results:{uuid}")
     return True
 

@@ -149,7 +149,9 @@ class MemoryMessages(MessagePort):
 
     def revoke(self, queue: str, uuid: str) -> bool:
         with self._lock:
-            return interventions.revoke(self.table, queue, uuid)
+            was_stored = interventions.revoke(self.table, queue, uuid)
+            self.wake()
+            return was_stored
 
     def pause(self, queue: str, by: str) -> bool:
         with self._lock:

@@ -1,8 +1,9 @@
 -- Mark a message as revoked; it stays in its state. The worker that holds it is woken. If none does, an empty value is
--- published for the result, so that processes that wait for it look again.
+-- published for the result, so that processes that wait for it look again; and it holds its unique key no longer.
 -- ARGV[2] queue, ARGV[3] uuid
 -- Returns: 1, or 0 if it isn't there
--- Needs: claim_header header lookup result_channel wakeups
+-- Needs: claim_header effects header lookup result_channel wakeups
+-- With keys: unique_keys
 local queue, uuid = ARGV[2], ARGV[3]
 local h, record = lookup(uuid, queue)
 if not h then return 0 end
@@ -20,5 +21,7 @@ if worker then
   wake({ P .. 'calls:' .. worker }, true)
 else
   publish_result(uuid)
+  if string.find(h.tail, ';k=', 1, true) then rarely().with_keys().give_up_if_held(h.tail, uuid) end
+  apply_effects()
 end
 return 1

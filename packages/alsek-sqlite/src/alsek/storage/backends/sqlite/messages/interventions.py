@@ -10,8 +10,9 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import dead_letters, failed_parents
 from alsek.storage.backends.sqlite.messages.becoming_ready import requeue
+from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave_any
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, free_key, leave_any, waits_behind
 
 _FIND: Final = f"""
     SELECT id, queue, status_ttl, tail FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}
@@ -78,7 +79,9 @@ def fail(
 
 
 def revoke(tx: Transaction, queue: str, uuid: str) -> bool:
-    """Mark a message as revoked, and notify its holder or those who wait for its result.
+    """Mark a message as revoked, and notify its worker; if there is none, those who wait for its result.
+
+    If no worker holds it, it holds its unique key no longer: it will not run.
 
     Returns:
         True if it was stored.
@@ -90,5 +93,8 @@ def revoke(tx: Transaction, queue: str, uuid: str) -> bool:
     holders = [name for (name,) in tx.execute(_HOLDER, (found.message,)).fetchall()]
     tx.revocations.extend(holders)
     if not holders:
+        unique = bonds_of(found.tail).unique if found.tail else None
+        if unique is not None and not waits_behind(tx, found.message, found.tail):
+            free_key(tx, uuid, unique)
         tx.notes.append((f"results:{uuid}", b""))
     return True

@@ -149,7 +149,7 @@ class SQLiteMessages(MessagePort):
         )
 
     def revoke(self, queue: str, uuid: str) -> bool:
-        return self._database.write(lambda tx: interventions.revoke(tx, queue, uuid))
+        return write(self._database, lambda tx: interventions.revoke(tx, queue, uuid))
 
     def pause(self, queue: str, by: str) -> bool:
         return self._database.write(lambda tx: self._pause(tx, queue, by))

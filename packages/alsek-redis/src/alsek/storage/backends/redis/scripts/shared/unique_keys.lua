@@ -39,6 +39,13 @@ local function give_up(key, uuid)
   end
 end
 
+-- A message that no worker holds is revoked. If it waits behind the holder, it goes on with that.
+local function give_up_if_held(tail, uuid)
+  local key = key_in(tail)
+  local state = read_key(key)
+  if state and state.held and state.holder == uuid then free_key(key, state) end
+end
+
 -- The messages that hold a key now, and have waited for it, become ready or delayed.
 local function enter_heirs()
   local list = heirs

@@ -241,6 +241,39 @@ def test_delayed_messages_take_up_no_place(
     assert uuids(worker.step(succeeded(worker.held()[0])).claimed) == ["early"]
 
 
+def test_due_messages_ask_in_the_order_in_which_they_are_due(
+    store: Store, backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """Over all queues, also if one step finds several of them due."""
+    for n, (uuid, queue) in enumerate([("a", "q"), ("b", "other"), ("c", "q"), ("d", "other")]):
+        limits = () if uuid == "a" else TWO
+        add(backend, a_message(uuid, queue, delay=100 + n, limits=limits))
+    add(backend, a_message("holder", "third", limits=TWO))
+    store.advance(200)
+    actor().step(limit=0)
+    order = [located(messages, uuid).stored.state for uuid in "abcd"]
+    assert order == ["ready", "ready", "waiting", "waiting"]
+    messages.remove("third", "holder")
+    assert [located(messages, uuid).stored.state for uuid in "cd"] == ["ready", "waiting"]
+
+
+def test_retries_that_are_due_at_once_ask_in_the_order_in_which_they_were_delayed(
+    store: Store, backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """Over all queues, however many messages each of them has had."""
+    add(backend, *(a_message(f"m{n}") for n in range(9)))
+    worker = actor()
+    worker.step(*map(succeeded, worker.claim(9)), limit=0)
+    add(backend, a_message("first", "q", limits=TWO), a_message("second", "other", limits=TWO))
+    claims = {claim.uuid: claim for claim in worker.claim()}
+    add(backend, *(a_message(f"n{n}") for n in range(9)))
+    worker.step(*(retried(claims[uuid], delay=100) for uuid in ("first", "second")), limit=0)
+    add(backend, "holder", limits=TWO)
+    store.advance(100)
+    worker.step(limit=0)
+    assert [located(messages, uuid).stored.state for uuid in ("first", "second")] == ["ready", "waiting"]
+
+
 def test_the_first_is_let_in_by_priority_and_arrival(
     backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:

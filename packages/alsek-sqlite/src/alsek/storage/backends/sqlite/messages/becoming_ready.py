@@ -124,6 +124,8 @@ def requeue(tx: Transaction, message: int, queue: int, retried: Retried, tail: s
             tx.wake(lane)
     else:
         # Of those due at the same moment, the one that was delayed first has the lower arrival number.
+        if tail:
+            raise_arrivals(tx, queue, 1)
         ((arrival,),) = tx.execute(_ARRIVALS, (1, queue)).fetchall()
         tx.execute(_ARRIVED, (arrival, message))
         enter(tx, "delayed", [(tx.ns, due, message)])

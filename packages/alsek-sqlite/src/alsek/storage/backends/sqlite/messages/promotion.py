@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
@@ -47,14 +50,18 @@ def promote(tx: Transaction) -> None:
     """
     rows = tx.execute(_DUE, (tx.ns, tx.now, PROMOTION_BATCH)).fetchall()
     rows.sort()  # of those due at the same moment, the one that was delayed first has the lower arrival number
-    queues: dict[int, list[tuple[int, int]]] = {}
     tails = {message: tail for _, _, message, _, _, tail in rows if tail and is_bound(tail)}
-    for due, _, message, queue, _, _ in rows:
-        queues.setdefault(queue, []).append((message, due))
     leave(tx, "delayed", [(tx.ns, due, message) for due, _, message, *_ in rows])
     waiting: set[int] = set()
-    for queue, messages in queues.items():
+    for queue, messages in _by_queue(rows, tails):
         waiting |= make_ready(tx, queue, messages, tails)
     for _, _, message, queue, wish, _ in rows:
         if message not in waiting:
             tx.wake(Lane(queue_name(tx, queue), wish))
+
+
+def _by_queue(rows: Sequence[Any], tails: Mapping[int, str]) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Return the messages of each queue, with their due times. If some share limits, all stay in their order."""
+    if not tails:
+        rows = sorted(rows, key=itemgetter(3))
+    return [(queue, [(row[2], row[0]) for row in each]) for queue, each in groupby(rows, itemgetter(3))]

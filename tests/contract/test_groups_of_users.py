@@ -17,7 +17,7 @@ from alsek import (
     TaskFailedError,
     task,
 )
-from alsek.exceptions import MessageDoesNotExistsError
+from alsek.exceptions import MessageAlreadyExistsError, MessageDoesNotExistsError
 from alsek.storage.backends.abstract import Backend
 from alsek.types import GroupFailure
 from tests.contract.draining import drain
@@ -91,6 +91,32 @@ def test_an_empty_group_joins_at_once(shop: SimpleNamespace) -> None:
     assert shop.result_store.get(group, timeout=0) == []
     shop.run()
     assert shop.result_store.get(group.callback) == 0
+
+
+def test_a_group_of_a_known_id_is_refused(shop: SimpleNamespace) -> None:
+    """Nothing of it is submitted, and the group that has the id goes on."""
+    first, second = squares(shop, id="nightly"), squares(shop, id="nightly")
+    first.submit()
+    for _ in range(2):
+        with pytest.raises(
+            MessageAlreadyExistsError, match="can't be submitted: another group of the id 'nightly'"
+        ):
+            second.submit()
+    shop.run()
+    assert shop.result_store.get(first, timeout=60_000) == [n * n for n in range(10)]
+    assert not shop.result_store.exists(second.callback)
+
+
+def test_a_group_with_a_group_of_a_known_id_is_revoked(shop: SimpleNamespace) -> None:
+    """The group that has the id goes on."""
+    first, second = squares(shop, id="nightly"), Group([squares(shop, id="nightly")])
+    first.submit()
+    with pytest.raises(MessageAlreadyExistsError, match="and is revoked: another group of the id 'nightly'"):
+        second.submit()
+    shop.run()
+    assert shop.result_store.get(first, timeout=60_000) == [n * n for n in range(10)]
+    with pytest.raises(GroupFailedError, match="was revoked"):
+        shop.result_store.get(second)
 
 
 def test_members_are_submitted_in_pieces(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,10 +117,13 @@ class GroupOperations:
                 await message.origin.aafter_submission(message)
 
     async def _give_up(self, packed: Packed, why: str) -> NoReturn:
-        """Revoke what was submitted, which can't be completed."""
+        """Revoke what was submitted, which can't be completed; not another group of the same id."""
         packed.refused = why
-        await self._driver.ask(self._backend.groups.revoke, self._group.id)
-        raise MessageAlreadyExistsError(f"{self._group.summary} can't be submitted, and is revoked: {why}")
+        text = f"{self._group.summary} can't be submitted"
+        if packed.groups_done:
+            await self._driver.ask(self._backend.groups.revoke, self._group.id)
+            text = f"{text}, and is revoked"
+        raise MessageAlreadyExistsError(f"{text}: {why}")
 
     async def progress(self) -> GroupProgress:
         """Return how many members have ended."""

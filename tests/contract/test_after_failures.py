@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -105,7 +107,7 @@ def test_a_failure_callback_follows_each_end(
         assert "raise ValueError" in failure["traceback"]
     (after,) = on_failure.descendant_uuids
     assert shop.result_store.get(after, timeout=0) is None  # it has followed
-    with pytest.raises(TaskFailedError, match=f"will not be submitted: '{message.uuid}'") as caught:
+    with pytest.raises(TaskFailedError, match=f"will not be submitted, since .* '{message.uuid}'") as caught:
         shop.result_store.get(callback, timeout=60_000)
     assert caught.value.details["name"] == failure["name"]
 
@@ -150,8 +152,37 @@ def test_all_of_a_group_that_will_not_come(shop: SimpleNamespace) -> None:
     message = shop.broken.generate(callback=(shop.fine.generate(submit=False), group))
     shop.run()
     for awaited in (group, group.callback, group.members[0]):
-        with pytest.raises(TaskFailedError, match=f"will not be submitted: '{message.uuid}'.*ValueError: no"):
+        with pytest.raises(TaskFailedError, match=f"before it, '{message.uuid}', has failed: ValueError: no"):
             shop.result_store.get(awaited, timeout=60_000)
+
+
+def test_what_was_before_is_named_without_a_dead_letter(shop: SimpleNamespace) -> None:
+    """A group that was revoked; a message whose dead letter is deleted."""
+    group = Group([shop.fine.generate(submit=False)], callback=shop.fine.generate(submit=False))
+    group.submit()
+    group.revoke()
+    with pytest.raises(TaskFailedError, match=f"since the group before it, '{group.id}', was revoked$"):
+        shop.result_store.get(group.callback, timeout=60_000)
+    callback = shop.fine.generate(submit=False)
+    message = shop.broken.generate(callback=callback)
+    shop.run()
+    shop.backend.messages.purge(message.queue)
+    with pytest.raises(TaskFailedError, match=f"since '{message.uuid}' before it has failed or was revoked"):
+        shop.result_store.get(callback, timeout=60_000)
+
+
+def test_who_waits_for_a_callback_and_those_after_it_is_told(shop: SimpleNamespace) -> None:
+    """Also with `descendants`, whether he begins to wait before or after the failure."""
+    callback = shop.fine.generate(submit=False, callback=shop.fine.generate(submit=False))
+    message = shop.broken.generate(callback=callback)
+    waiting = ThreadPoolExecutor(1)
+    told = waiting.submit(shop.result_store.get, callback, timeout=60_000, descendants=True)
+    time.sleep(0.1)
+    shop.run()
+    for get in (told.result, lambda: shop.result_store.get(callback, timeout=60_000, descendants=True)):
+        with pytest.raises(TaskFailedError, match=f"before it, '{message.uuid}', has failed: ValueError: no"):
+            get()
+    waiting.shutdown()
 
 
 def test_only_the_next_of_very_many_callbacks_are_noted(shop: SimpleNamespace) -> None:

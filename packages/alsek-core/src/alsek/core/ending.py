@@ -32,12 +32,15 @@ async def never_submitted(driver: Driver, uuid: str, summary: str) -> TaskFailed
     (parent,) = await driver.ask(driver.backend.results.failed_parents, [uuid])
     if parent is None:
         return None
-    text = f"{summary} will not be submitted: {parent!r} before it has not succeeded"
+    text = f"{summary} will not be submitted, since"
     letters = await driver.ask(driver.backend.messages.find_dead, parent)
-    if not letters:
-        return TaskFailedError(text)
-    details = json.loads(letters[0].error)
-    return TaskFailedError(f"{text}: {details['name']}: {details['text']}", details)
+    if letters:
+        details = json.loads(letters[0].error)
+        why = f"{details['name']}: {details['text']}"
+        return TaskFailedError(f"{text} the message before it, {parent!r}, has failed: {why}", details)
+    if await driver.ask(driver.backend.groups.get, parent) is not None:
+        return TaskFailedError(f"{text} the group before it, {parent!r}, was revoked")
+    return TaskFailedError(f"{text} {parent!r} before it has failed or was revoked; no dead letter tells why")
 
 
 async def was_removed(driver: Driver, message: Message) -> bool:

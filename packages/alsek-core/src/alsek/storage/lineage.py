@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from alsek.core.callbacks import Data, links, own
-from alsek.core.ending import failure_of, gone, revoked, was_removed
+from alsek.core.ending import failure_of, gone, never_submitted, revoked, was_removed
 from alsek.core.message import Message
 from alsek.storage.backends.subscriptions import Note
 
@@ -98,6 +98,8 @@ class Lineage:
         if await self._is_stored(member):
             return False
         failure = await failure_of(self._driver, member)
+        if failure is None and number == 0 and not member.submitted:
+            failure = await never_submitted(self._driver, member.uuid, member.summary)
         if failure is not None:
             raise failure
         if self._reader.store.apart:

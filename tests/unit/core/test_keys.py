@@ -164,6 +164,29 @@ def test_values_that_json_cannot_say() -> None:
         text_of_value(loop, JSON)
 
 
+class NoText(int):
+    """A number that can't be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("not me")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(10**5_000, "digits"), (NoText(7), "not me")], ids=["long", "own"]
+)
+def test_values_that_python_does_not_write(broker: Broker, value: int, reason: str) -> None:
+    """The call is refused as for any value that can't be serialized, and nothing is submitted."""
+
+    @task(broker, unique=Unique("{n}"), limits=Concurrency(1, "{n}"))
+    def op(n: int) -> None: ...
+
+    choices: list[dict[str, Any]] = [{"unique": False}, {"limits": False}]
+    for options in choices:
+        with pytest.raises(SerializationError, match=rf"can't be written in a key: .*{reason}"):
+            op.generate(args=(value,), **options)
+    assert not broker.backend.messages.queues()
+
+
 def test_all_arguments_of_another_serializer_are_a_digest() -> None:
     """What a store can't read in the payload is not in the key either."""
     assert text_of_arguments({"card": "4111"}, JSON) == '{"card":"4111"}'

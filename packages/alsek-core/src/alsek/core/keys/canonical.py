@@ -12,6 +12,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from alsek.core.keys.texts import digest
+from alsek.core.short_repr import shown
+from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 #: Their text in Python says what they are, and is short.
@@ -29,11 +31,24 @@ def text_of_value(value: Any, serializer: Serializer) -> str:
     """
     if isinstance(value, Enum):
         value = value.value
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, _SCALARS):
-        return str.__str__(value) if isinstance(value, str) else str(value)
+        return _written(value)
     if isinstance(value, date | time):
         return value.isoformat()
     return _json_or_digest(value, serializer)
+
+
+def _written(value: Any) -> str:
+    """Return a value as Python writes it; an integer of thousands of digits, or one of the user's own, may refuse."""
+    try:
+        return str(value)
+    except (TaskTimeoutError, MessageRevokedError):
+        raise  # raised in this thread from outside; the value may be fine
+    except Exception as error:
+        what = type(value).__name__
+        raise SerializationError(f"{shown(value)} ({what}) can't be written in a key: {error}") from error
 
 
 def text_of_arguments(values: Mapping[str, Any], serializer: Serializer) -> str:

@@ -154,6 +154,20 @@ def test_the_uuid_of_a_replacement_is_new(messages: MessagePort) -> None:
     assert messages.add([a_message("b")], a_request()) == [ACCEPTED]
 
 
+@pytest.mark.parametrize("limits", [(), (Limit("l", 1),)])
+def test_who_has_the_uuid_of_a_replacement_is_not_taken_for_it(
+    messages: MessagePort, limits: tuple[Limit, ...]
+) -> None:
+    """A repeated call is told what it was told before: its message has its own uuid, also after it has ended."""
+    submit(messages, "a", REPLACE)
+    submit(messages, "b", REPLACE)
+    call, request = [a_message("b", limits=limits)], a_request()
+    for _ in range(2):
+        assert messages.add(call, request) == [ACCEPTED]
+    messages.remove("q", "b")
+    assert messages.add(call, request) == [ACCEPTED]
+
+
 def test_a_replacement_extends_the_window(store: Store, messages: MessagePort) -> None:
     """The key is held at least as long from each submission that was accepted."""
     submit(messages, "a", WINDOW._replace(conflict="replace"))

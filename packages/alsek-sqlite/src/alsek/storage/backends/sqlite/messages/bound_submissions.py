@@ -51,7 +51,7 @@ def add(tx: Transaction, submission: Submission, request: str, tail: str, *, ane
 def _answer(tx: Transaction, uuid: str, request: str) -> Added:
     """Return the answer to a submission whose uuid is not new."""
     added = answer(tx, uuid, request)
-    return Added(True, replaced_by(tx, uuid)) if added.accepted else added
+    return Added(True, replaced_by(tx, uuid, request)) if added.accepted else added
 
 
 def _holder(tx: Transaction, unique: UniqueKey) -> Holder | None:

@@ -163,22 +163,22 @@ def note_replaced(tx: Transaction, uuid: str, request: str, stored_as: str) -> N
         bucket = tx.now // BUCKET_MS
         rows = [
             (tx.ns, bucket, uuid, request, tx.now),
-            (tx.ns, bucket, _name_of_replaced(uuid), stored_as, tx.now),
+            (tx.ns, bucket, _name_of_replaced(uuid, request), stored_as, tx.now),
         ]
         tx.executemany(_REMEMBER, rows)
         tx.finished_count += len(rows)
 
 
-def replaced_by(tx: Transaction, uuid: str) -> str:
-    """Return under which other uuid a message was stored; empty if it was not."""
+def replaced_by(tx: Transaction, uuid: str, request: str) -> str:
+    """Return under which other uuid the message that this request submitted was stored; empty if it was not."""
     bucket = tx.now // BUCKET_MS
-    values = (tx.ns, bucket, bucket - 1, bucket - 2, _name_of_replaced(uuid), tx.now - DEDUP_WINDOW)
+    values = (tx.ns, bucket, bucket - 1, bucket - 2, _name_of_replaced(uuid, request), tx.now - DEDUP_WINDOW)
     row = tx.execute(_STORED_AS, values).fetchone()
     return "" if row is None else row[0]
 
 
-def _name_of_replaced(uuid: str) -> str:
-    return f"\n={uuid}"  # no uuid begins with a line feed, no worker's id with an equals sign
+def _name_of_replaced(uuid: str, request: str) -> str:
+    return f"\n={request}\n{uuid}"  # no uuid begins with a line feed, no worker's id with an equals sign
 
 
 def make_queue(tx: Transaction, queue: str) -> bool:

@@ -156,6 +156,39 @@ def test_all_of_a_group_that_will_not_come(shop: SimpleNamespace) -> None:
             shop.result_store.get(awaited, timeout=60_000)
 
 
+def test_all_that_would_have_followed_is_noted(shop: SimpleNamespace) -> None:
+    """Groups after groups, callbacks of members, and the failure callbacks of what is never run."""
+
+    def fine(**options: Any) -> Message:
+        return shop.fine.generate(submit=False, **options)
+
+    failure_callbacks = [fine(), fine(), fine()]
+    last, third = Group([fine()]), Group([fine()])
+    member = fine(callback=last, failure_callback=failure_callbacks[0])
+    second = Group([member], callback=fine(callback=third, failure_callback=failure_callbacks[1]))
+    first = fine(failure_callback=failure_callbacks[2])
+    message = shop.broken.generate(callback=(first, second))
+    shop.run()
+    for awaited in (first, second, member, last, third, last.members[0], *failure_callbacks):
+        with pytest.raises(TaskFailedError, match=f"before it, '{message.uuid}', has failed: ValueError: no"):
+            shop.result_store.get(awaited, timeout=0)
+    shop.broker.replay(message)
+    uuids = [each.uuid for each in failure_callbacks]
+    assert shop.backend.results.failed_parents([third.id, last.id, *uuids]) == [None] * 5
+
+
+def test_the_failure_callback_of_a_callback_that_will_not_come_is_noted(shop: SimpleNamespace) -> None:
+    """Also if the callback is that of a group, which fails."""
+    on_failure, after = shop.fine.generate(submit=False), Group([shop.fine.generate(submit=False)])
+    callback = shop.fine.generate(submit=False, failure_callback=on_failure, callback=after)
+    member = shop.broken.generate(submit=False)
+    Group([member], callback=callback).submit()
+    shop.run()
+    for awaited in (callback, on_failure, after):
+        with pytest.raises(TaskFailedError, match=f"before it, '{member.uuid}', has failed: ValueError: no"):
+            shop.result_store.get(awaited, timeout=0)
+
+
 def test_what_was_before_is_named_without_a_dead_letter(shop: SimpleNamespace) -> None:
     """A group that was revoked; a message whose dead letter is deleted."""
     group = Group([shop.fine.generate(submit=False)], callback=shop.fine.generate(submit=False))

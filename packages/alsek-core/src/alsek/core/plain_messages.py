@@ -35,6 +35,6 @@ def message_from_data(data: Data) -> Message:
     return message
 
 
-def callback_uuids(data: Data) -> list[str]:
-    """Return the uuids of a message in this form, and of the callbacks that follow it."""
-    return [data["uuid"], *(link["uuid"] for link in data.get(_CALLBACKS, ()))]
+def with_callbacks(data: Data) -> list[Data]:
+    """Return a message in this form, and the callbacks that follow it."""
+    return [data, *data.get(_CALLBACKS, ())]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from alsek.core.callbacks import Data
 from alsek.core.message import Message
-from alsek.core.plain_messages import callback_uuids
+from alsek.core.plain_messages import with_callbacks
 from alsek.exceptions import CorruptMessageError
 
 #: For how many callbacks of one message it is noted.
@@ -21,9 +21,10 @@ MOST_UNREACHABLE: Final = 1_000
 
 
 def after_message(message: Message) -> tuple[str, ...]:
-    """Return the uuids of the callbacks of a message, the next one first, and the ids of groups among them.
+    """Return the uuids of all that would follow a success of a message, the next callback first.
 
-    Left out are those after a block of callbacks that can't be read.
+    These are its callbacks, their failure callbacks, and the ids of groups with all that is in these. Left out are
+    those after a block of callbacks that can't be read.
     """
     found: list[str] = []
     if message.chain is not None or message.branches is not None:
@@ -33,23 +34,39 @@ def after_message(message: Message) -> tuple[str, ...]:
 
 
 def from_message(message: Message) -> tuple[str, ...]:
-    """Return the uuid of a message, and those of its callbacks: as :func:`after_message`."""
-    return (message.uuid, *after_message(message)[: MOST_UNREACHABLE - 1])
+    """Return the uuid of a message, and those of all that would follow it: as :func:`after_message`."""
+    found = [message.uuid, *after_message(message)]
+    if message.branches is not None and "failure" in message.branches:
+        found.extend(islice(_in_message(message.branches["failure"]), MOST_UNREACHABLE))
+    return tuple(found[:MOST_UNREACHABLE])
 
 
 def _after(message: Message) -> Iterator[str]:
-    branches = message.branches
     for link in () if message.chain is None else message.chain.links():
         yield link["uuid"]
-        branches = link.get("branches")
-    if branches is not None and "group" in branches:
+        yield from _in_branches(link)
+    if message.branches is not None and "group" in message.branches:
+        yield from _in_group(message.branches["group"])
+
+
+def _in_message(data: Data) -> Iterator[str]:
+    for link in with_callbacks(data):
+        yield link["uuid"]
+        yield from _in_branches(link)
+
+
+def _in_branches(data: Data) -> Iterator[str]:
+    branches = data.get("branches") or {}
+    if "failure" in branches:
+        yield from _in_message(branches["failure"])
+    if "group" in branches:
         yield from _in_group(branches["group"])
 
 
 def _in_group(data: Data) -> Iterator[str]:
     yield data["id"]
     if data["callback"] is not None:
-        yield from callback_uuids(data["callback"])
+        yield from _in_message(data["callback"])
     for member in data["members"]:
         inner: Any = member.get("group")
-        yield from callback_uuids(member) if inner is None else _in_group(inner)
+        yield from _in_message(member) if inner is None else _in_group(inner)

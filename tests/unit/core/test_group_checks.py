@@ -173,3 +173,12 @@ def test_failure_callbacks_that_are_refused(shop: SimpleNamespace) -> None:
     shared = shop.message()
     with pytest.raises(ValidationError, match=r"generate\(\) another"):
         shop.here.generate((1,), callback=shared, failure_callback=shared)
+
+
+def test_so_many_groups_can_be_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in these are counted too; a store ends all of them in one step."""
+    assert checks.MAX_GROUPS == 10_000
+    monkeypatch.setattr(checks, "MAX_GROUPS", 3)
+    Group([Group([Group([])]), Group([])])
+    with pytest.raises(ValidationError, match="has 4 groups in it: at most 3 can be in one"):
+        Group([Group([Group([])]), Group([]), Group([])])

@@ -17,6 +17,9 @@ MAX_MEMBERS: Final = 100_000
 #: The same for a group that is the callback of a message, in whose payload it travels.
 MAX_CALLBACK_MEMBERS: Final = 10_000
 
+#: The most groups in a group, those in these included. What ends a group ends those in it, in one step of the store.
+MAX_GROUPS: Final = 10_000
+
 #: How deep groups may be in groups.
 MAX_DEPTH: Final = 32
 
@@ -28,11 +31,19 @@ def check_messages(group: Group) -> None:
         ValidationError: It is so.
     """
     _check_depth(group, group, ())
-    members = sum(len(each.members) for each in group.groups())
+    groups = members = 0
+    for each in group.groups():
+        groups += 1
+        members += len(each.members)
     if members > MAX_MEMBERS:
         raise ValidationError(
             f"{group.summary} has {members:,} members: at most {MAX_MEMBERS:,} can be counted together. Give each more "
             "to do, or make several groups"
+        )
+    if groups > MAX_GROUPS + 1:
+        raise ValidationError(
+            f"{group.summary} has {groups - 1:,} groups in it: at most {MAX_GROUPS:,} can be in one. Use messages with "
+            "callbacks in their place, or make several groups"
         )
     seen: set[str] = set()
     for message in group.messages():

@@ -157,36 +157,33 @@ def test_all_of_a_group_that_will_not_come(shop: SimpleNamespace) -> None:
 
 
 def test_all_that_would_have_followed_is_noted(shop: SimpleNamespace) -> None:
-    """Groups after groups, callbacks of members, and the failure callbacks of what is never run."""
+    """Groups after groups, and callbacks of members."""
 
     def fine(**options: Any) -> Message:
         return shop.fine.generate(submit=False, **options)
 
-    failure_callbacks = [fine(), fine(), fine()]
     last, third = Group([fine()]), Group([fine()])
-    member = fine(callback=last, failure_callback=failure_callbacks[0])
-    second = Group([member], callback=fine(callback=third, failure_callback=failure_callbacks[1]))
-    first = fine(failure_callback=failure_callbacks[2])
+    member = fine(callback=last)
+    second = Group([member], callback=fine(callback=third))
+    first = fine()
     message = shop.broken.generate(callback=(first, second))
     shop.run()
-    for awaited in (first, second, member, last, third, last.members[0], *failure_callbacks):
+    for awaited in (first, second, member, last, third, last.members[0]):
         with pytest.raises(TaskFailedError, match=f"before it, '{message.uuid}', has failed: ValueError: no"):
             shop.result_store.get(awaited, timeout=0)
     shop.broker.replay(message)
-    uuids = [each.uuid for each in failure_callbacks]
-    assert shop.backend.results.failed_parents([third.id, last.id, *uuids]) == [None] * 5
+    assert shop.backend.results.failed_parents([third.id, last.id]) == [None, None]
 
 
-def test_the_failure_callback_of_a_callback_that_will_not_come_is_noted(shop: SimpleNamespace) -> None:
-    """Also if the callback is that of a group, which fails."""
-    on_failure, after = shop.fine.generate(submit=False), Group([shop.fine.generate(submit=False)])
-    callback = shop.fine.generate(submit=False, failure_callback=on_failure, callback=after)
-    member = shop.broken.generate(submit=False)
-    Group([member], callback=callback).submit()
+def test_messages_may_have_one_failure_callback(shop: SimpleNamespace) -> None:
+    """It follows the first that fails; that the others will not be run is not said of it."""
+    on_failure = shop.fine.generate(submit=False)
+    callback = shop.fine.generate(submit=False, failure_callback=on_failure)
+    message = shop.broken.generate(callback=callback, failure_callback=on_failure)
+    drain(shop.broker, shop.broken, most=1)
+    assert shop.backend.results.failed_parents([callback.uuid, on_failure.uuid]) == [message.uuid, None]
     shop.run()
-    for awaited in (callback, on_failure, after):
-        with pytest.raises(TaskFailedError, match=f"before it, '{member.uuid}', has failed: ValueError: no"):
-            shop.result_store.get(awaited, timeout=0)
+    assert shop.result_store.get(on_failure, timeout=0)["uuid"] == message.uuid
 
 
 def test_what_was_before_is_named_without_a_dead_letter(shop: SimpleNamespace) -> None:

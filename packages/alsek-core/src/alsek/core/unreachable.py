@@ -23,8 +23,8 @@ MOST_UNREACHABLE: Final = 1_000
 def after_message(message: Message) -> tuple[str, ...]:
     """Return the uuids of all that would follow a success of a message, the next callback first.
 
-    These are its callbacks, their failure callbacks, and the ids of groups with all that is in these. Left out are
-    those after a block of callbacks that can't be read.
+    These are its callbacks, and the ids of groups with all that is in these. Left out are those after a block of
+    callbacks that can't be read; and failure callbacks, since several messages may have the same one.
     """
     found: list[str] = []
     if message.chain is not None or message.branches is not None:
@@ -35,31 +35,24 @@ def after_message(message: Message) -> tuple[str, ...]:
 
 def from_message(message: Message) -> tuple[str, ...]:
     """Return the uuid of a message, and those of all that would follow it: as :func:`after_message`."""
-    found = [message.uuid, *after_message(message)]
-    if message.branches is not None and "failure" in message.branches:
-        found.extend(islice(_in_message(message.branches["failure"]), MOST_UNREACHABLE))
-    return tuple(found[:MOST_UNREACHABLE])
+    return (message.uuid, *after_message(message)[: MOST_UNREACHABLE - 1])
 
 
 def _after(message: Message) -> Iterator[str]:
     for link in () if message.chain is None else message.chain.links():
         yield link["uuid"]
-        yield from _in_branches(link)
-    if message.branches is not None and "group" in message.branches:
-        yield from _in_group(message.branches["group"])
+        yield from _in_branches(link.get("branches"))
+    yield from _in_branches(message.branches)
 
 
 def _in_message(data: Data) -> Iterator[str]:
     for link in with_callbacks(data):
         yield link["uuid"]
-        yield from _in_branches(link)
+        yield from _in_branches(link.get("branches"))
 
 
-def _in_branches(data: Data) -> Iterator[str]:
-    branches = data.get("branches") or {}
-    if "failure" in branches:
-        yield from _in_message(branches["failure"])
-    if "group" in branches:
+def _in_branches(branches: Data | None) -> Iterator[str]:
+    if branches is not None and "group" in branches:
         yield from _in_group(branches["group"])
 
 

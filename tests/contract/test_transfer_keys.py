@@ -115,6 +115,17 @@ def test_a_key_until_started_is_not_taken_again(
     assert [located(target, uuid) for uuid in "ab"] == [("ready", ""), ("ready", "")]
 
 
+def test_a_revoked_message_does_not_take_its_key_along(
+    backend: Backend, messages: MessagePort, target: Backend
+) -> None:
+    """It has held it until it was revoked: another one may have it there, too."""
+    add(backend, a_message("a", unique=KEY, delay=1_000), a_message("b"))
+    messages.revoke("q", "a")
+    move(backend, target)
+    assert target.messages.unique_key("k") is None
+    assert add(target, a_message("c", unique=KEY)) == [True]
+
+
 def test_a_message_waits_behind_who_holds_its_key_there(backend: Backend, target: Backend) -> None:
     """Whatever its conflict is, it is let in once that one has ended."""
     add(backend, a_message("a", unique=KEY))

@@ -114,6 +114,17 @@ def test_a_replaced_message_begins_as_a_new_one(
     assert not claims[1].expired
 
 
+def test_a_step_that_replaces_tells_what_is_due_then(messages: MessagePort, actor: Actors) -> None:
+    """The message whose place a callback takes is not due any more."""
+    worker = actor()
+    messages.add([a_message("parent")], a_request())
+    claim = worker.claim_one()
+    submit(messages, "a", REPLACE, delay=1_000)
+    messages.add([a_message("later", delay=5_000)], a_request())
+    callback = a_message("b", unique=REPLACE, delay=9_000)
+    assert worker.step(succeeded(claim, callback=callback)).next_due == 5_000
+
+
 def test_the_same_replacement_again_changes_nothing(
     store: Store, backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:

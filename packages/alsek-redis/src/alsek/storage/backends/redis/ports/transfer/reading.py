@@ -103,14 +103,17 @@ class Reader:
         return places
 
     def _without_lost_keys(self, copies: Sequence[Copy]) -> Iterator[Copy]:
-        """Messages without a unique key that they have held until they were first claimed."""
+        """Messages without a unique key that they have held until they were first claimed, or revoked."""
         for copy in copies:
-            key = tail_values(Submission, copy.tail).get("unique") if isinstance(copy, MessageCopy) else None
-            if key is not None and key.until == "started" and not self._has_to_do_with(key.key, copy.key[1]):
-                assert isinstance(copy, MessageCopy)
-                yield copy._replace(tail=merged(copy.tail, ";k"))
-            else:
-                yield copy
+            yield self._without_lost_key(copy) if isinstance(copy, MessageCopy) else copy
+
+    def _without_lost_key(self, copy: MessageCopy) -> MessageCopy:
+        key = tail_values(Submission, copy.tail).get("unique")
+        if key is None or not (key.until == "started" or copy.revoked):
+            return copy
+        return (
+            copy if self._has_to_do_with(key.key, copy.uuid) else copy._replace(tail=merged(copy.tail, ";k"))
+        )
 
     def _has_to_do_with(self, key: str, uuid: str) -> bool:
         """Whether a message holds a key, or waits for it (``scripts/shared/unique_key_record.lua``)."""

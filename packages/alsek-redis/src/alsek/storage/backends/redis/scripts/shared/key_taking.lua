@@ -54,6 +54,7 @@ local function take_key(uuid, key, conflict, window, by)
     if bound.behind then call('HSET', P .. 'followed', state.holder, key) end
     if h then
       detach(under, h, place)
+      due_changed = true
       add_to_count(h.queue, -1)
       if string.find(h.tail, ';[gj]=') then
         groups_noted = true

@@ -409,7 +409,7 @@ class Model:
             assert claim.token > self.greatest_token
             self.greatest_token = message.token = claim.token
             for limit in message.submission.limits:
-                if limit.per:
+                if limit.per and not (claim.revoked or claim.expired):
                     self.starts.setdefault(limit.id, []).append(self.now)
             message.state, message.holder, message.seq = "claimed", worker, seq
             message.revoked = message.revoked or self.groups.drops(message.submission.group)

@@ -149,13 +149,35 @@ def test_an_end_frees_a_place_that_is_no_start(
     messages.add([leaving(limits=rate)], a_request())
     add(backend, "b", limits=rate)
     ENDS[how](scene)
-    started = scene.worker.seq > 0 and "record" not in how
+    started = scene.worker.seq > 0 and "record" not in how and how not in ("it expires", "it is revoked")
     assert state_of(backend, "b") == ("waiting" if started else "ready")
     record = the_rate(messages)
     assert (record.used, record.waiting, record.next_free is None) == (1, int(started), not started)
     messages.remove("q", "b")
     store.advance(100_000)
     assert messages.limits() == []
+
+
+def test_what_does_not_run_is_no_start(
+    store: Store, backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """What was revoked or has expired is claimed, to become a dead letter; the others start as if it were not there."""
+    worker = actor()
+    add(backend, *"abc", limits=ONE, ttl=10)
+    add(backend, *"def", limits=ONE)
+    messages.revoke("q", "d")
+    store.advance(11)
+    claims = []
+    while step := worker.claim(9):
+        claims += step
+    assert [(claim.uuid, claim.expired, claim.revoked) for claim in claims] == [
+        *((uuid, True, False) for uuid in "abc"),
+        ("d", False, True),
+        ("e", False, False),
+    ]
+    assert (the_rate(messages).used, the_rate(messages).waiting) == (1, 1)
+    worker.step(*(died(claim) for claim in claims), limit=0)
+    assert (the_rate(messages).used, the_rate(messages).waiting) == (1, 1)
 
 
 @pytest.mark.parametrize("how", RETURNS)

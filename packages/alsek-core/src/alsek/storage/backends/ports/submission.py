@@ -42,7 +42,8 @@ class SubmissionPort(ABC):
         (by id) that does not. It takes up a place of each in the step in which it becomes ready, and of none while it
         is delayed or waits. A concurrency (`per` 0) has `amount` places; a message gives its place back when it ends,
         is retried, given back or lost. A rate has `amount` places for messages that are ready, and for starts within
-        the last `per` ms: a claim turns the one into the other. Whatever frees a place lets in, in the same step, those
+        the last `per` ms: a claim turns the one into the other; that of a message which was revoked or has expired, and
+        so does not run, just gives the place back. Whatever frees a place lets in, in the same step, those
         that wait for it, by (priority, arrival); each may then wait for another limit. At most
         :data:`~alsek.defaults.PROMOTION_BATCH` are looked at in one step; the next step goes on with the rest. When a
         start leaves the window of a rate for which messages wait, that is as if a delayed message became due. The

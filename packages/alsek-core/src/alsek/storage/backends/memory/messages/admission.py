@@ -55,12 +55,17 @@ def give_back_places(table: MessageTable, message: StoredMessage) -> None:
 
 
 def start(table: MessageTable, message: StoredMessage) -> None:
-    """Turn the places of rates that a message takes up into starts: it is claimed."""
+    """Turn the places of rates that a message takes up into starts: it is claimed.
+
+    One that was revoked or has expired does not run: it gives them back.
+    """
+    runs = not (message.revoked or message.expired)
     for limit in message.submission.limits:
         if limit.per:
             state = _state(table, limit)
             state.admitted.pop(message.uuid, None)
-            state.starts.append(table.store.clock())
+            if runs:
+                state.starts.append(table.store.clock())
             _changed(table, state)
             table.noted_limits.add(limit.id)
 

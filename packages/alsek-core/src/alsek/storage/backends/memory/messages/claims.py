@@ -117,10 +117,10 @@ def _choose(
 
 def _claim(table: MessageTable, registered: RegisteredWorker, message: StoredMessage, seq: int) -> None:
     ttl = message.submission.ttl
-    leave(table, message, claimed=True)
     message.expired = bool(ttl) and table.store.clock() - message.ready_since > ttl
-    message.aside = ""
     message.revoked = message.revoked or is_dropped(table, message)
+    leave(table, message, claimed=True)
+    message.aside = ""
     message.token, message.seq = next(table.store.numbers), seq
     message.holder = registered.worker.id
     registered.claims[message.uuid] = message

@@ -243,7 +243,6 @@ class Claiming:
             flags = int(expired)
             if tail and is_bound(tail):
                 flags += BOUND
-                bound.append((message, uuid, tail))
             claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
@@ -254,12 +253,14 @@ class Claiming:
             if wish in ASYNC_WISH_NUMBERS:
                 one = one._replace(is_async=True)
             self.claimed.append(one)
+            if flags & BOUND:
+                bound.append((message, uuid, tail, not (one.revoked or expired)))
             if status_ttl:
                 tracked.append((uuid, status_ttl))
         self.token = token
         enter(tx, "claimed", claims)
-        for message, uuid, tail in bound:
-            note_start(tx, message, uuid, tail)
+        for message, uuid, tail, runs in bound:
+            note_start(tx, message, uuid, tail, runs=runs)
         if tracked:
             set_statuses(tx, tracked, TaskStatus.RUNNING)
         return rejected

@@ -118,11 +118,12 @@ def give_up_places(tx: Transaction, message: int) -> None:
     tx.unsettled = True
 
 
-def start(tx: Transaction, message: int, limits: Sequence[Limit]) -> None:
-    """Turn the places of rates that a message takes up into starts: it is claimed."""
+def start(tx: Transaction, message: int, limits: Sequence[Limit], *, runs: bool) -> None:
+    """Turn the places of rates that a message takes up into starts: it is claimed. If it does not run, free them."""
     for limit in limits:
         if limit.per:
-            tx.execute(_STARTED, (tx.now, tx.ns, limit.id))
+            if runs:
+                tx.execute(_STARTED, (tx.now, tx.ns, limit.id))
             tx.execute(_START_LEAVES, (tx.ns, limit.id, message))
             tx.unsettled = True
 

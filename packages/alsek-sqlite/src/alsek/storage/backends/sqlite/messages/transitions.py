@@ -308,10 +308,13 @@ def _take_or_wait(tx: Transaction, message: int, limits: Sequence[Limit], task: 
     return waits_for is None
 
 
-def note_start(tx: Transaction, message: int, uuid: str, tail: str) -> None:
-    """Do what the claim of a message with bonds does: its places of rates become starts, a key may be free."""
+def note_start(tx: Transaction, message: int, uuid: str, tail: str, *, runs: bool) -> None:
+    """Do what the claim of a message with bonds does: its places of rates become starts, a key may be free.
+
+    One that was revoked or has expired is claimed as well, but does not run: it starts nothing.
+    """
     bonds = bonds_of(tail)
-    start(tx, message, bonds.limits)
+    start(tx, message, bonds.limits, runs=runs)
     if bonds.unique is not None and bonds.unique.until == "started":
         free_key(tx, uuid, bonds.unique)
 

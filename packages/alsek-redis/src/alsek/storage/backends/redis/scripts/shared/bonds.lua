@@ -1,5 +1,5 @@
 -- What a message has because of the tail of its header, and lets go of: places of limits, its unique key.
--- Needs: limits unique_key_record unique_keys
+-- Needs: header limits unique_key_record unique_keys
 
 -- The numbers of a submission hold from now on.
 local function take_numbers(tail)
@@ -21,13 +21,13 @@ local function free_places(uuid, tail)
   end
 end
 
--- A message is claimed: its places of rates become starts.
-local function note_starts(uuid, tail, token)
+-- A message is claimed: its places of rates become starts, if it runs.
+local function note_starts(uuid, tail, token, runs)
   for _, own in ipairs(limits_in(tail)) do
     if own.per > 0 then
       local limit = noted(own.id)
       limit.own, limit.gone[#limit.gone + 1] = own, uuid
-      limit.begun[#limit.begun + 1], limit.begun[#limit.begun + 2] = int(NOW), token
+      if runs then limit.begun[#limit.begun + 1], limit.begun[#limit.begun + 2] = int(NOW), token end
     end
   end
 end
@@ -52,8 +52,11 @@ local function let_go_of_all(uuid)
   end
 end
 
--- It is claimed, with this token.
-local function begin(uuid, tail, token)
-  if string.find(tail, ';k=s', 1, true) then give_up(key_in(tail), uuid) end
-  if string.find(tail, '[=,]r') then note_starts(uuid, tail, token) end
+-- It is claimed, with this token. It does not run if it was revoked or has expired.
+local function begin(uuid, record, token)
+  local h = parse(record)
+  if not h then return end
+  if string.find(h.tail, ';k=s', 1, true) then give_up(key_in(h.tail), uuid) end
+  local expired = h.expiry ~= '0' and tonumber(h.expiry) < NOW
+  if string.find(h.tail, '[=,]r') then note_starts(uuid, h.tail, token, not expired and h.revoked ~= '1') end
 end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.groups.group import Group
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
@@ -41,6 +42,17 @@ def test_submit_puts_the_message_into_its_queue(broker: Broker) -> None:
     assert broker.exists(message)
     assert broker.backend.count("queues:math_ops") == 1
     assert broker.sync_from_backend(message) == message
+
+
+def test_only_messages_are_submitted(broker: Broker) -> None:
+    """Something else is refused with a sentence, and nothing beside it is submitted."""
+    message = Message("t")
+    for given in (Group([]), "uuid", None):
+        with pytest.raises(ValidationError, match=r"can't be submitted by a broker: .* Group.submit\(\)"):
+            broker.submit(given)  # type: ignore[arg-type]
+        with pytest.raises(ValidationError, match="no message"):
+            broker.submit_many([message, given])  # type: ignore[list-item]
+    assert not broker.exists(message)
 
 
 def test_submit_refuses_a_uuid_that_exists(broker: Broker, clock: Clock) -> None:

@@ -114,6 +114,7 @@ class Broker:
             ttl: How long (ms) it may be ready before it expires and fails; by default without end.
 
         Raises:
+            ValidationError: It is no message; a group submits itself.
             MessageAlreadyExistsError: A message of this uuid is in the store, or was finished within the last
                 minute.
             MessageNotUniqueError: Another message holds its unique key, and that says ``conflict="raise"``.
@@ -121,6 +122,7 @@ class Broker:
             BackendError: The store did not take it.
             Exception: What middleware has raised to refuse it.
         """
+        _expect_message(message)
         if ttl is not None:
             _set_ttl(message, ttl)
         if self.submission_middleware:
@@ -135,6 +137,7 @@ class Broker:
 
     async def asubmit(self, message: Message, ttl: Duration | None = None) -> None:
         """As :meth:`submit`, without blocking the event loop. If it is cancelled, the message is submitted or not."""
+        _expect_message(message)
         if ttl is not None:
             _set_ttl(message, ttl)
         if self.submission_middleware:
@@ -159,6 +162,7 @@ class Broker:
             among them.
 
         Raises:
+            ValidationError: One is no message; then none is submitted.
             SerializationError: A message can't be serialized; then none is submitted.
             Exception: What middleware has raised to refuse one; likewise.
             BackendError: The store failed half-way; the messages before are submitted. The call may be repeated with
@@ -341,6 +345,14 @@ class Broker:
         return MessageOperations(self, self.backend.loop_driver())
 
 
+def _expect_message(given: object) -> None:
+    if not isinstance(given, Message):
+        raise ValidationError(
+            f"{shown(given)} can't be submitted by a broker: it is no message. A group submits itself, by "
+            "Group.submit()"
+        )
+
+
 def _set_ttl(message: Message, ttl: Duration) -> None:
     warn_of_seconds("ttl", ttl, LEAST_LIFETIME_MS, f"a message of task {message.task_name!r}")
     given = milliseconds(ttl)
@@ -349,7 +361,10 @@ def _set_ttl(message: Message, ttl: Duration) -> None:
 
 
 def _distinct(messages: Iterable[Message]) -> list[Message]:
-    return list({id(message): message for message in messages}.values())
+    distinct = list({id(message): message for message in messages}.values())
+    for message in distinct:
+        _expect_message(message)
+    return distinct
 
 
 def _refused(messages: Sequence[Message], answers: Sequence[Added]) -> list[Message]:

@@ -42,7 +42,8 @@ def _after(message: Message) -> Iterator[str]:
     for link in () if message.chain is None else message.chain.links():
         yield link["uuid"]
         yield from _in_branches(link.get("branches"))
-    yield from _in_branches(message.branches)
+    if message.chain is None:  # else the last of the chain has the group
+        yield from _in_branches(message.branches)
 
 
 def _in_message(data: Data) -> Iterator[str]:

@@ -29,7 +29,7 @@ from tests.contract.stores import Store
 
 #: What has no asynchronous twin, since it asks no store.
 _WITHOUT = {
-    Broker: set(),
+    Broker: {"without_middleware"},
     ResultStore: {"is_atomic_with", "serve", "wire_ttl"},
     StatusTracker: {"is_atomic_with"},
     Lock: set(),

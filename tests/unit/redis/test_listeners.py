@@ -103,6 +103,7 @@ def test_a_result_that_is_waited_for_takes_two_trips(alone: RedisBackend) -> Non
 
     def wait() -> None:
         message = Message("t")
+        message.submitted = True  # else it is asked whether it is a callback that will not come
         waiting = Elsewhere(lambda: results.get(message, timeout=20_000))
         until(lambda: listeners(alone, f"results:{message.uuid}") == 1)
         results.set(message, 5)

@@ -27,48 +27,16 @@ _NOT_ON_A_CLUSTER = (
     "test_model",
     "test_model_keys",
     "test_model_groups",
+    "test_group_sizes",
     "test_model_all",
     "test_long_waits",
     "test_numeric_bounds",
 )
 
 #: What takes long in an imitation, and is about how a server takes very many arguments.
-_NOT_ON_AN_IMITATION = ("test_large_batches",)
+_NOT_ON_AN_IMITATION = ("test_group_sizes", "test_large_batches")
 
-#: The stores that keep unique keys and limits.
-READY_FOR_KEYS: tuple[str, ...] = ("memory", "sqlite", "redis", "fakeredis", "cluster")
-
-#: What needs unique keys or limits.
-_WITH_KEYS = (
-    "test_groups_with_keys",
-    "test_limits",
-    "test_model_all",
-    "test_model_keys",
-    "test_rates",
-    "test_transfer_keys",
-    "test_unique",
-    "test_unique_replacements",
-    "test_unique_tasks",
-    "test_why_limited",
-)
-
-#: The stores that keep groups, failure callbacks, and notes of failed parents.
-READY_FOR_GROUPS: tuple[str, ...] = ("memory", "sqlite", "redis", "fakeredis", "cluster")
-
-#: What needs those.
-_WITH_GROUPS = (
-    "test_failure_callbacks",
-    "test_group_ends",
-    "test_groups",
-    "test_groups_with_keys",
-    "test_kept_groups",
-    "test_model_all",
-    "test_model_groups",
-    "test_nested_groups",
-    "test_transfer_groups",
-)
-
-for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION, *_WITH_KEYS, *_WITH_GROUPS):
+for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -88,10 +56,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
-    if module in _WITH_KEYS:
-        kinds = tuple(kind for kind in kinds if kind in READY_FOR_KEYS)
-    if module in _WITH_GROUPS:
-        kinds = tuple(kind for kind in kinds if kind in READY_FOR_GROUPS)
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import READY_FOR_KEYS
 from tests.contract.stores import InMemory, InRedis, InSQLite, Store
 from tests.differential.machine import explore
 
@@ -32,7 +31,7 @@ def test_it_answers_as_memory_does(kind: str, tmp_path: Path, request: pytest.Fi
     _compare(kind, tmp_path, request, keys=False)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if kind in READY_FOR_KEYS])
+@pytest.mark.parametrize("kind", EXAMPLES)
 def test_it_answers_as_memory_does_with_keys(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -27,7 +27,7 @@ def message_from_data(data: Data) -> Message:
     Raises:
         Exception: It is something else.
     """
-    fields = {NAMED: False, **data}
+    fields: Data = {NAMED: False, **data}
     callbacks = fields.pop(_CALLBACKS, ())
     message = Message(**fields)
     chain = nested([with_defaults(link) for link in callbacks])

@@ -13,6 +13,8 @@ Conflict: TypeAlias = Literal["existing", "raise", "replace"]
 
 _UNTIL: Final[dict[HeldUntil, str]] = {"ended": "e", "started": "s"}
 _CONFLICT: Final[dict[Conflict, str]] = {"existing": "x", "raise": "r", "replace": "p"}
+_UNTIL_OF: Final[dict[str, HeldUntil]] = {letter: name for name, letter in _UNTIL.items()}
+_CONFLICT_OF: Final[dict[str, Conflict]] = {letter: name for name, letter in _CONFLICT.items()}
 _UNIQUE: Final = re.compile(r"([es])([xrp])(\d+):(.*)", re.DOTALL)
 _LIMIT: Final = re.compile(r"(?:c(\d+)|r(\d+)/(\d+)):(.*)", re.DOTALL)
 
@@ -48,9 +50,7 @@ class UniqueKey(NamedTuple):
         found = _UNIQUE.fullmatch(text)
         if found is None:
             raise ValueError(f"{text!r} is no unique key")
-        until = next(name for name, letter in _UNTIL.items() if letter == found[1])
-        conflict = next(name for name, letter in _CONFLICT.items() if letter == found[2])
-        return cls(found[4], until, conflict, int(found[3]))
+        return cls(found[4], _UNTIL_OF[found[1]], _CONFLICT_OF[found[2]], int(found[3]))
 
 
 class Limit(NamedTuple):

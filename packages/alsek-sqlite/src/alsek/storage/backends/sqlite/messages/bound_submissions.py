@@ -77,6 +77,7 @@ def _beside(
     state: UuidState = "finished" if row is None else row[1]
     if anew or unique.conflict != "replace" or not holder.holds:
         return Added(False, holder.uuid, state)
+    assert row is not None  # else it would hold nothing
     has_begun = state == "claimed" or row[3] > 0 or tail_values(Stored, row[2]).get("retries", 0) > 0
     replaced = holder.behind if has_begun else holder.uuid
     uuid = replaced or submission.uuid

@@ -17,6 +17,7 @@ from alsek.storage.backends.records import (
 )
 from tests.contract.leaving import ENDS, RETURNS, Scene, leaving
 from tests.contract.stores import START, Store
+from tests.contract.unique_messages import KEY, REPLACE, STARTED, WINDOW, submit
 from tests.contract.workers import (
     Actors,
     a_message,
@@ -30,23 +31,6 @@ from tests.contract.workers import (
     status_of,
     succeeded,
 )
-
-KEY = UniqueKey("k")
-REPLACE = UniqueKey("k", conflict="replace")
-STARTED = UniqueKey("k", until="started")
-WINDOW = UniqueKey("k", window=50_000)
-
-
-def submit(messages: MessagePort, uuid: str, unique: UniqueKey = KEY, **fields: Any) -> Added:
-    """Submit one message with a key, in a call of its own."""
-    (added,) = messages.add([a_message(uuid, unique=unique, **fields)], a_request())
-    return added
-
-
-def waits_for(messages: MessagePort, uuid: str) -> str | None:
-    """What a message waits for; None if it is not stored."""
-    found = messages.find(uuid)
-    return None if found is None else found.waits_for
 
 
 @pytest.mark.parametrize("delay", [0, 1_000])

@@ -14,11 +14,11 @@ from alsek.storage.backends.records import (
     Added,
     Limit,
     TaskStatus,
-    UniqueKey,
     UniqueRecord,
 )
 from tests.contract.leaving import ENDS, RETURNS, UNCHARGED, Scene, leaving
 from tests.contract.stores import START, Store
+from tests.contract.unique_messages import KEY, REPLACE, STARTED, WINDOW, submit, waits_for
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
@@ -35,23 +35,6 @@ from tests.contract.workers import (
     uuids,
     who_rings,
 )
-
-KEY = UniqueKey("k")
-REPLACE = UniqueKey("k", conflict="replace")
-STARTED = UniqueKey("k", until="started")
-WINDOW = UniqueKey("k", window=50_000)
-
-
-def submit(messages: MessagePort, uuid: str, unique: UniqueKey = KEY, **fields: Any) -> Added:
-    """Submit one message with a key, in a call of its own."""
-    (added,) = messages.add([a_message(uuid, unique=unique, **fields)], a_request())
-    return added
-
-
-def waits_for(messages: MessagePort, uuid: str) -> str | None:
-    """What a message waits for; None if it is not stored."""
-    found = messages.find(uuid)
-    return None if found is None else found.waits_for
 
 
 @pytest.mark.parametrize("state", ["ready", "delayed", "waiting"])

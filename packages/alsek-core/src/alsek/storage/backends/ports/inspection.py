@@ -88,13 +88,13 @@ class InspectionPort(ABC):
     def aside(self) -> list[Aside]:
         """How many messages are set aside, by queue and task, in this order."""
 
+    @abstractmethod
     def limits(self, ids: Sequence[str] | None = None) -> list[LimitRecord]:
         """The limits of these ids that are known, in this order; None for all, in the order of id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unique_key(self, key: str) -> UniqueRecord | None:
         """Who holds a unique key; None if nobody does."""
-        raise NotImplementedError
 
     @abstractmethod
     def history(self, first: int, last: int) -> list[HistoryRow]:

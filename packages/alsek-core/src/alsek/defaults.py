@@ -34,6 +34,18 @@ FAILED_PARENT_TTL: Final = 86_400_000
 #: How long a group is kept after it has ended, and with it the results of its members.
 DEFAULT_GROUP_TTL: Final = 86_400_000
 
+#: For how long a schedule that is due is offered to one worker alone.
+SCHEDULE_OFFER: Final = 1_000
+
+#: How late a tick may be fired before it counts as missed.
+MISSED_AFTER: Final = 5_000
+
+#: The most missed ticks that ``missed="all"`` fires.
+MAX_MISSED_TICKS: Final = 1_000
+
+#: The longest line of a task's log that is kept, in characters.
+MAX_LOG_LINE: Final = 4_000
+
 DEFAULT_N_THREADS: Final = 8
 DEFAULT_N_COROUTINES: Final = 100
 DEFAULT_SLOT_WAIT_INTERVAL: Final = 1_000

@@ -60,6 +60,10 @@ class SerializationError(AlsekError, TypeError):
     """A value can't be serialized by the backend's serializer."""
 
 
+class PayloadTooLargeError(SerializationError):
+    """A message, a result or a checkpoint has more bytes than its backend's ``max_payload``."""
+
+
 class CorruptMessageError(AlsekError, ValueError):
     """Bytes in the store can't be read as a message by this version."""
 

@@ -20,6 +20,7 @@ from alsek.storage.backends.ports import (
     LockPort,
     MessagePort,
     ResultPort,
+    SchedulePort,
     StatusPort,
     TransferPort,
     ValuePort,
@@ -123,6 +124,17 @@ class Backend(ABC):
         """
         raise BackendError(
             f"{self.describe()}: {type(self).__name__} has no group port, so it can't keep groups"
+        )
+
+    @property
+    def schedules(self) -> SchedulePort:
+        """The port for schedules. A backend need not have one.
+
+        Raises:
+            BackendError: It has none.
+        """
+        raise BackendError(
+            f"{self.describe()}: {type(self).__name__} has no schedule port, so it can't keep schedules"
         )
 
     @property

@@ -26,6 +26,22 @@ class CopyKind(Enum):
     VALUE = "values"
 
 
+class ReportCopy(NamedTuple):
+    """What is kept of the reports on a message or dead letter; it goes with that.
+
+    The fields are those of :class:`~alsek.storage.backends.records.ReportRecord`. `expiry` is None while the message is
+    stored.
+    """
+
+    token: int
+    number: int
+    reported_at: int
+    progress: bytes | None
+    checkpoint: bytes | None
+    lines: tuple[bytes, ...]
+    expiry: int | None
+
+
 class StatusCopy(NamedTuple):
     """A status; the fields are those of :class:`~alsek.storage.backends.records.StatusRecord`.
 

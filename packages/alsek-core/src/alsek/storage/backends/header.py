@@ -100,7 +100,7 @@ LINE: Final = (
     Field("queue", Kind.NAME, "", "producer", "where it waits"),
 )
 
-#: What stores keep and don't know, but for the last four: a store looks for ``;<key>=`` of these in a tail that is not
+#: What stores keep and don't know, but for the last five: a store looks for ``;<key>=`` of these in a tail that is not
 #: empty when the message changes its state. The attempt state (all that a step writes) is that of the last retry.
 TAIL: Final = (
     Field("retries", Kind.NUMBER, 0, "step", "how often it was retried", "r"),
@@ -111,6 +111,7 @@ TAIL: Final = (
     Field("limits", Kind.LIMITS, (), "producer", "what must admit it, in the order of their ids", "l"),
     Field("group", Kind.PLACE, None, "producer", "its place in a group", "g"),
     Field("joins", Kind.WORD, "", "producer", "the group whose callback it is", "j"),
+    Field("reported", Kind.FLAG, 0, "store", "whether anything is kept of reports on it", "o"),
 )
 
 _BY_KEY: Final = {field.key: field for field in TAIL}

@@ -11,6 +11,7 @@
 | :class:`LockPort` | ``locks`` | locks |
 | :class:`ValuePort` | ``values`` | values by name |
 | :class:`GroupPort` | ``groups`` | groups of messages; a backend need not have it |
+| :class:`SchedulePort` | ``schedules`` | schedules; a backend need not have it |
 | :class:`TransferPort` | ``transfer`` | moves all of a store to another one |
 
 :class:`MessagePort` is the sum of the first four.
@@ -37,6 +38,7 @@ from alsek.storage.backends.ports.inspection import InspectionPort
 from alsek.storage.backends.ports.locks import LockPort
 from alsek.storage.backends.ports.messages import MessagePort
 from alsek.storage.backends.ports.results import ResultPort
+from alsek.storage.backends.ports.schedules import SchedulePort
 from alsek.storage.backends.ports.statuses import StatusPort
 from alsek.storage.backends.ports.submission import SubmissionPort
 from alsek.storage.backends.ports.transfer import TransferPort
@@ -51,6 +53,7 @@ __all__ = [
     "LockPort",
     "MessagePort",
     "ResultPort",
+    "SchedulePort",
     "StatusPort",
     "SubmissionPort",
     "TransferPort",

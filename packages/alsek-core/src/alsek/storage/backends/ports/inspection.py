@@ -13,6 +13,7 @@ from alsek.storage.backends.records import (
     Located,
     Pause,
     QueueTally,
+    ReportRecord,
     Stored,
     UniqueRecord,
     WorkerRecord,
@@ -95,6 +96,15 @@ class InspectionPort(ABC):
     @abstractmethod
     def unique_key(self, key: str) -> UniqueRecord | None:
         """Who holds a unique key; None if nobody does."""
+
+    def reports(self, uuids: Sequence[str], lines: bool = False) -> list[ReportRecord | None]:
+        """What is kept of the reports on these messages, in this order; None for one of which nothing is.
+
+        Args:
+            uuids: The messages, whether or not they are still stored.
+            lines: With what they have logged.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def history(self, first: int, last: int) -> list[HistoryRow]:

@@ -11,6 +11,7 @@ from alsek.storage.backends.records import (
     Claimed,
     HistoryCounts,
     Outcome,
+    Report,
     Running,
     Step,
     Worker,
@@ -43,13 +44,15 @@ class WorkPort(ABC):
         1. *Finish.* An outcome is accepted only if its token is that of this worker's current claim on the message of
            its uuid. Then everything that belongs to it (see the outcome's class) is written, and results, statuses and
            callbacks are published. The outcome's queue is ignored: the claim's queue counts. Messages that are retried
-           without a delay are queued in the order of the outcomes, and the callbacks after all of them. A callback is
+           without a delay are queued in the order of the outcomes, and the callbacks after all of them. A
+           :class:`~alsek.storage.backends.records.Report` among them is taken in as by :meth:`report`. A callback is
            stored as by :meth:`~alsek.storage.backends.ports.SubmissionPort.add`; one whose uuid is not new is skipped
            and reported.
         2. *Promote.* Delayed messages that are due become ready, at most
            :data:`~alsek.defaults.PROMOTION_BATCH`, in the order in which they are due; of two that are due at the same
            moment, the one that was delayed first. Each gets the next arrival number, but its ttl counts from the
-           moment when it was due, however late a worker promotes it.
+           moment when it was due, however late a worker promotes it. Schedules that are due are offered to a worker
+           that fires them (see :class:`~alsek.storage.backends.ports.SchedulePort`).
         3. *Take over.* Messages held by workers whose lease has ended become ready at their old place, with one more
            loss and status RETRYING; those workers are forgotten, and reported. `worker` itself is never taken over.
            If no worker reached the store for as long as a worker's own lease (an outage), that worker gets a new lease
@@ -122,6 +125,20 @@ class WorkPort(ABC):
         Returns:
             The uuids of the outcomes that were refused.
         """
+
+    def report(self, worker: Worker, reports: Sequence[Report]) -> list[str]:
+        """Keep what a worker tells of messages that it holds, in one step.
+
+        What is kept outlasts all that may happen to the message: retries, a lost worker, a release. It is deleted when
+        the message succeeds, is removed, or fails without a dead letter, unless the message is tracked: then it is kept
+        as long as the status with which it ended (:data:`~alsek.defaults.DEFAULT_STATUS_TTL` for one that stays for
+        ever), but for its checkpoint. With a dead letter it is kept as long as that, whole; a replay takes it up again.
+        A ``named`` message, and one that replaces the holder of a unique key, begin without it.
+
+        Returns:
+            The uuids of the reports that were refused because their token is not the current one.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def held(self, worker: Worker) -> list[Claimed]:

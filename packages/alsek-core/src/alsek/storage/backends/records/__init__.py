@@ -43,6 +43,8 @@ from alsek.storage.backends.records.outcomes import (
     Succeeded,
     refused_again,
 )
+from alsek.storage.backends.records.reports import Report, ReportRecord
+from alsek.storage.backends.records.schedules import ScheduleRecord
 from alsek.storage.backends.records.steps import (
     Corrupt,
     HistoryCounts,
@@ -102,9 +104,12 @@ __all__ = [
     "Pause",
     "QueueTally",
     "Released",
+    "Report",
+    "ReportRecord",
     "ResultRecord",
     "Retried",
     "Running",
+    "ScheduleRecord",
     "SetAside",
     "StatusRecord",
     "Step",

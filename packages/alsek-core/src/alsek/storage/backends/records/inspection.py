@@ -30,6 +30,7 @@ class Stored(NamedTuple):
     limits: tuple[Limit, ...] = ()
     group: GroupPlace | None = None
     joins: str = ""
+    reported: bool = False
 
 
 class DeadLetter(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeAlias
 
 from alsek.storage.backends.records.groups import GroupSubmission
+from alsek.storage.backends.records.reports import Report
 from alsek.storage.backends.records.submissions import FOR_EVER, Submission
 from alsek.storage.backends.records.workers import Claimed
 
@@ -136,7 +137,8 @@ class SetAside(NamedTuple):
     unreachable: tuple[str, ...] = ()
 
 
-Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost | SetAside
+#: What a step takes of a claim. A report does not end it; all others do.
+Outcome: TypeAlias = Succeeded | Retried | Failed | Released | Lost | SetAside | Report
 
 
 class Accepted(NamedTuple):

@@ -84,6 +84,8 @@ class Step(NamedTuple):
         taken_over: The lost workers that this step has forgotten, by the end of their lease, then by id. Empty in the
             answer to a repeated step.
         failed: The uuids of the :class:`~alsek.storage.backends.records.SetAside` outcomes that made dead letters.
+        schedules: The names of the schedules that are offered to this worker, in alphabetical order: see
+            :class:`~alsek.storage.backends.ports.SchedulePort`. Empty in the answer to a repeated step.
     """
 
     refused: list[str]
@@ -95,3 +97,4 @@ class Step(NamedTuple):
     corrupt: list[Corrupt]
     taken_over: tuple[TakenOver, ...] = ()
     failed: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()

@@ -44,6 +44,8 @@ class WorkerFacts(NamedTuple):
         tasks: The names of its tasks. It may claim messages that are set aside for one of these. None if it takes
             messages of any task, as a consumer does: then it may claim what is set aside in its own queues.
         slots: How many messages it runs at once; 0 if it says nothing of this.
+        fires: It fires schedules: see :class:`~alsek.storage.backends.ports.SchedulePort`. This decides too.
+        schedules: The names of the schedules that its code declares.
     """
 
     host: str
@@ -51,6 +53,8 @@ class WorkerFacts(NamedTuple):
     version: str
     tasks: tuple[str, ...] | None
     slots: int = 0
+    fires: bool = False
+    schedules: tuple[str, ...] = ()
 
 
 def facts_of(told: Mapping[str, Any]) -> WorkerFacts:
@@ -58,6 +62,7 @@ def facts_of(told: Mapping[str, Any]) -> WorkerFacts:
     known = {name: told[name] for name in WorkerFacts._fields if name in told}
     if known["tasks"] is not None:
         known["tasks"] = tuple(known["tasks"])
+    known["schedules"] = tuple(known.get("schedules", ()))
     return WorkerFacts(**known)
 
 
@@ -104,6 +109,7 @@ class Claimed(NamedTuple):
         is_async: It was submitted as a message of an ``async def`` task: see :data:`~alsek.types.Wish`.
         group: Its place in a group; None if it is in none.
         joins: The group whose callback it is; empty if it is none.
+        reported: Something is kept of reports on it: see :class:`Report`.
     """
 
     uuid: str
@@ -121,3 +127,4 @@ class Claimed(NamedTuple):
     is_async: bool = False
     group: GroupPlace | None = None
     joins: str = ""
+    reported: bool = False

@@ -24,6 +24,7 @@ from alsek.storage.backends.records import (
     Lost,
     Outcome,
     Released,
+    Report,
     Retried,
     SetAside,
     Succeeded,
@@ -40,6 +41,8 @@ def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence
         message = registered.claims.get(outcome.uuid)
         if message is None or message.token != outcome.token:
             refused.append(outcome.uuid)
+            continue
+        if isinstance(outcome, Report):
             continue
         if isinstance(outcome, SetAside):
             if not _set_aside(table, message, outcome):

@@ -21,6 +21,7 @@ from alsek.storage.backends.records import (
     Lost,
     Outcome,
     Released,
+    Report,
     Retried,
     SetAside,
     Stored,
@@ -141,6 +142,8 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
             ttl, wait = b"%d" % outcome.dlq_ttl, b"1" if outcome.wait else b"0"
             own = (b"A", uuid, token, ttl, outcome.error, outcome.task.encode(), wait)
             return (*own, *_after_failure(outcome))
+        case Report():
+            raise NotImplementedError("reports")
 
 
 def _after_failure(outcome: Failed | SetAside) -> tuple[bytes, ...]:

@@ -15,9 +15,9 @@ class SchedulePort(ABC):
     paused, it is *offered*: the next step of a worker that fires schedules
     (:class:`~alsek.storage.backends.records.WorkerFacts`) has its name in ``schedules``. Then it is offered to nobody
     for :data:`~alsek.defaults.SCHEDULE_OFFER`, and again after that until it no longer stands at this tick. So a worker
-    that dies, or can't fire it, delays it by no more. The time of the next offer counts in the ``next_due`` of steps, as
-    the due time of a delayed message does. A change that makes an offer earlier than all that sleeping workers know of
-    wakes one worker at least that fires schedules.
+    that dies, or can't fire it, delays it by no more. The time of the next offer counts in the ``next_due`` of steps,
+    as the due time of a delayed message does. A change that makes an offer earlier than all that sleeping workers know
+    of wakes one worker at least that fires schedules.
 
     Workers that don't fire schedules are offered none. What is due stays as it is, and their steps answer with a
     ``next_due`` of at least one second on its account.

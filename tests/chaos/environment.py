@@ -98,7 +98,7 @@ class Stage:
         self.journal = self.folder / "journal"
         self.pools: list[Pool] = []
         self.problems: list[str] = []
-        self.submitted: dict[str, None] = {}
+        self.submitted: dict[str, float] = {}
         self.callbacks: dict[str, str] = {}
         self.mortal: set[str] = set()
         self.restless: set[str] = set()
@@ -203,7 +203,7 @@ class Stage:
 
         The arguments are those of :meth:`submit`. One that is `dropped` by its group may succeed or die.
         """
-        self.submitted[uuid] = None
+        self.submitted[uuid] = time.monotonic()
         if dropped:
             self.dropped.add(uuid)
         if mortal:

@@ -20,7 +20,7 @@ from alsek.exceptions import BackendError, MessageAlreadyExistsError
 from tests.chaos.stores import open_backend
 from tests.chaos.tasks import Fate, Troupe, troupe
 
-_FATES: tuple[Fate, ...] = ("succeeds", "succeeds", "succeeds", "retries", "fails")
+FATES: tuple[Fate, ...] = ("succeeds", "succeeds", "succeeds", "retries", "fails")
 
 
 def accepted_by(folder: Path, number: int) -> list[tuple[str, str]]:
@@ -53,7 +53,7 @@ def _produce(number: int, count: int, keys: int, pause: float, seed: str) -> Non
     chance = random.Random(seed)
     with (Path(settings["folder"]) / f"accepted-{number}").open("w") as accepted:
         for _ in range(count):
-            fate = chance.choice(_FATES)
+            fate = chance.choice(FATES)
             arguments = {"key": chance.randrange(keys), "ms": chance.randrange(30), "fate": fate}
             message = play.keyed.generate(kwargs=arguments, submit=False)
             if _submit(play, message):

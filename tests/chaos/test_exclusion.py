@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.exclusion import by_source, overlaps, peak
+from tests.chaos.exclusion import by_source, overlaps, peak, share
 from tests.chaos.execution_log import Line
 
 
@@ -77,3 +77,38 @@ def test_lines_are_told_apart_by_source() -> None:
     """Lines of each key stand together, in their order."""
     lines = [line._replace(source=line.uuid) for line in journal("+a1 +b1 -a1 -b1")]
     assert {source: len(found) for source, found in by_source(lines).items()} == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "submitted", "amount", "killed", "expected"),
+    [
+        ("+a1 -a1 +b1 -b1", "abcc", 1, {}, (3.0, 2 / 3, 2 / 3)),
+        ("+a1 +b1 -a1 +c1 -b1 -c1", "abcde", 2, {}, (5.0, 0.7, 0.7)),
+        ("+a1 +b1 -a1 -b1", "ab", 2, {}, (2.0, 0.75, 0.75)),
+        ("+a1 -a1", "", 2, {}, (0.0, 0.0, 0.0)),
+        ("+a7 +a2 -a2", "az", 1, {7: 0.25}, (2.0, 0.625, 1.0)),
+        ("+a7 +b1 -b1 +a2 -a2", "abz", 1, {7: 0.5}, (4.0, 0.625, 0.75)),
+        ("+a7 +b1 -b1 +c1 -c1", "abczz", 2, {7: 0.5}, (4.0, 0.3125, 0.5)),
+    ],
+    ids=[
+        "one place, empty for one second of three",
+        "two places, of which one is empty now and then",
+        "only while there are enough to fill both",
+        "never enough",
+        "a dead holder keeps the place until its message begins again",
+        "or until another runs in its place",
+        "or until its lease has ended",
+    ],
+)
+def test_the_share_of_a_limit_that_was_used(
+    text: str,
+    submitted: str,
+    amount: int,
+    killed: dict[int, float],
+    expected: tuple[float, float, float],
+) -> None:
+    """Places in which something ran, by places and time while there was enough to run."""
+    lines = journal(text)
+    window = (0.0, lines[-1].at)
+    found = share(lines, killed, dict.fromkeys(submitted, 0.0), amount, window, 1.5)
+    assert found == pytest.approx(expected)

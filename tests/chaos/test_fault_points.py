@@ -155,7 +155,7 @@ def _play_producer(stage: Stage, faults: tuple[str, ...]) -> None:
         )
     for number in range(_CHAINS):
         parent, child = uuids_of("x", number)
-        stage.submitted[parent] = None
+        stage.submitted[parent] = 0.0
         stage.callbacks[parent] = child
     stage.pool(n=2)
     stage.settle(30)

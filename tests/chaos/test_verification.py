@@ -53,7 +53,7 @@ def _lose_a_result(stage: Stage) -> None:
 
 
 def _never_submit(stage: Stage) -> None:
-    stage.submitted["nobody-has-seen-me"] = None
+    stage.submitted["nobody-has-seen-me"] = 0.0
 
 
 def _write_a_second_result(stage: Stage) -> None:

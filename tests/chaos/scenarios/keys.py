@@ -10,8 +10,8 @@ import time
 
 from alsek import Concurrency
 from tests.chaos.environment import Stage
-from tests.chaos.exclusion import by_source, overlaps, peak
-from tests.chaos.key_producer import accepted_by
+from tests.chaos.exclusion import by_source, overlaps, peak, share
+from tests.chaos.key_producer import FATES, accepted_by
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.stores import open_backend
 from tests.chaos.verification import Results, Verdict
@@ -119,26 +119,46 @@ def _never_above(stage: Stage, verdict: Verdict) -> list[str]:
     short=((SQLITE, THREAD), (REDIS, PROCESS)),
 )
 def limits(stage: Stage, scale: Scale) -> None:
-    """However many holders die, never more run at once than a limit allows, and each place is free in the end."""
-    n = 14 if stage.pool_kind == THREAD else 12
-    stage.keep_alive(n=n, pools=2)
-    _fill_lanes(stage)
-    stage.until_begun(1, 30)
+    """However many holders die, never more run at once than a limit allows, and each place is free in the end.
+
+    There are more slots than places, so that it is the limits that hold messages back: three pools with up to two
+    groups of 8 threads each, or with 10 processes each.
+    """
+    n, pools = (8 if stage.pool_kind == THREAD else 10), 3
+    lanes: dict[int, dict[str, float]] = {amount: {} for amount in _AMOUNTS}
+    stage.keep_alive(n=n, pools=pools)
+    _fill_lanes(stage, lanes)
+    stage.until_begun(sum(_AMOUNTS), 30)
+    begun = time.monotonic()
     for _ in stage.ticks(scale.seconds, 0.4):
-        _fill_lanes(stage)
-        stage.keep_alive(n=n, pools=2)
+        _fill_lanes(stage, lanes)
+        stage.keep_alive(n=n, pools=pools)
         stage.kill_one(stage.holders())
-    stage.settle(scale.pick(40, 90), n=n, pools=2)
-    stage.note = "at once: " + ", ".join(f"{most} of {amount}" for amount, most in _peaks(stage).items())
+    window = (begun, time.monotonic())
+    stage.settle(scale.pick(40, 90), n=n, pools=pools)
+    stage.note = "; ".join(_use(stage, amount, each, window) for amount, each in lanes.items())
 
 
-def _fill_lanes(stage: Stage) -> None:
-    for amount, count, ms in zip(_AMOUNTS, (4, 12, 30), (20, 100, 250), strict=True):
-        for number in range(count):
-            fate = "fails" if number == 0 else "retries" if number % 4 == 1 else "succeeds"
+def _use(stage: Stage, amount: int, submitted: dict[str, float], window: tuple[float, float]) -> str:
+    """How much of a limit was used, in words."""
+    lines = by_source(stage.lines()).get(f"lane-{amount}", [])
+    used = share(lines, stage.killed, submitted, amount, window, stage.lease)
+    return (
+        f"{peak(lines, stage.killed)} of {amount} at once, {used.run:.1%} used in {used.seconds:.0f} s"
+        f" ({used.held:.1%} with the places of the dead)"
+    )
+
+
+def _fill_lanes(stage: Stage, lanes: dict[int, dict[str, float]]) -> None:
+    """Submit, so that more messages wait for each limit than can run before the next time."""
+    begun = {line.uuid for line in stage.lines() if line.what == "begun"}
+    for amount, submitted in lanes.items():
+        for _ in range(3 + 2 * amount - len(submitted.keys() - begun)):
+            fate = stage.random.choice(FATES)
             message = stage.play.lane.generate(
-                kwargs={"amount": amount, "ms": ms, "fate": fate},
+                kwargs={"amount": amount, "ms": stage.random.randrange(200, 1000), "fate": fate},
                 limits=[Concurrency(amount, key=f"lane-{amount}")],
                 submit=False,
             )
             stage.submit(message, mortal=fate == "fails", restless=fate == "retries")
+            submitted[message.uuid] = stage.submitted[message.uuid]

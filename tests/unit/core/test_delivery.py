@@ -10,7 +10,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution.attempts import attempt
 from alsek.core.execution.conclusions import Conclusion, conclude
 from alsek.core.execution.delivery import RESTORED, Delivery
-from alsek.core.execution.reports import pending_reports, report_status, send_report
+from alsek.core.execution.notices import pending_notices, send_notice, send_status
 from alsek.core.message import Message
 from alsek.core.message_fields import FIELDS
 from alsek.core.status import StatusTracker, TaskStatus
@@ -144,12 +144,12 @@ class World:
         session = a_session(broker.backend)
         (claimed,) = session.step((), {"any": 1}).claimed
         delivery = Delivery(claimed, session, broker.backend.serializer)
-        report_status(self.task, delivery, TaskStatus.RUNNING)
+        send_status(self.task, delivery, TaskStatus.RUNNING)
         conclusion = conclude(self.task, delivery, attempt(self.task, delivery))
-        for each in pending_reports(
+        for each in pending_notices(
             {self.task.name: self.task}, self.task, delivery, conclusion, self.task.broker
         ):
-            send_report(each)
+            send_notice(each)
         assert session.finish(conclusion.outcome)
         return conclusion
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
-from alsek.core.execution.reports import report_status
+from alsek.core.execution.notices import send_status
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
@@ -95,8 +95,8 @@ def test_report_tells_trackers_that_the_store_does_not_write(
     made = task(broker, status_tracker=Own(backend))(lambda: None)
     made.generate()
     delivery = held(claim(broker))
-    report_status(made, delivery, TaskStatus.RUNNING)
-    report_status(made, delivery, TaskStatus.FAILED)
+    send_status(made, delivery, TaskStatus.RUNNING)
+    send_status(made, delivery, TaskStatus.FAILED)
     assert told == [TaskStatus.SUBMITTED, TaskStatus.RUNNING, TaskStatus.FAILED]
     assert "ConnectionError" in caplog.text
     stock = StatusTracker(backend)
@@ -104,6 +104,6 @@ def test_report_tells_trackers_that_the_store_does_not_write(
     message = made.generate(queue="tracked")
     delivery = held(claim_in(broker, "tracked"))
     stock.delete(message)
-    report_status(made, delivery, TaskStatus.RUNNING)
+    send_status(made, delivery, TaskStatus.RUNNING)
     assert stock.get(message) is TaskStatus.UNKNOWN
-    report_status(task(broker)(lambda: None), delivery, TaskStatus.RUNNING)
+    send_status(task(broker)(lambda: None), delivery, TaskStatus.RUNNING)

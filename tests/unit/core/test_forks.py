@@ -13,7 +13,7 @@ from alsek.core.broker import Broker
 from alsek.core.execution import forks
 from alsek.core.execution.attempts import attempt
 from alsek.core.execution.conclusions import conclude
-from alsek.core.execution.reports import report_status
+from alsek.core.execution.notices import send_status
 from alsek.core.hooks import on_worker_start, run_hooks
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, TaskStatus
@@ -136,7 +136,7 @@ def test_a_fork_of_other_code_of_the_users_ends_too(broker: Broker, what: str) -
         made.generate()
         delivery = held(claim(broker))
         if what == "tracker":
-            report_status(made, delivery, TaskStatus.RUNNING)
+            send_status(made, delivery, TaskStatus.RUNNING)
         else:
             conclude(made, delivery, attempt(made, delivery))
     assert statuses == [4]

@@ -12,7 +12,7 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import conclude
-from alsek.core.execution.reports import pending_reports, send_report
+from alsek.core.execution.notices import pending_notices, send_notice
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware
 from alsek.core.submission.calls import Call
@@ -87,8 +87,8 @@ def _reported(made: Task[..., Any], **options: Any) -> str:
     message, _ = made.generate(**options), None
     delivery = held(claim(made.broker))
     conclusion = conclude(made, delivery, attempt(made, delivery))
-    for report in pending_reports({made.name: made}, made, delivery, conclusion, made.broker):
-        send_report(report)
+    for notice in pending_notices({made.name: made}, made, delivery, conclusion, made.broker):
+        send_notice(notice)
     assert message.uuid == delivery.uuid
     return conclusion.ending
 

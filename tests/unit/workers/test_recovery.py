@@ -194,7 +194,7 @@ def test_what_cannot_be_read_is_a_dead_letter(scene: Scene) -> None:
         pool, scene.session.worker, claimed, WorkerLostError("it died"), with_hooks=True
     )
     assert isinstance(charged.outcome, Failed)
-    assert charged.reports == []
+    assert charged.notices == []
 
 
 def test_a_store_that_is_away_is_waited_for(

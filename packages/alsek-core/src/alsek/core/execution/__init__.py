@@ -14,7 +14,7 @@
     the worker's next step             the store accepts the outcome, or refuses it
         │
         ▼
-    send_report(report)                for each status tracker that the store does not write itself, and each
+    send_notice(notice)                for each status tracker that the store does not write itself, and each
                                        middleware that hears of ends
 
 None of these functions waits, or knows of threads and processes. The outcome is built from the delivery, not from the

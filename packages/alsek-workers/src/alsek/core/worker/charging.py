@@ -7,8 +7,8 @@ from typing import NamedTuple
 from alsek.core.current_message import CURRENT
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.conclusions import conclude, reject
+from alsek.core.execution.notices import Notice, pending_notices
 from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.reports import Report, pending_reports
 from alsek.core.execution.session import ReadOnlySession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.task import without_hooks
@@ -22,13 +22,13 @@ class Charged(NamedTuple):
 
     Attributes:
         outcome: The outcome.
-        reports: The reports to send once the store has accepted it.
+        notices: The notices to send once the store has accepted it.
         task_name: The name of its task; empty if the message could not be opened.
         ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
     """
 
     outcome: Outcome
-    reports: list[Report]
+    notices: list[Notice]
     task_name: str = ""
     ready_at: int = 0
 
@@ -62,5 +62,5 @@ def conclude_charged(
         conclusion = reject(None, delivery, rejection, broker, wait=pool.unknown_tasks == "wait")
     else:
         conclusion = conclude(task, delivery, Attempt(exception=error))
-    reports = pending_reports(pool.tasks, task, delivery, conclusion, pool.broker) if with_hooks else []
-    return Charged(conclusion.outcome, reports, delivery.task_name, delivery.ready_at)
+    notices = pending_notices(pool.tasks, task, delivery, conclusion, pool.broker) if with_hooks else []
+    return Charged(conclusion.outcome, notices, delivery.task_name, delivery.ready_at)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from alsek.core.current_message import CURRENT
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.reports import Report, end_reports
+from alsek.core.execution.notices import Notice, end_notices
 from alsek.core.execution.session import ReadOnlySession
 from alsek.core.execution.transition_log import log, log_lost
 from alsek.core.worker.options import PoolOptions
@@ -19,15 +19,15 @@ class LostMessage(NamedTuple):
 
     Attributes:
         task_name: The name of its task; empty if it can't be read.
-        reports: What to send once the store has accepted that it is lost.
+        notices: What to send once the store has accepted that it is lost.
     """
 
     task_name: str
-    reports: list[Report]
+    notices: list[Notice]
 
 
 def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> LostMessage:
-    """Log that a message is lost; return what it is, and the reports to send once the store has accepted that.
+    """Log that a message is lost; return what it is, and the notices to send once the store has accepted that.
 
     Reading the message is the user's code, if the serializer is.
 
@@ -46,4 +46,4 @@ def log_and_report_lost(pool: PoolOptions, worker: Worker, claimed: Claimed) -> 
     log_lost(delivery, claimed.losses + 1)
     task = pool.tasks.get(delivery.task_name)
     broker = task.broker if task is not None else pool.broker
-    return LostMessage(delivery.task_name, end_reports(broker, delivery, "lost"))
+    return LostMessage(delivery.task_name, end_notices(broker, delivery, "lost"))

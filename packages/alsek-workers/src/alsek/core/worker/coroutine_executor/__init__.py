@@ -8,7 +8,7 @@
                                         conclude, if no code of the      ──►    conclude otherwise: hooks, result
                                         user's may block                        store elsewhere, failures
     collect()      ◄── finished ◄──────────────────────────────────────────┘
-    on_outcome()   ───────────────────────────────────────────────────────►    send the pending reports
+    on_outcome()   ───────────────────────────────────────────────────────►    send the pending notices
 
 A job past its deadline is cancelled, and abandoned if it does not end.
 """

@@ -216,7 +216,7 @@ class CoroutineExecutor:
             self._wakeup.notify()
 
     def on_outcome(self, job: CoroutineJob, accepted: bool) -> None:
-        """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending reports."""
+        """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending notices."""
         if not accepted:
             return
         self._reporting.add(job)
@@ -307,7 +307,7 @@ class CoroutineExecutor:
             self._earliest = min(self._earliest, earliest)
 
     def _is_in_use(self, job: CoroutineJob) -> bool:
-        """Whether a thread concludes an abandoned job, or sends its pending reports."""
+        """Whether a thread concludes an abandoned job, or sends its pending notices."""
         return job.claimed.token in self._running or job in self._reporting
 
     def _abandon_coroutine(self, job: CoroutineJob, now: int) -> None:
@@ -377,6 +377,6 @@ class CoroutineExecutor:
         self._wake_engine()
 
     def shut_down(self) -> None:
-        """Let the threads for hooks end, once they have sent the pending reports. The loop stays, for stop hooks."""
+        """Let the threads for hooks end, once they have sent the pending notices. The loop stays, for stop hooks."""
         self._hooks.shut_down()
         self._watch.stop()

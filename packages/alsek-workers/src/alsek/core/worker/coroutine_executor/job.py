@@ -16,8 +16,8 @@ from alsek.core.execution.async_attempts import attempt as run_attempt
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.conclusions import reject
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.notices import send_status
 from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.reports import report_status
 from alsek.core.execution.session import WorkerSession
 from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.groups.joined_message import JoinedMessage
@@ -38,7 +38,7 @@ def _prepare(task: AnyTask, delivery: Delivery) -> None:
     if isinstance(delivery.message, JoinedMessage):
         with contextlib.suppress(Exception):  # raised again when the coroutine asks for them
             delivery.message.load()
-    report_status(task, delivery, TaskStatus.RUNNING)
+    send_status(task, delivery, TaskStatus.RUNNING)
 
 
 class CoroutineJob(ConcludingJob):

@@ -34,13 +34,13 @@ from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, reject
 from alsek.core.execution.delivery import Delivery
 from alsek.core.execution.loop_exits import log_exit
-from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.reports import (
-    Report,
-    pending_reports,
-    report_status,
-    send_report,
+from alsek.core.execution.notices import (
+    Notice,
+    pending_notices,
+    send_notice,
+    send_status,
 )
+from alsek.core.execution.opening import open_claimed
 from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log, log_claimed
@@ -125,16 +125,16 @@ class TaskRunner:
                 break
             self._entry = job.entry
             context = contexts.fresh()
-            frame, reports = context.run(self._serve, job)
+            frame, notices = context.run(self._serve, job)
             self._end_forks()
             self._entry = None
             connection.send_answer(frame)
-            if reports:
+            if notices:
                 accepted = connection.receive_verdict()
                 if accepted is None:
                     break
-                for report in reports if accepted else ():
-                    context.run(send_report, report)
+                for notice in notices if accepted else ():
+                    context.run(send_notice, notice)
                 self._end_forks()
                 connection.send_answer(pack((REPORTED,)))
         connection.flush()
@@ -148,7 +148,7 @@ class TaskRunner:
             permits.close(taken=number != index)
         return None if index is None else self._permits[index]
 
-    def _serve(self, job: JobRequest) -> tuple[bytes, list[Report]]:
+    def _serve(self, job: JobRequest) -> tuple[bytes, list[Notice]]:
         """Run a job; return the answer, and the statuses to report once the store has accepted the outcome."""
         started_ns, charge, claimed = real_time.monotonic_ns(), job.charge, claimed_from_wire(job.claimed)
         started = started_ns // 1_000_000
@@ -173,7 +173,7 @@ class TaskRunner:
             delivery.began_at = started
             if log.isEnabledFor(logging.DEBUG):
                 log_claimed(delivery)
-            report_status(task, delivery, TaskStatus.RUNNING)
+            send_status(task, delivery, TaskStatus.RUNNING)
             attempted = True
             made = self._attempt(task, delivery)
             self._end_forks()
@@ -181,16 +181,16 @@ class TaskRunner:
         else:
             CURRENT.set(delivery.message)
             conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
-        reports = pending_reports(self._tasks, task, delivery, conclusion, broker)
+        notices = pending_notices(self._tasks, task, delivery, conclusion, broker)
         try:
-            frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
+            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns)
         except (TypeError, ValueError) as error:
             # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
             unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
             conclusion = dead_letter(task, delivery, unsendable, broker)
-            reports = pending_reports(self._tasks, task, delivery, conclusion, broker)
-            frame = _answer(conclusion.outcome, bool(reports), delivery, attempted, started_ns)
-        return frame, reports
+            notices = pending_notices(self._tasks, task, delivery, conclusion, broker)
+            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns)
+        return frame, notices
 
     def _attempt(self, task: AnyTask, delivery: Delivery) -> Attempt:
         if not task.is_async:

@@ -16,7 +16,7 @@ from contextvars import Context
 from typing import Final, NamedTuple
 
 from alsek.core.clock import monotonic_ms, real_time
-from alsek.core.execution.reports import Report, send_report
+from alsek.core.execution.notices import Notice, send_notice
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
 from alsek.core.worker.child_process import ParentPipes
@@ -99,7 +99,7 @@ class Recovery:
         self._death = death
         self._with_hooks = with_hooks
         #: Of each charged or lost message, by its uuid, with the context in which they are sent.
-        self._reports: dict[str, tuple[Context, list[Report]]] = {}
+        self._notices: dict[str, tuple[Context, list[Notice]]] = {}
         #: The names of their tasks.
         self._task_names: dict[str, str] = {}
         #: The messages of unknown tasks, by uuid.
@@ -173,15 +173,15 @@ class Recovery:
         return failed
 
     def _report(self, outcomes: Sequence[Outcome]) -> None:
-        """Send the reports of these outcomes: to trackers that the store does not write itself, and to middleware.
+        """Send the notices of these outcomes: to trackers that the store does not write itself, and to middleware.
 
         These are user code, like hooks.
         """
         for outcome in outcomes:
-            if outcome.uuid in self._reports:
-                context, reports = self._reports[outcome.uuid]
-                for report in reports:
-                    context.run(send_report, report)
+            if outcome.uuid in self._notices:
+                context, notices = self._notices[outcome.uuid]
+                for notice in notices:
+                    context.run(send_notice, notice)
 
     def _outcomes(self) -> list[Outcome]:
         held = self._pool.broker.backend.messages.held(self._death.worker)
@@ -209,7 +209,7 @@ class Recovery:
         if error is not None:
             decide = functools.partial(conclude_charged, with_hooks=self._with_hooks)
             charged = context.run(decide, self._pool, worker, claimed, error)
-            self._reports[claimed.uuid] = context, charged.reports
+            self._notices[claimed.uuid] = context, charged.notices
             self._task_names[claimed.uuid] = charged.task_name
             if isinstance(charged.outcome, SetAside):
                 self._claims[claimed.uuid] = claimed
@@ -219,7 +219,7 @@ class Recovery:
             return None
         if self._with_hooks:
             lost = context.run(log_and_report_lost, self._pool, worker, claimed)
-            self._reports[claimed.uuid] = context, lost.reports
+            self._notices[claimed.uuid] = context, lost.notices
             self._task_names[claimed.uuid] = lost.task_name
         return Lost(claimed.uuid, claimed.queue, claimed.token, suspect=suspect)
 

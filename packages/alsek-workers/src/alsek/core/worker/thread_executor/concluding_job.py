@@ -13,7 +13,7 @@ from alsek.core.execution import facts
 from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter_unreadable
 from alsek.core.execution.delivery import Delivery
-from alsek.core.execution.reports import Report, pending_reports, send_report
+from alsek.core.execution.notices import Notice, pending_notices, send_notice
 from alsek.core.execution.session import WorkerSession
 from alsek.core.failure import describe_failure
 from alsek.core.task import AnyTask, without_hooks
@@ -39,8 +39,8 @@ class ConcludingJob(Interruptible):
         context: The context variables of all user code that runs for it; set when it is started.
         attempt: What running the task came to, once it has ended.
         outcome: What the store is to be told, once the job has finished.
-        pending_reports: What trackers and middleware are to be told once the store has accepted the outcome.
-        verdict_wanted: There are pending reports.
+        pending_notices: What trackers and middleware are to be told once the store has accepted the outcome.
+        verdict_wanted: There are pending notices.
         started_at: When it was begun (monotonic ms).
         conclude_by: When the user code beside the task must have ended (monotonic ms); 0 while none runs.
         task_name: The name of its task; empty if the message could not be opened.
@@ -59,7 +59,7 @@ class ConcludingJob(Interruptible):
         "elapsed_ns",
         "entry",
         "outcome",
-        "pending_reports",
+        "pending_notices",
         "ready_at",
         "session",
         "started_at",
@@ -80,7 +80,7 @@ class ConcludingJob(Interruptible):
         self.context: Context
         self.attempt: Attempt | None = None
         self.outcome: Outcome | None = None
-        self.pending_reports: Sequence[Report] = ()
+        self.pending_notices: Sequence[Notice] = ()
         self.verdict_wanted = False
         self.conclude_by = 0
         self.task_name = ""
@@ -108,28 +108,28 @@ class ConcludingJob(Interruptible):
                     or conclusion.callback is not None
                     or task.broker.end_middleware
                 ):
-                    self._add_reports(conclusion)
+                    self._add_notices(conclusion)
                 self.outcome = conclusion.outcome
 
-    def _add_reports(self, conclusion: Conclusion) -> None:
+    def _add_notices(self, conclusion: Conclusion) -> None:
         """Add what trackers and middleware are to be told. Most tasks have neither."""
         if self.delivery is not None:
-            self.pending_reports = pending_reports(
+            self.pending_notices = pending_notices(
                 self._tasks, self.task, self.delivery, conclusion, self._broker
             )
-            self.verdict_wanted = bool(self.pending_reports)
+            self.verdict_wanted = bool(self.pending_notices)
 
     def report(self) -> None:
-        """Send the pending reports, once the store has accepted the outcome. In a task thread."""
+        """Send the pending notices, once the store has accepted the outcome. In a task thread."""
         self.thread = threading.current_thread()
         self.conclude_by = monotonic_ms() + CONCLUDE_WITHIN_MS
-        for each in self.pending_reports:
-            send_report(each)
+        for each in self.pending_notices:
+            send_notice(each)
         with self._lock:
             self.conclude_by = 0
 
     def abandon_report(self) -> bool:
-        """Abandon the thread that sends the pending reports. Returns False if it has just sent them.
+        """Abandon the thread that sends the pending notices. Returns False if it has just sent them.
 
         In the engine's thread.
         """

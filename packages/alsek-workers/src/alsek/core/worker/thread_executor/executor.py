@@ -136,7 +136,7 @@ class ThreadExecutor:
         self._verbose = log_of_transitions.isEnabledFor(logging.DEBUG)
 
     def on_outcome(self, job: ThreadJob, accepted: bool) -> None:
-        """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending reports."""
+        """Take in whether the store has accepted the job's outcome. If so, a thread sends the pending notices."""
         if not accepted:
             return
         job.conclude_by = 0  # until a thread starts
@@ -274,7 +274,7 @@ class ThreadExecutor:
             self._abandoned.check(now)
 
     def _is_in_use(self, job: ThreadJob) -> bool:
-        """Whether a thread concludes an abandoned job, or sends its pending reports."""
+        """Whether a thread concludes an abandoned job, or sends its pending notices."""
         return job.claimed.token in self._running or job in self._reporting
 
     def _abandon_task(self, job: ThreadJob) -> None:
@@ -349,5 +349,5 @@ class ThreadExecutor:
                 self._wakeup.notify()
 
     def shut_down(self) -> None:
-        """Let the threads end, once they have sent the pending reports."""
+        """Let the threads end, once they have sent the pending notices."""
         self._threads.shut_down(self._abandoned.jobs)

@@ -12,8 +12,8 @@ from alsek.core.execution.attempts import Attempt
 from alsek.core.execution.attempts import attempt as run_attempt
 from alsek.core.execution.conclusions import reject
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.notices import send_status
 from alsek.core.execution.opening import open_claimed
-from alsek.core.execution.reports import report_status
 from alsek.core.execution.transition_log import log_claimed
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
@@ -81,7 +81,7 @@ class ThreadJob(ConcludingJob):
         if verbose:
             log_claimed(delivery)
         if task.status_tracker is not None:
-            report_status(task, delivery, TaskStatus.RUNNING)
+            send_status(task, delivery, TaskStatus.RUNNING)
         with self._lock:
             if self._abandoned_threads and self.was_abandoned:
                 return  # another thread concludes the message

@@ -16,7 +16,7 @@ from alsek.core.task import AnyTask
 from alsek.types import Ending
 
 
-class Report(NamedTuple):
+class Notice(NamedTuple):
     """A call to make once the store has accepted the outcome.
 
     Attributes:
@@ -30,25 +30,25 @@ class Report(NamedTuple):
     what: TaskStatus | Ending
 
 
-def send_report(report: Report) -> None:
+def send_notice(notice: Notice) -> None:
     """Make the call; an exception that it raises is logged."""
-    call_guarded(report.tell, report.message, report.message, report.what)
+    call_guarded(notice.tell, notice.message, notice.message, notice.what)
 
 
-def report_status(task: AnyTask, delivery: Delivery, status: TaskStatus) -> None:
+def send_status(task: AnyTask, delivery: Delivery, status: TaskStatus) -> None:
     """Send a status to the task's tracker at once, if the store does not write the task's statuses itself."""
     if task.status_tracker is not None and not delivery.status_ttl:
         call_guarded(task.status_tracker.set, delivery, delivery.restore(), status)
 
 
-def pending_reports(
+def pending_notices(
     tasks: Mapping[str, AnyTask],
     task: AnyTask | None,
     delivery: Delivery,
     conclusion: Conclusion,
     broker: Broker,
-) -> list[Report]:
-    """Return the reports to send once the store has accepted the outcome: of the message, and of its callback.
+) -> list[Notice]:
+    """Return the notices to send once the store has accepted the outcome: of the message, and of its callback.
 
     Args:
         tasks: The worker's tasks. The submission of a callback whose task is not among them is not reported.
@@ -57,20 +57,20 @@ def pending_reports(
         conclusion: How it ended.
         broker: Whose middleware is told if there is no task.
     """
-    reports: list[Report] = []
+    notices: list[Notice] = []
     if task is not None:
         broker = task.broker
         if task.status_tracker is not None and not delivery.status_ttl:
-            reports.append(Report(task.status_tracker.set, delivery.restore(), conclusion.status))
+            notices.append(Notice(task.status_tracker.set, delivery.restore(), conclusion.status))
         if conclusion.callback is not None:
-            reports += _submission_reports(tasks, conclusion.callback)
+            notices += _submission_notices(tasks, conclusion.callback)
     if broker.end_middleware:
-        reports += end_reports(broker, delivery, conclusion.ending)
-    return reports
+        notices += end_notices(broker, delivery, conclusion.ending)
+    return notices
 
 
-def _submission_reports(tasks: Mapping[str, AnyTask], callback: Message | Group) -> Iterator[Report]:
-    """Yield the reports of what was submitted: a callback, or the members of a group."""
+def _submission_notices(tasks: Mapping[str, AnyTask], callback: Message | Group) -> Iterator[Notice]:
+    """Yield the notices of what was submitted: a callback, or the members of a group."""
     submitted = (
         (callback,)
         if isinstance(callback, Message)
@@ -80,9 +80,9 @@ def _submission_reports(tasks: Mapping[str, AnyTask], callback: Message | Group)
         if not message.status_ttl:
             task = tasks.get(message.task_name)
             if task is not None and task.status_tracker is not None:
-                yield Report(task.status_tracker.set, message, TaskStatus.SUBMITTED)
+                yield Notice(task.status_tracker.set, message, TaskStatus.SUBMITTED)
 
 
-def end_reports(broker: Broker, delivery: Delivery, ending: Ending) -> list[Report]:
-    """Return the reports to a broker's middleware of how a message ended."""
-    return [Report(each.ended, delivery.restore(), ending) for each in broker.end_middleware]
+def end_notices(broker: Broker, delivery: Delivery, ending: Ending) -> list[Notice]:
+    """Return the notices to a broker's middleware of how a message ended."""
+    return [Notice(each.ended, delivery.restore(), ending) for each in broker.end_middleware]

@@ -25,6 +25,7 @@ from alsek.exceptions import (
     TaskTimeoutError,
     ValidationError,
 )
+from alsek.storage.payload_limit import without_limit
 from alsek.storage.serialization import Serializer, dump
 
 Data: TypeAlias = dict[str, Any]
@@ -224,7 +225,7 @@ def _blocks(chain: Iterator[Data], serializer: Serializer, sparse: Callable[[Dat
     blocks: list[str] = []
     size, number = 0, PIECE
     while piece := [sparse(own(link)) for link in islice(chain, PIECE)]:
-        blocks.append(b64encode(zlib.compress(dump(serializer, piece))).decode())
+        blocks.append(b64encode(zlib.compress(dump(without_limit(serializer), piece))).decode())
         size += len(blocks[-1])
         number += len(piece)
         if size > MAX_BLOCKS:

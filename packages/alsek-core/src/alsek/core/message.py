@@ -38,6 +38,7 @@ from alsek.exceptions import (
     AlsekError,
     CorruptMessageError,
     MessageRevokedError,
+    PayloadTooLargeError,
     SerializationError,
     TaskTimeoutError,
     ValidationError,
@@ -298,6 +299,7 @@ class Message(MessageViews):
         Raises:
             SerializationError: The serializer can't take a value: the text names the task and the value. Or the chain
                 of callbacks is too long.
+            PayloadTooLargeError: It has more bytes than the backend takes.
         """
         wire: dict[str, Any] = {}
         try:
@@ -311,6 +313,11 @@ class Message(MessageViews):
             if isinstance(error, AlsekError) and not isinstance(error, SerializationError | ValidationError):
                 raise  # a task's timeout that is raised just here, for example
             reason = error.__cause__ or error if isinstance(error, SerializationError) else error
+            if isinstance(error, PayloadTooLargeError):
+                with_callbacks = ", with its callbacks" if self.chain is not None and callbacks else ""
+                raise PayloadTooLargeError(
+                    f"task {self.task_name!r}: {self.summary}{with_callbacks}: {reason}"
+                ) from reason
             raise SerializationError(explain_unserializable(self, wire, serializer, reason)) from reason
 
     @classmethod

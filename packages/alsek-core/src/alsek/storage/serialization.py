@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from alsek.core.short_repr import shown
-from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
+from alsek.exceptions import MessageRevokedError, PayloadTooLargeError, SerializationError, TaskTimeoutError
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 _DECODER = json.JSONDecoder()
@@ -91,12 +91,15 @@ def dump(serializer: Serializer, obj: Any) -> bytes:
 
     Raises:
         SerializationError: The serializer can't take `obj`. Its cause is what the serializer raised.
+        PayloadTooLargeError: It has more bytes than the backend takes.
     """
     try:
         wire = serializer.forward(obj)
         return wire if type(wire) is bytes else as_bytes(wire)  # a call less for each message
     except (TaskTimeoutError, MessageRevokedError):
         raise  # raised in this thread from outside; the value may be fine
+    except PayloadTooLargeError as error:
+        raise PayloadTooLargeError(f"{shown(obj)} ({type(obj).__name__}): {error}") from error
     except Exception as error:
         raise SerializationError(
             f"{shown(obj)} ({type(obj).__name__}) can't be serialized by {serializer!r}: {error}"

@@ -11,7 +11,7 @@ from alsek.core.failure import class_name, describe_failure
 from alsek.core.message import Message
 from alsek.core.task import AnyTask
 from alsek.defaults import MAX_DURATION
-from alsek.exceptions import AlsekError, SerializationError
+from alsek.exceptions import AlsekError, PayloadTooLargeError, SerializationError
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import Serializer, dump
 
@@ -68,6 +68,8 @@ def serialize_result(task: AnyTask, serializer: Serializer, result: Any, kept: b
 def _serialized(task: AnyTask, serializer: Serializer, result: Any) -> bytes:
     try:
         return dump(serializer, result)
+    except PayloadTooLargeError as error:
+        raise _too_large(task, result, error) from error
     except BaseException as error:  # whatever a serializer raises on values that it can't take
         raise _unserializable(task, serializer, result, error) from error
 
@@ -79,6 +81,8 @@ def _store_elsewhere(task: AnyTask, store: ResultStore, message: Message, result
     """
     try:
         store.set(message, result)
+    except PayloadTooLargeError as error:
+        raise _too_large(task, result, error) from error
     except AlsekError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -93,6 +97,13 @@ def _is_serializable(store: ResultStore, result: Any) -> bool:
     except Exception:  # noqa: BLE001  a serializer may raise anything
         return False
     return True
+
+
+def _too_large(task: AnyTask, result: Any, error: PayloadTooLargeError) -> PayloadTooLargeError:
+    why = error.__cause__ or error
+    return PayloadTooLargeError(
+        f"task {task.name!r} returned {class_name(result)}, which can't be kept: {why}"
+    )
 
 
 def _unserializable(

@@ -14,6 +14,7 @@ from alsek.exceptions import AlsekError
 from alsek.storage.backends.history import MINUTE_MS
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import QueueTally, Stored
+from alsek.storage.payload_limit import without_limit
 from alsek.storage.serialization import JsonSerializer, Serializer
 
 _CREATED: Final = re.compile(rb'"created_at":(-?\d{1,18})')
@@ -111,7 +112,7 @@ def ready_since(stored: Stored, serializer: Serializer) -> int | None:
 
     It is when it was submitted or last retried, and the delay from then.
     """
-    if type(serializer) is JsonSerializer and not stored.retries:
+    if type(without_limit(serializer)) is JsonSerializer and not stored.retries:
         quick = _created_in_json(stored.payload)
         if quick is not None:
             return quick

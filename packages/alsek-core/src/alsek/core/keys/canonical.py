@@ -14,6 +14,7 @@ from uuid import UUID
 from alsek.core.keys.texts import digest
 from alsek.core.short_repr import shown
 from alsek.exceptions import MessageRevokedError, SerializationError, TaskTimeoutError
+from alsek.storage.payload_limit import without_limit
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 #: Their text in Python says what they are, and is short.
@@ -60,7 +61,7 @@ def text_of_arguments(values: Mapping[str, Any], serializer: Serializer) -> str:
         SerializationError: The serializer can't take a value.
     """
     text = _json_or_digest(values, serializer)
-    return text if isinstance(serializer, JsonSerializer) else digest(text)
+    return text if isinstance(without_limit(serializer), JsonSerializer) else digest(text)
 
 
 def _json_or_digest(value: Any, serializer: Serializer) -> str:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from alsek.core.bounds import check_integer
 from alsek.core.short_repr import shown
 from alsek.defaults import DEFAULT_NAMESPACE
 from alsek.exceptions import BackendError, ValidationError
@@ -27,6 +28,7 @@ from alsek.storage.backends.ports import (
 )
 from alsek.storage.backends.records import FOR_EVER
 from alsek.storage.backends.subscriptions import Note, ResultWatch, StatusWatch, Subscription
+from alsek.storage.payload_limit import PayloadLimit, without_limit
 from alsek.storage.serialization import JsonSerializer, Serializer, dump
 
 if TYPE_CHECKING:
@@ -45,9 +47,13 @@ class Backend(ABC):
     Args:
         namespace: The prefix of every name that this backend writes. Two namespaces of one store share nothing.
         serializer: Turns values into bytes and back.
+        max_payload: The most bytes of a message (with its callbacks), a result, a checkpoint or a value. What is larger
+            is refused with :class:`~alsek.exceptions.PayloadTooLargeError` before it reaches the store. None for no
+            limit.
 
     Raises:
-        ValidationError: The namespace is empty, or has a character that a store could misread.
+        ValidationError: The namespace is empty, or has a character that a store could misread; or `max_payload` is no
+            whole number above 0.
     """
 
     #: True if other processes can use the same store. Worker pools need a backend that is shared.
@@ -62,6 +68,7 @@ class Backend(ABC):
         *,
         namespace: str = DEFAULT_NAMESPACE,
         serializer: Serializer | None = None,
+        max_payload: int | None = None,
     ) -> None:
         given: Any = namespace
         if (
@@ -79,7 +86,15 @@ class Backend(ABC):
                 f"serializer={shown(serializer)}: must be None or a Serializer; an object, not a class"
             )
         self.namespace = namespace
-        self.serializer = serializer or JsonSerializer()
+        check_integer("max_payload", max_payload, 1, type(self).__name__, optional=True)
+        self.serializer: Serializer = serializer or JsonSerializer()
+        if max_payload is not None:
+            self.serializer = PayloadLimit(without_limit(self.serializer), max_payload)
+
+    @property
+    def max_payload(self) -> int | None:
+        """The most bytes of a message, a result, a checkpoint or a value; None for no limit."""
+        return self.serializer.most if isinstance(self.serializer, PayloadLimit) else None
 
     @property
     @abstractmethod

@@ -48,6 +48,7 @@ class MemoryBackend(Backend):
     Args:
         namespace: As for every backend.
         serializer: Turns values into bytes and back; JSON by default.
+        max_payload: As for every backend.
         clock: Returns the store's time in milliseconds; the wall clock by default. A test that gives its own clock
             decides when leases, delays and expiries end.
     """
@@ -59,9 +60,10 @@ class MemoryBackend(Backend):
         *,
         namespace: str = DEFAULT_NAMESPACE,
         serializer: Serializer | None = None,
+        max_payload: int | None = None,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        super().__init__(namespace=namespace, serializer=serializer)
+        super().__init__(namespace=namespace, serializer=serializer, max_payload=max_payload)
         self._store = MemoryStore(clock or now_ms)
         self._messages = MemoryMessages(self._store)
         self._results = MemoryResults(self._store)

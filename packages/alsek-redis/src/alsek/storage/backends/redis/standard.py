@@ -52,6 +52,7 @@ class RedisBackend(Backend):
             ``redis://localhost:6379``.
         namespace: Prefix of every name; on a cluster it is the hash tag as well.
         serializer: Turns values into bytes and back.
+        max_payload: As for every backend.
         timeout: How long (ms) a call may take, including retries after a lost connection.
 
     Raises:
@@ -68,9 +69,10 @@ class RedisBackend(Backend):
         *,
         namespace: str = DEFAULT_NAMESPACE,
         serializer: Serializer | None = None,
+        max_payload: int | None = None,
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
     ) -> None:
-        super().__init__(namespace=namespace, serializer=serializer)
+        super().__init__(namespace=namespace, serializer=serializer, max_payload=max_payload)
         check_number("timeout", timeout, 1, type(self).__name__)
         self._link = Link(connection, timeout, home=Keys(namespace, hash_tag=True).messages())
         self._listeners = IdleListeners(self._link)

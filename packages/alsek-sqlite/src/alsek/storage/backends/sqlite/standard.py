@@ -56,6 +56,7 @@ class SQLiteBackend(Backend):
         path: The file, on a local disk, in a folder that exists. It is created at the first use.
         namespace: As for every backend.
         serializer: Turns values into bytes and back; JSON by default.
+        max_payload: As for every backend.
         synchronous: ``"NORMAL"``: a power cut may undo the last steps, but never half of a step. ``"FULL"``: a power
             cut loses no step that was answered, at the price of a disk flush for each step. With both, a process that
             is killed loses nothing.
@@ -74,11 +75,12 @@ class SQLiteBackend(Backend):
         *,
         namespace: str = DEFAULT_NAMESPACE,
         serializer: Serializer | None = None,
+        max_payload: int | None = None,
         synchronous: Synchronous = "NORMAL",
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        super().__init__(namespace=namespace, serializer=serializer)
+        super().__init__(namespace=namespace, serializer=serializer, max_payload=max_payload)
         if synchronous not in ("NORMAL", "FULL"):
             raise ValidationError(f"synchronous {synchronous!r}: must be 'NORMAL' or 'FULL'")
         check_number("timeout", timeout, 1, type(self).__name__)

@@ -114,6 +114,9 @@ TAIL: Final = (
     Field("reported", Kind.FLAG, 0, "store", "whether anything is kept of reports on it", "o"),
 )
 
+#: What the tail has of a message on which something is kept of reports. No value of another field can have it.
+REPORTED: Final = ";o=1"
+
 _BY_KEY: Final = {field.key: field for field in TAIL}
 _STEP_FIELDS: Final = tuple(field for field in TAIL if field.writer == "step")
 _PRODUCER_FIELDS: Final = tuple(field for field in TAIL if field.writer == "producer")

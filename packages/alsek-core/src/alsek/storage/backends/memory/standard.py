@@ -17,6 +17,7 @@ from alsek.storage.backends.memory.locks import MemoryLocks
 from alsek.storage.backends.memory.messages.groups.port import MemoryGroups
 from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.results import MemoryResults
+from alsek.storage.backends.memory.schedules import MemorySchedules
 from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.memory.transfer import MemoryTransfer
@@ -26,6 +27,7 @@ from alsek.storage.backends.ports import (
     LockPort,
     MessagePort,
     ResultPort,
+    SchedulePort,
     StatusPort,
     TransferPort,
     ValuePort,
@@ -71,6 +73,7 @@ class MemoryBackend(Backend):
         self._locks = MemoryLocks(self._store)
         self._values = MemoryValues(self._store)
         self._groups = MemoryGroups(self._store, self._messages)
+        self._schedules = MemorySchedules(self._store, self._messages)
         self._transfer = MemoryTransfer(self._store, self._messages)
 
     def __repr__(self) -> str:
@@ -113,6 +116,10 @@ class MemoryBackend(Backend):
     @property
     def groups(self) -> GroupPort:
         return self._groups
+
+    @property
+    def schedules(self) -> SchedulePort:
+        return self._schedules
 
     @property
     def transfer(self) -> TransferPort:

@@ -48,6 +48,12 @@ class Sleepers:
                         self._wake(waiter)
                         woken.append(waiter)
 
+    def wake_late(self, concerned: Callable[[Worker], bool]) -> None:
+        """Wake those whose workers are concerned and would miss something."""
+        for waiter in list(self._armed):
+            if concerned(waiter.worker) and self._would_miss(waiter.worker, waiter.slots):
+                self._wake(waiter)
+
     def wake_instead(self, waiter: MemoryWaiter) -> None:
         """Wake another sleeper, if possible one that has something to take."""
         with self._store.lock:

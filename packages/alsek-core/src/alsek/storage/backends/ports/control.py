@@ -83,9 +83,9 @@ class ControlPort(ABC):
     def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:
         """Turn the dead letter of ``submission.uuid`` with this `died_at` into a message again, as `submission`.
 
-        This is the old message, not a new one: the dead letter is removed, and a result of it stays, whether or not
-        the uuid is ``named``. It takes its unique key again, whatever `conflict` says, and the notes of the
-        `unreachable` callbacks are deleted.
+        This is the old message, not a new one: the dead letter is removed, and a result of it stays, as does what is
+        kept of reports on it, whether or not the uuid is ``named``. It takes its unique key again, whatever `conflict`
+        says, and the notes of the `unreachable` callbacks are deleted.
 
         Returns:
             Accepted if this was done, now or before: also if the message of this uuid that is stored, or the last one
@@ -96,4 +96,4 @@ class ControlPort(ABC):
 
     @abstractmethod
     def purge(self, queue: str, uuid: str | None = None) -> int:
-        """Delete one dead letter, or all of a queue; returns their number."""
+        """Delete one dead letter, or all of a queue, with what is kept of reports on them; returns their number."""

@@ -13,8 +13,9 @@ class SchedulePort(ABC):
 
     A schedule stands at a *tick*, its `next_at`. Once that is due on the store's clock, and unless the schedule is
     paused, it is *offered*: the next step of a worker that fires schedules
-    (:class:`~alsek.storage.backends.records.WorkerFacts`) has its name in ``schedules``. Then it is offered to nobody
-    for :data:`~alsek.defaults.SCHEDULE_OFFER`, and again after that until it no longer stands at this tick. So a worker
+    (:class:`~alsek.storage.backends.records.WorkerFacts`) has its name in ``schedules``; a step has at most
+    :data:`~alsek.defaults.PROMOTION_BATCH`, those first that are due first. Then it is offered to nobody for
+    :data:`~alsek.defaults.SCHEDULE_OFFER`, and again after that until it no longer stands at this tick. So a worker
     that dies, or can't fire it, delays it by no more. The time of the next offer counts in the ``next_due`` of steps,
     as the due time of a delayed message does. A change that makes an offer earlier than all that sleeping workers know
     of wakes one worker at least that fires schedules.

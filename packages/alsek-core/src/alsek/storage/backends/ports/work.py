@@ -133,7 +133,8 @@ class WorkPort(ABC):
         the message succeeds, is removed, or fails without a dead letter, unless the message is tracked: then it is kept
         as long as the status with which it ended (:data:`~alsek.defaults.DEFAULT_STATUS_TTL` for one that stays for
         ever), but for its checkpoint. With a dead letter it is kept as long as that, whole; a replay takes it up again.
-        A ``named`` message, and one that replaces the holder of a unique key, begin without it.
+        A ``named`` message, and one that replaces the holder of a unique key, begin without it. There is one record a
+        uuid: the first report on a message replaces what is left of an earlier message of its uuid.
 
         Returns:
             The uuids of the reports that were refused because their token is not the current one.

@@ -157,12 +157,15 @@ class Accepted(NamedTuple):
 
 
 def refused_again(outcomes: Sequence[Outcome], accepted: Collection[int]) -> list[str]:
-    """Return the uuids that a repeated retirement refuses: all but the first outcome of each accepted token."""
+    """Return the uuids that a repeated retirement refuses: all but the first outcome of each accepted token.
+
+    Reports that come before that one were accepted too.
+    """
     left = set(accepted)
     refused = []
     for outcome in outcomes:
-        if outcome.token in left:
-            left.remove(outcome.token)
-        else:
+        if outcome.token not in left:
             refused.append(outcome.uuid)
+        elif not isinstance(outcome, Report):
+            left.remove(outcome.token)
     return refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alsek.storage.backends.corrupt_records import error_details
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import tail_values, unreadable
+from alsek.storage.backends.memory.messages import reports
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.submissions import insert, same_request
@@ -27,7 +28,7 @@ def reject(table: MessageTable, message: StoredMessage, dlq_ttl: int) -> Corrupt
     leave(table, message)
     error = error_details(corrupt)
     add(table, message, error, dlq_ttl)
-    end(table, message, End.CORRUPT, error)
+    end(table, message, End.CORRUPT, error, dlq_ttl=dlq_ttl)
     return corrupt
 
 
@@ -61,10 +62,14 @@ def replay(table: MessageTable, submission: Submission, died_at: int, unreachabl
     table.dead.pop(key)
     table.results.forget_failed_parent(unreachable)
     insert(table, submission._replace(group=None), REPLAYED)
+    reports.take_up_again(table, table.messages[submission.uuid])
     return ACCEPTED
 
 
 def purge(table: MessageTable, queue: str, uuid: str | None) -> int:
-    """Delete one dead letter of a queue, or all; return how many there were."""
+    """Delete one dead letter of a queue, or all, with what is kept of reports; return how many there were."""
     uuids = [letter.uuid for letter in of_queue(table, queue)] if uuid is None else [uuid]
-    return sum(table.dead.pop((queue, each)) is not None for each in uuids)
+    purged = [each for each in uuids if table.dead.pop((queue, each)) is not None]
+    for each in purged:
+        reports.drop(table, each)
+    return len(purged)

@@ -47,7 +47,7 @@ def fail(
         return table.dead.get((queue, uuid)) is not None
     leave(table, message)
     dead_letters.add(table, message, error, dlq_ttl)
-    end(table, message, End.FAILED_BY_HAND, error)
+    end(table, message, End.FAILED_BY_HAND, error, dlq_ttl=dlq_ttl)
     table.results.note_failed_parent(unreachable, uuid)
     if callback is not None:
         add_one(table, callback, request="")

@@ -101,9 +101,9 @@ def retire(table: MessageTable, worker: Worker, outcomes: Sequence[Outcome]) -> 
     if registered is None:
         return refused_again(outcomes, table.accepted.get(worker.id) or frozenset())
     held = {message.token for message in registered.claims.values()}
+    accepted = held.intersection(outcome.token for outcome in outcomes)
     refused = accept(table, registered, outcomes).refused
-    held.difference_update(message.token for message in registered.claims.values())
-    table.accepted.put(worker.id, frozenset(held), DEDUP_WINDOW)
+    table.accepted.put(worker.id, frozenset(accepted), DEDUP_WINDOW)
     give_back_all(table, registered, TaskStatus.SUBMITTED)
     forget(table, registered)
     return refused

@@ -16,6 +16,8 @@ from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
+from alsek.storage.backends.memory.messages.stored_report import StoredReport
+from alsek.storage.backends.memory.messages.stored_schedule import StoredSchedule
 from alsek.storage.backends.memory.messages.unique_keys import KeyState
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
@@ -63,6 +65,9 @@ class MessageTable:
             is left of it.
         noted_limits: The limits in which a place may have become free in this operation, or for which one waits now.
         postponed_limits: Those that are to be noted in the next step of a worker.
+        reports: What is kept of reports, by the uuid of the message.
+        schedules: The schedules by name.
+        schedules_moved: True if this operation has made an offer of a schedule earlier than it was.
         last_contact: When a worker last reached the store.
         woken_lanes: The lanes whose sleeping workers are to be woken at the end of this operation.
     """
@@ -86,6 +91,9 @@ class MessageTable:
         self.limits: ExpiringDict[str, LimitState] = ExpiringDict(store.clock)
         self.noted_limits: set[str] = set()
         self.postponed_limits: set[str] = set()
+        self.reports: ExpiringDict[str, StoredReport] = ExpiringDict(store.clock)
+        self.schedules: dict[str, StoredSchedule] = {}
+        self.schedules_moved = False
         self.last_contact = store.clock()
         self.woken_lanes: dict[Lane, None] = {}
 
@@ -146,5 +154,7 @@ class MessageTable:
         self.limits.clear()
         self.noted_limits.clear()
         self.postponed_limits.clear()
+        self.reports.clear()
+        self.schedules.clear()
         self.woken_lanes.clear()
         return deleted

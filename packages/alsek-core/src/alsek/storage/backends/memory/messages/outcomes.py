@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.memory.messages import callbacks, dead_letters
+from alsek.storage.backends.memory.messages import callbacks, dead_letters, reports
 from alsek.storage.backends.memory.messages.groups import counting as groups
 from alsek.storage.backends.memory.messages.groups.ends import EndedMember, place_of
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -43,6 +43,7 @@ def accept(table: MessageTable, registered: RegisteredWorker, outcomes: Sequence
             refused.append(outcome.uuid)
             continue
         if isinstance(outcome, Report):
+            reports.take_in(table, message, outcome)
             continue
         if isinstance(outcome, SetAside):
             if not _set_aside(table, message, outcome):
@@ -94,7 +95,8 @@ def _accept(
 def _fail(table: MessageTable, message: StoredMessage, outcome: Failed | SetAside) -> None:
     leave(table, message)
     dead_letters.add(table, message, outcome.error, outcome.dlq_ttl)
-    end(table, message, End.FAILED, outcome.error, isinstance(outcome, Failed) and outcome.revoked)
+    revoked = isinstance(outcome, Failed) and outcome.revoked
+    end(table, message, End.FAILED, outcome.error, revoked, outcome.dlq_ttl)
     table.results.note_failed_parent(outcome.unreachable, message.uuid)
 
 

@@ -17,6 +17,7 @@ from alsek.storage.backends.memory.messages import (
     steps,
     wakeups,
 )
+from alsek.storage.backends.memory.messages import reports as kept_reports
 from alsek.storage.backends.memory.messages.groups import counting as groups
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.settling import settle
@@ -36,6 +37,8 @@ from alsek.storage.backends.records import (
     Outcome,
     Pause,
     QueueTally,
+    Report,
+    ReportRecord,
     Retried,
     Running,
     Step,
@@ -73,6 +76,9 @@ class MemoryMessages(MessagePort):
         settle(self.table, PROMOTION_BATCH)
         self._sleepers.wake(self.table.woken_lanes)
         self.table.woken_lanes.clear()
+        if self.table.schedules_moved:
+            self._sleepers.wake_late(lambda worker: wakeups.fires(self.table, worker))
+            self.table.schedules_moved = False
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         with self._lock:
@@ -113,6 +119,10 @@ class MemoryMessages(MessagePort):
             refused = leases.retire(self.table, worker, outcomes)
             self.wake()
             return refused
+
+    def report(self, worker: Worker, reports: Sequence[Report]) -> list[str]:
+        with self._lock:
+            return kept_reports.report(self.table, worker, reports)
 
     def held(self, worker: Worker) -> list[Claimed]:
         with self._lock:
@@ -206,6 +216,10 @@ class MemoryMessages(MessagePort):
         with self._lock:
             held = self.table.keys.get(key)
             return None if held is None else held.record(key)
+
+    def reports(self, uuids: Sequence[str], lines: bool = False) -> list[ReportRecord | None]:
+        with self._lock:
+            return kept_reports.records(self.table, uuids, lines)
 
     def history(self, first: int, last: int) -> list[HistoryRow]:
         with self._lock:

@@ -21,7 +21,7 @@ class RegisteredWorker:
         registered_at: When it registered.
         facts: What it told of itself; None if nothing.
         running: What it said to run at its last renewal.
-        next_due_at: When the next delayed message was due, as that answer said; None if none was delayed.
+        next_due_at: When something was due next, as that answer said; None if nothing was.
     """
 
     worker: Worker
@@ -33,6 +33,11 @@ class RegisteredWorker:
     registered_at: int = 0
     facts: WorkerFacts | None = None
     running: tuple[Running, ...] = ()
+
+    @property
+    def fires(self) -> bool:
+        """True if the worker fires schedules."""
+        return self.facts is not None and self.facts.fires
 
     def has_task(self, task: str) -> bool:
         """Return True if the worker registered this task by name."""

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
-from alsek.storage.backends.memory.messages import counting
+from alsek.storage.backends.memory.messages import counting, schedules
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.outcomes import accept
-from alsek.storage.backends.memory.messages.promotion import next_due_at, promote
+from alsek.storage.backends.memory.messages.promotion import promote
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.settling import settle
 from alsek.storage.backends.memory.messages.takeover import take_over
-from alsek.storage.backends.memory.messages.wakeups import wake_for_leftovers
+from alsek.storage.backends.memory.messages.wakeups import next_due_for, wake_for_leftovers
 from alsek.storage.backends.records import HistoryCounts, Outcome, Step, Worker
 from alsek.storage.backends.refusals import late_step
 
@@ -41,7 +41,7 @@ def step(
     if seq != registered.seq:
         answer = _step(table, registered, worker, seq, outcomes, limits)
         counting.add(table, history)
-        registered.answer = answer._replace(taken_over=())
+        registered.answer = answer._replace(taken_over=(), schedules=())
         registered.seq = seq
         return _copy(answer, registered)
     assert registered.answer is not None
@@ -58,12 +58,13 @@ def _step(
 ) -> Step:
     accepted = accept(table, registered, outcomes)
     promote(table)
+    offered = schedules.offer(table, registered)
     taken_over = take_over(table, registered)
     looked_at = settle(table, PROMOTION_BATCH)
     claimed, corrupt = claim(table, registered, worker, seq, limits)
     settle(table, PROMOTION_BATCH - looked_at)
     wake_for_leftovers(table)
-    due = registered.next_due_at = next_due_at(table)
+    due = registered.next_due_at = next_due_for(table, registered)
     slots, freely = slots_of_step(worker.kind, limits), SUSPECT_RULES[worker.suspects].freely
     left = left_lanes(table, worker, slots)
     waiting = {slot_of(worker.kind, lane.wish) for lane in left if not lane.suspect or freely}
@@ -77,6 +78,7 @@ def _step(
         corrupt=corrupt,
         taken_over=tuple(taken_over),
         failed=accepted.failed,
+        schedules=offered,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alsek.storage.backends.header import submission_tail
-from alsek.storage.backends.memory.messages import admission, unique_keys
+from alsek.storage.backends.memory.messages import admission, reports, unique_keys
 from alsek.storage.backends.memory.messages.groups.keeping import hold
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
@@ -83,7 +83,7 @@ def same_request(table: MessageTable, uuid: str, request: str) -> bool:
 
 
 def _clear_traces(table: MessageTable, submission: Submission) -> None:
-    """Delete what is left of an earlier message of this uuid: result, status, notes, and dead letter of this queue."""
+    """Delete what is left of an earlier message of this uuid: result, status, notes, reports, dead letter."""
     uuid, results = submission.uuid, table.store.results
     results.pop(uuid)
     table.results.forget_failed_parent((uuid,))
@@ -92,3 +92,4 @@ def _clear_traces(table: MessageTable, submission: Submission) -> None:
             results.amend(other, (record, None))
     table.store.statuses.pop(uuid)
     table.dead.pop((submission.queue, uuid))
+    reports.drop(table, uuid)

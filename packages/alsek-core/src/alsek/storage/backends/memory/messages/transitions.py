@@ -9,7 +9,7 @@ from __future__ import annotations
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import merged, step_changes
-from alsek.storage.backends.memory.messages import admission, unique_keys
+from alsek.storage.backends.memory.messages import admission, reports, unique_keys
 from alsek.storage.backends.memory.messages.groups.ends import ends_of
 from alsek.storage.backends.memory.messages.message_table import MessageTable, RememberedUuid
 from alsek.storage.backends.memory.messages.queue import Queue
@@ -57,7 +57,12 @@ def _wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
 
 
 def end(
-    table: MessageTable, message: StoredMessage, how: End, error: bytes = b"", revoked: bool = False
+    table: MessageTable,
+    message: StoredMessage,
+    how: End,
+    error: bytes = b"",
+    revoked: bool = False,
+    dlq_ttl: int = 0,
 ) -> None:
     """Delete a message that is in no state, write its last status, and publish that it has ended.
 
@@ -69,8 +74,10 @@ def end(
         how: How it ended.
         error: The error, if it has failed.
         revoked: It has failed because it was revoked.
+        dlq_ttl: How long its dead letter is kept; 0 if there is none.
     """
     del table.messages[message.uuid]
+    reports.after_end(table, message, how, dlq_ttl)
     table.group_ends.extend(ends_of(message, how, error, revoked))
     if message.submission.unique is not None and how is not End.REPLACED:
         give_up_key(table, message)

@@ -7,7 +7,15 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
 
-from alsek.storage.backends.copies import COPY_CLASSES, Copy, CopyKind, MessageCopy, StatusCopy
+from alsek.storage.backends.copies import (
+    COPY_CLASSES,
+    Copy,
+    CopyKind,
+    DeadLetterCopy,
+    MessageCopy,
+    ReportCopy,
+    StatusCopy,
+)
 
 
 def pack(kind: CopyKind, copies: Sequence[Copy]) -> bytes:
@@ -24,10 +32,13 @@ def unpack(data: bytes) -> list[Copy]:
 
 
 def _copy(kind: type[Copy], row: list[Any]) -> Copy:
-    if kind is MessageCopy:
-        copy = MessageCopy(*row)
-        return copy if copy.status is None else copy._replace(status=StatusCopy(*copy.status))
-    return kind(*row)
+    copy = kind(*row)
+    if isinstance(copy, MessageCopy) and copy.status is not None:
+        copy = copy._replace(status=StatusCopy(*copy.status))
+    if isinstance(copy, MessageCopy | DeadLetterCopy) and copy.report is not None:
+        report = ReportCopy(*copy.report)
+        copy = copy._replace(report=report._replace(lines=tuple(report.lines)))
+    return copy
 
 
 def _as_text(value: object) -> dict[str, str]:

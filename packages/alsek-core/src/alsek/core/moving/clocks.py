@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.copies import Copy, MessageCopy
+from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy
 
 _SAMPLES: Final = 5
 
@@ -28,11 +28,13 @@ def shifted(copy: Copy, ahead: int) -> Copy:
         return copy
     if isinstance(copy, MessageCopy):
         status = copy.status
-        return copy._replace(
+        copy = copy._replace(
             due=_later(copy.due, ahead),
-            expiry=_later(copy.expiry, ahead),
             status=None if status is None else status._replace(expiry=_later(status.expiry, ahead)),
         )
+    if isinstance(copy, MessageCopy | DeadLetterCopy) and copy.report is not None:
+        report = copy.report._replace(expiry=_later(copy.report.expiry, ahead))
+        copy = copy._replace(report=report)
     return copy._replace(expiry=_later(copy.expiry, ahead))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -186,5 +186,9 @@ class Move:
             self.report.note_left(Left(kind, key[1], reason))
 
 
-def _size(copy: Copy) -> int:
-    return sum(len(part) for part in copy if isinstance(part, bytes | str))
+def _size(copy: Iterable[object]) -> int:
+    """How many bytes there are in a copy, and in what is in it."""
+    return sum(
+        len(part) if isinstance(part, bytes | str) else _size(part) if isinstance(part, tuple) else 0
+        for part in copy
+    )

@@ -29,8 +29,10 @@ class CopyKind(Enum):
 class ReportCopy(NamedTuple):
     """What is kept of the reports on a message or dead letter; it goes with that.
 
-    The fields are those of :class:`~alsek.storage.backends.records.ReportRecord`. `expiry` is None while the message is
-    stored.
+    The fields are those of :class:`~alsek.storage.backends.records.ReportRecord`, and the number of the last report.
+
+    Attributes:
+        expiry: When it expires; None for never, and while the message is stored.
     """
 
     token: int
@@ -72,6 +74,7 @@ class MessageCopy(NamedTuple):
         tail: The tail of its header.
         version: The version of its record.
         status: Its status: it goes with the message. None if it has none.
+        report: What is kept of reports on it: likewise.
     """
 
     uuid: str
@@ -91,6 +94,7 @@ class MessageCopy(NamedTuple):
     version: int
     status: StatusCopy | None
     mark: bytes = b""
+    report: ReportCopy | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -103,6 +107,7 @@ class DeadLetterCopy(NamedTuple):
     Attributes:
         expiry: When it expires; None for never.
         tail: The tail of its header.
+        report: What is kept of reports on it: it goes with the dead letter. None if nothing is.
     """
 
     uuid: str
@@ -113,6 +118,7 @@ class DeadLetterCopy(NamedTuple):
     expiry: int | None
     tail: str
     mark: bytes = b""
+    report: ReportCopy | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alsek.core.keys.unique import Unique
     from alsek.core.message import Message
     from alsek.core.middleware import Middleware
+    from alsek.core.reporting.progress import Progress
     from alsek.core.status import StatusTracker
     from alsek.core.submission.calls import Call
     from alsek.core.task import Task, TriggerTask, task
@@ -88,6 +89,7 @@ __all__ = [
     "MessageNotUniqueError",
     "MessageRevokedError",
     "Middleware",
+    "Progress",
     "Rate",
     "Reject",
     "ResultStore",
@@ -136,6 +138,7 @@ _SOURCES: Final = {
     "MessageRevokedError": "alsek.exceptions",
     "Middleware": "alsek.core.middleware",
     "ProcessWorkerPool": "alsek.core.worker.process",
+    "Progress": "alsek.core.reporting.progress",
     "Rate": "alsek.core.keys.limits",
     "RedisBackend": "alsek.storage.backends.redis",
     "Reject": "alsek.exceptions",

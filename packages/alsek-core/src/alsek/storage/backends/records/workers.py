@@ -110,6 +110,7 @@ class Claimed(NamedTuple):
         group: Its place in a group; None if it is in none.
         joins: The group whose callback it is; empty if it is none.
         reported: Something is kept of reports on it: see :class:`Report`.
+        checkpoint: What was last saved of it, if `reported`. A store leaves it None: the worker's session reads it.
     """
 
     uuid: str
@@ -128,3 +129,4 @@ class Claimed(NamedTuple):
     group: GroupPlace | None = None
     joins: str = ""
     reported: bool = False
+    checkpoint: bytes | None = None

@@ -118,6 +118,7 @@ def test_a_file_that_lacks_one_script_gets_it(backend: SQLiteBackend, path: Path
     (claim,) = player.claim()
     assert player.step(not_mine(claim), limit=0).failed == ()
     assert again.messages.pause("q", "ada")
+    assert again.schedules.put("s", b"", "r", 1) is not None
     assert again.messages.tallies()[0][1:4] == (1, 0, 0)
     again.close()
 
@@ -141,6 +142,10 @@ def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
     if "limits.sql" in scripts:
         for table, column in (("queues", "waiting"), ("namespaces", "limit_due"), ("namespaces", "arrivals")):
             opened.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    if "schedules.sql" in scripts:
+        opened.execute("ALTER TABLE namespaces DROP COLUMN schedule_due")
+        if "worker_facts.sql" not in scripts:
+            opened.execute("ALTER TABLE worker_facts DROP COLUMN fires")
 
 
 def test_an_old_process_goes_on_beside_retries(old: Old, backend: SQLiteBackend, path: Path) -> None:

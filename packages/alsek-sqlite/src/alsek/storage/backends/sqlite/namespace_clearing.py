@@ -22,6 +22,7 @@ _ENTRIES: Final = (
     "DELETE FROM statuses WHERE (ns, uuid) IN (SELECT ns, uuid FROM statuses WHERE ns = ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE ns = ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE ns = ? LIMIT ?)",
+    "DELETE FROM schedules WHERE id IN (SELECT id FROM schedules WHERE ns = ? LIMIT ?)",
     "DELETE FROM failed_parents WHERE (ns, uuid) IN (SELECT ns, uuid FROM failed_parents WHERE ns = ? LIMIT ?)",
 )
 

@@ -18,6 +18,7 @@ from alsek.storage.backends.ports import (
     LockPort,
     MessagePort,
     ResultPort,
+    SchedulePort,
     StatusPort,
     TransferPort,
     ValuePort,
@@ -32,6 +33,7 @@ from alsek.storage.backends.sqlite.locks import SQLiteLocks
 from alsek.storage.backends.sqlite.messages.port import SQLiteMessages
 from alsek.storage.backends.sqlite.namespace_clearing import clear
 from alsek.storage.backends.sqlite.results import SQLiteResults
+from alsek.storage.backends.sqlite.schedules import SQLiteSchedules
 from alsek.storage.backends.sqlite.statuses import SQLiteStatuses
 from alsek.storage.backends.sqlite.transfer.port import SQLiteTransfer
 from alsek.storage.backends.sqlite.values import SQLiteValues
@@ -95,6 +97,7 @@ class SQLiteBackend(Backend):
         self._locks = SQLiteLocks(self._database)
         self._values = SQLiteValues(self._database)
         self._groups = SQLiteGroups(self._database)
+        self._schedules = SQLiteSchedules(self._database)
         self._transfer = SQLiteTransfer(self._database)
 
     def __repr__(self) -> str:
@@ -152,6 +155,10 @@ class SQLiteBackend(Backend):
     @property
     def groups(self) -> GroupPort:
         return self._groups
+
+    @property
+    def schedules(self) -> SchedulePort:
+        return self._schedules
 
     @property
     def transfer(self) -> TransferPort:

@@ -46,6 +46,7 @@ ADDITIONS: Final = {
     "async_lanes.sql": "message_made_ready",
     "groups.sql": "message_groups",
     "limits.sql": "limits",
+    "schedules.sql": "schedules",
 }
 
 #: "ALSK": marks the file as Alsek's own.

@@ -49,7 +49,7 @@ _WORKER_STATE: Final = """
     SELECT w.id, w.seq, n.contact, n.token, (SELECT d.due FROM delayed AS d WHERE d.ns = n.id ORDER BY d.due LIMIT 1),
         (SELECT l.lease_end FROM workers AS l WHERE l.ns = n.id AND l.id <> w.id ORDER BY l.lease_end LIMIT 1),
         EXISTS (SELECT 1 FROM messages AS m WHERE m.ns = n.id AND m.suspect = 1),
-        EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = n.id), n.limit_due
+        EXISTS (SELECT 1 FROM aside_lanes AS a WHERE a.ns = n.id), n.limit_due, n.schedule_due
     FROM workers AS w JOIN namespaces AS n ON n.id = w.ns WHERE w.ns = ? AND w.name = ?
 """
 _SLEEPER: Final = """
@@ -71,6 +71,7 @@ class WorkerState(NamedTuple):
         suspects: 1 if there are suspects, in any state; else 0.
         aside: 1 if anything is set aside, for whatever task; else 0.
         next_limit: When a limit is due, for which messages wait; None if none is.
+        next_schedule: When a schedule is to be offered; None if none is.
     """
 
     id: int
@@ -82,6 +83,7 @@ class WorkerState(NamedTuple):
     suspects: int
     aside: int
     next_limit: int | None
+    next_schedule: int | None
 
     @property
     def next_due(self) -> int | None:

@@ -17,7 +17,8 @@ from alsek.storage.backends.sqlite.messages.transitions import leave
 
 _NEXT_DELAYED: Final = "SELECT due FROM delayed WHERE ns = ? ORDER BY due LIMIT 1"
 _NEXT_DUE: Final = """
-    SELECT (SELECT due FROM delayed WHERE ns = n.id ORDER BY due LIMIT 1), limit_due FROM namespaces AS n WHERE id = ?
+    SELECT (SELECT due FROM delayed WHERE ns = n.id ORDER BY due LIMIT 1), limit_due, schedule_due
+    FROM namespaces AS n WHERE id = ?
 """
 _DUE: Final = """
     SELECT d.due, m.arrival, d.message, m.queue, m.wish, m.tail FROM delayed AS d JOIN messages AS m ON m.id = d.message
@@ -33,7 +34,14 @@ def next_delayed(tx: Transaction) -> int | None:
 
 def next_due(tx: Transaction) -> int | None:
     """Return when the next delayed message is due, or a limit for which messages wait; None if nothing is."""
-    return earliest(*tx.execute(_NEXT_DUE, (tx.ns,)).fetchone())
+    due, _ = next_dues(tx)
+    return due
+
+
+def next_dues(tx: Transaction) -> tuple[int | None, int | None]:
+    """Return :func:`next_due`, and when the next schedule is to be offered; None if none is."""
+    delayed, limit, schedule = tx.execute(_NEXT_DUE, (tx.ns,)).fetchone()
+    return earliest(delayed, limit), schedule
 
 
 def earliest(first: int | None, second: int | None) -> int | None:

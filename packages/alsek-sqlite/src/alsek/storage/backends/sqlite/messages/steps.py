@@ -20,6 +20,7 @@ from alsek.storage.backends.sqlite.messages.aside_claims import AsideClaiming
 from alsek.storage.backends.sqlite.messages.aside_lanes import AsideLane, is_any, lanes_of, with_queues_of
 from alsek.storage.backends.sqlite.messages.follow_ups import finish
 from alsek.storage.backends.sqlite.messages.leases import WorkerState, note_contact, worker_state
+from alsek.storage.backends.sqlite.messages.offers import due_for, make_offers, next_offer
 from alsek.storage.backends.sqlite.messages.outcomes import accept
 from alsek.storage.backends.sqlite.messages.promotion import earliest, next_delayed, next_due, promote
 from alsek.storage.backends.sqlite.messages.ready_queues import is_any_ready, ready_queues
@@ -44,7 +45,7 @@ class LastStep(NamedTuple):
     Attributes:
         seq: The step's number.
         idle: Its answer if it wrote nothing, so that the store does not know of it.
-        due: When the next delayed message was due then; None if none was delayed.
+        due: When the worker is to make the next step because time has passed; None for never.
     """
 
     seq: int
@@ -96,7 +97,7 @@ class StepRunner:
         return step
 
     def expected_due(self, worker: Worker) -> int | None:
-        """Return when the next delayed message was due at the worker's last step; None if none was delayed."""
+        """Return when a worker was to make a step because time has passed, at its last one; None for never."""
         last = self._last_steps.get(worker.id)
         return None if last is None else last.due
 
@@ -109,12 +110,13 @@ class StepRunner:
             None if it has something to write, or may have.
         """
         state = worker_state(tx, worker)
+        due = earliest(state.next_due, due_for(tx, state.id, state.next_schedule))
         nothing_to_write = (
             (state.seq is None or seq > state.seq)
             and (last is None or seq > last.seq)
             and not _is_contact_due(state, worker, tx.now)
             and not _has_passed(state.next_lost, tx.now)
-            and not _has_passed(state.next_due, tx.now)
+            and not _has_passed(due, tx.now)
         )
         if not nothing_to_write:
             return None
@@ -123,8 +125,8 @@ class StepRunner:
         left = _left(tx, worker, lanes, state.suspects, aside)
         if any(limits.get(slot, 0) > 0 for slots in left for slot in slots):
             return None
-        step = step_answers.answer(worker, *left, state.next_due, tx.now)
-        self._keep(worker, LastStep(seq, step, state.next_due))
+        step = step_answers.answer(worker, *left, due, tx.now)
+        self._keep(worker, LastStep(seq, step, due))
         return step_answers.copy(step), bool(state.aside)
 
     def _step(
@@ -136,7 +138,7 @@ class StepRunner:
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts],
     ) -> tuple[Step, int | None, bool]:
-        """Return the answer, when the next delayed message is due, and whether anything is set aside."""
+        """Return the answer, when the worker is to make the next step, and whether anything is set aside."""
         state = worker_state(tx, worker)
         lease_ended = _has_passed(state.next_lost, tx.now)
         if lease_ended or tx.now - state.contact >= worker.lease:
@@ -148,6 +150,11 @@ class StepRunner:
         if _has_passed(delayed, tx.now):
             promote(tx)
             delayed = next_delayed(tx)
+        schedule = due_for(tx, state.id, state.next_schedule)
+        schedules: tuple[str, ...] = ()
+        if _has_passed(schedule, tx.now):
+            schedules = make_offers(tx)
+            schedule = next_offer(tx)
         taken_over: list[TakenOver] = []
         if lease_ended:
             taken_over = take_over(tx, state.id)
@@ -175,12 +182,15 @@ class StepRunner:
             # A claim that got less than it could take has left nothing.
             emptied = [room.slot for room in rooms]
             lanes = tuple(each for each in lanes if each.slot not in emptied)
+        due = earliest(due, schedule)
         left = Left((), ())
         if lanes:
             left = _left(tx, worker, lanes, suspects, lanes_of(tx, worker, state.id, lanes) if aside else ())
         step = step_answers.answer(worker, *left, due, tx.now)._replace(
             refused=refused, claimed=claiming.claimed, skipped=skipped, corrupt=claiming.corrupt
         )
+        if schedules:
+            step = step._replace(schedules=schedules)
         if failed:
             step = step._replace(failed=failed)
         if history:

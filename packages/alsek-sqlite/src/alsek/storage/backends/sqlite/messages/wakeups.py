@@ -17,7 +17,8 @@ from alsek.storage.backends.sqlite.lanes import LANES, Lane, lanes_of_waiter
 from alsek.storage.backends.sqlite.messages.aside_lanes import first_lanes, is_any, lanes_of
 from alsek.storage.backends.sqlite.messages.claims import allowed
 from alsek.storage.backends.sqlite.messages.leases import sleeper
-from alsek.storage.backends.sqlite.messages.promotion import next_due
+from alsek.storage.backends.sqlite.messages.offers import due_for
+from alsek.storage.backends.sqlite.messages.promotion import earliest, next_due, next_dues
 from alsek.storage.backends.sqlite.messages.ready_queues import NAMES_AT_ONCE, is_any_ready
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo
 
@@ -42,7 +43,7 @@ def sleep_info(tx: Transaction, worker: Worker, slot: SlotKind | None, expected:
         tx: A read.
         worker: The worker.
         slot: For messages of which slot kind it sleeps; None for all that it takes.
-        expected: When the next delayed message was due, as far as the worker knows; None if none was delayed.
+        expected: When it is to make a step because time has passed, as far as it knows; None for never.
     """
     known = sleeper(tx, worker)
     if known is None:
@@ -55,7 +56,8 @@ def sleep_info(tx: Transaction, worker: Worker, slot: SlotKind | None, expected:
     ready = is_any_ready(tx, worker, codes)
     if known.aside and not ready:
         ready = is_any(lanes_of(tx, worker, known.id, lanes), codes)
-    due = next_due(tx)
+    due, schedule = next_dues(tx)
+    due = earliest(due, due_for(tx, known.id, schedule))
     sooner = due is not None and (expected is None or due < expected or due <= tx.now)
     return SleepInfo(missed=ready or sooner, alarm=expected, lanes=may.plain + 2 * suspects)
 

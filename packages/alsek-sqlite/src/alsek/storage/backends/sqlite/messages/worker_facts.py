@@ -21,7 +21,9 @@ from alsek.storage.backends.sqlite.messages.task_registry import list_tasks
 _FIRST_SEEN: Final = (
     "INSERT INTO worker_facts (worker, registered_at) VALUES (?, ?) ON CONFLICT (worker) DO NOTHING"
 )
-_TOLD: Final = "UPDATE worker_facts SET kind = ?, queues = ?, facts = ?, any_task = ? WHERE worker = ?"
+_TOLD: Final = """
+    UPDATE worker_facts SET kind = ?, queues = ?, facts = ?, any_task = ?, fires = ? WHERE worker = ?
+"""
 _RUNNING: Final = "UPDATE worker_facts SET running = ? WHERE worker = ?"
 
 _ALL: Final = """
@@ -42,8 +44,8 @@ def note(tx: Transaction, number: int, worker: Worker, facts: WorkerFacts | None
     if facts is None:
         return
     any_task = facts.tasks is None
-    told = (worker.kind, json.dumps(worker.queues), json.dumps(facts._asdict()), any_task, number)
-    tx.execute(_TOLD, told)
+    told = (worker.kind, json.dumps(worker.queues), json.dumps(facts._asdict()), any_task, facts.fires)
+    tx.execute(_TOLD, (*told, number))
     list_tasks(tx, number, facts.tasks or ())
 
 

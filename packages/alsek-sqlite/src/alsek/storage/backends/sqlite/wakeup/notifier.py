@@ -124,6 +124,15 @@ class Notifier:
         if self._sleepers is not None:
             self._sleepers.set_alarm(due, besides)
 
+    def rouse(self, due: int) -> None:
+        """Wake every sleeping worker that would not wake by itself at `due` or before.
+
+        So each of them then knows when it has to look whether a schedule is offered to it.
+        """
+        self.registry()
+        if self._sleepers is not None:
+            self._sleepers.rouse(due)
+
     def anyone_listening(self) -> bool:
         """Return True if there is a subscriber of any namespace."""
         registry = self.registry()

@@ -98,6 +98,12 @@ class Sleepers:
         if not any(self._records.alarm(slot) <= due for slot in others):
             any(wake_slot(self._registry, slot) for slot in others)
 
+    def rouse(self, due: int) -> None:
+        """Wake every worker that would not wake by itself at `due` or before."""
+        for slot in self.slots():
+            if self._records.alarm(slot) > due:
+                wake_slot(self._registry, slot)
+
     def wake_worker(self, worker: str) -> None:
         """Wake this worker, even if it is only about to sleep."""
         name = self._name_hash(worker)

@@ -330,7 +330,9 @@ def test_only_what_is_unchanged_is_taken_out(store: Store, target: Backend, acto
     assert source.statuses.get(["same"]) == [None]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CopyKind if kind is not CopyKind.MESSAGE])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CopyKind if kind not in (CopyKind.MESSAGE, CopyKind.SCHEDULE)]
+)
 def test_only_unchanged_things_are_taken_out(kind: CopyKind, store: Store, target: Backend) -> None:
     """A dead letter, result, status or value that was deleted or written again since stays."""
     source = store.backend

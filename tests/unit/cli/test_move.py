@@ -24,7 +24,7 @@ def test_everything_is_moved(alsek: Shell) -> None:
     again = alsek("move", "--from", "alsek.db", "--to", "other.db", "--to-namespace", "mine", "--json")
     assert again.code == 0
     assert again.json == {
-        "moved": {"messages": 0, "dead letters": 0, "results": 0, "statuses": 0, "values": 0},
+        "moved": dict.fromkeys(("messages", "dead letters", "results", "statuses", "values", "schedules"), 0),
         "resumed": False,
         "left": [],
         "left_count": 0,

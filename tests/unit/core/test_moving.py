@@ -237,6 +237,7 @@ def test_the_report_counts_what_was_moved(
         CopyKind.RESULT: 1,
         CopyKind.STATUS: 2,
         CopyKind.VALUE: 1,
+        CopyKind.SCHEDULE: 0,
     }
     assert seen[:3] == [BATCH, 2 * BATCH, COUNT] or sorted(seen) == seen
     assert (report.resumed, report.left, report.held) == (False, [], 0)

@@ -48,7 +48,7 @@ def move(
     abandon: bool,
     json: bool,
 ) -> None:
-    """Move all that waits, dead letters, results, statuses and values to another store.
+    """Move all that waits, dead letters, results, statuses, values and schedules to another store.
 
     Stop all pools and producers of the store that is emptied before. If the move is interrupted or killed, run it
     again: it goes on, and nothing is lost or there twice. What can't be moved stays, and is named; the exit code

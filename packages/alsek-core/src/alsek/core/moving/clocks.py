@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy
+from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, ScheduleCopy
 
 _SAMPLES: Final = 5
 
@@ -24,7 +24,7 @@ def difference(source: Backend, target: Backend) -> int:
 
 def shifted(copy: Copy, ahead: int) -> Copy:
     """Return a copy whose times in the future are `ahead` ms later."""
-    if not ahead:
+    if not ahead or isinstance(copy, ScheduleCopy):
         return copy
     if isinstance(copy, MessageCopy):
         status = copy.status

@@ -26,10 +26,11 @@ _PAUSE_S: Final = 0.2
 
 
 class Move:
-    """Moves messages that wait, dead letters, results, statuses and values from one store to another.
+    """Moves messages that wait, dead letters, results, statuses, values and schedules from one store to another.
 
     If it is killed at any moment, another one goes on: nothing is lost, and nothing is there twice. What can't be
-    moved stays in the source and is reported. Locks, the history and the uuids of messages that have ended stay behind.
+    moved stays in the source and is reported. Locks, the history, the uuids of messages that have ended, and what is
+    kept of reports on those that have no dead letter stay behind.
 
     Args:
         source: The store that is emptied. No worker may be at work on it.

@@ -2,7 +2,7 @@
 
 Each has a `mark`, which only the store that made the copy reads: from it the store knows whether the thing is still
 as it was copied. A `mark` is not moved. Times in the future (`due`, `expiry`) are Unix milliseconds on the clock of the
-store that the copy is of, or is for; times in the past stay as they are.
+store that the copy is of, or is for; times in the past stay as they are, and so do the ticks of schedules.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class CopyKind(Enum):
     RESULT = "results"
     STATUS = "statuses"
     VALUE = "values"
+    SCHEDULE = "schedules"
 
 
 class ReportCopy(NamedTuple):
@@ -159,7 +160,25 @@ class ValueCopy(NamedTuple):
         return ("", self.name)
 
 
-Copy: TypeAlias = MessageCopy | DeadLetterCopy | ResultCopy | StatusCopy | ValueCopy
+class ScheduleCopy(NamedTuple):
+    """A schedule; the fields are those of :class:`~alsek.storage.backends.records.ScheduleRecord`."""
+
+    name: str
+    revision: str
+    definition: bytes
+    next_at: int | None
+    last_at: int | None
+    last_uuid: str
+    paused_by: str
+    paused_since: int
+    mark: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("", self.name)
+
+
+Copy: TypeAlias = MessageCopy | DeadLetterCopy | ResultCopy | StatusCopy | ValueCopy | ScheduleCopy
 
 #: The class of the copies of each kind.
 COPY_CLASSES: dict[CopyKind, type[Copy]] = {
@@ -168,6 +187,7 @@ COPY_CLASSES: dict[CopyKind, type[Copy]] = {
     CopyKind.RESULT: ResultCopy,
     CopyKind.STATUS: StatusCopy,
     CopyKind.VALUE: ValueCopy,
+    CopyKind.SCHEDULE: ScheduleCopy,
 }
 _KIND_OF = {cls: kind for kind, cls in COPY_CLASSES.items()}
 

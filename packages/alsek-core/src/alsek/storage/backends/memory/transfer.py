@@ -15,6 +15,7 @@ from alsek.storage.backends.copies import (
     MessageCopy,
     Page,
     ResultCopy,
+    ScheduleCopy,
     SourceOpened,
     StatusCopy,
     TargetOpened,
@@ -22,7 +23,7 @@ from alsek.storage.backends.copies import (
     ValueCopy,
     page_of,
 )
-from alsek.storage.backends.memory.messages import arrivals, departures
+from alsek.storage.backends.memory.messages import arrivals, departures, schedules
 from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.move_book import MoveBook
@@ -101,6 +102,8 @@ class MemoryTransfer(TransferPort):
                 return [partial(departures.status, table, uuid) for uuid in alone]
             case CopyKind.VALUE:
                 return [partial(self._value, name) for name, _ in store.values.items()]
+            case CopyKind.SCHEDULE:
+                return [partial(schedules.copy, table, name) for name in sorted(table.schedules)]
 
     def _result(self, uuid: str) -> ResultCopy | None:
         entry = self._store.results.get(uuid)
@@ -130,8 +133,7 @@ class MemoryTransfer(TransferPort):
             case MessageCopy():
                 return departures.take_message(table, copy)
             case DeadLetterCopy():
-                present = departures.dead_letter(table, copy.key)
-                return _same(copy, present) and table.dead.pop(copy.key) is not None
+                return departures.take_dead_letter(table, copy)
             case ResultCopy():
                 return _same(copy, self._result(copy.uuid)) and store.results.pop(copy.uuid) is not None
             case StatusCopy():
@@ -139,6 +141,8 @@ class MemoryTransfer(TransferPort):
                 return _same(copy, present) and store.statuses.pop(copy.uuid) is not None
             case ValueCopy():
                 return _same(copy, self._value(copy.name)) and store.values.pop(copy.name) is not None
+            case ScheduleCopy():
+                return schedules.take_out(table, copy)
 
     def close_source(self, move: str) -> None:
         with self._store.lock:
@@ -166,6 +170,8 @@ class MemoryTransfer(TransferPort):
                 there = self._store.statuses.get(copy.uuid) is not None
             case ValueCopy():
                 there = self._store.values.get(copy.name) is not None
+            case ScheduleCopy():
+                there = copy.name in self._table.schedules
         return NAME_USED if there else ""
 
     def stage(self, move: str, source: str, batch: str, data: bytes) -> None:
@@ -196,6 +202,8 @@ class MemoryTransfer(TransferPort):
                 return arrivals.status(table, copy)
             case ValueCopy(name, value, expiry):
                 return store.values.adopt(name, value, expiry)
+            case ScheduleCopy():
+                return schedules.adopt(table, copy)
 
     def close_target(self, move: str, source: str) -> None:
         with self._store.lock:

@@ -12,7 +12,7 @@ from alsek.storage.backends.copies import (
     too_late,
 )
 from alsek.storage.backends.header import tail_values
-from alsek.storage.backends.memory.messages import unique_keys
+from alsek.storage.backends.memory.messages import reports, unique_keys
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import adopt
@@ -58,6 +58,7 @@ def message(table: MessageTable, copy: MessageCopy) -> bool:
         table.dead.put(
             (copy.queue, copy.uuid), letter._replace(**tail_values(DeadLetter, copy.tail)), FOR_EVER
         )
+        reports.adopt(table, copy.uuid, copy.report)
         return False
     submission = Submission(
         copy.uuid,
@@ -82,6 +83,9 @@ def message(table: MessageTable, copy: MessageCopy) -> bool:
     )
     if copy.status is not None:
         status(table, copy.status)
+    if copy.report is not None:
+        reports.drop(table, copy.uuid)
+        reports.adopt(table, copy.uuid, copy.report)
     since = None if copy.expiry is None else copy.expiry - copy.ttl
     behind = _key_held(table, submission.unique) is not None
     now = table.store.clock()
@@ -106,4 +110,7 @@ def dead_letter(table: MessageTable, copy: DeadLetterCopy) -> bool:
     """Store a dead letter behind all others; return False if there is one already."""
     attempt = tail_values(DeadLetter, copy.tail)
     letter = DeadLetter(copy.uuid, copy.queue, copy.payload, copy.error, copy.died_at, **attempt)
-    return table.dead.adopt(copy.key, letter, copy.expiry)
+    adopted = table.dead.adopt(copy.key, letter, copy.expiry)
+    if adopted:
+        reports.adopt(table, copy.uuid, copy.report)
+    return adopted

@@ -9,12 +9,14 @@ from alsek.storage.backends.copies import (
     Copy,
     DeadLetterCopy,
     MessageCopy,
+    ReportCopy,
     StatusCopy,
     Unreadable,
     is_in_a_group,
 )
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, merged, step_changes, submission_tail, unreadable
+from alsek.storage.backends.memory.messages import reports
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.transitions import end, leave
@@ -66,7 +68,8 @@ def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:
         _tail(table, found),
         found.version,
         status(table, uuid),
-        _mark(found),
+        _mark(table, found),
+        _report(table, found),
     )
 
 
@@ -80,8 +83,16 @@ def _tail(table: MessageTable, found: StoredMessage) -> str:
     return found.tail if holds else merged(found.tail, ";k")
 
 
-def _mark(found: StoredMessage) -> bytes:
-    return repr((found.queue, found.arrival, found.due, found.losses, found.revoked, found.tail)).encode()
+def _mark(table: MessageTable, found: StoredMessage) -> bytes:
+    report = _report(table, found)
+    told = None if report is None else (report.token, report.number)
+    return repr(
+        (found.queue, found.arrival, found.due, found.losses, found.revoked, found.tail, told)
+    ).encode()
+
+
+def _report(table: MessageTable, found: StoredMessage) -> ReportCopy | None:
+    return reports.copy(table, found.uuid) if reports.is_reported(found) else None
 
 
 def status(table: MessageTable, uuid: str) -> StatusCopy | None:
@@ -105,13 +116,25 @@ def dead_letter(table: MessageTable, key: tuple[str, str]) -> DeadLetterCopy | N
     tail = merged(producers, step_changes(attempt))
     expiry = table.dead.expiry(key)
     mark = repr((found.died_at, found.error)).encode()
-    return DeadLetterCopy(uuid, queue, found.payload, found.error, found.died_at, expiry, tail, mark)
+    stored = table.messages.get(uuid)
+    report = reports.copy(table, uuid) if stored is None or not reports.is_reported(stored) else None
+    return DeadLetterCopy(uuid, queue, found.payload, found.error, found.died_at, expiry, tail, mark, report)
+
+
+def take_dead_letter(table: MessageTable, copy: DeadLetterCopy) -> bool:
+    """Remove a dead letter, and what is kept of reports on it, if it is as it was copied."""
+    present = dead_letter(table, copy.key)
+    if present is None or present.mark != copy.mark:
+        return False
+    table.dead.pop(copy.key)
+    reports.drop(table, copy.uuid)
+    return True
 
 
 def take_message(table: MessageTable, copy: MessageCopy) -> bool:
     """Remove a message and its status, if both are as they were copied and nobody holds it."""
     found, present = table.find(copy.queue, copy.uuid), status(table, copy.uuid)
-    if found is None or found.holder is not None or _mark(found) != copy.mark:
+    if found is None or found.holder is not None or _mark(table, found) != copy.mark:
         return False
     if (present and present.mark) != (copy.status and copy.status.mark):
         return False

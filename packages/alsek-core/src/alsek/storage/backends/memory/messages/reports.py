@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.defaults import DEFAULT_STATUS_TTL
+from alsek.storage.backends.copies import ReportCopy
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import REPORTED, merged
 from alsek.storage.backends.memory.messages.message_table import MessageTable
@@ -32,7 +33,7 @@ def report(table: MessageTable, worker: Worker, reports: Sequence[Report]) -> li
 
 def take_in(table: MessageTable, message: StoredMessage, report: Report) -> None:
     """Keep a report of the current claim on a message. The first one begins a new record."""
-    kept = table.reports.get(message.uuid) if _is_reported(message) else None
+    kept = table.reports.get(message.uuid) if is_reported(message) else None
     if kept is None:
         kept = StoredReport(ReportRecord(message.uuid, report.token, 0))
         _mark(message)
@@ -53,7 +54,7 @@ def after_end(table: MessageTable, message: StoredMessage, how: End, dlq_ttl: in
     The tail of a record that can't be read says nothing, so there may be one in any case.
     """
     uuid = message.uuid
-    kept = table.reports.get(uuid) if _is_reported(message) or how is End.CORRUPT else None
+    kept = table.reports.get(uuid) if is_reported(message) or how is End.CORRUPT else None
     if kept is None:
         return
     status_ttl = message.submission.status_ttl
@@ -77,11 +78,30 @@ def take_up_again(table: MessageTable, message: StoredMessage) -> None:
 def drop(table: MessageTable, uuid: str) -> None:
     """Delete the record of a uuid, unless it belongs to a stored message."""
     message = table.messages.get(uuid)
-    if message is None or not _is_reported(message):
+    if message is None or not is_reported(message):
         table.reports.pop(uuid)
 
 
-def _is_reported(message: StoredMessage) -> bool:
+def copy(table: MessageTable, uuid: str) -> ReportCopy | None:
+    """Copy the record of a uuid."""
+    kept = table.reports.get(uuid)
+    if kept is None:
+        return None
+    _, token, reported_at, progress, checkpoint, lines = kept.record
+    expiry = table.reports.expiry(uuid)
+    return ReportCopy(token, kept.number, reported_at, progress, checkpoint, lines, expiry)
+
+
+def adopt(table: MessageTable, uuid: str, copied: ReportCopy | None) -> None:
+    """Keep a record of another store, unless there is one of this uuid."""
+    if copied is not None:
+        token, number, reported_at, progress, checkpoint, lines, expiry = copied
+        record = ReportRecord(uuid, token, reported_at, progress, checkpoint, tuple(lines))
+        table.reports.adopt(uuid, StoredReport(record, number), expiry)
+
+
+def is_reported(message: StoredMessage) -> bool:
+    """Return True if something is kept of reports on a stored message."""
     return REPORTED in message.tail
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.defaults import PROMOTION_BATCH, SCHEDULE_OFFER
+from alsek.storage.backends.copies import ScheduleCopy
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.stored_schedule import StoredSchedule
@@ -87,11 +88,30 @@ def resume(table: MessageTable, name: str, revision: str, next_at: int | None) -
     return True
 
 
-def adopt(table: MessageTable, record: ScheduleRecord) -> bool:
-    """Store a schedule of another store; False if there is one of this name."""
-    if record.name in table.schedules:
+def copy(table: MessageTable, name: str) -> ScheduleCopy | None:
+    """Copy a schedule."""
+    stored = table.schedules.get(name)
+    return None if stored is None else ScheduleCopy(*stored.record, mark=repr(stored.record).encode())
+
+
+def take_out(table: MessageTable, copied: ScheduleCopy) -> bool:
+    """Delete a schedule if it is as it was copied."""
+    present = copy(table, copied.name)
+    if present is None or present.mark != copied.mark:
         return False
-    _keep(table, record)
+    del table.schedules[copied.name]
+    return True
+
+
+def adopt(table: MessageTable, copied: ScheduleCopy) -> bool:
+    """Store a schedule of another store; False if there is one of this name."""
+    if copied.name in table.schedules:
+        return False
+    name, revision, definition, next_at, last_at, last_uuid, paused_by, paused_since, _ = copied
+    _keep(
+        table,
+        ScheduleRecord(name, revision, definition, next_at, last_at, last_uuid, paused_by, paused_since),
+    )
     return True
 
 

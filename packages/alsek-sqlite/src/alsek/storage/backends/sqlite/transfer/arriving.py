@@ -16,6 +16,7 @@ from alsek.storage.backends.copies import (
     DeadLetterCopy,
     MessageCopy,
     ResultCopy,
+    ScheduleCopy,
     StatusCopy,
     ValueCopy,
     kind_of,
@@ -102,6 +103,8 @@ def take_in(tx: Transaction, copy: Copy) -> bool:
     """Store a thing; return False if its name is not free: then a message is a dead letter, and others are left out."""
     if isinstance(copy, MessageCopy):
         return _message(tx, copy)
+    if isinstance(copy, ScheduleCopy):
+        raise NotImplementedError
     if copy.expiry is not None and copy.expiry <= tx.now:
         return True
     kind = kind_of(copy)

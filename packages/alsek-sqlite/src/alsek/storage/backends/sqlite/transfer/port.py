@@ -52,6 +52,8 @@ class SQLiteTransfer(TransferPort):
     def read(self, kind: CopyKind, most: int) -> Iterator[Page]:
         if kind is CopyKind.MESSAGE:
             return departing_messages.read(self._database, most)
+        if kind is CopyKind.SCHEDULE:
+            return iter(())
         return departing_records.read(self._database, kind, most)
 
     def take_out(self, move: str, batch: str, copies: Sequence[Copy]) -> list[bool]:

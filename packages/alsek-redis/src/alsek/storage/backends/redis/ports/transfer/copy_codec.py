@@ -11,6 +11,7 @@ from alsek.storage.backends.copies import (
     DeadLetterCopy,
     MessageCopy,
     ResultCopy,
+    ScheduleCopy,
     StatusCopy,
     Unreadable,
     ValueCopy,
@@ -206,6 +207,8 @@ def arriving(copy: Copy) -> tuple[bytes, ...]:
             return (copy.uuid.encode(), _packed(copy), _expiry(copy.expiry))
         case ValueCopy(name, value, expiry):
             return (name.encode(), value, _expiry(expiry))
+        case ScheduleCopy():
+            raise NotImplementedError
 
 
 def _packed(copy: StatusCopy) -> bytes:

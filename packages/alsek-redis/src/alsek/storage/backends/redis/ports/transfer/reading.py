@@ -60,6 +60,8 @@ class Reader:
                 return self._statuses(most)
             case CopyKind.VALUE:
                 return self._by_name("values:", most, copy_codec.value_copy)
+            case CopyKind.SCHEDULE:
+                return iter(())
 
     def _found(self, names: Sequence[str]) -> list[tuple[bytes | None, bytes]]:
         """What these keys (without the prefix) hold, and until when."""

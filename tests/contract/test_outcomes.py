@@ -204,6 +204,17 @@ def test_a_retry_leaves_nothing_of_the_attempt_state_before(backend: Backend, ac
     assert claimed == first._replace(token=claimed.token)
 
 
+def test_an_uncounted_retry_keeps_its_state(backend: Backend, actor: Actors) -> None:
+    """Time, delay and error are kept although the number of retries is 0."""
+    worker = actor()
+    add(backend, "a")
+    first = worker.claim_one()
+    state: dict[str, Any] = {"retries": 0, "updated_at": 12, "retry_delay": 0, "last_error": ERROR}
+    worker.step(retried(first, **state), limit=0)
+    claimed = worker.claim_one()
+    assert claimed == first._replace(token=claimed.token, **state)
+
+
 @pytest.mark.parametrize(
     "error", [b"%|;\n=\\", "\N{SNOWMAN}|%0A;".encode(), b'{"text": "x"}' * 3_000], ids=len
 )

@@ -29,6 +29,7 @@ from tests.contract.workers import (
     by_hand,
     died,
     lost,
+    retried,
     state_of,
     status_of,
     succeeded,
@@ -58,6 +59,17 @@ def test_a_message_that_was_not_claimed_is_replaced(
     assert messages.queues() == ["other", "q"]
     assert messages.unique_key("k") == UniqueRecord("k", "a")
     assert [limit.waiting for limit in messages.limits()] == [0, 0]
+
+
+def test_what_has_begun_is_not_replaced_although_no_retry_was_counted(
+    messages: MessagePort, actor: Actors
+) -> None:
+    """A message that waits after an uncounted retry has begun: another waits behind it."""
+    worker = actor()
+    submit(messages, "a", REPLACE)
+    worker.step(retried(worker.claim_one(), retries=0, updated_at=12, delay=1_000), limit=0)
+    assert submit(messages, "b", REPLACE) == ACCEPTED
+    assert messages.find("b") is not None
 
 
 def test_the_delay_of_a_replaced_message_begins_anew(

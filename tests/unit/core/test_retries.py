@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alsek.core.backoff import ConstantBackoff
+from alsek.core.backoff import ConstantBackoff, LinearBackoff
 from alsek.core.broker import Broker
 from alsek.core.execution.conclusions import dead_letter
 from alsek.core.message import Message
@@ -211,3 +211,58 @@ def test_reject_goes_to_the_dead_letters_at_once(broker: Broker) -> None:
     made = task(broker, max_retries=None, base_task=Recorder)(failing(Reject("never")))
     assert dead(run(made)[1])["text"] == "never"
     assert made.calls[-1] == "on_failure Reject('never')"
+
+
+def test_an_uncounted_retry_leaves_the_count_as_it_is(broker: Broker) -> None:
+    """Neither max_retries nor do_retry is asked, and what the store keeps of it comes back although it counts none."""
+
+    class Never(Recorder):
+        def do_retry(self, message: Message, exception: BaseException) -> bool:
+            raise AssertionError("it is not asked")
+
+    made = task(broker, base_task=Never, max_retries=0)(failing(Retry("stopping", delay=0, uncounted=True)))
+    _, conclusion = run(made)
+    retried = again(made, conclusion)
+    assert isinstance(conclusion.outcome, Retried)
+    assert (conclusion.outcome.delay, retried.retries, retried.retry_delay) == (0, 0, 0)
+    assert retried.updated_at == retried.ready_at == conclusion.outcome.updated_at
+    assert retried.exception_details is not None
+    assert retried.exception_details["name"] == "Retry"
+    assert retried.exception_details["text"] == "stopping (not counted as a retry)"
+    assert made.calls[-1] == "on_retry 0 Retry('stopping')"
+
+
+def test_an_uncounted_retry_without_a_delay_waits_for_the_backoff(broker: Broker) -> None:
+    """As long as it would if it counted; later ones as long as that, for nothing is counted."""
+    made = task(broker, backoff=LinearBackoff(1_000, floor=1_000, ceiling=9_000))(
+        failing(Retry(uncounted=True))
+    )
+    _, conclusion = run(made)
+    assert isinstance(conclusion.outcome, Retried)
+    assert conclusion.outcome.delay == made.backoff.get(1)
+    assert again(made, conclusion).retry_delay == made.backoff.get(1)
+
+
+def test_a_hostile_uncounted_counts(broker: Broker) -> None:
+    """What can't be told from no is no."""
+
+    class Odd(Retry):
+        def __init__(self) -> None:
+            BaseException.__init__(self)
+
+        @property
+        def uncounted(self) -> bool:  # type: ignore[override]
+            raise RuntimeError("odd")
+
+    made = task(broker)(failing(Odd()))
+    assert again(made, run(made)[1]).retries == 1
+
+
+def test_an_uncounted_retry_is_logged_as_no_failure(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO, with a field that says so."""
+    made = task(broker)(failing(Retry(delay=5, uncounted=True)))
+    with caplog.at_level("INFO", logger="alsek"):
+        run(made)
+    (record,) = [each for each in caplog.records if getattr(each, "event", "") == "retrying"]
+    assert (record.levelname, record.__dict__["uncounted"]) == ("INFO", True)
+    assert record.getMessage().endswith("is run again in 5 ms, as its task asked: (not counted as a retry)")

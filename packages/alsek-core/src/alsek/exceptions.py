@@ -204,14 +204,19 @@ class Retry(Directive):
 
     It counts as a retry: after ``max_retries`` of them, the message fails instead.
 
+    With `uncounted`, it does not: nothing has failed, as when a task stops for ``message.stopping``. The message's
+    ``retries`` stay as they are, and neither `max_retries` nor the task's ``do_retry`` is asked.
+
     Args:
         text: The reason, for the log and the message's ``exception_details``.
         delay: How long to wait; by default those of the task's backoff.
+        uncounted: It does not count as a retry.
     """
 
-    def __init__(self, text: str = "", *, delay: Duration | None = None) -> None:
+    def __init__(self, text: str = "", *, delay: Duration | None = None, uncounted: bool = False) -> None:
         super().__init__(text)
         self.delay = delay
+        self.uncounted = uncounted
 
 
 class Reject(Directive):

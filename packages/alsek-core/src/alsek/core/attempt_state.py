@@ -27,7 +27,7 @@ def read_message(record: Record, serializer: Serializer) -> Message:
         CorruptMessageError: Its payload is no message.
     """
     message = Message.unpack(record.uuid, record.queue, record.payload, serializer)
-    if record.retries:
+    if record.retries or record.updated_at:  # an uncounted retry leaves the number as it is
         _restore_attempt(message, record)
     return message
 

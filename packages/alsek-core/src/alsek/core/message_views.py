@@ -31,10 +31,10 @@ class MessageViews:
     @property
     def ready_at(self) -> int:
         """When the message is next ready for processing, computed from its own fields: Unix milliseconds, UTC."""
-        if not self.retries:
-            return self.created_at + self.delay
         if self.retry_delay is not None:
             return self.updated_at + self.retry_delay
+        if not self.retries:
+            return self.created_at + self.delay
         return self.updated_at + self.backoff.get(self.retries)
 
     @property

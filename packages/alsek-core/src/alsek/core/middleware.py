@@ -71,7 +71,8 @@ class Middleware:
         `outcome` is one of
 
         - ``"succeeded"``;
-        - ``"retrying"``: it failed, and is run again; ``message.exception_details`` says why;
+        - ``"retrying"``: it failed, and is run again; ``message.exception_details`` says why. After an uncounted
+          :class:`~alsek.exceptions.Retry` nothing has failed: the ``text`` there ends in ``(not counted as a retry)``;
         - ``"failed"``: it failed for good, or could not be run; likewise;
         - ``"revoked"`` or ``"expired"``: it is not run, or was stopped; likewise;
         - ``"lost"``: its worker died, and it is ready again with one loss more. If it is known that its own code ended

@@ -74,7 +74,11 @@ class Delivery:
         self.timeout = message.timeout
         self.status_ttl = message.status_ttl
         self.progenitor_uuid = message.progenitor_uuid
-        self.ready_at = 0 if message.retries or claimed.losses else message.created_at + message.delay
+        self.ready_at = (
+            0
+            if message.retries or claimed.losses or claimed.updated_at
+            else message.created_at + message.delay
+        )
         self.began_at: int | None = None
         self.verbose = False
 

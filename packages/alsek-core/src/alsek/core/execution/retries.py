@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from alsek.core.attempt_state import retried_outcome
 from alsek.core.backoff import DEFAULT_BACKOFF
@@ -22,15 +22,20 @@ from alsek.types import ExceptionDetails
 
 log = guarded_logger(__name__)
 
+#: How the text of an uncounted retry ends, wherever it is shown.
+UNCOUNTED: Final = "(not counted as a retry)"
+
 
 def may_retry(task: AnyTask, delivery: Delivery, error: BaseException) -> bool:
     """Return whether a failed message is to be run again: not after a Reject or a revocation; else the task decides.
 
-    If the task's ``do_retry`` raises, `max_retries` decides.
+    If the task's ``do_retry`` raises, `max_retries` decides. After an uncounted Retry neither is asked.
     """
     # By its class: an exception's `__class__` may be code of the user's.
     if issubclass(type(error), Reject | MessageRevokedError):
         return False
+    if is_uncounted(error):
+        return True
     message = delivery.restore()
     try:
         more = bool(task.do_retry(message, error))
@@ -42,6 +47,17 @@ def may_retry(task: AnyTask, delivery: Delivery, error: BaseException) -> bool:
         return Task.do_retry(task, delivery.restore(), error)
     forks.check()
     return more
+
+
+def is_uncounted(error: BaseException) -> bool:
+    """Return True if `error` is a Retry that does not count as one."""
+    if not issubclass(type(error), Retry):  # by its class: its `__class__` may be code of the user's
+        return False
+    try:
+        return bool(getattr(error, "uncounted", False))
+    except BaseException as broken:  # noqa: BLE001  it may be any object
+        forks.check(broken)
+        return False
 
 
 def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: ExceptionDetails) -> Retried:
@@ -58,17 +74,23 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
     """
     # A fresh copy: what the task did to its arguments must not reach the next attempt.
     retried = delivery.as_it_came(task.broker.backend.serializer)
+    uncounted = is_uncounted(error)
+    if uncounted:
+        failure["text"] = f"{failure['text']} {UNCOUNTED}".lstrip()
     retried.retries = delivery.retries + 1
     retried.updated_at = now_ms()
     retried.exception_details = failure
     retried.retry_delay = _requested_delay(error)
     delay = _delay_before(task, retried)
+    if uncounted:
+        # With the delay: of a message that was never retried nothing else says when it is ready.
+        retried.retries, retried.retry_delay = delivery.retries, delay
     # Before the hook, which may change it.
     outcome = retried_outcome(retried, delivery.claimed.token, delay)
     trace, told = traceback_for_log(error, failure), failure.copy()
     call_guarded(task.on_retry, delivery, retried, error)
     delivery.message.exception_details = failure  # for middleware
-    log_retrying(delivery, delay, trace, told)
+    log_retrying(delivery, delay, trace, told, uncounted=uncounted)
     return outcome
 
 

@@ -3,17 +3,18 @@
 Each has the message as fields of the record (`extra`): ``event`` (the transition), ``uuid``, ``task``, ``queue``,
 ``attempt`` (1 for the first) and ``ms`` (how long this attempt has taken; None if it was not begun here).
 
-=============  =======  ================================================
+=============  =======  =========================================================================================
 event          level    when
-=============  =======  ================================================
+=============  =======  =========================================================================================
 ``claimed``    DEBUG    an attempt is about to begin
 ``succeeded``  DEBUG
 ``retrying``   WARNING  it has failed, and is run again; with a traceback
+``retrying``   INFO     its task asked for another attempt, uncounted (then the record has ``uncounted``)
 ``failed``     ERROR    it has failed for good; with a traceback
 ``lost``       WARNING  its worker died, and it is ready again
 ``revoked``    INFO     it is not run, or was stopped
 ``expired``    INFO     it is not run
-=============  =======  ================================================
+=============  =======  =========================================================================================
 """
 
 from __future__ import annotations
@@ -69,7 +70,14 @@ def log_succeeded(delivery: Delivery) -> None:
     log.debug("%s succeeded.", delivery.summary, extra=fields(delivery, "succeeded"))
 
 
-def log_retrying(delivery: Delivery, delay: int, trace: TracebackText, failure: ExceptionDetails) -> None:
+def log_retrying(
+    delivery: Delivery,
+    delay: int,
+    trace: TracebackText,
+    failure: ExceptionDetails,
+    *,
+    uncounted: bool = False,
+) -> None:
     """Log that an attempt has failed, and that the message is run again.
 
     Args:
@@ -77,7 +85,17 @@ def log_retrying(delivery: Delivery, delay: int, trace: TracebackText, failure: 
         delay: How long (ms) it waits before.
         trace: The traceback.
         failure: Why it failed.
+        uncounted: It has not failed: its task asked for another attempt that does not count as a retry.
     """
+    if uncounted:
+        log.info(
+            "%s is run again in %d ms, as its task asked: %s",
+            delivery.summary,
+            delay,
+            failure["text"],
+            extra={**fields(delivery, "retrying"), "uncounted": True},
+        )
+        return
     log.warning(
         "%s failed, and is run again in %d ms (retry %d): %s: %s%s",
         delivery.summary,

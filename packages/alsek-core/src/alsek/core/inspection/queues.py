@@ -112,12 +112,12 @@ def ready_since(stored: Stored, serializer: Serializer) -> int | None:
 
     It is when it was submitted or last retried, and the delay from then.
     """
-    if type(without_limit(serializer)) is JsonSerializer and not stored.retries:
+    if type(without_limit(serializer)) is JsonSerializer and not stored.updated_at:
         quick = _created_in_json(stored.payload)
         if quick is not None:
             return quick
     wire = wire_of(stored.payload, serializer)  # making a message of it would take ten times as long
-    if stored.retries or wire.get("retries"):
+    if stored.updated_at or wire.get("retries"):
         return _retried_since(stored, serializer)
     created, delay = wire.get("created_at"), wire.get("delay", 0)
     return created + delay if isinstance(created, int) and isinstance(delay, int) else None

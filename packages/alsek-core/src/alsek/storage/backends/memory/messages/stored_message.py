@@ -100,7 +100,8 @@ class StoredMessage:
     @property
     def has_begun(self) -> bool:
         """True if a worker runs it, or has: then nothing may take its place."""
-        return self.state == "claimed" or bool(self.losses or tail_values(Stored, self.tail).get("retries"))
+        kept = tail_values(Stored, self.tail)
+        return self.state == "claimed" or bool(self.losses or kept.get("retries") or kept.get("updated_at"))
 
     def as_claimed(self) -> Claimed:
         """Return what its worker gets."""

@@ -78,7 +78,9 @@ def _beside(
     if anew or unique.conflict != "replace" or not holder.holds:
         return Added(False, holder.uuid, state)
     assert row is not None  # else it would hold nothing
-    has_begun = state == "claimed" or row[3] > 0 or tail_values(Stored, row[2]).get("retries", 0) > 0
+    kept = tail_values(Stored, row[2])
+    # An uncounted retry leaves the number of retries as it is.
+    has_begun = state == "claimed" or row[3] > 0 or bool(kept.get("retries") or kept.get("updated_at"))
     replaced = holder.behind if has_begun else holder.uuid
     uuid = replaced or submission.uuid
     if replaced:

@@ -46,7 +46,7 @@ local function take_key(uuid, key, conflict, window, by)
     call('HSET', P .. 'followed', state.holder, key)
   else
     local under, place = state.holder, locate(state.holder, h)
-    if place.state == 'claimed' or h.losses ~= '0' or string.find(h.tail, ';r=', 1, true) then
+    if place.state == 'claimed' or h.losses ~= '0' or string.find(h.tail, ';[ru]=') then
       bound.behind, under, h = key, state.follower, with_key(state.follower, key)
       place = h and locate(under, h)
       if not place or place.state ~= 'waiting' then under, state.follower, h = nil, uuid, nil end

@@ -6,10 +6,12 @@ import os
 import socket
 import threading
 
+import pytest
+
 from alsek.core.broker import Broker
 from alsek.core.clock import wall_clock_ms
 from alsek.core.consumer import Consumer
-from alsek.core.execution.facts import HandedOut, running, worker_facts
+from alsek.core.execution.facts import HandedOut, can_fire, running, worker_facts
 from alsek.core.message import Message
 from alsek.storage.backends.records import Claimed
 from alsek.version import __version__
@@ -19,9 +21,22 @@ from tests.waiting import eventually
 def test_facts_name_host_process_version_tasks_and_slots() -> None:
     """Tasks in alphabetical order; None stands for any task."""
     facts = worker_facts(["b", "a"], 3)
-    assert facts == (socket.gethostname(), os.getpid(), __version__, ("a", "b"), 3)
+    assert facts == (socket.gethostname(), os.getpid(), __version__, ("a", "b"), 3, False, ())
     assert worker_facts(None).tasks is None
     assert worker_facts(None).slots == 0
+
+
+def test_facts_tell_of_schedules() -> None:
+    """Whether the worker fires them, and the names of those that it declares, in alphabetical order."""
+    facts = worker_facts(["b"], 3, fires=True, schedules=["d", "c"])
+    assert (facts.fires, facts.schedules) == (True, ("c", "d"))
+
+
+def test_schedules_can_be_fired_where_apscheduler_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found out without importing it."""
+    assert can_fire()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert not can_fire()
 
 
 def test_a_thread_may_have_any_name() -> None:

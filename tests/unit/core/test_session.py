@@ -44,6 +44,20 @@ def test_an_unanswered_step_is_sent_again_unchanged(lossy: LossyBackend, lost: s
     assert (session.seq, session.unanswered) == (2, False)
 
 
+def test_schedules_that_two_answers_offer_are_told_once(lossy: LossyBackend) -> None:
+    """In alphabetical order, as in one answer."""
+    session = a_session(lossy)
+    offers = [("b", "c"), ("a", "b")]
+    step = lossy.lossy.step
+
+    def offering(*args: Any) -> Any:
+        return step(*args)._replace(schedules=offers.pop(0))
+
+    lossy.lossy.step = offering  # type: ignore[method-assign]
+    assert session.finish(Released("nobody", "q", 1)) is False
+    assert session.step((), {}).schedules == ("a", "b", "c")
+
+
 def test_new_outcomes_follow_the_unanswered_step(lossy: LossyBackend) -> None:
     """They go in a step of their own, with what is left of the limit."""
     session = a_session(lossy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.options import EngineOptions
+from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
@@ -67,6 +69,7 @@ class Running:
         suspects: SuspectPolicy = "alone",
         lease: int = 15_000,
         session: type[TalkativeSession] = TalkativeSession,
+        fires: Callable[[str], object] | None = None,
         **settings: Any,
     ) -> None:
         self.backend = backend
@@ -82,8 +85,9 @@ class Running:
         self.session.executor = self.executor
         self._control = WakeupPipe()
         self.notified = 0
+        self.firing = None if fires is None else FiringThreads(lambda: fires, self._control.notify)
         self.engine = CountingEngine(
-            self.session, self.executor, self.state, options, self._control, self._notify
+            self.session, self.executor, self.state, options, self._control, self._notify, self.firing
         )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -118,6 +122,8 @@ class Running:
         if self._thread.is_alive():
             pytest.fail("the engine does not end")
         self.executor.shut_down()
+        if self.firing is not None:
+            self.firing.end()
         self._control.close()
         if self.error is not None:
             raise self.error

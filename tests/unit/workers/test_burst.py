@@ -122,7 +122,12 @@ class Report:
         self.unanswered = False
         self.notified = 0
         session: Any = self
-        self._report = EmptyReport(session, self.executor, self.state, self.policy, self._notify)
+        self.fires = False
+        self._report = EmptyReport(session, self.executor, self.state, self.policy, self._notify, session)
+
+    def hold_up_end(self, now: int) -> bool:
+        """Whether a schedule is being fired."""
+        return self.fires
 
     def _notify(self) -> None:
         self.notified += 1
@@ -145,10 +150,18 @@ def test_a_group_is_empty_when_it_holds_nothing_and_nothing_is_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [answer(1), answer(waiting=("thread",)), answer(suspects=True), answer(next_due=0)], ids=str
+    "step",
+    [
+        answer(1),
+        answer(waiting=("thread",)),
+        answer(suspects=True),
+        answer(next_due=0),
+        answer(schedules=("s",)),
+    ],
+    ids=str,
 )
 def test_a_group_is_not_empty_when_something_is_left(step: Step) -> None:
-    """Claimed, ready, suspected, or due already."""
+    """Claimed, ready, suspected, due already, or a schedule to fire."""
     report = Report()
     assert report.step(step) == 0
     assert report.notified == 0
@@ -166,6 +179,15 @@ def test_a_group_is_not_empty_while_something_runs() -> None:
     report.unanswered = True
     assert report.step(answer()) == 0
     report.unanswered = False
+    assert report.step(answer()) == 5_000
+
+
+def test_a_group_is_not_empty_while_it_fires_a_schedule() -> None:
+    """The engine is woken when that is done, and looks again."""
+    report = Report()
+    report.fires = True
+    assert report.step(answer()) == 0
+    report.fires = False
     assert report.step(answer()) == 5_000
 
 

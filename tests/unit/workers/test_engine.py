@@ -549,3 +549,58 @@ def test_an_idle_engine_hands_its_counts_over_within_a_second_and_then_keeps_sti
     eventually(lambda: bool(backend.messages.history(minute - 1, minute + 1)), PATIENCE)
     assert running.engine._counting.hand_over_at is None
     running.stop()
+
+
+class OfferingSession(TalkativeSession):
+    """A session whose first step offers a schedule."""
+
+    offers = ("s",)
+
+    def step(self, outcomes: Any, limits: Any, history: Any = ()) -> Step:
+        """As a session's."""
+        step = super().step(outcomes, limits, history)
+        offers, self.offers = self.offers, ()
+        return step._replace(schedules=offers)
+
+
+def test_schedules_are_fired_while_the_engine_goes_on(backend: LossyBackend, runs: Runs) -> None:
+    """It does not wait for the thread that fires them; when that is done, it makes a step to learn what is due next."""
+    fired: list[str] = []
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def fire(name: str) -> None:
+        hanging.set()
+        assert go_on.wait(PATIENCE)
+        fired.append(name)
+
+    running = Running(backend, runs.note, session=OfferingSession, fires=fire).start()
+    assert hanging.wait(PATIENCE)
+    submit(runs.note, 10)
+    eventually(lambda: running.left == 0)
+    steps = running.engine.steps
+    go_on.set()
+    eventually(lambda: running.engine.steps > steps)
+    assert fired == ["s"]
+    running.stop()
+
+
+def test_a_worker_that_fires_nothing_is_offered_nothing(backend: LossyBackend, runs: Runs) -> None:
+    """Should a store do so all the same, the offer is dropped."""
+    running = Running(backend, runs.note, session=OfferingSession).start()
+    submit(runs.note, 3)
+    eventually(lambda: running.left == 0)
+    running.stop()
+
+
+def test_an_engine_ends_while_a_schedule_hangs(backend: LossyBackend, runs: Runs) -> None:
+    """The thread that fires ends with the process."""
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def fire(name: str) -> None:
+        hanging.set()
+        go_on.wait(PATIENCE)
+
+    running = Running(backend, runs.note, session=OfferingSession, fires=fire).start()
+    assert hanging.wait(PATIENCE)
+    running.stop()
+    go_on.set()

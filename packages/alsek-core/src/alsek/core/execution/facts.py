@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import threading
@@ -16,15 +17,26 @@ from alsek.version import __version__
 _LONGEST_NAME = 100
 
 
-def worker_facts(tasks: Iterable[str] | None, slots: int = 0) -> WorkerFacts:
+def worker_facts(
+    tasks: Iterable[str] | None, slots: int = 0, *, fires: bool = False, schedules: Iterable[str] = ()
+) -> WorkerFacts:
     """Return the facts of a worker in this process.
 
     Args:
         tasks: The names of its tasks; None if it takes messages of any task.
         slots: How many messages it runs at once; 0 if there is no such number.
+        fires: It fires schedules.
+        schedules: The names of those that its tasks declare.
     """
     names = None if tasks is None else tuple(sorted(tasks))
-    return WorkerFacts(socket.gethostname(), os.getpid(), __version__, names, slots)
+    return WorkerFacts(
+        socket.gethostname(), os.getpid(), __version__, names, slots, fires, tuple(sorted(schedules))
+    )
+
+
+def can_fire() -> bool:
+    """Return True if APScheduler is installed, with which a worker computes the ticks of schedules. Imports nothing."""
+    return importlib.util.find_spec("apscheduler") is not None
 
 
 def running(claimed: Claimed, started_at: int, pid: int, thread: threading.Thread | None = None) -> Running:

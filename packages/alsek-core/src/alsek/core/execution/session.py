@@ -240,4 +240,5 @@ def _merge(first: Step, second: Step) -> Step:
         first.corrupt + second.corrupt,
         first.taken_over + second.taken_over,
         first.failed + second.failed,
+        tuple(sorted({*first.schedules, *second.schedules})),
     )

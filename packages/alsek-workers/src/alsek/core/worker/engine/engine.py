@@ -33,6 +33,7 @@ from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
 from alsek.core.worker.engine.sleep import Sleep
 from alsek.core.worker.monitor.count_reports import CountReports
+from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
@@ -63,6 +64,7 @@ class Engine(Generic[J]):
         options: Settings.
         control: Becomes readable when a signal has arrived.
         notify_supervisor: Makes the supervisor read the shared state.
+        firing: Fires the schedules that the store offers; None if this worker fires none.
     """
 
     def __init__(
@@ -73,15 +75,19 @@ class Engine(Generic[J]):
         options: EngineOptions,
         control: WakeupPipe,
         notify_supervisor: Callable[[], None],
+        firing: FiringThreads | None = None,
     ) -> None:
         self._session = session
         self._executor = executor
         self._state = state
         self._options = options
         self._notify_supervisor = notify_supervisor
+        self._firing = firing
         self._policy = ClaimPolicy(executor, state, options, seeks_async=session.worker.kind in LOOKED_AT)
         self._empty_report = (
-            EmptyReport(session, executor, state, self._policy, notify_supervisor) if options.burst else None
+            EmptyReport(session, executor, state, self._policy, notify_supervisor, firing)
+            if options.burst
+            else None
         )
         self._sleeper = Sleep(session, executor, state, self._policy, control)
         self._counting = Counting()
@@ -208,6 +214,8 @@ class Engine(Generic[J]):
             self._resume_at = 0
         reported, self._in_step = self._in_step, []
         self._settle(reported, step, now)
+        if step.schedules and self._firing is not None:
+            self._firing.offer(step.schedules)
         self._start(step)
         now = monotonic_ms()
         self._policy.after_step(step, limits, now)
@@ -342,6 +350,8 @@ class Engine(Generic[J]):
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)
+        if self._firing is not None and self._firing.take_fired() and not self._policy.draining:
+            self._policy.should_look = True
 
 
 def _sentence(error: BackendError) -> str:

@@ -1,0 +1,1 @@
+"""Firing the schedules that the store offers to a worker."""

@@ -37,9 +37,14 @@ WRITES: Final = {
     ("HSET", "PAUSED"): {"pause"},
     ("HDEL", "PAUSED"): {"resume"},
     ("ZADD", "ready_index"): {"resume", "set_aside"},
-    # Delayed messages, and limits that are to be looked at.
-    ("ZADD", "DELAYED"): {"enter", "effects", "limit_dues"},
-    ("ZREM", "DELAYED"): {"leave_delayed", "limit_dues"},
+    # Delayed messages, limits that are to be looked at, and when the first schedule is offered.
+    ("ZADD", "DELAYED"): {"enter", "effects", "limit_dues", "schedule_offers"},
+    ("ZREM", "DELAYED"): {"leave_delayed", "limit_dues", "schedule_offers"},
+    # Schedules, and when each is offered.
+    ("HSET", "SCHEDULES"): {"schedule_records"},
+    ("HDEL", "SCHEDULES"): {"schedule_remove"},
+    ("ZADD", "OFFERS"): {"schedule_offers", "due_schedules"},
+    ("ZREM", "OFFERS"): {"schedule_offers"},
     # Messages that wait for a limit or behind the holder of their key. What was removed otherwise leaves its set too.
     ("HSET", "WAITS"): {"waiting"},
     ("HDEL", "WAITS"): {"waiting"},

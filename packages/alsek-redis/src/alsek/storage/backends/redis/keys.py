@@ -86,6 +86,10 @@ class Keys:
         """STRING: the uuid because of whose failure this callback will not be submitted."""
         return f"{self.prefix}unreachable:{uuid}"
 
+    def schedules(self) -> str:
+        """HASH name -> record of a schedule (``scripts/shared/schedule_records.lua``)."""
+        return f"{self.prefix}schedules"
+
     def value(self, name: str) -> str:
         """STRING: a value stored with ``Backend.set``."""
         return f"{self.prefix}values:{name}"

@@ -24,6 +24,7 @@ from alsek.storage.backends.redis.ports.groups import RedisGroups
 from alsek.storage.backends.redis.ports.locks import RedisLocks
 from alsek.storage.backends.redis.ports.messages import RedisMessages
 from alsek.storage.backends.redis.ports.results import RedisResults
+from alsek.storage.backends.redis.ports.schedules import RedisSchedules
 from alsek.storage.backends.redis.ports.statuses import RedisStatuses
 from alsek.storage.backends.redis.ports.transfer.port import RedisTransfer
 from alsek.storage.backends.redis.ports.values import RedisValues
@@ -137,6 +138,10 @@ class RedisBackend(Backend):
         return self._ports.groups
 
     @property
+    def schedules(self) -> RedisSchedules:
+        return self._ports.schedules
+
+    @property
     def transfer(self) -> RedisTransfer:
         return self._ports.transfer
 
@@ -219,6 +224,7 @@ class _Ports:
         self.locks = RedisLocks(link, self._call)
         self.values = RedisValues(link, keys)
         self.groups = RedisGroups(link, keys, self._call)
+        self.schedules = RedisSchedules(link, keys, self._call)
         self.transfer = RedisTransfer(link, keys, self._call)
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from alsek.defaults import DEDUP_WINDOW, FAILED_PARENT_TTL, PROMOTION_BATCH
+from alsek.defaults import DEDUP_WINDOW, FAILED_PARENT_TTL, PROMOTION_BATCH, SCHEDULE_OFFER
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
 from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
@@ -144,6 +144,7 @@ VALUES: Final[Mapping[str, str]] = {
     "history_minute": str(MINUTE_MS),
     "history_kept": str(KEPT_MS + 2 * MINUTE_MS),
     "promotion_batch": str(PROMOTION_BATCH),
+    "schedule_offer": str(SCHEDULE_OFFER),
     "max_published_result": str(MAX_PUBLISHED_RESULT),
     "all_wishes": _letters(WISH_LETTERS),
     "wishes_of_worker": _by_kind("ARGV[3]", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}),

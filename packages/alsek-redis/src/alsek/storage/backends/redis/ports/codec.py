@@ -202,6 +202,11 @@ def corrupt_from(reply: Sequence[bytes]) -> list[Corrupt]:
     return [Corrupt(*texts[i : i + 3]) for i in range(0, len(texts), 3)]
 
 
+def names_from(reply: Sequence[bytes]) -> tuple[str, ...]:
+    """Names in alphabetical order."""
+    return tuple(sorted(name.decode() for name in reply))
+
+
 def taken_over_from(reply: Sequence[Any]) -> tuple[TakenOver, ...]:
     """Workers that were lost: name, number of messages, and facts of each."""
     return tuple(

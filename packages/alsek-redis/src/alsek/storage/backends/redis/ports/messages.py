@@ -35,6 +35,7 @@ from alsek.storage.backends.redis.ports.codec import (
     added_from,
     claimed_from,
     corrupt_from,
+    names_from,
     outcome_arguments,
     submission_arguments,
     taken_over_from,
@@ -156,6 +157,7 @@ class RedisMessages(RedisInspection, MessagePort):
             self._reports.new_ones(corrupt_from(corrupt)),
             taken_over_from(rare[0]) if rare else (),
             tuple(uuid.decode() for uuid in rare[1]) if len(rare) > 1 else (),
+            names_from(rare[2]) if len(rare) > 2 else (),
         )
 
     def renew(

@@ -7,6 +7,7 @@
 -- Needs: claim_header dead_letter_expiry effects first_due heartbeat leases leave_claimed
 -- Rarely: end_message give_back
 -- With groups: groups
+-- With schedules: schedule_offers
 -- Flags: allow-oom
 local worker, claims, last = ARGV[2], KEYS[6], tonumber(ARGV[4])
 if not call('ZSCORE', WORKERS, worker) then return false end
@@ -35,4 +36,9 @@ if given_back[1] then
 end
 apply_effects()
 remove_some_expired_letters(5)
+-- A worker of 0.1.0 takes out of the delayed messages what tells when the first offer is.
+if call('EXISTS', P .. 'offers') == 1 and not call('ZSCORE', DELAYED, 'schedules') then
+  rarely().with_schedules().note_first_offer()
+  rarely().with_schedules().wake_firing()
+end
 return revoked

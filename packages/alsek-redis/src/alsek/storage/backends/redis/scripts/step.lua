@@ -8,11 +8,10 @@
 -- as in shared/outcomes.lua
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
 -- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
--- workers were lost or messages failed because nobody has their task: an eighth, flat (worker, how many messages it
--- held, its facts), and a ninth, their uuids
+-- workers were lost, messages failed because nobody has their task, or schedules are offered: an eighth, flat (worker, how
+-- many messages it held, its facts), a ninth, the uuids of those messages, and a tenth, the names of the schedules
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
--- With keys: limit_dues
--- Rarely: faults history_counts rare_choice repeated_step slots
+-- Rarely: faults history_counts promotion rare_choice repeated_step slots
 -- At once in step+slots: ready_set_order slots
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
@@ -28,7 +27,7 @@ local repeated = last == seq
 if tonumber(seq) < tonumber(last) then
   return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 end
-read_first_due()
+local schedules_due = read_first_due()
 heartbeat(tonumber(ARGV[4]))
 commit()
 if repeated then
@@ -39,7 +38,7 @@ else
   refused, skipped = apply()
 end
 
-local next_due = promote_if_due(ARGV[5], repeated)
+local next_due, offered = promote_if_due(ARGV[5], repeated, schedules_due)
 local blocked, new_suspect = false, false
 if not repeated then
   if outcomes > AFTER_QUEUES + 2 then rarely().add_counts(outcomes) end
@@ -68,7 +67,7 @@ if not repeated then
   bulk('HSET', claims, entries)
   write_ends()
   apply_effects()
-  if due_changed then next_due = rarely().with_keys().time_left() end
+  if due_changed then next_due = rarely().time_left() end
 end
 
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
@@ -77,4 +76,4 @@ local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not bloc
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and any_left(SUSPECTS)
 return { next_due, waiting == true and 1 or waiting or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed,
-  taken_over or without_worker and {}, without_worker }
+  taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

@@ -32,9 +32,3 @@ local function set_next_look(limit)
     due_changed = true
   end
 end
-
--- In how many milliseconds something is due; -1 if nothing will be.
-local function time_left()
-  read_first_due()
-  return first_due and math.max(first_due - NOW, 0) or -1
-end

@@ -1,18 +1,32 @@
--- Delayed messages that are due become ready.
--- Needs: enter header leave_delayed unreadable_records
+-- Delayed messages that are due become ready, and schedules are offered.
+-- Needs: enter first_due header leave_delayed unreadable_records
 -- With keys: limit_dues
+-- With schedules: due_schedules
+
+-- In how many milliseconds something is due for this worker; -1 if nothing will be.
+local function time_left()
+  local schedules_due = read_first_due()
+  local left = first_due and math.max(first_due - NOW, 0) or -1
+  if not schedules_due then return left end
+  local pause = rarely().with_schedules().pause_before_offers()
+  return left < 0 and pause or math.min(left, pause)
+end
 
 -- At most a batch at a time. Each takes the arrival number of this moment; its ttl counts from when it was due, however late
--- this is. Answers the milliseconds until the next one is due, -1 if none is delayed.
+-- this is. Answers as promote_if_due().
 local function promote(dlq_ttl)
   local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, @promotion_batch@)
   if not due[1] then return -1 end
-  local members, uuids, queues, since = {}, {}, {}, {}
+  local members, uuids, queues, since, offered = {}, {}, {}, {}, nil
   for i = 1, #due, 2 do
     local n = #uuids + 1
     uuids[n], queues[n] = string.match(due[i], '^%d%d%d%d%d%d%d%d%d%d%d%d%d([^\n]+)\n(.+)$')
-    members[#members + 1], since[n] = due[i], tonumber(due[i + 1])
-    if not uuids[n] then rarely().with_keys().come_due(due[i]) end
+    if due[i] == 'schedules' then
+      offered = rarely().with_schedules().offer_due_ones()
+    else
+      members[#members + 1], since[n] = due[i], tonumber(due[i + 1])
+      if not uuids[n] then rarely().with_keys().come_due(due[i]) end
+    end
   end
   leave_delayed(members)
   local arrival = call('HINCRBY', COUNTERS, 'arrival', int(#uuids))
@@ -27,6 +41,5 @@ local function promote(dlq_ttl)
       reject_unreadable(uuids[n], queues[n], record, dlq_ttl)
     end
   end
-  local head = call('ZRANGE', DELAYED, '0', '0', 'WITHSCORES')
-  return head[1] and math.max(tonumber(head[2]) - NOW, 0) or -1
+  return time_left(), offered
 end

@@ -1,0 +1,37 @@
+-- Offers schedules that are due.
+-- ARGV[2] the worker
+-- Needs: bulk schedule_offers schedule_records
+
+-- Only that several are due, and are to be offered, is known, but not which: another program has removed `offers`.
+local function write_offers_again()
+  local entries, found = {}, call('HGETALL', SCHEDULES)
+  for i = 1, #found, 2 do
+    local s = parse_schedule(found[i + 1])
+    local due = s and offered_at(s) or ''
+    if due ~= '' then entries[#entries + 1], entries[#entries + 2] = due, found[i] end
+  end
+  bulk('ZADD', OFFERS, entries)
+end
+
+local function due_offers()
+  return call('ZRANGEBYSCORE', OFFERS, '-inf', int(NOW), 'LIMIT', 0, @promotion_batch@)
+end
+
+-- Offer what is due to this worker, at most a batch; nil if it fires none. None of these is offered again for a while.
+local function offer_due_ones()
+  if not fires(ARGV[2]) then return nil end
+  local due, entries = due_offers(), {}
+  if not due[1] and not faults[OFFERS] then
+    write_offers_again()
+    due = due_offers()
+  end
+  for n, name in ipairs(due) do entries[2 * n - 1], entries[2 * n] = int(NOW + @schedule_offer@), name end
+  bulk('ZADD', OFFERS, entries)
+  note_first_offer()
+  return due[1] and due
+end
+
+-- In how many milliseconds this worker looks again if schedules are due: at once, or seldom if it fires none.
+local function pause_before_offers()
+  return fires(ARGV[2]) and 0 or @schedule_offer@
+end

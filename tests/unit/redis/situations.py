@@ -35,7 +35,7 @@ from alsek.types import Wish
 
 #: The worker that makes the calls, one that holds another message, one whose lease has ended.
 MINE, OTHER, LOST = (Worker(f"worker-{n}", "thread", None, 600_000, 60_000) for n in "abc")
-FACTS: Final = WorkerFacts("host", 17, "1", ("t",), 4)
+FACTS: Final = WorkerFacts("host", 17, "1", ("t",), 4, fires=True)
 NAMED: Final = Worker("worker-d", "thread", ("q", "r"), 600_000, 60_000, "freely")
 #: A worker with two kinds of slots.
 TWOFOLD: Final = Worker("worker-f", "thread-async", None, 600_000, 60_000)
@@ -51,6 +51,9 @@ _RESTORE = """
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
 for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
 """
+#: A tick in the past, and one in the future.
+DUE: Final = 1_700_000_000_000
+LATER: Final = 4_000_000_000_000
 _READY_SETS = ("ready:", "suspects:", "aside:", "suspects-aside:")
 #: Messages that MINE holds, for each of which another waits.
 _BONDS: Final[dict[str, dict[str, Any]]] = {
@@ -101,6 +104,7 @@ class Situation:
         backend.results.put("result", b"1", 600_000, progenitor="root")
         backend.locks.acquire("lock", "me", 600_000)
         backend.values.put("value", b"1", 600_000)
+        self._add_schedules()
         transfer = backend.transfer
         transfer.open_source("move", "target", "there", 600_000)
         transfer.open_target("move", "source", 0, 0)
@@ -152,6 +156,14 @@ class Situation:
         failed = [Submission(f"failed-{n}", "r", b"p", group=GroupPlace("failed", n)) for n in range(2)]
         messages.add(failed, "g7")
         messages.fail("r", "failed-0", b"{}", 600_000)
+
+    def _add_schedules(self) -> None:
+        """Add schedules: one that is due, one that is due later, one that is paused."""
+        schedules = self.backend.schedules
+        schedules.put("daily", b"{}", "r1", LATER)
+        schedules.put("often", b"{}", "r1", DUE)
+        schedules.put("paused", b"{}", "r1", DUE)
+        schedules.pause("paused", "me")
 
     def outcomes_of_members(self, *, well: bool) -> list[Outcome]:
         """Of the members that MINE holds, and of the callback of a group."""
@@ -360,6 +372,19 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
         GroupSubmission("new", 0, callback=_new("last", delay=600_000), parent=GroupPlace("outer", 1)), "g8"
     ),
     "group_revoke": lambda s, b: b.groups.revoke("outer"),
+    "schedule_put": lambda s, b: b.schedules.put("new", b"{}", "r1", DUE - 1),
+    "schedule_put rare": lambda s, b: b.schedules.put("daily", b"{}", "r2", DUE - 1, "r1"),
+    "schedule_put without a tick": lambda s, b: b.schedules.put("often", b"{}", "r2", None, "r1"),
+    "schedule_fire": lambda s, b: b.schedules.fire(
+        "often", "r1", DUE, [_new("new"), _new("newer", delay=60_000)], "n", LATER, DUE
+    ),
+    "schedule_fire bonds rare": lambda s, b: b.schedules.fire(
+        "often", "r1", DUE, [_new("ready-0"), *(_new(f"new-{name}", **_BONDS[name]) for name in _BONDS)], "n", 1
+    ),
+    "schedule_fire nothing": lambda s, b: b.schedules.fire("often", "r1", DUE, [], "n", None),
+    "schedule_pause": lambda s, b: b.schedules.pause("often", "me"),
+    "schedule_resume rare": lambda s, b: b.schedules.resume("paused", "r1", DUE - 1),
+    "schedule_remove": lambda s, b: b.schedules.remove("daily"),
     "result_put": lambda s, b: b.results.put("held-0", b"1", 60_000, 9, "root"),
     "descendants": lambda s, b: b.results.descendants("root"),
     "status_put": lambda s, b: b.statuses.put("ready-0", TaskStatus.FAILED, b"{}", 60_000),

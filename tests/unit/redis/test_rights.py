@@ -43,6 +43,7 @@ FAMILIES = (
     *("paused", "aside", "aside:*", "suspects-aside:*", "facts", "tasks:*", "running", "gone", "history:*"),
     *("group:*", "members:*", "nested:*", "unreachable:*"),
     *("unique:*", "followed", "limit:*", "limits", "admitted:*", "starts:*", "waiting:*", "waiting", "waits"),
+    *("schedules", "offers"),
 )
 
 

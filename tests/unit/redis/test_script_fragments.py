@@ -72,7 +72,7 @@ LIMITS: Final = {
     "resume": (17, 1_904),
     "retire": (20, 2_333),
     "revoke": (18, 1_726),
-    "schedule_fire": (31, 3_324),
+    "schedule_fire": (31, 3_339),
     "schedule_pause": (14, 983),
     "schedule_put": (14, 1_052),
     "schedule_remove": (14, 959),

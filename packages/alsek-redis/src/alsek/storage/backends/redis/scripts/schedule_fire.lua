@@ -19,7 +19,8 @@ end
 if uuids[1] then answers = submit(starts, request, known, removed) end
 commit()
 s.next_at = ARGV[6]
-if ARGV[7] ~= '' then s.last_at, s.last_uuid = ARGV[7], ARGV[8] end
+if ARGV[7] ~= '' then s.last_at = ARGV[7] end
+if ARGV[7] ~= '' and ARGV[8] ~= '' then s.last_uuid = ARGV[8] end
 write_schedule(name, s)
 set_offer(name, s.next_at, before, true)
 apply_effects()

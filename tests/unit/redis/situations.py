@@ -379,7 +379,12 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
         "often", "r1", DUE, [_new("new"), _new("newer", delay=60_000)], "n", LATER, DUE
     ),
     "schedule_fire bonds rare": lambda s, b: b.schedules.fire(
-        "often", "r1", DUE, [_new("ready-0"), *(_new(f"new-{name}", **_BONDS[name]) for name in _BONDS)], "n", 1
+        "often",
+        "r1",
+        DUE,
+        [_new("ready-0"), *(_new(f"new-{name}", **_BONDS[name]) for name in _BONDS)],
+        "n",
+        1,
     ),
     "schedule_fire nothing": lambda s, b: b.schedules.fire("often", "r1", DUE, [], "n", None),
     "schedule_pause": lambda s, b: b.schedules.pause("often", "me"),

@@ -8,6 +8,7 @@ from copy import copy
 
 from alsek.core.answers import note, settle
 from alsek.core.bounds import check_integer, check_number, milliseconds
+from alsek.core.broker_schedules import BrokerSchedules
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
@@ -28,7 +29,7 @@ from alsek.types import Duration
 log = guarded_logger(__name__)
 
 
-class Broker:
+class Broker(BrokerSchedules):
     """Adds and manages messages on a backend.
 
     A message from a consumer or a pool has a claim. Then a method does its work only if the claim is still the current

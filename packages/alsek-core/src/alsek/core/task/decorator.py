@@ -23,6 +23,7 @@ from alsek.types import Duration, Mechanism
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
+    from alsek.core.schedules.scheduled import Scheduled
     from alsek.core.task.definition import AsyncTask
 
 
@@ -60,6 +61,7 @@ def task(
     mechanism: Mechanism | None = ...,
     unique: Unique | None = ...,
     limits: Sequence[AnyLimit] | AnyLimit = ...,
+    schedule: BaseTrigger | Scheduled | None = ...,
     base_task: type[Task[Any, Any]] | None = ...,
 ) -> MakesTask: ...
 
@@ -97,6 +99,7 @@ def task(
     unique: Unique | None = None,
     limits: Sequence[AnyLimit] | AnyLimit = (),
     base_task: type[Task[Any, Any]] | None = None,
+    schedule: BaseTrigger | Scheduled | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a task.
 
@@ -114,12 +117,19 @@ def task(
         unique: Lets at most one message with a key be in the store: ``Unique("{customer_id}")``.
         limits: How many messages may run at once, or start within a time: ``[Concurrency(2, key="{tenant}")]``.
         base_task: A subclass of :class:`Task` that overrides hooks.
+        schedule: When pools that import the task are to submit it: a cron, interval or date trigger of APScheduler 3,
+            or a :class:`~alsek.core.schedules.scheduled.Scheduled`, which has arguments, too.
     """
     if not isinstance(broker, Broker) and callable(broker):
         raise ValidationError(f"task({shown(broker)}): a task needs a broker: write @task(broker)")
     base: Any = base_task if base_task is not None else Task
     if not isinstance(base, type) or not issubclass(base, Task):
         raise ValidationError(f"base_task={shown(base)}: must be a subclass of Task")
+    if trigger is not None and schedule is not None:
+        raise ValidationError(
+            "task(trigger=…, schedule=…): give one of them: trigger= is for ticks while this process lives, schedule= "
+            "for those that pools fire"
+        )
     extra: dict[str, Any] = {} if trigger is None else {"trigger": trigger}
     if trigger is not None and not issubclass(base, TriggerTask):
         bases: tuple[Any, ...] = (base, TriggerTask)
@@ -144,6 +154,11 @@ def task(
     def decorate(function: Callable[..., Any]) -> Any:
         if isinstance(function, Task):
             raise TaskDefinitionError(f"{function!r} is a task already")
-        return base(function, broker, **options, **extra)
+        made = base(function, broker, **options, **extra)
+        if schedule is not None:
+            from alsek.core.task.declaring import declare  # here: few tasks need it
+
+            declare(made, schedule)
+        return made
 
     return decorate

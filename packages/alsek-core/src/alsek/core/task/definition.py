@@ -22,6 +22,7 @@ from alsek.core.message import Message
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
+from alsek.core.submission.schedule_maker import ScheduleMaker
 from alsek.core.submission.task_keys import TaskKeys
 from alsek.core.submission.typed_calls import TypedCalls
 from alsek.core.task.location import name_in_module
@@ -40,7 +41,7 @@ from alsek.types import Duration, Mechanism, MechanismWish
 AnyTask: TypeAlias = "Task[Any, Any]"
 
 
-class Task(TypedCalls[P, R]):
+class Task(TypedCalls[P, R], ScheduleMaker):
     """A function that workers can run. Made by :func:`task`; calling the task calls the function.
 
     To change what happens around the function, override hooks in a subclass and pass it as ``base_task``.

@@ -1,0 +1,1 @@
+"""Schedules: tasks that are submitted again and again, by whichever pool runs."""

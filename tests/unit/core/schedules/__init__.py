@@ -1,0 +1,1 @@
+"""alsek-core by itself, on a store in plain dicts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alsek.storage.backends.batches import answers_in_order, first_of_each_uuid
 from alsek.storage.backends.memory.messages import schedules
 from alsek.storage.backends.memory.messages.port import MemoryMessages
 from alsek.storage.backends.memory.store import MemoryStore
@@ -48,12 +47,11 @@ class MemorySchedules(SchedulePort):
         next_at: int | None,
         last_at: int | None = None,
     ) -> list[Added] | None:
-        firsts = first_of_each_uuid(submissions)
         with self._lock:
             read = ScheduleRecord(name, revision, b"", tick)
-            answers = schedules.fire(self._table, read, [*firsts.values()], request, next_at, last_at)
+            answers = schedules.fire(self._table, read, submissions, request, next_at, last_at)
             self._messages.wake()
-        return None if answers is None else answers_in_order(submissions, firsts, answers)
+            return answers
 
     def pause(self, name: str, by: str) -> bool:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alsek.defaults import PROMOTION_BATCH, SCHEDULE_OFFER
+from alsek.storage.backends.batches import add_in_batches
 from alsek.storage.backends.copies import ScheduleCopy
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
@@ -51,7 +52,7 @@ def fire(
     Args:
         table: The table.
         read: The name, revision and tick of the schedule, as they were read.
-        submissions: The messages, with distinct uuids.
+        submissions: The messages.
         request: The call.
         next_at: The next tick.
         last_at: The last tick of which there is a message; None for none.
@@ -62,7 +63,9 @@ def fire(
     present = stored.record
     if (present.revision, present.next_at, present.paused_by) != (read.revision, read.next_at, ""):
         return None
-    answers = [add_one(table, submission, request) for submission in submissions]
+    answers = add_in_batches(
+        submissions, lambda batch: [add_one(table, submission, request) for submission in batch]
+    )
     if last_at is not None:
         last_uuid = submissions[-1].uuid if submissions else present.last_uuid
         present = present._replace(last_at=last_at, last_uuid=last_uuid)

@@ -38,7 +38,7 @@ _NOT_ON_A_CLUSTER = (
 _NOT_ON_AN_IMITATION = ("test_group_sizes", "test_large_batches")
 
 #: Which stores keep schedules, and reports on messages.
-_SCHEDULES: Final = ("memory",)
+_SCHEDULES: Final = KINDS
 _REPORTS: Final = ("memory",)
 
 #: What is about that.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from alsek.storage.backends.batches import in_pieces
+from alsek.storage.backends.batches import add_in_batches, in_pieces
 from alsek.storage.backends.records import Added, ScheduleRecord, Submission
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
@@ -88,7 +88,7 @@ def fire(
     present = _find(tx, name)
     if present is None or present.paused_by or (present.revision, present.next_at) != (revision, tick):
         return None
-    added = add(tx, submissions, request)
+    added = add_in_batches(submissions, lambda batch: add(tx, batch, request))
     last_uuid = submissions[-1].uuid if submissions and last_at is not None else None
     values = {"next_at": next_at, "last_at": last_at, "last_uuid": last_uuid}
     tx.execute(_FIRED, {**values, "ns": tx.ns, "name": name})

@@ -22,6 +22,7 @@ from alsek.storage.backends.records import (
     Claimed,
     HistoryCounts,
     Outcome,
+    Report,
     Running,
     Step,
     Submission,
@@ -47,6 +48,7 @@ class LossyMessages:
         self._inner = inner
         self.plan = plan
         self.steps: list[tuple[int, tuple[Outcome, ...], int]] = []
+        self.sent_reports: list[tuple[Report, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -78,6 +80,12 @@ class LossyMessages:
     ) -> list[str]:
         """As the port's."""
         answer: list[str] = self._through(lambda: self._inner.renew(worker, seq, tokens, running))
+        return answer
+
+    def report(self, worker: Worker, reports: Sequence[Report]) -> list[str]:
+        """As the port's."""
+        self.sent_reports.append(tuple(reports))
+        answer: list[str] = self._through(lambda: self._inner.report(worker, reports))
         return answer
 
     def _through(self, call: Callable[[], Any]) -> Any:

@@ -26,6 +26,7 @@ from alsek.core.payload import (
     without_defaults,
     without_equal_times,
 )
+from alsek.core.reporting.message_reports import MessageReports
 from alsek.core.unserializable import explain_unserializable
 from alsek.defaults import (
     DEFAULT_MECHANISM,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from alsek.core.submission.async_producer import AsyncProducer
 
 
-class Message(MessageViews):
+class Message(MessageReports, MessageViews):
     """One call of a task, for a worker to run.
 
     All times and durations are milliseconds; a duration may be given as a timedelta. None may be longer than

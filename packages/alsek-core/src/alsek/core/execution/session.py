@@ -5,17 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from alsek.core.identifiers import new_worker_id
 from alsek.core.loggers import guarded_logger
+from alsek.core.reporting.reporter import Reporter
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Running, Step, Worker, WorkerFacts
+from alsek.storage.backends.records import (
+    Claimed,
+    HistoryCounts,
+    Outcome,
+    Report,
+    Running,
+    Step,
+    Worker,
+    WorkerFacts,
+)
 
 log = guarded_logger(__name__)
+
+_making_reporter = threading.Lock()
 
 
 class WorkerSession:
@@ -36,7 +48,16 @@ class WorkerSession:
 
     Attributes:
         held: The tokens of the claims that have no outcome yet.
+        reporter: Brings to the store what tasks tell of their messages; None until one does.
+        is_stopping: Says whether the worker is to end, so that its tasks should; None if nobody knows.
+        revoked: The tokens of claims that were revoked while their tasks ran.
+        pid: The process that made the session.
     """
+
+    # On the class: most messages tell nothing, and task processes make a session for each.
+    reporter: Reporter | None = None
+    is_stopping: Callable[[], bool] | None = None
+    revoked: Set[int] = frozenset()
 
     def __init__(self, backend: Backend, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self.backend = backend
@@ -54,7 +75,7 @@ class WorkerSession:
         #: The answer that step() has not returned yet.
         self._undelivered: Step | None = None
         self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self.pid = os.getpid()
 
     @property
     def seq(self) -> int:
@@ -63,8 +84,8 @@ class WorkerSession:
 
     @property
     def unanswered(self) -> bool:
-        """True if a step was sent and its answer never came."""
-        return self._unanswered is not None
+        """True if a step was sent and its answer never came, or has claims whose checkpoints could not be read."""
+        return self._unanswered is not None or self._undelivered is not None
 
     def register(self) -> None:
         """Register with the store under a fresh id. Claims of the old id are no longer held.
@@ -82,6 +103,9 @@ class WorkerSession:
             self._pending.clear()
             self._history.clear()
             self._undelivered = None
+            self.revoked = frozenset()
+            if self.reporter is not None:
+                self.reporter.forget()
             # Last: a renewal at the same time must not send the new id with the old number; it would release claims
             # whose reply is still on its way.
             self.worker = worker
@@ -107,9 +131,24 @@ class WorkerSession:
             if history:
                 self._history += history
             self._exchange(outcomes, limits)
-            answer, self._undelivered = self._undelivered, None
+            answer = self._undelivered
             assert answer is not None
+            for claimed in answer.claimed:
+                if claimed.reported:
+                    answer = self._with_checkpoints(answer)
+                    break
+            self._undelivered = None
             return answer
+
+    def _with_checkpoints(self, answer: Step) -> Step:
+        """Read what was saved of the claimed messages. If the store can't answer, the claims stay undelivered."""
+        uuids = [claimed.uuid for claimed in answer.claimed if claimed.reported]
+        kept = dict(zip(uuids, self.backend.messages.reports(uuids), strict=True))
+        claims = []
+        for claimed in answer.claimed:
+            record = kept.get(claimed.uuid)
+            claims.append(claimed if record is None else claimed._replace(checkpoint=record.checkpoint))
+        return answer._replace(claimed=claims)
 
     def finish(self, outcome: Outcome) -> bool:
         """Report one outcome, from outside the loop that claims, and return True if it was accepted.
@@ -132,11 +171,11 @@ class WorkerSession:
 
     def _check_process(self, *outcomes: Outcome) -> None:
         """Raise ValidationError in a forked child. Called before taking the lock: it may have been held at the fork."""
-        if os.getpid() != self._pid:
+        if os.getpid() != self.pid:
             names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
             what = f"message {names} is held" if names else f"worker {self.worker.id!r} is kept"
             raise ValidationError(
-                f"{what} by process {self._pid}, from which this one ({os.getpid()}) was forked: a claim does not pass "
+                f"{what} by process {self.pid}, from which this one ({os.getpid()}) was forked: a claim does not pass "
                 "to a child. Settle the message in that process; a child may claim messages of its own, by calling "
                 "Consumer.stream()"
             )
@@ -156,13 +195,15 @@ class WorkerSession:
         self._send()
 
     def _queue(self, outcomes: Sequence[Outcome]) -> None:
+        if self.reporter is not None:
+            outcomes = self.reporter.with_last(outcomes)
         if self._unanswered is None and not self._pending:
             self._pending.extend(outcomes)
             return
         # The caller may retry after a lost reply; send each outcome only once.
         sent = self._unanswered[0] if self._unanswered is not None else ()
-        known = {(type(outcome), outcome.token) for outcome in (*sent, *self._pending)}
-        self._pending += [outcome for outcome in outcomes if (type(outcome), outcome.token) not in known]
+        known = {_identity(outcome) for outcome in (*sent, *self._pending)}
+        self._pending += [outcome for outcome in outcomes if _identity(outcome) not in known]
 
     def _send(self) -> None:
         assert self._unanswered is not None
@@ -171,7 +212,7 @@ class WorkerSession:
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1
-        self.held.difference_update([outcome.token for outcome in outcomes])
+        self.held.difference_update([outcome.token for outcome in outcomes if type(outcome) is not Report])
         self._unanswered = None
         for lost in answer.taken_over:
             log.log(
@@ -197,7 +238,30 @@ class WorkerSession:
         """End the worker in the store, and release what it holds (see :meth:`MessagePort.retire`)."""
         self._check_process(*outcomes)
         with self._lock:
+            if self.reporter is not None:
+                outcomes = [*self.reporter.with_last(outcomes), *self.reporter.all_last()]
+                self.reporter.stop()
             return self.backend.messages.retire(self.worker, outcomes)
+
+    def open_reporter(self) -> Reporter:
+        """Return the reporter. It is made at the first call."""
+        if self.reporter is None:
+            with _making_reporter:
+                if self.reporter is None:
+                    self.reporter = Reporter(self.backend)
+        return self.reporter
+
+    def is_ending(self, token: int) -> bool:
+        """Return True if what runs under this token is to come to an end: see :attr:`Message.stopping`."""
+        return (
+            token not in self.held
+            or token in self.revoked
+            or (self.is_stopping is not None and self.is_stopping())
+        )
+
+    def note_revoked(self, token: int) -> None:
+        """Note that a message was revoked while its task runs. Called in one thread."""
+        self.revoked = (self.revoked & self.held) | {token}
 
     def waiter(self, slot: SlotKind | None = None) -> Waiter:
         """Return a waiter for this worker: for messages that take up such a slot, or for all that it takes."""
@@ -217,6 +281,11 @@ class ReadOnlySession(WorkerSession):
             f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "
             "or by raising Retry or Reject"
         )
+
+
+def _identity(outcome: Outcome) -> tuple[type[Outcome], int, int]:
+    """Return what an outcome has in common with its repetitions: of one claim there may be several reports."""
+    return type(outcome), outcome.token, outcome.number if isinstance(outcome, Report) else 0
 
 
 def _less(limits: Mapping[SlotKind, int], claimed: Sequence[Claimed]) -> dict[SlotKind, int]:

@@ -227,6 +227,7 @@ class CoroutineExecutor:
         """Cancel the coroutine of this message, once. If it goes on for long, it is abandoned."""
         for job in self._running.values():
             if job.claimed.uuid == uuid and not job.revoked:
+                job.session.note_revoked(job.claimed.token)  # before it is cancelled: it may look
                 job.revoke()
                 if job.revoked:
                     job.next_interrupt = min(job.next_interrupt, monotonic_ms() + ABANDON_AFTER_MS)

@@ -86,6 +86,7 @@ class WorkerGroup(ABC, Generic[J]):
         worker = self._worker()
         facts = self._pool.facts(worker.kind, self._options.all_slots)
         session = WorkerSession(self._pool.broker.backend, worker, facts)
+        session.is_stopping = self._is_stopping
         if not self._register(session):
             self._state.clear_worker()
             self._on_stop()
@@ -125,6 +126,10 @@ class WorkerGroup(ABC, Generic[J]):
         self._state.stopping = 1
         if self._engine is not None:
             self._engine.drain()
+
+    def _is_stopping(self) -> bool:
+        """Return True if the group is to end, so that its tasks should."""
+        return bool(self._state.draining or self._state.stopping)
 
     def _register(self, session: WorkerSession) -> bool:
         """Register, however long the store is away. Returns False if told to stop meanwhile."""

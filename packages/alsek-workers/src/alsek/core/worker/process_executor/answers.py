@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from alsek.core.clock import real_time
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.process_executor.charge import Charge
 from alsek.core.worker.process_executor.dispatcher import Dispatcher
 from alsek.core.worker.process_executor.job import ProcessJob
-from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire
+from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, report_from_wire
 from alsek.core.worker.process_executor.process_manager import TaskProcessManager
 from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.core.worker.process_executor.task_runner import REPORTED, Timing
 from alsek.core.worker.shared_state import SharedState
-from alsek.storage.backends.records import Outcome
+from alsek.storage.backends.records import Outcome, Report
 
 log = guarded_logger(__name__)
 
 #: Called with a job and its outcome, once the outcome is known.
 Finish: TypeAlias = Callable[[ProcessJob, Outcome], None]
+#: Called with a job and the last reports on it, which are to reach the store with its outcome.
+Adopt: TypeAlias = Callable[[ProcessJob, tuple[Report, ...]], None]
+
+#: Where the reports begin in an answer.
+_REPORTS: Final = 7
 
 
 class AnswerReader:
@@ -33,6 +38,7 @@ class AnswerReader:
         state: Where ends of tasks are written.
         tasks_per_process: How many jobs each process serves.
         finish: Called with each answered job.
+        adopt: Called before that with a job and the last reports on it, if there are any.
     """
 
     def __init__(
@@ -42,12 +48,14 @@ class AnswerReader:
         state: SharedState,
         tasks_per_process: int,
         finish: Finish,
+        adopt: Adopt,
     ) -> None:
         self._manager = manager
         self._dispatcher = dispatcher
         self._state = state
         self._tasks_per_process = tasks_per_process
         self._finish = finish
+        self._adopt = adopt
 
     def read(self, process: TaskProcess) -> None:
         """Read what a process has sent."""
@@ -60,7 +68,11 @@ class AnswerReader:
                 if answer == (REPORTED,):
                     process.excused = False
                 elif process.ready:
-                    self._on_answer(process, outcome_from_wire(answer[0]), bool(answer[1]), answer[2:])
+                    outcome = outcome_from_wire(answer[0])
+                    reports = (
+                        tuple(map(report_from_wire, answer[_REPORTS:])) if len(answer) > _REPORTS else ()
+                    )
+                    self._on_answer(process, outcome, bool(answer[1]), answer[2:_REPORTS], reports)
                 else:  # the first frame says that it is ready
                     self._manager.on_ready(process)
         except (ValueError, EOFError, TypeError, LookupError):
@@ -74,7 +86,12 @@ class AnswerReader:
             self._after_job(process)
 
     def _on_answer(
-        self, process: TaskProcess, outcome: Outcome, verdict_wanted: bool, timing: Timing
+        self,
+        process: TaskProcess,
+        outcome: Outcome,
+        verdict_wanted: bool,
+        timing: Timing,
+        reports: tuple[Report, ...],
     ) -> None:
         if process.charge is not None or not process.jobs:
             return  # too late: its job is past the deadline, or was revoked
@@ -95,6 +112,8 @@ class AnswerReader:
         elif job.attempt_lost:
             job.ready_at = ready_at
         self._state.leave_user_code(job.entry)
+        if reports and all(report.token == outcome.token for report in reports):
+            self._adopt(job, reports)
         self._finish(job, outcome)
         if verdict_wanted:
             job.verdict_wanted, process.awaiting_verdict = True, job

@@ -39,7 +39,7 @@ from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_runner import has_start_hooks
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.kinds import SlotKind
-from alsek.storage.backends.records import Claimed, Outcome, Released, Running
+from alsek.storage.backends.records import Claimed, Outcome, Released, Report, Running
 
 
 class ProcessExecutor:
@@ -72,13 +72,16 @@ class ProcessExecutor:
         self._prune_interval = prune_interval
         self._template = template
         self._wakeup = wakeup
+        self._session: WorkerSession | None = None
         self._running: dict[int, ProcessJob] = {}
         self._finished: list[ProcessJob] = []
         self.manager = TaskProcessManager(
             template, size, permits, has_start_hooks(pool), in_start_hooks(pool.hooks)
         )
         self.dispatcher = Dispatcher(self.manager, size, tasks_per_process, prefetches=bool(permits))
-        self._answers = AnswerReader(self.manager, self.dispatcher, state, tasks_per_process, self._finish)
+        self._answers = AnswerReader(
+            self.manager, self.dispatcher, state, tasks_per_process, self._finish, self._adopt
+        )
         self._watch = ProcessWatch(pool, self.manager, self.dispatcher, state, self._answers)
         self._lost_jobs = LostJobs(pool, self.manager, self.dispatcher, state, self._answers, self._finish)
         self.manager.request(0)
@@ -110,6 +113,7 @@ class ProcessExecutor:
 
     def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> ProcessJob:
         """Return a job for a claim."""
+        self._session = session
         return ProcessJob(claimed, entry, session.worker)
 
     def start(self, job: ProcessJob) -> None:
@@ -217,6 +221,12 @@ class ProcessExecutor:
                 self._answers.read(process)  # it may have sent something before it was known here
         for process, status in exited:
             self._lost_jobs.on_exit(process, status)
+
+    def _adopt(self, job: ProcessJob, reports: tuple[Report, ...]) -> None:
+        """Have the last reports of a task process travel with the outcome of the job."""
+        session = self._session
+        if session is not None and job.claimed.token in session.held:
+            session.open_reporter().adopt(job.claimed.token, reports)
 
     def _finish(self, job: ProcessJob, outcome: Outcome) -> None:
         job.outcome = outcome

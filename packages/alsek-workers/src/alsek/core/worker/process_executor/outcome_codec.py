@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from alsek.core.short_repr import shown
 from alsek.storage.backends.records import (
     Claimed,
     Failed,
@@ -15,6 +16,7 @@ from alsek.storage.backends.records import (
     GroupSubmission,
     Limit,
     Outcome,
+    Report,
     Retried,
     SetAside,
     Submission,
@@ -71,6 +73,27 @@ def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
     """Return the outcome that :func:`outcome_to_wire` made this tuple of."""
     outcome: Outcome = _record(_KINDS[wire[0]], wire[1:])
     return outcome
+
+
+def report_from_wire(wire: tuple[Any, ...]) -> Report:
+    """Return the report of which a task process has sent this tuple.
+
+    Raises:
+        TypeError: It is something else, which no store could take.
+    """
+    report: Any = Report(*wire)
+    texts, numbers = (report.uuid, report.queue), (report.token, report.number, report.keep)
+    data = (report.progress, report.checkpoint)
+    if not (
+        all(type(text) is str for text in texts)
+        and all(type(number) is int for number in numbers)
+        and all(each is None or type(each) is bytes for each in data)
+        and type(report.lines) is tuple
+        and all(type(line) is bytes for line in report.lines)
+    ):
+        raise TypeError(f"{shown(report)} is no report")
+    told: Report = report
+    return told
 
 
 def _plain(fields: Iterable[Any]) -> tuple[Any, ...]:

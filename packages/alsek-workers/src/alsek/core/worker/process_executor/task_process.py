@@ -73,7 +73,7 @@ class TaskProcess:
 
     def fits(self, job: ProcessJob) -> bool:
         """Return True if a job may be sent although the process is busy and does not read."""
-        return self._bytes + len(job.claimed.payload) <= _MOST_BYTES
+        return self._bytes + _size(job) <= _MOST_BYTES
 
     def assign(self, job: ProcessJob) -> None:
         """Assign a job, which the next :meth:`send_jobs` sends."""
@@ -82,13 +82,13 @@ class TaskProcess:
         self._assigned += 1
         job.process, job.number = self, self._assigned % NUMBERS
         self.jobs.append(job)
-        self._bytes += len(job.claimed.payload)
+        self._bytes += _size(job)
         self._unsent.append(job)
 
     def pop_answered(self) -> ProcessJob:
         """Remove and return the first job, which the process has answered."""
         job = self.jobs.popleft()
-        self._bytes -= len(job.claimed.payload)
+        self._bytes -= _size(job)
         self.served += 1
         return job
 
@@ -98,7 +98,7 @@ class TaskProcess:
         taken = [self.jobs.pop() for _ in range(min(number, len(self.jobs)))]
         for job in taken:
             job.process = None
-            self._bytes -= len(job.claimed.payload)
+            self._bytes -= _size(job)
         return taken[::-1]
 
     def take_all(self) -> list[ProcessJob]:
@@ -162,3 +162,9 @@ class TaskProcess:
         """
         while (value := self._frames.take()) is not None:
             yield value
+
+
+def _size(job: ProcessJob) -> int:
+    """Return about how many bytes a job has when it is sent."""
+    checkpoint = job.claimed.checkpoint
+    return len(job.claimed.payload) + (0 if checkpoint is None else len(checkpoint))

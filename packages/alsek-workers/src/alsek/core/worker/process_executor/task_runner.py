@@ -5,7 +5,8 @@
            ◄── (READY,) ───────────────────────────         its start hooks have run; sent if there are any
     engine ── (job, job, …) ──────────────────────► process   jobs to run in turn; one with a charge has ended an
                                                               earlier process, and is concluded with that exception
-           ◄── (outcome, verdict wanted, timing) ─            sent before the next job is started
+           ◄── (outcome, verdict wanted, timing,              sent before the next job is started; most have no
+                report, …) ───────────────────────            report
            ── accepted ───────────────────────────►           if wanted: whether the store has accepted the outcome
            ◄── (REPORTED,) ───────────────────────            statuses were reported; the next job is started
 
@@ -22,7 +23,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Final, TypeAlias
 
@@ -45,6 +46,7 @@ from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.hooks import run_hooks
+from alsek.core.reporting.reporter import Reporter
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -59,7 +61,7 @@ from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import STOP_REACHES_ALL_MS
 from alsek.exceptions import SerializationError
-from alsek.storage.backends.records import Failed, Outcome, Worker
+from alsek.storage.backends.records import Failed, Outcome, Report, Worker
 
 #: What an answer says of its job: task, `ready_at`, if an attempt was made, `started_at`, `elapsed_ns`.
 Timing: TypeAlias = tuple[str, int, bool, int, int]
@@ -101,6 +103,8 @@ class TaskRunner:
         self._permits = permits
         self._tasks = {name: with_sync_hooks(task) for name, task in pool.tasks.items()}
         self._pid = 0
+        #: Made for the first job that tells something of its message.
+        self._reporter: Reporter | None = None
         #: The number, in the shared state, of the job that runs.
         self._entry: int | None = None
 
@@ -157,7 +161,11 @@ class TaskRunner:
         )
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
-        opened = open_claimed(claimed, self._session(), broker, self._tasks, max_losses)
+        session = self._session()
+        if charge is None:
+            session.held.add(claimed.token)
+            session.reporter, session.is_stopping = self._reporter, self._is_stopping
+        opened = open_claimed(claimed, session, broker, self._tasks, max_losses)
         if isinstance(opened, Failed):
             return _answer(opened, False, None, False, started_ns), []
         delivery, task, rejection = opened
@@ -182,14 +190,19 @@ class TaskRunner:
             CURRENT.set(delivery.message)
             conclusion = conclude(task, delivery, Attempt(exception=Charge(*charge).to_exception()))
         notices = pending_notices(self._tasks, task, delivery, conclusion, broker)
+        session.held.clear()
+        reports: tuple[Report, ...] = ()
+        if session.reporter is not None:
+            self._reporter = session.reporter
+            reports = session.reporter.last_of(claimed.token)
         try:
-            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns)
+            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns, reports)
         except (TypeError, ValueError) as error:
             # A callback's priority is no number, for example: the function ran, but the outcome can't be sent.
             unsendable = SerializationError(f"the outcome of {delivery.summary} can't be sent: {error}")
             conclusion = dead_letter(task, delivery, unsendable, broker)
             notices = pending_notices(self._tasks, task, delivery, conclusion, broker)
-            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns)
+            frame = _answer(conclusion.outcome, bool(notices), delivery, attempted, started_ns, reports)
         return frame, notices
 
     def _attempt(self, task: AnyTask, delivery: Delivery) -> Attempt:
@@ -214,6 +227,11 @@ class TaskRunner:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
+    def _is_stopping(self) -> bool:
+        """Return True if the running task is to come to an end: its group ends, or its message was revoked."""
+        state, entry = self._state, self._entry
+        return bool(state.draining or state.stopping) or (entry is not None and state.is_terminating(entry))
+
     def _end_forks(self) -> None:
         """Exit if this is a process that a task or hook has forked and that has returned: it is no part of the pool."""
         if os.getpid() != self._pid:
@@ -227,13 +245,21 @@ class TaskRunner:
 
 
 def _answer(
-    outcome: Outcome, verdict_wanted: bool, delivery: Delivery | None, attempted: bool, started_ns: int
+    outcome: Outcome,
+    verdict_wanted: bool,
+    delivery: Delivery | None,
+    attempted: bool,
+    started_ns: int,
+    reports: Iterable[Report] = (),
 ) -> bytes:
-    """Return an answer, with the timing of the job: its task, and the times that :class:`ProcessJob` has."""
+    """Return an answer, with the timing of the job: its task, and the times that :class:`ProcessJob` has.
+
+    The reports are the last ones on the message, if there are any.
+    """
     name, ready_at = ("", 0) if delivery is None else (delivery.task_name, delivery.ready_at)
     elapsed_ns = real_time.monotonic_ns() - started_ns
     timing: Timing = (name, ready_at, attempted, started_ns // 1_000_000, elapsed_ns)
-    return pack((outcome_to_wire(outcome), verdict_wanted, *timing))
+    return pack((outcome_to_wire(outcome), verdict_wanted, *timing, *map(tuple, reports)))
 
 
 def has_start_hooks(pool: PoolOptions) -> bool:

@@ -159,6 +159,7 @@ class ThreadExecutor:
         """Raise once in the thread that runs this message. If the task catches the exception, it goes on."""
         for job in self._running.values():
             if job.claimed.uuid == uuid and not job.revoked:
+                job.session.note_revoked(job.claimed.token)  # before it is interrupted: it may look
                 job.revoke()
 
     def running(self) -> list[Running]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.cli.commands.process_pool import process_pool
 from alsek.cli.commands.thread_pool import thread_pool
@@ -25,6 +26,7 @@ from alsek.core.worker.process import ProcessWorkerPool
 from alsek.core.worker.thread import ThreadWorkerPool
 from alsek.exceptions import NoTasksFoundError, TaskDefinitionError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
+from tests.unit.workers.fakes import options_for
 
 
 def named(broker: Broker, name: str = "one", **further: Any) -> Any:
@@ -263,3 +265,21 @@ def test_each_argument_of_a_pool_is_an_option_of_its_command(
         "log_format",
         "reload",
     }
+
+
+def test_facts_tell_which_schedules_a_pool_fires_and_declares(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fires any if APScheduler is there, and declares those of all its tasks, also of those it can't run itself."""
+
+    @task(broker, mechanism="process", schedule=IntervalTrigger(hours=1))
+    def elsewhere() -> None: ...
+
+    @task(broker)
+    def plain() -> None: ...
+
+    options = options_for(broker, elsewhere, plain)
+    facts = options.facts("thread", 4)
+    assert (facts.tasks, facts.fires, facts.schedules) == (("plain",), True, ("elsewhere",))
+    monkeypatch.setattr("alsek.core.worker.options.can_fire", lambda: False)
+    assert not options.facts("thread", 4).fires

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from alsek.core.bounds import check_integer
 from alsek.core.broker import Broker
-from alsek.core.execution.facts import worker_facts
+from alsek.core.execution.facts import can_fire, worker_facts
 from alsek.core.hooks import WorkerHook
 from alsek.core.identifiers import check_queues
 from alsek.core.middleware import overriding
@@ -118,10 +118,16 @@ class PoolOptions:
     def facts(self, kind: WorkerKind, slots: int) -> WorkerFacts:
         """Return what a group of this kind with so many slots tells the store of itself. In the group's process.
 
-        Tasks that name another mechanism are left out: a message of theirs would wait for this pool for ever.
+        Tasks that name another mechanism are left out: a message of theirs would wait for this pool for ever. The
+        schedules that they declare are not: any pool that imports a task keeps its schedule.
         """
         mine = (task.name for task in self.tasks.values() if task.mechanism_wish in WISHES_OF[kind])
-        return worker_facts(mine, slots)
+        return worker_facts(mine, slots, fires=can_fire(), schedules=self.declared_schedules)
+
+    @property
+    def declared_schedules(self) -> tuple[str, ...]:
+        """The names of the schedules that the tasks declare: those of the tasks."""
+        return tuple(task.name for task in self.tasks.values() if task.declared_schedule is not None)
 
     def __post_init__(self) -> None:
         warn_of_seconds("shutdown_timeout", self.shutdown_timeout, LEAST_LIFETIME_MS, "the pool")

@@ -8,6 +8,7 @@ import select
 import signal
 import threading
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Generic
 
 from alsek.core.clock import real_time as time
@@ -23,6 +24,8 @@ from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.memory_use import resident_mib
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.scheduling.firing import make_fire
+from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import leave_stop_to_supervisor
 from alsek.exceptions import BackendError
@@ -85,6 +88,8 @@ class WorkerGroup(ABC, Generic[J]):
         self._handle_signals()  # again: start hooks may have set handlers of their own
         worker = self._worker()
         facts = self._pool.facts(worker.kind, self._options.all_slots)
+        if self._options.suspects_only:
+            facts = facts._replace(fires=False)
         session = WorkerSession(self._pool.broker.backend, worker, facts)
         session.is_stopping = self._is_stopping
         if not self._register(session):
@@ -93,11 +98,17 @@ class WorkerGroup(ABC, Generic[J]):
             return EXIT_DRAINED
         self._state.set_worker(session.worker.id)
         executor = self._make_executor()
+        firing: FiringThreads | None = None
+        if facts.fires:
+            make = partial(make_fire, self._pool.broker, facts.schedules)
+            firing = FiringThreads(make, self._wakeup.notify)
         self._engine = Engine(
-            session, executor, self._state, self._engine_options(), self._wakeup, inherited.notify
+            session, executor, self._state, self._engine_options(), self._wakeup, inherited.notify, firing
         )
         if not self._told_to_stop:
             self._engine.run()
+        if firing is not None:
+            firing.end()
         executor.shut_down()
         self._retire(session)
         self._on_stop()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from alsek.core.clock import monotonic_ms
+from alsek.core.schedules.declaring_workers import names_declared
 from alsek.storage.backends.ports import MessagePort
 
 #: For how long the answer of the store counts.
@@ -43,17 +44,6 @@ class DeclaredNames:
             return True
         now = self._clock()
         if self._asked_at is None or now - self._asked_at >= _KEPT_MS:
-            self._of_all = declared_names(self._messages)
+            self._of_all = names_declared(self._messages.workers(), self._messages.now())
             self._asked_at = now
         return name in self._of_all
-
-
-def declared_names(messages: MessagePort) -> frozenset[str]:
-    """Return the names of the schedules that living workers declare."""
-    now = messages.now()
-    return frozenset(
-        name
-        for worker in messages.workers()
-        if worker.lease_end > now and worker.facts is not None
-        for name in worker.facts.schedules
-    )

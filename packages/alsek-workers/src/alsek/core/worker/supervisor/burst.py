@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.signals import StopSignals
+from alsek.core.worker.supervisor.declaring import Declaring
 from alsek.core.worker.supervisor.groups import Groups
 from alsek.core.worker.supervisor.recovery_processes import RecoveryProcesses
 
@@ -22,12 +23,16 @@ class Burst:
         groups: The groups.
         recoveries: What dead groups held is not finished while one runs.
         signals: Told to stop the pool.
+        declaring: The declared schedules are to be in the store first.
     """
 
-    def __init__(self, groups: Groups, recoveries: RecoveryProcesses, signals: StopSignals) -> None:
+    def __init__(
+        self, groups: Groups, recoveries: RecoveryProcesses, signals: StopSignals, declaring: Declaring
+    ) -> None:
         self._groups = groups
         self._recoveries = recoveries
         self._signals = signals
+        self._declaring = declaring
         self._pids: set[int] = set()
         self._last_end = 0
 
@@ -45,7 +50,7 @@ class Burst:
             self._last_end = now
         self._pids = pids
         empty = [group.state.empty_at for group in groups]
-        if recoveries or not empty or not all(empty):
+        if recoveries or not empty or not all(empty) or self._declaring.holds_up_end:
             return
         if max(empty) > max(self._last_end, self._recoveries.left_until):
             log.info("Nothing is ready for this pool, and nothing runs: it ends.")

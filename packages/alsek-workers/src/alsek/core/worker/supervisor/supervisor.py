@@ -19,6 +19,7 @@ from alsek.core.worker.options import PoolOptions
 from alsek.core.worker.signals import StopSignals
 from alsek.core.worker.supervisor.burst import Burst
 from alsek.core.worker.supervisor.component import Component
+from alsek.core.worker.supervisor.declaring import Declaring
 from alsek.core.worker.supervisor.group_exits import GroupExits
 from alsek.core.worker.supervisor.groups import Fork, GroupFactory, Groups
 from alsek.core.worker.supervisor.lease_renewal import LeaseRenewal, longest_call_ms
@@ -66,6 +67,7 @@ class Supervisor:
         self.leases = LeaseRenewal(self.groups, messages, clock)
         self.recoveries = RecoveryProcesses(pool, fork, self._inherited, self.leases)
         self.stopping = Stopping(self.groups, self.recoveries, self._signals)
+        self._declaring = Declaring(pool, fork, self._inherited, self._signals)
         self._monitoring: Monitoring | None = None
         if endpoints is not None and pool.channel is not None:
             self._monitoring = Monitoring(pool, endpoints, self.groups, self._signals, fork, self._inherited)
@@ -75,7 +77,8 @@ class Supervisor:
             Scaling(self.groups, self._signals, n_processes),
             UnresponsiveGroups(self.groups),
             self.leases,
-            Burst(self.groups, self.recoveries, self._signals),
+            self._declaring,
+            Burst(self.groups, self.recoveries, self._signals, self._declaring),
             self.stopping,
             *([] if self._monitoring is None else [self._monitoring]),
         )
@@ -94,6 +97,7 @@ class Supervisor:
             while not self.stopping.finished:
                 self._wait()
                 self.run_components()
+            self._declaring.close()
             if self._monitoring is not None:
                 self._monitoring.close()  # last, so that it tells that the pool is stopping
         self._backend.close()
@@ -123,7 +127,8 @@ class Supervisor:
                 child.read_notifications()
 
     def _children(self) -> list[ChildProcess]:
-        children = [*(group.child for group in self.groups.handles), *self.recoveries.children]
+        groups = (group.child for group in self.groups.handles)
+        children = [*groups, *self.recoveries.children, *self._declaring.children]
         return children if self._monitoring is None else children + self._monitoring.children
 
     def _inherited(self) -> tuple[int, ...]:

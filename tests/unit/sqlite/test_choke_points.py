@@ -16,6 +16,7 @@ from alsek.storage.backends.records import (
     Limit,
     Lost,
     Released,
+    Report,
     Retried,
     SetAside,
     Submission,
@@ -88,6 +89,7 @@ def _live_through_everything(backend: SQLiteBackend, clock: Clock) -> None:
     submit(backend, *"abcdefghij")
     submit(backend, "late", delay=10)
     a, b, c, d, e, f = player.step(limit=6).claimed
+    assert messages.report(player.worker, [Report(j.uuid, "q", j.token, 1, b"p") for j in (a, b, c)]) == []
     outcomes = [
         Succeeded(a.uuid, "q", a.token, b"", callback=Submission("callback", "q", b"")),
         Failed(b.uuid, "q", b.token, b"{}", 1_000),
@@ -158,6 +160,7 @@ def test_only_transitions_changes_states(
     assert files == {"transitions.py"}, writes
     assert {where.split(":")[0] for where, *_ in writes} == files | {"becoming_ready.py"}, writes
     by_table = {(verb, table) for _, verb, table in writes}
+    assert ("update", "claims") in by_table
     assert by_table >= {(verb, state) for verb in ("insert", "delete") for state in STATES}, by_table
     inserts = {where for where, verb, table in writes if verb == "insert" and table in STATES}
     assert inserts == {"transitions.py:enter"}

@@ -119,6 +119,7 @@ def test_a_file_that_lacks_one_script_gets_it(backend: SQLiteBackend, path: Path
     assert player.step(not_mine(claim), limit=0).failed == ()
     assert again.messages.pause("q", "ada")
     assert again.schedules.put("s", b"", "r", 1) is not None
+    assert again.messages.reports(["a"]) == [None]
     assert again.messages.tallies()[0][1:4] == (1, 0, 0)
     again.close()
 

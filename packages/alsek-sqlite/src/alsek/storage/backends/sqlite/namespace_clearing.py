@@ -22,7 +22,6 @@ _ENTRIES: Final = (
     "DELETE FROM statuses WHERE (ns, uuid) IN (SELECT ns, uuid FROM statuses WHERE ns = ? LIMIT ?)",
     "DELETE FROM locks WHERE (ns, name) IN (SELECT ns, name FROM locks WHERE ns = ? LIMIT ?)",
     "DELETE FROM vals WHERE (ns, name) IN (SELECT ns, name FROM vals WHERE ns = ? LIMIT ?)",
-    "DELETE FROM schedules WHERE id IN (SELECT id FROM schedules WHERE ns = ? LIMIT ?)",
     "DELETE FROM failed_parents WHERE (ns, uuid) IN (SELECT ns, uuid FROM failed_parents WHERE ns = ? LIMIT ?)",
 )
 
@@ -53,6 +52,8 @@ _HISTORY: Final = """
     DELETE FROM history WHERE (minute, ns, queue, task) IN (
         SELECT minute, ns, queue, task FROM history WHERE ns = ? LIMIT ?)
 """
+_SCHEDULES: Final = "DELETE FROM schedules WHERE id IN (SELECT id FROM schedules WHERE ns = ? LIMIT ?)"
+_REPORTS: Final = "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE ns = ? LIMIT ?)"
 _FINISHED: Final = """
     DELETE FROM finished WHERE (ns, bucket, uuid) IN (SELECT ns, bucket, uuid FROM finished WHERE ns = ? LIMIT ?)
 """
@@ -74,7 +75,7 @@ def clear(database: Database) -> int:
     _drain(database, _FINISHED)
     _drain(database, _HISTORY)
     database.write(erase_waiting)
-    for statement in (_UNIQUE_KEYS, _ADMITTED, _STARTS, _LIMITS):
+    for statement in (_UNIQUE_KEYS, _ADMITTED, _STARTS, _LIMITS, _SCHEDULES, _REPORTS):
         _drain(database, statement)
     database.write(end_pauses)
     return deleted

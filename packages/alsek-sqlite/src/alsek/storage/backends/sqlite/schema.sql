@@ -74,7 +74,7 @@ CREATE TABLE claims (
     message    INTEGER NOT NULL,
     queue      INTEGER NOT NULL,
     uuid       TEXT    NOT NULL,
-    expired    INTEGER NOT NULL,            -- bits; 1: it had expired when it was claimed, 2: its tail has bonds
+    expired    INTEGER NOT NULL,            -- bits; 1: had expired when claimed, 2: tail has bonds, 4: has reports
     status_ttl INTEGER NOT NULL,
     PRIMARY KEY (worker, token)
 ) WITHOUT ROWID;

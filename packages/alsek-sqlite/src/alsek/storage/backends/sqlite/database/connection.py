@@ -47,6 +47,7 @@ ADDITIONS: Final = {
     "groups.sql": "message_groups",
     "limits.sql": "limits",
     "schedules.sql": "schedules",
+    "reports.sql": "reports",
 }
 
 #: "ALSK": marks the file as Alsek's own.

@@ -35,6 +35,7 @@ _EXPIRED: Final = (
         SELECT ns, uuid FROM failed_parents WHERE expiry <= ? LIMIT ?)""",
     """DELETE FROM unique_keys WHERE (ns, key) IN (
         SELECT ns, key FROM unique_keys WHERE held = 0 AND until <= ? LIMIT ?)""",
+    "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE expiry <= ? LIMIT ?)",
     # Without an index: the oldest are the first.
     "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
@@ -51,6 +52,13 @@ _LIMITS: Final = """
     FROM limits WHERE id > ? ORDER BY id LIMIT ?
 """
 _DELETE_LIMIT: Final = "DELETE FROM limits WHERE id = ? AND used = 0 AND waiting = 0"
+
+#: Reports on messages that 0.1.0 has ended are looked for a few at a time.
+_REPORTS: Final = """
+    SELECT r.id, r.stored = 1 AND m.id IS NULL FROM reports AS r LEFT JOIN messages AS m
+    ON m.ns = r.ns AND m.uuid = r.uuid WHERE r.id > ? ORDER BY r.id LIMIT ?
+"""
+_DELETE_REPORT: Final = "DELETE FROM reports WHERE id = ?"
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
 
@@ -93,7 +101,7 @@ class Sweeper:
     It starts counting at a random number: of many processes that make few transactions each, some sweep as well.
     """
 
-    __slots__ = ("_finished", "_limit", "_namespace", "_place", "_queue", "_transactions")
+    __slots__ = ("_finished", "_limit", "_namespace", "_place", "_queue", "_report", "_transactions")
 
     def __init__(self) -> None:
         self._transactions = randrange(_SWEEP_ONCE_IN)
@@ -102,6 +110,7 @@ class Sweeper:
         self._queue = 0  # the last queue that was looked at
         self._limit = 0  # the last limit that was looked at
         self._place = (0, 0)  # and the last place of one
+        self._report = 0  # the last report that was looked at
 
     def sweep_sometimes(self, tx: Transaction) -> bool:
         """Count a transaction that writes, and sweep if it is time; called at its end, within it.
@@ -120,6 +129,7 @@ class Sweeper:
             more |= _sweep_groups(tx)
             more |= self._sweep_queues(tx)
             more |= self._sweep_limits(tx)
+            self._sweep_reports(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
             return True
@@ -158,6 +168,12 @@ class Sweeper:
         self._place = places[-1][:2] if len(places) == _PIECE else (0, 0)
         tx.executemany(_DELETE_PLACE, [(limit, message) for limit, message, lost in places if lost])
         return len(old) > _PIECE // 8
+
+    def _sweep_reports(self, tx: Transaction) -> None:
+        """Delete what is kept of reports on messages that were lost."""
+        rows = tx.execute(_REPORTS, (self._report, _PIECE)).fetchall()
+        self._report = rows[-1][0] if len(rows) == _PIECE else 0
+        tx.executemany(_DELETE_REPORT, [(number,) for number, lost in rows if lost])
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

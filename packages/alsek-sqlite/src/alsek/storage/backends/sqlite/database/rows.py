@@ -87,9 +87,10 @@ def _result_row(
 
 
 def clear_traces(tx: Transaction, uuid: str, queue: str) -> None:
-    """Delete what is left of an earlier message of this uuid: result, status, note, and dead letter of this queue."""
+    """Delete what is left of an earlier message of this uuid: result, status, notes, reports, dead letter."""
     tx.execute("DELETE FROM results WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
     tx.execute("UPDATE results SET progenitor = NULL WHERE ns = ? AND progenitor = ?", (tx.ns, uuid))
     tx.execute("DELETE FROM statuses WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
     tx.execute("DELETE FROM failed_parents WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
+    tx.execute("DELETE FROM reports WHERE ns = ? AND uuid = ?", (tx.ns, uuid))
     tx.execute(_DELETE_DEAD_LETTER, (tx.ns, queue, uuid))

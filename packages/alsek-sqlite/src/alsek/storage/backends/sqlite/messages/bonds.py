@@ -1,8 +1,8 @@
 """What ties a message to more than its queue: a unique key, limits, a place in a group, a group that it joins.
 
 They stand in the tail of its header. A plain message has none of them: nothing here is run for one whose tail is empty,
-and no statement for any other. Of a claimed message, :data:`BOUND` in its claim says whether it has any, so that its
-tail is read only then.
+and no statement for any other. Of a claimed message, :data:`BOUND` in its claim says whether it has any, and
+:data:`HAS_REPORTS` whether something is kept of reports on it, so that its tail is read only then.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from alsek.storage.backends.records import GroupPlace, Limit, UniqueKey
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 
-#: The bits of the column `expired` of `claims`: it had expired when it was claimed; it has bonds.
+#: The bits of the column `expired` of `claims`: it had expired when it was claimed; it has bonds; something is kept of
+#: reports on it.
 EXPIRED: Final = 1
 BOUND: Final = 2
+HAS_REPORTS: Final = 4
 
 #: How many messages one statement looks up.
 _PIECE: Final = 500

@@ -14,7 +14,8 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters, groups
-from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, is_bound
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, HAS_REPORTS, is_bound
+from alsek.storage.backends.sqlite.messages.reports import is_reported
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave, note_start
 
 log = guarded_logger(__name__)
@@ -241,8 +242,8 @@ class Claiming:
             token += 1
             expired = expiry is not None and now > expiry
             flags = int(expired)
-            if tail and is_bound(tail):
-                flags += BOUND
+            if tail:
+                flags += BOUND * is_bound(tail) + HAS_REPORTS * is_reported(tail)
             claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:

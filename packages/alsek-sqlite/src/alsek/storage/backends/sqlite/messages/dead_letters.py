@@ -12,10 +12,10 @@ from alsek.storage.backends.records import ACCEPTED, REPLAYED, Added, Corrupt, D
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
-from alsek.storage.backends.sqlite.messages import failed_parents
+from alsek.storage.backends.sqlite.messages import failed_parents, reports
 from alsek.storage.backends.sqlite.messages.new_rows import same_request
 from alsek.storage.backends.sqlite.messages.submissions import add_one
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, mark_reported
 
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500
@@ -25,7 +25,7 @@ _INSERT: Final = """
     INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, tail, payload)
     SELECT ns, queue, uuid, ?, ?, ?, tail, CAST(payload AS BLOB) FROM messages WHERE id = ?
 """
-_FIND: Final = f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
+_FIND: Final = f"SELECT id, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
 _GET: Final = f"""
     SELECT uuid, payload, error, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}
 """  # noqa: S608
@@ -46,13 +46,14 @@ _BROWSE: Final = f"""
     SELECT id, uuid, payload, error, died_at, tail FROM dead
     WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_EXPIRED} ORDER BY id LIMIT {_PIECE}
 """  # noqa: S608
-_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry"  # noqa: S608
-_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry"  # noqa: S608
+_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry, uuid, tail"  # noqa: S608
+_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry, uuid, tail"  # noqa: S608
 
 
 class _Found(NamedTuple):
     id: int
     died_at: int
+    tail: str
 
 
 def add(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
@@ -65,7 +66,7 @@ def reject(tx: Transaction, message: int, status_ttl: int, corrupt: Corrupt, dlq
     """Move a message that can't be read, and that is in no state, to the dead letters."""
     error = error_details(corrupt)
     add(tx, message, error, dlq_ttl)
-    end(tx, [Ended(message, corrupt.uuid, status_ttl, End.CORRUPT, tail, error)])
+    end(tx, [Ended(message, corrupt.uuid, status_ttl, End.CORRUPT, tail, error, dlq_ttl=dlq_ttl)])
 
 
 def get(tx: Transaction, queue: str, uuid: str) -> DeadLetter | None:
@@ -133,13 +134,16 @@ def replay(tx: Transaction, submission: Submission, died_at: int, unreachable: t
         return added
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
     failed_parents.forget(tx, unreachable)
+    if reports.is_reported(found.tail) and reports.take_up_again(tx, submission.uuid):
+        mark_reported(tx, submission.uuid)
     return ACCEPTED
 
 
 def purge(tx: Transaction, queue: str, uuid: str | None) -> int:
-    """Delete one dead letter of a queue, or all; return how many of them had not expired."""
+    """Delete one dead letter of a queue, or all, with what is kept of reports; return how many had not expired."""
     if uuid is None:
         rows = tx.execute(_PURGE, (tx.ns, queue)).fetchall()
     else:
         rows = tx.execute(_PURGE_ONE, (tx.ns, queue, uuid)).fetchall()
-    return sum(expiry is None or expiry > tx.now for (expiry,) in rows)
+    reports.drop(tx, [each for _, each, tail in rows if reports.is_reported(tail)])
+    return sum(expiry is None or expiry > tx.now for expiry, *_ in rows)

@@ -71,7 +71,10 @@ def fail(
         return dead_letters.exists(tx, queue, uuid)
     leave_any(tx, found.message)
     dead_letters.add(tx, found.message, error, dlq_ttl)
-    end(tx, [Ended(found.message, uuid, found.status_ttl, End.FAILED_BY_HAND, found.tail, error)])
+    ended = Ended(
+        found.message, uuid, found.status_ttl, End.FAILED_BY_HAND, found.tail, error, dlq_ttl=dlq_ttl
+    )
+    end(tx, [ended])
     failed_parents.note(tx, unreachable, uuid)
     if callback is not None:
         insert(tx, callback, request="")

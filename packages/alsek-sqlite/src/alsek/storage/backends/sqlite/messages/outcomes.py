@@ -13,6 +13,7 @@ from alsek.storage.backends.records import (
     Lost,
     Outcome,
     Released,
+    Report,
     Retried,
     SetAside,
     Succeeded,
@@ -21,16 +22,19 @@ from alsek.storage.backends.records import (
 from alsek.storage.backends.sqlite.database.rows import set_results, set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages import callbacks, dead_letters, failed_parents
+from alsek.storage.backends.sqlite.messages import callbacks, dead_letters, failed_parents, reports
 from alsek.storage.backends.sqlite.messages.becoming_ready import give_back, requeue, set_aside
-from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, tails_of
+from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, HAS_REPORTS, tails_of
 from alsek.storage.backends.sqlite.messages.callbacks import Ending
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave, mark_reported
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
 )
+
+#: What a claim says if the tail of its message has to be read when it ends.
+_TAILED: Final = BOUND | HAS_REPORTS
 
 #: How many outcomes are looked up in one statement.
 _PIECE: Final = 500
@@ -46,11 +50,13 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Accepte
     failed: list[str] = []
     endings: list[Ending] = []
     for piece in in_pieces(outcomes, _PIECE):
-        accepted = _current(tx, worker, piece, refused)
+        told: list[_Accepted] = []
+        accepted = _current(tx, worker, piece, refused, told)
+        begun = _take_in(tx, worker, told) if told else frozenset()
         if accepted:
             leave(tx, "claimed", [(worker, *[claim[0] for _, claim in accepted])])
-            bound = [claim[1] for _, claim in accepted if claim[5] & BOUND]
-            tails = tails_of(tx, bound) if bound else {}
+            with_tail = [claim[1] for _, claim in accepted if claim[5] & _TAILED or claim[1] in begun]
+            tails = tails_of(tx, with_tail) if with_tail else {}
             kept = _end(tx, accepted, tails, failed, endings)
             if kept:
                 _keep(tx, kept, tails)
@@ -59,10 +65,23 @@ def accept(tx: Transaction, worker: int, outcomes: Sequence[Outcome]) -> Accepte
     return Accepted(refused, skipped, tuple(failed))
 
 
+def take_reports(tx: Transaction, worker: int, told: Sequence[Report]) -> list[str]:
+    """Take in reports on messages that a worker, by its id, holds; return the uuids of those that are refused."""
+    refused: list[str] = []
+    for piece in in_pieces(told, _PIECE):
+        current: list[_Accepted] = []
+        _current(tx, worker, piece, refused, current)
+        _take_in(tx, worker, current)
+    return refused
+
+
 def _current(
-    tx: Transaction, worker: int, outcomes: Sequence[Outcome], refused: list[str]
+    tx: Transaction, worker: int, outcomes: Sequence[Outcome], refused: list[str], told: list[_Accepted]
 ) -> list[_Accepted]:
-    """Return the outcomes of current claims with these; add the uuids of the others to `refused`."""
+    """Return the outcomes of current claims with these; add the uuids of the others to `refused`.
+
+    Reports are added to `told` instead. One that comes after the outcome of its claim is refused.
+    """
     tokens = [outcome.token for outcome in outcomes]
     rows = tx.execute(_CLAIMS.format(marks(len(tokens))), (worker, *tokens)).fetchall()
     claims = {row[0]: row for row in rows}
@@ -71,10 +90,25 @@ def _current(
         claim = claims.get(outcome.token)
         if claim is None or claim[3] != outcome.uuid:
             refused.append(outcome.uuid)
+        elif isinstance(outcome, Report):
+            told.append((outcome, claim))
         else:
             del claims[outcome.token]  # a second outcome of the same claim is refused
             accepted.append((outcome, claim))
     return accepted
+
+
+def _take_in(tx: Transaction, worker: int, told: Sequence[_Accepted]) -> set[int]:
+    """Take in reports on messages that a worker holds; return the ids of those on which these are the first."""
+    begun: set[int] = set()
+    for report, (token, message, _, uuid, _, flags) in told:
+        assert isinstance(report, Report)
+        first = not flags & HAS_REPORTS and message not in begun
+        reports.take_in(tx, report, first=first)
+        if first:
+            mark_reported(tx, uuid, worker, token)
+            begun.add(message)
+    return begun
 
 
 def _end(
@@ -86,7 +120,7 @@ def _end(
 ) -> list[_Accepted]:
     """End the messages that succeeded or failed; add to `failed` those of a task that nobody has.
 
-    `tails` are the tails of those with bonds. The outcomes that something follows are added to `endings`.
+    `tails` are the tails of those with bonds or reports. The outcomes that something follows are added to `endings`.
 
     Returns:
         The outcomes of the other messages.
@@ -111,7 +145,9 @@ def _end(
                 failed.append(uuid)
             tail = tails.get(message, "") if tails else ""
             revoked = isinstance(outcome, Failed) and outcome.revoked
-            ended.append(Ended(message, uuid, status_ttl, End.FAILED, tail, outcome.error, revoked))
+            ended.append(
+                Ended(message, uuid, status_ttl, End.FAILED, tail, outcome.error, revoked, outcome.dlq_ttl)
+            )
             dead_letters.add(tx, message, outcome.error, outcome.dlq_ttl)
             if outcome.callback is not None:
                 endings.append(outcome)
@@ -130,7 +166,7 @@ def _keep(tx: Transaction, kept: Sequence[_Accepted], tails: Mapping[int, str]) 
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     for outcome, (_, message, queue, uuid, status_ttl, flags) in kept:
         expired = bool(flags & EXPIRED)
-        tail = tails.get(message, "")
+        tail = tails.get(message, "") if flags & BOUND else ""
         match outcome:
             case Retried():
                 requeue(tx, message, queue, outcome, tail)

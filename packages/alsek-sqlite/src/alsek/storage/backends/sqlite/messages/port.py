@@ -19,6 +19,8 @@ from alsek.storage.backends.records import (
     Outcome,
     Pause,
     QueueTally,
+    Report,
+    ReportRecord,
     Retried,
     Running,
     Step,
@@ -44,13 +46,14 @@ from alsek.storage.backends.sqlite.messages import (
     pauses,
     places,
     queries,
+    reports,
     unique_keys,
     wakeups,
     worker_facts,
 )
 from alsek.storage.backends.sqlite.messages.becoming_ready import give_back_all
 from alsek.storage.backends.sqlite.messages.follow_ups import write
-from alsek.storage.backends.sqlite.messages.outcomes import accept
+from alsek.storage.backends.sqlite.messages.outcomes import accept, take_reports
 from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.submissions import add
 from alsek.storage.backends.sqlite.messages.tallies import tallies
@@ -105,10 +108,19 @@ class SQLiteMessages(MessagePort):
         if outcomes:
             held = claims.tokens_of(tx, number)
             refused = accept(tx, number, outcomes).refused
-            leases.remember_accepted(tx, worker, held - claims.tokens_of(tx, number))
+            accepted = held - claims.tokens_of(tx, number)
+            accepted |= held.intersection(each.token for each in outcomes if isinstance(each, Report))
+            leases.remember_accepted(tx, worker, accepted)
         give_back_all(tx, number, TaskStatus.SUBMITTED)
         leases.forget(tx, number)
         return refused
+
+    def report(self, worker: Worker, reports: Sequence[Report]) -> list[str]:
+        return self._database.write(lambda tx: self._report(tx, worker, reports))
+
+    def _report(self, tx: Transaction, worker: Worker, told: Sequence[Report]) -> list[str]:
+        number = leases.find_worker(tx, worker)
+        return [each.uuid for each in told] if number is None else take_reports(tx, number, told)
 
     def held(self, worker: Worker) -> list[Claimed]:
         return self._database.read(lambda tx: self._held(tx, worker))
@@ -194,6 +206,9 @@ class SQLiteMessages(MessagePort):
 
     def unique_key(self, key: str) -> UniqueRecord | None:
         return self._database.read(lambda tx: unique_keys.record(tx, key))
+
+    def reports(self, uuids: Sequence[str], lines: bool = False) -> list[ReportRecord | None]:
+        return self._database.read(lambda tx: reports.records(tx, uuids, lines))
 
     def history(self, first: int, last: int) -> list[HistoryRow]:
         return self._database.read(lambda tx: counting.rows(tx, first, last))

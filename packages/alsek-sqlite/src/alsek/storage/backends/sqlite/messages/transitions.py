@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import REPORTED
 from alsek.storage.backends.records import Limit, TaskStatus, UniqueKey
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
@@ -19,8 +20,8 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
-from alsek.storage.backends.sqlite.messages import unique_keys
-from alsek.storage.backends.sqlite.messages.bonds import bonds_of, is_bound
+from alsek.storage.backends.sqlite.messages import reports, unique_keys
+from alsek.storage.backends.sqlite.messages.bonds import HAS_REPORTS, bonds_of, is_bound
 from alsek.storage.backends.sqlite.messages.limits import give_up_places, start, take_places
 from alsek.storage.backends.states import MessageState
 
@@ -33,9 +34,10 @@ class Ended(NamedTuple):
         uuid: Its uuid.
         status_ttl: The lifetime of its statuses.
         how: What ended it.
-        tail: The tail of its header if it has bonds, or may have; else empty.
+        tail: The tail of its header if it has bonds or reports, or may have; else empty.
         payload: The serialized result or error, for its group.
         revoked: It has failed because it was revoked.
+        dlq_ttl: How long its dead letter is kept; 0 if there is none.
     """
 
     message: int
@@ -45,6 +47,7 @@ class Ended(NamedTuple):
     tail: str = ""
     payload: bytes = b""
     revoked: bool = False
+    dlq_ttl: int = 0
 
 
 class New(NamedTuple):
@@ -167,6 +170,8 @@ _ERASE: Final = (
 )
 _ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
 _ERASE_WAITING: Final = "DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)"
+_MARK_REPORTED: Final = "UPDATE messages SET tail = merge_tail(tail, ?) WHERE ns = ? AND uuid = ?"
+_MARK_CLAIM: Final = "UPDATE claims SET expired = expired | ? WHERE worker = ? AND token = ?"
 _TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
 
 
@@ -228,11 +233,14 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
     groups: dict[bool | None, list[int]] = {}
     tracked: dict[TaskStatus, list[tuple[str, int]]] = {}
     bound: list[Ended] = []
+    reported: list[Ended] = []
     for each in ended:
         message, uuid, status_ttl, how, tail = each[:5]
         groups.setdefault(how.uuid_taken, []).append(message)
         if tail and is_bound(tail):
             bound.append(each)
+        if how is End.CORRUPT or (tail and reports.is_reported(tail)):
+            reported.append(each)  # the tail of a record that can't be read says nothing
         if how.status is None:
             continue
         if status_ttl and not (how is End.REMOVED and _tells_of_an_end(tx, uuid)):
@@ -247,6 +255,8 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         tx.execute(_DELETE.format(placeholders), messages)
     for status, group in tracked.items():
         set_statuses(tx, group, status)
+    for each in reported:
+        reports.after_end(tx, each.uuid, each.dlq_ttl, 0 if each.how.status is None else each.status_ttl)
     for each in bound:
         bonds = bonds_of(each.tail)
         if bonds.limits:
@@ -338,6 +348,13 @@ def free_key(tx: Transaction, uuid: str, unique: UniqueKey) -> None:
     if has_places(tx, message, tail):
         enter(tx, "ready", [(message,)])
         tx.wake(lane)
+
+
+def mark_reported(tx: Transaction, uuid: str, worker: int = 0, token: int = 0) -> None:
+    """Write into the header of a stored message, and into this claim on it, that something is kept of reports on it."""
+    tx.execute(_MARK_REPORTED, (REPORTED, tx.ns, uuid))
+    if token:
+        tx.execute(_MARK_CLAIM, (HAS_REPORTS, worker, token))
 
 
 def waits_behind(tx: Transaction, message: int, tail: str) -> bool:

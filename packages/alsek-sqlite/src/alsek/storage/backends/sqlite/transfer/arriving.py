@@ -27,7 +27,7 @@ from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS, STATUS_CHEC
 from alsek.storage.backends.sqlite.database.queue_names import queue_number
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
-from alsek.storage.backends.sqlite.messages import unique_keys
+from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.transitions import (
     STATE,
@@ -61,6 +61,11 @@ _RESULT: Final = """
 _STATUS: Final = """
     INSERT INTO statuses (ns, uuid, status, at, expiry, sweep, details) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+_SCHEDULE: Final = """
+    INSERT INTO schedules
+        (ns, name, revision, definition, next_at, last_at, last_uuid, paused_by, paused_since, offer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _VALUE: Final = "INSERT INTO vals (ns, name, expiry, value) VALUES (?, ?, ?, ?)"
 
 
@@ -76,7 +81,8 @@ def refusal(tx: Transaction, copy: Copy) -> str:
 
 def _numbers(copy: Copy) -> Iterable[object]:
     status = copy.status if isinstance(copy, MessageCopy) else None
-    return (*copy, *(status or ()))
+    report = copy.report if isinstance(copy, MessageCopy | DeadLetterCopy) else None
+    return (*copy, *(status or ()), *(report or ()))
 
 
 def _message_refusal(tx: Transaction, copy: MessageCopy) -> str:
@@ -104,7 +110,7 @@ def take_in(tx: Transaction, copy: Copy) -> bool:
     if isinstance(copy, MessageCopy):
         return _message(tx, copy)
     if isinstance(copy, ScheduleCopy):
-        raise NotImplementedError
+        return _schedule(tx, copy)
     if copy.expiry is not None and copy.expiry <= tx.now:
         return True
     kind = kind_of(copy)
@@ -115,6 +121,7 @@ def take_in(tx: Transaction, copy: Copy) -> bool:
         case DeadLetterCopy(uuid, queue, payload, error, died_at, expiry, tail):
             tx.execute(_MAKE_QUEUE, (tx.ns, queue))
             tx.execute(_LETTER, (tx.ns, tx.ns, queue, uuid, error, died_at, expiry, tail, payload))
+            reports.adopt(tx, uuid, copy.report, stored=False)
         case ResultCopy(uuid, payload, timestamp, token, progenitor, expiry):
             tx.execute(_RESULT, (tx.ns, uuid, progenitor, timestamp, token, expiry, payload))
             tx.notes.append((f"results:{uuid}", b""))
@@ -130,6 +137,7 @@ def _message(tx: Transaction, copy: MessageCopy) -> bool:
     if _message_refusal(tx, copy):
         row: tuple[Any, ...] = (copy.uuid, too_late(copy.uuid), tx.now, None, copy.tail, copy.payload)
         tx.execute(_LETTER, (tx.ns, tx.ns, copy.queue, *row))
+        reports.adopt(tx, copy.uuid, copy.report, stored=False)
         return False
     wish = WISH_NUMBERS[copy.wish]
     bonds = bonds_of(copy.tail)
@@ -150,6 +158,7 @@ def _message(tx: Transaction, copy: MessageCopy) -> bool:
         wake_for_due(tx, message, lane)
     else:
         tx.wake(lane)
+    reports.adopt(tx, copy.uuid, copy.report, stored=True)
     status = copy.status
     alive = status is not None and (status.expiry is None or status.expiry > tx.now)
     if status is not None and alive and find(tx, CopyKind.STATUS, status.key) is None:
@@ -164,6 +173,14 @@ def _take_key(tx: Transaction, uuid: str, unique: UniqueKey) -> bool:
         unique_keys.take(tx, uuid, unique)
         return False
     unique_keys.wait_behind(tx, uuid, unique)
+    return True
+
+
+def _schedule(tx: Transaction, copy: ScheduleCopy) -> bool:
+    if find(tx, CopyKind.SCHEDULE, copy.key) is not None:
+        return False
+    offer = None if copy.paused_by else copy.next_at
+    tx.execute(_SCHEDULE, (tx.ns, *copy[:8], offer))
     return True
 
 

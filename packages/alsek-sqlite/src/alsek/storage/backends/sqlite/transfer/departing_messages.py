@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from alsek.storage.backends.copies import IN_A_GROUP, MessageCopy, Page, Unreadable, is_in_a_group, page_of
+from alsek.storage.backends.copies import (
+    IN_A_GROUP,
+    MessageCopy,
+    Page,
+    ReportCopy,
+    Unreadable,
+    is_in_a_group,
+    page_of,
+)
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import READABLE_VERSIONS, merged, unreadable
 from alsek.storage.backends.kinds import WISHES
@@ -13,7 +21,7 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
-from alsek.storage.backends.sqlite.messages import unique_keys
+from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.transitions import STATE, Ended, end, leave_any
 from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
@@ -127,6 +135,7 @@ def _copy(tx: Transaction, row: Sequence[Any]) -> MessageCopy | Unreadable | Non
     status_now = None if status[0] is None else status_copy(status)
     if isinstance(status_now, Unreadable):
         return status_now
+    report = reports.copy(tx, uuid, stored=True) if reports.is_reported(tail) else None
     return MessageCopy(
         uuid,
         queue,
@@ -144,7 +153,8 @@ def _copy(tx: Transaction, row: Sequence[Any]) -> MessageCopy | Unreadable | Non
         _without_lost_key(tx, uuid, tail) if tail else tail,
         version,
         status_now,
-        _mark(row),
+        _mark(row, report),
+        report,
     )
 
 
@@ -158,9 +168,18 @@ def _without_lost_key(tx: Transaction, uuid: str, tail: str) -> str:
     return tail if keeps else merged(tail, ";k")
 
 
-def _mark(row: Sequence[Any]) -> bytes:
+def _mark(row: Sequence[Any], report: ReportCopy | None) -> bytes:
     """What changes with anything that happens to the message."""
-    return repr(row[:16]).encode()
+    told = None if report is None else (report.token, report.number)
+    return repr((*row[:16], told)).encode()
+
+
+def _is_same(tx: Transaction, copy: MessageCopy, row: Sequence[Any] | None) -> bool:
+    """Return True if nobody holds a message, and all that was copied is as it was."""
+    if row is None or row[17]:
+        return False
+    report = reports.copy(tx, copy.uuid, stored=True) if reports.is_reported(copy.tail) else None
+    return _mark(row, report) == copy.mark and _has_status(tx, copy)
 
 
 def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
@@ -168,9 +187,9 @@ def take_out(tx: Transaction, copies: Sequence[MessageCopy]) -> list[bool]:
     taken, ended = [], []
     for copy in copies:
         row = tx.execute(_HEAD, (tx.ns, copy.uuid, copy.queue)).fetchone()
-        same = row is not None and not row[17] and _mark(row) == copy.mark and _has_status(tx, copy)
+        same = _is_same(tx, copy, row)
         taken.append(same)
-        if same and row is not None:
+        if same:
             leave_any(tx, row[0])
             ended.append(Ended(row[0], copy.uuid, copy.status_ttl, End.MOVED, copy.tail))
     if ended:

@@ -1,4 +1,4 @@
-"""Copies dead letters, results, statuses and values, and takes them out."""
+"""Copies dead letters, results, statuses, values and schedules, and takes them out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from alsek.storage.backends.copies import (
     DeadLetterCopy,
     Page,
     ResultCopy,
+    ScheduleCopy,
     StatusCopy,
     Unreadable,
     ValueCopy,
@@ -19,6 +20,7 @@ from alsek.storage.backends.copies import (
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+from alsek.storage.backends.sqlite.messages import reports
 
 
 class _Table(NamedTuple):
@@ -30,14 +32,14 @@ class _Table(NamedTuple):
         first: A place before all others.
         find: The statement that selects the columns of one copy; it takes `ns`, `now`, queue and key.
         delete: The statement that deletes it; it takes `ns`, queue and key.
-        copy: Makes a copy of the columns.
+        copy: Makes a copy of the columns; takes the transaction too.
     """
 
     page: str
     first: int | str
     find: str
     delete: str
-    copy: Callable[[Sequence[Any]], Copy | Unreadable]
+    copy: Callable[[Transaction, Sequence[Any]], Copy | Unreadable]
 
 
 _STATUSES: Final = frozenset(TaskStatus)
@@ -51,22 +53,31 @@ def status_copy(row: Sequence[Any]) -> StatusCopy | Unreadable:
     return StatusCopy(uuid, status, details, at, expiry, repr((status, details, at)).encode())
 
 
-def _letter_copy(row: Sequence[Any]) -> DeadLetterCopy:
+def _status_copy(_: Transaction, row: Sequence[Any]) -> StatusCopy | Unreadable:
+    return status_copy(row)
+
+
+def _letter_copy(tx: Transaction, row: Sequence[Any]) -> DeadLetterCopy:
     number, uuid, queue, payload, error, died_at, expiry, tail = row
+    report = reports.copy(tx, uuid, stored=False) if reports.is_reported(tail) else None
     return DeadLetterCopy(
-        uuid, queue, payload, error, died_at, expiry, tail, repr((number, died_at)).encode()
+        uuid, queue, payload, error, died_at, expiry, tail, repr((number, died_at)).encode(), report
     )
 
 
-def _result_copy(row: Sequence[Any]) -> ResultCopy:
+def _result_copy(_: Transaction, row: Sequence[Any]) -> ResultCopy:
     number, uuid, payload, at, token, progenitor, expiry = row
     mark = repr((number, at, token, progenitor)).encode()
     return ResultCopy(uuid, payload, at, token, progenitor, expiry, mark)
 
 
-def _value_copy(row: Sequence[Any]) -> ValueCopy:
+def _value_copy(_: Transaction, row: Sequence[Any]) -> ValueCopy:
     name, value, expiry = row
     return ValueCopy(name, value, expiry, value)
+
+
+def _schedule_copy(_: Transaction, row: Sequence[Any]) -> ScheduleCopy:
+    return ScheduleCopy._make((*row, repr(row).encode()))
 
 
 _LETTER: Final = (
@@ -74,6 +85,7 @@ _LETTER: Final = (
 )
 _RESULT: Final = "id, uuid, CAST(payload AS BLOB), at, token, progenitor, expiry"
 _STATUS: Final = "uuid, status, details, at, expiry"
+_SCHEDULE: Final = "name, revision, definition, next_at, last_at, last_uuid, paused_by, paused_since"
 _ALIVE: Final = "(expiry IS NULL OR expiry > :now)"
 
 #: A page is read in the order of its key: with a sort of all that is left, a move would take time as the square of it.
@@ -103,7 +115,7 @@ _TABLES: Final = {
         "",
         f"SELECT {_STATUS} FROM statuses WHERE ns = :ns AND uuid = :key AND {_ALIVE}",  # noqa: S608
         "DELETE FROM statuses WHERE ns = :ns AND uuid = :key",
-        status_copy,
+        _status_copy,
     ),
     CopyKind.VALUE: _Table(
         f"""SELECT name, name, CAST(value AS BLOB), expiry FROM vals WHERE ns = :ns AND name > :after AND {_ALIVE}
@@ -113,6 +125,13 @@ _TABLES: Final = {
         "DELETE FROM vals WHERE ns = :ns AND name = :key",
         _value_copy,
     ),
+    CopyKind.SCHEDULE: _Table(
+        f"SELECT name, {_SCHEDULE} FROM schedules WHERE ns = :ns AND name > :after ORDER BY name LIMIT :most",  # noqa: S608
+        "",
+        f"SELECT {_SCHEDULE} FROM schedules WHERE ns = :ns AND name = :key",  # noqa: S608
+        "DELETE FROM schedules WHERE ns = :ns AND name = :key",
+        _schedule_copy,
+    ),
 }
 
 
@@ -120,21 +139,24 @@ def read(database: Database, kind: CopyKind, most: int) -> Iterator[Page]:
     """Iterate over the things of a kind, in their order."""
     table = _TABLES[kind]
     place = table.first
-    while rows := database.read(lambda tx: _next(tx, table, place, most)):  # noqa: B023 - runs at once
-        place = rows[-1][0]
-        yield page_of(table.copy(row[1:]) for row in rows)
+    while found := database.read(lambda tx: _next(tx, table, place, most)):  # noqa: B023 - runs at once
+        place, _ = found[-1]
+        yield page_of(copy for _, copy in found)
 
 
-def _next(tx: Transaction, table: _Table, place: int | str, most: int) -> list[tuple[Any, ...]]:
+def _next(
+    tx: Transaction, table: _Table, place: int | str, most: int
+) -> list[tuple[int | str, Copy | Unreadable]]:
+    """Copy the next things; return where each stands in the order, and the copy."""
     values = {"ns": tx.ns, "now": tx.now, "after": place, "most": most}
-    return tx.execute(table.page, values).fetchall()
+    return [(at, table.copy(tx, row)) for at, *row in tx.execute(table.page, values).fetchall()]
 
 
 def find(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> Copy | Unreadable | None:
     """Copy one thing, given by queue (empty for all but dead letters) and uuid or name; None if it is not there."""
     queue, name = key
     row = tx.execute(_TABLES[kind].find, {"ns": tx.ns, "now": tx.now, "queue": queue, "key": name}).fetchone()
-    return None if row is None else _TABLES[kind].copy(row)
+    return None if row is None else _TABLES[kind].copy(tx, row)
 
 
 def delete(tx: Transaction, kind: CopyKind, key: tuple[str, str]) -> None:
@@ -149,4 +171,6 @@ def take_out(tx: Transaction, kind: CopyKind, copy: Copy) -> bool:
     if isinstance(present, Unreadable | None) or present.mark != copy.mark:
         return False
     delete(tx, kind, copy.key)
+    if isinstance(copy, DeadLetterCopy) and reports.is_reported(copy.tail):
+        reports.drop(tx, [copy.uuid])
     return True

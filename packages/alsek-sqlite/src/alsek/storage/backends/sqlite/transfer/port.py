@@ -10,6 +10,7 @@ from alsek.storage.backends.copies import (
     CopyKind,
     MessageCopy,
     Page,
+    ScheduleCopy,
     SourceOpened,
     TargetOpened,
     kind_of,
@@ -18,6 +19,7 @@ from alsek.storage.backends.ports import TransferPort
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages.follow_ups import write
+from alsek.storage.backends.sqlite.messages.offers import next_offer
 from alsek.storage.backends.sqlite.transfer import arriving, departing_messages, departing_records
 from alsek.storage.backends.sqlite.transfer.book import SQLiteMoveBook
 
@@ -52,8 +54,6 @@ class SQLiteTransfer(TransferPort):
     def read(self, kind: CopyKind, most: int) -> Iterator[Page]:
         if kind is CopyKind.MESSAGE:
             return departing_messages.read(self._database, most)
-        if kind is CopyKind.SCHEDULE:
-            return iter(())
         return departing_records.read(self._database, kind, most)
 
     def take_out(self, move: str, batch: str, copies: Sequence[Copy]) -> list[bool]:
@@ -76,7 +76,12 @@ class SQLiteTransfer(TransferPort):
         self._database.write(lambda tx: SQLiteMoveBook(tx).stage(move, source, batch, data))
 
     def commit(self, move: str, source: str, batch: str, copies: Sequence[Copy]) -> list[str]:
-        return write(self._database, lambda tx: _commit(tx, move, source, batch, copies))
+        late = write(self._database, lambda tx: _commit(tx, move, source, batch, copies))
+        if any(isinstance(copy, ScheduleCopy) for copy in copies):
+            due = self._database.read(next_offer)
+            if due is not None:
+                self._database.notifier.rouse(due)
+        return late
 
     def close_target(self, move: str, source: str) -> None:
         self._database.write(lambda tx: SQLiteMoveBook(tx).close_target(move, source))

@@ -399,6 +399,7 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "move_out letters": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.DEAD_LETTER)),
     "move_out results": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.RESULT)),
     "move_out values": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.VALUE)),
+    "move_out schedules": lambda s, b: b.transfer.take_out("move", "b1", s.of_kind(CopyKind.SCHEDULE)),
     "move_to": lambda s, b: b.transfer.open_target("move-2", "source", 99, 99).staged,
     "move_check": lambda s, b: b.transfer.refusals(s.copies),
     "move_stage": lambda s, b: b.transfer.stage("move", "source", "batch-2", b"data") is None,
@@ -415,6 +416,9 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     ),
     "move_in values": lambda s, b: (
         b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.VALUE)) == []
+    ),
+    "move_in schedules": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _renamed(s, CopyKind.SCHEDULE)) == []
     ),
     "move_end": lambda s, b: b.transfer.close_source("move") is None,
     "move_read": lambda s, b: list(b.transfer.read(CopyKind.VALUE, 10)),

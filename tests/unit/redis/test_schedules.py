@@ -62,7 +62,7 @@ def test_many_schedules_are_offered_in_batches(backend: RedisBackend) -> None:
 
 
 def test_a_message_wakes_a_worker_though_a_schedule_is_overdue(backend: RedisBackend) -> None:
-    """Workers that fire none don't look at once for what is overdue, so a delayed message that is due soon wakes one."""
+    """Workers that fire none don't look at once for what is overdue, so a message that is due sooner wakes one."""
     _put(backend, "s")
     an_actor(backend).step()
     link, wakes = backend._link, f"{backend.namespace}:wakes:thread"
@@ -94,7 +94,9 @@ def test_fire_wakes_one_worker(backend: RedisBackend) -> None:
     (name,) = firing[0].step().schedules
     for actor in firing:
         _is_called(backend, actor)
-    assert backend.schedules.fire(name, "r1", DUE, [Submission("m", "q", b"p")], "r", DUE + 1, DUE) is not None
+    assert (
+        backend.schedules.fire(name, "r1", DUE, [Submission("m", "q", b"p")], "r", DUE + 1, DUE) is not None
+    )
     assert sum(_is_called(backend, actor) for actor in firing) == 1
     assert backend.schedules.fire(name, "r1", DUE + 1, [], "r", LATER) == []
     assert not any(_is_called(backend, actor) for actor in firing)

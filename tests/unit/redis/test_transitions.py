@@ -41,8 +41,8 @@ WRITES: Final = {
     ("ZADD", "DELAYED"): {"enter", "effects", "limit_dues", "schedule_offers"},
     ("ZREM", "DELAYED"): {"leave_delayed", "limit_dues", "schedule_offers"},
     # Schedules, and when each is offered.
-    ("HSET", "SCHEDULES"): {"schedule_records"},
-    ("HDEL", "SCHEDULES"): {"schedule_remove"},
+    ("HSET", "SCHEDULES"): {"schedule_records", "schedule_changes"},
+    ("HDEL", "SCHEDULES"): {"schedule_changes"},
     ("ZADD", "OFFERS"): {"schedule_offers", "due_schedules"},
     ("ZREM", "OFFERS"): {"schedule_offers"},
     # Messages that wait for a limit or behind the holder of their key. What was removed otherwise leaves its set too.

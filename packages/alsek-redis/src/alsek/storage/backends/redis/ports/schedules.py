@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,12 +14,10 @@ from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.codec import added_from, submission_arguments
 from alsek.storage.backends.redis.ports.request_id import request_id
+from alsek.storage.backends.redis.ports.schedule_codec import schedule_from, time_argument
 
 #: So many schedules are read in one command.
 _MOST: Final = 1000
-
-#: How ``scripts/shared/schedule_records.lua`` writes a record, up to the texts of these lengths.
-_HEAD: Final = re.compile(rb"(-?\d*)\|(-?\d*)\|(\d+)\|(\d+)\|(\d+)\|(\d+)\|")
 
 
 class RedisSchedules(SchedulePort):
@@ -45,7 +42,7 @@ class RedisSchedules(SchedulePort):
     def put(
         self, name: str, definition: bytes, revision: str, next_at: int | None, expected: str = ""
     ) -> Exchange[ScheduleRecord | None]:
-        arguments = (name.encode(), definition, revision.encode(), _time(next_at), expected.encode())
+        arguments = (name.encode(), definition, revision.encode(), time_argument(next_at), expected.encode())
         record = yield from self._put.ask(*arguments)
         return None if record is None else schedule_from(name, record)
 
@@ -75,8 +72,8 @@ class RedisSchedules(SchedulePort):
     ) -> Exchange[list[Added] | None]:
         firsts = first_of_each_uuid(submissions)
         last_uuid = submissions[-1].uuid if submissions else ""
-        arguments = [request_id(request), name.encode(), revision.encode(), _time(tick)]
-        arguments += (_time(next_at), _time(last_at), last_uuid.encode())
+        arguments = [request_id(request), name.encode(), revision.encode(), time_argument(tick)]
+        arguments += (time_argument(next_at), time_argument(last_at), last_uuid.encode())
         for submission in firsts.values():
             arguments += submission_arguments(submission)
         reply = yield from self._fire.exchange(arguments)
@@ -91,28 +88,8 @@ class RedisSchedules(SchedulePort):
 
     @exchange
     def resume(self, name: str, revision: str, next_at: int | None) -> Exchange[bool]:
-        return bool((yield from self._resume.ask(name.encode(), revision.encode(), _time(next_at))))
+        return bool((yield from self._resume.ask(name.encode(), revision.encode(), time_argument(next_at))))
 
     @exchange
     def remove(self, name: str) -> Exchange[bool]:
         return bool((yield from self._remove.ask(name.encode())))
-
-
-def schedule_from(name: str, record: bytes) -> ScheduleRecord | None:
-    """The schedule of a record; None if another program has overwritten it: then it does not count as stored."""
-    head = _HEAD.match(record)
-    if head is None:
-        return None
-    next_at, last_at, since, *lengths = head.groups()
-    texts, at = [], head.end()
-    for length in map(int, lengths):
-        texts.append(record[at : at + length].decode("utf-8", "replace"))
-        at += length
-    revision, last_uuid, paused_by = texts
-    times = (int(time) if time else None for time in (next_at, last_at))
-    first, last = times
-    return ScheduleRecord(name, revision, record[at:], first, last, last_uuid, paused_by, int(since))
-
-
-def _time(time: int | None) -> bytes:
-    return b"" if time is None else b"%d" % time

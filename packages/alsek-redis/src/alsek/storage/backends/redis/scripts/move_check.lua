@@ -22,7 +22,8 @@ for i = 2, #ARGV, 4 do
     end
   elseif kind == 'd' and letter_exists(name, queue) or kind == 'r' and call('EXISTS', P .. 'results:' .. name) == 1
     or kind == 's' and call('EXISTS', P .. 'statuses:' .. name) == 1
-    or kind == 'v' and call('EXISTS', P .. 'values:' .. name) == 1 then
+    or kind == 'v' and call('EXISTS', P .. 'values:' .. name) == 1
+    or kind == 't' and call('HEXISTS', P .. 'schedules', name) == 1 then
     answer = 'there'
   end
   answers[#answers + 1] = answer

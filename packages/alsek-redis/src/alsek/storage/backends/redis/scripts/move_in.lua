@@ -2,10 +2,10 @@
 -- ARGV[2] move, ARGV[3] name of the source, ARGV[4] batch, ARGV[5] the kind of all, as in move_out.lua; then for each
 -- a message: uuid, header, payload, due time or '', '1' for a suspect, status or '', the status's expiry, and the error of
 -- its dead letter if its uuid was used meanwhile; a dead letter: uuid, queue, payload, error, died_at, tail, expiry;
--- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry.
--- An expiry is '' for what is kept for ever.
+-- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry;
+-- a schedule: name, record. An expiry is '' for what is kept for ever.
 -- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
--- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header known_uuids result ttl
+-- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header known_uuids other_arrivals
 -- With keys: binding waiting
 local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]
 local noted = call('HMGET', key, into .. 'move', into .. 'done', into .. 'late', into .. 'batch')
@@ -13,7 +13,7 @@ if noted[1] ~= ARGV[2] then return false end
 if noted[2] == batch then return cjson.decode(noted[3]) end
 if noted[4] ~= batch then return false end
 
-local width = ({ m = 8, d = 7, r = 6, s = 3, v = 3 })[kind]
+local width = ({ m = 8, d = 7, r = 6, s = 3, v = 3, t = 2 })[kind]
 local names, there, late, known, removed = {}, {}, {}, {}, {}
 for i = 6, #ARGV, width do
   local name = ARGV[i]
@@ -25,7 +25,7 @@ for i = 6, #ARGV, width do
     check_dead_letter_lists(parse(ARGV[i + 1]).queue)
     there[name] = call('EXISTS', P .. 'statuses:' .. name) == 1
   else
-    there[name] = call('EXISTS', P .. ({ r = 'results:', s = 'statuses:', v = 'values:' })[kind] .. name) == 1
+    there[name] = is_there(kind, name)
   end
 end
 if kind == 'm' and names[1] then known, removed = requests_of(names) end
@@ -63,14 +63,8 @@ for n, name in ipairs(names) do
     end
   elseif there[name] then
     late[#late + 1] = name
-  elseif kind == 'r' then
-    local ttl = lives(ARGV[i + 5])
-    if ttl then write_result(name, ARGV[i + 1], ttl, ARGV[i + 3], ARGV[i + 4], tonumber(ARGV[i + 2])) end
-  elseif kind == 's' then
-    take_in_status(name, ARGV[i + 1], ARGV[i + 2])
   else
-    local ttl = lives(ARGV[i + 2])
-    if ttl then set_for(P .. 'values:' .. name, ARGV[i + 1], ttl) end
+    take_in(kind, i)
   end
 end
 apply_effects()

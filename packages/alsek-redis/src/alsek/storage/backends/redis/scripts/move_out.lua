@@ -1,9 +1,11 @@
 -- Remove things that are still as they were copied: a message with its status, if nobody holds it. It has not ended.
 -- The same batch again changes nothing.
--- ARGV[2] move, ARGV[3] batch; from ARGV[4] on 5 for each: m, d, r, s or v (a message, dead letter, result, status, value);
--- uuid or name; queue, of a result its progenitor; how its record begins, of a status or value all of it; the message's status
+-- ARGV[2] move, ARGV[3] batch; from ARGV[4] on 5 for each: m, d, r, s, v or t (a message, dead letter, result, status, value,
+-- schedule: its timetable); uuid or name; queue, of a result its progenitor; how its record begins, of the last three all of it;
+-- the message's status
 -- Returns: nil if another move has opened the store, else for each '1' if it was removed, '0' if not
 -- Needs: dead_letter_check dead_letter_lookup dead_letter_removal detach effects end_message lookup
+-- With schedules: schedule_changes
 -- Flags: allow-oom
 local key = P .. 'moves'
 local noted = call('HMGET', key, 'out:move', 'out:batch', 'out:taken')
@@ -27,6 +29,8 @@ for i = 4, #ARGV, 5 do
     check_dead_letter_lists(other)
     same = letter_exists(name, other) and
       string.sub(call('GET', P .. 'letters:' .. name .. '\n' .. other) or '', 1, #mark) == mark
+  elseif kind == 't' then
+    same = rarely().with_schedules().schedule_record(name) == mark
   else
     one.key = P .. NAMES[kind] .. name
     if kind == 'r' and other ~= '' then call('ZCARD', P .. 'descendants:' .. other) end
@@ -46,6 +50,8 @@ for _, one in ipairs(found) do
     if one.tracked then call('DEL', P .. 'statuses:' .. one.name) end
   elseif one.kind == 'd' then
     delete_letter(one.name, one.other)
+  elseif one.kind == 't' then
+    rarely().with_schedules().delete_schedule(one.name)
   else
     local key_of_it = one.key
     call('DEL', key_of_it)

@@ -20,8 +20,9 @@ from alsek.storage.backends.copies import (
 )
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, Kind, tail_values, unreadable
 from alsek.storage.backends.kinds import WISH_LETTERS
-from alsek.storage.backends.records import ResultRecord, StatusRecord, Submission, TaskStatus
+from alsek.storage.backends.records import ResultRecord, ScheduleRecord, StatusRecord, Submission, TaskStatus
 from alsek.storage.backends.redis.ports.request_id import request_id
+from alsek.storage.backends.redis.ports.schedule_codec import record_of, schedule_from
 from alsek.types import Wish
 
 _WISH_OF: Final[dict[str, Wish]] = {letter: wish for wish, letter in WISH_LETTERS.items()}
@@ -49,6 +50,7 @@ _KINDS: Final = {
     ResultCopy: b"r",
     StatusCopy: b"s",
     ValueCopy: b"v",
+    ScheduleCopy: b"t",
 }
 
 
@@ -153,6 +155,12 @@ def value_copy(name: str, data: bytes, expiry: bytes) -> ValueCopy:
     return ValueCopy(name, data, _time(expiry), data)
 
 
+def schedule_copy(name: str, data: bytes) -> ScheduleCopy | Unreadable:
+    """Copy a schedule."""
+    record = schedule_from(name, data)
+    return Unreadable(name, "it is no schedule") if record is None else ScheduleCopy(*record, mark=data)
+
+
 def _time(expiry: bytes) -> int | None:
     return int(expiry) if expiry else None
 
@@ -208,7 +216,7 @@ def arriving(copy: Copy) -> tuple[bytes, ...]:
         case ValueCopy(name, value, expiry):
             return (name.encode(), value, _expiry(expiry))
         case ScheduleCopy():
-            raise NotImplementedError
+            return (copy.name.encode(), record_of(ScheduleRecord(*copy[:-1])))
 
 
 def _packed(copy: StatusCopy) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.copies import Copy, CopyKind, MessageCopy, Page, Unreadable, page_of
 from alsek.storage.backends.header import merged, tail_values
 from alsek.storage.backends.kinds import WISH_LETTERS
@@ -16,8 +17,8 @@ from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.ports.transfer import copy_codec
 from alsek.storage.backends.redis.ports.transfer.sorted_sets import Entry, flat, walk
 
-#: How a limit among the delayed messages begins.
-_LIMIT: Final = b"limit:"
+#: How a limit among the delayed messages begins, and what stands for schedules there.
+_NO_MESSAGES: Final = (b"limit:", b"schedules")
 
 #: The messages that wait for so many limits are read together.
 _LIMITS_BATCH: Final = 100
@@ -61,7 +62,7 @@ class Reader:
             case CopyKind.VALUE:
                 return self._by_name("values:", most, copy_codec.value_copy)
             case CopyKind.SCHEDULE:
-                return iter(())
+                return self._schedules(most)
 
     def _found(self, names: Sequence[str]) -> list[tuple[bytes | None, bytes]]:
         """What these keys (without the prefix) hold, and until when."""
@@ -78,7 +79,7 @@ class Reader:
                 yield self._message_page(uuids, [sets[entry.key] for entry in page])
         yield from self._limited(most, left)
         for page in walk(self._link, [self._keys.delayed()], most, left):
-            delayed = [entry for entry in page if not entry.member.startswith(_LIMIT)]
+            delayed = [entry for entry in page if not entry.member.startswith(_NO_MESSAGES)]
             uuids = [entry.member[_DIGITS:].partition(b"\n")[0] for entry in delayed]
             yield self._message_page(uuids, [_Place(int(entry.score), False) for entry in delayed])
         yield from self._others({member[_DIGITS:].partition(b"\n")[0] for member in left})
@@ -226,6 +227,16 @@ class Reader:
             stored = self._link.call("HMGET", self._keys.messages(), *uuids) if uuids else ()
             alone = [copy for copy, record in zip(page.copies, stored, strict=True) if record is None]
             yield Page(alone, page.unreadable)
+
+    def _schedules(self, most: int) -> Iterator[Page]:
+        names = sorted(self._link.call("HKEYS", self._keys.schedules()))
+        for batch in in_pieces(names, most):
+            records = self._link.call("HMGET", self._keys.schedules(), *batch)
+            yield page_of(
+                copy_codec.schedule_copy(name.decode("utf-8", "surrogateescape"), record)
+                for name, record in zip(batch, records, strict=True)
+                if record is not None
+            )
 
     def _by_name(
         self, family: str, most: int, copy: Callable[[str, bytes, bytes], Copy | Unreadable]

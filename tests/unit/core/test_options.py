@@ -12,6 +12,7 @@ from alsek.core.broker import Broker
 from alsek.core.keys.limits import Concurrency
 from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
+from alsek.core.schedules.scheduled import OPTION_NAMES
 from alsek.core.status import StatusTracker
 from alsek.core.submission.calls import Call
 from alsek.core.submission.options import NAMES
@@ -27,14 +28,14 @@ def names(function: Callable[..., Any]) -> set[str]:
 
 
 def test_the_decorator_and_the_class_take_the_same_options() -> None:
-    """What a task is made with can be given to the decorator, with and without a trigger."""
+    """What a task is made with can be given to the decorator, with and without a trigger; and a schedule."""
     options = set(TaskOptions.__annotations__)
     assert names(Task.__init__) - {"self", "function", "broker"} == options
-    assert names(task) - {"broker", "trigger", "base_task"} == options
+    assert names(task) - {"broker", "trigger", "schedule", "base_task"} == options
     overloads = get_overloads(task)
     assert len(overloads) == 2
     for overload in overloads:
-        assert names(overload) - {"broker", "trigger", "base_task"} == options
+        assert names(overload) - {"broker", "trigger", "schedule", "base_task"} == options
 
 
 def test_single_calls_and_many_take_the_same_options() -> None:
@@ -43,6 +44,11 @@ def test_single_calls_and_many_take_the_same_options() -> None:
     assert {each.name for each in fields(Call)} - {"args", "kwargs"} == set(NAMES)
     of_one = {"uuid", "previous_result", "callback", "failure_callback"}
     assert names(Task.generate_many) - {"self", "calls", "submit"} == set(NAMES) - of_one
+
+
+def test_schedules_take_the_options_of_messages() -> None:
+    """All but what is of one message alone, and its delay: the trigger says when."""
+    assert set(OPTION_NAMES) == set(NAMES) - {"uuid", "previous_result", "delay"}
 
 
 def test_a_copy_without_hooks_has_all_options(backend: MemoryBackend) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from alsek.core.message import Message
     from alsek.core.middleware import Middleware
     from alsek.core.reporting.progress import Progress
+    from alsek.core.schedules.schedule import Schedule
+    from alsek.core.schedules.scheduled import Scheduled
     from alsek.core.status import StatusTracker
     from alsek.core.submission.calls import Call
     from alsek.core.task import Task, TriggerTask, task
@@ -94,6 +96,8 @@ __all__ = [
     "Reject",
     "ResultStore",
     "Retry",
+    "Schedule",
+    "Scheduled",
     "SecondsWarning",
     "Serializer",
     "StatusTracker",
@@ -146,6 +150,8 @@ _SOURCES: Final = {
     "ResultStore": "alsek.storage.result",
     "Retry": "alsek.exceptions",
     "SQLiteBackend": "alsek.storage.backends.sqlite",
+    "Schedule": "alsek.core.schedules.schedule",
+    "Scheduled": "alsek.core.schedules.scheduled",
     "SecondsWarning": "alsek.exceptions",
     "Serializer": "alsek.storage.serialization",
     "StatusTracker": "alsek.core.status",

@@ -34,12 +34,15 @@ def begun(trigger: TriggerData, now: int, present: Present | None) -> TriggerDat
     if not isinstance(trigger, Interval) or trigger.fixed:
         return trigger
     old = None if present is None else present.trigger
-    if isinstance(old, Interval) and old.length_us == trigger.length_us and not old.fixed:
-        return trigger._replace(start=old.start, wait=0)
-    if present is not None and present.record.last_at is not None:
-        # So that even a schedule that is changed again and again fires.
-        return trigger._replace(start=present.record.last_at + trigger.length_us // 1_000, wait=0)
-    return trigger._replace(start=now + trigger.wait, wait=0)
+    length = trigger.length_us // 1_000
+    start = now + trigger.wait
+    if present is not None and isinstance(old, Interval) and not old.fixed and old.start is not None:
+        if old.length_us == trigger.length_us:
+            start = old.start
+        else:  # from the last tick, so that even a schedule that is changed again and again fires
+            last = present.record.last_at
+            start = (old.start - old.length_us // 1_000 if last is None else last) + length
+    return trigger._replace(start=start, wait=0)
 
 
 def next_tick(trigger: TriggerData, now: int, present: Present | None) -> int | None:

@@ -64,7 +64,8 @@ def trigger_from_data(data: TriggerData) -> BaseTrigger:
     if isinstance(data, Date):
         return date(run_date=_moment(data.at, zone))
     bounds = {"start_date": _moment(data.start, zone), "end_date": _moment(data.end, zone), "timezone": zone}
-    jitter = data.jitter / 1000 if data.jitter else None
+    seconds, rest = divmod(data.jitter, 1_000)
+    jitter = data.jitter / 1_000 if rest else seconds or None
     if isinstance(data, Cron):
         return cron(**dict(data.fields), **bounds, jitter=jitter)
     return interval(seconds=data.length_us / 1_000_000, **bounds, jitter=jitter)

@@ -46,6 +46,9 @@ MAX_MISSED_TICKS: Final = 1_000
 #: The longest line of a task's log that is kept, in characters.
 MAX_LOG_LINE: Final = 4_000
 
+#: The most lines of log that can be kept of a message.
+MOST_LOG_LINES: Final = 10_000
+
 DEFAULT_N_THREADS: Final = 8
 DEFAULT_N_COROUTINES: Final = 100
 DEFAULT_SLOT_WAIT_INTERVAL: Final = 1_000

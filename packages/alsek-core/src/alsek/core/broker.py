@@ -17,7 +17,7 @@ from alsek.core.middleware import Middleware, acall_submitting, call_submitting,
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
-from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
+from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION, MOST_LOG_LINES
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
@@ -46,6 +46,8 @@ class Broker(BrokerSchedules):
         middleware: Runs around every submission and every attempt of the messages of this broker's tasks.
         result_store: That of its tasks that name none.
         status_tracker: Likewise.
+        keep_logs: How many lines at most are kept of what the attempts of a message log, in worker pools; 0 for none.
+            They stay with the message through its retries, and with its dead letter or its status after its end.
 
     Attributes:
         middleware: All of it.
@@ -61,6 +63,7 @@ class Broker(BrokerSchedules):
     end_middleware: tuple[Middleware, ...] = ()
     result_store: ResultStore | None = None
     status_tracker: StatusTracker | None = None
+    keep_logs: int = 0
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Broker(BrokerSchedules):
         *,
         result_store: ResultStore | None = None,
         status_tracker: StatusTracker | None = None,
+        keep_logs: int = 0,
     ) -> None:
         expect_backend("Broker", backend)
         warn_of_seconds("dlq_ttl", dlq_ttl, LEAST_LIFETIME_MS, "Broker")
@@ -81,6 +85,10 @@ class Broker(BrokerSchedules):
         ):
             if value is not None and not isinstance(value, kind):
                 raise ValidationError(f"{name}={shown(value)} of Broker: must be None or a {kind.__name__}")
+        check_integer("keep_logs", keep_logs, 0, "Broker")
+        if keep_logs > MOST_LOG_LINES:
+            raise ValidationError(f"keep_logs={keep_logs} of Broker: must be at most {MOST_LOG_LINES}")
+        self.keep_logs = keep_logs
         self.result_store = result_store
         self.status_tracker = status_tracker
         self.backend = backend

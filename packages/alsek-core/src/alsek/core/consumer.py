@@ -41,7 +41,8 @@ class Consumer:
 
     Each message that :meth:`stream` yields is claimed by this consumer, for as long as the consumer lives, until it is
     acknowledged, retried or failed through a broker. Closing the consumer releases the claims, with nothing charged; so
-    does its garbage collection.
+    does its garbage collection. Until then who has the message may call its ``progress`` and ``save``, and ask for its
+    ``checkpoint``; it is ``stopping`` once the consumer is closed, or the message was revoked.
 
     After a fork the child has claims of its own: its first call of :meth:`stream` registers it under another id. Claims
     from before the fork stay with the parent: settling one in the child raises
@@ -80,6 +81,7 @@ class Consumer:
         self._handed_out = HandedOut()
         self._stop = WakeupPipe()
         self._closed = threading.Event()
+        self._session.is_stopping = self._closed.is_set
         self._keeper: LeaseKeeper | None = None
 
     def stream(self) -> Iterator[Message]:

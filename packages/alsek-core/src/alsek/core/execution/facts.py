@@ -73,6 +73,10 @@ class HandedOut:
             claimed, wall_clock_ms(), os.getpid(), threading.current_thread()
         )
 
+    def tokens_of(self, uuid: str) -> list[int]:
+        """Return the tokens under which a message was handed out."""
+        return [token for token, running in list(self._by_token.items()) if running.uuid == uuid]
+
     def held(self, held: Collection[int]) -> list[Running]:
         """Return those of the messages whose claims are held, and forget the others."""
         for token in list(self._by_token):

@@ -42,7 +42,9 @@ class LeaseKeeper:
     def _keep(self) -> None:
         while not self._stopped.wait(self._session.worker.lease / 3000):
             try:
-                self._session.renew(self._handed_out.held(self._session.held))
+                for uuid in self._session.renew(self._handed_out.held(self._session.held)):
+                    for token in self._handed_out.tokens_of(uuid):
+                        self._session.note_revoked(token)
             except WorkerUnknownError:
                 continue  # the session's user will register it again
             except BackendError as error:

@@ -27,7 +27,7 @@ from alsek.storage.backends.records import (
 
 log = guarded_logger(__name__)
 
-_making_reporter = threading.Lock()
+_making_reporter = threading.RLock()
 
 
 class WorkerSession:

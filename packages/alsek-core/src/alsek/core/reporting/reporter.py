@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import queue
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
@@ -35,9 +37,11 @@ class Reporter:
         self._by_token: dict[int, Reporting] = {}
         #: What other processes have told last, which is to travel with the outcomes of these tokens.
         self._adopted: dict[int, tuple[Report, ...]] = {}
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._stopped = threading.Event()
+        self._lock = threading.RLock()  # as in Reporting
+        #: True makes the thread send, False ends it. Its ``put`` may be interrupted by another, by which an event's
+        #: ``set`` would be blocked.
+        self._requests: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._requested = self._stopped = False
         self._thread: threading.Thread | None = None
 
     def of(self, claimed: Claimed, worker: Worker, held: Collection[int]) -> Reporting | None:
@@ -67,23 +71,24 @@ class Reporter:
 
     def request(self) -> None:
         """Have the thread send soon what is pending. Returns at once, and never raises."""
-        if not self._wanted.is_set():
-            self._wanted.set()
+        if not self._requested:
+            self._requested = True
+            self._requests.put(True)
         if self._thread is None:
             self._start()
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is not None or self._stopped.is_set():
+            if self._thread is not None or self._stopped:
                 return
-            thread = threading.Thread(target=self._run, name="alsek-reports", daemon=True)
+            # In an empty context: what it logs belongs to no message.
+            run = contextvars.Context().run
+            self._thread = threading.Thread(target=run, args=(self._run,), name="alsek-reports", daemon=True)
             try:
-                thread.start()
-            except (
-                RuntimeError
-            ):  # no more threads now: the next request tries again, and the last report needs none
-                return
-            self._thread = thread
+                self._thread.start()
+            except RuntimeError:
+                # No more threads now: the next request tries again, and the last report needs none.
+                self._thread = None
 
     def save(self, reporting: Reporting, data: bytes) -> None:
         """Save a checkpoint. When this returns, it outlasts a power cut as far as the store does.
@@ -142,8 +147,8 @@ class Reporter:
 
     def stop(self) -> None:
         """Let the thread end. Does not wait for it."""
-        self._stopped.set()
-        self._wanted.set()
+        self._stopped = True
+        self._requests.put(False)
         if self._thread is None:
             self._close()
 
@@ -153,15 +158,19 @@ class Reporter:
 
     def _run(self) -> None:
         pause = self._interval_s
-        while not self._stopped.is_set():
-            self._wanted.wait()
-            if self._stopped.wait(pause):
-                break
-            self._wanted.clear()
+        while self._requests.get() and not self._is_stopped_within(pause):
+            self._requested = False
             pause = self._interval_s if self.send_pending() else min(2 * pause, _LONGEST_PAUSE_S)
             if any(reporting.is_pending for reporting in list(self._by_token.values())):
-                self._wanted.set()
+                self.request()
         self._close()
+
+    def _is_stopped_within(self, seconds: float) -> bool:
+        """Wait, and return True if the thread is to end. As long as nothing more is requested, only that comes."""
+        try:
+            return not self._requests.get(timeout=seconds)
+        except queue.Empty:
+            return False
 
     def send_pending(self) -> bool:
         """Send what is pending, in one call of the store. Returns False if the store could not answer."""

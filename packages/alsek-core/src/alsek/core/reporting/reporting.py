@@ -20,6 +20,9 @@ MOST_BYTES: Final = 262_144
 class Reporting:
     """The reports on one claim. Thread-safe; only :meth:`Reporter.save` and the reporter's thread wait for the store.
 
+    The locks may be acquired again by the thread that holds them: the garbage collector may run user code at any
+    point, which may log.
+
     Args:
         claimed: The claim.
         worker: The worker that holds it.
@@ -50,10 +53,10 @@ class Reporting:
     def __init__(self, claimed: Claimed, worker: Worker) -> None:
         self.claimed = claimed
         self.worker = worker
-        self.sending = threading.Lock()
+        self.sending = threading.RLock()
         self.saved = claimed.checkpoint
         self.closed = self.lost = False
-        self._lock = threading.Lock()  # never held during a call of the store
+        self._lock = threading.RLock()  # never held during a call of the store
         self._number = 0
         self._unanswered: Report | None = None
         self._progress: Progress | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from alsek.core.event_loops import use_shared_loop
 from alsek.core.hooks import run_hooks
+from alsek.core.reporting.log_capture import capture_logs
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
 from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.group.group import WorkerGroup
@@ -27,7 +28,10 @@ class ThreadWorkerGroup(WorkerGroup[Any]):
     def _on_start(self) -> bool:
         guard_handlers()  # timeouts are raised in these threads
         use_shared_loop(self._loop)
-        return run_hooks(self._pool.hooks, "start")
+        if not run_hooks(self._pool.hooks, "start"):
+            return False
+        capture_logs(self._pool.tasks)
+        return True
 
     def _on_stop(self) -> None:
         run_hooks(self._pool.hooks, "stop")

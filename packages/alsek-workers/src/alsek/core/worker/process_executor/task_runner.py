@@ -46,6 +46,7 @@ from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.hooks import run_hooks
+from alsek.core.reporting.log_capture import capture_logs
 from alsek.core.reporting.reporter import Reporter
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
@@ -120,6 +121,7 @@ class TaskRunner:
         if not run_hooks(self._pool.hooks, "start"):
             return EXIT_NOT_STARTED
         self._end_forks()
+        capture_logs(self._pool.tasks)
         contexts = Contexts()
         if has_start_hooks(self._pool):
             connection.send_now((READY,))

@@ -39,7 +39,7 @@ _NOT_ON_AN_IMITATION = ("test_group_sizes", "test_large_batches")
 
 #: Which stores keep schedules, and reports on messages.
 _SCHEDULES: Final = KINDS
-_REPORTS: Final = ("memory", "sqlite")
+_REPORTS: Final = KINDS
 
 #: What is about that.
 _NEEDS: Final = {

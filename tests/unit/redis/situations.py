@@ -19,6 +19,7 @@ from alsek.storage.backends.records import (
     Lost,
     Outcome,
     Released,
+    Report,
     Retried,
     Running,
     SetAside,
@@ -109,10 +110,11 @@ class Situation:
         transfer.open_source("move", "target", "there", 600_000)
         transfer.open_target("move", "source", 0, 0)
         transfer.stage("move", "source", "batch", b"data")
-        self.copies = [
-            copy for kind in CopyKind for page in transfer.read(kind, 1_000) for copy in page.copies
-        ]
+        self.copies = [copy for kind in CopyKind for copy in self._read(kind)]
         backend._link.call("ZADD", f"{backend.namespace}:workers", 1, LOST.id)
+        #: Copies of a message, and of a dead letter, that have been reported on, and when that died; if there are any.
+        self.told: tuple[list[Copy], list[Copy]] = [], []
+        self.told_died_at = 0
         if rare:
             self._add_rare_things()
         time.sleep(0.002)  # the delay of 1 ms is over
@@ -138,6 +140,38 @@ class Situation:
             messages.add([Submission(f"{wish}-{n}", "v", b"p", wish=wish) for n in range(3)], f"r9{wish}")
         messages.pause("p", "me")
         messages.add([Submission("paused", "p", b"p")], "r10")
+        self._add_reports()
+
+    def _add_reports(self) -> None:
+        """Let MINE report on messages that it holds, and others on one that waits again and on one that has died."""
+        messages, other = self.backend.messages, NAMED._replace(id="worker-h", queues=("w",))
+        messages.report(MINE, [self.report("held-3"), self.report("held-4"), self.report("holder")])
+        messages.register(other)
+        messages.add([_new("told")._replace(queue="w"), _new("told-dead")._replace(queue="w")], "r11")
+        told, dead = messages.step(other, 1, [], {other.kind: 2}).claimed
+        messages.report(other, [self.report(each.uuid, each.token) for each in (told, dead)])
+        outcomes = [Released.of(told), Failed("told-dead", "w", dead.token, b"{}", 600_000)]
+        messages.retire(other, outcomes)
+        letter = messages.dead_letter("w", "told-dead")
+        assert letter is not None
+        self.told_died_at = letter.died_at
+        found = {copy.key: copy for kind in CopyKind for copy in self._read(kind)}
+        self.told = [found["w", "told"]], [found["w", "told-dead"]]
+
+    def report(self, name: str, token: int | None = None, number: int = 1) -> Report:
+        """A report of MINE, or under this token."""
+        token = self.tokens[name] if token is None else token
+        return Report(name, "q", token, number, b"{}", b"1", (b"one", b"two"), 1)
+
+    def report_outcomes(self, *more: Outcome) -> list[Outcome]:
+        """Reports on what MINE holds, the first ones and later ones, and ends of it."""
+        held = {name: (name, "q", self.tokens[name]) for name in _NAMES}
+        reports = [self.report("held-0"), self.report("held-3", number=2), self.report("held-5")]
+        failed = Failed(*held["held-3"], error=b"{}", dlq_ttl=600_000)
+        return [*reports, Succeeded(*held["held-0"]), failed, Released(*held["held-5"]), *more]
+
+    def _read(self, kind: CopyKind) -> list[Copy]:
+        return [copy for page in self.backend.transfer.read(kind, 1_000) for copy in page.copies]
 
     def _add_groups(self) -> None:
         """Add a group with one in it, of which MINE will hold all members, one that has failed, one that has joined."""
@@ -272,8 +306,11 @@ COUNTS: Final = [HistoryCounts("q", "t", "s:1 o:2"), HistoryCounts("q", "u", "s:
 
 def _renamed(situation: Situation, kind: CopyKind) -> list[Copy]:
     """Copies of this kind under names that nothing has."""
-    copies = [tuple(copy) for copy in situation.of_kind(kind)]
-    return [COPY_CLASSES[kind](f"new-{copy[0]}", *copy[1:]) for copy in copies]
+    return _under_new_names(situation.of_kind(kind))
+
+
+def _under_new_names(copies: list[Copy]) -> list[Copy]:
+    return [type(copy)(f"new-{copy[0]}", *copy[1:]) for copy in copies]
 
 
 #: What is called, by the script that it is the proof of, on the backend to be tested, in the situation's namespace.
@@ -302,6 +339,29 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "retire rare": lambda s, b: b.messages.retire(MINE, s.rare_outcomes()),
     "retire": lambda s, b: b.messages.retire(MINE, s.outcomes()[:6]),
     "held": lambda s, b: b.messages.held(MINE),
+    "report rare": lambda s, b: b.messages.report(MINE, [s.report("held-0"), s.report("held-3", number=2)]),
+    "report_records rare": lambda s, b: b.messages.reports(["held-3", "told-dead", "held-0"], True),
+    "step reports rare": lambda s, b: b.messages.step(MINE, 2, s.report_outcomes(), {MINE.kind: 8}),
+    "retire reports rare": lambda s, b: b.messages.retire(
+        MINE, s.report_outcomes(Retried("held-4", "q", s.tokens["held-4"], 0, 1))
+    ),
+    "add reported rare": lambda s, b: b.messages.add(
+        [_new("told-dead", named=True), _new("new", **_BONDS["holder"])], "n"
+    ),
+    "fail reported rare": lambda s, b: b.messages.fail("w", "told", b"{}", 600_000),
+    "remove reported rare": lambda s, b: b.messages.remove("w", "told"),
+    "replay reported rare": lambda s, b: b.messages.replay(
+        _new("told-dead")._replace(queue="w"), s.told_died_at
+    ),
+    "purge reported rare": lambda s, b: b.messages.purge("w"),
+    "move_out reported rare": lambda s, b: b.transfer.take_out("move", "b1", s.told[0]),
+    "move_out reported letters rare": lambda s, b: b.transfer.take_out("move", "b1", s.told[1]),
+    "move_in reported rare": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _under_new_names(s.told[0])) == []
+    ),
+    "move_in reported letters rare": lambda s, b: (
+        b.transfer.commit("move", "source", "batch", _under_new_names(s.told[1])) == []
+    ),
     "pass_on": lambda s, b: b.messages.waiter(MINE).pass_on(),
     "remove": lambda s, b: b.messages.remove("q", "ready-0"),
     "remove rare": lambda s, b: b.messages.remove("u", "aside"),

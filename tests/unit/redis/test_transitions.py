@@ -15,7 +15,7 @@ from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
 #: ``add_one.lua`` does in few commands what ``enter_ready()`` does, for a new message that is ready at once.
 WRITES: Final = {
     # Records.
-    ("HSET", "MESSAGES"): {"effects", "add_one", "revoke", "unique_keys"},
+    ("HSET", "MESSAGES"): {"effects", "add_one", "reports", "revoke", "unique_keys"},
     ("HDEL", "MESSAGES"): {"end_message"},
     ("HINCRBY", "QUEUES"): {"effects", "add_one"},
     ("HDEL", "QUEUES"): {"effects"},
@@ -57,8 +57,8 @@ WRITES: Final = {
     ("SREM", "admitted"): {"limits"},
     ("ZADD", "starts"): {"limits"},
     ("PEXPIRE", "starts"): {"limits"},
-    # Claims. The field '' is the worker's line; revoke writes the mark into a claim that there is.
-    ("HSET", "claims"): {"step", "revoke"},
+    # Claims. The field '' is the worker's line; revoke and the first report write a mark into a claim that there is.
+    ("HSET", "claims"): {"step", "reports", "revoke"},
     ("HSET", "KEYS[6]"): {"register"},
     ("HDEL", "claims"): {"leave_claimed"},
     ("DEL", "P .. 'claims:' .. worker"): {"forget_worker"},
@@ -73,9 +73,9 @@ WRITES: Final = {
 
 #: Writes to other keys: what a key expression of theirs looks like.
 _OTHERS: Final = re.compile(
-    r"COUNTERS|WORKERS|answered|key|index|order|expiries|queues|gone|minute$|facts$|tasks|name$"
+    r"COUNTERS|WORKERS|answered|key|index|log$|order|expiries|queues|gone|minute$|facts$|tasks|name$"
     r"|P \.\. '(leases|dead|fading|letters|results|statuses|locks|facts|running|values|descendants|moves|tasks)"
-    r"|P \.\. '(group|members|nested|unreachable|limit):|P \.\. '(followed|limits)"
+    r"|P \.\. '(group|members|nested|unreachable|limit):|P \.\. '(followed|limits|reports:|log:)"
 )
 _WRITE: Final = re.compile(
     r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"

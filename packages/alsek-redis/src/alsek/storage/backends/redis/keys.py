@@ -90,6 +90,14 @@ class Keys:
         """HASH name -> record of a schedule (``scripts/shared/schedule_records.lua``)."""
         return f"{self.prefix}schedules"
 
+    def reports(self, uuid: str) -> str:
+        """HASH of what is kept of the reports on a message (``scripts/shared/reports.lua``)."""
+        return f"{self.prefix}reports:{uuid}"
+
+    def log(self, uuid: str) -> str:
+        """LIST of what the task of a message has logged, oldest first."""
+        return f"{self.prefix}log:{uuid}"
+
     def value(self, name: str) -> str:
         """STRING: a value stored with ``Backend.set``."""
         return f"{self.prefix}values:{name}"

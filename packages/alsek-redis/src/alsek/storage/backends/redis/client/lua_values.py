@@ -9,7 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from alsek.defaults import DEDUP_WINDOW, FAILED_PARENT_TTL, PROMOTION_BATCH, SCHEDULE_OFFER
+from alsek.defaults import (
+    DEDUP_WINDOW,
+    DEFAULT_STATUS_TTL,
+    FAILED_PARENT_TTL,
+    PROMOTION_BATCH,
+    SCHEDULE_OFFER,
+)
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
 from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
@@ -141,6 +147,7 @@ VALUES: Final[Mapping[str, str]] = {
     "dedup_span": str(DEDUP_WINDOW // 2),
     "remembered": str(REMEMBERED_MS),
     "failed_parent_ttl": str(FAILED_PARENT_TTL),
+    "default_status_ttl": str(DEFAULT_STATUS_TTL),
     "history_minute": str(MINUTE_MS),
     "history_kept": str(KEPT_MS + 2 * MINUTE_MS),
     "promotion_batch": str(PROMOTION_BATCH),

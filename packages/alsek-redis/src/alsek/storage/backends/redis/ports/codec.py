@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -22,6 +22,7 @@ from alsek.storage.backends.records import (
     Outcome,
     Released,
     Report,
+    ReportRecord,
     Retried,
     SetAside,
     Stored,
@@ -92,8 +93,40 @@ def group_arguments(group: GroupSubmission) -> tuple[bytes, ...]:
         b"%d" % group.ttl,
         b"" if group.parent is None else group.parent.text().encode(),
         uuids_argument(group.unreachable),
-        b"".join(b"%d:%b" % (len(argument), argument) for argument in callback),
+        packed(callback),
     )
+
+
+def packed(parts: Iterable[bytes]) -> bytes:
+    """Several texts as one argument, as ``shared/packed.lua`` reads them."""
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
+
+
+def report_arguments(report: Report) -> tuple[bytes, ...]:
+    """The arguments of a report, as ``shared/outcomes.lua`` describes them."""
+    return (
+        b"N",
+        report.uuid.encode(),
+        b"%d" % report.token,
+        b"%d" % report.number,
+        marked(report.progress),
+        marked(report.checkpoint),
+        b"%d" % report.keep,
+        packed(report.lines[-report.keep :]) if report.keep else b"",
+    )
+
+
+def marked(value: bytes | None) -> bytes:
+    """A value that may be missing as one argument."""
+    return b"" if value is None else b"=%b" % value
+
+
+def report_from(uuid: str, answer: Sequence[Any] | None) -> ReportRecord | None:
+    """What ``report_records.lua`` answers of one message."""
+    if answer is None:
+        return None
+    token, _, at, progress, checkpoint, _, lines = answer
+    return ReportRecord(uuid, int(token), int(at), progress, checkpoint, tuple(lines))
 
 
 def uuids_argument(uuids: Sequence[str]) -> bytes:
@@ -143,7 +176,7 @@ def outcome_arguments(outcome: Outcome) -> tuple[bytes, ...]:
             own = (b"A", uuid, token, ttl, outcome.error, outcome.task.encode(), wait)
             return (*own, *_after_failure(outcome))
         case Report():
-            raise NotImplementedError("reports")
+            return report_arguments(outcome)
 
 
 def _after_failure(outcome: Failed | SetAside) -> tuple[bytes, ...]:

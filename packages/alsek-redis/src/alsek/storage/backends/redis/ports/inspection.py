@@ -17,6 +17,7 @@ from alsek.storage.backends.records import (
     Located,
     Pause,
     QueueTally,
+    ReportRecord,
     Stored,
     UniqueRecord,
     WorkerRecord,
@@ -25,7 +26,7 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.exchange import Exchange, command, exchange
 from alsek.storage.backends.redis.client.script import CallMaker
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.ports.codec import dead_letter_from, stored_from
+from alsek.storage.backends.redis.ports.codec import dead_letter_from, report_from, stored_from
 from alsek.storage.backends.redis.ports.inspection_codec import (
     aside_from,
     history_from,
@@ -37,9 +38,11 @@ from alsek.storage.backends.redis.ports.inspection_codec import (
 )
 from alsek.storage.backends.states import MessageState
 
-#: So many queues or minutes are read by one call of a script.
+#: So many queues, reports or minutes are read by one call of a script.
 _QUEUES_BATCH: Final = 1_000
 _HISTORY_BATCH: Final = 360
+#: And so many logs, which may be long.
+_LOGS_BATCH: Final = 20
 
 
 class RedisInspection(InspectionPort):
@@ -66,6 +69,7 @@ class RedisInspection(InspectionPort):
         self._worker_records = make_call("worker_records")
         self._limit_records = make_call("limit_records")
         self._key_record = make_call("key_record")
+        self._report_records = make_call("report_records")
         self._history = make_call("history")
         self._browse = make_call("browse")
         self._dead_letter = make_call("dead_letter")
@@ -158,6 +162,15 @@ class RedisInspection(InspectionPort):
             return None
         holder, waiting, held_until = (text.decode() for text in reply)
         return UniqueRecord(key, holder, waiting, int(held_until))
+
+    @exchange
+    def reports(self, uuids: Sequence[str], lines: bool = False) -> Exchange[list[ReportRecord | None]]:
+        found: list[ReportRecord | None] = []
+        with_lines = b"1" if lines else b""
+        for batch in in_pieces(uuids, _LOGS_BATCH if lines else _QUEUES_BATCH):
+            answers = yield from self._report_records.ask(with_lines, *(uuid.encode() for uuid in batch))
+            found += map(report_from, batch, answers)
+        return found
 
     @exchange
     def history(self, first: int, last: int) -> Exchange[list[HistoryRow]]:

@@ -20,6 +20,7 @@ from alsek.storage.backends.records import (
     Claimed,
     HistoryCounts,
     Outcome,
+    Report,
     Retried,
     Running,
     Step,
@@ -37,6 +38,7 @@ from alsek.storage.backends.redis.ports.codec import (
     corrupt_from,
     names_from,
     outcome_arguments,
+    report_arguments,
     submission_arguments,
     taken_over_from,
     uuids_argument,
@@ -176,6 +178,12 @@ class RedisMessages(RedisInspection, MessagePort):
         for outcome in outcomes:
             arguments += outcome_arguments(outcome)
         return [uuid.decode() for uuid in self._of_worker("retire", worker).run(arguments)]
+
+    @exchange
+    def report(self, worker: Worker, reports: Sequence[Report]) -> Exchange[list[str]]:
+        arguments = [argument for report in reports for argument in report_arguments(report)]
+        refused = yield from self._of_worker("report", worker).exchange(arguments)
+        return [uuid.decode() for uuid in refused]
 
     def held(self, worker: Worker) -> list[Claimed]:
         held = claimed_from(self._of_worker("held", worker)())

@@ -38,4 +38,5 @@ _ARGUMENTS: Final[dict[str, Callable[[Worker], tuple[bytes, ...]]]] = {
     "pass_on": _with_queues,
     "retire": lambda worker: (worker.id.encode(), b"%d" % worker.dlq_ttl),
     "held": lambda worker: (),
+    "report": lambda worker: (),
 }

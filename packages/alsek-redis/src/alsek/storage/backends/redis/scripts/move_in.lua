@@ -1,19 +1,19 @@
 -- Take in things of the batch that is staged, and forget the bytes. The same batch again changes nothing.
 -- ARGV[2] move, ARGV[3] name of the source, ARGV[4] batch, ARGV[5] the kind of all, as in move_out.lua; then for each
--- a message: uuid, header, payload, due time or '', '1' for a suspect, status or '', the status's expiry, and the error of
--- its dead letter if its uuid was used meanwhile; a dead letter: uuid, queue, payload, error, died_at, tail, expiry;
--- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry;
--- a schedule: name, record. An expiry is '' for what is kept for ever.
+-- a message: uuid, header, payload, due time or '', '1' for a suspect, status or '', the status's expiry, the error of its
+-- dead letter if its uuid was used meanwhile, reports; a dead letter: uuid, queue, payload, error, died_at, tail, expiry, reports;
+-- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry; a schedule:
+-- name, record. An expiry is '' for what is kept for ever; reports are '' or as in shared/report_arrivals.lua.
 -- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
--- Needs: arrivals dead_letter_check dead_letter_lookup dead_letters effects enter first_due header known_uuids other_arrivals
+-- Needs: arrivals dead_letter_check dead_letter_lookup effects enter first_due header known_uuids other_arrivals
 -- With keys: binding waiting
+-- With reports: report_arrivals
 local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]
 local noted = call('HMGET', key, into .. 'move', into .. 'done', into .. 'late', into .. 'batch')
 if noted[1] ~= ARGV[2] then return false end
 if noted[2] == batch then return cjson.decode(noted[3]) end
 if noted[4] ~= batch then return false end
-
-local width = ({ m = 8, d = 7, r = 6, s = 3, v = 3, t = 2 })[kind]
+local width = ({ m = 9, d = 8, r = 6, s = 3, v = 3, t = 2 })[kind]
 local names, there, late, known, removed = {}, {}, {}, {}, {}
 for i = 6, #ARGV, width do
   local name = ARGV[i]
@@ -41,7 +41,7 @@ for n, name in ipairs(names) do
     local bound = not is_late and string.find(h.tail, ';k=', 1, true) and rarely().with_keys().bind_arrival(name, h.tail)
     if is_late or bound and bound.refused_by then
       late[#late + 1] = name
-      dead_letter(name, h.queue, ARGV[i + 2], ARGV[i + 7], '-1', h.tail)
+      take_in_letter(name, h.queue, ARGV[i + 2], ARGV[i + 7], '-1', h.tail, nil, ARGV[i + 8])
     else
       local due = tonumber(ARGV[i + 3])
       h.arrival = int(arrival + n)
@@ -53,13 +53,14 @@ for n, name in ipairs(names) do
       elseif due then enter_delayed(h, name, due)
       else enter_ready(h, name, ARGV[i + 4] == '1') end
       if ARGV[i + 5] ~= '' and not there[name] then take_in_status(name, ARGV[i + 5], ARGV[i + 6]) end
+      if ARGV[i + 8] ~= '' then rarely().with_reports().take_in_report_copy(name, ARGV[i + 8], '-1') end
     end
   elseif kind == 'd' then
     local queue, ttl = ARGV[i + 1], lives(ARGV[i + 6])
     if there[name .. '\n' .. queue] then
       late[#late + 1] = name
     elseif ttl then
-      dead_letter(name, queue, ARGV[i + 2], ARGV[i + 3], ttl, ARGV[i + 5], tonumber(ARGV[i + 4]))
+      take_in_letter(name, queue, ARGV[i + 2], ARGV[i + 3], ttl, ARGV[i + 5], tonumber(ARGV[i + 4]), ARGV[i + 7])
     end
   elseif there[name] then
     late[#late + 1] = name

@@ -11,7 +11,7 @@ local place = locate(uuid, h)
 if ARGV[4] == '1' and place.state == 'claimed' then return 0 end
 commit()
 detach(uuid, h, place)
-end_message(uuid, queue, 'removed', h.request, h.tail)
+end_message(uuid, queue, 'removed', h.request, h.tail, h.status_ttl)
 write_ends()
 if h.status_ttl ~= '0' and not string.match(call('GET', P .. 'statuses:' .. uuid) or '', '^[@FAILED@@SUCCEEDED@]|') then
   write_status(uuid, @UNKNOWN@, h.status_ttl)

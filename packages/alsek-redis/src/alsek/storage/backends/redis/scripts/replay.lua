@@ -6,6 +6,7 @@
 -- Needs: dead_letter_check dead_letter_lookup dead_letter_removal effects first_due known_uuids submissions
 -- With groups: group_expiry groups
 -- With keys: binding
+-- With reports: report_ends
 local uuid, queue = ARGV[2], ARGV[3]
 local died_at = letter_exists(uuid, queue) and
   string.match(call('GETRANGE', P .. 'letters:' .. uuid .. '\n' .. queue, '0', '20'), '^%d+')
@@ -16,9 +17,12 @@ end
 if call('HEXISTS', MESSAGES, uuid) == 1 then return { uuid, 0 } end
 check_dead_letter_lists(queue)
 read_first_due()
+local reported = call('EXISTS', P .. 'reports:' .. uuid) == 1
+if reported then ARGV[10] = ';o=1' .. ARGV[10] end
 local answer = submit({ 2 }, @replayed@, {})[1]
 if answer ~= 1 then return { answer[2], rarely().with_keys().state_now(answer[2]) } end
 delete_letter(uuid, queue)
+if reported then rarely().with_reports().keep_report(uuid, '-1') end
 for n = 12, #ARGV do call('DEL', P .. 'unreachable:' .. ARGV[n]) end
 local joined = string.match(ARGV[10], ';j=([^;]*)')
 if joined then rarely().with_groups().hold_group(rarely().with_groups().unescaped(joined)) end

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from alsek.storage.backends.copies import (
     IN_A_GROUP,
     Copy,
     DeadLetterCopy,
     MessageCopy,
+    ReportCopy,
     ResultCopy,
     ScheduleCopy,
     StatusCopy,
@@ -18,15 +20,27 @@ from alsek.storage.backends.copies import (
     is_in_a_group,
     too_late,
 )
-from alsek.storage.backends.header import LINE, READABLE_VERSIONS, Kind, tail_values, unreadable
+from alsek.storage.backends.header import (
+    LINE,
+    READABLE_VERSIONS,
+    REPORTED,
+    Kind,
+    merged,
+    tail_values,
+    unreadable,
+)
 from alsek.storage.backends.kinds import WISH_LETTERS
 from alsek.storage.backends.records import ResultRecord, ScheduleRecord, StatusRecord, Submission, TaskStatus
+from alsek.storage.backends.redis.ports.codec import marked, packed
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.schedule_codec import record_of, schedule_from
 from alsek.types import Wish
 
 _WISH_OF: Final[dict[str, Wish]] = {letter: wish for wish, letter in WISH_LETTERS.items()}
 _NONE: Final = "-"  # the request of a callback
+
+#: The change of a tail that takes out the flag that reports are kept.
+_UNREPORTED: Final = REPORTED.partition("=")[0]
 
 #: A request that comes from Redis is an id already.
 _REQUEST_ID: Final = re.compile(r"-|[0-9A-Za-z_-]{12}")
@@ -57,7 +71,7 @@ _KINDS: Final = {
 def message_copy(
     uuid: str, record: bytes, due: int | None, suspect: bool, status: StatusCopy | None
 ) -> MessageCopy | Unreadable:
-    """Copy a message, given as its record, where it stands, and its status."""
+    """Copy a message, given as its record, where it stands, and its status; without what is kept of reports."""
     line, _, payload = record.partition(b"\n")
     version = line.partition(b"|")[0]
     if version.isdigit() and int(version) not in READABLE_VERSIONS:
@@ -105,10 +119,35 @@ def _head(copy: MessageCopy) -> bytes:
         ttl=str(copy.ttl),
         status_ttl=str(copy.status_ttl),
         revoked="1" if copy.revoked else "0",
-        request=request + copy.tail,
+        request=request + _tail(copy),
         queue=copy.queue,
     )
     return ("|".join((str(copy.version), *(values[field.name] for field in LINE))) + "\n").encode()
+
+
+def _tail(copy: MessageCopy | DeadLetterCopy) -> str:
+    """Its tail, which says whether something is kept of reports."""
+    if copy.report is not None:
+        return copy.tail if REPORTED in copy.tail else merged(copy.tail, REPORTED)
+    return merged(copy.tail, _UNREPORTED) if REPORTED in copy.tail else copy.tail
+
+
+def report_copy(answer: Sequence[Any] | None) -> ReportCopy | None:
+    """What ``report_records.lua`` answers of one message."""
+    if answer is None:
+        return None
+    token, number, at, progress, checkpoint, expiry, lines = answer
+    return ReportCopy(
+        int(token), int(number), int(at), progress, checkpoint, tuple(lines), None if expiry < 0 else expiry
+    )
+
+
+def _packed_report(report: ReportCopy | None) -> bytes:
+    """As ``shared/report_arrivals.lua`` reads it."""
+    if report is None:
+        return b""
+    numbers = (b"%d" % number for number in (report.token, report.number, report.reported_at))
+    return packed((*numbers, marked(report.progress), marked(report.checkpoint), *report.lines))
 
 
 def fits(copy: Copy) -> bool:
@@ -116,7 +155,7 @@ def fits(copy: Copy) -> bool:
     if not isinstance(copy, MessageCopy):
         return True
     head = _HEAD.fullmatch(_head(copy).decode()[:-1])
-    return head is not None and (head["queue"], head["tail"]) == (copy.queue, copy.tail)
+    return head is not None and (head["queue"], head["tail"]) == (copy.queue, _tail(copy))
 
 
 def status_copy(uuid: str, data: bytes, expiry: bytes) -> StatusCopy | Unreadable:
@@ -139,7 +178,7 @@ def result_copy(uuid: str, progenitor: str | None, data: bytes, expiry: bytes) -
 
 
 def letter_copy(uuid: str, queue: str, data: bytes, expiry: bytes) -> DeadLetterCopy | Unreadable:
-    """Copy a dead letter."""
+    """Copy a dead letter; without what is kept of reports."""
     try:
         stamp, length, rest = data.split(b"|", 2)
         died_at, _, tail = stamp.decode().partition("^")
@@ -187,7 +226,14 @@ def departing(copy: Copy) -> tuple[bytes, ...]:
     if isinstance(copy, ResultCopy):
         other = (copy.progenitor or "").encode()
     status = copy.status.mark if isinstance(copy, MessageCopy) and copy.status is not None else b""
-    return (kind, name, other, copy.mark, status)
+    return (kind, name, other, copy.mark, status, _last_report(copy))
+
+
+def _last_report(copy: Copy) -> bytes:
+    """By which report a copy was made; empty if none was looked for."""
+    if not isinstance(copy, MessageCopy | DeadLetterCopy) or REPORTED not in copy.tail:
+        return b""
+    return b"|" if copy.report is None else b"%d|%d" % (copy.report.token, copy.report.number)
 
 
 def kind_letter(copy: Copy) -> bytes:
@@ -204,10 +250,11 @@ def arriving(copy: Copy) -> tuple[bytes, ...]:
             )
             suspect = b"1" if copy.suspect else b"0"
             place = (_expiry(copy.due), suspect)
-            return (copy.uuid.encode(), _head(copy), copy.payload, *place, *status, too_late(copy.uuid))
-        case DeadLetterCopy(uuid, queue, payload, error, died_at, expiry, tail):
-            at = b"%d" % died_at
-            return (uuid.encode(), queue.encode(), payload, error, at, tail.encode(), _expiry(expiry))
+            what = (copy.uuid.encode(), _head(copy), copy.payload, *place, *status, too_late(copy.uuid))
+            return (*what, _packed_report(copy.report))
+        case DeadLetterCopy(uuid, queue, payload, error, died_at, expiry):
+            letter = (uuid.encode(), queue.encode(), payload, error, b"%d" % died_at, _tail(copy).encode())
+            return (*letter, _expiry(expiry), _packed_report(copy.report))
         case ResultCopy(uuid, payload, timestamp, token, progenitor, expiry):
             numbers = (b"%d" % timestamp, b"%d" % token)
             return (uuid.encode(), payload, *numbers, (progenitor or "").encode(), _expiry(expiry))

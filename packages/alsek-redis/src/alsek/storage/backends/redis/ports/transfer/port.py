@@ -54,7 +54,7 @@ class RedisTransfer(TransferPort):
     def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
         self._link = link
         self._keys = keys
-        self._reader = Reader(link, keys, make_call("move_read"))
+        self._reader = Reader(link, keys, make_call("move_read"), make_call("report_records"))
         self._from = make_call("move_from")
         self._out = make_call("move_out")
         self._to = make_call("move_to")

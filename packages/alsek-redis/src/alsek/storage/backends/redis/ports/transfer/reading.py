@@ -6,8 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.batches import in_pieces
-from alsek.storage.backends.copies import Copy, CopyKind, MessageCopy, Page, Unreadable, page_of
-from alsek.storage.backends.header import merged, tail_values
+from alsek.storage.backends.copies import (
+    Copy,
+    CopyKind,
+    DeadLetterCopy,
+    MessageCopy,
+    Page,
+    Unreadable,
+    page_of,
+)
+from alsek.storage.backends.header import REPORTED, merged, tail_values
 from alsek.storage.backends.kinds import WISH_LETTERS
 from alsek.storage.backends.records import Submission
 from alsek.storage.backends.redis.client.connection import Link
@@ -41,12 +49,14 @@ class Reader:
         link: To the server.
         keys: The names of the keys.
         values: Calls ``move_read.lua``.
+        reports: Calls ``report_records.lua``.
     """
 
-    def __init__(self, link: Link, keys: Keys, values: ScriptCall) -> None:
+    def __init__(self, link: Link, keys: Keys, values: ScriptCall, reports: ScriptCall) -> None:
         self._link = link
         self._keys = keys
         self._values = values
+        self._reports = reports
 
     def read(self, kind: CopyKind, most: int) -> Iterator[Page]:
         """All things of a kind, in their order."""
@@ -70,6 +80,25 @@ class Reader:
             return []
         reply = self._values.run([name.encode("utf-8", "surrogateescape") for name in names])
         return [(reply[i], reply[i + 1]) for i in range(0, len(reply), 2)]
+
+    def _with_reports(self, page: Page) -> Page:
+        """A page of messages or dead letters, with what is kept of reports on them."""
+        reported = [
+            copy
+            for copy in page.copies
+            if isinstance(copy, MessageCopy | DeadLetterCopy) and REPORTED in copy.tail
+        ]
+        if not reported:
+            return page
+        answers = self._reports(b"1", *(copy.uuid.encode() for copy in reported))
+        found = dict(zip((copy.key for copy in reported), answers, strict=True))
+        copies = [
+            copy._replace(report=copy_codec.report_copy(found[copy.key]))
+            if isinstance(copy, MessageCopy | DeadLetterCopy) and copy.key in found
+            else copy
+            for copy in page.copies
+        ]
+        return page._replace(copies=copies)
 
     def _messages(self, most: int) -> Iterator[Page]:
         left: set[bytes] = set()
@@ -184,7 +213,7 @@ class Reader:
             elif record is not None:
                 found.append(copy_codec.message_copy(name, record, place.due, place.suspect, status))
         page = page_of(found)
-        return Page(list(self._without_lost_keys(page.copies)), page.unreadable)
+        return self._with_reports(Page(list(self._without_lost_keys(page.copies)), page.unreadable))
 
     def _letters(self, most: int) -> Iterator[Page]:
         for queue in sorted(self._link.call("SMEMBERS", f"{self._keys.prefix}dead")):
@@ -192,11 +221,12 @@ class Reader:
             for page in walk(self._link, [f"{self._keys.prefix}dead:{name}"], most):
                 uuids = [entry.member.decode() for entry in page]
                 found = self._found([f"letters:{uuid}\n{name}" for uuid in uuids])
-                yield page_of(
+                page_of_letters = page_of(
                     copy_codec.letter_copy(uuid, name, data, expiry)
                     for uuid, (data, expiry) in zip(uuids, found, strict=True)
                     if data is not None
                 )
+                yield self._with_reports(page_of_letters)
 
     def _results(self, most: int) -> Iterator[Page]:
         """Those that have a progenitor first: its index says so, and in which order they were written."""

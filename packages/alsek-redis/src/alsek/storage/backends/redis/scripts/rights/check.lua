@@ -6,7 +6,7 @@ local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters'
   'suspects-aside:t\na:q', 'facts', 'tasks:w', 'running', 'gone', 'history:1', 'values:v',
   'moves', 'group:g', 'members:g', 'nested:g', 'unreachable:u', 'unique:k', 'followed',
   'limit:c:l', 'limits', 'admitted:c:l', 'starts:r:l', 'waiting:c:l', 'waiting', 'waits',
-  'schedules', 'offers' }
+  'schedules', 'offers', 'reports:u', 'log:u' }
 local function denied(command, name)
   return redis.error_reply('ALSEK RIGHTS ' .. command .. ' ' .. P .. name)
 end
@@ -19,16 +19,16 @@ if redis.acl_check_cmd then
 else
   -- Before Redis 7 a command must be tried: in a form that only reads, that finds nothing to do, or whose arguments the
   -- server refuses after it has checked the rights. Those that need memory come first: at maxmemory the others are skipped.
-  local FIRST_READ, HARMLESS = 15, {
+  local FIRST_READ, HARMLESS = 16, {
     { 'HSET', 'f', 'v', 'f' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
     { 'SADD', 'v' },
     { 'DEL' }, { 'HDEL', 'f' }, { 'ZREM', 'm' }, { 'SREM', 'm' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
-    { 'ZREMRANGEBYRANK', '0', '0' }, { 'ZREMRANGEBYSCORE', '1', '0' },
+    { 'ZREMRANGEBYRANK', '0', '0' }, { 'ZREMRANGEBYSCORE', '1', '0' }, { 'LTRIM', '0', '-1' },
     { 'EXISTS' }, { 'GET' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HEXISTS', 'f' }, { 'HLEN' },
     { 'HSCAN', '0' }, { 'ZSCORE', 'm' }, { 'ZRANGE', '0', '0' }, { 'ZRANGEBYSCORE', '0', '0' },
     { 'ZRANGEBYLEX', '-', '+' }, { 'ZCARD' }, { 'ZCOUNT', '0', '0' }, { 'ZRANDMEMBER' }, { 'SCARD' }, { 'SMEMBERS' },
     { 'SRANDMEMBER' }, { 'SISMEMBER', 'm' }, { 'HRANDFIELD', '1' }, { 'SINTER' }, { 'SMISMEMBER', 'm' },
-    { 'ZMSCORE', 'm' }, { 'PTTL' }, { 'GETRANGE', '0', '0' },
+    { 'ZMSCORE', 'm' }, { 'PTTL' }, { 'GETRANGE', '0', '0' }, { 'LRANGE', '0', '0' }, { 'LLEN' },
   }
   local uses, full = {}, false
   for _, command in ipairs(COMMANDS) do uses[command] = true end

@@ -1,5 +1,6 @@
 -- What comes from another store.
--- Needs: ttl
+-- Needs: dead_letters ttl
+-- With reports: report_arrivals
 
 -- How long something is kept that expires at `expiry` ('' for never), as text; nil if it has expired.
 local function lives(expiry)
@@ -13,4 +14,10 @@ local function take_in_status(uuid, packed, expiry)
   if not ttl then return end
   set_for(P .. 'statuses:' .. uuid, packed, ttl)
   try('PUBLISH', C .. 'statuses:' .. uuid, packed)
+end
+
+-- Store a dead letter, as dead_letter(), and what was kept of reports ('' for nothing).
+local function take_in_letter(uuid, queue, payload, error_text, ttl, tail, at, reports)
+  dead_letter(uuid, queue, payload, error_text, ttl, tail, at)
+  if reports ~= '' then rarely().with_reports().take_in_report_copy(uuid, reports, ttl, true) end
 end

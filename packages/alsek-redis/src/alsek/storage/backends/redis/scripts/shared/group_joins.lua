@@ -1,14 +1,10 @@
 -- Joins groups, and has them fail.
--- Needs: group_closing group_ends group_expiry submissions
+-- Needs: group_closing group_ends group_expiry packed submissions
 
 -- A submission that is packed as a text: its arguments are added to ARGV. Answers where they begin.
 local function unpack_submission(packed)
-  local start, at = #ARGV + 1, 1
-  while at <= #packed do
-    local length, from = string.match(packed, '^(%d+):()', at)
-    at = from + length
-    ARGV[#ARGV + 1] = string.sub(packed, from, at - 1)
-  end
+  local start = #ARGV + 1
+  unpack_into(ARGV, packed)
   return start
 end
 

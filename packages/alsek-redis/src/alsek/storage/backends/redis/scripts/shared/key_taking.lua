@@ -1,6 +1,7 @@
 -- Who takes a unique key, and who is refused.
 -- Needs: dedup_window detach effects header lookup unique_key_record unique_keys
 -- With groups: group_ends
+-- With reports: report_ends
 
 -- The header of a stored message that has this key; nil if there is none.
 local function with_key(uuid, key)
@@ -60,6 +61,7 @@ local function take_key(uuid, key, conflict, window, by)
         groups_noted = true
         rarely().with_groups().note_group_end(under, 'removed', h.tail)
       end
+      if string.find(h.tail, ';o=1', 1, true) then rarely().with_reports().delete_report(under) end
       if by then remember(uuid, by, under) end
       bound.under = under
     end

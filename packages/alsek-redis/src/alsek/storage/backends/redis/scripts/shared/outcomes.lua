@@ -15,11 +15,14 @@
 --   X uuids                                     with line feeds between them: callbacks that will not be submitted
 --   B and a group, as in shared/group_creation.lua: the callback is a group; or a group in it
 --   M and a submission                          a member of these groups
+-- Between outcomes, and not behind that of the same claim:
+--   N uuid token number progress checkpoint keep lines   a report; of the two '', or '=' and the value; lines as in shared/packed.lua
 -- Needs: effects end_message fetch leave_claimed result status
 -- Rarely: followers rare_outcomes
 -- With groups: group_settling
-local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, H = 1, X = 2, B = 8, M = 10 }
-local FOLLOWS = { C = true, G = true, H = true, X = true, B = true, M = true }
+-- With reports: reports_in_steps
+local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, H = 1, X = 2, B = 8, M = 10, N = 8 }
+local FOLLOWS = { C = true, G = true, H = true, X = true, B = true, M = true, N = true }
 -- The uuids of what failed because nobody has its task; nil if there is none.
 local without_worker
 
@@ -40,7 +43,9 @@ local function prepare_outcomes(claims, first, dlq_ttl)
     while i <= #ARGV do
       local kind, uuid = ARGV[i], ARGV[i + 1]
       if FOLLOWS[kind] then
-        if parent then follows[#follows + 1], follows[#follows + 2] = i, parent end
+        if kind == 'N' then
+          rarely().with_reports().take_in_among_outcomes(claims, i, accepted_uuids, fields, entries, refused, tokens)
+        elseif parent then follows[#follows + 1], follows[#follows + 2] = i, parent end
       else
         n = n + 1
         local token, status_ttl, request, tail, queue = string.match(entries[n] or '', TO_FINISH)
@@ -51,7 +56,7 @@ local function prepare_outcomes(claims, first, dlq_ttl)
           accepted_uuids[#accepted_uuids + 1] = uuid
           tokens[#tokens + 1] = token
           if kind == 'F' or kind == 'S' then
-            end_message(uuid, queue, 'succeeded', request, tail)
+            end_message(uuid, queue, 'succeeded', request, tail, status_ttl)
             if kind == 'S' then write_result(uuid, ARGV[i + 5], ARGV[i + 3], token, ARGV[i + 4]) end
             write_status(uuid, @SUCCEEDED@, status_ttl)
           else

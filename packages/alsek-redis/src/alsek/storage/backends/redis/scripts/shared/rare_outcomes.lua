@@ -3,7 +3,7 @@
 
 local function bury(uuid, h, i)
   local record = call('HGET', MESSAGES, uuid) or ''
-  end_message(uuid, h.queue, 'failed', h.request, h.tail, ARGV[i + 4], ARGV[i] == 'V')
+  end_message(uuid, h.queue, 'failed', h.request, h.tail, h.status_ttl, ARGV[i + 4], ARGV[i] == 'V', ARGV[i + 3])
   write_status(uuid, @FAILED@, h.status_ttl)
   local body = (parse(record) or { body = 1 }).body
   dead_letter(uuid, h.queue, string.sub(record, body), ARGV[i + 4], ARGV[i + 3], h.tail)

@@ -2,14 +2,15 @@
 -- ARGV[4] is where the outcomes begin
 -- Needs: outcomes
 
--- The uuids of the outcomes whose token is not among `accepted` (each between two blanks), or came before in this call.
+-- The uuids of the outcomes and reports whose token is not among `accepted` (each between two blanks), or which come after
+-- another outcome of their token in this call.
 local function unaccepted(accepted)
   local refused, seen, i = {}, {}, 4
   while i <= #ARGV do
-    local uuid, token = ARGV[i + 1], ARGV[i + 2]
-    if not FOLLOWS[ARGV[i]] then
+    local kind, uuid, token = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if kind == 'N' or not FOLLOWS[kind] then
       if seen[token] or not string.find(accepted, ' ' .. token .. ' ', 1, true) then refused[#refused + 1] = uuid end
-      seen[token] = true
+      seen[token] = seen[token] or kind ~= 'N'
     end
     i = i + WIDTH[ARGV[i]]
   end

@@ -6,7 +6,8 @@ local UNBOUND = {}
 
 -- Delete what is left of an earlier message of this uuid; its dead letter only if that is in the same queue.
 local function clear_traces(uuid, queue)
-  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid, P .. 'unreachable:' .. uuid)
+  call('DEL', P .. 'results:' .. uuid, P .. 'statuses:' .. uuid, P .. 'descendants:' .. uuid, P .. 'unreachable:' .. uuid,
+    P .. 'reports:' .. uuid, P .. 'log:' .. uuid)
   delete_letter(uuid, queue)
 end
 

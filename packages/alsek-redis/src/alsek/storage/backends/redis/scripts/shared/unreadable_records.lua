@@ -1,6 +1,7 @@
 -- Records that can't be read.
 -- Needs: dead_letters effects end_message status
 -- With keys: bonds
+-- With reports: report_ends
 
 -- End the message: its record becomes a dead letter, and the answer of the step names it. The caller calls write_ends().
 -- `tail` is that of its header, if it is known from elsewhere.
@@ -9,10 +10,13 @@ local function reject_unreadable(uuid, queue, record, dlq_ttl, tail)
   local reason = version and @unreadable@ or 'its header is damaged'
   local error_text = cjson.encode({ name = 'CorruptMessageError', text = reason }):sub(1, -2) .. ',"traceback":null}'
   tail = tail or string.match(record, '^[^;\n]*(;[^|\n]*)') or ''
-  end_message(uuid, queue, 'corrupt', nil, tail, error_text)
-  if not string.find(tail, ';[kl]=') then rarely().with_keys().let_go_of_all(uuid) end
   local name = P .. 'statuses:' .. uuid
-  if call('EXISTS', name) == 1 then
+  local status_left = call('PTTL', name) or -2
+  local status_ttl = status_left ~= -2 and int(status_left) or '0'
+  end_message(uuid, queue, 'corrupt', nil, tail, status_ttl, error_text, false, dlq_ttl)
+  if not string.find(tail, ';[kl]=') then rarely().with_keys().let_go_of_all(uuid) end
+  if not string.find(tail, ';o=1', 1, true) then rarely().with_reports().end_report(uuid, status_ttl, dlq_ttl) end
+  if status_ttl ~= '0' then
     call('SET', name, @FAILED@ .. STAMP, 'KEEPTTL')
     try('PUBLISH', C .. 'statuses:' .. uuid, @FAILED@ .. STAMP)
   end

@@ -25,6 +25,9 @@ COMMANDS: Final = {
     "process-pool": Entry("Run tasks in processes.", "alsek.cli.commands.process_pool:process_pool"),
     "queue": Entry("List, pause, resume and empty queues.", "alsek.cli.commands.queue:queue"),
     "revoke": Entry("Revoke messages.", "alsek.cli.commands.revoke:revoke"),
+    "schedule": Entry(
+        "List, pause, resume, remove and run schedules.", "alsek.cli.commands.schedule.group:schedule"
+    ),
     "show": Entry("Show everything about one message.", "alsek.cli.commands.show:show"),
     "status": Entry("Show queues, workers, rates and dead letters.", "alsek.cli.commands.status:status"),
     "submit": Entry("Submit a message.", "alsek.cli.commands.submit:submit"),

@@ -9,7 +9,8 @@ import click
 from alsek.cli.failures import EXPLAINED, explanation
 from alsek.cli.importing.module import ModuleImportError
 from alsek.cli.stores import Opened, Place, opened
-from alsek.core.inspection.wording import counted
+from alsek.core.inspection.schedules import schedules_of
+from alsek.core.inspection.wording import counted, listed
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.findings import Finding
 
@@ -37,8 +38,32 @@ def _package(place: Place, store: Opened) -> Finding:
 def _store(store: Opened) -> Iterator[Finding]:
     try:
         yield from store.backend.examine()
+        yield from _schedules(store)
     except AlsekError as error:
         yield Finding("store", "error", _sentence(error))
+
+
+def _schedules(store: Opened) -> Iterator[Finding]:
+    """Yield what hinders schedules, if there are any."""
+    schedules = schedules_of(store.backend)
+    orphaned = [each.name for each in schedules if each.orphaned]
+    overdue = [each.name for each in schedules if each.overdue]
+    if orphaned:
+        yield Finding(
+            "schedules",
+            "warning",
+            f"{counted(len(orphaned), 'schedule')} declared by no pool that runs: {listed(orphaned)}. Start "
+            "a pool that has it, or `alsek schedule remove` it.",
+        )
+    if overdue:
+        yield Finding(
+            "schedules",
+            "warning",
+            f"{counted(len(overdue), 'schedule')} due, and fired by no pool: {listed(overdue)}. A pool fires schedules "
+            "if it runs on this store and has APScheduler.",
+        )
+    if schedules and not orphaned and not overdue:
+        yield Finding("schedules", "ok", f"{counted(len(schedules), 'schedule')}; none is overdue.")
 
 
 def _sentence(error: BaseException) -> str:

@@ -26,7 +26,9 @@ def status(place: Place, output: Output) -> None:
     from alsek.core.inspection.inspector import Inspector
 
     with opened(place) as store:
-        snapshot = take(Inspector(store.broker), causes=True, aged=None if output.as_json else AGED)
+        snapshot = take(
+            Inspector(store.broker), causes=True, aged=None if output.as_json else AGED, schedules=True
+        )
     if output.as_json:
         output.json(snapshot.document())
         return

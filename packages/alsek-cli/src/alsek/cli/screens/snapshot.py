@@ -9,6 +9,7 @@ from typing import Any, Final
 from alsek.core.inspection.dead import DeadGroup
 from alsek.core.inspection.inspector import Inspector
 from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.schedules import ScheduleInfo
 from alsek.core.inspection.workers import WorkerInfo
 
 #: The age of the oldest message is read of so many queues: more than a screen shows.
@@ -31,6 +32,7 @@ class Snapshot:
         queues: Its queues, in alphabetical order.
         workers: Its workers, in order of id.
         causes: Its dead letters by cause, the most frequent first; None if they are too many to be read.
+        schedules: Its schedules, in alphabetical order, if they were asked for.
     """
 
     where: str
@@ -39,6 +41,7 @@ class Snapshot:
     queues: Sequence[QueueInfo]
     workers: Sequence[WorkerInfo]
     causes: Sequence[DeadGroup] | None
+    schedules: Sequence[ScheduleInfo] = ()
 
     @property
     def ready(self) -> int:
@@ -85,16 +88,18 @@ class Snapshot:
             "queues": self.queues,
             "workers": self.workers,
             "causes": self.causes,
+            "schedules": self.schedules,
         }
 
 
-def take(inspector: Inspector, *, causes: bool, aged: int | None = None) -> Snapshot:
+def take(inspector: Inspector, *, causes: bool, aged: int | None = None, schedules: bool = False) -> Snapshot:
     """Return what is in a store now.
 
     Args:
         inspector: Of the store.
         causes: Read the dead letters as well, if they are few.
         aged: As for :meth:`Inspector.queues`.
+        schedules: Read the schedules as well.
     """
     queues = inspector.queues(aged=aged)
     workers = inspector.workers()
@@ -108,4 +113,5 @@ def take(inspector: Inspector, *, causes: bool, aged: int | None = None) -> Snap
         queues,
         workers,
         inspector.dead(group=True) if causes and few else None,
+        inspector.schedules() if schedules else (),
     )

@@ -12,6 +12,7 @@ from alsek.cli.output import Column, plain
 from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.tables import Row, table
 from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.schedules import ScheduleInfo
 from alsek.core.inspection.wording import counted, failed_with, span
 from alsek.core.inspection.workers import WorkerInfo
 
@@ -64,7 +65,23 @@ def head(snapshot: Snapshot) -> Text:
     text.append(f"{snapshot.dead:,} dead", "red" if snapshot.dead else "")
     text.append(f"; {snapshot.rate:,.1f} ended/s")
     text.append(f"\n{counted(alive, 'live worker')}, {busy:,} of {slots:,} slots busy")
+    _add_schedules(text, snapshot.schedules)
     return text
+
+
+def _add_schedules(text: Text, schedules: Sequence[ScheduleInfo]) -> None:
+    """Add how many schedules there are, and how many are not fired, if there are any."""
+    if not schedules:
+        return
+    text.append(f"; {counted(len(schedules), 'schedule')}")
+    for number, what, style in (
+        (sum(each.paused for each in schedules), "paused", "yellow"),
+        (sum(each.overdue for each in schedules), "overdue", "red"),
+        (sum(each.orphaned for each in schedules), "orphaned", "red"),
+    ):
+        if number:
+            text.append(", ")
+            text.append(f"{number:,} {what}", style)
 
 
 def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:

@@ -21,6 +21,7 @@ from alsek.core.inspection.limits import LimitInfo, limits_of
 from alsek.core.inspection.messages import MessageInfo, left_over, message_info
 from alsek.core.inspection.queues import QueueInfo, queues_of
 from alsek.core.inspection.reasons import Why
+from alsek.core.inspection.schedules import ScheduleInfo, schedules_of
 from alsek.core.inspection.sighting import sight
 from alsek.core.inspection.why import why
 from alsek.core.inspection.workers import WorkerInfo, workers_of
@@ -118,6 +119,21 @@ class Inspector:
         One that no stored message names may be left out.
         """
         return limits_of(self.backend.messages)
+
+    def schedules(self) -> list[ScheduleInfo]:
+        """Return all schedules, in alphabetical order of their names."""
+        return schedules_of(self.backend)
+
+    def schedule(self, name: str) -> ScheduleInfo | None:
+        """Return the schedule of this name, and what its messages hold; None if there is none.
+
+        Raises:
+            ValidationError: The name is no text.
+        """
+        given: Any = name
+        if not isinstance(given, str):
+            raise ValidationError(f"Inspector.schedule({shown(name)}): must be text")
+        return next(iter(schedules_of(self.backend, [name])), None)
 
     @overload
     def dead(

@@ -18,7 +18,7 @@ from alsek.defaults import SCHEDULE_OFFER
 log = guarded_logger(__name__)
 
 #: A thread that has been firing one schedule for so long holds up no others: they get another thread.
-_STUCK_AFTER_MS: Final = SCHEDULE_OFFER
+STUCK_AFTER_MS: Final = SCHEDULE_OFFER
 #: The most threads. One for which user code hangs never ends.
 MOST_THREADS: Final = 8
 #: A pool with `burst` waits so long for what it fires before it ends.
@@ -53,12 +53,12 @@ class FiringThreads:
         """Have these schedules fired. Those that a thread hangs at are left to other workers."""
         now = self._clock()
         self._threads = [thread for thread in self._threads if thread.alive]
-        stuck = {name for each in self._threads if (name := each.stuck_at(now, _STUCK_AFTER_MS)) is not None}
+        stuck = {name for each in self._threads if (name := each.stuck_at(now, STUCK_AFTER_MS)) is not None}
         left = [name for name in names if name not in stuck]
         if not left:
             return
         serving = self._threads[-1] if self._threads else None
-        if serving is None or serving.stuck_at(now, _STUCK_AFTER_MS) is not None:
+        if serving is None or serving.stuck_at(now, STUCK_AFTER_MS) is not None:
             if len(self._threads) >= MOST_THREADS:
                 self._complain(stuck, now)
                 return

@@ -1,0 +1,1 @@
+"""``alsek schedule``: list, show, pause, resume, remove and run schedules."""

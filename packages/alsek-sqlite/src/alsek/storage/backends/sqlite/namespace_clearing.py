@@ -53,7 +53,8 @@ _HISTORY: Final = """
         SELECT minute, ns, queue, task FROM history WHERE ns = ? LIMIT ?)
 """
 _SCHEDULES: Final = "DELETE FROM schedules WHERE id IN (SELECT id FROM schedules WHERE ns = ? LIMIT ?)"
-_REPORTS: Final = "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE ns = ? LIMIT ?)"
+#: Each may have hundreds of lines.
+_REPORTS: Final = "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE ns = ? LIMIT ? / 20)"
 _FINISHED: Final = """
     DELETE FROM finished WHERE (ns, bucket, uuid) IN (SELECT ns, bucket, uuid FROM finished WHERE ns = ? LIMIT ?)
 """

@@ -35,7 +35,6 @@ _EXPIRED: Final = (
         SELECT ns, uuid FROM failed_parents WHERE expiry <= ? LIMIT ?)""",
     """DELETE FROM unique_keys WHERE (ns, key) IN (
         SELECT ns, key FROM unique_keys WHERE held = 0 AND until <= ? LIMIT ?)""",
-    "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE expiry <= ? LIMIT ?)",
     # Without an index: the oldest are the first.
     "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
@@ -53,11 +52,14 @@ _LIMITS: Final = """
 """
 _DELETE_LIMIT: Final = "DELETE FROM limits WHERE id = ? AND used = 0 AND waiting = 0"
 
-#: Reports on messages that 0.1.0 has ended are looked for a few at a time.
+#: How many reports one sweep deletes at most: each may have hundreds of lines.
+_MOST_REPORTS: Final = 32
+#: Those on messages that 0.1.0 has ended are looked for a few at a time.
 _REPORTS: Final = """
     SELECT r.id, r.stored = 1 AND m.id IS NULL FROM reports AS r LEFT JOIN messages AS m
     ON m.ns = r.ns AND m.uuid = r.uuid WHERE r.id > ? ORDER BY r.id LIMIT ?
 """
+_EXPIRED_REPORTS: Final = "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE expiry <= ? LIMIT ?)"
 _DELETE_REPORT: Final = "DELETE FROM reports WHERE id = ?"
 
 _NEXT_NAMESPACE: Final = "SELECT id FROM namespaces WHERE id > ? ORDER BY id LIMIT 1"
@@ -129,7 +131,7 @@ class Sweeper:
             more |= _sweep_groups(tx)
             more |= self._sweep_queues(tx)
             more |= self._sweep_limits(tx)
-            self._sweep_reports(tx)
+            more |= self._sweep_reports(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
             return True
@@ -169,11 +171,13 @@ class Sweeper:
         tx.executemany(_DELETE_PLACE, [(limit, message) for limit, message, lost in places if lost])
         return len(old) > _PIECE // 8
 
-    def _sweep_reports(self, tx: Transaction) -> None:
-        """Delete what is kept of reports on messages that were lost."""
+    def _sweep_reports(self, tx: Transaction) -> bool:
+        """Delete what is kept of reports until now, or on messages that were lost."""
+        expired = tx.execute(_EXPIRED_REPORTS, (tx.now, _MOST_REPORTS)).rowcount
         rows = tx.execute(_REPORTS, (self._report, _PIECE)).fetchall()
         self._report = rows[-1][0] if len(rows) == _PIECE else 0
         tx.executemany(_DELETE_REPORT, [(number,) for number, lost in rows if lost])
+        return expired == _MOST_REPORTS
 
 
 def _sweep_statuses(tx: Transaction) -> bool:

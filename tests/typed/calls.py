@@ -5,6 +5,7 @@ wrong call that is no longer reported fails the check.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true, reportUnusedVariable=false
+# pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
@@ -13,10 +14,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import assert_type
 
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
 from alsek.core.broker import Broker
 from alsek.core.keys.limits import Concurrency, Rate
 from alsek.core.keys.unique import Unique
 from alsek.core.message import Message
+from alsek.core.schedules.schedule import Schedule
+from alsek.core.schedules.scheduled import Scheduled
 from alsek.core.submission.calls import Call
 from alsek.core.task import task
 from alsek.storage.backends.memory import MemoryBackend
@@ -87,4 +93,29 @@ Unique("{order}", until="claimed")  # type: ignore[arg-type]
 limited.generate(args=(ORDER,), unique="{order}")  # type: ignore[arg-type]
 limited.generate(args=(ORDER,), limits=2)  # type: ignore[arg-type]
 Rate(9)  # type: ignore[call-arg]  # in which time?
+
+
+@task(broker, schedule=CronTrigger(hour=3, timezone="Europe/Berlin"))
+def at_night(tenant: str = "all") -> int:
+    """A task that declares a schedule: in all else it is one like any other."""
+    return len(tenant)
+
+
+at_noon = task(broker, schedule=Scheduled(IntervalTrigger(hours=6), args=("7",), missed="all", priority=1))(
+    at_night.function
+)
+assert_type(at_night("7"), int)
+assert_type(at_noon.send("7"), Message)
+assert_type(
+    at_noon.schedule("digest-7", IntervalTrigger(hours=6), kwargs={"tenant": "7"}, missed="skip", queue="q"),
+    Schedule,
+)
+assert_type(broker.schedules(), list[Schedule])
+
+at_noon.schedule("digest-7")  # type: ignore[call-arg]  # when?
+at_noon.schedule("digest-7", IntervalTrigger(hours=6), missed="never")  # type: ignore[arg-type]
+at_noon.schedule("digest-7", IntervalTrigger(hours=6), uuid="u")  # type: ignore[call-arg]  # each tick has its own
+Scheduled(IntervalTrigger(hours=6), missed="never")  # type: ignore[arg-type]
+task(broker, trigger=IntervalTrigger(hours=6), schedule=IntervalTrigger(hours=6))  # type: ignore[call-overload]
+
 text: str = invoice.result(invoice.send(ORDER))  # type: ignore[assignment]  # it is a Decimal

@@ -87,9 +87,11 @@ def trigger_from_json(told: Mapping[str, Any]) -> TriggerData:
     Raises:
         ValueError, TypeError, KeyError: It is something else.
     """
-    kind, rest = told["kind"], {name: value for name, value in told.items() if name != "kind"}
+    rest: dict[str, Any] = dict(told)
+    kind = rest.pop("kind")
     if kind == "cron":
-        return Cron(**{**rest, "fields": tuple(rest["fields"].items())})
+        rest["fields"] = tuple(rest["fields"].items())
+        return Cron(**rest)
     if kind == "interval":
         return Interval(**rest)
     if kind == "date":

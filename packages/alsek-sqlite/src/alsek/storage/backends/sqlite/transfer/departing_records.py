@@ -77,7 +77,7 @@ def _value_copy(_: Transaction, row: Sequence[Any]) -> ValueCopy:
 
 
 def _schedule_copy(_: Transaction, row: Sequence[Any]) -> ScheduleCopy:
-    return ScheduleCopy._make((*row, repr(row).encode()))
+    return ScheduleCopy._make((*row, repr(tuple(row)).encode()))
 
 
 _LETTER: Final = (

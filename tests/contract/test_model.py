@@ -241,7 +241,7 @@ class BackendMachine(RuleBasedStateMachine):
                 *(message.uuid, message.queue, message.payload, message.token),
                 *(message.losses, message.revoked, False, message.suspect),
                 *(message.retries, 0, None, b"", is_async(message.submission.wish)),
-                *(message.submission.group, message.submission.joins),
+                *(message.submission.group, message.submission.joins, False, None),
             )
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker, limit))
@@ -444,6 +444,7 @@ class BackendMachine(RuleBasedStateMachine):
                         m.submission.group,
                         m.submission.joins,
                     ),
+                    False,
                 )
                 for m in model.messages.values()
                 if m.queue == queue

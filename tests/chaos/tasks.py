@@ -11,11 +11,12 @@ import uuid as uuids
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from alsek import Broker, Message, Reject, ResultStore, StatusTracker, Unique, task
+from alsek import Broker, Message, Reject, ResultStore, Retry, StatusTracker, Unique, task
 from alsek.core.backoff import ConstantBackoff
 from alsek.core.task import AnyTask
 from alsek.storage.backends.abstract import Backend
 from tests.chaos import execution_log as journal
+from tests.chaos import row_log
 
 QUEUE = "chaos"
 
@@ -50,6 +51,8 @@ class Troupe(NamedTuple):
     keyed: AnyTask
     lane: AnyTask
     gather: AnyTask
+    load: AnyTask
+    aload: AnyTask
 
 
 def troupe(backend: Backend, path: str) -> Troupe:
@@ -161,6 +164,44 @@ def troupe(backend: Backend, path: str) -> Troupe:
         run = begin(message)
         return end(message, run, of=message.previous_result)
 
+    @task(broker, name="load", **common)
+    def load(rows: int, interval: int, ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        first = message.checkpoint or 0
+        row_log.append(path, message.uuid, "begun", first)
+        for row in range(first, rows):
+            if message.stopping:
+                message.save(row)
+                row_log.append(path, message.uuid, "saved", row)
+                raise Retry(delay=0, uncounted=True)
+            message.progress(row, rows, "rows")
+            if row % interval == 0:
+                message.save(row)
+                row_log.append(path, message.uuid, "saved", row)
+            time.sleep(ms / 1000)
+            row_log.append(path, message.uuid, "row", row)
+        message.progress(rows, rows, "rows")
+        return end(message, run)
+
+    @task(broker, name="aload", **common)
+    async def aload(rows: int, interval: int, ms: int, message: Message) -> dict[str, Any]:
+        run = begin(message)
+        first = message.checkpoint or 0
+        row_log.append(path, message.uuid, "begun", first)
+        for row in range(first, rows):
+            if message.stopping:
+                await message.asave(row)
+                row_log.append(path, message.uuid, "saved", row)
+                raise Retry(delay=0, uncounted=True)
+            message.progress(row, rows, "rows")
+            if row % interval == 0:
+                await message.asave(row)
+                row_log.append(path, message.uuid, "saved", row)
+            await asyncio.sleep(ms / 1000)
+            row_log.append(path, message.uuid, "row", row)
+        message.progress(rows, rows, "rows")
+        return end(message, run)
+
     @task(broker, name="nothing", queue=QUEUE)
     def nothing() -> None:
         return
@@ -183,4 +224,6 @@ def troupe(backend: Backend, path: str) -> Troupe:
         keyed,
         lane,
         gather,
+        load,
+        aload,
     )

@@ -228,6 +228,21 @@ class Stage:
             else:
                 return
 
+    def submit_group(self, group: Group, patience: float = 60.0) -> None:
+        """Submit a group, and after each error what is left of it, until the store has all. It is not judged yet."""
+        deadline = time.monotonic() + stretched(patience)
+        while True:
+            try:
+                group.submit()
+            except BackendError:
+                self.producer_errors += 1
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                self.groups.append(group)
+                return
+
     def work(self, n: int, ms: int = 20) -> None:
         """Submit `n` messages whose tasks take `ms`. Every third is of an ``async def`` task."""
         play = self.play

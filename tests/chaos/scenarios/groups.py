@@ -92,9 +92,7 @@ def _started(stage: Stage) -> list[int]:
 
 def _submit(stage: Stage, n: int) -> None:
     for _ in range(n):
-        group = _group(stage, _PLANS[len(stage.groups) % len(_PLANS)])
-        group.submit()
-        stage.groups.append(group)
+        stage.submit_group(_group(stage, _PLANS[len(stage.groups) % len(_PLANS)]))
 
 
 def _expect(stage: Stage, backend: Backend, group: Group, *, dropped: bool = False) -> None:

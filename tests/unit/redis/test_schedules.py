@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import redis
 
 from alsek.storage.backends.records import Submission, WorkerFacts
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.client.exchange import exchange_of
 from tests.command_counts import calls_of
 from tests.contract.workers import Actor, an_actor
 
@@ -177,3 +179,24 @@ def test_a_step_pays_nothing_for_schedules_that_are_not_due(lone_redis: redis.Re
     _put(backend, *(f"s{n}" for n in range(10)), at=LATER)
     assert commands() == plain
     backend.close()
+
+
+def test_an_event_loop_needs_no_thread_for_schedules(backend: RedisBackend) -> None:
+    """Each operation is an exchange, which the loop carries out on its own connection with the same answers."""
+    port = backend.schedules
+    for operation in (port.put, port.get, port.fire, port.pause, port.resume, port.remove):
+        assert exchange_of(operation) is not None
+
+    async def run() -> list[Any]:
+        ask = backend.loop_driver().ask
+        put = await ask(port.put, "s", b"{}", "r1", DUE)
+        fired = await ask(port.fire, "s", "r1", DUE, [Submission("m", "q", b"p")], "r", LATER, DUE)
+        paused = await ask(port.pause, "s", "me")
+        resumed = await ask(port.resume, "s", "r1", LATER)
+        found = await ask(port.get, ["s", "t"])
+        return [put.next_at, fired[0].accepted, paused, resumed, *found, await ask(port.remove, "s")]
+
+    due, *done, record, removed = asyncio.run(run())
+    assert (due, done, removed) == (DUE, [True, True, True], True)
+    assert (record.next_at, record.last_at, record.last_uuid) == (LATER, DUE, "m")
+    assert port.get() == []

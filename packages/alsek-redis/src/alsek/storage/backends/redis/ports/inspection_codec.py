@@ -42,7 +42,7 @@ def facts_arguments(worker: Worker, facts: WorkerFacts) -> tuple[bytes, ...]:
     return (
         worker.kind.encode(),
         b"1" if facts.tasks is None else b"0",
-        json.dumps(told).encode(),
+        json.dumps(told).encode(),  # shared/schedule_offers.lua looks for "fires": true in it
         *(task.encode() for task in tasks),
     )
 

@@ -25,7 +25,7 @@ _INSERT: Final = """
     INSERT OR REPLACE INTO dead (ns, queue, uuid, error, died_at, expiry, tail, payload)
     SELECT ns, queue, uuid, ?, ?, ?, tail, CAST(payload AS BLOB) FROM messages WHERE id = ?
 """
-_FIND: Final = f"SELECT id, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
+_FIND: Final = f"SELECT id, died_at FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}"  # noqa: S608
 _GET: Final = f"""
     SELECT uuid, payload, error, died_at, tail FROM dead WHERE queue = {QUEUE} AND uuid = ? AND {_NOT_EXPIRED}
 """  # noqa: S608
@@ -46,14 +46,13 @@ _BROWSE: Final = f"""
     SELECT id, uuid, payload, error, died_at, tail FROM dead
     WHERE +queue = ? AND id > ? AND id <= ? AND died_at <= ? AND {_NOT_EXPIRED} ORDER BY id LIMIT {_PIECE}
 """  # noqa: S608
-_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry, uuid, tail"  # noqa: S608
-_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry, uuid, tail"  # noqa: S608
+_PURGE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} RETURNING expiry, uuid"  # noqa: S608
+_PURGE_ONE: Final = f"DELETE FROM dead WHERE queue = {QUEUE} AND uuid = ? RETURNING expiry, uuid"  # noqa: S608
 
 
 class _Found(NamedTuple):
     id: int
     died_at: int
-    tail: str
 
 
 def add(tx: Transaction, message: int, error: bytes, dlq_ttl: int) -> None:
@@ -134,7 +133,7 @@ def replay(tx: Transaction, submission: Submission, died_at: int, unreachable: t
         return added
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
     failed_parents.forget(tx, unreachable)
-    if reports.is_reported(found.tail) and reports.take_up_again(tx, submission.uuid):
+    if reports.take_up_again(tx, submission.uuid):
         mark_reported(tx, submission.uuid)
     return ACCEPTED
 
@@ -145,5 +144,5 @@ def purge(tx: Transaction, queue: str, uuid: str | None) -> int:
         rows = tx.execute(_PURGE, (tx.ns, queue)).fetchall()
     else:
         rows = tx.execute(_PURGE_ONE, (tx.ns, queue, uuid)).fetchall()
-    reports.drop(tx, [each for _, each, tail in rows if reports.is_reported(tail)])
-    return sum(expiry is None or expiry > tx.now for expiry, *_ in rows)
+    reports.drop(tx, [each for _, each in rows])
+    return sum(expiry is None or expiry > tx.now for expiry, _ in rows)

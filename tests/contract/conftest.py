@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -37,21 +36,6 @@ _NOT_ON_A_CLUSTER = (
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_group_sizes", "test_large_batches")
 
-#: Which stores keep schedules, and reports on messages.
-_SCHEDULES: Final = KINDS
-_REPORTS: Final = KINDS
-
-#: What is about that.
-_NEEDS: Final = {
-    "test_schedules": _SCHEDULES,
-    "test_schedule_offers": _SCHEDULES,
-    "test_transfer_schedules": _SCHEDULES,
-    "test_model_schedules": _SCHEDULES,
-    "test_reports": _REPORTS,
-    "test_report_ends": _REPORTS,
-    "test_transfer_reports": _REPORTS,
-}
-
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
@@ -68,7 +52,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("stores")
     kinds = mark.args if mark is not None else KINDS
     module = metafunc.module.__name__.rpartition(".")[2]
-    kinds = tuple(kind for kind in kinds if kind in _NEEDS.get(module, KINDS))
     if module in _NOT_ON_A_CLUSTER:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:

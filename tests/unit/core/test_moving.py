@@ -74,6 +74,8 @@ def fill(backend: Backend) -> None:
     backend.results.put("r", b"1", progenitor="x")
     backend.statuses.put("s", TaskStatus.SUCCEEDED)
     backend.values.put("v", b"1")
+    for name in ("daily", "hourly"):
+        backend.schedules.put(name, b"{}", "r1", 5)
 
 
 def found(backend: Backend) -> tuple[Any, ...]:
@@ -90,6 +92,7 @@ def found(backend: Backend) -> tuple[Any, ...]:
         [result.uuid for result in backend.results.descendants("x")],
         sorted(status.uuid for status in backend.statuses.scan()),
         list(backend.values.scan("*")),
+        backend.schedules.get(),
     )
 
 
@@ -237,7 +240,7 @@ def test_the_report_counts_what_was_moved(
         CopyKind.RESULT: 1,
         CopyKind.STATUS: 2,
         CopyKind.VALUE: 1,
-        CopyKind.SCHEDULE: 0,
+        CopyKind.SCHEDULE: 2,
     }
     assert seen[:3] == [BATCH, 2 * BATCH, COUNT] or sorted(seen) == seen
     assert (report.resumed, report.left, report.held) == (False, [], 0)

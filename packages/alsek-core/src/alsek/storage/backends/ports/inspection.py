@@ -97,6 +97,7 @@ class InspectionPort(ABC):
     def unique_key(self, key: str) -> UniqueRecord | None:
         """Who holds a unique key; None if nobody does."""
 
+    @abstractmethod
     def reports(self, uuids: Sequence[str], lines: bool = False) -> list[ReportRecord | None]:
         """What is kept of the reports on these messages, in this order; None for one of which nothing is.
 
@@ -104,7 +105,6 @@ class InspectionPort(ABC):
             uuids: The messages, whether or not they are still stored.
             lines: With what they have logged.
         """
-        raise NotImplementedError
 
     @abstractmethod
     def history(self, first: int, last: int) -> list[HistoryRow]:

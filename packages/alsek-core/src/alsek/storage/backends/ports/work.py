@@ -126,6 +126,7 @@ class WorkPort(ABC):
             The uuids of the outcomes that were refused.
         """
 
+    @abstractmethod
     def report(self, worker: Worker, reports: Sequence[Report]) -> list[str]:
         """Keep what a worker tells of messages that it holds, in one step.
 
@@ -139,7 +140,6 @@ class WorkPort(ABC):
         Returns:
             The uuids of the reports that were refused because their token is not the current one.
         """
-        raise NotImplementedError
 
     @abstractmethod
     def held(self, worker: Worker) -> list[Claimed]:

@@ -32,8 +32,6 @@ def _never_far_back(stage: Stage, verdict: Verdict) -> list[str]:
                 found.append(f"{uuid} has succeeded, and its progress is {told}")
             if record is not None and record.checkpoint is not None:
                 found.append(f"{uuid} has succeeded, and its checkpoint is still kept")
-        begun = [sum(note.what == "begun" for note in each) for each in notes.values()]
-        stage.note = f"{sum(begun)} attempts of {len(begun)}"
         return found
     finally:
         backend.close()
@@ -64,12 +62,11 @@ def long_work(stage: Stage, scale: Scale) -> None:
         else:
             stage.kill_one(stage.holders())
     stage.settle(scale.pick(60, 180), pools=2)
+    begun = [note.what for each in row_log.read(stage.journal).values() for note in each].count("begun")
+    stage.note = f"{begun} attempts"
 
 
 def _submit(stage: Stage, n: int) -> None:
-    play = stage.play
-    tasks = [
-        play.load if number % 2 else play.aload
-        for number in range(len(stage.submitted), len(stage.submitted) + n)
-    ]
-    stage.submit(*(each.generate(args=(_ROWS, _INTERVAL, 4), submit=False) for each in tasks), restless=True)
+    for _ in range(n):
+        task = stage.play.load if len(stage.submitted) % 2 else stage.play.aload
+        stage.submit(task.generate(args=(_ROWS, _INTERVAL, 4), submit=False), restless=True)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from alsek import Broker, Message, ResultStore, StatusTracker, task
+from alsek import Broker, Concurrency, Message, ResultStore, StatusTracker, task
 
 if TYPE_CHECKING:
     from alsek.storage.backends.abstract import Backend
@@ -32,6 +32,11 @@ statuses = StatusTracker(backend)
 @task(broker, mechanism="thread")
 def noop() -> None:
     """Nothing."""
+
+
+@task(broker, mechanism="thread", limits=Concurrency(1_000_000, key="never full"))
+def limited() -> None:
+    """Nothing, under a limit that is never full."""
 
 
 @task(broker)

@@ -3,7 +3,8 @@
     python benchmarks/instructions.py [--against /path/to/another/checkout] [--store redis] [--case drain]
 
 Counted is what one process executes in user space, by valgrind, for 2,000 messages (the difference between a run of
-500 and one of 2,500): a producer that submits them, or a thread group of 8 that executes them. What Redis' server and
+500 and one of 2,500): a producer that submits them, or a thread group of 8 that executes them. The messages of
+`limited` have a concurrency limit that is never full. What Redis' server and
 the kernel do is not in it. With `--against`, another checkout runs its own copy of this file in its own environment,
 and the ratio is printed.
 """
@@ -25,7 +26,9 @@ sys.path.insert(0, str(HERE))
 
 from servers import redis_server  # noqa: E402
 
-CASES = ("submit", "submit_many", "drain", "results")
+CASES = ("submit", "submit_many", "drain", "results", "limited")
+#: Cases that execute what they submit.
+DRAINS = ("drain", "results", "limited")
 FEW, MANY = 500, 2_500
 
 
@@ -56,7 +59,7 @@ def main() -> None:
 def _count(checkout: Path, case: str, store: str) -> int:
     few, many = (_run(checkout, case, store, messages) for messages in (FEW, MANY))
     submitted = 0
-    if case in ("drain", "results"):  # less what it costs to submit them
+    if case in DRAINS:  # less what it costs to submit them
         submitted = _count(checkout, f"no_{case}", store)
     return (many - few) // (MANY - FEW) - submitted
 
@@ -94,14 +97,15 @@ def _work(case: str, where: str, messages: int) -> None:
     os.environ["ALSEK_BENCH_STORE"] = where
     import bench_tasks
 
-    task = bench_tasks.tracked if case.endswith("results") else bench_tasks.noop
+    tasks = {"results": bench_tasks.tracked, "limited": bench_tasks.limited}
+    task = tasks.get(case.removeprefix("no_"), bench_tasks.noop)
     if case == "submit":
         for _ in range(messages):
             task.generate()
         return
     for _ in range(0, messages, 500):
         task.generate_many([()] * 500)
-    if case in ("drain", "results"):
+    if case in DRAINS:
         _execute(task, messages)
 
 

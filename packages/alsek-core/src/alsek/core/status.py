@@ -11,6 +11,7 @@ from alsek.core.clock import real_time as time
 from alsek.core.ending import failure_of
 from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
+from alsek.core.reporting.progress import Progress, progress_in
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.defaults import DEFAULT_STATUS_TTL, MAX_DURATION
 from alsek.storage.backends.abstract import Backend
@@ -106,12 +107,30 @@ class StatusTracker:
         return _status(await self._record(self.backend.loop_driver(), message))
 
     def get_details(self, message: Message | str) -> Any:
-        """Return the details that were stored with the status; None if there are none."""
-        return self._details(self._stored(message))
+        """Return the details that were stored with the status; without any, its :class:`Progress`, or None.
+
+        The progress is that of :meth:`get_progress`.
+        """
+        details = self._details(self._stored(message))
+        return self.get_progress(message) if details is None else details
 
     async def aget_details(self, message: Message | str) -> Any:
         """As :meth:`get_details`, without blocking the event loop."""
-        return self._details(await self._record(self.backend.loop_driver(), message))
+        details = self._details(await self._record(self.backend.loop_driver(), message))
+        return await self.aget_progress(message) if details is None else details
+
+    def get_progress(self, message: Message | str) -> Progress | None:
+        """Return how far the task of a message is, as it last said (``message.progress``); None if it said nothing.
+
+        It is kept with the message, so it is found only if the tracker's backend is the broker's; and after the
+        message has ended, as long as its status.
+        """
+        return progress_in(self.backend.messages.reports([uuid_of(message)])[0])
+
+    async def aget_progress(self, message: Message | str) -> Progress | None:
+        """As :meth:`get_progress`, without blocking the event loop."""
+        (record,) = await self.backend.loop_driver().ask(self.backend.messages.reports, [uuid_of(message)])
+        return progress_in(record)
 
     def delete(self, message: Message | str) -> None:
         """Delete the status of the message."""

@@ -52,7 +52,8 @@ class ResultPool:
             descendants: Wait for the callbacks of each message too, until all have ended or can't come any more (see
                 :meth:`ResultStore.get`), and yield a list of the results that there are, oldest write first.
             keep: Leave the results in the store; otherwise each is deleted once it has been received.
-            progress: Show a progress bar, on stderr.
+            progress: Show a progress bar on stderr, and one for each task that tells how far it is, if the results are
+                in the store of the messages: for up to 10 of the first 200 that are awaited.
 
         Raises:
             ValidationError: A message is given twice, or is none, nor a uuid; a time is no number of milliseconds.
@@ -61,7 +62,9 @@ class ResultPool:
                 revoked or has expired; or a message was removed. What is there by then is yielded before.
         """
         stream = ResultStream(self.result_store, messages, wait, timeout, descendants, keep)
-        return iterate_blocking(shown(stream.as_they_come(self._blocking()), len(messages), progress))
+        return iterate_blocking(
+            shown(stream.as_they_come(self._blocking()), messages, self.result_store.backend, progress)
+        )
 
     def aistream(
         self,
@@ -78,7 +81,12 @@ class ResultPool:
         matters, use ``contextlib.aclosing``.
         """
         stream = ResultStream(self.result_store, messages, wait, timeout, descendants, keep)
-        return shown(stream.as_they_come(self.result_store.backend.loop_driver()), len(messages), progress)
+        return shown(
+            stream.as_they_come(self.result_store.backend.loop_driver()),
+            messages,
+            self.result_store.backend,
+            progress,
+        )
 
     def stream(
         self,
@@ -94,7 +102,9 @@ class ResultPool:
         Arguments and errors are those of :meth:`istream`.
         """
         stream = ResultStream(self.result_store, messages, wait, timeout, descendants, keep)
-        return iterate_blocking(shown(stream.in_order(self._blocking()), len(messages), progress))
+        return iterate_blocking(
+            shown(stream.in_order(self._blocking()), messages, self.result_store.backend, progress)
+        )
 
     def astream(
         self,
@@ -111,7 +121,12 @@ class ResultPool:
         matters, use ``contextlib.aclosing``.
         """
         stream = ResultStream(self.result_store, messages, wait, timeout, descendants, keep)
-        return shown(stream.in_order(self.result_store.backend.loop_driver()), len(messages), progress)
+        return shown(
+            stream.in_order(self.result_store.backend.loop_driver()),
+            messages,
+            self.result_store.backend,
+            progress,
+        )
 
     def _blocking(self) -> BlockingDriver:
         return BlockingDriver(self.result_store.backend)

@@ -6,12 +6,12 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from alsek.cli.screens.snapshot import Snapshot
-from alsek.cli.screens.status_tables import by_load, head, queue_table, rest, worker_table
+from alsek.cli.screens.status_tables import by_load, head, queue_table, rest, task_table, worker_table
 from alsek.core.inspection.queues import QueueInfo
 
 _HELP = "q quit   ↑ ↓ choose a queue   p pause or resume it"
 #: Lines that are no rows: heads, gaps, the help.
-_FIXED = 10
+_FIXED = 12
 
 
 class LiveScreen:
@@ -56,7 +56,8 @@ class LiveScreen:
         rows = max(4, console.height - _FIXED)
         queues = self._ordered()
         workers = min(len(self.snapshot.workers), max(rows // 3, rows - len(queues)))
-        fitting = max(1, rows - workers)
+        tasks = min(len(self.snapshot.tasks), rows // 3)
+        fitting = max(1, rows - workers - tasks)
         parts: list[RenderableType] = [head(self.snapshot)]
         if self.trouble:
             parts.append(Text(self.trouble, "red", no_wrap=True, overflow="ellipsis"))
@@ -65,6 +66,9 @@ class LiveScreen:
         if workers:
             parts.append(worker_table(self.snapshot, workers))
             parts += rest("workers", len(self.snapshot.workers), workers, "alsek status --json") or [Text()]
+        if tasks:
+            parts.append(task_table(self.snapshot, tasks))
+            parts += rest("tasks", len(self.snapshot.tasks), tasks, "alsek status --json") or [Text()]
         parts.append(
             Text(self.said or _HELP, "yellow" if self.said else "dim", no_wrap=True, overflow="ellipsis")
         )

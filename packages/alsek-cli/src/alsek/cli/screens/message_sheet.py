@@ -11,7 +11,7 @@ from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.messages import HolderInfo, MessageInfo
 from alsek.core.inspection.plain import to_json
 from alsek.core.inspection.sighting import EXACT_PLACES
-from alsek.core.inspection.wording import coming, counted, past, span
+from alsek.core.inspection.wording import coming, counted, past, progress_text, span
 from alsek.core.keys.texts import readable
 from alsek.core.short_repr import shown
 
@@ -32,10 +32,15 @@ def show_message(output: Output, info: MessageInfo | DeadInfo, now: int, why: st
         return
     rows = [("uuid", info.uuid), ("state", info.state), *_common(info, now)]
     rows += list(_of_dead(info, now) if isinstance(info, DeadInfo) else _of_message(info, now))
+    rows += list(_reported(info, now))
     rows += [("unreadable", info.unreadable)] if info.unreadable else []
     for name, text in rows:
         colour = _COLOURS.get(info.state) if name == "state" else "yellow" if name == "unreadable" else None
         output.line(f"{name:16}{text}", colour)
+    if info.log:
+        output.line()
+        for line in info.log:
+            output.line(line, "dim")
     traceback = _traceback(info)
     if traceback:
         output.line()
@@ -71,6 +76,16 @@ def _common(info: MessageInfo | DeadInfo, now: int) -> Iterator[tuple[str, str]]
     if info.status is not None and info.status_at is not None:
         details = "" if info.details is None else f" {to_json(info.details)}"
         yield "status", f"{info.status}{details}, {past(info.status_at, now)}"
+
+
+def _reported(info: MessageInfo | DeadInfo, now: int) -> Iterator[tuple[str, str]]:
+    if info.reported_at is None:
+        return
+    when = past(info.reported_at, now)
+    if info.progress is not None:
+        yield "progress", f"{progress_text(info.progress)}, {when}"
+    if info.checkpoint is not None:
+        yield "checkpoint", to_json(info.checkpoint)
 
 
 def _of_dead(info: DeadInfo, now: int) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from alsek.core.inspection.inspector import Inspector
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.schedules import ScheduleInfo
 from alsek.core.inspection.workers import WorkerInfo
+from alsek.core.reporting.progress import Progress
 
 #: The age of the oldest message is read of so many queues: more than a screen shows.
 AGED: Final = 200
@@ -19,6 +20,29 @@ AGED: Final = 200
 #: than this, in no more queues than that.
 MOST_READ: Final = 1_000
 MOST_QUEUES_READ: Final = 100
+
+
+#: Of so many running messages the progress is read, of those that were claimed first.
+MOST_PROGRESS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A running message whose task has told how far it is.
+
+    Attributes:
+        uuid: The message.
+        queue: Its queue.
+        worker: The id of the worker that runs it.
+        started_at: When this attempt began: Unix milliseconds on the worker's clock; None if that is not known yet.
+        progress: How far it is.
+    """
+
+    uuid: str
+    queue: str
+    worker: str
+    started_at: int | None
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,7 @@ class Snapshot:
         workers: Its workers, in order of id.
         causes: Its dead letters by cause, the most frequent first; None if they are too many to be read.
         schedules: Its schedules, in alphabetical order, if they were asked for.
+        tasks: The running messages whose tasks have told how far they are, by worker.
     """
 
     where: str
@@ -42,6 +67,7 @@ class Snapshot:
     workers: Sequence[WorkerInfo]
     causes: Sequence[DeadGroup] | None
     schedules: Sequence[ScheduleInfo] = ()
+    tasks: Sequence[TaskInfo] = ()
 
     @property
     def ready(self) -> int:
@@ -89,6 +115,7 @@ class Snapshot:
             "workers": self.workers,
             "causes": self.causes,
             "schedules": self.schedules,
+            "tasks": self.tasks,
         }
 
 
@@ -114,4 +141,15 @@ def take(inspector: Inspector, *, causes: bool, aged: int | None = None, schedul
         workers,
         inspector.dead(group=True) if causes and few else None,
         inspector.schedules() if schedules else (),
+        _tasks(inspector, workers),
     )
+
+
+def _tasks(inspector: Inspector, workers: Sequence[WorkerInfo]) -> list[TaskInfo]:
+    held = [(worker.id, message) for worker in workers for message in worker.running][:MOST_PROGRESS]
+    progress = inspector.progress(message.uuid for _, message in held)
+    return [
+        TaskInfo(message.uuid, message.queue, worker, message.started_at, progress[message.uuid])
+        for worker, message in held
+        if message.uuid in progress
+    ]

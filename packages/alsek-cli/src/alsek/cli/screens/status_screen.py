@@ -6,7 +6,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from alsek.cli.screens.snapshot import Snapshot
-from alsek.cli.screens.status_tables import by_load, cause_table, head, queue_table, rest, worker_table
+from alsek.cli.screens.status_tables import (
+    by_load,
+    cause_table,
+    head,
+    queue_table,
+    rest,
+    task_table,
+    worker_table,
+)
 
 _FEWEST_LINES = 24
 _MANY_LINES = 48
@@ -24,7 +32,8 @@ def status_parts(snapshot: Snapshot, height: int | None) -> list[RenderableType]
     rows = max(_MANY_LINES if height is None else height, _FEWEST_LINES) - _FIXED
     causes = min(len(snapshot.causes or ()), rows // 4)
     workers = min(len(snapshot.workers), max(rows // 3, rows - causes - len(snapshot.queues)))
-    queues = max(1, rows - causes - workers)
+    tasks = min(len(snapshot.tasks), rows // 4)
+    queues = max(1, rows - causes - workers - tasks)
     parts: list[RenderableType] = [head(snapshot)]
     if snapshot.queues:
         chosen = snapshot.queues if len(snapshot.queues) <= queues else by_load(snapshot.queues)
@@ -33,6 +42,9 @@ def status_parts(snapshot: Snapshot, height: int | None) -> list[RenderableType]
     if workers:
         parts += [Text(), worker_table(snapshot, workers)]
         parts += rest("workers", len(snapshot.workers), workers, "alsek status --json")
+    if tasks:
+        parts += [Text(), task_table(snapshot, tasks)]
+        parts += rest("tasks", len(snapshot.tasks), tasks, "alsek status --json")
     if causes:
         parts += [Text(), cause_table(snapshot, causes)]
         parts += rest("causes", len(snapshot.causes or ()), causes, "alsek dead list --group")

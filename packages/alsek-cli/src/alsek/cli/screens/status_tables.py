@@ -13,7 +13,7 @@ from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.tables import Row, table
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.schedules import ScheduleInfo
-from alsek.core.inspection.wording import counted, failed_with, span
+from alsek.core.inspection.wording import counted, failed_with, progress_text, span
 from alsek.core.inspection.workers import WorkerInfo
 
 #: Shown only where messages wait for a limit or a unique key.
@@ -39,6 +39,13 @@ _WORKER_COLUMNS: Final = (
     Column("queues", shrinks=True),
     Column("tasks", shrinks=True),
 )
+_TASK_COLUMNS: Final = (
+    Column("running"),
+    Column("queue", shrinks=True),
+    Column("for", right=True),
+    Column("", shrinks=False),
+    Column("progress", shrinks=True),
+)
 _CAUSE_COLUMNS: Final = (
     Column("dead", right=True),
     Column("task", shrinks=True),
@@ -46,6 +53,9 @@ _CAUSE_COLUMNS: Final = (
     Column("last", right=True),
     Column("failed with", shrinks=True, style="red"),
 )
+
+#: How wide a bar of progress is, in characters.
+_BAR: Final = 16
 
 #: How many names of queues or tasks of a worker are shown.
 _MOST_NAMES: Final = 4
@@ -138,6 +148,31 @@ def worker_table(snapshot: Snapshot, most: int) -> Table:
         for worker in sorted(snapshot.workers, key=_urgency)[:most]
     ]
     return table(_WORKER_COLUMNS, rows)
+
+
+def task_table(snapshot: Snapshot, most: int) -> Table:
+    """Return a table of running tasks that have told how far they are."""
+    rows = [
+        Row(
+            (
+                task.uuid,
+                task.queue,
+                "?" if task.started_at is None else span(snapshot.now - task.started_at),
+                Text(_bar(task.progress.fraction), "green"),
+                progress_text(task.progress),
+            )
+        )
+        for task in snapshot.tasks[:most]
+    ]
+    return table(_TASK_COLUMNS, rows)
+
+
+def _bar(done: float | None) -> str:
+    """Return a bar of what is done; blanks if that is not known."""
+    if done is None:
+        return " " * _BAR
+    full = int(done * _BAR)
+    return "━" * full + "─" * (_BAR - full)
 
 
 def cause_table(snapshot: Snapshot, most: int) -> Table:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from alsek.core.inspection.contents import CallbackInfo, Contents, contents_of, details_of, joined, task_of
 from alsek.core.inspection.fingerprint import fingerprint
+from alsek.core.reporting.progress import Progress
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.records import DeadLetter
 from alsek.storage.serialization import Serializer
@@ -46,6 +47,11 @@ class DeadInfo:
         status_at: When that was written, on the store's clock.
         details: What was stored with the status.
         unreadable: What of it can't be read, and why, as a sentence; None if all can.
+        progress: How far its task was, as it last said; None if it said nothing. This and the three below are not
+            looked for in a list.
+        checkpoint: What its task saved last: a replay goes on with it.
+        log: The last lines that its task logged, oldest first, if its broker keeps them.
+        reported_at: When any of these three was last told, on the store's clock; None if none was.
         state: Always ``"dead"``.
     """
 
@@ -73,6 +79,10 @@ class DeadInfo:
     status_at: int | None = None
     details: Any = None
     unreadable: str | None = None
+    progress: Progress | None = None
+    checkpoint: Any = None
+    log: tuple[str, ...] = ()
+    reported_at: int | None = None
     state: str = "dead"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol, overload
 
 from alsek.core.bounds import check_integer
@@ -21,10 +21,12 @@ from alsek.core.inspection.limits import LimitInfo, limits_of
 from alsek.core.inspection.messages import MessageInfo, left_over, message_info
 from alsek.core.inspection.queues import QueueInfo, queues_of
 from alsek.core.inspection.reasons import Why
+from alsek.core.inspection.reported import progress_of, reported
 from alsek.core.inspection.schedules import ScheduleInfo, schedules_of
 from alsek.core.inspection.sighting import sight
 from alsek.core.inspection.why import why
 from alsek.core.inspection.workers import WorkerInfo, workers_of
+from alsek.core.reporting.progress import Progress
 from alsek.core.short_repr import shown
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
@@ -96,11 +98,18 @@ class Inspector:
         seen = sight(self.backend, _uuid_of(uuid))
         if not seen.known:
             return None
+        (report,) = self.backend.messages.reports([seen.uuid], lines=True)
         if seen.letter is None:
-            return message_info(seen, self.backend.serializer)
+            return message_info(seen, self.backend.serializer, report)
         fields, troubles = left_over(seen, self.backend.serializer)
-        more = {name: fields[name] for name in ("status", "status_at", "details")}
+        told, unreadable = reported(report, self.backend.serializer)
+        more = {name: fields[name] for name in ("status", "status_at", "details")} | told
+        troubles += unreadable
         return dead_info(seen.letter, self.backend.serializer, troubles, **more)
+
+    def progress(self, uuids: Iterable[str]) -> dict[str, Progress]:
+        """Return how far the tasks of these messages are, by uuid. Those that have told nothing are left out."""
+        return progress_of(self.backend.messages, list(uuids))
 
     def why(self, uuid: str | HasUuid) -> Why:
         """Say why a message is not running; or that it is, where, and since when; or how it ended.

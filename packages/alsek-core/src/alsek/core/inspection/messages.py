@@ -7,11 +7,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from alsek.core.inspection.contents import CallbackInfo, contents_of, details_of, joined, value_of
 from alsek.core.inspection.queues import ready_since
+from alsek.core.inspection.reported import reported
 from alsek.core.inspection.sighting import Sighting
 from alsek.core.inspection.workers import worker_info
 from alsek.core.keys.texts import readable
+from alsek.core.reporting.progress import Progress
 from alsek.storage.backends.kinds import mechanism_of
-from alsek.storage.backends.records import Located, WorkerRecord
+from alsek.storage.backends.records import Located, ReportRecord, WorkerRecord
 from alsek.storage.serialization import Serializer
 from alsek.types import ExceptionDetails, MechanismWish
 
@@ -102,6 +104,10 @@ class MessageInfo:
         unique: Its unique key, with the name of its task before it; None if it has none.
         limits: The ids of its limits; :meth:`Inspector.limits` has their numbers.
         waits_for: The id of the limit for which it waits, or ``u:`` and its unique key; None if it does not wait.
+        progress: How far its task is, or was, as it last said; None if it said nothing.
+        checkpoint: What its task saved last, for the next attempt.
+        log: The last lines that its task logged, oldest first, if its broker keeps them.
+        reported_at: When any of these three was last told, on the store's clock; None if none was.
     """
 
     uuid: str
@@ -141,11 +147,18 @@ class MessageInfo:
     unique: str | None = None
     limits: tuple[str, ...] = ()
     waits_for: str | None = None
+    progress: Progress | None = None
+    checkpoint: Any = None
+    log: tuple[str, ...] = ()
+    reported_at: int | None = None
 
 
-def message_info(seen: Sighting, serializer: Serializer) -> MessageInfo:
-    """Return a message that is stored, or of which a status or result is kept."""
+def message_info(seen: Sighting, serializer: Serializer, report: ReportRecord | None = None) -> MessageInfo:
+    """Return a message that is stored, or of which a status or result is kept, and what was reported on it."""
     fields, troubles = left_over(seen, serializer)
+    told, unreadable = reported(report, serializer)
+    fields |= told
+    troubles += unreadable
     located = seen.located
     if located is None:
         state: InfoState = "succeeded" if seen.succeeded else "failed" if seen.has_ended else "gone"

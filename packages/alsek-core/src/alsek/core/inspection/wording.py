@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from alsek.core.clock import to_text
+from alsek.core.reporting.progress import Progress
 from alsek.types import ExceptionDetails
 
 #: The most of an exception's text that a sentence quotes.
@@ -41,6 +42,21 @@ def past(time: int, now: int) -> str:
 def coming(time: int, now: int) -> str:
     """Return a time to come as ``2026-11-28 16:04:54 UTC, in 4 s``."""
     return f"{moment(time)}, in {span(time - now)}"
+
+
+def progress_text(progress: Progress) -> str:
+    """Return progress as ``370 of 1,000 (37 %), rows``, or ``370, rows`` if it has no total."""
+    text = f", {progress.text}" if progress.text else ""
+    if progress.total is None:
+        return f"{_number(progress.current)}{text}"
+    done = progress.fraction
+    share = "" if done is None else f" ({done:.0%})".replace("%", " %")
+    return f"{_number(progress.current)} of {_number(progress.total)}{share}{text}"
+
+
+def _number(number: float) -> str:
+    """Return a number with commas: whole ones in full, others with six digits."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:,g}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

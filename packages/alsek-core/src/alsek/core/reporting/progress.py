@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from alsek.core.failure import class_name
 from alsek.core.short_repr import shown
 from alsek.exceptions import MessageRevokedError, TaskTimeoutError, ValidationError
+from alsek.storage.backends.records import ReportRecord
 
 #: The longest text that is kept, in characters.
 LONGEST_TEXT: Final = 1_000
@@ -62,6 +63,13 @@ def progress_from_wire(data: bytes) -> Progress | None:
         return checked_progress(told["current"], told.get("total"), told.get("text", ""))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError):
         return None
+
+
+def progress_in(record: ReportRecord | None) -> Progress | None:
+    """Return the progress that a store keeps of a message; None if there is none that can be read."""
+    if record is None or record.progress is None:
+        return None
+    return progress_from_wire(record.progress)
 
 
 def _number(name: str, value: Any) -> float:

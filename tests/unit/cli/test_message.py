@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from alsek.core.consumer import Consumer
+from alsek.core.reporting.progress import Progress, progress_to_wire
 from alsek.core.status import StatusTracker, TaskStatus
+from alsek.storage.backends.records import Report
 from alsek.storage.result import ResultStore
 from tests.unit.cli.conftest import Shell
+
+_HALF = progress_to_wire(Progress(50, 100, "rows"))
 
 
 def test_a_waiting_message_is_shown(alsek: Shell) -> None:
@@ -90,3 +94,28 @@ def test_what_a_message_waits_for_is_shown(alsek: Shell) -> None:
     said = alsek("why", message.uuid, "--json")
     assert (said.code, said.json["code"], said.json["facts"]["key"]) == (1, "limited", "50%")
     assert alsek("queue", "list", "--json").json[0]["waiting"] == 1
+
+
+def test_progress_checkpoint_and_log_are_shown(alsek: Shell) -> None:
+    """Of a message that runs, and of its dead letter."""
+    alsek.submit()
+    with Consumer(alsek.broker, queues=["q"]) as consumer:
+        held = next(consumer.stream())
+        assert held.claim is not None
+        report = Report(held.uuid, "q", held.claim.token, 1, _HALF, b'{"row": 50}', (b"one", b"t\x1b[31mwo"), 9)
+        assert alsek.backend.messages.report(held.claim.session.worker, [report]) == []
+        said = alsek("show", held.uuid)
+        assert "progress        50 of 100 (50 %), rows, " in said.out
+        assert 'checkpoint      {"row": 50}' in said.lines
+        assert said.lines[said.lines.index("one") + 1] == "t\\x1b[31mwo"
+        document = alsek("show", held.uuid, "--json").json
+        assert document["progress"] == {"current": 50, "total": 100, "text": "rows"}
+        assert (document["checkpoint"], document["log"][0]) == ({"row": 50}, "one")
+        assert f"{held.uuid}  q" in alsek("status").out
+        assert "━━━━━━━━────────  50 of 100 (50 %), rows" in alsek("status").out
+        (task,) = alsek("status", "--json").json["tasks"]
+        assert (task["uuid"], task["progress"]["current"]) == (held.uuid, 50)
+        alsek.broker.fail(held, ValueError("no"))
+    said = alsek("dead", "show", held.uuid)
+    assert "progress        50 of 100 (50 %), rows, " in said.out
+    assert "one" in said.lines

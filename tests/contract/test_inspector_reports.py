@@ -106,4 +106,3 @@ def test_progress_is_kept_as_long_as_the_status_after_the_end(
     worker.step(_told(claimed, progress=progress_to_wire(HALF)), succeeded(claimed))
     assert tracker.get("m") is TaskStatus.SUCCEEDED
     assert tracker.get_details("m") == HALF
-

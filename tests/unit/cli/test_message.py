@@ -102,7 +102,9 @@ def test_progress_checkpoint_and_log_are_shown(alsek: Shell) -> None:
     with Consumer(alsek.broker, queues=["q"]) as consumer:
         held = next(consumer.stream())
         assert held.claim is not None
-        report = Report(held.uuid, "q", held.claim.token, 1, _HALF, b'{"row": 50}', (b"one", b"t\x1b[31mwo"), 9)
+        report = Report(
+            held.uuid, "q", held.claim.token, 1, _HALF, b'{"row": 50}', (b"one", b"t\x1b[31mwo"), 9
+        )
         assert alsek.backend.messages.report(held.claim.session.worker, [report]) == []
         said = alsek("show", held.uuid)
         assert "progress        50 of 100 (50 %), rows, " in said.out

@@ -40,7 +40,7 @@ def show_message(output: Output, info: MessageInfo | DeadInfo, now: int, why: st
     if info.log:
         output.line()
         for line in info.log:
-            output.line(line, "dim")
+            output.line(line)
     traceback = _traceback(info)
     if traceback:
         output.line()

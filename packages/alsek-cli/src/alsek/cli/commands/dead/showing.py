@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @option("queue", "-q", metavar="QUEUE", help="The queue, if several have a dead letter of this uuid.")
 @store_options
 def show(uuid: str, queue: str | None, place: Place, output: Output) -> None:
-    """Show everything about one dead letter: arguments, attempts, traceback."""
+    """Show everything about one dead letter: arguments, attempts, traceback, and what its task told and logged."""
     from alsek.cli.actions.lookup import dead_letters_of, no_dead_letter
     from alsek.cli.screens.message_sheet import show_message
     from alsek.cli.stores import opened
     from alsek.core.inspection.dead import dead_info
+    from alsek.core.inspection.reported import reported
 
     with opened(place) as store:
         letters = dead_letters_of(store.backend, uuid, queue)
@@ -32,4 +33,7 @@ def show(uuid: str, queue: str | None, place: Place, output: Output) -> None:
         if len(letters) > 1:
             queues = ", ".join(repr(letter.queue) for letter in letters)
             raise click.UsageError(f"several queues have a dead letter {uuid!r} ({queues}): add --queue")
-        show_message(output, dead_info(letters[0], store.backend.serializer), store.backend.messages.now())
+        messages, serializer = store.backend.messages, store.backend.serializer
+        (report,) = messages.reports([uuid], lines=True)
+        told, troubles = reported(report, serializer)
+        show_message(output, dead_info(letters[0], serializer, troubles, **told), messages.now())

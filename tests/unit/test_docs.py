@@ -58,7 +58,9 @@ def broker_with_a_dead_letter() -> Broker:
     return broker
 
 
-@pytest.mark.parametrize("page", [README, DOCS / "groups.md", DOCS / "long-work.md"], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [README, *(DOCS / f"{name}.md" for name in ("groups", "long-work", "schedules"))], ids=name_of
+)
 def test_examples_with_a_worker_run(page: Path, tmp_path: Path) -> None:
     """The first block is `tasks.py`; with a worker on it, the others print what their comments say."""
     tasks, *others = python_of(page)

@@ -15,7 +15,7 @@
     ├── BackendError                             the store answered with an error
     │   └── BackendUnavailableError              the store can't be reached
     ├── MoveError                                a move to another store can't begin, or can't go on
-    ├── SchedulingError                          wrong use of a trigger
+    ├── SchedulingError                          wrong use of a trigger; a schedule that was removed
     ├── LockError
     │   └── LockAlreadyHeldError                 acquire() by the owner that holds the lock
     ├── EventLoopError (RuntimeError)            a coroutine where no event loop can run it
@@ -111,7 +111,7 @@ class MoveError(AlsekError):
 
 
 class SchedulingError(AlsekError):
-    """A trigger, or a task with a trigger, was used wrongly."""
+    """A trigger, or a task with a trigger, was used wrongly; or a schedule is used that was removed."""
 
 
 class LockError(AlsekError):

@@ -50,7 +50,7 @@ def progress_text(progress: Progress) -> str:
     if progress.total is None:
         return f"{_number(progress.current)}{text}"
     done = progress.fraction
-    share = "" if done is None else f" ({done:.0%})".replace("%", " %")
+    share = "" if done is None else f" ({int(done * 100)} %)"  # 100 % is all of it
     return f"{_number(progress.current)} of {_number(progress.total)}{share}{text}"
 
 

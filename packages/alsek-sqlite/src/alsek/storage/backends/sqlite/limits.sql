@@ -70,9 +70,11 @@ BEGIN
     UPDATE limits SET used = used + 1 WHERE id = NEW.limit_id;
 END;
 
+-- Free places matter only if messages wait for them; a limit of which nothing is left is forgotten.
 CREATE TRIGGER admitted_removed AFTER DELETE ON admitted
 BEGIN
-    UPDATE limits SET used = used - 1, due = 0 WHERE id = OLD.limit_id;
+    UPDATE limits SET used = used - 1, due = CASE WHEN waiting > 0 OR used <= 1 THEN 0 ELSE due END
+    WHERE id = OLD.limit_id;
 END;
 
 CREATE TRIGGER start_added AFTER INSERT ON starts
@@ -87,7 +89,8 @@ END;
 
 CREATE TRIGGER start_removed AFTER DELETE ON starts
 BEGIN
-    UPDATE limits SET used = used - OLD.messages, due = 0 WHERE id = OLD.limit_id;
+    UPDATE limits SET used = used - OLD.messages, due = CASE WHEN waiting > 0 OR used <= OLD.messages THEN 0 ELSE due END
+    WHERE id = OLD.limit_id;
 END;
 
 CREATE TRIGGER waiting_added AFTER INSERT ON waiting

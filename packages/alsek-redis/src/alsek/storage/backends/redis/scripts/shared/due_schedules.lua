@@ -31,7 +31,10 @@ local function offer_due_ones()
   return due[1] and due
 end
 
--- In how many milliseconds this worker looks again if schedules are due: at once, or seldom if it fires none.
+-- In how many milliseconds this worker looks again if schedules are due: at once; if it fires none, when the next one will be, but
+-- after a while at the latest.
 local function pause_before_offers()
-  return fires(ARGV[2]) and 0 or @schedule_offer@
+  if fires(ARGV[2]) then return 0 end
+  local later = call('ZRANGEBYSCORE', OFFERS, '(' .. int(NOW), '+inf', 'WITHSCORES', 'LIMIT', '0', '1')[2]
+  return math.min(later and later - NOW or @schedule_offer@, @schedule_offer@)
 end

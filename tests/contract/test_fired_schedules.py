@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -122,6 +123,25 @@ def test_a_change_is_seen_everywhere(store: Store) -> None:
     store.advance(10 * SECOND)
     fire(other, "s")
     assert [message.args for message in messages(store.backend)] == [("bob",)]
+
+
+def test_in_an_event_loop(store: Store) -> None:
+    """The methods with an `a` do the same, without blocking it."""
+    backend = another(store)
+    send = sending(backend)
+
+    async def main() -> None:
+        schedule = await send.aschedule("s", IntervalTrigger(seconds=1), args=("ada",))
+        assert await schedule.apause("ada")
+        assert schedule.paused_by == "ada"
+        assert await schedule.aresume()
+        (found,) = await send.broker.aschedules()
+        assert (found.name, found.next_at, found.paused) == ("s", START + SECOND, False)
+        assert await found.aremove()
+        assert await send.broker.aschedule("s") is None
+        await backend.aclose()
+
+    asyncio.run(main())
 
 
 def test_a_schedule_of_one_process_is_that_of_all(store: Store) -> None:

@@ -124,6 +124,47 @@ def test_between_changes_of_clocks_ticks_are_those_of_apscheduler(
         moment = tick
 
 
+@pytest.mark.parametrize(
+    ("zone", "years", "fields"),
+    [
+        ("Europe/Berlin", 6, {"hour": "3", "minute": "30"}),
+        ("Europe/Berlin", 1, {"hour": "*/3", "minute": "17,18"}),
+        ("Europe/Berlin", 1, {"day_of_week": "sat,sun", "minute": "*/30"}),
+        ("America/New_York", 10, {"day": "last", "hour": "*/5", "minute": "1,59"}),
+        ("America/New_York", 2, {"day_of_week": "mon-fri", "hour": "8-18/2", "minute": "0"}),
+        ("Australia/Lord_Howe", 3, {"week": "*/2", "day_of_week": "1", "hour": "0-12/3", "second": "5"}),
+    ],
+)
+def test_years_of_ticks_are_those_of_apscheduler(zone: str, years: int, fields: dict[str, str]) -> None:
+    """But for the days on which clocks change, and those beside them."""
+    begin, end = ms(datetime(2026, 1, 1, tzinfo=UTC)), ms(datetime(2026 + years, 1, 1, tzinfo=UTC))
+    options: dict[str, Any] = fields
+    trigger = CronTrigger(**options, timezone=zone)
+    expected: list[int] = []
+    found: list[int] = []
+    moment = begin
+    while moment < end:
+        now = datetime.fromtimestamp(moment / 1_000 + 1, UTC).astimezone(trigger.timezone)
+        moment = max(ms(trigger.get_next_fire_time(None, now)), moment + 1_000)
+        expected.append(moment)
+    moment = begin
+    ticks = ticks_from(fields, zone)
+    while moment < end:
+        following = ticks.after(moment)
+        assert following is not None
+        moment = following
+        found.append(moment)
+
+    def is_plain(tick: int) -> bool:
+        around = [
+            datetime.fromtimestamp((tick + days * DAY_MS) / 1_000, trigger.timezone) for days in (-2, 2)
+        ]
+        return around[0].utcoffset() == around[1].utcoffset()
+
+    assert [*filter(is_plain, found)] == [*filter(is_plain, expected)]
+    assert len(found) > 300
+
+
 @given(cron_fields(), moments, st.sampled_from(ZONES))
 def test_the_next_tick_is_always_later(fields: dict[str, str], moment: int, zone: str) -> None:
     """And there is none between: it is also the next one after each moment before it."""

@@ -22,7 +22,7 @@ from alsek.core.schedules.firing import Firing
 from alsek.core.schedules.template import tick_delay, tick_uuid
 from alsek.core.status import StatusTracker
 from alsek.core.task import Task, task
-from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
+from alsek.exceptions import ArgumentsError, PayloadTooLargeError, SerializationError, ValidationError
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.serialization import Serializer
 from tests.clock import START
@@ -222,6 +222,19 @@ def test_names(store: Store, send: Task[..., None], name: Any) -> None:
     """The name of a schedule is text that can be shown."""
     with pytest.raises(ValidationError, match="name of a schedule"):
         send.schedule(name, hourly(), args=("ada",))
+
+
+def test_a_message_that_is_too_large(store: Store) -> None:
+    """It is refused when it is scheduled, not at each tick."""
+    store.broker = Broker(MemoryBackend(clock=store.clock, max_payload=500))
+
+    @task(store.broker)
+    def send(to: str) -> None:
+        """Does nothing."""
+
+    with pytest.raises(PayloadTooLargeError):
+        send.schedule("a", hourly(), args=("x" * 500,))
+    assert store.broker.schedules() == []
 
 
 @dataclass

@@ -226,6 +226,13 @@ def test_the_end_of_an_interval_is_inclusive() -> None:
     assert ticks.after(5_000) is None
 
 
+def test_an_interval_may_be_longer_than_any_time() -> None:
+    """Then it has no tick that a store could not keep."""
+    ticks = ticks_of(trigger_to_data(IntervalTrigger(weeks=10**8, start_date=MOMENT), "a test"))
+    assert ticks.after(MOMENT_MS - 1) == MOMENT_MS
+    assert ticks.after(MOMENT_MS) is None
+
+
 def test_a_date_has_one_tick() -> None:
     """Until then it is next."""
     ticks = ticks_of(Date(7, "UTC"))

@@ -11,6 +11,9 @@ from typing import Final
 
 from alsek.core.schedules.trigger_data import Cron, Date, Interval, TriggerData
 
+#: The end of the year 9999: an interval has no later tick.
+_LAST_MS: Final = 253_402_300_799_999
+
 #: How many ticks are visited one by one before they are searched by halves.
 _WALK: Final = 16
 
@@ -31,12 +34,12 @@ class IntervalTicks(Ticks):
             raise ValueError("an interval without a start has no ticks yet")
         self._start_us = trigger.start * 1_000
         self._length_us = trigger.length_us
-        self._end = trigger.end
+        self._end = _LAST_MS if trigger.end is None else trigger.end
 
     def after(self, moment: int) -> int | None:
         number = max(0, -((self._start_us - (moment + 1) * 1_000) // self._length_us))
         tick = (self._start_us + number * self._length_us) // 1_000
-        return tick if self._end is None or tick <= self._end else None
+        return tick if tick <= self._end else None
 
 
 class DateTicks(Ticks):

@@ -17,4 +17,4 @@ work, hold, bulky, pill = _troupe.work, _troupe.hold, _troupe.bulky, _troupe.pil
 parent, child, hog, nothing = _troupe.parent, _troupe.child, _troupe.hog, _troupe.nothing
 flaky, doomed, wait = _troupe.flaky, _troupe.doomed, _troupe.wait
 keyed, lane, gather = _troupe.keyed, _troupe.lane, _troupe.gather
-load, aload = _troupe.load, _troupe.aload
+load, aload, tick = _troupe.load, _troupe.aload, _troupe.tick

@@ -53,6 +53,7 @@ class Troupe(NamedTuple):
     gather: AnyTask
     load: AnyTask
     aload: AnyTask
+    tick: AnyTask
 
 
 def troupe(backend: Backend, path: str) -> Troupe:
@@ -202,6 +203,12 @@ def troupe(backend: Backend, path: str) -> Troupe:
         message.progress(rows, rows, "rows")
         return end(message, run)
 
+    @task(broker, name="tick", **common)
+    def tick(name: str, message: Message) -> dict[str, Any]:
+        source = f"{name}-{message.created_at}"
+        run = begin(message, source)
+        return end(message, run, source)
+
     @task(broker, name="nothing", queue=QUEUE)
     def nothing() -> None:
         return
@@ -226,4 +233,5 @@ def troupe(backend: Backend, path: str) -> Troupe:
         gather,
         load,
         aload,
+        tick,
     )

@@ -1,8 +1,19 @@
-"""Schedules, fired by real pools: each tick exactly once, whatever happens to the pools, the store and the clocks."""
+"""Schedules, fired by real pools: each tick exactly once, whatever happens to the pools, the store and the clocks.
+
+Ticks that are late by more than five seconds are fired too (``missed="all"``): the machine may be slow.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +28,13 @@ BODY = """
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.triggers.date import DateTrigger
+from alsek.core.schedules.scheduled import Scheduled
 
 def note(message, version=1):
     with (HERE / "ticks.txt").open("a") as file:
         file.write(f"{message.uuid} {message.created_at} {version}\\n")
 
-@task(broker, schedule=IntervalTrigger(seconds=1))
+@task(broker, schedule=Scheduled(IntervalTrigger(seconds=1), missed="all"))
 def declared(message: Message) -> None:
     note(message)
 
@@ -30,6 +42,9 @@ def declared(message: Message) -> None:
 def stored(number: int, message: Message) -> None:
     note(message, number)
 """
+
+
+DECLARED = '@task(broker, schedule=Scheduled(IntervalTrigger(seconds=1), missed="all"))'
 
 
 class Ticks:
@@ -68,7 +83,7 @@ def assert_each_once(ticks: list[int], step: int = 1_000) -> None:
 def test_schedules_of_a_second_are_fired_exactly_once(project: Project, pool: str) -> None:
     """Declared ones, which the pool has brought into the store, and stored ones; by two pools at once."""
     tasks = project.write(BODY)
-    tasks.stored.schedule("by-hand", tasks.IntervalTrigger(seconds=1), args=(7,))
+    tasks.stored.schedule("by-hand", tasks.IntervalTrigger(seconds=1), args=(7,), missed="all")
     workers = [project.worker(pool=pool) for _ in range(2)]
     ticks = Ticks(project)
     ticks.wait("declared", 4)
@@ -80,3 +95,170 @@ def test_schedules_of_a_second_are_fired_exactly_once(project: Project, pool: st
     assert infos["declared"].declared
     assert infos["declared"].orphaned
     assert infos["by-hand"].last_at in ticks.of("by-hand")[-2:]
+
+
+HOSTILE = """
+import threading
+from apscheduler.triggers.interval import IntervalTrigger
+from alsek import Middleware
+
+class Hostile(Middleware):
+    def submitting(self, message):
+        if message.task_name == "hangs":
+            threading.Event().wait()
+        if message.task_name == "raises":
+            raise ValueError("not this one")
+
+plain = broker
+broker = Broker(backend, middleware=[Hostile()])
+
+def note(message, version=1):
+    with (HERE / "ticks.txt").open("a") as file:
+        file.write(f"{message.uuid} {message.created_at} {version}\\n")
+
+@task(broker)
+def hangs() -> None: ...
+
+@task(broker)
+def raises() -> None: ...
+
+@task(broker)
+def works(message: Message) -> None:
+    note(message)
+"""
+
+
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_middleware_that_hangs_harms_only_its_own_schedule(sqlite_project: Project, pool: str) -> None:
+    """The others are fired, those whose middleware raises go on to their next tick, and the pool stops in time."""
+    tasks = sqlite_project.write(HOSTILE)
+    for each in (tasks.hangs, tasks.raises, tasks.works):
+        each.schedule(each.name, tasks.IntervalTrigger(seconds=1), missed="all")
+    worker = sqlite_project.worker(pool=pool)
+    assert_each_once(Ticks(sqlite_project).wait("works", 4)[1:])
+    # The tick at which it hangs makes no other wait for ever; the first may have waited with it.
+    infos = {info.name: info for info in Inspector(tasks.broker).schedules()}
+    assert infos["raises"].late < 5_000
+    assert worker.stop(timeout=20) == 0
+    assert "Middleware has refused the message of schedule 'raises'" in worker.log
+
+
+def test_a_rolling_deploy_fires_each_tick_once(project: Project) -> None:
+    """Old and new code side by side, with different triggers: there are never two ticks at once, and never none."""
+    declared = "@task(broker, schedule=Scheduled(CronTrigger(second={!r}, timezone='UTC'), missed='all'))\n"
+    function = "def tick(message: Message) -> None:\n"
+    old, new = declared.format("*") + function, declared.format("*/2") + function
+    head = BODY[: BODY.index("@task(broker, schedule")]
+    project.write(f"{head}{old}    note(message, 1)\n")
+    ticks = Ticks(project)
+    first = project.worker()
+    before = ticks.wait("tick", 3)
+    project.write(f"{head}{new}    note(message, 2)\n")
+    second = project.worker()
+    eventually(lambda: {version for _, _, version in ticks.lines()} == {1, 2}, 60, lambda: str(ticks.lines()))
+    assert first.stop() == 0
+    since = time.time() * 1_000
+    eventually(lambda: sum(tick > since for tick in ticks.of("tick")) >= 2, 60, lambda: str(ticks.lines()))
+    assert second.stop() == 0
+    found = ticks.of("tick")
+    assert max(Counter(found).values()) == 1
+    gaps = [later - earlier for earlier, later in pairwise(found)]
+    turn = gaps.index(2_000)
+    assert gaps[:turn] == [1_000] * turn
+    assert gaps[turn:] == [2_000] * (len(gaps) - turn)
+    assert found[: len(before)] == before
+
+
+def test_a_schedule_that_no_running_code_declares_is_left_alone(project: Project) -> None:
+    """It is shown as orphaned. When it is declared again it goes on, by its policy for missed ticks."""
+    tasks = project.write(BODY)
+    ticks = Ticks(project)
+    first = project.worker()
+    ticks.wait("declared", 2)
+    assert first.stop() == 0
+    project.write(BODY.replace(DECLARED, "@task(broker)"))
+    tasks.stored.schedule("by-hand", tasks.IntervalTrigger(seconds=1), args=(7,), missed="all")
+    second = project.worker()
+    ticks.wait("by-hand", 3)
+    inspector = Inspector(tasks.broker)
+    found = inspector.schedule("declared")
+    assert found is not None
+    assert found.orphaned
+    number = len(ticks.of("declared"))
+    eventually(lambda: (inspector.schedule("declared") or found).late > 6_000, 60)
+    assert len(ticks.of("declared")) == number
+    project.write(BODY)
+    third = project.worker()
+    assert_each_once(ticks.wait("declared", number + 8))  # all that were missed, and more
+    assert [second.stop(), third.stop()] == [0, 0]
+
+
+def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) -> None:
+    """The whole of it, at any moment; another one goes on a second later."""
+    tasks = project.write(BODY)
+    for number in range(5):
+        tasks.stored.schedule(f"s{number}", tasks.IntervalTrigger(seconds=1), args=(number,), missed="all")
+    ticks = Ticks(project)
+    for round_ in range(3):
+        worker = project.worker("--lease", "1500")
+        ticks.wait("s0", 3 * (round_ + 1))
+        pids = [worker.process.pid, *worker.children()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        worker.process.wait(10)
+    last = project.worker("--lease", "1500")
+    for number in range(5):
+        ticks.wait(f"s{number}", 12)
+    assert last.stop() == 0
+    for number in range(5):
+        found = [tick for uuid, tick, _ in ticks.lines() if uuid == tick_uuid(f"s{number}", tick)]
+        assert_each_once(sorted(set(found)))
+
+
+def test_hosts_with_wrong_clocks_fire_by_the_clock_of_the_store(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pools whose clocks are ten minutes fast and slow: each tick once, and at its time."""
+    if project.kind == "sqlite":
+        pytest.skip("the clock of a file is that of the hosts")
+    tasks = project.write(BODY)
+    tasks.stored.schedule("by-hand", tasks.IntervalTrigger(seconds=1), args=(7,), missed="all")
+    workers = [
+        project.worker(env={**os.environ, "PYTHONPATH": str(SKEW), "ALSEK_CHAOS_SKEW": skew})
+        for skew in ("600", "-600")
+    ]
+    ticks = Ticks(project)
+    found = ticks.wait("by-hand", 5)
+    assert_each_once(found)
+    assert_each_once(ticks.wait("declared", 3))
+    assert abs(found[-1] - time.time() * 1_000) < 60_000
+    assert [worker.stop() for worker in workers] == [0, 0]
+
+
+def test_a_pool_with_burst_fires_what_is_due_and_ends(project: Project) -> None:
+    """A schedule that is due when it starts counts as something to do; what it submits is run, too."""
+    tasks = project.write(BODY)
+    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+    tasks.stored.schedule("once", tasks.DateTrigger(soon), args=(7,))
+    inspector = Inspector(tasks.broker)
+    eventually(lambda: any(info.late for info in inspector.schedules()))
+    worker = project.worker("--burst")
+    assert worker.process.wait(60) == 0
+    ((_, _, number),) = [line for line in Ticks(project).lines() if line[2] == 7]
+    assert number == 7
+    assert [info.name for info in inspector.schedules()] == ["declared", "once"]
+
+
+def test_the_status_of_a_store_tells_of_its_schedules(sqlite_project: Project) -> None:
+    """By the command, while a pool fires them: none is overdue or orphaned."""
+    sqlite_project.write(BODY)
+    worker = sqlite_project.worker()
+    Ticks(sqlite_project).wait("declared", 2)
+    said: Any = json.loads(sqlite_project.run("schedule", "list", "--json").stdout)
+    assert [(each["name"], each["declared"], each["orphaned"]) for each in said] == [
+        ("declared", True, False)
+    ]
+    assert "1 schedule\n" in sqlite_project.run("status").stdout
+    assert worker.stop() == 0

@@ -115,6 +115,20 @@ def test_what_other_programs_overwrite_is_told(
     assert backend._link.call("GET", name) == b"foreign"
 
 
+def test_a_number_that_is_none_stops_no_step(
+    backend: RedisBackend, submission: Callable[..., Submission]
+) -> None:
+    """Another program may have written anything into the hash: the next report is taken in."""
+    claimed = _claim(backend, submission("a"))
+    assert backend.messages.report(WORKER, [_report(claimed)]) == []
+    backend._link.call("HSET", Keys(backend.namespace).reports("a"), "number", "no number")
+    step = backend.messages.step(WORKER, 2, [_report(claimed, 2), Released.of(claimed)], {"thread": 0})
+    assert (step.refused, step.corrupt) == ([], [])
+    (kept,) = backend.messages.reports(["a"], lines=True)
+    assert kept is not None
+    assert kept.lines == (b"one", b"one")
+
+
 def test_without_its_record_nothing_is_kept_of_a_message(
     backend: RedisBackend, submission: Callable[..., Submission]
 ) -> None:

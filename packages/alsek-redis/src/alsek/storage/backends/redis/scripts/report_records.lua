@@ -6,7 +6,7 @@ local answers = {}
 for i = 3, #ARGV do
   local key, log = P .. 'reports:' .. ARGV[i], P .. 'log:' .. ARGV[i]
   local kept = try('HMGET', key, 'token', 'number', 'at', 'progress', 'checkpoint')
-  local left = kept[1] and call('PTTL', key) or -2
+  local left = kept[1] and kept[2] and kept[3] and call('PTTL', key) or -2
   if left == -2 then
     answers[#answers + 1] = false
   else

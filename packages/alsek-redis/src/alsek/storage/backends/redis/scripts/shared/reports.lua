@@ -28,7 +28,7 @@ local function take_in_report(claims, i)
     if not claim then return false end
   else
     local last = call('HMGET', key, 'token', 'number')
-    if last[1] == token and tonumber(last[2] or 0) >= number then return true end
+    if last[1] == token and (tonumber(last[2] or 0) or 0) >= number then return true end
   end
   local fields = { 'token', token, 'number', int(number), 'at', int(NOW) }
   for n, name in ipairs({ 'progress', 'checkpoint' }) do

@@ -16,9 +16,9 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.current_message import CURRENT
 from alsek.core.execution import forks
+from alsek.core.execution.log_capture import LogCapture, capture_logs
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
-from alsek.core.reporting.log_capture import LogCapture, capture_logs
 from alsek.core.reporting.log_lines import line_of
 from alsek.core.reporting.reporter import Reporter
 from alsek.core.task import task

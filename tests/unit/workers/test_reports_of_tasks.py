@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.execution.log_capture import capture_logs
 from alsek.core.message import Message
-from alsek.core.reporting.log_capture import capture_logs
 from alsek.core.reporting.progress import Progress, progress_from_wire
 from alsek.core.task import task
 from alsek.core.worker.process_executor.outcome_codec import report_from_wire

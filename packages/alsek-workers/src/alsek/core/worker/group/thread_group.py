@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from alsek.core.event_loops import use_shared_loop
+from alsek.core.execution.log_capture import capture_logs
 from alsek.core.hooks import run_hooks
-from alsek.core.reporting.log_capture import capture_logs
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
 from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.group.group import WorkerGroup

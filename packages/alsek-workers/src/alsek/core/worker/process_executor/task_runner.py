@@ -34,6 +34,7 @@ from alsek.core.execution import async_attempts, forks
 from alsek.core.execution.attempts import Attempt, attempt
 from alsek.core.execution.conclusions import Conclusion, conclude, dead_letter, reject
 from alsek.core.execution.delivery import Delivery
+from alsek.core.execution.log_capture import capture_logs
 from alsek.core.execution.loop_exits import log_exit
 from alsek.core.execution.notices import (
     Notice,
@@ -46,7 +47,6 @@ from alsek.core.execution.session import ReadOnlySession, WorkerSession
 from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.execution.transition_log import log, log_claimed
 from alsek.core.hooks import run_hooks
-from alsek.core.reporting.log_capture import capture_logs
 from alsek.core.reporting.reporter import Reporter
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask

@@ -8,6 +8,7 @@ from copy import copy
 
 from alsek.core.answers import note, settle
 from alsek.core.bounds import check_integer, check_number, milliseconds
+from alsek.core.broker_defaults import check_defaults
 from alsek.core.broker_schedules import BrokerSchedules
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
@@ -17,7 +18,7 @@ from alsek.core.middleware import Middleware, acall_submitting, call_submitting,
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
-from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION, MOST_LOG_LINES
+from alsek.defaults import DEFAULT_DLQ_TTL, MAX_DURATION
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.checks import expect_backend
@@ -79,15 +80,7 @@ class Broker(BrokerSchedules):
         warn_of_seconds("dlq_ttl", dlq_ttl, LEAST_LIFETIME_MS, "Broker")
         dlq_ttl = milliseconds(dlq_ttl)
         check_integer("dlq_ttl", dlq_ttl, 1, "Broker", optional=True)
-        for name, value, kind in (
-            ("result_store", result_store, ResultStore),
-            ("status_tracker", status_tracker, StatusTracker),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise ValidationError(f"{name}={shown(value)} of Broker: must be None or a {kind.__name__}")
-        check_integer("keep_logs", keep_logs, 0, "Broker")
-        if keep_logs > MOST_LOG_LINES:
-            raise ValidationError(f"keep_logs={keep_logs} of Broker: must be at most {MOST_LOG_LINES}")
+        check_defaults(result_store, status_tracker, keep_logs)
         self.keep_logs = keep_logs
         self.result_store = result_store
         self.status_tracker = status_tracker

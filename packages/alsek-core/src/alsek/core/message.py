@@ -11,13 +11,7 @@ from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_task_name, new_uuid
-from alsek.core.message_fields import (
-    FIELDS,
-    OWN_FIELDS,
-    check_call,
-    check_fields,
-    timestamp,
-)
+from alsek.core.message_fields import FIELDS, OWN_FIELDS, check_call, check_fields, timestamp
 from alsek.core.message_views import MessageViews
 from alsek.core.payload import (
     NAMED,
@@ -26,7 +20,6 @@ from alsek.core.payload import (
     without_defaults,
     without_equal_times,
 )
-from alsek.core.reporting.message_reports import MessageReports
 from alsek.core.unserializable import explain_unserializable
 from alsek.defaults import (
     DEFAULT_MECHANISM,
@@ -61,7 +54,7 @@ if TYPE_CHECKING:
     from alsek.core.submission.async_producer import AsyncProducer
 
 
-class Message(MessageReports, MessageViews):
+class Message(MessageViews):
     """One call of a task, for a worker to run.
 
     All times and durations are milliseconds; a duration may be given as a timedelta. None may be longer than
@@ -241,11 +234,6 @@ class Message(MessageReports, MessageViews):
     def own_data(self) -> Data:
         """Return all fields but the callbacks."""
         return {name: getattr(self, name) for name in OWN_FIELDS}
-
-    @property
-    def summary(self) -> str:
-        """The message in one line."""
-        return f"Message(uuid={self.uuid!r}, queue={self.queue!r}, task={self.task_name!r})"
 
     @property
     def descendant_uuids(self) -> list[str] | None:

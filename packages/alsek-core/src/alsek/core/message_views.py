@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from alsek.core.backoff import Backoff, backoff_from
 from alsek.core.clock import now_ms
+from alsek.core.reporting.message_reports import MessageReports
 from alsek.types import BackoffSettings, GroupFailure
 
 
-class MessageViews:
+class MessageViews(MessageReports):
     """Properties of a message that are made of its fields."""
 
     __slots__ = ()
 
+    uuid: str
+    queue: str
+    task_name: str
     created_at: int
     updated_at: int
     delay: int
     retries: int
     retry_delay: int | None
     backoff_settings: BackoffSettings
+
+    @property
+    def summary(self) -> str:
+        """The message in one line."""
+        return f"Message(uuid={self.uuid!r}, queue={self.queue!r}, task={self.task_name!r})"
 
     @property
     def backoff(self) -> Backoff:

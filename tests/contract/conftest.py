@@ -29,6 +29,7 @@ _NOT_ON_A_CLUSTER = (
     "test_model_groups",
     "test_group_sizes",
     "test_model_all",
+    "test_model_schedules",
     "test_long_waits",
     "test_numeric_bounds",
 )

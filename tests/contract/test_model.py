@@ -518,7 +518,9 @@ def in_order(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     return tuple(sorted(limits, key=lambda limit: limit.id))
 
 
-def explore(store: Store, kind: type[BackendMachine] = BackendMachine, **settings_of_machine: Any) -> None:
+def explore(
+    store: Store, kind: type[RuleBasedStateMachine] = BackendMachine, **settings_of_machine: Any
+) -> None:
     """Make random calls on a store and the model, and compare the two after each."""
     wanted = os.environ.get("ALSEK_MODEL_EXAMPLES")
     machine = type("Machine", (kind,), {"store": store, **settings_of_machine})

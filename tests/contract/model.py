@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from alsek.defaults import DEDUP_WINDOW
 from alsek.storage.backends.kinds import SlotKind, slot_of, slots_of_step
@@ -20,6 +20,8 @@ from alsek.storage.backends.records import (
     Lost,
     Outcome,
     Released,
+    Report,
+    ReportRecord,
     Retried,
     SetAside,
     Step,
@@ -51,6 +53,7 @@ class ModelMessage:
     token: int = 0
     seq: int = 0
     holder: ModelWorker | None = None
+    reported: bool = False
 
     @property
     def uuid(self) -> str:
@@ -73,6 +76,13 @@ class ModelMessage:
         """Whether it has a place of this limit, not counting its starts."""
         states = ("ready",) if limit.per else ("ready", "claimed")
         return self.state in states and limit in self.submission.limits
+
+
+class ModelReport(NamedTuple):
+    """What is kept of reports on a message, with the number of the last one."""
+
+    record: ReportRecord
+    number: int
 
 
 @dataclass(eq=False)
@@ -125,6 +135,7 @@ class Model:
         self.statuses: dict[str, TaskStatus] = {}
         self.results: dict[str, bytes] = {}
         self.dead: dict[tuple[str, str], bytes] = {}
+        self.reports: dict[str, ModelReport] = {}
         self.gone_tasks: dict[str, int] = {}
         self.workers: list[ModelWorker] = []
         self.paused: set[str] = set()
@@ -176,6 +187,7 @@ class Model:
         replaced = self.messages.get(key.waiting) if holder.has_begun else holder
         if replaced is not None:
             self._leave(replaced)
+            self._forget_reports(replaced)
             self.groups.note(replaced.submission.group, replaced.uuid, "revoked")
             if request:
                 self.gone[submission.uuid] = (request, self.now + DEDUP_WINDOW, False, replaced.uuid)
@@ -291,6 +303,9 @@ class Model:
             if message is None or message not in worker.holds or message.token != outcome.token:
                 refused.append(outcome.uuid)
                 continue
+            if isinstance(outcome, Report):
+                self.tell(message, outcome)
+                continue
             if isinstance(outcome, SetAside):
                 if not self._set_aside(message, outcome):
                     failed.append(outcome.uuid)
@@ -300,6 +315,36 @@ class Model:
             if isinstance(outcome, Succeeded | Failed):
                 ended.append((outcome, end))
         return refused, self.groups.follow(ended), failed
+
+    def report(self, worker: ModelWorker, reports: Iterable[Report]) -> list[str]:
+        """The refused of these reports."""
+        refused: list[str] = []
+        for report in reports:
+            message = self.messages.get(report.uuid)
+            if message is None or message not in worker.holds or message.token != report.token:
+                refused.append(report.uuid)
+            else:
+                self.tell(message, report)
+        return refused
+
+    def tell(self, message: ModelMessage, report: Report) -> None:
+        """Keep a report, unless a later one of its claim came before; the first on a message begins anew."""
+        kept = self.reports.get(message.uuid) if message.reported else None
+        before = ModelReport(ReportRecord(message.uuid, 0, 0), 0) if kept is None else kept
+        record = before.record
+        message.reported = True
+        if report.token != record.token or report.number > before.number:
+            lines = (*record.lines, *report.lines)[-report.keep :] if report.keep else record.lines
+            progress = record.progress if report.progress is None else report.progress
+            checkpoint = record.checkpoint if report.checkpoint is None else report.checkpoint
+            record = ReportRecord(message.uuid, report.token, self.now, progress, checkpoint, lines)
+            before = ModelReport(record, report.number)
+        self.reports[message.uuid] = before
+
+    def _forget_reports(self, message: ModelMessage) -> None:
+        """What was reported on it is gone."""
+        if message.reported:
+            self.reports.pop(message.uuid, None)
 
     def _set_aside(self, message: ModelMessage, outcome: SetAside) -> bool:
         known = any(outcome.task in (worker.tasks or ()) for worker in self.workers)
@@ -314,6 +359,7 @@ class Model:
         match outcome:
             case Succeeded():
                 self.take_out(message, finished=True)
+                self._drop_checkpoint(message)
                 self.statuses[message.uuid] = TaskStatus.SUCCEEDED
                 if outcome.result is not None:
                     self.results[message.uuid] = outcome.result
@@ -448,8 +494,22 @@ class Model:
     def remove(self, message: ModelMessage) -> None:
         """Someone removed it."""
         self.take_out(message, finished=False)
+        self._drop_checkpoint(message)
         self.statuses[message.uuid] = TaskStatus.UNKNOWN
         self.groups.note(message.submission.group, message.uuid, "revoked")
+
+    def _drop_checkpoint(self, message: ModelMessage) -> None:
+        """It has ended without a dead letter, and its status stays for ever: longer than any history."""
+        if message.reported:
+            record, number = self.reports[message.uuid]
+            self.reports[message.uuid] = ModelReport(record._replace(checkpoint=None), number)
+
+    def replay(self, submission: Submission) -> None:
+        """A dead letter is a message again, with what is kept of reports on it."""
+        del self.dead[submission.queue, submission.uuid]
+        self.admit(submission._replace(group=None), "")
+        self.messages[submission.uuid].reported = submission.uuid in self.reports
+        self.settle()
 
     def dead_letter(
         self, message: ModelMessage, finished: bool, error: bytes = ERROR, revoked: bool = False

@@ -24,6 +24,7 @@ from alsek.storage.backends.records import (
     HistoryCounts,
     Limit,
     Outcome,
+    Report,
     Submission,
     TaskStatus,
     UniqueKey,
@@ -108,7 +109,20 @@ kinds = st.sampled_from(
     [
         *("succeeded", "callback", "retried", "died", "released", "lost", "suspect", "keep"),
         *("aside t", "aside u", "aside v", "wait v", "wait t"),
+        *("told keep", "told retried", "told died", "told succeeded", "told released"),
     ]
+)
+told = st.builds(
+    lambda progress, checkpoint, lines, keep: {
+        "progress": progress,
+        "checkpoint": checkpoint,
+        "lines": tuple(lines),
+        "keep": keep,
+    },
+    st.none() | st.just(b"") | st.binary(max_size=3),
+    st.none() | st.binary(max_size=3),
+    st.lists(st.binary(max_size=2), max_size=3),
+    st.sampled_from([0, 1, 2, 5]),
 )
 delays = st.sampled_from([0, 0, 10, 4_000])
 counts = st.builds(
@@ -134,6 +148,7 @@ class BackendMachine(RuleBasedStateMachine):
         self.began = self.store.now // MINUTE_MS
         self.calls: list[tuple[list[Submission], str]] = []
         self.ended: list[Outcome] = []
+        self.numbers: Counter[int] = Counter()
         self.cast: list[ModelWorker] = [self._new_worker(n) for n in range(len(CASTS))]
 
     def teardown(self) -> None:
@@ -241,7 +256,7 @@ class BackendMachine(RuleBasedStateMachine):
                 *(message.uuid, message.queue, message.payload, message.token),
                 *(message.losses, message.revoked, False, message.suspect),
                 *(message.retries, 0, None, b"", is_async(message.submission.wish)),
-                *(message.submission.group, message.submission.joins, False, None),
+                *(message.submission.group, message.submission.joins, message.reported, None),
             )
         assert step.next_due == model.next_due()
         left = list(model.takeable(worker, limit))
@@ -257,11 +272,20 @@ class BackendMachine(RuleBasedStateMachine):
         self, worker: ModelWorker, chosen: list[str], delay: int, callback: Submission
     ) -> list[Outcome]:
         callback = self._named(callback)
-        return [
-            self._outcome(claim, kind, delay, callback, worker.tasks)
-            for claim, kind in zip(worker.actor.held(), chosen, strict=False)
-            if kind != "keep"
-        ]
+        outcomes: list[Outcome] = []
+        for claim, kind in zip(worker.actor.held(), chosen, strict=False):
+            if kind.startswith("told "):
+                fields = {"lines": (kind.encode(),), "checkpoint": b"c%d" % claim.token, "keep": 3}
+                outcomes.append(self._report(claim, fields))
+            if not kind.endswith("keep"):
+                kind = kind.removeprefix("told ")
+                outcomes.append(self._outcome(claim, kind, delay, callback, worker.tasks))
+        return outcomes
+
+    def _report(self, claim: Any, fields: dict[str, Any], behind: int = 0) -> Report:
+        """The next report on a claim; one that was sent before, or comes late, if it is `behind`."""
+        number = self.numbers[claim.token] = self.numbers[claim.token] + (not behind)
+        return Report(claim.uuid, claim.queue, claim.token, max(number - behind, 1), **fields)
 
     def _outcome(
         self, claim: Any, kind: str, delay: int, callback: Submission, tasks: tuple[str, ...] | None
@@ -283,6 +307,20 @@ class BackendMachine(RuleBasedStateMachine):
                     return released(claim)
                 return not_mine(claim, task, wait=how == "wait", dlq_ttl=100 * DLQ_TTL)
         return lost(claim, suspect=kind == "suspect")
+
+    @rule(
+        n=casts, fields=st.lists(told, min_size=1, max_size=3), behind=st.integers(0, 1), late=st.booleans()
+    )
+    def tell(self, n: int, fields: list[dict[str, Any]], behind: int, late: bool) -> None:
+        """A worker tells of what it holds, maybe again; and of what it holds no longer."""
+        worker = self._worker(n)
+        reports = [
+            self._report(claim, each, behind)
+            for claim, each in zip(worker.actor.held(), fields, strict=False)
+        ]
+        if late and self.ended:
+            reports.append(self._report(self.ended[-1], fields[-1]))
+        assert self.port.report(worker.actor.worker, reports) == self.model.report(worker, reports)
 
     @rule(n=casts, limit=limits)
     def step_again(self, n: int, limit: dict[SlotKind, int]) -> None:
@@ -420,9 +458,7 @@ class BackendMachine(RuleBasedStateMachine):
         answer = self.port.replay(submission, letter.died_at)
         assert (answer.accepted, answer.existing) == (not refused, held.holder if refused and held else "")
         if not refused:
-            del self.model.dead[key]
-            self.model.admit(submission._replace(group=None), "")
-            self.model.settle()
+            self.model.replay(submission)
 
     def _find(self, uuid: str) -> tuple[ModelMessage | None, str]:
         message = self.model.messages.get(uuid)
@@ -444,7 +480,7 @@ class BackendMachine(RuleBasedStateMachine):
                         m.submission.group,
                         m.submission.joins,
                     ),
-                    False,
+                    m.reported,
                 )
                 for m in model.messages.values()
                 if m.queue == queue
@@ -470,6 +506,13 @@ class BackendMachine(RuleBasedStateMachine):
         for row in self.port.history(self.began, model.now // MINUTE_MS + 1):
             counted[row[1:3]] = counted.get(row[1:3], 0) + int(row.counts[2:])
         assert counted == model.counts
+
+    @invariant()
+    def reports_agree(self) -> None:
+        """What is kept of reports is that of the model, of messages, dead letters, and all others."""
+        kept = [self.model.reports.get(uuid) for uuid in self.uuids]
+        expected = [None if each is None else each.record for each in kept]
+        assert self.port.reports(self.uuids, lines=True) == expected
 
     @invariant()
     def keys_and_limits_agree(self) -> None:

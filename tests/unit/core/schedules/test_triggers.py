@@ -175,13 +175,17 @@ def test_a_start_with_a_fraction_of_a_second() -> None:
 
 
 def test_what_counts_in_a_comparison() -> None:
-    """The start of an interval only if the user has named it."""
+    """The start of an interval only if the user has named it; the zone only if ticks depend on it."""
     began = Interval(1_000, "UTC", 7, fixed=False)
     assert same_trigger(began, began._replace(start=None, wait=5))
     assert not same_trigger(began, began._replace(length_us=2_000))
     assert not same_trigger(began, began._replace(fixed=True))
     assert not same_trigger(began._replace(fixed=True), began._replace(fixed=True, start=8))
     assert not same_trigger(Date(7, "UTC"), Cron((), "UTC"))
+    assert same_trigger(began, began._replace(zone="Europe/Berlin"))
+    assert same_trigger(Date(7, "UTC"), Date(7, "Europe/Berlin"))
+    assert not same_trigger(Date(7, "UTC"), Date(8, "UTC"))
+    assert not same_trigger(Cron((), "UTC"), Cron((), "Europe/Berlin"))
 
 
 def test_a_kind_that_this_version_does_not_know() -> None:

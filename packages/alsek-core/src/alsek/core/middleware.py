@@ -38,6 +38,9 @@ class Middleware:
         For the callback of a group it is called when the group is submitted. For a failure callback it is called in the
         worker, once the message before it has failed; an exception is logged, and the callback is left out.
 
+        For a tick of a schedule it is called in the worker that fires it, in a thread of its own; an exception is
+        logged, and the tick is left out. But after a :class:`~alsek.exceptions.BackendError` it is tried again.
+
         It may be an ``async def``. ``agenerate`` and the like await it; ``generate`` runs it to its end.
 
         Not called when a stored message is put back: by a retry, by ``Broker.replay``, or by a command. It has what was

@@ -33,7 +33,7 @@ class TaskHooks:
         """Called in the producer for each message that it makes. An exception refuses the message."""
 
     def on_submit(self, message: Message) -> Awaitable[None] | None:
-        """Called in the producer, after the message was submitted."""
+        """Called in the producer, after the message was submitted; not for callbacks, nor for ticks of schedules."""
         return None
 
     def on_retry(self, message: Message, exception: BaseException) -> Awaitable[None] | None:

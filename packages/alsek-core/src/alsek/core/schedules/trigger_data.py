@@ -100,11 +100,17 @@ def trigger_from_json(told: Mapping[str, Any]) -> TriggerData:
 
 
 def same_trigger(one: TriggerData, other: TriggerData) -> bool:
-    """Return True if two triggers say the same. The start of an interval counts only if the user has named it."""
+    """Return True if two triggers say the same.
+
+    The start of an interval counts only if the user has named it. The zone counts only if ticks depend on it: without
+    one of its own, a trigger has that of the machine on which it was made.
+    """
     return _comparable(one) == _comparable(other)
 
 
 def _comparable(trigger: TriggerData) -> tuple[object, ...]:
     if isinstance(trigger, Interval) and not trigger.fixed:
         trigger = trigger._replace(start=None, wait=0)
+    if not isinstance(trigger, Cron):
+        trigger = trigger._replace(zone="")
     return (type(trigger).__name__, *trigger)

@@ -185,7 +185,7 @@ def test_the_documented_worker_may_do_everything(users: _Users) -> None:
 
 
 def test_the_documented_producer_submits_and_waits(users: _Users) -> None:
-    """It submits, and fetches results and statuses; it claims nothing."""
+    """It submits, keeps schedules, and fetches results and statuses; it claims nothing."""
     backend = users.backend(*_documented("producer", users.situation.backend.namespace))
     broker, results, statuses = Broker(backend), ResultStore(backend), StatusTracker(backend)
     backend.ping()
@@ -193,6 +193,9 @@ def test_the_documented_producer_submits_and_waits(users: _Users) -> None:
     broker.submit(message)
     broker.submit(Message("work", delay=1_000))
     assert statuses.get(message) is TaskStatus.SUBMITTED
+    assert backend.schedules.put("mine", b"{}", "r1", 4_000_000_000_000) is not None
+    assert backend.schedules.pause("mine", "me")
+    assert backend.schedules.remove("mine")
     users.situation.backend.results.put(message.uuid, b"1", 60_000)
     assert results.get(message, timeout=5_000) == 1
     assert not _try(users, OPERATIONS["step"], backend, "producer")

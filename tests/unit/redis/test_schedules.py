@@ -151,6 +151,20 @@ def test_a_record_of_another_program_is_not_stored(backend: RedisBackend) -> Non
     assert [record.name for record in backend.schedules.get()] == ["a", "b"]
 
 
+def test_nothing_is_left_of_schedules_that_were_removed(backend: RedisBackend) -> None:
+    """Whether they were offered, paused or had no tick left: with the last one all of their keys go."""
+    firing = _firing(backend)
+    _put(backend, "a", "b", "c")
+    assert firing.step().schedules == ("a", "b", "c")
+    backend.schedules.pause("b", "me")
+    backend.schedules.fire("c", "r1", DUE, [], "r", None)
+    assert [backend.schedules.remove(name) for name in ("a", "b", "c", "a")] == [True, True, True, False]
+    firing.messages.retire(firing.worker)
+    prefix = f"{backend.namespace}:"
+    left = {name.decode().removeprefix(prefix) for name in backend._link.call("KEYS", f"{prefix}*")}
+    assert left <= {"counters", "gone"}, left
+
+
 def test_texts_are_kept_whatever_is_in_them(backend: RedisBackend) -> None:
     """Names, revisions, definitions and who has paused it may hold what separates the fields of a record."""
     name, revision, definition = "a|b\n:", "1|2|3", os.urandom(100) + b"|\n\x00"

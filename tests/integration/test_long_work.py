@@ -19,7 +19,7 @@ from tests.waiting import eventually
 each_pool = pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 
 #: The rows of the task, and how many of them lie between two checkpoints.
-ROWS, SAVE_EVERY = 1_000, 100
+ROWS, ROWS_TO_SAVE = 1_000, 100
 
 TASKS = """
 import logging
@@ -139,7 +139,7 @@ def check_rows(project: Project) -> None:
         if what == "begun":
             # A save that was cut off may have been taken or not.
             assert row >= saved, f"an attempt began at row {row}, and {saved} was saved"
-            assert row >= last - SAVE_EVERY, f"an attempt began at row {row}, and row {last} was done"
+            assert row >= last - ROWS_TO_SAVE, f"an attempt began at row {row}, and row {last} was done"
         elif what == "row":
             done.add(row)
             last = max(last, row)
@@ -161,7 +161,7 @@ def test_a_coroutine_that_stops_when_it_is_told_goes_on_elsewhere(project: Proje
 
 def _stop_five_times(project: Project, pool: str, name: str) -> None:
     tasks = project.write(TASKS)
-    message = getattr(tasks, name).generate(args=(ROWS, SAVE_EVERY))
+    message = getattr(tasks, name).generate(args=(ROWS, ROWS_TO_SAVE))
     for stop in range(5):
         worker = project.worker("--n_processes", "1", pool=pool)
         until_further(project, worker, 30)
@@ -184,7 +184,7 @@ def _stop_five_times(project: Project, pool: str, name: str) -> None:
 def test_a_task_that_is_killed_goes_on_from_its_checkpoint(project: Project, pool: str) -> None:
     """Kills at any moment, of any process: it never goes back by more than lies between two checkpoints."""
     tasks = project.write(TASKS)
-    message = tasks.load.generate(args=(ROWS, SAVE_EVERY))
+    message = tasks.load.generate(args=(ROWS, ROWS_TO_SAVE))
     chance = random.Random(15)
     for kill in range(4):
         worker = project.worker("--n_processes", "1", "--lease", "1500", "--max_losses", "1000", pool=pool)

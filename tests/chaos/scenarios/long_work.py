@@ -13,7 +13,7 @@ from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.stores import open_backend
 from tests.chaos.verification import Results, Verdict
 
-_ROWS, _SAVE_EVERY = 400, 50
+_ROWS, _ROWS_TO_SAVE = 400, 50
 
 
 def _never_far_back(stage: Stage, verdict: Verdict) -> list[str]:
@@ -25,7 +25,7 @@ def _never_far_back(stage: Stage, verdict: Verdict) -> list[str]:
         for uuid in stage.submitted:
             if results.run(uuid) is None:
                 continue
-            found += [f"{uuid}: {text}" for text in row_log.problems(notes[uuid], _ROWS, _SAVE_EVERY)]
+            found += [f"{uuid}: {text}" for text in row_log.problems(notes[uuid], _ROWS, _ROWS_TO_SAVE)]
             (record,) = backend.messages.reports([uuid])
             told = None if record is None or record.progress is None else progress_from_wire(record.progress)
             if told != Progress(_ROWS, _ROWS, "rows"):
@@ -69,4 +69,4 @@ def long_work(stage: Stage, scale: Scale) -> None:
 def _submit(stage: Stage, n: int) -> None:
     for _ in range(n):
         task = stage.play.load if len(stage.submitted) % 2 else stage.play.aload
-        stage.submit(task.generate(args=(_ROWS, _SAVE_EVERY, 4), submit=False), restless=True)
+        stage.submit(task.generate(args=(_ROWS, _ROWS_TO_SAVE, 4), submit=False), restless=True)

@@ -16,6 +16,7 @@ from alsek.core.consumer import Consumer
 from alsek.core.execution.conclusions import Conclusion, dead_letter
 from alsek.core.execution.session import WorkerSession
 from alsek.core.message import Message
+from alsek.core.reporting.progress import Progress, progress_from_wire
 from alsek.core.status import StatusTracker, TaskStatus
 from alsek.core.task import task
 from alsek.exceptions import BackendError, BackendUnavailableError, ClaimLostError, ValidationError
@@ -24,6 +25,7 @@ from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed
 from tests.clock import Clock
 from tests.unit.core.fakes import PATIENCE, Elsewhere, LossyBackend, a_session
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -342,3 +344,37 @@ def test_a_message_is_yielded_without_an_armed_waiter(
     stream = consumer.stream()  # held: its end closes the waiter as well
     assert next(stream).token is not None
     assert [waiter.closed for waiter in made] == [True]
+
+
+def test_who_has_a_message_may_tell_of_it(broker: Broker, backend: MemoryBackend) -> None:
+    """Progress, checkpoint and the reason to stop; the last of it is there when the consumer closes."""
+    broker.submit(Message("t", uuid="m"))
+    with Consumer(broker) as consumer:
+        message = next(consumer.stream())
+        assert (message.checkpoint, message.stopping) == (None, False)
+        message.save({"row": 5})
+        message.progress(5, 10, "rows")
+    assert message.stopping
+    (record,) = backend.messages.reports(["m"])
+    assert record is not None
+    assert progress_from_wire(record.progress or b"") == Progress(5, 10, "rows")
+    with Consumer(broker) as consumer:
+        again = next(consumer.stream())
+        assert again.checkpoint == {"row": 5}
+        again.progress(6, 10)
+        broker.fail(again, ValueError("no"))
+        with pytest.raises(ClaimLostError):
+            again.save(7)
+    (record,) = backend.messages.reports(["m"])
+    assert record is not None
+    assert (record.checkpoint, progress_from_wire(record.progress or b"")) == (b'{"row":5}', Progress(6, 10))
+
+
+def test_a_revoked_message_is_to_stop(broker: Broker, backend: MemoryBackend) -> None:
+    """As soon as the lease was renewed: it is still held, and may be settled."""
+    broker.submit(Message("t", uuid="m"))
+    with Consumer(broker, lease=150) as consumer:
+        message = next(consumer.stream())
+        broker.revoke(message)
+        eventually(lambda: message.stopping)
+        broker.remove(message)

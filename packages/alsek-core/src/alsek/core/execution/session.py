@@ -241,7 +241,9 @@ class WorkerSession:
             if self.reporter is not None:
                 outcomes = [*self.reporter.with_last(outcomes), *self.reporter.all_last()]
                 self.reporter.stop()
-            return self.backend.messages.retire(self.worker, outcomes)
+            refused = self.backend.messages.retire(self.worker, outcomes)
+            self.held.clear()
+            return refused
 
     def open_reporter(self) -> Reporter:
         """Return the reporter. It is made at the first call."""

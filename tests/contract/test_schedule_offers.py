@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -97,6 +98,21 @@ def test_it_is_offered_to_one_worker_at_a_time(store: Store, actor: Actors) -> N
     assert fire(store.backend, "s", START, LATER)
     store.advance(SCHEDULE_OFFER)
     assert [offered(worker) for worker in workers] == [(), ()]
+
+
+def test_of_many_at_once_one_is_offered_it(store: Store, actor: Actors) -> None:
+    """However many workers step at the same moment, each schedule that is due is in the answer to one of them."""
+    workers = [actor(facts=firing()) for _ in range(6)]
+    names = [f"s{n:02}" for n in range(20)]
+    for name in names:
+        put(store.backend, name, START)
+    with ThreadPoolExecutor(len(workers)) as threads:
+        for _ in range(5):
+            found = [name for told in threads.map(offered, workers) for name in told]
+            assert sorted(found) == names
+            store.advance(SCHEDULE_OFFER)
+            for worker in workers:
+                worker.renew()
 
 
 def test_a_repeated_step_offers_nothing(store: Store, actor: Actors) -> None:

@@ -162,6 +162,23 @@ def test_of_many_at_once_one_fires(store: Store) -> None:
     assert record(backend, "s").next_at == 10
 
 
+def test_of_many_at_once_one_puts(store: Store) -> None:
+    """However many bring a schedule of one name, or change it, at the same moment, one does; the others learn of it."""
+    backend = store.backend
+    expected = ""
+    with ThreadPoolExecutor(8) as threads:
+        for turn in range(10):
+            revisions = [f"{turn}-{n}" for n in range(8)]
+            tries = [
+                threads.submit(backend.schedules.put, "s", b"{}", revision, SOON, expected)
+                for revision in revisions
+            ]
+            (stored,) = [each.result() for each in tries if each.result() is not None]
+            assert stored == record(backend, "s")
+            assert record(backend, "s").revision in revisions
+            expected = record(backend, "s").revision
+
+
 def test_nothing_is_fired_that_has_changed(backend: Backend) -> None:
     """Another revision, another tick, a pause, no tick, no schedule: nothing is submitted, and nothing changes."""
     put(backend, "s", SOON)

@@ -9,7 +9,11 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from hypothesis import given
+from hypothesis import strategies as st
 
+from alsek.core.schedules.ticks import ticks_of
+from alsek.core.schedules.triggers import trigger_to_data
 from alsek.core.task import Task, task
 from alsek.defaults import MISSED_AFTER
 from tests.clock import START
@@ -173,3 +177,57 @@ def test_clocks_of_hosts_do_not_count(store: Store, send: Task[..., None]) -> No
     """The store's clock, which is in 2023, says what is next; the test runs later."""
     assert send.schedule("a", IntervalTrigger(seconds=1)).next_at == START + SECOND
     assert send.schedule("b", CronTrigger(second=0, timezone="UTC")).next_at == FULL_MINUTE
+
+
+crons = st.sampled_from([7, 10, 20, 30]).map(lambda step: CronTrigger(second=f"*/{step}", timezone="UTC"))
+intervals = st.integers(3, 25).map(
+    lambda length: IntervalTrigger(seconds=length, start_date=datetime(2023, 1, 1, tzinfo=UTC))
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60_000), crons | intervals), min_size=1, max_size=12))
+def test_between_changes_each_tick_is_fired(periods: list[tuple[int, BaseTrigger]]) -> None:
+    """Whatever the triggers, and whenever they change: those of a trigger from its change to the next one."""
+    store = Store()
+
+    @task(store.broker)
+    def send() -> None:
+        """Does nothing."""
+
+    expected: list[int] = []
+    for length, trigger in periods:
+        send.schedule("a", trigger)
+        begin = store.clock.now
+        while store.clock.now < begin + length:
+            store.clock.advance(min(MISSED_AFTER, begin + length - store.clock.now))
+            store.fire("a")
+        ticks = ticks_of(trigger_to_data(trigger, "a test"))
+        tick = ticks.after(begin)
+        while tick is not None and tick <= store.clock.now:
+            expected.append(tick)
+            tick = ticks.after(tick)
+    assert [message.created_at for message in store.messages()] == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 4_000), crons | intervals | st.none()), min_size=1, max_size=30))
+def test_no_tick_is_fired_twice(moves: list[tuple[int, BaseTrigger | None]]) -> None:
+    """Also if a schedule is changed while a tick is due, and nobody fires between two changes."""
+    store = Store()
+
+    @task(store.broker)
+    def send() -> None:
+        """Does nothing."""
+
+    fired: list[int] = []
+    for length, trigger in moves:
+        store.clock.advance(length)
+        if trigger is None:
+            fired = [message.created_at for message in store.fire("a")]
+        else:
+            send.schedule("a", trigger)
+        assert len(set(fired)) == len(fired)
+        assert all(tick <= store.clock.now for tick in fired)
+        if store.broker.schedules():
+            record = store.record("a")
+            assert record.next_at is not None
+            assert record.next_at > max([*fired, START])

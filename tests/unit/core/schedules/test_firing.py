@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from apscheduler.triggers.date import DateTrigger
@@ -189,3 +190,25 @@ def test_what_cannot_be_read_is_left_to_others(
     store.fire("a", "b")
     assert [entry.levelname for entry in caplog.records].count("ERROR") == 1
     assert store.record("a").next_at == START
+
+
+def test_large_messages_are_fired_in_several_steps(
+    store: Store, send: Task[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no step of the store carries more than some megabytes; each tick is fired once all the same."""
+    calls: list[int] = []
+    port = store.broker.backend.schedules
+    fire = port.fire
+
+    def counted(*args: Any) -> Any:
+        calls.append(len(args[3]))
+        return fire(*args)
+
+    monkeypatch.setattr(port, "fire", counted)
+    send.schedule("often", IntervalTrigger(seconds=1), args=("x" * 3_000_000,), missed="all")
+    store.clock.advance(7 * SECOND)
+    assert [message.created_at for message in store.fire("often")] == [
+        START + number * SECOND for number in range(1, 8)
+    ]
+    assert calls == [2, 2, 2, 1]
+    assert store.record("often").last_at == START + 7 * SECOND

@@ -30,6 +30,11 @@ TARGETS: Final = (
         ("tests/unit/core", "tests/unit/workers/test_thread_job.py"),
     ),
     Target(
+        "schedules",
+        (f"{_CORE}/core/schedules/*.py",),
+        ("tests/unit/core/schedules",),
+    ),
+    Target(
         "engine",
         (f"{_WORKER}/engine/*.py",),
         ("tests/unit/workers/test_engine*.py", "tests/unit/workers/test_outcome_checks.py"),

@@ -81,6 +81,7 @@ def test_other_arguments_do_not_move_it(store: Store, send: Task[..., None]) -> 
     assert send.schedule("a", hourly(), args=("bob",)).next_at == FULL_HOUR
     assert send.schedule("b", IntervalTrigger(hours=6), args=("bob",)).next_at == START + 6 * HOUR
     assert {message.args for message in store.fire("a", "b")} == {("bob",)}
+    assert store.record("b").next_at == START + 12 * HOUR
 
 
 def test_another_trigger_counts_from_now(store: Store, send: Task[..., None]) -> None:
@@ -165,6 +166,15 @@ def test_a_date_that_was_fired_can_be_moved(store: Store, send: Task[..., None])
     store.fire("a")
     assert send.schedule("a", at(START + SECOND)).next_at is None
     assert send.schedule("a", at(START + HOUR)).next_at == START + HOUR
+
+
+def test_a_date_that_another_trigger_has_fired(store: Store, send: Task[..., None]) -> None:
+    """Though it has just passed, it is not fired again."""
+    send.schedule("a", IntervalTrigger(minutes=1))
+    store.clock.advance(MINUTE)
+    store.fire("a")
+    store.clock.advance(SECOND)
+    assert send.schedule("a", at(START + MINUTE)).next_at is None
 
 
 def test_a_definition_that_cannot_be_read_is_replaced(store: Store, send: Task[..., None]) -> None:

@@ -409,6 +409,33 @@ def test_several_reports_of_one_claim_are_queued_each_once(
     assert kept(lossy).lines == (b"one", b"two")
 
 
+def test_reports_that_follow_an_unanswered_step_are_all_queued(
+    lossy: LossyBackend, session: WorkerSession, message: Message
+) -> None:
+    """Of one claim there may be two."""
+    reporting_of(session, message).add_line(b"one", 10)
+    lossy.plan += ["reply", "reply"]
+    assert not send(session)
+    with pytest.raises(BackendUnavailableError):
+        session.step((), {})
+    reporting_of(session, message).add_line(b"two", 10)
+    session.step((again(message),), {})
+    assert kept(lossy).lines == (b"one", b"two")
+
+
+def test_a_report_does_not_end_a_claim(lossy: LossyBackend, session: WorkerSession, message: Message) -> None:
+    """A step may bring one without an outcome, and the next one another."""
+    assert message.claim is not None
+    first = Report("m0", "alsek_queue", message.claim.token, 1, progress=b'{"current": 3}')
+    second = first._replace(number=2, progress=b'{"current": 4}')
+    lossy.plan.append("reply")
+    with pytest.raises(BackendUnavailableError):
+        session.step((first,), {})
+    assert session.step((first, second), {}).refused == []
+    assert session.held == {message.claim.token}
+    assert told(lossy) == Progress(4)
+
+
 def test_reports_of_another_process_travel_with_the_outcome(
     lossy: LossyBackend, session: WorkerSession, message: Message
 ) -> None:

@@ -12,6 +12,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.reporting.reporting import Reporting
 from alsek.exceptions import AlsekError, BackendError, ClaimLostError, WorkerUnknownError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Outcome, Report, Worker
 
 log = guarded_logger(__name__)
@@ -102,10 +103,8 @@ class Reporter:
             reports = () if reporting.lost else reporting.checkpoint_reports(data)
             if not reports:
                 raise lost_claim(claimed)
-            if self._durable is None:
-                self._durable = self._backend.durable()
             try:
-                refused = self._durable.messages.report(reporting.worker, reports)
+                refused = self._durable_messages.report(reporting.worker, reports)
             except WorkerUnknownError as error:
                 reporting.on_answer(0, refused=True)
                 raise lost_claim(claimed) from error
@@ -113,6 +112,14 @@ class Reporter:
             if refused:
                 raise lost_claim(claimed)
             reporting.saved = data
+
+    @property
+    def _durable_messages(self) -> MessagePort:
+        """The port whose steps outlast a power cut, on a connection of its own where that is another."""
+        with self._lock:
+            if self._durable is None:
+                self._durable = self._backend.durable()
+            return self._durable.messages
 
     def adopt(self, token: int, reports: tuple[Report, ...]) -> None:
         """Keep the last reports of another process that holds this claim, for its outcome."""

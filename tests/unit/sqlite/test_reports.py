@@ -162,6 +162,20 @@ def test_reports_on_what_0_1_0_has_ended_are_swept(timed: SQLiteBackend, path: P
     assert [record is not None for record in found] == [False, True, True]
 
 
+def test_a_record_that_can_not_be_read_keeps_its_reports(timed: SQLiteBackend, path: Path) -> None:
+    """They stay with its dead letter, whatever another program has left of the tail of its header."""
+    player = Player(timed)
+    submit(timed, "a")
+    (claim,) = player.claim()
+    player.step(told(claim), Retried("a", "q", claim.token, 0, 1), limit=0)
+    with sqlite3.connect(path) as looking:
+        looking.execute("UPDATE messages SET version = 99, tail = ''")
+    looking.close()
+    assert [corrupt.uuid for corrupt in player.step().corrupt] == ["a"]
+    assert timed.messages.purge("q") == 1
+    assert rows(path) == (0, 0, 0)
+
+
 def test_a_cleared_namespace_has_no_reports(timed: SQLiteBackend, path: Path, clock: Clock) -> None:
     """Nothing stays of them; those of another namespace do."""
     other = SQLiteBackend(path, namespace="other", clock=clock)

@@ -19,7 +19,7 @@ from alsek.core.moving import move as moving
 from alsek.core.moving.move import Move
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.copies import CopyKind
-from alsek.storage.backends.records import FOR_EVER, Submission, TaskStatus, Worker
+from alsek.storage.backends.records import FOR_EVER, Report, Submission, TaskStatus, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.waiting import eventually
@@ -75,7 +75,7 @@ def start(source: Place, target: Place, *options: str) -> subprocess.Popen[str]:
 
 
 def fill(backend: Backend, many: int) -> None:
-    """So many tracked messages in three queues, a twentieth of them delayed; and as many results and values."""
+    """So many tracked messages in three queues, a twentieth of them delayed; results, values, schedules and so on."""
     for begin in range(0, many, 1_000):
         numbers = range(begin, min(begin + 1_000, many))
         backend.messages.add(
@@ -96,8 +96,15 @@ def fill(backend: Backend, many: int) -> None:
         backend.results.put(f"r{n}", b"%d" % n, progenitor="root")
         backend.statuses.put(f"r{n}", TaskStatus.SUCCEEDED)
         backend.values.put(f"v{n}", b"%d" % n)
+        backend.schedules.put(f"s{n}", b"%d" % n, "r1", None if n % 3 == 0 else 4_000_000_000_000 + n)
         backend.messages.add([Submission(f"d{n}", "dead", b"p")], f"d{n}")
         backend.messages.fail("dead", f"d{n}", b"{}", FOR_EVER)
+    worker = Worker(uuid4().hex, "any", QUEUES[:1], 600_000, FOR_EVER)
+    backend.messages.register(worker)
+    claimed = backend.messages.step(worker, 1, [], {"any": many // 100}).claimed
+    reports = [Report(each.uuid, each.queue, each.token, 1, b"p", b"c", (b"1", b"2"), 9) for each in claimed]
+    assert backend.messages.report(worker, reports) == []
+    backend.messages.retire(worker)  # all of it is given back, to its old place
 
 
 def found(backend: Backend) -> dict[str, Any]:
@@ -119,6 +126,11 @@ def found(backend: Backend) -> dict[str, Any]:
         "letters": [letter.uuid for letter in messages.dead_letters("dead")],
         "results": [(result.uuid, result.payload) for result in backend.results.descendants("root")],
         "statuses": sorted((status.uuid, status.status) for status in backend.statuses.scan()),
+        "schedules": backend.schedules.get(),
+        "reports": [
+            messages.reports(sorted(one.uuid for one in stored)[at : at + 500], lines=True)
+            for at in range(0, len(stored), 500)
+        ],
         "values": sorted((name, backend.values.get(name)) for name in backend.values.scan("*")),
     }
 

@@ -60,3 +60,9 @@ def nap(milliseconds: int) -> None:
 def started_at(message: Message) -> int:
     """When it started: nanoseconds, on the clock that all processes of a machine share."""
     return time.monotonic_ns()
+
+
+@task(broker, result_store=results)
+def late_by(message: Message) -> float:
+    """How long after its schedule's tick it started: milliseconds."""
+    return time.time_ns() / 1e6 - message.created_at

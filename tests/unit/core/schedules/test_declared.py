@@ -10,7 +10,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
-from alsek.core.schedules.put import declared_names, put_declared
+from alsek.core.schedules.put import put_declared
 from alsek.core.schedules.scheduled import Scheduled
 from alsek.core.task import Task, TriggerTask, task, without_hooks
 from alsek.exceptions import ArgumentsError, SerializationError, ValidationError
@@ -53,14 +53,14 @@ def test_a_task_that_declares_none(store: Store) -> None:
         """Does nothing."""
 
     assert plain.declared_schedule is None
-    assert put_declared(store.broker, [plain]) == declared_names([plain]) == ()
+    assert put_declared(store.broker, [plain]) == ()
 
 
 def test_with_arguments(store: Store) -> None:
     """And with options, by `Scheduled`."""
     scheduled = Scheduled(IntervalTrigger(hours=1), kwargs={"tenant": "7"}, missed="all", priority=9)
     nightly = declaring(store.broker, scheduled)
-    assert declared_names([nightly]) == put_declared(store.broker, [nightly]) == ("nightly",)
+    assert put_declared(store.broker, [nightly]) == ("nightly",)
     store.clock.advance(HOUR)
     (message,) = store.fire("nightly")
     assert (message.kwargs, message.priority) == ({"tenant": "7"}, 9)

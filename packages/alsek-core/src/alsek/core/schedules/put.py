@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from alsek.core.submission.schedule_maker import ScheduleMaker
 
 
-def declared_names(tasks: Iterable[ScheduleMaker]) -> tuple[str, ...]:
-    """Return the names of the schedules that these tasks declare, in alphabetical order."""
-    return tuple(sorted(task.name for task in tasks if task.declared_schedule is not None))
-
-
 def put_declared(broker: Broker, tasks: Iterable[ScheduleMaker]) -> tuple[str, ...]:
     """Store the schedules that these tasks declare, or change those of the same names in place.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alsek import TaskStatus
+from alsek import Group, GroupProgress, TaskStatus
 from alsek.exceptions import TaskFailedError
 from tests.integration.conftest import Project, Worker
 from tests.waiting import eventually
@@ -492,3 +492,72 @@ def connect() -> None:
     (sqlite_project.folder / "no database").unlink()
     start(sqlite_project, "--n_processes", "4")
     assert [tasks.result_store.get(message, timeout=20_000) for message in messages] == [1, 2, 3, 4]
+
+
+def test_a_revoked_group_is_ended_by_few_processes(sqlite_project: Project) -> None:
+    """Its members share processes, and each ends once; a hook that kills its process or hangs costs no other."""
+    tasks = sqlite_project.write(
+        BASICS
+        + """
+from alsek import Task
+
+class Noted(Task):
+    def on_revocation(self, message, error):
+        with (HERE / "noted").open("a") as notes:
+            notes.write(f"{message.uuid} {os.getpid()}\\n")
+        if message.args[0] == 30:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if message.args[0] == 60:
+            time.sleep(60)
+
+@task(broker, base_task=Noted, max_retries=0, timeout=4_000)
+def noted(n: int) -> None:
+    (HERE / "ran").touch()
+"""
+    )
+    group = Group(tasks.noted.defer().generate_many((n,) for n in range(100)))
+    group.submit()
+    assert group.revoke()
+    start(sqlite_project, "--n_processes", "2")
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=60_000) == 2
+    eventually(lambda: group.progress().pending == 0, 60, lambda: str(group.progress()))
+    progress = group.progress()
+    assert progress == GroupProgress(100, 0, 100 - progress.revoked, progress.revoked, 0)
+    assert progress.revoked >= 98
+    assert not (sqlite_project.folder / "ran").exists()
+    assert all(tasks.broker.in_dlq(message) for message in group.members)
+    notes = [line.split() for line in (sqlite_project.folder / "noted").read_text().splitlines()]
+    quiet = {message.uuid for message in group.members if message.args[0] not in (30, 60)}
+    assert sorted(uuid for uuid, _ in notes if uuid in quiet) == sorted(quiet)
+    assert len({pid for _, pid in notes}) <= 12
+
+
+def test_a_stop_while_a_group_is_ended_loses_no_member(sqlite_project: Project) -> None:
+    """What is being ended ends, the rest stays in the store, and the next pool ends it: each hook is called once."""
+    tasks = sqlite_project.write(
+        BASICS
+        + """
+from alsek import Task
+
+class Slow(Task):
+    def on_revocation(self, message, error):
+        time.sleep(0.02)
+        with (HERE / "noted").open("a") as notes:
+            notes.write(f"{message.uuid}\\n")
+
+@task(broker, base_task=Slow)
+def noted(n: int) -> None: ...
+"""
+    )
+    notes = sqlite_project.folder / "noted"
+    group = Group(tasks.noted.defer().generate_many((n,) for n in range(200)))
+    group.submit()
+    assert group.revoke()
+    first = start(sqlite_project, "--n_processes", "2")
+    eventually(lambda: notes.exists() and len(notes.read_text().split()) > 20, 60)
+    assert first.stop() == 0
+    assert 0 < group.progress().pending < 200
+    start(sqlite_project, "--n_processes", "2")
+    eventually(lambda: group.progress().pending == 0, 60, lambda: str(group.progress()))
+    assert group.progress() == GroupProgress(200, 0, 0, 200, 0)
+    assert sorted(notes.read_text().split()) == sorted(message.uuid for message in group.members)

@@ -81,6 +81,14 @@ class ProcessExecutorHarness:
         self.executor.enforce_deadlines()
         return jobs
 
+    def reject(self, task: AnyTask, *args: Any, **claim: Any) -> ProcessJob:
+        """A job whose claim says that it will not run (revoked, unless it says otherwise), started as by `start`."""
+        message = task.generate(args=args, submit=False)
+        job = self.job(message, **(claim or {"revoked": True}))
+        self.executor.start(job)
+        self.executor.enforce_deadlines()
+        return job
+
     def run(self, task: AnyTask, *args: Any, **kwargs: Any) -> ProcessJob:
         """A job of this task, run to its end and accepted."""
         job = self.start(task, *args, **kwargs)

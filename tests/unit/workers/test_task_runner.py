@@ -56,20 +56,20 @@ class FakeEngine:
         with self._theirs:
             self.code = self._runner.main(self._theirs)
 
-    def send(self, message: Message, *charge: str, **claim: Any) -> Claimed:
+    def send(self, message: Message, *charge: str, more: bool = False, **claim: Any) -> Claimed:
         """Send a message, as if it had been claimed; with a charge, it is to be concluded."""
         payload = claim.pop("payload", None) or message.pack(self._serializer)
         claimed = Claimed(message.uuid, message.queue, payload, 7, **claim)
-        self.socket.sendall(pack(((1, self._entry, tuple(claimed), charge or None),)))
+        self.socket.sendall(pack(((1, self._entry, tuple(claimed), charge or None, more),)))
         return claimed
 
     def receive(self) -> Any:
         """The next frame that it sends; None when it has ended."""
         return receive(self.socket, self._frames)
 
-    def answer(self, message: Message, *charge: str, **claim: Any) -> Outcome:
+    def answer(self, message: Message, *charge: str, more: bool = False, **claim: Any) -> Outcome:
         """Its answer to a message."""
-        self.send(message, *charge, **claim)
+        self.send(message, *charge, more=more, **claim)
         outcome = outcome_from_wire(self.receive()[0])
         assert (outcome.uuid, outcome.queue, outcome.token) == (message.uuid, message.queue, 7)
         return outcome
@@ -135,6 +135,16 @@ def test_it_serves_max_tasks_jobs(connect: Callable[..., FakeEngine], add: AnyTa
     engine = connect(add, max_tasks=3)
     for n in range(3):
         engine.answer(new(add, n, 0))
+    assert engine.receive() is None
+    assert engine.end() == 0
+
+
+def test_a_job_with_more_to_come_is_not_counted(connect: Callable[..., FakeEngine], add: AnyTask) -> None:
+    """It goes on after such a one, until it has served one task or the engine has closed."""
+    for engine in (connect(add), connect(add)):
+        for _ in range(3):
+            assert isinstance(engine.answer(new(add, 1, 1), more=True, revoked=True), Failed)
+    engine.answer(new(add, 1, 1))
     assert engine.receive() is None
     assert engine.end() == 0
 

@@ -70,9 +70,14 @@ def open_claimed(
     return Opened(delivery, task, rejection)
 
 
+def must_not_run(claimed: Claimed, max_losses: int) -> bool:
+    """Whether a claimed message must not run, as far as its claim says."""
+    return claimed.revoked or claimed.expired or claimed.losses > max_losses
+
+
 def rejection_of(claimed: Claimed, max_losses: int) -> TaskError | None:
     """Return why a claimed message must not run: revoked, expired, or lost more often than `max_losses`; else None."""
-    if not claimed.revoked and not claimed.expired and claimed.losses <= max_losses:
+    if not must_not_run(claimed, max_losses):
         return None
     where = f"message {claimed.uuid!r} in queue {claimed.queue!r}"
     if claimed.revoked:

@@ -13,6 +13,7 @@ from alsek.core.worker.process_executor.dispatcher import Dispatcher
 from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.core.worker.process_executor.outcome_codec import outcome_from_wire, report_from_wire
 from alsek.core.worker.process_executor.process_manager import TaskProcessManager
+from alsek.core.worker.process_executor.shared_processes import MOST_SHARING
 from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.core.worker.process_executor.task_runner import REPORTED, Timing
 from alsek.core.worker.shared_state import SharedState
@@ -66,7 +67,7 @@ class AnswerReader:
         try:
             for answer in process.answers():
                 if answer == (REPORTED,):
-                    process.excused = False
+                    self._manager.on_reported(process)
                 elif process.ready:
                     outcome = outcome_from_wire(answer[0])
                     reports = (
@@ -136,7 +137,8 @@ class AnswerReader:
         """Let an idle process wait for further jobs, or exit if it has served enough."""
         self._manager.on_answer()
         if not process.jobs and process.awaiting_verdict is None:
-            more = process.alive and process.served < self._tasks_per_process and process.charge is None
+            most = MOST_SHARING if process.shared else self._tasks_per_process
+            more = process.alive and process.served < most and process.charge is None
             self._manager.on_served(process, more=more)
 
     def _kill_corrupt(self, process: TaskProcess) -> None:

@@ -73,9 +73,13 @@ class Dispatcher:
     def dispatch(self) -> list[TaskProcess]:
         """Send the waiting jobs to processes that can take them. Returns the processes that do not read."""
         assigned: dict[TaskProcess, None] = {}
+        if len(self._manager.shared) and self.waiting:
+            self._share(assigned)
         while self.waiting and self._manager.spares:
             process = self._manager.take_spare()
-            process.assign(self.waiting.popleft())
+            job = self.waiting.popleft()
+            process.shared = job.shares_process
+            process.assign(job)
             assigned[process] = None
         if self.waiting and self.prefetch.limit:
             self._prefetch(assigned)
@@ -86,6 +90,16 @@ class Dispatcher:
             except BlockingIOError:
                 unresponsive.append(process)
         return unresponsive
+
+    def _share(self, assigned: dict[TaskProcess, None]) -> None:
+        """Assign waiting jobs that will not run to shared processes."""
+        for job in [job for job in self.waiting if job.shares_process]:
+            if not len(self._manager.shared):
+                return
+            self.waiting.remove(job)
+            process = self._manager.shared.take()
+            process.assign(job)
+            assigned[process] = None
 
     def _prefetch(self, assigned: dict[TaskProcess, None]) -> None:
         """Assign waiting jobs to busy processes, one to each in turn, those with the fewest jobs first."""

@@ -29,12 +29,14 @@ class JobRequest(NamedTuple):
         entry: Its number in the shared state.
         claimed: The claim, as :mod:`~alsek.core.worker.process_executor.outcome_codec` sends it.
         charge: The fields of the charge; None if the task is to be run.
+        more: The process may be sent others after it, however few tasks it serves.
     """
 
     number: int
     entry: int
     claimed: tuple[Any, ...]
     charge: tuple[str, str] | None
+    more: bool = False
 
 
 class EngineConnection:

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.execution import facts
+from alsek.core.execution.opening import must_not_run
 from alsek.core.execution.session import WorkerSession
 from alsek.core.hooks import in_start_hooks
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -68,6 +69,8 @@ class ProcessExecutor:
         wakeup: WakeupPipe,
         permits: Sequence[StartPermits],
     ) -> None:
+        self._may_share = tasks_per_process == 1
+        self._max_losses = pool.max_losses
         self._state = state
         self._prune_interval = prune_interval
         self._template = template
@@ -114,7 +117,8 @@ class ProcessExecutor:
     def job(self, claimed: Claimed, entry: int, session: WorkerSession) -> ProcessJob:
         """Return a job for a claim."""
         self._session = session
-        return ProcessJob(claimed, entry, session.worker)
+        shares = self._may_share and must_not_run(claimed, self._max_losses)
+        return ProcessJob(claimed, entry, session.worker, shares_process=shares)
 
     def start(self, job: ProcessJob) -> None:
         """Queue a job. Jobs that were claimed together are sent together, by the next :meth:`enforce_deadlines`."""

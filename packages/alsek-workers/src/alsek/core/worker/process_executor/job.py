@@ -30,6 +30,8 @@ class ProcessJob:
         elapsed_ns: How long it took, hooks, result store and tracker included.
         attempt_lost: Its process was lost after it had started the attempt.
         repeated: It was sent to a second process, since the first died before it had started the job.
+        shares_process: A process may end it that has ended others, or will: see
+            :mod:`~alsek.core.worker.process_executor.shared_processes`.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class ProcessJob:
         "process",
         "ready_at",
         "repeated",
+        "shares_process",
         "started_at",
         "task_name",
         "verdict_wanted",
@@ -50,7 +53,7 @@ class ProcessJob:
         "worker_id",
     )
 
-    def __init__(self, claimed: Claimed, entry: int, worker: Worker) -> None:
+    def __init__(self, claimed: Claimed, entry: int, worker: Worker, *, shares_process: bool = False) -> None:
         self.claimed = claimed
         self.entry = entry
         self.worker = worker
@@ -65,3 +68,4 @@ class ProcessJob:
         self.ready_at: int | None = None
         self.started_at = self.elapsed_ns = 0
         self.repeated = False
+        self.shares_process = shares_process

@@ -27,7 +27,7 @@ class LostJobs:
 
     The job that a process had started and not answered is charged: a fresh process concludes it, with the task's own
     ``do_retry`` and hooks. If that process fails too, `max_retries` alone decides. Jobs that were not started are run
-    by other processes.
+    by other processes. One that was started in a process that it shared with others is started once more, without.
 
     Args:
         pool: The pool's options.
@@ -90,12 +90,16 @@ class LostJobs:
         if not started and process.charge is None and (excused or not job.repeated):
             # Once only: if the message itself makes processes crash that read it, the second death is charged.
             job.repeated = job.repeated or not excused
-            self._dispatcher.requeue((job,))
+            self._start_alone(job)
+            return
+        where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
+        if process.shared and process.served and process.charge is None and status != -signal.SIGTERM:
+            log.warning("Of messages that will not run, %s: another one ends it.", where)
+            self._start_alone(job)
             return
         if started:
             job.attempt_lost, job.started_at = True, int(process.last_answer_at)
             job.elapsed_ns = 1_000_000 * (monotonic_ms() - job.started_at)
-        where = f"the process that ran message {job.claimed.uuid!r} {describe_exit(status)}"
         if process.charge is None and started and status == -signal.SIGTERM:
             self.undecided.append((monotonic_ms() + STOP_REACHES_ALL_MS, job, where))
             return
@@ -106,6 +110,11 @@ class LostJobs:
     def _charge(self, job: ProcessJob, charge: Charge) -> None:
         """Have a fresh process conclude the job with an exception."""
         job.charge = charge
+        self._start_alone(job)
+
+    def _start_alone(self, job: ProcessJob) -> None:
+        """Put the job before all others, for a process that is not shared."""
+        job.shares_process = False
         self._dispatcher.requeue((job,))
 
     def run(self, now: int) -> None:

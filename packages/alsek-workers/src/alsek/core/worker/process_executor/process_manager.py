@@ -22,6 +22,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
 from alsek.core.worker.child_process import EXIT_NOT_STARTED, describe_exit
 from alsek.core.worker.process_executor.frames import socket_of
+from alsek.core.worker.process_executor.shared_processes import SharedProcesses
 from alsek.core.worker.process_executor.start_permits import StartPermits
 from alsek.core.worker.process_executor.task_process import TaskProcess
 from alsek.core.worker.process_executor.template import EXITED, STARTED
@@ -54,6 +55,7 @@ class TaskProcessManager:
     Attributes:
         processes: Those that have not exited, by pid.
         spares: Those that wait for a job.
+        shared: Those that wait for a message which will not run.
         take_spare: Removes and returns the one that has waited longest. (The method of the deque itself: it is called
             for each message.)
     """
@@ -68,6 +70,7 @@ class TaskProcessManager:
     ) -> None:
         self.processes: dict[int, TaskProcess] = {}
         self.spares: deque[TaskProcess] = deque()
+        self.shared = SharedProcesses()
         self.take_spare: Callable[[], TaskProcess] = self.spares.popleft
         self._template = TemplateConnection(template)
         self._size = size
@@ -171,10 +174,21 @@ class TaskProcessManager:
 
     def on_served(self, process: TaskProcess, *, more: bool) -> None:
         """A process has answered all its jobs, and may serve `more` or not."""
-        if more:
-            self.spares.append(process)
-        else:
+        if not more:
             self.release(process)
+        elif not process.shared:
+            self.spares.append(process)
+        elif process.excused:
+            process.kill_at = monotonic_ms() + EXIT_WITHIN_MS
+        else:
+            self.shared.add(process)
+
+    def on_reported(self, process: TaskProcess) -> None:
+        """A process has sent the notices of the job that it has answered."""
+        waited_for, process.excused = process.excused, False
+        if waited_for and process.shared and process.alive:
+            process.kill_at = 0
+            self.shared.add(process)
 
     def on_exit(self, process: TaskProcess, status: int, *, had_jobs: bool) -> None:
         """A process has exited, and its jobs were taken from it."""
@@ -182,6 +196,8 @@ class TaskProcessManager:
         self.release(process)
         if process in self.spares:
             self.spares.remove(process)
+        if process.shared:
+            self.shared.discard(process)
         self._starting.discard(process)
         self._return_permits(process.permits_index)
         if status == EXIT_NOT_STARTED and not process.ready:
@@ -234,7 +250,13 @@ class TaskProcessManager:
                 process.kill_at = 0
                 if process.released:
                     log.error("Process %d does not end after its last task: it is killed.", process.pid)
+                elif process.excused:
+                    log.error(
+                        "Process %d does not end with a tracker or middleware: it is killed.", process.pid
+                    )
                 self.signal(process.pid, signal.SIGKILL)
+        for process in self.shared.take_overdue(now):
+            self.release(process)
         if self._requested:
             self._template.check(now)
         if self._pause_until and now >= self._pause_until:
@@ -245,6 +267,8 @@ class TaskProcessManager:
         wakes = [process.kill_at for process in self.processes.values() if process.kill_at]
         if self._pause_until:
             wakes.append(self._pause_until)
+        if (overdue := self.shared.next_overdue) is not None:
+            wakes.append(overdue)
         if self._requested:
             wakes.append(self._template.hangs_at)
         return wakes

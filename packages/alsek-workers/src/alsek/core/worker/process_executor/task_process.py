@@ -34,6 +34,7 @@ class TaskProcess:
         awaiting_verdict: The answered job whose verdict it waits for.
         served: How many jobs it has answered.
         alive: The template has not reported its exit.
+        shared: It ends messages that will not run, one after another, and runs no task.
         released: It is to exit: it gets no further job.
         excused: If it died now, that would have another cause than the job which it was sent and has not started. It is
             still calling a tracker for the job before, or is killed because it starts nothing.
@@ -59,6 +60,7 @@ class TaskProcess:
         self.awaiting_verdict: ProcessJob | None = None
         self.served = 0
         self.alive = True
+        self.shared = False
         self.released = False
         self.excused = False
         self.charge: Charge | None = None
@@ -125,6 +127,7 @@ class TaskProcess:
                     job.entry,
                     claimed_to_wire(job.claimed),
                     None if job.charge is None else tuple(job.charge),
+                    job.shares_process,
                 )
                 for job in jobs
             )

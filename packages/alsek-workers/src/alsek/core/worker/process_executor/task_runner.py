@@ -84,7 +84,7 @@ class TaskRunner:
     Args:
         pool: The pool's options.
         state: The engine's: it has the worker's id, and the process writes there which job it runs.
-        max_tasks: Exit after this many jobs.
+        max_tasks: Exit after this many jobs, those not counted after which there may be more.
         wakeup: Wakes the engine.
         permits: For each process that may exist, if jobs are prefetched; else empty.
     """
@@ -110,7 +110,7 @@ class TaskRunner:
         self._entry: int | None = None
 
     def main(self, engine: socket.socket, permits_index: int | None = None) -> int:
-        """Run jobs until the engine closes, or `max_tasks` have run. Returns the exit code.
+        """Run jobs until the engine closes, or `max_tasks` were served. Returns the exit code.
 
         Args:
             engine: The socket to the engine.
@@ -125,10 +125,12 @@ class TaskRunner:
         contexts = Contexts()
         if has_start_hooks(self._pool):
             connection.send_now((READY,))
-        for _ in range(self._max_tasks):
+        served = 0
+        while served < self._max_tasks:
             job = connection.next_job()
             if job is None:
                 break
+            served += not job.more
             self._entry = job.entry
             context = contexts.fresh()
             frame, notices = context.run(self._serve, job)

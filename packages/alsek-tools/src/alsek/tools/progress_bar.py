@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -64,7 +64,7 @@ async def _with_bars(
 
 
 @contextmanager
-def _task_bars(progress: Progress, awaited: dict[str, None], backend: Backend) -> Iterator[None]:
+def _task_bars(progress: Progress, awaited: dict[str, None], backend: Backend) -> Generator[None]:
     """Show a bar for each awaited message whose task tells how far it is, from a thread of its own."""
     bars = TaskBars(progress, awaited, backend)
     ended = threading.Event()

@@ -202,6 +202,19 @@ def test_a_hook_that_ends_its_process_hurts_no_other(
     harness.until(lambda: harness.executor.free_slots == 2)
 
 
+def test_a_message_that_was_revoked_before_is_not_ended_for_it(
+    start: Start, noting: AnyTask, noted: Path
+) -> None:
+    """While its hook runs the store says again that it was revoked: the hook runs to its end, once."""
+    harness = start(noting, size=1)
+    job = harness.reject(noting, "brief")
+    harness.until(lambda: pids_of(noted, job))
+    harness.executor.revoke(job.claimed.uuid)
+    ended(harness, job)
+    assert error_of(job) == "MessageRevokedError"
+    assert len(pids_of(noted, job)) == 1
+
+
 def test_a_hook_that_hangs_holds_up_no_other(broker: Broker, start: Start, noted: Path) -> None:
     """Others end beside it, and what runs runs; at its timeout its process is ended, and it alone is charged."""
 

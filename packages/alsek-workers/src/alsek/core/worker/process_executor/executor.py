@@ -137,10 +137,15 @@ class ProcessExecutor:
         self._answers.send_verdict(job, accepted)
 
     def revoke(self, uuid: str) -> None:
-        """End the task of a message that was revoked. For one that was not started the store says so again later."""
+        """End the task of a message that was revoked. For one that was not started the store says so again later.
+
+        It also says so of those that were revoked before they were claimed. No task of theirs runs, and to end a hook
+        would only have it called again.
+        """
         for job in self._running.values():
             if (
                 job.claimed.uuid == uuid
+                and not must_not_run(job.claimed, self._max_losses)
                 and job.process is not None
                 and job.outcome is None
                 and job.charge is None

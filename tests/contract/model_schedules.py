@@ -40,7 +40,7 @@ class ScheduleModel:
             self.schedules[new.name] = ModelSchedule(new, new.next_at)
             return new
         if schedule.record.revision != new.revision:
-            if schedule.record.revision != expected:
+            if schedule.record.revision != expected or self._was_fired(schedule, new.next_at):
                 return None
             schedule.change(revision=new.revision, definition=new.definition, next_at=new.next_at)
         return schedule.record
@@ -85,8 +85,15 @@ class ScheduleModel:
         schedule = self.schedules.get(name)
         if schedule is None or not schedule.record.paused_by or schedule.record.revision != revision:
             return False
+        if self._was_fired(schedule, next_at):
+            return False
         schedule.change(next_at=next_at, paused_by="", paused_since=0)
         return True
+
+    @staticmethod
+    def _was_fired(schedule: ModelSchedule, tick: int | None) -> bool:
+        last = schedule.record.last_at
+        return tick is not None and last is not None and tick <= last
 
     def step(self, fires: bool) -> tuple[str, ...]:
         """What a step offers to a worker; it also promotes what is due."""

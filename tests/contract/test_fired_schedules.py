@@ -125,6 +125,33 @@ def test_a_change_is_seen_everywhere(store: Store) -> None:
     assert [message.args for message in messages(store.backend)] == [("bob",)]
 
 
+def test_a_tick_that_is_fired_while_the_schedule_is_changed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes it has read it before. It is not fired again, even if nobody knows its message any more."""
+    send = sending(store.backend)
+    send.schedule("s", IntervalTrigger(seconds=1), args=("ada",))
+    store.advance(SECOND)
+    port = store.backend.schedules
+    put, changes = port.put, iter([1])
+
+    def put_after_a_tick(*args: Any) -> Any:
+        for _ in changes:
+            fire(store.backend, "s")
+            (message,) = messages(store.backend)
+            send.broker.remove(message)
+        return put(*args)
+
+    monkeypatch.setattr(port, "put", put_after_a_tick)
+    schedule = send.schedule("s", IntervalTrigger(seconds=1), args=("bob",))
+    assert (schedule.last, schedule.next_at) == (START + SECOND, START + 2 * SECOND)
+    fire(store.backend, "s")
+    assert ticks(store.backend) == []
+    store.advance(SECOND)
+    fire(store.backend, "s")
+    assert [message.args for message in messages(store.backend)] == [("bob",)]
+
+
 def test_in_an_event_loop(store: Store) -> None:
     """The methods with an `a` do the same, without blocking it."""
     backend = another(store)

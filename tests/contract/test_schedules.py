@@ -307,6 +307,22 @@ def test_a_schedule_is_resumed_at_a_tick(backend: Backend) -> None:
     assert record(backend, "s") == ScheduleRecord("s", "r1", b"{}", None)
 
 
+def test_no_change_goes_back_to_a_tick_that_was_fired(backend: Backend) -> None:
+    """Who puts or resumes has computed the tick from what he read; if that was fired since, he is to read again."""
+    put(backend, "s", SOON)
+    fire(backend, "s", SOON, LATER)
+    fired = record(backend, "s")
+    for tick in (SOON, SOON - 1):
+        assert backend.schedules.put("s", b"new", "r2", tick, "r1") is None
+        assert record(backend, "s") == fired
+        backend.schedules.pause("s", "me")
+        assert not backend.schedules.resume("s", "r1", tick)
+        assert record(backend, "s").paused_by == "me"
+        assert backend.schedules.resume("s", "r1", LATER)
+    assert put(backend, "s", SOON + 1, "r2", expected="r1").next_at == SOON + 1
+    assert put(backend, "s", None, "r3", expected="r2").next_at is None
+
+
 def test_one_without_a_tick_can_be_paused(backend: Backend) -> None:
     """It stays paused when it is given a tick."""
     put(backend, "s", None)

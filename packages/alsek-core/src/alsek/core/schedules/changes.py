@@ -63,7 +63,8 @@ def next_tick(trigger: TriggerData, now: int, present: Present | None) -> int | 
     after = now - MISSED_AFTER - 1 if isinstance(trigger, Date) else now
     if present is not None:
         record = present.record
-        if present.trigger is not None and same_trigger(present.trigger, trigger):
+        same = present.trigger is not None and same_trigger(present.trigger, trigger)
+        if same and not record.has_fired(record.next_at):
             return record.next_at
         if record.next_at is not None and not record.paused_by and record.next_at >= now - MISSED_AFTER:
             after = min(after, record.next_at - 1)
@@ -78,6 +79,6 @@ def tick_after_pause(definition: Definition, record: ScheduleRecord, now: int) -
     Raises:
         ValueError, ModuleNotFoundError: As :func:`~alsek.core.schedules.ticks.ticks_of`.
     """
-    if record.next_at is None or record.next_at > now:
+    if record.next_at is None or (record.next_at > now and not record.has_fired(record.next_at)):
         return record.next_at
-    return ticks_of(definition.trigger).after(now)
+    return ticks_of(definition.trigger).after(now if record.last_at is None else max(now, record.last_at))

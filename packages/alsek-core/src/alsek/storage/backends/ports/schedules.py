@@ -45,7 +45,8 @@ class SchedulePort(ABC):
 
         Returns:
             The schedule as it is stored now, if this was done now or before (its revision is `revision`). None if
-            another revision stands there than `expected`, or none although one is expected: nothing was changed.
+            another revision stands there than `expected`, or none although one is expected, or if `next_at` was fired
+            since it was computed (it is not after `last_at`): nothing was changed.
         """
 
     @abstractmethod
@@ -95,7 +96,11 @@ class SchedulePort(ABC):
 
     @abstractmethod
     def resume(self, name: str, revision: str, next_at: int | None) -> bool:
-        """Let a paused schedule go on at this tick; False if it is not stored under this revision, or is not paused."""
+        """Let a paused schedule go on at this tick; False if nothing was changed.
+
+        That is so if it is not stored under this revision, is not paused, or if the tick is not after `last_at`: it was
+        resumed, fired and paused again since the tick was computed.
+        """
 
     @abstractmethod
     def remove(self, name: str) -> bool:

@@ -27,3 +27,7 @@ class ScheduleRecord(NamedTuple):
     last_uuid: str = ""
     paused_by: str = ""
     paused_since: int = 0
+
+    def has_fired(self, tick: int | None) -> bool:
+        """Return True if this tick or a later one was fired, so that it can't be the next one."""
+        return tick is not None and self.last_at is not None and tick <= self.last_at

@@ -28,6 +28,8 @@ def put(table: MessageTable, new: ScheduleRecord, expected: str) -> ScheduleReco
     if (stored.record.revision if stored is not None else "") != expected:
         return None
     if stored is not None:
+        if stored.record.has_fired(new.next_at):
+            return None
         new = stored.record._replace(revision=new.revision, definition=new.definition, next_at=new.next_at)
     _keep(table, new)
     return new
@@ -83,9 +85,11 @@ def pause(table: MessageTable, name: str, by: str) -> bool:
 
 
 def resume(table: MessageTable, name: str, revision: str, next_at: int | None) -> bool:
-    """Let a schedule that is paused go on; False if it is not, or is not stored under this revision."""
+    """Let a schedule that is paused go on; False if it is not, has another revision, or has fired this tick."""
     stored = table.schedules.get(name)
     if stored is None or stored.record.revision != revision or not stored.record.paused_by:
+        return False
+    if stored.record.has_fired(next_at):
         return False
     _keep(table, stored.record._replace(next_at=next_at, paused_by="", paused_since=0))
     return True

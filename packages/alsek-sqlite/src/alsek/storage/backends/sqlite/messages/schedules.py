@@ -37,6 +37,7 @@ _PAUSE: Final = """
 _RESUME: Final = """
     UPDATE schedules SET paused_by = '', paused_since = 0, next_at = :next_at, offer = :next_at
     WHERE ns = :ns AND name = :name AND revision = :revision AND paused_by <> ''
+        AND (:next_at IS NULL OR last_at IS NULL OR :next_at > last_at)
 """
 _REMOVE: Final = "DELETE FROM schedules WHERE ns = ? AND name = ?"
 
@@ -68,6 +69,8 @@ def put(
     if present is not None and present.revision == revision:
         return present
     if expected != ("" if present is None else present.revision):
+        return None
+    if present is not None and present.has_fired(next_at):
         return None
     values = {"definition": definition, "revision": revision, "next_at": next_at}
     tx.execute(_PUT, {**values, "ns": tx.ns, "name": name})

@@ -27,6 +27,11 @@ local function write_schedule(name, s)
   return record
 end
 
+-- Whether this tick, or a later one, was fired already: then it was not known to whoever wants it to be the next one.
+local function was_fired(s, tick)
+  return tick ~= '' and s.last_at ~= '' and tonumber(tick) <= tonumber(s.last_at)
+end
+
 -- When it is offered next, if not before: '' for never.
 local function offered_at(s)
   return s.paused_by == '' and s.next_at or ''

@@ -25,6 +25,7 @@ TASKS = """
 import logging
 import asyncio
 
+from alsek import Task
 from alsek.core.backoff import ConstantBackoff
 
 keeping = Broker(backend, keep_logs=50)
@@ -81,6 +82,26 @@ async def aload(rows: int, interval: int, message: Message) -> int:
 def fails(message: Message) -> None:
     message.progress(message.retries, 2)
     log.warning("about to fail, attempt %d", message.retries)
+    raise ValueError("as it must")
+
+class Tells(Task):
+    def on_retry(self, message, exception):
+        self.tell(message, "retried")
+
+    def on_failure(self, message, exception):
+        self.tell(message, "failed")
+
+    def tell(self, message, what):
+        log.warning("%s at %s", what, message.checkpoint)
+        message.progress(message.checkpoint, 100, what)
+        message.save(message.checkpoint + 10)
+
+@task(keeping, base_task=Tells, max_retries=1, **options)
+def ends(how: str, message: Message) -> None:
+    for _ in range(3):
+        message.save((message.checkpoint or 0) + 1)
+    if how == "killed":
+        os.kill(os.getpid(), 9)
     raise ValueError("as it must")
 
 @task(broker, timeout=60_000)
@@ -210,6 +231,21 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+@each_pool
+@pytest.mark.parametrize("how", ["raises", "killed"])
+def test_hooks_report_on_their_message(project: Project, pool: str, how: str) -> None:
+    """Also if the process of the task has died: they have its last checkpoint, and come after its reports."""
+    tasks = project.write(TASKS)
+    message = tasks.ends.generate(args=(how,))
+    worker = project.worker("--n_processes", "1", pool=pool)
+    eventually(lambda: tasks.keeping.in_dlq(message), 60, lambda: worker.log)
+    assert progress_of(tasks, message) == Progress(16, 100, "failed")
+    assert report_of(tasks, message).checkpoint == b"26"
+    text = "\n".join(line.decode() for line in report_of(tasks, message).lines)
+    assert "retried at 3" in text
+    assert "failed at 16" in text
 
 
 @each_pool

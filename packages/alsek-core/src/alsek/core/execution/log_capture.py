@@ -81,7 +81,7 @@ class LogCapture(logging.Handler):
             return False
         session = claim.session
         reporter = session.open_reporter()
-        reporting = reporter.of(claim.claimed, session.worker, session.held)
+        reporting = reporter.of(claim.claimed, session.worker, session.held, follows=session.follows)
         if reporting is None or reporting.closed:
             return False
         line = line_of(record)

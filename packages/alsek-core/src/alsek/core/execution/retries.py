@@ -88,6 +88,7 @@ def retry(task: AnyTask, delivery: Delivery, error: BaseException, failure: Exce
     # Before the hook, which may change it.
     outcome = retried_outcome(retried, delivery.claimed.token, delay)
     trace, told = traceback_for_log(error, failure), failure.copy()
+    retried.claim = delivery.claim  # the hook may report on the message, too
     call_guarded(task.on_retry, delivery, retried, error)
     delivery.message.exception_details = failure  # for middleware
     log_retrying(delivery, delay, trace, told, uncounted=uncounted)

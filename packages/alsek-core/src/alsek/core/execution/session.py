@@ -51,6 +51,7 @@ class WorkerSession:
         reporter: Brings to the store what tasks tell of their messages; None until one does.
         is_stopping: Says whether the worker is to end, so that its tasks should; None if nobody knows.
         revoked: The tokens of claims that were revoked while their tasks ran.
+        follows: The claims were those of another process, which has died and may have reported on their messages.
         pid: The process that made the session.
     """
 
@@ -58,6 +59,7 @@ class WorkerSession:
     reporter: Reporter | None = None
     is_stopping: Callable[[], bool] | None = None
     revoked: Set[int] = frozenset()
+    follows: bool = False
 
     def __init__(self, backend: Backend, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self.backend = backend

@@ -88,10 +88,12 @@ class MessageReports:
     def checkpoint(self) -> Any:
         """What was saved last, in this attempt or an earlier one; None if nothing was, or no attempt runs here.
 
-        Each access makes a new object of it.
+        Each access makes a new object of it. Only in a hook that is called after the process of the task has died does
+        it ask the store.
 
         Raises:
             SerializationError: What an earlier attempt has saved can't be read.
+            BackendError: After the death of its process: the store can't answer now.
         """
         claim = self.claim
         if claim is None:
@@ -99,6 +101,9 @@ class MessageReports:
         session = claim.session
         told = None if session.reporter is None else session.reporter.existing(claim.token)
         data = claim.claimed.checkpoint if told is None else told.saved
+        if session.follows and data is claim.claimed.checkpoint:  # nothing was saved in this process
+            (kept,) = session.backend.messages.reports([claim.claimed.uuid])
+            data = None if kept is None else kept.checkpoint
         if data is None:
             return None
         try:
@@ -137,7 +142,7 @@ class MessageReports:
     def _reporting(self, claim: Claim) -> tuple[Reporter, Reporting]:
         session = claim.session
         reporter = session.open_reporter()
-        reporting = reporter.of(claim.claimed, session.worker, session.held)
+        reporting = reporter.of(claim.claimed, session.worker, session.held, follows=session.follows)
         if reporting is None:
             raise lost_claim(claim.claimed)
         return reporter, reporting

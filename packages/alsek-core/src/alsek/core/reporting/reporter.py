@@ -45,20 +45,23 @@ class Reporter:
         self._requested = self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def of(self, claimed: Claimed, worker: Worker, held: Collection[int]) -> Reporting | None:
+    def of(
+        self, claimed: Claimed, worker: Worker, held: Collection[int], *, follows: bool = False
+    ) -> Reporting | None:
         """Return the reports on a claim; None if it has ended.
 
         Args:
             claimed: The claim.
             worker: The worker that holds it.
             held: The tokens of all claims that have not ended.
+            follows: Another process, which has died, may have reported under this token.
         """
         found = self._by_token.get(claimed.token)
         if found is not None or claimed.token not in held:
             return found
         with self._lock:
             self._forget_ended(held)
-            return self._by_token.setdefault(claimed.token, Reporting(claimed, worker))
+            return self._by_token.setdefault(claimed.token, Reporting(claimed, worker, follows=follows))
 
     def existing(self, token: int) -> Reporting | None:
         """Return the reports on a claim if anything was told under it."""

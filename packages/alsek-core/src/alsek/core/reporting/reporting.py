@@ -15,6 +15,8 @@ from alsek.storage.backends.records import Claimed, Report, Worker
 
 #: The most bytes of log lines that wait to be sent for one message; the oldest go.
 MOST_BYTES: Final = 262_144
+#: Greater than the number of any report of a process that ran a task.
+_ABOVE_ALL: Final = 2**40
 
 
 class Reporting:
@@ -26,6 +28,7 @@ class Reporting:
     Args:
         claimed: The claim.
         worker: The worker that holds it.
+        follows: Another process, which has died, may have reported under this token: the numbers are above its own.
 
     Attributes:
         sending: Held while a report of this claim is on its way, so that they arrive in the order of their numbers.
@@ -50,14 +53,14 @@ class Reporting:
         "worker",
     )
 
-    def __init__(self, claimed: Claimed, worker: Worker) -> None:
+    def __init__(self, claimed: Claimed, worker: Worker, *, follows: bool = False) -> None:
         self.claimed = claimed
         self.worker = worker
         self.sending = threading.RLock()
         self.saved = claimed.checkpoint
         self.closed = self.lost = False
         self._lock = threading.RLock()  # never held during a call of the store
-        self._number = 0
+        self._number = _ABOVE_ALL if follows else 0
         self._unanswered: Report | None = None
         self._progress: Progress | None = None
         self._lines: deque[bytes] = deque()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from alsek.core.current_message import CURRENT
@@ -14,7 +15,7 @@ from alsek.core.execution.sync_hooks import with_sync_hooks
 from alsek.core.task import without_hooks
 from alsek.core.worker.options import PoolOptions
 from alsek.exceptions import TaskError
-from alsek.storage.backends.records import Claimed, Failed, Outcome, Worker
+from alsek.storage.backends.records import Claimed, Failed, Outcome, Report, Worker
 
 
 class Charged(NamedTuple):
@@ -25,12 +26,14 @@ class Charged(NamedTuple):
         notices: The notices to send once the store has accepted it.
         task_name: The name of its task; empty if the message could not be opened.
         ready_at: See :class:`~alsek.core.execution.delivery.Delivery`.
+        reports: What its hooks have told of it, to travel with the outcome.
     """
 
     outcome: Outcome
     notices: list[Notice]
     task_name: str = ""
     ready_at: int = 0
+    reports: Sequence[Report] = ()
 
 
 def conclude_charged(
@@ -47,6 +50,9 @@ def conclude_charged(
             reported.
     """
     session = ReadOnlySession(pool.broker.backend, worker)
+    session.follows = True
+    if with_hooks:
+        session.held.add(claimed.token)
     opened = open_claimed(claimed, session, pool.broker, pool.tasks, max_losses=None)
     if isinstance(opened, Failed):
         return Charged(opened, [])
@@ -63,4 +69,9 @@ def conclude_charged(
     else:
         conclusion = conclude(task, delivery, Attempt(exception=error))
     notices = pending_notices(pool.tasks, task, delivery, conclusion, pool.broker) if with_hooks else []
-    return Charged(conclusion.outcome, notices, delivery.task_name, delivery.ready_at)
+    reports: Sequence[Report] = ()
+    if session.reporter is not None:
+        reports = session.reporter.last_of(claimed.token)
+        session.reporter.stop()
+    session.held.clear()
+    return Charged(conclusion.outcome, notices, delivery.task_name, delivery.ready_at, reports)

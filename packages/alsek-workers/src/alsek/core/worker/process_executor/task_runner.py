@@ -166,9 +166,9 @@ class TaskRunner:
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
         session = self._session()
-        if charge is None:
-            session.held.add(claimed.token)
-            session.reporter, session.is_stopping = self._reporter, self._is_stopping
+        session.held.add(claimed.token)
+        session.reporter, session.is_stopping = self._reporter, self._is_stopping
+        session.follows = charge is not None
         opened = open_claimed(claimed, session, broker, self._tasks, max_losses)
         if isinstance(opened, Failed):
             return _answer(opened, False, None, False, started_ns), []

@@ -16,6 +16,7 @@ from contextvars import Context
 from typing import Final, NamedTuple
 
 from alsek.core.clock import monotonic_ms, real_time
+from alsek.core.execution.log_capture import capture_logs
 from alsek.core.execution.notices import Notice, send_notice
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.charging import conclude_charged
@@ -33,7 +34,7 @@ from alsek.exceptions import (
     TaskTimeoutError,
     WorkerLostError,
 )
-from alsek.storage.backends.records import Claimed, Lost, Outcome, SetAside, Worker
+from alsek.storage.backends.records import Claimed, Lost, Outcome, Report, SetAside, Worker
 
 log = guarded_logger(__name__)
 
@@ -102,6 +103,8 @@ class Recovery:
         self._notices: dict[str, tuple[Context, list[Notice]]] = {}
         #: The names of their tasks.
         self._task_names: dict[str, str] = {}
+        #: What the hooks have told of the messages, by their tokens.
+        self._reports: dict[int, Sequence[Report]] = {}
         #: The messages of unknown tasks, by uuid.
         self._claims: dict[str, Claimed] = {}
         self._unknown_tasks = UnknownTasks()
@@ -113,6 +116,8 @@ class Recovery:
         leave_stop_to_supervisor()
         signal.signal(signal.SIGTERM, ignore_signal)
         disown_forks(ignore_signal)
+        if self._with_hooks:
+            capture_logs(self._pool.tasks)
         self.recover()
         self._completed[0] = 1
         return 0
@@ -140,7 +145,9 @@ class Recovery:
                 if outcomes is None:
                     outcomes = self._outcomes()
                 again, sent = sent, True
-                refused = self._pool.broker.backend.messages.retire(self._death.worker, outcomes)
+                refused = self._pool.broker.backend.messages.retire(
+                    self._death.worker, self._with_reports(outcomes)
+                )
             except BackendError as error:
                 if clock() > deadline:
                     log.error(
@@ -160,6 +167,10 @@ class Recovery:
                 )
                 self._report(ended)
                 return
+
+    def _with_reports(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return outcomes, each after what the hooks have told of its message."""
+        return [told for each in outcomes for told in (*self._reports.get(each.token, ()), each)]
 
     def _has_ended(self, outcome: Outcome) -> bool:
         """Return False if the store has set a message aside whose task this pool does not have."""
@@ -211,6 +222,7 @@ class Recovery:
             charged = context.run(decide, self._pool, worker, claimed, error)
             self._notices[claimed.uuid] = context, charged.notices
             self._task_names[claimed.uuid] = charged.task_name
+            self._reports[claimed.token] = charged.reports
             if isinstance(charged.outcome, SetAside):
                 self._claims[claimed.uuid] = claimed
             return charged.outcome

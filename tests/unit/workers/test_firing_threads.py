@@ -24,6 +24,7 @@ class Scene:
         self.made = 0
         self.fired: list[str] = []
         self.begun: Counter[str] = Counter()
+        self.waited: dict[str, int] = {}
         self.woken = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.hanging: set[str] = set()
@@ -34,8 +35,9 @@ class Scene:
         self.made += 1
         return self._fire
 
-    def _fire(self, name: str) -> None:
+    def _fire(self, name: str, waited: int) -> None:
         self.begun[name] += 1
+        self.waited[name] = waited
         if name in self.hanging:
             self.go_on.wait(PATIENCE)
         if name in self.raising:
@@ -81,6 +83,31 @@ def test_what_waits_already_is_fired_once(scene: Scene) -> None:
     scene.go_on.set()
     scene.wait()
     assert scene.fired == ["a", "b", "c"]
+
+
+def test_it_is_told_how_long_a_schedule_has_waited(scene: Scene) -> None:
+    """Since the first offer: that there was a pool which fires decides whether a tick was missed."""
+    scene.hanging.add("a")
+    scene.threads.offer(("a", "b"))
+    eventually(lambda: scene.begun["a"] == 1)
+    scene.clock.now += 700
+    scene.threads.offer(("b", "c"))
+    scene.clock.now += 200
+    scene.go_on.set()
+    scene.wait()
+    assert scene.waited == {"a": 0, "b": 900, "c": 200}
+
+
+def test_nothing_has_waited_for_a_thread_while_the_store_was_away(scene: Scene) -> None:
+    """Nobody could fire then."""
+    scene.hanging.add("a")
+    scene.raising = {"a": BackendUnavailableError("the store is away")}
+    scene.threads.offer(("a", "b"))
+    eventually(lambda: scene.begun["a"] == 1)
+    scene.clock.now += 900
+    scene.go_on.set()
+    scene.wait()
+    assert scene.waited == {"a": 0, "b": 0}
 
 
 def test_user_code_that_hangs_holds_up_no_other_schedule(scene: Scene) -> None:

@@ -125,6 +125,26 @@ def test_what_is_only_late_is_fired(store: Store, send: Task[[str], None], misse
     assert len(store.fire("often")) == 1 + MISSED_AFTER // SECOND
 
 
+@pytest.mark.parametrize("missed", ["latest", "all", "skip"])
+def test_what_waits_for_others_is_not_missed(store: Store, send: Task[[str], None], missed: str) -> None:
+    """Of many that are due at once, the last ones are late, though a pool runs: each tick is fired."""
+    options: dict[str, object] = {"missed": missed}
+    send.schedule("often", IntervalTrigger(seconds=1), args=("ada",), **options)  # type: ignore[arg-type]
+    store.clock.advance(20 * SECOND)
+    store.firing.fire(["often"], lambda record, definition: True, waited=15 * SECOND)
+    assert [message.created_at for message in store.messages()] == [
+        START + number * SECOND for number in range(1, 21)
+    ]
+
+
+def test_nobody_waits_for_ever(store: Store, send: Task[[str], None]) -> None:
+    """A process that was stopped for a day, and what waited in it meanwhile: that was missed."""
+    send.schedule("often", IntervalTrigger(seconds=1), args=("ada",))
+    store.clock.advance(24 * HOUR)
+    store.firing.fire(["often"], lambda record, definition: True, waited=24 * HOUR)
+    assert [message.created_at for message in store.messages()] == [START + 24 * HOUR]
+
+
 def test_all_is_at_most_a_thousand(store: Store, send: Task[[str], None]) -> None:
     """Of a year of seconds the last 1,000 are fired, in order, and each once, also if it is interrupted."""
     send.schedule("often", IntervalTrigger(seconds=1), args=("ada",), missed="all")

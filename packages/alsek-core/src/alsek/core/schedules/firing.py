@@ -27,6 +27,9 @@ MayFire: TypeAlias = Callable[[ScheduleRecord, Definition], bool]
 #: How often a schedule is read again because another process has changed it meanwhile. Later it is offered anew.
 _ATTEMPTS: Final = 5
 
+#: For so long at most a schedule may wait here for others; after that, what it has missed is missed.
+MAX_WAIT: Final = 600_000
+
 #: With so many bytes of payloads, a step of the store gets no further message.
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 
@@ -47,24 +50,25 @@ class Firing:
         #: Names and revisions of schedules of which it was logged that they can't be fired.
         self._told: set[tuple[str, str]] = set()
 
-    def fire(self, names: Sequence[str], may_fire: MayFire) -> None:
+    def fire(self, names: Sequence[str], may_fire: MayFire, waited: int = 0) -> None:
         """Fire what is due of these schedules. One that can't be fired is logged once, and left to others.
 
         Args:
             names: The schedules.
             may_fire: Asked for each one that is due.
+            waited: How long (ms) they have waited here since they were offered. So long they were not missed.
 
         Raises:
             BackendError: The store can't be used. What is still due will be offered again.
         """
         now = self._backend.messages.now()
         for record in self._backend.schedules.get(names):
-            self._fire_one(record, now, may_fire)
+            self._fire_one(record, now, may_fire, min(waited, MAX_WAIT))
 
-    def _fire_one(self, record: ScheduleRecord, now: int, may_fire: MayFire) -> None:
+    def _fire_one(self, record: ScheduleRecord, now: int, may_fire: MayFire, waited: int) -> None:
         for _ in range(_ATTEMPTS):
             try:
-                if self._fired(record, now, may_fire):
+                if self._fired(record, now, may_fire, waited):
                     return
             except BackendError:
                 raise
@@ -77,7 +81,7 @@ class Firing:
                 return
             (record,) = found
 
-    def _fired(self, record: ScheduleRecord, now: int, may_fire: MayFire) -> bool:
+    def _fired(self, record: ScheduleRecord, now: int, may_fire: MayFire, waited: int) -> bool:
         """Fire what is due of a schedule, and return False if it has changed since it was read."""
         if record.next_at is None or record.paused_by or record.next_at > now:
             return True
@@ -85,11 +89,11 @@ class Firing:
         if not may_fire(record, definition):
             return True
         number = 0
-        for step in steps(ticks_of(definition.trigger), definition.missed, record.next_at, now):
+        for step in steps(ticks_of(definition.trigger), definition.missed, record.next_at, now, waited):
             if not self._take_step(record, definition, step):
                 return False
             number += len(step.ticks)
-        if is_missed(record.next_at, now):
+        if is_missed(record.next_at, now - waited):
             log.warning(
                 "Schedule %r was due %.1f s ago, when no pool fired it; of its missed ticks %d were fired (missed=%r).",
                 record.name,

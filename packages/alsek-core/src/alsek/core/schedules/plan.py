@@ -32,18 +32,20 @@ def is_missed(tick: int, now: int) -> bool:
     return now - tick > MISSED_AFTER
 
 
-def steps(ticks: Ticks, missed: MissedPolicy, at: int, now: int) -> Iterator[Step]:
+def steps(ticks: Ticks, missed: MissedPolicy, at: int, now: int, waited: int = 0) -> Iterator[Step]:
     """Yield the steps that fire what is due.
 
-    If the first tick is not late, each one is fired. Else they were missed: then the policy decides.
+    If the first tick is not late, but for the time that it has waited, each one is fired. Else they were missed: then
+    the policy decides.
 
     Args:
         ticks: Those of the trigger.
         missed: What is fired of missed ticks.
         at: Where the schedule stands.
         now: The time on the store's clock, at which `at` is due.
+        waited: How long ago it was offered: a pool had it in hand since then, and fired others.
     """
-    if not is_missed(at, now):
+    if not is_missed(at, now - waited):
         yield from _all_due(ticks, at, now)
     elif missed == "all":
         yield from _in_steps(at, last_ticks(ticks, at, now, MAX_MISSED_TICKS), ticks.after(now))

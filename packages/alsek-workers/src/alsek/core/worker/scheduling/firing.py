@@ -27,7 +27,7 @@ def make_fire(broker: Broker, declared: Collection[str]) -> Fire:
     def may_fire(record: ScheduleRecord, definition: Definition) -> bool:
         return not definition.declared or record.name in names
 
-    def fire(name: str) -> None:
-        firing.fire([name], may_fire)
+    def fire(name: str, waited: int) -> None:
+        firing.fire([name], may_fire, waited)
 
     return fire

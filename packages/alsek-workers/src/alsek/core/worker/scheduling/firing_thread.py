@@ -12,8 +12,8 @@ from alsek.exceptions import BackendError
 
 log = guarded_logger(__name__)
 
-#: Fires the schedule of this name, if it is due and may be fired here.
-Fire: TypeAlias = Callable[[str], object]
+#: Fires the schedule of this name, which has waited here for so long (ms), if it is due and may be fired here.
+Fire: TypeAlias = Callable[[str, int], object]
 
 #: How long nothing more is logged of failures.
 QUIET_MS: Final = 60_000
@@ -64,7 +64,7 @@ class FiringThread:
         self._failures = failures
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: dict[str, None] = {}
+        self._waiting: dict[str, int] = {}  # names, and since when
         self._ended = False
         self._at: tuple[str, int] | None = None  # what it fires, and since when
         self._thread = threading.Thread(target=self._run, name="alsek-schedules", daemon=True)
@@ -88,7 +88,9 @@ class FiringThread:
     def add(self, names: Iterable[str]) -> None:
         """Have it fire these too. One that waits already is fired once."""
         with self._changed:
-            self._waiting.update(dict.fromkeys(names))
+            now = self._clock()
+            for name in names:
+                self._waiting.setdefault(name, now)
             self._changed.notify()
 
     def end(self) -> None:
@@ -99,27 +101,35 @@ class FiringThread:
 
     def _run(self) -> None:
         fire: Fire | None = None
-        while (name := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            name, waited = taken
             try:
                 if fire is None:
                     fire = self._make_fire()
-                fire(name)
+                fire(name, waited)
             except BaseException as error:  # noqa: BLE001  user code may exit: the others are fired all the same
                 self._failures.add(name, error)
+                if isinstance(error, BackendError):
+                    self._wait_anew()
             with self._changed:
                 self._at = None
                 done = not self._waiting
             if done:
                 self._on_done()
 
-    def _next(self) -> str | None:
-        """Wait for a schedule, and return its name; None when the thread is to end."""
+    def _wait_anew(self) -> None:
+        """While the store was away nobody could fire: what waits has not waited for this thread."""
+        with self._changed:
+            self._waiting = dict.fromkeys(self._waiting, self._clock())
+
+    def _next(self) -> tuple[str, int] | None:
+        """Wait for a schedule, and return its name and how long it has waited; None when the thread is to end."""
         with self._changed:
             while not self._waiting and not self._ended:
                 self._changed.wait()
             if self._ended:
                 return None
             name = next(iter(self._waiting))
-            del self._waiting[name]
-            self._at = name, self._clock()
-            return name
+            since, now = self._waiting.pop(name), self._clock()
+            self._at = name, now
+            return name, now - since

@@ -408,7 +408,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended; one that waits to be reaped has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end between open and read
         return True
 
 
@@ -416,7 +416,7 @@ def descendants_of(pid: int) -> list[int]:
     """A process and all below it."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return [pid]
     return [pid, *(each for child in children for each in descendants_of(int(child)))]
 

@@ -169,6 +169,7 @@ def check_rows(project: Project) -> None:
     assert done == set(range(ROWS)), "rows were left out"
 
 
+@pytest.mark.deep
 @each_pool
 def test_a_task_that_stops_when_it_is_told_goes_on_elsewhere(project: Project, pool: str) -> None:
     """Five stops in good order: no row is done twice, and none of the attempts counts."""
@@ -201,6 +202,7 @@ def _stop_five_times(project: Project, pool: str, name: str) -> None:
     assert sum(" WARNING shop.load: from row " in line for line in lines) == 6
 
 
+@pytest.mark.deep
 @each_pool
 def test_a_task_that_is_killed_goes_on_from_its_checkpoint(project: Project, pool: str) -> None:
     """Kills at any moment, of any process: it never goes back by more than lies between two checkpoints."""

@@ -149,6 +149,7 @@ def test_middleware_that_hangs_harms_only_its_own_schedule(sqlite_project: Proje
     assert "Middleware has refused the message of schedule 'raises'" in worker.log
 
 
+@pytest.mark.deep
 def test_a_rolling_deploy_fires_each_tick_once(project: Project) -> None:
     """Old and new code side by side, with different triggers: there are never two ticks at once, and never none."""
     declared = "@task(broker, schedule=Scheduled(CronTrigger(second={!r}, timezone='UTC'), missed='all'))\n"
@@ -199,6 +200,7 @@ def test_a_schedule_that_no_running_code_declares_is_left_alone(project: Project
     assert [second.stop(), third.stop()] == [0, 0]
 
 
+@pytest.mark.deep
 def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) -> None:
     """The whole of it, at any moment; another one goes on a second later."""
     tasks = project.write(BODY)
@@ -220,6 +222,7 @@ def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) ->
     assert last.stop() == 0
 
 
+@pytest.mark.deep
 def test_hosts_with_wrong_clocks_fire_by_the_clock_of_the_store(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +281,7 @@ importlib.machinery.PathFinder.find_spec = find_spec
 """
 
 
+@pytest.mark.deep
 def test_a_pool_without_apscheduler_leaves_schedules_to_others(project: Project, tmp_path: Path) -> None:
     """It says so once, runs their messages, and waits for a pool that fires them, without looking all the time."""
     tasks = project.write(BODY)
@@ -305,7 +309,7 @@ def test_a_pool_without_apscheduler_leaves_schedules_to_others(project: Project,
     assert without.log.count("This pool leaves") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_reloaded_pool_brings_what_it_declares_now(sqlite_project: Project) -> None:
     """Each start of a pool does, that of ``--reload`` too."""
     tasks = sqlite_project.write(BODY)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from copy import copy, deepcopy
 from typing import Any
@@ -23,6 +25,7 @@ from alsek.exceptions import (
     ClaimLostError,
     PayloadTooLargeError,
     SerializationError,
+    TaskTimeoutError,
     ValidationError,
 )
 from alsek.storage.backends.memory import MemoryBackend
@@ -68,6 +71,11 @@ def told(backend: MemoryBackend) -> Progress | None:
     """The progress that the store has."""
     data = kept(backend).progress
     return None if data is None else progress_from_wire(data)
+
+
+def told_at_all(backend: MemoryBackend) -> Progress | None:
+    """Likewise; None if the store has nothing of the message."""
+    return told(backend) if backend.messages.reports(["m0"]) != [None] else None
 
 
 def send(session: WorkerSession) -> bool:
@@ -126,6 +134,41 @@ def test_the_thread_begins_by_itself(lossy: LossyBackend) -> None:
     assert thread is not None
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_requests_that_come_at_once_are_sent_together(lossy: LossyBackend) -> None:
+    """Two threads may both find that nothing was requested yet; the store has four writes a second all the same."""
+    session = a_session(lossy)
+    session.reporter = Reporter(lossy, 0.5)
+    message = claim(Broker(lossy), session)
+    began = time.monotonic()
+    for number in range(20):
+        message.progress(number)
+        session.reporter._requests.put(True)
+    eventually(lambda: bool(lossy.lossy.sent_reports))
+    assert time.monotonic() - began >= 0.5
+    assert [report.number for call in lossy.lossy.sent_reports for report in call] == [1]
+    assert told(lossy) == Progress(19)
+    session.retire()
+
+
+def test_a_timeout_while_the_thread_begins_leaves_the_next_one_to_begin(
+    lossy: LossyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is raised in the task's thread at any point, also before the thread has begun."""
+
+    def late(thread: threading.Thread) -> None:
+        raise TaskTimeoutError("late")
+
+    session = a_session(lossy)
+    message = claim(Broker(lossy), session)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", late)
+        with pytest.raises(TaskTimeoutError):
+            message.progress(1)
+    message.progress(2)
+    eventually(lambda: told_at_all(lossy) == Progress(2))
+    session.retire()
 
 
 def test_progress_survives_that_no_thread_can_be_started(
@@ -261,8 +304,10 @@ def test_an_older_holder_never_overwrites_a_newer_one(clock: Clock, lossy: Lossy
     assert held.checkpoint == "old"
     held.save("new")
     message.progress(1)
+    assert not message.stopping
     with pytest.raises(ClaimLostError, match="no longer held under token"):
         message.save("older")
+    assert message.stopping
     assert kept(lossy, message.uuid).checkpoint == b'"new"'
     message.progress(2)  # still does not raise: the task may not care
     assert send(old)

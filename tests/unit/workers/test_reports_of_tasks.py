@@ -215,8 +215,11 @@ def test_the_last_report_of_a_process_travels_with_its_answer(
     assert numbers == [1, 1]
 
 
-def test_a_process_is_told_to_stop(broker: Broker, processes: list[ProcessExecutorHarness]) -> None:
-    """By the memory that it shares with its group."""
+@pytest.mark.parametrize("why", ["stopping", "lost"])
+def test_a_process_is_told_to_stop(
+    broker: Broker, processes: list[ProcessExecutorHarness], why: str
+) -> None:
+    """By the memory that it shares with its group; also if the lease of the group has run out meanwhile."""
 
     @task(broker)
     def load(message: Message) -> None:
@@ -229,7 +232,10 @@ def test_a_process_is_told_to_stop(broker: Broker, processes: list[ProcessExecut
     processes.append(harness)
     job = harness.start(load)
     harness.until(lambda: harness.executor.running())
-    harness.state.stopping = 1
+    if why == "stopping":
+        harness.state.stopping = 1
+    else:
+        harness.state.set_worker("1" * 32)
     harness.until(lambda: job in harness.finished)
     assert isinstance(job.outcome, Retried)
     assert (job.outcome.retries, job.outcome.delay) == (0, 5)

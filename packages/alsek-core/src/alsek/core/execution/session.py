@@ -261,6 +261,7 @@ class WorkerSession:
             token not in self.held
             or token in self.revoked
             or (self.is_stopping is not None and self.is_stopping())
+            or (self.reporter is not None and self.reporter.is_lost(token))
         )
 
     def note_revoked(self, token: int) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from alsek.core.clock import real_time
 from alsek.core.loggers import guarded_logger
 from alsek.core.reporting.reporting import Reporting
 from alsek.exceptions import AlsekError, BackendError, ClaimLostError, WorkerUnknownError
@@ -67,6 +68,11 @@ class Reporter:
         """Return the reports on a claim if anything was told under it."""
         return self._by_token.get(token)
 
+    def is_lost(self, token: int) -> bool:
+        """Return True if the store has refused a report on this claim: another worker may have the message."""
+        reporting = self._by_token.get(token)
+        return reporting is not None and reporting.lost
+
     def _forget_ended(self, held: Collection[int]) -> None:
         for token in [token for token in self._by_token if token not in held]:
             del self._by_token[token]
@@ -93,6 +99,11 @@ class Reporter:
             except RuntimeError:
                 # No more threads now: the next request tries again, and the last report needs none.
                 self._thread = None
+            except BaseException:
+                # Raised in this thread from outside, a timeout for example: likewise, unless it runs already.
+                if self._thread.ident is None:
+                    self._thread = None
+                raise
 
     def save(self, reporting: Reporting, data: bytes) -> None:
         """Save a checkpoint. When this returns, it outlasts a power cut as far as the store does.
@@ -176,11 +187,15 @@ class Reporter:
         self._close()
 
     def _is_stopped_within(self, seconds: float) -> bool:
-        """Wait, and return True if the thread is to end. As long as nothing more is requested, only that comes."""
-        try:
-            return not self._requests.get(timeout=seconds)
-        except queue.Empty:
-            return False
+        """Wait, and return True if the thread is to end. Threads that request at once do not end the wait."""
+        until = real_time.monotonic() + seconds
+        while (left := until - real_time.monotonic()) > 0:
+            try:
+                if not self._requests.get(timeout=left):
+                    return True
+            except queue.Empty:
+                break
+        return False
 
     def send_pending(self) -> bool:
         """Send what is pending, in one call of the store. Returns False if the store could not answer."""

@@ -137,6 +137,10 @@ class SharedState:
         self.words[entry] = token
         return entry
 
+    def lists(self, entry: int) -> bool:
+        """Whether the claim of an entry is still listed, while user code runs for it: False once it was lost."""
+        return self.words[entry] != 0
+
     def set_seq(self, seq: int) -> None:
         """Record that all claims of the steps up to `seq` are listed."""
         self.words[5] = seq

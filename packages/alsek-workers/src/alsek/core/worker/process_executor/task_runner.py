@@ -232,9 +232,11 @@ class TaskRunner:
         os.kill(os.getpid(), number)
 
     def _is_stopping(self) -> bool:
-        """Return True if the running task is to come to an end: its group ends, or its message was revoked."""
+        """Return True if the running task is to come to an end: its group ends, or it was revoked or lost."""
         state, entry = self._state, self._entry
-        return bool(state.draining or state.stopping) or (entry is not None and state.is_terminating(entry))
+        if state.draining or state.stopping:
+            return True
+        return entry is not None and (state.is_terminating(entry) or not state.lists(entry))
 
     def _end_forks(self) -> None:
         """Exit if this is a process that a task or hook has forked and that has returned: it is no part of the pool."""

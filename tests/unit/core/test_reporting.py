@@ -7,7 +7,7 @@ import json
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from typing import Any
 
@@ -21,6 +21,7 @@ from alsek.core.reporting.progress import Progress, progress_from_wire
 from alsek.core.reporting.reporter import Reporter
 from alsek.core.reporting.reporting import MOST_BYTES, Reporting
 from alsek.exceptions import (
+    BackendError,
     BackendUnavailableError,
     ClaimLostError,
     PayloadTooLargeError,
@@ -529,6 +530,28 @@ def test_ended_claims_are_forgotten(lossy: LossyBackend, session: WorkerSession,
     assert session.reporter is not None
     assert message.claim is not None
     assert session.reporter.existing(message.claim.token) is None
+
+
+def test_one_message_that_is_damaged_holds_up_no_other(
+    lossy: LossyBackend, session: WorkerSession, message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may refuse the whole call because another program has written where one report belongs."""
+    other = claim(Broker(lossy), session)
+    taken = lossy.lossy.report
+
+    def refuse(worker: Worker, reports: Sequence[Report]) -> list[str]:
+        if any(report.uuid == "m0" for report in reports):
+            raise BackendError("the key 'reports:m0' has something that Alsek did not write")
+        return taken(worker, reports)
+
+    message.progress(1)
+    other.progress(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(lossy.lossy, "report", refuse)
+        assert not send(session)
+    assert kept(lossy, "m1").progress == b'{"current": 2, "total": null, "text": ""}'
+    assert send(session)
+    assert told(lossy) == Progress(1)
 
 
 def test_a_failure_of_the_port_does_not_end_the_thread(

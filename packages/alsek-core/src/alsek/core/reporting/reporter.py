@@ -11,7 +11,13 @@ from typing import Final
 from alsek.core.clock import real_time
 from alsek.core.loggers import guarded_logger
 from alsek.core.reporting.reporting import Reporting
-from alsek.exceptions import AlsekError, BackendError, ClaimLostError, WorkerUnknownError
+from alsek.exceptions import (
+    AlsekError,
+    BackendError,
+    BackendUnavailableError,
+    ClaimLostError,
+    WorkerUnknownError,
+)
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.records import Claimed, Outcome, Report, Worker
@@ -224,6 +230,9 @@ class Reporter:
         except WorkerUnknownError:
             refused = [report.uuid for _, report in pending]
         except BackendError as error:
+            if len(pending) > 1 and not isinstance(error, BackendUnavailableError):
+                # What the store has of one message may be damaged: that must not hold up the others.
+                return all([self._send([each]) for each in pending])
             log.debug("Reports on %d messages wait: %s", len(pending), error)
             return False
         except Exception:  # it must not end the thread, nor be tried for ever

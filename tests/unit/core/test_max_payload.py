@@ -12,6 +12,7 @@ import pytest
 from alsek import (
     Broker,
     Compressed,
+    Consumer,
     Group,
     JsonSerializer,
     MemoryBackend,
@@ -117,6 +118,31 @@ def test_what_was_stored_without_the_limit_is_read(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     SQLiteBackend(path).set("name", LARGE)
     assert SQLiteBackend(path, max_payload=MOST).get("name") == LARGE
+
+
+@pytest.mark.parametrize("size", [MOST - 10, 3_000])
+def test_what_was_stored_without_the_limit_is_retried_and_replayed(tmp_path: Path, size: int) -> None:
+    """A limit that comes later strands no message: a new one is refused, and one that was made larger by hand."""
+    path = str(tmp_path / "store.db")
+    bare = len(Message("t", uuid="m0").pack(JsonSerializer()))
+    for number in range(2):
+        args = ("x" * (size - bare),)
+        Broker(SQLiteBackend(path)).submit(Message("t", args=args, uuid=f"m{number}"))
+    broker = Broker(SQLiteBackend(path, max_payload=MOST))
+    stream = Consumer(broker).stream()
+    broker.retry(next(stream))
+    broker.fail(next(stream))
+    broker.replay(next(iter(broker.dead_letters("alsek_queue"))))
+    messages = broker.backend.messages
+    found = {uuid: messages.get("alsek_queue", uuid) for uuid in ("m0", "m1")}
+    assert [stored is not None and stored.state for stored in found.values()] == ["delayed", "ready"]
+    broker.fail("m1")
+    broker.replay("m1")
+    larger = next(stream)
+    larger.kwargs = {"more": LARGE}
+    with pytest.raises(PayloadTooLargeError):
+        broker.retry(larger)
+    stream.close()
 
 
 def test_the_limit_goes_along_with_copies_of_a_backend(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from alsek.core.message import Message
 from alsek.storage.backends.records import Claimed, DeadLetter, Retried, Stored
+from alsek.storage.payload_limit import limit_for
 from alsek.storage.serialization import Serializer
 
 #: What a store hands out of a message.
@@ -83,5 +84,6 @@ def edited_payload(record: Record, message: Message, serializer: Serializer) -> 
         setattr(changed, name, getattr(original, name))
     if original.retries > message.retries:
         changed.retries = 0  # the user has lowered it: what is beside the payload is to count
-    packed = changed.pack(serializer)
-    return None if packed == original.pack(serializer) else packed
+    limit = limit_for(serializer, record.payload)
+    packed = changed.pack(limit)
+    return None if packed == original.pack(limit) else packed

@@ -27,6 +27,7 @@ from alsek.exceptions import (
 )
 from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.records import Claimed, DeadLetter, Failed, Outcome, Stored, Submission, Succeeded
+from alsek.storage.payload_limit import limit_for
 from alsek.types import ExceptionDetails
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ class MessageOperations:
         fresh.retries, fresh.delay, fresh.retry_delay, fresh.exception_details = 0, 0, None, None
         fresh.created_at = fresh.updated_at = now_ms()
         died_at = 0 if letter is None else letter.died_at  # 0: the store knows whether it was replayed
-        submission = fresh.submission(self._serializer)
+        limit = self._serializer if letter is None else limit_for(self._serializer, letter.payload)
+        submission = fresh.submission(limit)
         if letter is not None and letter.joins:  # so that it can read the results of its group again
             submission = submission._replace(joins=letter.joins)
         added = await self._driver.ask(self._messages.replay, submission, died_at, after_message(fresh))

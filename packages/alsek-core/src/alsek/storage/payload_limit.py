@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from alsek.exceptions import PayloadTooLargeError
 from alsek.storage.serialization import Serializer, as_bytes
+
+#: How much longer a message may become by other times, in bytes.
+_TIMES: Final = 200
 
 
 class PayloadLimit(Serializer):
@@ -13,7 +16,7 @@ class PayloadLimit(Serializer):
 
     A backend with ``max_payload`` puts it around its serializer. All that is stored passes through that: messages with
     their callbacks, results, also those for a group, checkpoints and values. Data that is stored already is read,
-    however long it is.
+    however long it is, and a message that is stored already may be retried and replayed.
 
     Args:
         serializer: Turns values into bytes. What it compresses or encrypts counts as it is stored.
@@ -39,6 +42,13 @@ class PayloadLimit(Serializer):
 
     def __repr__(self) -> str:
         return repr(self.serializer)
+
+
+def limit_for(serializer: Serializer, stored: bytes) -> Serializer:
+    """Return the serializer for what takes the place of `stored`: it may be as long as that, and have other times."""
+    if not isinstance(serializer, PayloadLimit) or len(stored) + _TIMES <= serializer.most:
+        return serializer
+    return PayloadLimit(serializer.serializer, len(stored) + _TIMES)
 
 
 def without_limit(serializer: Serializer) -> Serializer:

@@ -216,9 +216,7 @@ def test_the_last_report_of_a_process_travels_with_its_answer(
 
 
 @pytest.mark.parametrize("why", ["stopping", "lost"])
-def test_a_process_is_told_to_stop(
-    broker: Broker, processes: list[ProcessExecutorHarness], why: str
-) -> None:
+def test_a_process_is_told_to_stop(broker: Broker, processes: list[ProcessExecutorHarness], why: str) -> None:
     """By the memory that it shares with its group; also if the lease of the group has run out meanwhile."""
 
     @task(broker)

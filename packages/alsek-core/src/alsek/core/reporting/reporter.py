@@ -232,7 +232,8 @@ class Reporter:
         except BackendError as error:
             if len(pending) > 1 and not isinstance(error, BackendUnavailableError):
                 # What the store has of one message may be damaged: that must not hold up the others.
-                return all([self._send([each]) for each in pending])
+                answers = [self._send([each]) for each in pending]
+                return all(answers)
             log.debug("Reports on %d messages wait: %s", len(pending), error)
             return False
         except Exception:  # it must not end the thread, nor be tried for ever

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from apscheduler.triggers.base import BaseTrigger
@@ -71,6 +73,32 @@ def test_the_same_again_changes_nothing(store: Store, send: Task[..., None]) -> 
         store.clock.advance(5 * SECOND)
         send.schedule(name, trigger(), args=("ada",), metadata={"x": [1, 2]})
         assert store.record(name) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        (1.0, 1),
+        ({"deep": [0]}, {"deep": [False]}),
+        (Decimal("9.9"), Decimal("9.90")),
+        (0.0, -0.0),
+        (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
+    ],
+)
+def test_what_is_equal_but_not_the_same_is_a_change(
+    store: Store, send: Task[..., None], one: Any, other: Any
+) -> None:
+    """A task can tell such values from each other, so the new one is what it is sent."""
+    assert one == other
+    for value in (one, other):
+        send.schedule("a", hourly(), args=("ada",), metadata=value)
+    store.clock.advance(HOUR)
+    (message,) = store.fire("a")
+    assert repr(message.metadata) == repr(other)
+    before = store.record("a")
+    send.schedule("a", hourly(), args=("ada",), metadata=other)
+    assert store.record("a") == before
 
 
 def test_other_arguments_do_not_move_it(store: Store, send: Task[..., None]) -> None:

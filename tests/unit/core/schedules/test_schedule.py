@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from typing import Any
 
@@ -11,6 +12,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alsek.core.broker import Broker
+from alsek.core.inspection.inspector import Inspector
 from alsek.core.schedules.schedule import Schedule
 from alsek.core.task import Task, task
 from alsek.exceptions import BackendError, CorruptMessageError, SchedulingError
@@ -122,6 +124,55 @@ def test_one_of_a_newer_version(store: Store) -> None:
     with pytest.raises(CorruptMessageError, match="version"):
         schedule.resume()
     assert schedule.remove()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"length_us": "x"},
+        {"length_us": 0},
+        {"length_us": None},
+        {"length_us": True},
+        {"start": 10**30},
+        {"end": "later"},
+        {"jitter": "a"},
+        {"jitter": -1},
+        {"zone": 7},
+        {"fixed": "yes"},
+        {"more": 1},
+        {"kind": "date"},
+        {"kind": "cron"},
+        {"kind": ["interval"]},
+        {"missed": "first"},
+        {"missed": []},
+        {"task": 5},
+        {"declared": None},
+    ],
+)
+def test_a_damaged_one_hides_no_other(
+    store: Store, hourly: Schedule, send: Task[..., None], changes: dict[str, Any]
+) -> None:
+    """It is shown and listed as one of a newer version, is never fired, and can be put anew."""
+    told = json.loads(store.record("hourly").definition)
+    for name, value in changes.items():
+        (told if name in told else told["trigger"])[name] = value
+    port = store.broker.backend.schedules
+    port.put("damaged", json.dumps(told).encode(), "r", START)
+    assert [(each.name, each.task) for each in store.broker.schedules()] == [
+        ("damaged", None),
+        ("hourly", "send"),
+    ]
+    infos = Inspector(store.broker).schedules()
+    assert [info.trigger is None for info in infos] == [True, False]
+    assert store.fire("damaged") == []
+    assert send.schedule("damaged", IntervalTrigger(hours=1)).task == "send"
+
+
+def test_a_definition_that_never_ends(store: Store) -> None:
+    """Nor does one that no parser can read."""
+    store.broker.backend.schedules.put("deep", b"[" * 200_000, "r", START)
+    (found,) = store.broker.schedules()
+    assert found.task is None
 
 
 def test_a_change_while_it_is_stored(store: Store, send: Task[..., None], monkeypatch: Any) -> None:

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from alsek.core.callbacks import Data
+from alsek.core.schedules.alike import alike
 from alsek.core.schedules.trigger_data import (
     TriggerData,
     same_trigger,
@@ -67,8 +68,11 @@ class Definition(NamedTuple):
                 )
             trigger = trigger_from_json(told["trigger"])
             message = b64decode(told["message"], validate=True)
-            return cls(told["task"], trigger, told["missed"], told["declared"], message)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            task, missed, declared = told["task"], told["missed"], told["declared"]
+            if type(task) is not str or missed not in get_args(MissedPolicy) or type(declared) is not bool:
+                raise ValueError(f"task={task!r}, missed={missed!r}, declared={declared!r}")
+            return cls(task, trigger, missed, declared, message)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CorruptMessageError(
                 f"the definition of a schedule can't be read: {type(error).__name__}: {error} "
                 f"(first bytes: {data[:60]!r})"
@@ -99,9 +103,11 @@ class Definition(NamedTuple):
             return False
         if not same_trigger(self.trigger, other.trigger):
             return False
-        # By value: encrypted bytes are never the same twice.
+        # Else by value: encrypted bytes are never the same twice.
         try:
-            return self.message == other.message or (self.template(serializer) == other.template(serializer))
+            return self.message == other.message or alike(
+                self.template(serializer), other.template(serializer)
+            )
         except CorruptMessageError:
             return False
 

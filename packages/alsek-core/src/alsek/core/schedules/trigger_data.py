@@ -69,6 +69,10 @@ class Date(NamedTuple):
 
 TriggerData: TypeAlias = Cron | Interval | Date
 
+_KINDS: Final[dict[str, type[Cron | Interval | Date]]] = {"cron": Cron, "interval": Interval, "date": Date}
+#: No time, and no duration, is so far from zero: the longest one that Python knows has 8.64e22 microseconds.
+_TOO_FAR: Final = 10**23
+
 
 def trigger_to_json(trigger: TriggerData) -> dict[str, Any]:
     """Return a trigger as a dict for JSON."""
@@ -91,12 +95,35 @@ def trigger_from_json(told: Mapping[str, Any]) -> TriggerData:
     kind = rest.pop("kind")
     if kind == "cron":
         rest["fields"] = tuple(rest["fields"].items())
-        return Cron(**rest)
-    if kind == "interval":
-        return Interval(**rest)
-    if kind == "date":
-        return Date(**rest)
-    raise ValueError(f"a trigger of the kind {kind!r}, which this version of Alsek does not know")
+    if kind not in _KINDS:
+        raise ValueError(f"a trigger of the kind {kind!r}, which this version of Alsek does not know")
+    trigger = _KINDS[kind](**rest)
+    if not _is_sound(trigger):
+        raise ValueError(f"{trigger!r:.200}: no such trigger was ever made")
+    return trigger
+
+
+def _is_sound(trigger: TriggerData) -> bool:
+    """Return True if all is of its type, so that whoever reads a damaged trigger learns of it here."""
+    numbers: list[object] = [trigger.jitter]
+    if isinstance(trigger, Date):
+        numbers.append(trigger.at)
+    else:
+        numbers += [moment for moment in (trigger.start, trigger.end) if moment is not None]
+    texts: list[object] = [trigger.zone]
+    if isinstance(trigger, Cron):
+        texts += [text for field in trigger.fields for text in field]
+    if isinstance(trigger, Interval):
+        numbers.append(trigger.length_us)
+        flags: list[object] = [trigger.fixed]
+        if not all(type(flag) is bool for flag in flags):
+            return False
+    return (
+        all(type(number) is int and abs(number) < _TOO_FAR for number in numbers)
+        and all(type(text) is str for text in texts)
+        and trigger.jitter >= 0
+        and (not isinstance(trigger, Interval) or trigger.length_us > 0)
+    )
 
 
 def same_trigger(one: TriggerData, other: TriggerData) -> bool:

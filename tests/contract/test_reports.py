@@ -285,6 +285,32 @@ def test_a_first_report_with_the_outcome(backend: Backend, actor: Actors) -> Non
     assert kept(backend, "a") is None
 
 
+@pytest.mark.parametrize("by", ["a step", "a retirement"])
+@pytest.mark.parametrize("end", [succeeded, retried, released, lost, died, not_mine])
+@pytest.mark.parametrize("before", [0, 1], ids=["the first", "another"])
+def test_a_report_that_follows_the_outcome_of_its_claim_is_refused(
+    backend: Backend, actor: Actors, by: str, end: Any, before: int
+) -> None:
+    """The outcome has ended the claim, also in the same step: what comes behind it changes nothing."""
+    worker = actor()
+    add(backend, "a", "b")
+    one, two = worker.claim()
+    if before:
+        report_all(worker, one)
+    outcomes = (
+        end(one),
+        a_report(one, 5, b"late", progress=b"late", checkpoint=b"late"),
+        a_report(two, 1, b"2"),
+    )
+    refused = worker.retire(*outcomes) if by == "a retirement" else worker.step(*outcomes, limit=0).refused
+    assert refused == ["a"]
+    left = parts(backend, "a")
+    assert left is None if not before else left in (None, ALL, (b"half", None, (b"one", b"two")))
+    assert parts(backend, "b") == (None, None, (b"2",))
+    if by == "a retirement":
+        assert worker.retire(*outcomes) == ["a"]
+
+
 def test_refused_reports_are_named_in_a_step(backend: Backend, actor: Actors) -> None:
     """As outcomes are; those beside them are taken in."""
     worker = actor()

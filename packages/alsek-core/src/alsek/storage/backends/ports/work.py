@@ -45,9 +45,9 @@ class WorkPort(ABC):
            its uuid. Then everything that belongs to it (see the outcome's class) is written, and results, statuses and
            callbacks are published. The outcome's queue is ignored: the claim's queue counts. Messages that are retried
            without a delay are queued in the order of the outcomes, and the callbacks after all of them. A
-           :class:`~alsek.storage.backends.records.Report` among them is taken in as by :meth:`report`. A callback is
-           stored as by :meth:`~alsek.storage.backends.ports.SubmissionPort.add`; one whose uuid is not new is skipped
-           and reported.
+           :class:`~alsek.storage.backends.records.Report` among them is taken in as by :meth:`report`; one that follows
+           the outcome of its claim is refused. A callback is stored as by
+           :meth:`~alsek.storage.backends.ports.SubmissionPort.add`; one whose uuid is not new is skipped and reported.
         2. *Promote.* Delayed messages that are due become ready, at most
            :data:`~alsek.defaults.PROMOTION_BATCH`, in the order in which they are due; of two that are due at the same
            moment, the one that was delayed first. Each gets the next arrival number, but its ttl counts from the

@@ -127,6 +127,29 @@ def test_offers_that_are_gone_are_made_again(backend: RedisBackend) -> None:
     assert backend._link.call("ZCARD", f"{backend.namespace}:offers") == 3
 
 
+def test_a_change_makes_offers_that_are_gone_again(backend: RedisBackend) -> None:
+    """All of them, not only its own: else those of the others would stay away for good."""
+    actor = _firing(backend)
+    _put(backend, "a", "b", "c", "d")
+    assert actor.step().schedules == ("a", "b", "c", "d")
+    for change in ("put", "fire", "pause", "resume", "remove"):
+        backend._link.call("DEL", f"{backend.namespace}:offers")
+        if change == "put":
+            _put(backend, "new", at=LATER)
+        elif change == "fire":
+            assert backend.schedules.fire("b", "r1", DUE, [], "request", LATER) == []
+        elif change == "pause":
+            assert backend.schedules.pause("c", "me")
+        elif change == "resume":
+            assert backend.schedules.resume("c", "r1", DUE)
+        else:
+            assert backend.schedules.remove("d")
+        assert "a" in actor.step().schedules, change
+    backend._link.call("DEL", f"{backend.namespace}:offers")
+    _put(backend, "newer", at=LATER)
+    assert actor.step().schedules == ("a", "c")
+
+
 def test_offers_of_another_program_hold_up_no_step(backend: RedisBackend) -> None:
     """They are reported, and looked at again later."""
     firing = _firing(backend)

@@ -1,17 +1,6 @@
 -- Offers schedules that are due.
 -- ARGV[2] the worker
--- Needs: bulk schedule_offers schedule_records
-
--- Only that several are due, and are to be offered, is known, but not which: another program has removed `offers`.
-local function write_offers_again()
-  local entries, found = {}, call('HGETALL', SCHEDULES)
-  for i = 1, #found, 2 do
-    local s = parse_schedule(found[i + 1])
-    local due = s and offered_at(s) or ''
-    if due ~= '' then entries[#entries + 1], entries[#entries + 2] = due, found[i] end
-  end
-  bulk('ZADD', OFFERS, entries)
-end
+-- Needs: bulk schedule_offers
 
 local function due_offers()
   return call('ZRANGEBYSCORE', OFFERS, '-inf', int(NOW), 'LIMIT', 0, @promotion_batch@)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.options import EngineOptions
+from alsek.core.worker.scheduling.firing_thread import Fire
 from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
@@ -69,7 +69,7 @@ class Running:
         suspects: SuspectPolicy = "alone",
         lease: int = 15_000,
         session: type[TalkativeSession] = TalkativeSession,
-        fires: Callable[[str], object] | None = None,
+        fires: Fire | None = None,
         **settings: Any,
     ) -> None:
         self.backend = backend

@@ -568,7 +568,7 @@ def test_schedules_are_fired_while_the_engine_goes_on(backend: LossyBackend, run
     fired: list[str] = []
     hanging, go_on = threading.Event(), threading.Event()
 
-    def fire(name: str) -> None:
+    def fire(name: str, waited: int) -> None:
         hanging.set()
         assert go_on.wait(PATIENCE)
         fired.append(name)
@@ -596,7 +596,7 @@ def test_an_engine_ends_while_a_schedule_hangs(backend: LossyBackend, runs: Runs
     """The thread that fires ends with the process."""
     hanging, go_on = threading.Event(), threading.Event()
 
-    def fire(name: str) -> None:
+    def fire(name: str, waited: int) -> None:
         hanging.set()
         go_on.wait(PATIENCE)
 

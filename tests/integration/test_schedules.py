@@ -309,6 +309,18 @@ def test_a_pool_without_apscheduler_leaves_schedules_to_others(project: Project,
     assert without.log.count("This pool leaves") == 1
 
 
+def test_what_the_store_has_lost_is_declared_again(project: Project) -> None:
+    """A server that is started again without its data, say, or a namespace that is cleared while pools run."""
+    tasks = project.write(BODY)
+    worker = project.worker()
+    Ticks(project).wait("declared", 1)
+    tasks.broker.backend.clear_namespace()
+    lost = len(Ticks(project).of("declared"))
+    Ticks(project).wait("declared", lost + 2)
+    assert [each.name for each in tasks.broker.schedules()] == ["declared"]
+    assert worker.stop() == 0
+
+
 @pytest.mark.deep
 def test_a_reloaded_pool_brings_what_it_declares_now(sqlite_project: Project) -> None:
     """Each start of a pool does, that of ``--reload`` too."""

@@ -163,11 +163,11 @@ def test_one_that_can_not_be_stored_holds_up_no_other(
     tasks = [declaring_task(broker, "bad"), declaring_task(broker, "good")]
     put, asked = declaration.put_one, []
 
-    def failing(broker: Broker, each: AnyTask) -> None:
+    def failing(broker: Broker, each: AnyTask, *, only_new: bool) -> None:
         asked.append(each.name)
         if each.name == "bad":
             raise ValueError("a serializer may raise anything")
-        put(broker, each)
+        put(broker, each, only_new=only_new)
 
     monkeypatch.setattr(declaration, "put_one", failing)
     Declaration(options_for(broker, *tasks)).run()
@@ -180,10 +180,10 @@ def test_it_waits_for_a_store_that_is_away(broker: Broker, monkeypatch: pytest.M
     """With growing pauses, for as long as the pool runs."""
     put, pauses, failures = declaration.put_one, [], [BackendUnavailableError("away")] * 3
 
-    def failing(broker: Broker, each: AnyTask) -> None:
+    def failing(broker: Broker, each: AnyTask, *, only_new: bool) -> None:
         if failures:
             raise failures.pop()
-        put(broker, each)
+        put(broker, each, only_new=only_new)
 
     monkeypatch.setattr(declaration, "put_one", failing)
     Declaration(options_for(broker, declaring_task(broker)), pauses.append).run()

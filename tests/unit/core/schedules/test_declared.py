@@ -82,6 +82,25 @@ def test_a_restart_changes_nothing(store: Store) -> None:
         assert store.record("nightly") == before
 
 
+def test_what_is_stored_is_left_alone_if_only_new_ones_are_put(store: Store) -> None:
+    """By a pool whose store has lost something: it is not the one that started last."""
+
+    @task(store.broker, schedule=IntervalTrigger(hours=1))
+    def hourly() -> None:
+        """Does nothing."""
+
+    other = Broker(store.broker.backend)
+
+    @task(other, name="hourly", schedule=IntervalTrigger(hours=2))
+    def two_hourly() -> None:
+        """Does nothing."""
+
+    put_declared(store.broker, [hourly], only_new=True)
+    before = store.record("hourly")
+    put_declared(other, [two_hourly], only_new=True)
+    assert store.record("hourly") == before
+
+
 def test_the_pool_that_started_last_decides(store: Store) -> None:
     """The schedule is changed in place, by old code too if that starts after new code."""
     start_of_day = START // (24 * HOUR) * 24 * HOUR

@@ -46,9 +46,10 @@ def declared_definition(task: ScheduleMaker) -> Definition | None:
     return _defined(task, f"schedule of task {task.name!r}", trigger, scheduled)._replace(declared=True)
 
 
-def put(backend: Backend, name: str, definition: Definition) -> Schedule:
-    """Store a schedule, or change the one of this name in place."""
-    return Schedule(backend, run_blocking(ScheduleOperations(BlockingDriver(backend)).put(name, definition)))
+def put(backend: Backend, name: str, definition: Definition, *, only_new: bool = False) -> Schedule:
+    """Store a schedule, or change the one of this name in place, unless it is `only_new`."""
+    operations = ScheduleOperations(BlockingDriver(backend))
+    return Schedule(backend, run_blocking(operations.put(name, definition, only_new=only_new)))
 
 
 async def aput(backend: Backend, name: str, definition: Definition) -> Schedule:

@@ -46,15 +46,18 @@ class ScheduleOperations:
         self._messages = driver.backend.messages
         self._port = driver.backend.schedules
 
-    async def put(self, name: str, definition: Definition) -> ReadSchedule:
-        """Store a schedule, or change the one of this name in place. If it says the same already, nothing changes."""
+    async def put(self, name: str, definition: Definition, *, only_new: bool = False) -> ReadSchedule:
+        """Store a schedule, or change the one of this name in place, unless it is `only_new`.
+
+        If it says the same already, nothing changes.
+        """
         serializer = self._driver.backend.serializer
         revision = new_request_id()
         while True:
             found = await self._driver.ask(self._port.get, [name])
             now = await self._driver.ask(self._messages.now)
             old = definition_of(found[0]) if found else None
-            if found and old is not None and old.same(definition, serializer):
+            if found and (only_new or (old is not None and old.same(definition, serializer))):
                 return ReadSchedule(found[0], old)
             present = Present(found[0], None if old is None else old.trigger) if found else None
             new = definition._replace(trigger=begun(definition.trigger, now, present))

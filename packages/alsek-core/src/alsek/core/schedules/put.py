@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from alsek.core.submission.schedule_maker import ScheduleMaker
 
 
-def put_declared(broker: Broker, tasks: Iterable[ScheduleMaker]) -> tuple[str, ...]:
+def put_declared(
+    broker: Broker, tasks: Iterable[ScheduleMaker], *, only_new: bool = False
+) -> tuple[str, ...]:
     """Store the schedules that these tasks declare, or change those of the same names in place.
 
     Args:
         broker: That of the tasks. Its store need not keep schedules if no task declares one.
         tasks: The tasks.
+        only_new: Leave those that are stored as they are.
 
     Returns:
         The names of the schedules, in alphabetical order.
@@ -32,5 +35,5 @@ def put_declared(broker: Broker, tasks: Iterable[ScheduleMaker]) -> tuple[str, .
     }
     names = tuple(sorted(declared))
     for name in names:
-        put(broker.backend, name, declared[name])
+        put(broker.backend, name, declared[name], only_new=only_new)
     return names

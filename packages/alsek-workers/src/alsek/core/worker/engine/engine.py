@@ -328,6 +328,8 @@ class Engine(Generic[J]):
         self._state.set_worker(self._session.worker.id)
         self._sleeper.close_waiters()
         self._policy.claim_again()
+        if self._firing is not None:
+            self._firing.declare_again()
 
     def _back_off(self, error: BackendError) -> None:
         """Leave the store alone for a while; what runs goes on."""

@@ -28,6 +28,7 @@ from alsek.core.worker.scheduling.firing import make_fire
 from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import leave_stop_to_supervisor
+from alsek.core.worker.supervisor.declaration import Declaration
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 
@@ -101,7 +102,8 @@ class WorkerGroup(ABC, Generic[J]):
         firing: FiringThreads | None = None
         if facts.fires:
             make = partial(make_fire, self._pool.broker, facts.schedules)
-            firing = FiringThreads(make, self._wakeup.notify)
+            declare = Declaration(self._pool, only_new=True).run if facts.schedules else None
+            firing = FiringThreads(make, self._wakeup.notify, declare=declare)
         self._engine = Engine(
             session, executor, self._state, self._engine_options(), self._wakeup, inherited.notify, firing
         )

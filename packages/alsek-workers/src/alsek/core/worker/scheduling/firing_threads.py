@@ -7,6 +7,7 @@ second later, to this worker or another; so nothing is kept here that must not b
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -32,6 +33,7 @@ class FiringThreads:
         make_fire: Makes what fires a schedule, in the thread that does; imports what that takes.
         wake: Wakes the engine.
         clock: Returns monotonic ms.
+        declare: Stores the declared schedules that the store has lost; None if there are none to lose.
     """
 
     def __init__(
@@ -39,7 +41,10 @@ class FiringThreads:
         make_fire: Callable[[], Fire],
         wake: Callable[[], object],
         clock: Callable[[], int] = monotonic_ms,
+        declare: Callable[[], object] | None = None,
     ) -> None:
+        self._declare = declare
+        self._declaring: threading.Thread | None = None
         self._make_fire = make_fire
         self._wake = wake
         self._clock = clock
@@ -67,6 +72,13 @@ class FiringThreads:
             serving = FiringThread(self._make_fire, self._on_done, self._failures, self._clock)
             self._threads.append(serving)
         serving.add(left)
+
+    def declare_again(self) -> None:
+        """Bring back what this pool declares, if the store has lost it as it has lost this worker."""
+        if self._declare is None or (self._declaring is not None and self._declaring.is_alive()):
+            return
+        self._declaring = threading.Thread(target=self._declare, name="alsek-declares", daemon=True)
+        self._declaring.start()
 
     def _complain(self, stuck: set[str], now: int) -> None:
         if now >= self._quiet_until:

@@ -37,11 +37,15 @@ class Declaration:
     Args:
         pool: The pool's options.
         sleep: Sleeps for a number of seconds.
+        only_new: Leave those that are stored as they are.
     """
 
-    def __init__(self, pool: PoolOptions, sleep: Callable[[float], None] = real_time.sleep) -> None:
+    def __init__(
+        self, pool: PoolOptions, sleep: Callable[[float], None] = real_time.sleep, *, only_new: bool = False
+    ) -> None:
         self._pool = pool
         self._sleep = sleep
+        self._only_new = only_new
         self._completed = mmap.mmap(-1, 1)
 
     @staticmethod
@@ -72,7 +76,7 @@ class Declaration:
             if task.declared_schedule is None:
                 continue
             try:
-                self._until_answered(partial(put_one, self._pool.broker, task))
+                self._until_answered(partial(put_one, self._pool.broker, task, only_new=self._only_new))
             except Exception:
                 log.exception("The schedule of task %r can't be stored.", task.name)
 
@@ -103,8 +107,8 @@ class Declaration:
             )
 
 
-def put_one(broker: Broker, task: AnyTask) -> None:
+def put_one(broker: Broker, task: AnyTask, *, only_new: bool) -> None:
     """Put the schedule that a task declares."""
     from alsek.core.schedules.put import put_declared  # here: it imports APScheduler
 
-    put_declared(broker, [task])
+    put_declared(broker, [task], only_new=only_new)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No tasks and no log output; signals are handled as before in the end."""
     monkeypatch.setattr(run_pool, "find", lambda target: SimpleNamespace(tasks=[], hooks=[]))
     monkeypatch.setattr(run_pool, "LogOutput", MagicMock())
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     yield
     for number, handler in before.items():
@@ -54,6 +57,27 @@ def test_a_signal_before_the_pool_handles_signals_ends_the_command(number: int) 
     assert (exited.value.code, arrived) == (0, [])
     for later in _NUMBERS:
         signal.raise_signal(later)
+
+
+_FINALIZER = """
+import signal
+from alsek.cli.run_pool import _leave_on_signals
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+_leave_on_signals()
+print("begun")
+Interrupted()
+print("went on")
+"""
+
+
+def test_a_signal_while_a_finalizer_runs_is_not_lost() -> None:
+    """Python ignores what is raised there; the pool would go on, and whoever stops it would wait."""
+    done = subprocess.run([sys.executable, "-c", _FINALIZER], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "begun\n"), done.stderr
 
 
 def test_a_signal_that_was_ignored_stays_so() -> None:

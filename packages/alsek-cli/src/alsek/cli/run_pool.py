@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -72,11 +74,23 @@ def _leave_on_signals() -> None:
 
     def leave(*_: object) -> NoReturn:
         _ignore_signals()
+        sys.unraisablehook = _leave_anyway
         sys.exit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, leave)
+
+
+def _leave_anyway(lost: sys.UnraisableHookArgs) -> None:
+    """Exit if the signal came while a finalizer ran: what it raises is only reported, and the pool would go on."""
+    if lost.exc_type is not SystemExit:
+        sys.__unraisablehook__(lost)
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
+            stream.flush()
+    os._exit(0)
 
 
 def _ignore_signals() -> None:

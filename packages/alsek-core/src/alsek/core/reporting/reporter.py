@@ -82,8 +82,8 @@ class Reporter:
     def _forget_ended(self, held: Collection[int]) -> None:
         for token in [token for token in self._by_token if token not in held]:
             del self._by_token[token]
-        for token in [token for token in self._adopted if token not in held]:
-            del self._adopted[token]
+        for token in [token for token in list(self._adopted) if token not in held]:
+            self._adopted.pop(token, None)
 
     def request(self) -> None:
         """Have the thread send soon what is pending. Returns at once, and never raises."""

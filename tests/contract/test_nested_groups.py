@@ -116,6 +116,7 @@ def test_empty_groups_end_in_their_parent(backend: Backend, actor: Actors) -> No
     assert uuids(step.claimed) == ["last"]
 
 
+@pytest.mark.deep
 def test_many_levels_join_in_one_step(backend: Backend, actor: Actors) -> None:
     """The end of the innermost member joins all the groups around it, however many they are."""
     depth = 1_500

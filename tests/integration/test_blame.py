@@ -127,6 +127,7 @@ def bystander(message: Message) -> int:
     assert worker.stop() == 0
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 @pytest.mark.parametrize("place", ["pre_op", "function", "on_success"])
 def test_a_message_that_is_changed_ends_as_what_was_claimed(project: Project, pool: str, place: str) -> None:

@@ -74,6 +74,7 @@ def test_a_burst_runs_all_that_is_ready_and_ends(project: Project, how: tuple[st
     assert tasks.backend.messages.count(delayed.queue) == 2
 
 
+@pytest.mark.deep
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_a_group_that_dies_leaves_nothing_behind(project: Project, pool: str) -> None:

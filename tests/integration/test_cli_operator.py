@@ -57,6 +57,7 @@ def test_a_result_is_waited_for(project: Project) -> None:
     assert "raise KeyError(kind)" in done.stderr
 
 
+@pytest.mark.deep
 def test_dead_letters_are_found_replayed_and_run(project: Project) -> None:
     """Over a real pool: by cause, after a dry run, only those that were chosen."""
     tasks = project.write(TASKS)

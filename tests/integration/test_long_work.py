@@ -271,6 +271,7 @@ def test_a_dead_letter_keeps_what_its_attempts_have_said(project: Project, pool:
     assert places == sorted(places), text
 
 
+@pytest.mark.deep
 @each_pool
 def test_a_task_that_never_stops_telling_costs_four_writes_a_second(project: Project, pool: str) -> None:
     """Two seconds of nothing but progress: the store takes in so many reports as there are quarters, and the last."""
@@ -288,6 +289,7 @@ def test_a_task_that_never_stops_telling_costs_four_writes_a_second(project: Pro
     assert 1 <= len(seen) <= 4 * 2 + 2
 
 
+@pytest.mark.deep
 @each_pool
 def test_what_a_checkpoint_holds_may_be_large(project: Project, pool: str) -> None:
     """A megabyte comes back whole, also to a process."""

@@ -253,6 +253,7 @@ def unlucky() -> None:
     assert len(noted(project, "begun")) == 2
 
 
+@pytest.mark.deep
 @pytest.mark.slow
 def test_a_template_that_says_nothing_for_thirty_seconds_is_replaced(sqlite_project: Project) -> None:
     """The process that forks the others was stopped: its group ends and is started anew; the message costs nothing."""

@@ -135,6 +135,7 @@ def works(message: Message) -> None:
 """
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_middleware_that_hangs_harms_only_its_own_schedule(sqlite_project: Project, pool: str) -> None:
     """The others are fired, those whose middleware raises go on to their next tick, and the pool stops in time."""
@@ -176,6 +177,7 @@ def test_a_rolling_deploy_fires_each_tick_once(project: Project) -> None:
     assert found[: len(before)] == before
 
 
+@pytest.mark.deep
 def test_a_schedule_that_no_running_code_declares_is_left_alone(project: Project) -> None:
     """It is shown as orphaned. When it is declared again it goes on, by its policy for missed ticks."""
     tasks = project.write(BODY)

@@ -159,6 +159,7 @@ def test_a_module_changes_nothing(project: Project, row: Module) -> None:
     Pools(project, tasks).work()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("parent", PARENTS)
 def test_a_parent_hands_down_nothing_that_matters(sqlite_project: Project, parent: str) -> None:
     """Each row of `PARENTS`: the pools work as ever."""
@@ -187,6 +188,7 @@ def hangs_up():
     pools.work()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("how", ["os._exit(0)", "os._exit(75)", "sys.exit(0)", "os.kill(os.getpid(), 9)"])
 def test_a_start_hook_that_exits_is_named_and_tried_ever_more_slowly(
     sqlite_project: Project, how: str

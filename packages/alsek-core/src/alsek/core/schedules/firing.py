@@ -28,7 +28,7 @@ MayFire: TypeAlias = Callable[[ScheduleRecord, Definition], bool]
 _ATTEMPTS: Final = 5
 
 #: For so long at most a schedule may wait here for others; after that, what it has missed is missed.
-MAX_WAIT: Final = 600_000
+MAX_WAIT_MS: Final = 600_000
 
 #: With so many bytes of payloads, a step of the store gets no further message.
 _BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -63,7 +63,7 @@ class Firing:
         """
         now = self._backend.messages.now()
         for record in self._backend.schedules.get(names):
-            self._fire_one(record, now, may_fire, min(waited, MAX_WAIT))
+            self._fire_one(record, now, may_fire, min(waited, MAX_WAIT_MS))
 
     def _fire_one(self, record: ScheduleRecord, now: int, may_fire: MayFire, waited: int) -> None:
         for _ in range(_ATTEMPTS):

@@ -24,11 +24,11 @@ from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.memory_use import resident_mib
 from alsek.core.worker.group.options import WorkerGroupOptions
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.scheduling.declaration import Declaration
 from alsek.core.worker.scheduling.firing import make_fire
 from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.signals import leave_stop_to_supervisor
-from alsek.core.worker.supervisor.declaration import Declaration
 from alsek.exceptions import BackendError
 from alsek.storage.backends.records import Worker
 

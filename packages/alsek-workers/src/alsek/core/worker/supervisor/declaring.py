@@ -8,8 +8,8 @@ from typing import Final
 from alsek.core.loggers import guarded_logger
 from alsek.core.worker.child_process import ChildProcess
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.scheduling.declaration import Declaration
 from alsek.core.worker.signals import StopSignals
-from alsek.core.worker.supervisor.declaration import Declaration
 from alsek.core.worker.supervisor.groups import Fork
 from alsek.core.worker.supervisor.restart_delay import RestartDelay
 

@@ -11,8 +11,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from alsek.core.broker import Broker
 from alsek.core.task import AnyTask, task
 from alsek.core.worker.options import PoolOptions
+from alsek.core.worker.scheduling import declaration
 from alsek.core.worker.scheduling.declaration import Declaration
-from alsek.core.worker.supervisor import declaration
 from alsek.core.worker.supervisor.declaring import Declaring
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.memory import MemoryBackend

@@ -15,7 +15,7 @@ from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transactio
 from alsek.storage.backends.sqlite.messages import failed_parents, reports
 from alsek.storage.backends.sqlite.messages.new_rows import same_request
 from alsek.storage.backends.sqlite.messages.submissions import add_one
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, mark_reported
 
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500
@@ -134,7 +134,7 @@ def replay(tx: Transaction, submission: Submission, died_at: int, unreachable: t
     tx.execute("DELETE FROM dead WHERE id = ?", (found.id,))
     failed_parents.forget(tx, unreachable)
     if reports.take_up_again(tx, submission.uuid):
-        reports.mark(tx, submission.uuid)
+        mark_reported(tx, submission.uuid)
     return ACCEPTED
 
 

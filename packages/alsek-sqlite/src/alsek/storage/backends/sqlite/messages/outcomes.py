@@ -27,7 +27,7 @@ from alsek.storage.backends.sqlite.messages.becoming_ready import give_back, req
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, HAS_REPORTS, tails_of
 from alsek.storage.backends.sqlite.messages.callbacks import Ending
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave
+from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave, mark_reported
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"
@@ -106,7 +106,7 @@ def _take_in(tx: Transaction, worker: int, told: Sequence[_Accepted]) -> set[int
         first = not flags & HAS_REPORTS and message not in begun
         reports.take_in(tx, report, first=first)
         if first:
-            reports.mark(tx, uuid, worker, token)
+            mark_reported(tx, uuid, worker, token)
             begun.add(message)
     return begun
 

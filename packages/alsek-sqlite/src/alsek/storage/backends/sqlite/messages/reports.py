@@ -17,10 +17,7 @@ from alsek.storage.backends.records import FOR_EVER, Report, ReportRecord
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages.bonds import HAS_REPORTS
 
-_MARK: Final = "UPDATE messages SET tail = merge_tail(tail, ?) WHERE ns = ? AND uuid = ?"
-_MARK_CLAIM: Final = "UPDATE claims SET expired = expired | ? WHERE worker = ? AND token = ?"
 _FIND: Final = "SELECT id, token, number, last_line FROM reports WHERE ns = ? AND uuid = ?"
 _DELETE: Final = "DELETE FROM reports WHERE ns = ? AND uuid = ?"
 _MAKE: Final = """
@@ -62,13 +59,6 @@ _PIECE: Final = 500
 def is_reported(tail: str) -> bool:
     """Return True if a tail says that something is kept of reports on its message."""
     return REPORTED in tail
-
-
-def mark(tx: Transaction, uuid: str, worker: int = 0, token: int = 0) -> None:
-    """Write into the header of a stored message, and into this claim on it, that something is kept of reports on it."""
-    tx.execute(_MARK, (REPORTED, tx.ns, uuid))
-    if token:
-        tx.execute(_MARK_CLAIM, (HAS_REPORTS, worker, token))
 
 
 def take_in(tx: Transaction, report: Report, *, first: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from alsek.storage.backends.endings import End
+from alsek.storage.backends.header import REPORTED
 from alsek.storage.backends.records import Limit, TaskStatus, UniqueKey
 from alsek.storage.backends.sqlite.database.expiry import BUCKET_MS
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
@@ -20,7 +21,7 @@ from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
 from alsek.storage.backends.sqlite.messages import reports, unique_keys
-from alsek.storage.backends.sqlite.messages.bonds import bonds_of, is_bound
+from alsek.storage.backends.sqlite.messages.bonds import HAS_REPORTS, bonds_of, is_bound
 from alsek.storage.backends.sqlite.messages.limits import give_up_places, start, take_places
 from alsek.storage.backends.states import MessageState
 
@@ -169,6 +170,8 @@ _ERASE: Final = (
 )
 _ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
 _ERASE_WAITING: Final = "DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)"
+_MARK_REPORTED: Final = "UPDATE messages SET tail = merge_tail(tail, ?) WHERE ns = ? AND uuid = ?"
+_MARK_CLAIM: Final = "UPDATE claims SET expired = expired | ? WHERE worker = ? AND token = ?"
 _TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
 
 
@@ -345,6 +348,13 @@ def free_key(tx: Transaction, uuid: str, unique: UniqueKey) -> None:
     if has_places(tx, message, tail):
         enter(tx, "ready", [(message,)])
         tx.wake(lane)
+
+
+def mark_reported(tx: Transaction, uuid: str, worker: int = 0, token: int = 0) -> None:
+    """Write into the header of a stored message, and into this claim on it, that something is kept of reports on it."""
+    tx.execute(_MARK_REPORTED, (REPORTED, tx.ns, uuid))
+    if token:
+        tx.execute(_MARK_CLAIM, (HAS_REPORTS, worker, token))
 
 
 def waits_behind(tx: Transaction, message: int, tail: str) -> bool:

@@ -1,9 +1,8 @@
 """The states of a message: the only statements that put one into a state, take it out, or end it.
 
-A message is one row of `messages`, and one small row in `ready`, `delayed`, `claims` or `waiting`, which is its state;
-or in `aside`, which is the state "ready" for workers that have its task. Everything that moves a message goes through
-:func:`enter` and one of the functions called leave, and everything that ends one through :func:`end`. (A new message
-enters its first state by a trigger, unless it has limits or a unique key.)
+A message is one row of `messages`, and one small row in `ready`, `delayed`, `claims` or `waiting`: its state. (A row in
+`aside` is the state "ready" for workers that have its task.) What moves one goes through :func:`enter` and a function
+called leave; what ends one, through :func:`end`. A new message without limits or key enters a state by a trigger.
 """
 
 from __future__ import annotations

@@ -43,6 +43,9 @@ def test_each_task_that_tells_how_far_it_is_has_a_bar_until_its_result_is_there(
     del awaited["a"]
     tell("b", 2, Progress(8, 9))
     assert [(task.completed, task.total) for task in bars.tasks] == [(8, 9)]
+    shown.clear()
+    tell("b", 3, Progress(9, 9))
+    assert bars.tasks == []
 
 
 def test_no_more_than_ten_bars_are_shown(bars: Bars, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from alsek.core.message import Message
 from alsek.core.reporting.progress import progress_in
 from alsek.exceptions import BackendError
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.records import ReportRecord
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -79,6 +80,7 @@ def _task_bars(progress: Progress, awaited: dict[str, None], backend: Backend) -
         yield
     finally:
         ended.set()
+        bars.clear()
 
 
 class TaskBars:
@@ -95,6 +97,15 @@ class TaskBars:
         self._awaited = awaited
         self._backend = backend
         self._bars: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def clear(self) -> None:
+        """Remove the bars, and show none any more."""
+        with self._lock:
+            self._ended = True
+            for bar in self._bars.values():
+                self._progress.remove_task(bar)
 
     def update(self) -> None:
         """Read how far the tasks are, and show it. While the store does not answer, nothing changes."""
@@ -103,6 +114,11 @@ class TaskBars:
             records = self._backend.messages.reports(asked)
         except BackendError:  # who awaits the results meets it too
             return
+        with self._lock:
+            if not self._ended:
+                self._show(records)
+
+    def _show(self, records: Sequence[ReportRecord | None]) -> None:
         for uuid, bar in list(self._bars.items()):
             if uuid not in self._awaited:
                 self._progress.remove_task(bar)

@@ -20,6 +20,7 @@ from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
 from alsek.storage.backends.kinds import SlotKind, is_async, slots_of_step
 from alsek.storage.backends.records import (
+    Added,
     Aside,
     HistoryCounts,
     Limit,
@@ -133,6 +134,17 @@ counts = st.builds(
 )
 
 
+def _without_state(added: Added) -> Added:
+    return added._replace(state=None)
+
+
+def _with_open_window(record: UniqueRecord | None, now: int) -> UniqueRecord | None:
+    """A record without a window that is over: it may be told, or not."""
+    if record is None or record.held_until > now:
+        return record
+    return record._replace(held_until=0)
+
+
 class BackendMachine(RuleBasedStateMachine):
     """One history: a few workers, producers and meddlers at one store and at the model."""
 
@@ -185,7 +197,12 @@ class BackendMachine(RuleBasedStateMachine):
         """A producer's call."""
         batch, request = [self._named(submission) for submission in batch], a_request()
         self.calls.append((batch, request))
-        assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
+        answers, expected = self.port.add(batch, request), [self.model.add(s, request) for s in batch]
+        assert [*map(_without_state, answers)] == [*map(_without_state, expected)]
+        replaced = {answer.existing for answer in answers if answer.accepted}
+        for answer, wanted in zip(answers, expected, strict=True):
+            # A submission of the same call may have replaced the message since.
+            assert answer.state == wanted.state or answer.existing in replaced
         self.model.settle()
 
     @rule(n=st.integers(0, 5))
@@ -523,7 +540,8 @@ class BackendMachine(RuleBasedStateMachine):
         for name in ("k", "l"):
             key = model.key(name)
             expected = None if key is None else UniqueRecord(name, key.holder, key.waiting, key.until)
-            assert self.port.unique_key(name) == expected
+            found = self.port.unique_key(name)
+            assert _with_open_window(found, model.now) == _with_open_window(expected, model.now)
         seen = {record.id: record for record in self.port.limits()}
         for limit in LIMITS:
             used, waiting = model.used(limit), len(model.waiting_for(limit))

@@ -135,7 +135,8 @@ class UniqueRecord(NamedTuple):
         key: The key.
         holder: The uuid of the message that holds it; of the last one if only its window is left.
         waiting: The uuid of the message that waits for the end of the holder; empty if none does.
-        held_until: When the window ends: Unix milliseconds on the store's clock; 0 if there is none.
+        held_until: When the window ends: Unix milliseconds on the store's clock; 0 if there is none. One that is over
+            may be told, or not.
     """
 
     key: str

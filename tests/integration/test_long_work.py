@@ -176,6 +176,7 @@ def test_a_task_that_stops_when_it_is_told_goes_on_elsewhere(project: Project, p
     _stop_five_times(project, pool, "load")
 
 
+@pytest.mark.deep
 def test_a_coroutine_that_stops_when_it_is_told_goes_on_elsewhere(project: Project) -> None:
     """As other tasks do."""
     _stop_five_times(project, "thread-pool", "aload")

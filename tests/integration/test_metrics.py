@@ -101,6 +101,7 @@ def history(tasks: Any) -> dict[str, dict[str, int]]:
     return {task: unpacked(text) for task, text in texts.items()}
 
 
+@pytest.mark.deep
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.parametrize("how", POOLS, ids=lambda how: how[0])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from alsek.core.broker import Broker
+from alsek.core.groups.group import Group
 from alsek.core.message import Message
 from alsek.core.middleware import Middleware
 from alsek.core.status import StatusTracker, TaskStatus
@@ -152,6 +153,27 @@ def test_each_tick_has_callbacks_of_its_own(made: Any, broker: Broker) -> None:
         assert message.callback_message_data is not None
         assert message.callback_message_data["priority"] == 4
         assert message.callback_message_data["task_name"] == plain.name
+
+
+def test_each_tick_has_groups_and_failure_callbacks_of_its_own(broker: Broker) -> None:
+    """A store keeps one group of an id, and one message of a uuid: each tick's have new ones."""
+    plain = task(broker)(lambda: None)
+    group = Group([plain.defer().generate(), plain.defer().generate()], callback=plain.defer().generate())
+    first = plain.generate(submit=False, callback=group, failure_callback=plain.defer().generate(), delay=5)
+    _, second, third = islice(ticks(first), 3)
+    found = [first.branches, second.branches, third.branches]
+    assert [message.delay for message in (second, third)] == [5, 5]
+    names = [
+        name
+        for each in found
+        for name in (
+            each["group"]["id"],
+            each["group"]["callback"]["uuid"],
+            *(member["uuid"] for member in each["group"]["members"]),
+            each["failure"]["uuid"],
+        )
+    ]
+    assert len(set(names)) == len(names) == 15
 
 
 def test_generating_twice(made: Any, submitted: Submitted) -> None:

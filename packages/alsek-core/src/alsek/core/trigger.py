@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alsek.core.background_thread import Background
-from alsek.core.callbacks import Data, links, nested
+from alsek.core.clock import now_ms
+from alsek.core.identifiers import new_uuid
 from alsek.core.message import Message
+from alsek.core.schedules.template import message_of_tick, template_of
 from alsek.exceptions import BackendError, MessageAlreadyExistsError, SchedulingError
 
 if TYPE_CHECKING:
@@ -17,36 +19,16 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
 
-#: Fields that are not copied to the next message: its own, and the callbacks, which are copied one by one.
-_OWN = frozenset(
-    {
-        "uuid",
-        "named",
-        "created_at",
-        "updated_at",
-        "callback_message_data",
-        "retries",
-        "retry_delay",
-        "exception_details",
-    }
-)
-
-
 def ticks(first: Message) -> Iterator[Message]:
-    """Yield `first`, then without end copies of it with new uuids, as its descendants, with copies of its callbacks."""
+    """Yield `first`, then without end copies of it, as its descendants. What follows them has new uuids and ids, too.
+
+    A store would skip callbacks, and groups, with those of the first one's.
+    """
     yield first
     while True:
-        message = _fresh_copy(first.data)
+        message = message_of_tick(template_of(first), new_uuid(), now_ms(), first.delay)
         message.progenitor_uuid = first.uuid
-        # New uuids: a store would skip callbacks with the uuids of the first one's.
-        message.callback_message_data = nested(
-            _fresh_copy(link).data for link in links(first.callback_message_data)
-        )
         yield message
-
-
-def _fresh_copy(data: Data) -> Message:
-    return Message(**{name: value for name, value in data.items() if name not in _OWN})
 
 
 class TriggerScheduler:

@@ -58,7 +58,9 @@ def open_claimed(
         delivery = Delivery(claimed, session, broker.backend.serializer)
     except CorruptMessageError as error:
         return dead_letter_unreadable(claimed, error, broker.dlq_ttl)
-    rejection = None if max_losses is None else rejection_of(claimed, max_losses)
+    rejection = None
+    if max_losses is not None and must_not_run(claimed, max_losses):
+        rejection = rejection_of(claimed, max_losses)
     if tasks is None:
         return Opened(delivery, None, rejection)
     task = tasks.get(delivery.task_name)

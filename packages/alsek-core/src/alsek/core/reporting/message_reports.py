@@ -28,10 +28,10 @@ class MessageReports:
 
     claim: Claim | None
 
-    @property
-    def summary(self) -> str:
-        """The message in one line."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        @property
+        def summary(self) -> str: ...
 
     def progress(self, current: float, total: float | None = None, text: str = "") -> None:
         """Say how far the task is. Cheap: call it as often as you like.

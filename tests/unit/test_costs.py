@@ -27,9 +27,9 @@ from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED, P
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.result import ResultStore
 from tests.command_counts import calls_of
+from tests.statements import trace_statements
 from tests.unit.workers.engine_harness import Running
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
 
@@ -48,16 +48,7 @@ def backend(lone_redis: redis.Redis) -> Iterator[RedisBackend]:
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that SQLite is given from now on, on connections that are opened from now on."""
-    seen: list[str] = []
-
-    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        made = sqlite3.connect(*arguments, **options)
-        made.set_trace_callback(seen.append)
-        return made
-
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
-    return seen
+    return trace_statements(monkeypatch)
 
 
 def _spent(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import subprocess
+from contextlib import suppress
 from typing import Any
 
 from alsek.storage.backends.abstract import Backend
@@ -21,6 +22,14 @@ class Player(Actor):
         settings: dict[str, Any] = {"kind": "thread", "queues": ("q",), "lease": 60_000, "dlq_ttl": 1_000}
         super().__init__(backend, Worker(name, **{**settings, **fields}))
         self.messages.register(self.worker)
+
+
+def kill_after(process: Process, delay: float) -> None:
+    """Kill a process, so many seconds from now, and wait for its end."""
+    with suppress(subprocess.TimeoutExpired):  # always: the process never ends by itself
+        process.wait(delay)
+    process.kill()
+    process.wait()
 
 
 def put_to_sleep(backend: Backend, name: str, **fields: Any) -> Waiter:

@@ -6,16 +6,15 @@ import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from alsek.storage.backends.records import Added, Limit, Retried, Submission, UniqueKey, UniqueRecord
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.messages import settling
 from tests.clock import Clock
+from tests.statements import trace_statements
 from tests.unit.sqlite.fakes import Player, done, submit
 from tests.unit.sqlite.instructions import Instructions
 
@@ -82,15 +81,7 @@ def test_plain_messages_run_no_statement_of_limits(
     open_backend: Callable[..., SQLiteBackend], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is asked of the tables of limits and keys when plain messages are submitted, run, retried or fail."""
-    seen: list[str] = []
-
-    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        made = sqlite3.connect(*arguments, **options)
-        made.set_trace_callback(seen.append)
-        return made
-
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    seen = trace_statements(monkeypatch)
     monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
     backend = open_backend(clock=clock)
     player = Player(backend)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
-from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
+from tests.unit.sqlite.fakes import Player, Process, done, kill_after, says, submit, tell
 
 #: It starts many processes.
 pytestmark = pytest.mark.slow
@@ -90,12 +88,7 @@ def test_a_kill_in_the_middle_of_writing(
     """A process killed while it writes leaves whole steps: batches of five, each message in one place, counts right."""
     process = python(_WRITE_ON)
     assert says(process) == "writing"
-    try:
-        process.wait(delay)  # it never ends by itself: this only spreads the moments of the kill
-    except Exception:  # noqa: BLE001 - TimeoutExpired, always
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after(process, delay)
     stored = list(backend.messages.browse("q"))
     assert len(stored) == backend.messages.count("q")
     finished = sum(record.status == 5 for record in backend.statuses.scan())

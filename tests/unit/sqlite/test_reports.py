@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +12,10 @@ import pytest
 
 from alsek.storage.backends.records import Claimed, Failed, Report, Retried
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from tests.clock import Clock
-from tests.unit.sqlite.fakes import Player, Process, done, says, submit
+from tests.statements import trace_statements
+from tests.unit.sqlite.fakes import Player, Process, done, kill_after, says, submit
 from tests.unit.sqlite.instructions import Instructions
 
 TABLES = ("reports", "report_checkpoints", "report_lines")
@@ -47,15 +45,7 @@ def test_plain_messages_run_no_statement_of_reports(
     open_backend: Callable[..., SQLiteBackend], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is asked of the tables of reports as long as there are none, however messages end."""
-    seen: list[str] = []
-
-    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        made = sqlite3.connect(*arguments, **options)
-        made.set_trace_callback(seen.append)
-        return made
-
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    seen = trace_statements(monkeypatch)
     monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
     backend = open_backend(clock=clock)
     messages, player = backend.messages, Player(backend)
@@ -209,12 +199,7 @@ def test_a_kill_while_reporting_leaves_whole_reports(
     submit(backend, "a")
     process = python(_REPORT_ON)
     assert says(process) == "reporting"
-    try:
-        process.wait(delay)  # it never ends by itself: this only spreads the moments of the kill
-    except Exception:  # noqa: BLE001 - TimeoutExpired, always
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after(process, delay)
     backend.messages.retire(Player(backend, "victim").worker)
     (claim,) = Player(backend).claim()
     assert claim.reported

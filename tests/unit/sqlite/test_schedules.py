@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,10 +12,10 @@ from alsek.defaults import PROMOTION_BATCH, SCHEDULE_OFFER
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Submission, WorkerFacts
 from alsek.storage.backends.sqlite import SQLiteBackend
-from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from tests.clock import Clock
-from tests.unit.sqlite.fakes import Player, Process, is_quiet, says, submit, tell
+from tests.statements import trace_statements
+from tests.unit.sqlite.fakes import Player, Process, is_quiet, kill_after, says, submit, tell
 from tests.unit.sqlite.instructions import Instructions
 
 FIRES = WorkerFacts("host", 1, "1", ("t",), fires=True)
@@ -178,15 +175,7 @@ def test_plain_steps_run_no_statement_of_schedules(
     open_backend: Callable[..., SQLiteBackend], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as none is due, the table of schedules, and what a worker told, are not asked by a step or a sleeper."""
-    seen: list[str] = []
-
-    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        made = sqlite3.connect(*arguments, **options)
-        made.set_trace_callback(seen.append)
-        return made
-
-    stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
-    monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    seen = trace_statements(monkeypatch)
     monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
     backend = open_backend(clock=clock)
     put(backend, "a", clock.now + 10**9)
@@ -232,12 +221,7 @@ def test_a_kill_while_firing_leaves_whole_ticks(
     assert backend.schedules.put("s", b"{}", "r", 0) is not None
     process = python(_FIRE_ON)
     assert says(process) == "firing"
-    try:
-        process.wait(delay)  # it never ends by itself: this only spreads the moments of the kill
-    except Exception:  # noqa: BLE001 - TimeoutExpired, always
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after(process, delay)
     (record,) = backend.schedules.get()
     assert record.next_at is not None
     assert record.last_at == record.next_at - 1

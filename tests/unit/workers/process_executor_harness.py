@@ -7,7 +7,8 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,20 @@ class ProcessExecutorHarness:
                     os.kill(self.template, signal.SIGKILL)
                 time.sleep(0.002)
             self.state.close()
+
+
+Start = Callable[..., ProcessExecutorHarness]
+
+
+@contextmanager
+def starting_executors(broker: Broker) -> Iterator[Start]:
+    """What starts executors; they end with it."""
+    started: list[ProcessExecutorHarness] = []
+
+    def start(*tasks: Any, **options: Any) -> ProcessExecutorHarness:
+        started.append(ProcessExecutorHarness(broker, *tasks, **options))
+        return started[-1]
+
+    yield start
+    for harness in reversed(started):  # a later one's template holds the earlier one's sockets
+        harness.close()

@@ -32,27 +32,18 @@ from alsek.defaults import MAX_DURATION
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Retried, Succeeded
 from tests.unit.workers.fakes import PATIENCE
-from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
+from tests.unit.workers.process_executor_harness import ProcessExecutorHarness, Start, starting_executors
 from tests.waiting import eventually
 
 #: It starts many processes.
 pytestmark = pytest.mark.slow
 
-Start = Callable[..., ProcessExecutorHarness]
-
 
 @pytest.fixture
 def start(broker: Broker) -> Iterator[Start]:
     """Starts executors, and ends them."""
-    started: list[ProcessExecutorHarness] = []
-
-    def start(*tasks: Any, **options: Any) -> ProcessExecutorHarness:
-        started.append(ProcessExecutorHarness(broker, *tasks, **options))
-        return started[-1]
-
-    yield start
-    for harness in reversed(started):  # a later one's template holds the earlier one's sockets
-        harness.close()
+    with starting_executors(broker) as start:
+        yield start
 
 
 def error_of(job: ProcessJob) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +21,17 @@ from alsek.core.worker.process_executor import answers, lost_jobs, process_manag
 from alsek.core.worker.process_executor.job import ProcessJob
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import Failed, Released, Succeeded
-from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
+from tests.unit.workers.process_executor_harness import ProcessExecutorHarness, Start, starting_executors
 
 #: It starts many processes.
 pytestmark = pytest.mark.slow
-
-Start = Callable[..., ProcessExecutorHarness]
 
 
 @pytest.fixture
 def start(broker: Broker) -> Iterator[Start]:
     """Starts executors, and ends them."""
-    started: list[ProcessExecutorHarness] = []
-
-    def start(*tasks: Any, **options: Any) -> ProcessExecutorHarness:
-        started.append(ProcessExecutorHarness(broker, *tasks, **options))
-        return started[-1]
-
-    yield start
-    for harness in reversed(started):
-        harness.close()
+    with starting_executors(broker) as start:
+        yield start
 
 
 @pytest.fixture

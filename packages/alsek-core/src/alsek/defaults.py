@@ -37,6 +37,9 @@ DEFAULT_GROUP_TTL: Final = 86_400_000
 #: For how long a schedule that is due is offered to one worker alone.
 SCHEDULE_OFFER: Final = 1_000
 
+#: For how long after its last step a sleeping worker is pushed messages: a little more than it sleeps.
+SLEEPER_MS: Final = 2_000
+
 #: How late a tick may be fired before it counts as missed.
 MISSED_AFTER: Final = 5_000
 

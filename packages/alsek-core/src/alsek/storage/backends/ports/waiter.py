@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from alsek.storage.backends.records import Pushed
 
 
 class Waiter(ABC):
@@ -34,6 +37,18 @@ class Waiter(ABC):
 
         A lost connection also returns True: the next claim reads the store's state.
         """
+
+    @property
+    def receives(self) -> bool:
+        """Whether pushes reach this waiter now (see :meth:`~alsek.storage.backends.ports.WorkPort.step`)."""
+        return False
+
+    def take_pushed(self) -> Sequence[Pushed]:
+        """Return the pushes that :meth:`drain` has read since the last call, in the order in which they were sent.
+
+        Some may be lost, or be older than the worker's last step: the caller compares their numbers.
+        """
+        return ()
 
     @abstractmethod
     def pass_on(self) -> None:

@@ -38,6 +38,9 @@ class WorkPort(ABC):
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
+        received: int | None = None,
     ) -> Step:
         """Report outcomes and claim the next messages, in **one** step.
 
@@ -71,6 +74,16 @@ class WorkPort(ABC):
 
         Without a limit above 0, parts 2 and 3 still happen, and nothing is claimed.
 
+        **Pushes.** With `sleeps`, a step that leaves nothing which the worker could take, and has claimed less than its
+        limits allow, makes the worker a *sleeper* until its next step, for :data:`~alsek.defaults.SLEEPER_MS` at most;
+        the answer says so. A submission of one message that is ready at once may then be claimed by a sleeper in the
+        step that stores it, and is sent to the sleeper's waiter: a *push*. That happens only if a claim of the sleeper
+        at that moment would hand out this message first, and no more often than its limits allow. RUNNING is written
+        after SUBMITTED. The sleeper whose last push or step was first gets the next push. A push belongs to the
+        sleeper's next step: its claim has that number, a renewal before that step leaves it alone, and the answer to
+        that step has it as claimed if it did not arrive. A store pushes only to a waiter that it knows to be connected.
+        One that never pushes makes no sleepers.
+
         A worker of kind ``"thread"`` or ``"process"`` has no ``async def`` tasks. It takes messages of such tasks, of
         its mechanism or any, only in a step that *seeks* them: one whose `limits` have ``"coroutine"``. So somebody
         finds those whose task nobody has, or has become a plain function. Other steps cost nothing for them, and such
@@ -88,6 +101,10 @@ class WorkPort(ABC):
                 others are ignored, unless the step seeks.
             history: Counts to add to the history, for the present minute of the store's clock. A worker hands over
                 what it has counted about once a second. A step with the same `seq` adds nothing again.
+            sleeps: The worker has a waiter that :attr:`~alsek.storage.backends.ports.Waiter.receives` pushes.
+            received: How many pushes have arrived since the worker's last step; None if that step did not make it a
+                sleeper. If more were sent, the answer has all pushes since then that the worker still holds, also those
+                that have arrived: the caller knows them by their tokens.
 
         Raises:
             WorkerUnknownError: The worker is not registered, or no longer. Nothing was written.

@@ -48,6 +48,7 @@ from alsek.storage.backends.records.schedules import ScheduleRecord
 from alsek.storage.backends.records.steps import (
     Corrupt,
     HistoryCounts,
+    Pushed,
     Step,
     TakenOver,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "MemberEnd",
     "Outcome",
     "Pause",
+    "Pushed",
     "QueueTally",
     "Released",
     "Report",

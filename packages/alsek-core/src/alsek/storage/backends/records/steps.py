@@ -86,6 +86,7 @@ class Step(NamedTuple):
         failed: The uuids of the :class:`~alsek.storage.backends.records.SetAside` outcomes that made dead letters.
         schedules: The names of the schedules that are offered to this worker, in alphabetical order: see
             :class:`~alsek.storage.backends.ports.SchedulePort`. Empty in the answer to a repeated step.
+        sleeper: True if the worker may be pushed messages until its next step.
     """
 
     refused: list[str]
@@ -98,3 +99,16 @@ class Step(NamedTuple):
     taken_over: tuple[TakenOver, ...] = ()
     failed: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
+    sleeper: bool = False
+
+
+class Pushed(NamedTuple):
+    """A message that was claimed for a sleeping worker by the step that stored it.
+
+    Attributes:
+        seq: The number of the worker's next step when it was sent: the push counts until that step is sent.
+        claimed: The message.
+    """
+
+    seq: int
+    claimed: Claimed

@@ -100,6 +100,9 @@ class MemoryMessages(MessagePort):
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
+        received: int | None = None,
     ) -> Step:
         with self._lock:
             answer = steps.step(self.table, worker, seq, outcomes, limits, history)

@@ -133,6 +133,9 @@ class RedisMessages(RedisInspection, MessagePort):
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
+        received: int | None = None,
     ) -> Step:
         slots = SLOTS_OF[worker.kind]
         if len(limits) == 1 == len(slots) and slots[0] in limits:  # nearly always, and it saves a call

@@ -88,6 +88,9 @@ class SQLiteMessages(MessagePort):
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
+        received: int | None = None,
     ) -> Step:
         return self._steps.step(worker, seq, outcomes, limits, history)
 

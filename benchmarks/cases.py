@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from benchmarks import baseline as bare
 from benchmarks import process_tree as proctree
 from benchmarks import redis_monitor as watching
+from benchmarks.adapters import measurements
 from benchmarks.peers import PROCESSES, Contestant
 from benchmarks.round import ADAPTERS, Ring
 
@@ -30,6 +31,7 @@ class Sizes:
         computing: Messages that compute for ten milliseconds each.
         waits: Latencies and round trips.
         delayed: Delayed messages.
+        steady: Seconds of a steady load.
         idle: Seconds of watching an idle worker.
         backlogs: How many messages wait while steps are timed.
     """
@@ -39,12 +41,13 @@ class Sizes:
     computing: int
     waits: int
     delayed: int
+    steady: int
     idle: float
     backlogs: tuple[int, ...]
 
 
-QUICK = Sizes(2_000, 100, 300, 50, 25, 4.0, (1_000, 20_000))
-FULL = Sizes(10_000, 400, 1_000, 200, 100, 10.0, (1_000, 100_000, 1_000_000))
+QUICK = Sizes(2_000, 100, 300, 50, 25, 4, 4.0, (1_000, 20_000))
+FULL = Sizes(10_000, 400, 1_000, 200, 100, 10, 10.0, (1_000, 100_000, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,41 @@ def _waiting(what: str) -> Callable[[Ring, Sizes], Figures]:
     return run
 
 
+#: A steady load at this part of what producer and worker carry together.
+_PART = 0.8
+#: How many are submitted to find that out.
+_TRIAL = 6_000
+#: Tasks have so many slots for the time of their start.
+_MOST = measurements.SLOTS - 1
+
+
+def _steady(rate: int | None) -> Callable[[Ring, Sizes], Figures]:
+    """At a rate; with None at a part of what the contestant carries, with its producer on the same machine."""
+
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        with ring.workers("threads") as workers:
+            ring.drive("ping", 1, 60)
+            if rate is None:
+                least = ring.drive("carried", min(_TRIAL, sizes.messages), 120)["rate"]
+                measurements.forget_starts()
+                target = max(1, int(least * _PART))
+            else:
+                target = rate
+                ring.drive("steady", target, 60, target)  # a second of it, so that all is warm
+                measurements.forget_starts()
+            n = min(target * sizes.steady, _MOST)
+            cpu, server = _cpu(workers), _server_cpu(ring)
+            told = ring.drive("steady", n, 60 + sizes.steady, target)
+            figures = {**percentiles(told["ms"]), "worker CPU µs": (_cpu(workers) - cpu) / n * 1e6}
+            if ring.server is not None:
+                figures["server CPU µs"] = (_server_cpu(ring) - server) / n * 1e6
+            figures["producer CPU µs"] = told["cpu"] / n * 1e6
+            figures["submitted per second"] = n / told["seconds"]
+            return figures
+
+    return run
+
+
 def _idle(ring: Ring, sizes: Sizes) -> Figures:
     with ring.workers("threads") as workers:
         ring.drive("ping", 1, 60)
@@ -286,6 +324,21 @@ CASES: tuple[Case, ...] = (
         _computing("per_task"),
     ),
     Case("latency", "Submit to start, idle worker", "p50 ms", False, _all, _waiting("latency")),
+    *(
+        Case(
+            f"steady-{name}",
+            f"Submit to start, a steady load of {title}",
+            "p99 ms",
+            False,
+            _all,
+            _steady(rate),
+        )
+        for name, title, rate in (
+            ("1000", "1,000 messages a second", 1_000),
+            ("3000", "3,000 messages a second", 3_000),
+            ("80", f"{_PART:.0%} of what producer and worker carry together", None),
+        )
+    ),
     Case("trip", "Submit to result in hand", "p50 ms", False, _all, _waiting("trips"), keep=True),
     Case(
         "lateness", "Lateness of delayed messages", "p99 ms", False, lambda c: c.delays, _waiting("lateness")

@@ -93,7 +93,7 @@ def _summary(scores: Scores, contestants: Sequence[Contestant], cases: Sequence[
 
 def _row(scores: Scores, case: Case, name: str, ours: str, suffix: str, peers: list[str]) -> list[str]:
     mine = scores.spread(case.name, ours, name)
-    more = name in ("per second", "% of the ideal")
+    more = name in ("per second", "submitted per second", "% of the ideal")
     best = scores.best(case.name, name, peers, most=more)
     if mine is None:
         return []

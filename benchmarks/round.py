@@ -46,13 +46,20 @@ class Ring:
     environ: dict[str, str]
     _logs: list[Path] = field(default_factory=list)
 
-    def drive(self, what: str, n: int, within: float) -> dict[str, Any]:
+    def drive(self, what: str, n: int, within: float, *more: int) -> dict[str, Any]:
         """Let the producer do something, and take in what it has measured.
+
+        Args:
+            what: One of the producer's actions.
+            n: How many.
+            within: Seconds.
+            more: The action's further numbers.
 
         Raises:
             RoundError: It failed, or took too long.
         """
-        command = [str(self.programs / "python"), "producer.py", self.contestant.adapter, what, str(n)]
+        numbers = map(str, (n, *more))
+        command = [str(self.programs / "python"), "producer.py", self.contestant.adapter, what, *numbers]
         try:
             done = subprocess.run(
                 command, cwd=ADAPTERS, env=self.environ, capture_output=True, text=True, timeout=within

@@ -50,15 +50,31 @@ class Actor:
         self.worker = worker
         self.seq = 0
 
-    def step(self, *outcomes: Outcome, limit: Limit = 100, history: Sequence[HistoryCounts] = ()) -> Step:
+    def step(
+        self,
+        *outcomes: Outcome,
+        limit: Limit = 100,
+        history: Sequence[HistoryCounts] = (),
+        sleeps: bool = False,
+        received: int | None = None,
+    ) -> Step:
         """Make the next step. A number is the limit of each slot kind that the worker has."""
         self.seq += 1
-        return self.again(*outcomes, limit=limit, history=history)
+        return self.again(*outcomes, limit=limit, history=history, sleeps=sleeps, received=received)
 
-    def again(self, *outcomes: Outcome, limit: Limit = 100, history: Sequence[HistoryCounts] = ()) -> Step:
+    def again(
+        self,
+        *outcomes: Outcome,
+        limit: Limit = 100,
+        history: Sequence[HistoryCounts] = (),
+        sleeps: bool = False,
+        received: int | None = None,
+    ) -> Step:
         """Repeat the last step, as after a lost reply."""
         limits = dict.fromkeys(SLOTS_OF[self.worker.kind], limit) if isinstance(limit, int) else limit
-        return self.messages.step(self.worker, self.seq, outcomes, limits, history)
+        return self.messages.step(
+            self.worker, self.seq, outcomes, limits, history, sleeps=sleeps, received=received
+        )
 
     def claim(self, limit: Limit = 100) -> list[Claimed]:
         """Return the messages that the next step claims."""

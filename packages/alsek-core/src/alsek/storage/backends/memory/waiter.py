@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from alsek.core.wakeup_pipe import WakeupPipe
@@ -10,7 +10,7 @@ from alsek.storage.backends.kinds import SLEEPERS_OF, SLOTS_OF, SleeperKind, Slo
 from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.store import MemoryStore
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Worker
+from alsek.storage.backends.records import Pushed, Worker
 
 #: Of the sleepers of each kind one is woken, and one consumer.
 _Kind: TypeAlias = SleeperKind | Literal["any"]
@@ -23,6 +23,9 @@ class Sleepers:
         store: Its lock guards this.
         can_use: Returns True if a worker may take something of a lane now, into such slots.
         would_miss: Returns True if something is claimable for a worker now, into such slots, that it does not know of.
+
+    Attributes:
+        lock: That of the store.
     """
 
     def __init__(
@@ -31,10 +34,12 @@ class Sleepers:
         can_use: Callable[[Lane, Worker, tuple[SlotKind, ...]], bool],
         would_miss: Callable[[Worker, tuple[SlotKind, ...]], bool],
     ) -> None:
-        self._store = store
+        self.lock = store.lock
         self._can_use = can_use
         self._would_miss = would_miss
         self._armed: list[MemoryWaiter] = []
+        #: Those that were armed and are open, by the ids of their workers.
+        self._listening: dict[str, MemoryWaiter] = {}
 
     def wake(self, lanes: Iterable[Lane]) -> None:
         """Wake one sleeper of each kind for each of these lanes; one that can use two lanes counts for both."""
@@ -56,7 +61,7 @@ class Sleepers:
 
     def wake_instead(self, waiter: MemoryWaiter) -> None:
         """Wake another sleeper, if possible one that has something to take."""
-        with self._store.lock:
+        with self.lock:
             others = [other for other in self._armed if other is not waiter]
             useful = (other for other in others if self._would_miss(other.worker, other.slots))
             chosen = next(useful, others[0] if others else None)
@@ -65,17 +70,29 @@ class Sleepers:
 
     def arm(self, waiter: MemoryWaiter) -> None:
         """Add a waiter to the sleepers; wake it at once if it would miss something."""
-        with self._store.lock:
+        with self.lock:
+            self._listening[waiter.worker.id] = waiter
             if waiter not in self._armed:
                 self._armed.append(waiter)
             if self._would_miss(waiter.worker, waiter.slots):
                 self._wake(waiter)
 
-    def disarm(self, waiter: MemoryWaiter) -> None:
-        """Remove a waiter from the sleepers."""
-        with self._store.lock:
+    def remove(self, waiter: MemoryWaiter) -> None:
+        """Remove a waiter: it is woken, and receives pushes, no more."""
+        with self.lock:
             if waiter in self._armed:
                 self._armed.remove(waiter)
+            if self.is_listening(waiter):
+                del self._listening[waiter.worker.id]
+
+    def is_listening(self, waiter: MemoryWaiter) -> bool:
+        """Return True if it receives the pushes to its worker: it was armed after all others of this worker."""
+        return self._listening.get(waiter.worker.id) is waiter
+
+    def find_receiver(self, worker_id: str) -> Callable[[Pushed], None] | None:
+        """Return what hands a push to this worker's waiter; None if it has none. Called under the store's lock."""
+        waiter = self._listening.get(worker_id)
+        return None if waiter is None else waiter.receive
 
     def _first_user(self, waiters: Iterable[MemoryWaiter], kind: _Kind, lane: Lane) -> MemoryWaiter | None:
         """The first of these waiters that is of this kind, and whose worker may take something of this lane now."""
@@ -107,6 +124,10 @@ class MemoryWaiter(Waiter):
         self.kinds: tuple[_Kind, ...] = ("any",) if worker.kind == "any" else sleeps_as(worker.kind, slot)
         self._sleepers = sleepers
         self._wakeup = WakeupPipe()
+        self._lock = sleepers.lock
+        self._woken = False
+        self._pushed: list[Pushed] = []
+        self._drained: list[Pushed] = []
 
     @property
     def interval(self) -> int:
@@ -119,15 +140,34 @@ class MemoryWaiter(Waiter):
         self._sleepers.arm(self)
 
     def drain(self) -> bool:
-        return self._wakeup.drain()
+        with self._lock:
+            self._wakeup.drain()
+            woken, self._woken = self._woken, False
+            self._drained += self._pushed
+            self._pushed.clear()
+        return woken
+
+    @property
+    def receives(self) -> bool:
+        return self._sleepers.is_listening(self)
+
+    def take_pushed(self) -> Sequence[Pushed]:
+        taken, self._drained = self._drained, []
+        return taken
 
     def notify(self) -> None:
         """Wake the worker. The store calls this, under its lock."""
+        self._woken = True
+        self._wakeup.notify()
+
+    def receive(self, pushed: Pushed) -> None:
+        """Hand the worker a push. The store calls this, under its lock."""
+        self._pushed.append(pushed)
         self._wakeup.notify()
 
     def pass_on(self) -> None:
         self._sleepers.wake_instead(self)
 
     def close(self) -> None:
-        self._sleepers.disarm(self)
+        self._sleepers.remove(self)
         self._wakeup.close()

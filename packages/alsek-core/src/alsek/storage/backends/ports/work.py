@@ -78,11 +78,13 @@ class WorkPort(ABC):
         limits allow, makes the worker a *sleeper* until its next step, for :data:`~alsek.defaults.SLEEPER_MS` at most;
         the answer says so. A submission of one message that is ready at once may then be claimed by a sleeper in the
         step that stores it, and is sent to the sleeper's waiter: a *push*. That happens only if a claim of the sleeper
-        at that moment would hand out this message first, and no more often than its limits allow. RUNNING is written
-        after SUBMITTED. The sleeper whose last push or step was first gets the next push. A push belongs to the
-        sleeper's next step: its claim has that number, a renewal before that step leaves it alone, and the answer to
-        that step has it as claimed if it did not arrive. A store pushes only to a waiter that it knows to be connected.
-        One that never pushes makes no sleepers.
+        at that moment would hand out this message first (of what is ready: nothing is promoted for it), and no more
+        often than its limits allow. The limit of a step that seeks allows for as many messages of the worker's own
+        kind. RUNNING is written after SUBMITTED. The sleeper whose last push or step was first gets the next push. A
+        push belongs to the sleeper's next step: its claim has that number, and a renewal before that step leaves it
+        alone for :data:`~alsek.defaults.STALE_PUSH_MS`. The answer to that step has it as claimed if it did not arrive,
+        and it counts towards that step's limits. A store pushes only to a waiter that it knows to be connected. One
+        that never pushes makes no sleepers; neither need a store push everything that it could.
 
         A worker of kind ``"thread"`` or ``"process"`` has no ``async def`` tasks. It takes messages of such tasks, of
         its mechanism or any, only in a step that *seeks* them: one whose `limits` have ``"coroutine"``. So somebody
@@ -119,7 +121,8 @@ class WorkPort(ABC):
         """Extend the lease of a worker and of all messages that it holds.
 
         Claims that the store has for this worker from steps up to `seq`, and whose token is not among `tokens`, are
-        given back, as by ``Released``: the reply that had them was lost for good.
+        given back, as by ``Released``: the reply that had them was lost for good. If the worker is a sleeper, and its
+        last step was :data:`~alsek.defaults.STALE_PUSH_MS` ago, so are pushes whose token is not among them.
 
         `running` is kept, to be shown, until the next renewal that has one; None leaves what there is.
 

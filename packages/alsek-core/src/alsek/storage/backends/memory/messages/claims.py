@@ -83,7 +83,7 @@ def claim(
     """
     chosen, unreadable = _choose(table, worker, limits)
     for message in chosen:
-        _claim(table, registered, message, seq)
+        claim_message(table, registered, message, seq)
     corrupt = [dead_letters.reject(table, message, worker.dlq_ttl) for message in unreadable]
     groups.settle(table)
     return [message.as_claimed() for message in chosen], corrupt
@@ -115,7 +115,10 @@ def _choose(
     return chosen, unreadable
 
 
-def _claim(table: MessageTable, registered: RegisteredWorker, message: StoredMessage, seq: int) -> None:
+def claim_message(
+    table: MessageTable, registered: RegisteredWorker, message: StoredMessage, seq: int
+) -> None:
+    """Claim a ready message for a worker, for its step `seq`."""
     ttl = message.submission.ttl
     message.expired = bool(ttl) and table.store.clock() - message.ready_since > ttl
     message.revoked = message.revoked or is_dropped(table, message)

@@ -73,6 +73,9 @@ def renew(
     _renew_lease(table, registered, worker)
     if running is not None:
         registered.running = tuple(running)
+    sleeper = table.sleepers.get(worker.id)
+    if sleeper is not None and sleeper.is_overdue(table.store.clock()):
+        seq = max(seq, sleeper.seq)  # it has claimed nothing in that step yet: all such claims are pushes
     for message in list(registered.claims.values()):
         if message.seq <= seq and message.token not in received:
             give_back(table, message, TaskStatus.SUBMITTED)
@@ -87,6 +90,7 @@ def _renew_lease(table: MessageTable, registered: RegisteredWorker, worker: Work
 def forget(table: MessageTable, registered: RegisteredWorker) -> None:
     """Delete a worker that holds nothing. Its tasks count as known for another lease: it may be replaced."""
     del table.workers[registered.worker.id]
+    table.sleepers.pop(registered.worker.id, None)
     for task in (registered.facts.tasks or ()) if registered.facts is not None else ():
         table.gone_tasks.put(task, None, registered.worker.lease)
 

@@ -15,6 +15,7 @@ from alsek.storage.backends.memory.messages.groups.stored_group import StoredGro
 from alsek.storage.backends.memory.messages.limit_state import LimitState
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
+from alsek.storage.backends.memory.messages.sleeper import Sleeper
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.memory.messages.stored_report import StoredReport
 from alsek.storage.backends.memory.messages.stored_schedule import StoredSchedule
@@ -54,6 +55,7 @@ class MessageTable:
         dead: The dead letters by queue and uuid, oldest first.
         remembered: The uuids of messages that have ended, for the dedup window.
         workers: The registered workers by id.
+        sleepers: Those of them that may be pushed messages, by id; first the one whose last push or step was first.
         accepted: By the id of a retired worker the tokens that its retirement accepted, for the dedup window.
         gone_tasks: The tasks of workers that were forgotten less than their lease ago.
         pauses: The paused queues.
@@ -81,6 +83,7 @@ class MessageTable:
         self.dead: ExpiringDict[tuple[str, str], DeadLetter] = ExpiringDict(store.clock)
         self.remembered: ExpiringDict[str, RememberedUuid] = ExpiringDict(store.clock)
         self.workers: dict[str, RegisteredWorker] = {}
+        self.sleepers: dict[str, Sleeper] = {}
         self.accepted: ExpiringDict[str, frozenset[int]] = ExpiringDict(store.clock)
         self.gone_tasks: ExpiringDict[str, None] = ExpiringDict(store.clock)
         self.pauses: dict[str, Pause] = {}
@@ -103,6 +106,10 @@ class MessageTable:
         Something has become ready in it, or one of its messages is now the first of all that are delayed.
         """
         self.woken_lanes[lane] = None
+
+    def let_sleep(self, lane: Lane) -> None:
+        """Wake nobody for a lane: what became ready in it was pushed."""
+        del self.woken_lanes[lane]
 
     def find(self, queue: str, uuid: str) -> StoredMessage | None:
         """Return the message of this uuid, if it is in this queue."""
@@ -146,6 +153,7 @@ class MessageTable:
         self.queues.clear()
         self.remembered.clear()
         self.workers.clear()
+        self.sleepers.clear()
         self.accepted.clear()
         self.gone_tasks.clear()
         self.pauses.clear()

@@ -13,6 +13,7 @@ from alsek.storage.backends.memory.messages import (
     dead_letters,
     interventions,
     leases,
+    pushes,
     queries,
     steps,
     wakeups,
@@ -82,6 +83,12 @@ class MemoryMessages(MessagePort):
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         with self._lock:
+            if len(submissions) == 1:
+                answer = pushes.add_and_push(
+                    self.table, submissions[0], request, self._sleepers.find_receiver
+                )
+                self.wake()
+                return [answer]
             return add_in_batches(submissions, lambda batch: self._add(batch, request))
 
     def _add(self, batch: Sequence[Submission], request: str) -> list[Added]:
@@ -105,7 +112,9 @@ class MemoryMessages(MessagePort):
         received: int | None = None,
     ) -> Step:
         with self._lock:
-            answer = steps.step(self.table, worker, seq, outcomes, limits, history)
+            answer = steps.step(
+                self.table, worker, seq, outcomes, limits, history, sleeps=sleeps, received=received
+            )
             self.wake()
             return answer
 

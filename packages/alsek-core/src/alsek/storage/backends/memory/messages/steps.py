@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alsek.defaults import PROMOTION_BATCH
-from alsek.storage.backends.kinds import SUSPECT_RULES, SlotKind, slot_of, slots_of_step
+from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.messages import counting, schedules
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
 from alsek.storage.backends.memory.messages.leases import note_contact, registered_worker
@@ -14,9 +14,10 @@ from alsek.storage.backends.memory.messages.outcomes import accept
 from alsek.storage.backends.memory.messages.promotion import promote
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.settling import settle
+from alsek.storage.backends.memory.messages.sleeper import Sleeper
 from alsek.storage.backends.memory.messages.takeover import take_over
 from alsek.storage.backends.memory.messages.wakeups import next_due_for, wake_for_leftovers
-from alsek.storage.backends.records import HistoryCounts, Outcome, Step, Worker
+from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Step, Worker
 from alsek.storage.backends.refusals import late_step
 
 
@@ -27,6 +28,9 @@ def step(
     outcomes: Sequence[Outcome],
     limits: Mapping[SlotKind, int],
     history: Sequence[HistoryCounts],
+    *,
+    sleeps: bool,
+    received: int | None,
 ) -> Step:
     """Make a worker's step, or repeat the answer of its last one.
 
@@ -39,7 +43,11 @@ def step(
         raise late_step(worker, seq, registered.seq)
     note_contact(table)
     if seq != registered.seq:
-        answer = _step(table, registered, worker, seq, outcomes, limits)
+        slept = table.sleepers.pop(worker.id, None)
+        missing = 0 if slept is None or received is None else slept.pushes - received
+        answer = _step(table, registered, worker, seq, outcomes, limits, missing)
+        if sleeps:
+            answer = answer._replace(sleeper=_becomes_sleeper(table, registered, seq, answer, limits))
         counting.add(table, history)
         registered.answer = answer._replace(taken_over=(), schedules=())
         registered.seq = seq
@@ -55,8 +63,13 @@ def _step(
     seq: int,
     outcomes: Sequence[Outcome],
     limits: Mapping[SlotKind, int],
+    missing: int,
 ) -> Step:
     accepted = accept(table, registered, outcomes)
+    pushed: list[Claimed] = []
+    if missing > 0:
+        pushed = [message.as_claimed() for message in registered.claims.values() if message.seq == seq]
+        limits = {slot: max(0, limit - missing) for slot, limit in limits.items()}
     promote(table)
     offered = schedules.offer(table, registered)
     taken_over = take_over(table, registered)
@@ -70,7 +83,7 @@ def _step(
     waiting = {slot_of(worker.kind, lane.wish) for lane in left if not lane.suspect or freely}
     return Step(
         refused=accepted.refused,
-        claimed=claimed,
+        claimed=pushed + claimed,
         next_due=None if due is None else max(due - table.store.clock(), 0),
         waiting=tuple(slot for slot in slots if slot in waiting),
         suspects=any(lane.suspect and not freely for lane in left),
@@ -80,6 +93,25 @@ def _step(
         failed=accepted.failed,
         schedules=offered,
     )
+
+
+def _becomes_sleeper(
+    table: MessageTable,
+    registered: RegisteredWorker,
+    seq: int,
+    answer: Step,
+    limits: Mapping[SlotKind, int],
+) -> bool:
+    """Let a worker that has found all there is be pushed messages until its next step; return False if it may not."""
+    worker = registered.worker
+    room = sum(limits.values()) - len(answer.claimed)
+    alone = not SUSPECT_RULES[worker.suspects].freely and any(
+        message.suspect for message in registered.claims.values()
+    )
+    if len(SLOTS_OF[worker.kind]) > 1 or room <= 0 or answer.waiting or answer.suspects or alone:
+        return False
+    table.sleepers[worker.id] = Sleeper(seq + 1, room, table.store.clock())
+    return True
 
 
 def _copy(answer: Step, registered: RegisteredWorker) -> Step:

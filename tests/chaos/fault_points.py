@@ -89,9 +89,15 @@ class _Trap:
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
+        received: int | None = None,
     ) -> Step:
         operations = (["finish"] if outcomes else []) + (["claim"] if any(limits.values()) else [])
-        return self._around(operations, lambda: self._port.step(worker, seq, outcomes, limits, history))
+        return self._around(
+            operations,
+            lambda: self._port.step(worker, seq, outcomes, limits, history, sleeps=sleeps, received=received),
+        )
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None

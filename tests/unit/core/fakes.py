@@ -64,10 +64,13 @@ class LossyMessages:
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        **pushes: Any,
     ) -> Step:
         """As the port's."""
         self.steps.append((seq, tuple(outcomes), sum(limits.values())))
-        answer: Step = self._through(lambda: self._inner.step(worker, seq, outcomes, limits, history))
+        answer: Step = self._through(
+            lambda: self._inner.step(worker, seq, outcomes, limits, history, **pushes)
+        )
         return answer
 
     def replay(self, submission: Submission, died_at: int, unreachable: tuple[str, ...] = ()) -> Added:

@@ -50,8 +50,8 @@ def test_schedules_that_two_answers_offer_are_told_once(lossy: LossyBackend) -> 
     offers = [("b", "c"), ("a", "b")]
     step = lossy.lossy.step
 
-    def offering(*args: Any) -> Any:
-        return step(*args)._replace(schedules=offers.pop(0))
+    def offering(*args: Any, **pushes: Any) -> Any:
+        return step(*args, **pushes)._replace(schedules=offers.pop(0))
 
     lossy.lossy.step = offering  # type: ignore[method-assign]
     assert session.finish(Released("nobody", "q", 1)) is False

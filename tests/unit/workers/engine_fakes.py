@@ -7,7 +7,7 @@ from typing import Any
 
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.kinds import SlotKind
-from alsek.storage.backends.records import Claimed, Step
+from alsek.storage.backends.records import Claimed, Pushed, Step
 
 
 def answer(claimed: int = 0, waiting: tuple[SlotKind, ...] = (), **fields: Any) -> Step:
@@ -75,6 +75,8 @@ class FakeWaiter:
         self.passed_on = 0
         self.closed = False
         self.worthwhile = True
+        self.receives = False
+        self.pushed: list[Pushed] = []
         self.broken = False
 
     def fileno(self) -> int:
@@ -90,6 +92,11 @@ class FakeWaiter:
     def drain(self) -> bool:
         """Whether a claim is worthwhile."""
         return self.worthwhile
+
+    def take_pushed(self) -> list[Pushed]:
+        """What the test has pushed."""
+        taken, self.pushed = self.pushed, []
+        return taken
 
     def pass_on(self) -> None:
         """Count."""
@@ -110,6 +117,10 @@ class FakeSession:
         """Make one."""
         self.waiters.append(FakeWaiter(slot, 1_000_000 + len(self.waiters)))
         return self.waiters[-1]
+
+    def accept(self, pushes: list[Pushed]) -> list[Claimed]:
+        """All of them."""
+        return [push.claimed for push in pushes]
 
 
 class FakePoll:

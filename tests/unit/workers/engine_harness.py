@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from alsek.core.broker import Broker
 from alsek.core.execution.session import WorkerSession
-from alsek.core.task import AnyTask
+from alsek.core.task import AnyTask, task
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.options import EngineOptions
@@ -46,10 +47,10 @@ class TalkativeSession(WorkerSession):
     most = 0
     waiter_made: Any = None
 
-    def step(self, outcomes: Any, limits: Any, history: Any = ()) -> Step:
+    def step(self, outcomes: Any, limits: Any, history: Any = (), *, sleeps: bool = False) -> Step:
         """As a session's; what is held with it never exceeds the slots."""
         self.most = max(self.most, sum(limits.values()) + self.executor.in_flight)
-        return super().step(outcomes, limits, history)
+        return super().step(outcomes, limits, history, sleeps=sleeps)
 
     def waiter(self, slot: SlotKind | None = None) -> Waiter:
         """As a session's, unless the test has made one."""
@@ -137,3 +138,43 @@ class Running:
     def left(self) -> int:
         """How many messages the store still has."""
         return self.backend.count("queues:alsek_queue")
+
+
+class Runs:
+    """A task that counts its runs by number, and one that waits for the test's word."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.of: Counter[int] = Counter()
+        self.now = self.most = 0
+        self.go_on = threading.Event()
+        self.started = threading.Semaphore(0)
+        lock = threading.Lock()
+
+        @task(broker, name="note", max_retries=0)
+        def note(number: int) -> None:
+            with lock:
+                self.of[number] += 1
+
+        @task(broker, name="hold", max_retries=0)
+        def hold(number: int) -> None:
+            with lock:
+                self.of[number] += 1
+                self.now += 1
+                self.most = max(self.most, self.now)
+            self.started.release()
+            self.go_on.wait(PATIENCE)
+            with lock:
+                self.now -= 1
+
+        self.note, self.hold = note, hold
+
+    def wait_for(self, many: int) -> None:
+        """Wait until so many of `hold` have started."""
+        for _ in range(many):
+            assert self.started.acquire(timeout=PATIENCE)
+
+
+def submit(which: Any, many: int, first: int = 0, **settings: Any) -> None:
+    """Submit so many messages, numbered."""
+    for number in range(first, first + many):
+        which.generate(args=(number,), **settings)

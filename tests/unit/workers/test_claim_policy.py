@@ -36,7 +36,7 @@ class Scene:
         """Send a step, start what it claims, and return its limit."""
         limits = self.policy.before_step(now)
         self.executor.in_flight += len(step.claimed)
-        self.policy.started += len(step.claimed)
+        self.policy.note_started(len(step.claimed))
         self.policy.after_step(step, limits, now)
         return sum(limits.values())
 

@@ -36,7 +36,7 @@ class Scene:
     def step(self, step: Step, now: int = NOW) -> dict[SlotKind, int]:
         """Send a step, and return its limits."""
         limits = self.policy.before_step(now)
-        self.policy.started += len(step.claimed)
+        self.policy.note_started(len(step.claimed))
         self.policy.after_step(step, limits, now)
         return limits
 

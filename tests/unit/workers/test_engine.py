@@ -15,7 +15,6 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.core.clock import wall_clock_ms
 from alsek.core.execution.session import WorkerSession
-from alsek.core.task import task
 from alsek.core.worker.engine import engine
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends import records
@@ -24,7 +23,7 @@ from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Lost, Released, Step, Worker
 from tests.clock import Clock
 from tests.unit.core.fakes import LossyBackend
-from tests.unit.workers.engine_harness import Running, TalkativeSession
+from tests.unit.workers.engine_harness import Running, Runs, TalkativeSession, submit
 from tests.unit.workers.fakes import PATIENCE
 from tests.waiting import eventually
 
@@ -35,52 +34,12 @@ def backend() -> LossyBackend:
     return LossyBackend()
 
 
-class Runs:
-    """A task that counts its runs by number, and one that waits for the test's word."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.of: Counter[int] = Counter()
-        self.now = self.most = 0
-        self.go_on = threading.Event()
-        self.started = threading.Semaphore(0)
-        lock = threading.Lock()
-
-        @task(broker, name="note", max_retries=0)
-        def note(number: int) -> None:
-            with lock:
-                self.of[number] += 1
-
-        @task(broker, name="hold", max_retries=0)
-        def hold(number: int) -> None:
-            with lock:
-                self.of[number] += 1
-                self.now += 1
-                self.most = max(self.most, self.now)
-            self.started.release()
-            self.go_on.wait(PATIENCE)
-            with lock:
-                self.now -= 1
-
-        self.note, self.hold = note, hold
-
-    def wait_for(self, many: int) -> None:
-        """Wait until so many of `hold` have started."""
-        for _ in range(many):
-            assert self.started.acquire(timeout=PATIENCE)
-
-
 @pytest.fixture
 def runs(backend: LossyBackend) -> Iterator[Runs]:
     """The tasks."""
     runs = Runs(Broker(backend))
     yield runs
     runs.go_on.set()
-
-
-def submit(which: Any, many: int, first: int = 0, **settings: Any) -> None:
-    """Submit so many messages, numbered."""
-    for number in range(first, first + many):
-        which.generate(args=(number,), **settings)
 
 
 def test_each_message_runs_once_and_is_reported_once(backend: LossyBackend, runs: Runs) -> None:
@@ -476,8 +435,8 @@ def test_what_is_claimed_while_it_begins_to_drain_is_given_back(backend: LossyBa
     """The step was sent before the signal, and its answer comes after it: nothing of it runs."""
 
     class Signalled(TalkativeSession):
-        def step(self, outcomes: Any, limit: int, history: Any = ()) -> Step:
-            answer = super().step(outcomes, limit, history)
+        def step(self, outcomes: Any, limit: int, history: Any = (), *, sleeps: bool = False) -> Step:
+            answer = super().step(outcomes, limit, history, sleeps=sleeps)
             running.engine.drain()
             return answer
 
@@ -556,9 +515,9 @@ class OfferingSession(TalkativeSession):
 
     offers = ("s",)
 
-    def step(self, outcomes: Any, limits: Any, history: Any = ()) -> Step:
+    def step(self, outcomes: Any, limits: Any, history: Any = (), *, sleeps: bool = False) -> Step:
         """As a session's."""
-        step = super().step(outcomes, limits, history)
+        step = super().step(outcomes, limits, history, sleeps=sleeps)
         offers, self.offers = self.offers, ()
         return step._replace(schedules=offers)
 

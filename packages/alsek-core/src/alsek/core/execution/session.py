@@ -7,9 +7,11 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 
+from alsek.core.clock import monotonic_ms
 from alsek.core.identifiers import new_worker_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.reporting.reporter import Reporter
+from alsek.defaults import STALE_PUSH_MS
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import SlotKind
@@ -18,6 +20,7 @@ from alsek.storage.backends.records import (
     Claimed,
     HistoryCounts,
     Outcome,
+    Pushed,
     Report,
     Running,
     Step,
@@ -67,10 +70,14 @@ class WorkerSession:
         self._facts = facts
         self.held: set[int] = set()
         self._seq = 0
-        #: The outcomes, the limits and the counts of that step.
+        #: The outcomes, the limits and the counts of that step, and whether the worker sleeps after it.
         self._unanswered: (
-            tuple[tuple[Outcome, ...], Mapping[SlotKind, int], tuple[HistoryCounts, ...]] | None
+            tuple[tuple[Outcome, ...], Mapping[SlotKind, int], tuple[HistoryCounts, ...], bool] | None
         ) = None
+        #: How many pushes were accepted since the last answer; None if there may be none.
+        self._received: int | None = None
+        #: When the step was sent first that may have made the worker a sleeper (monotonic ms).
+        self._asleep_since = 0
         #: Outcomes and counts that were not sent yet.
         self._pending: list[Outcome] = []
         self._history: list[HistoryCounts] = []
@@ -89,6 +96,11 @@ class WorkerSession:
         """True if a step was sent and its answer never came, or has claims whose checkpoints could not be read."""
         return self._unanswered is not None or self._undelivered is not None
 
+    @property
+    def is_sleeper(self) -> bool:
+        """True if the worker may be pushed messages, as the last answer says."""
+        return self._received is not None
+
     def register(self) -> None:
         """Register with the store under a fresh id. Claims of the old id are no longer held.
 
@@ -105,6 +117,7 @@ class WorkerSession:
             self._pending.clear()
             self._history.clear()
             self._undelivered = None
+            self._received = None
             self.revoked = frozenset()
             if self.reporter is not None:
                 self.reporter.forget()
@@ -117,10 +130,13 @@ class WorkerSession:
         outcomes: Sequence[Outcome],
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts] = (),
+        *,
+        sleeps: bool = False,
     ) -> Step:
         """Report outcomes, claim messages up to `limits` and hand over counts (see :meth:`MessagePort.step`).
 
-        `limits` must not be changed later: the step may be sent again.
+        `limits` must not be changed later: the step may be sent again. With `sleeps`, the worker's waiter receives
+        pushes, and they are given to :meth:`accept`.
 
         Raises:
             WorkerUnknownError: The lease ran out: call :meth:`register`; outcomes and counts that were not sent are
@@ -132,7 +148,7 @@ class WorkerSession:
         with self._lock:
             if history:
                 self._history += history
-            self._exchange(outcomes, limits)
+            self._exchange(outcomes, limits, sleeps)
             answer = self._undelivered
             assert answer is not None
             for claimed in answer.claimed:
@@ -151,6 +167,23 @@ class WorkerSession:
             record = kept.get(claimed.uuid)
             claims.append(claimed if record is None else claimed._replace(checkpoint=record.checkpoint))
         return answer._replace(claimed=claims)
+
+    def accept(self, pushes: Sequence[Pushed]) -> list[Claimed]:
+        """Take in pushes that have arrived, and return the claims that they are.
+
+        One that is older than the last step is left out: its claim was in the answer. So is one that comes while a step
+        is unanswered, or so late that it may have been given back: the next answer has it if the worker holds it.
+        """
+        with self._lock:
+            if self._received is None or self.unanswered:
+                return []
+            if monotonic_ms() - self._asleep_since > STALE_PUSH_MS // 2:
+                return []
+            expected = self._seq + 1
+            claims = [push.claimed for push in pushes if push.seq == expected]
+            self.held.update([claimed.token for claimed in claims])
+            self._received += len(claims)
+            return claims
 
     def finish(self, outcome: Outcome) -> bool:
         """Report one outcome, from outside the loop that claims, and return True if it was accepted.
@@ -182,7 +215,9 @@ class WorkerSession:
                 "Consumer.stream()"
             )
 
-    def _exchange(self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int]) -> None:
+    def _exchange(
+        self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int], sleeps: bool = False
+    ) -> None:
         """Send what is unanswered, then what is new. Leaves the answers in `_undelivered`, also if the second fails."""
         self._queue(outcomes)
         if self._unanswered is not None:
@@ -191,7 +226,9 @@ class WorkerSession:
                 return
         if self._undelivered is not None and self._undelivered.claimed:
             limits = _less(limits, self._undelivered.claimed)
-        self._unanswered = tuple(self._pending), limits, tuple(self._history)
+        self._unanswered = tuple(self._pending), limits, tuple(self._history), sleeps
+        if sleeps:
+            self._asleep_since = monotonic_ms()
         self._pending.clear()
         self._history.clear()
         self._send()
@@ -209,8 +246,14 @@ class WorkerSession:
 
     def _send(self) -> None:
         assert self._unanswered is not None
-        outcomes, limits, history = self._unanswered
-        answer = self.backend.messages.step(self.worker, self._seq + 1, outcomes, limits, history)
+        outcomes, limits, history, sleeps = self._unanswered
+        received = self._received
+        answer = self.backend.messages.step(
+            self.worker, self._seq + 1, outcomes, limits, history, sleeps=sleeps, received=received
+        )
+        if received is not None:  # the answer may have pushes again that have arrived
+            answer = answer._replace(claimed=[each for each in answer.claimed if each.token not in self.held])
+        self._received = 0 if answer.sleeper else None
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1
@@ -280,7 +323,9 @@ class ReadOnlySession(WorkerSession):
     repetition of one of the worker's own, and do nothing.
     """
 
-    def _exchange(self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int]) -> None:
+    def _exchange(
+        self, outcomes: Sequence[Outcome], limits: Mapping[SlotKind, int], sleeps: bool = False
+    ) -> None:
         names = ", ".join(repr(outcome.uuid) for outcome in outcomes)
         raise ValidationError(
             f"message {names} is held by the pool, not by this process: a task settles its own message by returning, "
@@ -315,4 +360,5 @@ def _merge(first: Step, second: Step) -> Step:
         first.taken_over + second.taken_over,
         first.failed + second.failed,
         tuple(sorted({*first.schedules, *second.schedules})),
+        second.sleeper,
     )

@@ -48,6 +48,8 @@ class ClaimPolicy:
         wanted: The slot kinds for which messages may wait.
         should_look: Messages may wait while there is no free slot: send a step all the same.
         sees_all: The last step has seen all that the worker could take.
+        takes_pushes: The worker may be pushed messages between two steps. Not in a burst: its end depends on what each
+            group holds since a step.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ClaimPolicy:
         self.wanted: tuple[SlotKind, ...] = self.kinds
         self.should_look = False
         self.sees_all = not seeks_async
+        self.takes_pushes = len(self.kinds) == 1 and not (options.burst or options.suspects_only)
         self._executor = executor
         self._state = state
         self._options = options
@@ -151,21 +154,20 @@ class ClaimPolicy:
             self._after_seeking(now)
         self._next_due_at = None if step.next_due is None else now + max(1, step.next_due)
         options = self._options
-        if (
-            (options.max_tasks is not None and self.started >= options.max_tasks)
-            or self._executor.exhausted
-            or (
-                options.suspects_only
-                and not step.claimed
-                and not step.suspects
-                and not self._executor.in_flight
-            )
+        if self._executor.exhausted or (
+            options.suspects_only and not step.claimed and not step.suspects and not self._executor.in_flight
         ):
             self.draining = True
         if now - self._size_checked_at >= _SIZE_CHECK_EVERY_MS:
             self._size_checked_at = now
             if options.is_too_large():  # which takes a while: a signal may set it meanwhile
                 self.draining = True
+
+    def note_started(self, many: int) -> None:
+        """Take in that so many jobs were started."""
+        self.started += many
+        if self._options.max_tasks is not None and self.started >= self._options.max_tasks:
+            self.draining = True
 
     def wake_at(self, now: int, interval: int | None) -> int | None:
         """When to end a sleep although nothing woke the engine (monotonic ms); None for never.

@@ -38,7 +38,7 @@ from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
 from alsek.exceptions import BackendError, BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.kinds import LOOKED_AT, SUSPECT_RULES
-from alsek.storage.backends.records import HistoryCounts, Released, SetAside, Step
+from alsek.storage.backends.records import Claimed, HistoryCounts, Released, SetAside, Step
 
 log = guarded_logger(__name__)
 
@@ -125,6 +125,8 @@ class Engine(Generic[J]):
             self._sleeper.close_waiters()
 
     def _done(self) -> bool:
+        if self._session.is_sleeper and not self._resume_at:
+            return False  # nothing is to be pushed any more, and what has been may not have arrived
         return not self._executor.in_flight and not self._finished and not self._in_step
 
     def _collect(self) -> None:
@@ -175,6 +177,7 @@ class Engine(Generic[J]):
             or self._session.unanswered
             or self._policy.should_look
             or self._policy.should_claim
+            or (self._policy.draining and self._session.is_sleeper)
             or self._hand_over_due(now)
         )
 
@@ -199,7 +202,9 @@ class Engine(Generic[J]):
             history = self._take_counts()
         self._state.in_store_since = now
         try:
-            step = self._session.step(outcomes, limits, history)
+            step = self._session.step(
+                outcomes, limits, history, sleeps=self._sleeper.receives and not self._policy.draining
+            )
         except WorkerUnknownError:
             self._register_again()
             return
@@ -216,7 +221,7 @@ class Engine(Generic[J]):
         self._settle(reported, step, now)
         if step.schedules and self._firing is not None:
             self._firing.offer(step.schedules)
-        self._start(step)
+        self._start(step.claimed)
         now = monotonic_ms()
         self._policy.after_step(step, limits, now)
         self._report_state(step, now)
@@ -254,19 +259,18 @@ class Engine(Generic[J]):
             if corrupt.uuid:
                 self._counting.count_unreadable(corrupt.queue)
 
-    def _start(self, step: Step) -> None:
-        """Start the claimed messages."""
+    def _start(self, claims: Sequence[Claimed]) -> None:
+        """Start messages that the worker has claimed, or was pushed."""
         policy, state = self._policy, self._state
         jobs = [
-            self._executor.job(claimed, state.add_claim(claimed.token), self._session)
-            for claimed in step.claimed
+            self._executor.job(claimed, state.add_claim(claimed.token), self._session) for claimed in claims
         ]
         state.set_seq(self._session.seq)
         if not jobs:
             return
         state.idle_since = 0
         if policy.draining:
-            # The step was sent before the signal, and its answer came after it.
+            # They were claimed before the signal was handled.
             for job in jobs:
                 job.outcome = Released.of(job.claimed)
             self._finished += jobs
@@ -276,7 +280,7 @@ class Engine(Generic[J]):
             if suspects_alone and job.claimed.suspect:
                 policy.runs_suspect = True
             self._executor.start(job)
-        policy.started += len(jobs)
+        policy.note_started(len(jobs))
 
     def _report_state(self, step: Step, now: int) -> None:
         """Write down for the supervisor whether more groups are needed."""
@@ -346,12 +350,15 @@ class Engine(Generic[J]):
         if self._count_reports is not None and self._count_reports.unsent:
             self._count_reports.send()
         try:
-            self._sleeper.until_woken(
+            pushed = self._sleeper.until_woken(
                 now, self._resume_at, self._check_revoked_at, self._counting.hand_over_at
             )
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)
+        else:
+            if pushed:
+                self._start(pushed)
         if self._firing is not None and self._firing.take_fired() and not self._policy.draining:
             self._policy.should_look = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from alsek.core.clock import monotonic_ms
@@ -14,6 +14,7 @@ from alsek.core.worker.engine.executor import Executor
 from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
+from alsek.storage.backends.records import Claimed
 
 
 class Sleep:
@@ -47,11 +48,22 @@ class Sleep:
         self._clock = clock
         self._make_poll = make_poll
         self._waiters: dict[SlotKind, Waiter] = {}
+        self._received = False
+
+    @property
+    def receives(self) -> bool:
+        """Whether pushes reach this engine now."""
+        return self._policy.takes_pushes and any(waiter.receives for waiter in self._waiters.values())
+
+    def _begins_to_receive(self) -> bool:
+        """Whether pushes reach the engine that did not the last time: its next step is to make it a sleeper."""
+        before, self._received = self._received, self.receives
+        return self._received and not before
 
     def until_woken(
         self, now: int, store_away_until: int, check_revoked_at: int, hand_over_at: int | None = None
-    ) -> None:
-        """Sleep.
+    ) -> Sequence[Claimed]:
+        """Sleep, and return the messages that the worker was pushed meanwhile.
 
         Args:
             now: The time (monotonic ms) by which the engine has found nothing to do. By a later one the store might be
@@ -75,13 +87,16 @@ class Sleep:
             if executor.in_flight:
                 wakes.append(check_revoked_at)
             waiters = self._armed_waiters(now)
+            if self._begins_to_receive():
+                self._policy.claim_again()
+                return ()
             interval = min((waiter.interval for waiter in waiters.values()), default=None)
             wakes.append(self._policy.wake_at(now, interval))
         for waiter in waiters.values():
             poll.register(waiter.fileno(), select.POLLIN)
         self._update_idle_since(now)
         if not executor.register_with(poll):
-            return
+            return ()
         wake = min((each for each in wakes if each is not None), default=None)
         events = poll.poll(None if wake is None else max(0, wake - self._clock()))
         ready = frozenset(descriptor for descriptor, _ in events)
@@ -89,13 +104,19 @@ class Sleep:
             self._control.read()  # the handler has run
         executor.on_ready(ready)
         woken = False
+        pushed: Sequence[Claimed] = ()
         for kind, waiter in waiters.items():
             if waiter.fileno() in ready:
                 woken = True
                 if waiter.drain() and not self._policy.on_wakeup(kind, self._clock()):
                     waiter.pass_on()
+                if pushes := waiter.take_pushed():
+                    pushed = self._session.accept(pushes)
         if not woken:
             self._policy.on_sleep_end(self._clock(), timed_out=not events)
+        elif self._begins_to_receive():
+            self._policy.claim_again()
+        return pushed
 
     def _armed_waiters(self, now: int) -> dict[SlotKind, Waiter]:
         """The waiters, armed if wake-ups are wanted. One that was armed before still receives them."""
@@ -121,5 +142,6 @@ class Sleep:
     def close_waiters(self) -> None:
         """Close the waiters; the next sleep makes others."""
         waiters, self._waiters = self._waiters, {}
+        self._received = False
         for waiter in waiters.values():
             waiter.close()

@@ -58,6 +58,17 @@ def _spread(some: list[pytest.Item], others: list[pytest.Item]) -> list[pytest.I
     return [others[number] if which else some[number] for _, which, number in sorted(places)]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_compiled_files() -> None:
+    """From here on nothing that is imported is kept compiled, neither by this process nor by those that it starts.
+
+    A test may write its `tasks.py` twice in one second, which a compiled file doesn't tell apart. All of alsek has
+    been imported by now: that is kept.
+    """
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
 class RedisServer:
     """A Redis server of this test run: on a free port, in a folder of its own, stopped by its pid.
 

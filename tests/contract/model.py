@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, NamedTuple
 
-from alsek.defaults import DEDUP_WINDOW
-from alsek.storage.backends.kinds import SlotKind, slot_of, slots_of_step
+from alsek.defaults import DEDUP_WINDOW, SLEEPER_MS, STALE_PUSH_MS
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.records import (
     ACCEPTED,
     Added,
@@ -96,6 +96,15 @@ class ModelKey:
 
 
 @dataclass(eq=False)
+class ModelSleeper:
+    """Until a worker's next step: since when it may be pushed messages, and how many."""
+
+    since: int
+    room: int
+    pushes: int = 0
+
+
+@dataclass(eq=False)
 class ModelWorker:
     """A registered worker in the model."""
 
@@ -105,6 +114,12 @@ class ModelWorker:
     holds: list[ModelMessage] = field(default_factory=list)
     last: tuple[tuple[Outcome, ...], Step] | None = None
     history: tuple[HistoryCounts, ...] = ()
+    sleeper: ModelSleeper | None = None
+
+    @property
+    def seq(self) -> int:
+        """The number of its last step."""
+        return self.actor.seq
 
     def serves(self, queue: str) -> bool:
         """Whether it takes from this queue."""
@@ -464,6 +479,26 @@ class Model:
             self.statuses[message.uuid] = TaskStatus.RUNNING
             if message.submission.unique is not None and message.submission.unique.until == "started":
                 self.give_up_key(message)
+
+    def push(self, worker: ModelWorker, message: ModelMessage) -> None:
+        """This message, which was submitted alone, was pushed to this worker."""
+        sleeper = worker.sleeper
+        assert sleeper is not None
+        assert sleeper.room > 0
+        assert self.now - sleeper.since <= SLEEPER_MS
+        first = next(self.takeable(worker, SLOTS_OF[worker.actor.worker.kind]), None)
+        assert first is message
+        (claim,) = (claim for claim in worker.actor.held() if claim.uuid == message.uuid)
+        self.hand_out(worker, worker.seq + 1, [claim])
+        sleeper.room -= 1
+        sleeper.pushes += 1
+
+    def known_seq(self, worker: ModelWorker, seq: int) -> int:
+        """Up to which step a renewal that knows step `seq` gives back what it does not name."""
+        sleeper = worker.sleeper
+        return (
+            seq if sleeper is None or self.now - sleeper.since < STALE_PUSH_MS else max(seq, worker.seq + 1)
+        )
 
     def next_due(self) -> int | None:
         """Until the first delayed message is due, or the first start that lets one in leaves its window."""

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from alsek.exceptions import WorkerUnknownError
 from alsek.storage.backends.history import MINUTE_MS
-from alsek.storage.backends.kinds import SlotKind, is_async, slots_of_step
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind, is_async, slots_of_step
+from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import (
     Added,
     Aside,
@@ -31,8 +32,9 @@ from alsek.storage.backends.records import (
     UniqueKey,
     UniqueRecord,
 )
-from tests.contract.model import Model, ModelMessage, ModelWorker
+from tests.contract.model import Model, ModelMessage, ModelSleeper, ModelWorker
 from tests.contract.stores import Store
+from tests.contract.test_pushes import PUSHING, listen
 from tests.contract.workers import (
     DLQ_TTL,
     ERROR,
@@ -161,9 +163,12 @@ class BackendMachine(RuleBasedStateMachine):
         self.calls: list[tuple[list[Submission], str]] = []
         self.ended: list[Outcome] = []
         self.numbers: Counter[int] = Counter()
+        self.waiters: dict[str, Waiter] = {}
         self.cast: list[ModelWorker] = [self._new_worker(n) for n in range(len(CASTS))]
 
     def teardown(self) -> None:
+        for waiter in self.waiters.values():
+            waiter.close()
         self.store.discard(self.backend)
 
     def _new_worker(self, n: int) -> ModelWorker:
@@ -204,6 +209,28 @@ class BackendMachine(RuleBasedStateMachine):
             # A submission of the same call may have replaced the message since.
             assert answer.state == wanted.state or answer.existing in replaced
         self.model.settle()
+        self._note_push(batch)
+
+    def _note_push(self, batch: list[Submission]) -> None:
+        """Learn whether the store has pushed the one message of a call: it may, and need not."""
+        message = self.model.messages.get(batch[0].uuid)
+        if len(batch) > 1 or message is None or message.state != "ready":
+            return
+        located = self.port.find(message.uuid)
+        assert located is not None
+        if located.stored.state == "claimed":
+            (worker,) = (each for each in self.model.workers if each.actor.worker.id == located.worker)
+            self.model.push(worker, message)
+
+    def _listens(self, worker: ModelWorker) -> bool:
+        """Whether pushes reach this worker from now on."""
+        name = worker.actor.worker.id
+        if self.store.kind not in PUSHING or len(SLOTS_OF[worker.actor.worker.kind]) > 1:
+            return False
+        if name not in self.waiters:
+            self.waiters[name] = worker.actor.waiter()
+            listen(self.waiters[name])
+        return self.waiters[name].receives
 
     @rule(n=st.integers(0, 5))
     def add_again(self, n: int) -> None:
@@ -213,6 +240,7 @@ class BackendMachine(RuleBasedStateMachine):
         batch, request = self.calls[-1 - n]
         assert self.port.add(batch, request) == [self.model.add(s, request) for s in batch]
         self.model.settle()
+        self._note_push(batch)
 
     @rule(
         n=casts,
@@ -222,6 +250,8 @@ class BackendMachine(RuleBasedStateMachine):
         callback=submissions,
         stale=st.booleans(),
         history=counts,
+        sleeps=st.booleans(),
+        heard=st.integers(0, 3),
     )
     def step(
         self,
@@ -232,13 +262,24 @@ class BackendMachine(RuleBasedStateMachine):
         callback: Submission,
         stale: bool,
         history: list[HistoryCounts],
+        sleeps: bool = False,
+        heard: int = 3,
     ) -> None:
-        """A worker's step."""
+        """A worker's step. Of what it was pushed since the last one, it has heard of so many."""
         worker = self._worker(n)
         outcomes = self._outcomes(worker, chosen, delay, callback)
         if stale and self.ended:
             outcomes.append(self.ended[-1])
-        self.report(worker, outcomes, limit, history)
+        self.report(worker, outcomes, limit, history, sleeps=sleeps and self._listens(worker), heard=heard)
+
+    @rule(n=casts, submitted=st.lists(submissions, min_size=1, max_size=3), heard=st.integers(0, 3))
+    def sleep(self, n: int, submitted: list[Submission], heard: int) -> None:
+        """A worker takes all that there is; then messages are submitted, one by one, and may be pushed to it."""
+        worker = self._worker(n)
+        limit: dict[SlotKind, int] = {"any": 4, "thread": 4, "process": 4}
+        self.report(worker, [], limit, [], sleeps=self._listens(worker), heard=heard)
+        for submission in submitted:
+            self.add([submission._replace(delay=0, named=False)])
 
     def report(
         self,
@@ -246,10 +287,15 @@ class BackendMachine(RuleBasedStateMachine):
         outcomes: list[Outcome],
         limit: dict[SlotKind, int],
         history: list[HistoryCounts],
+        *,
+        sleeps: bool = False,
+        heard: int = 3,
     ) -> None:
         """A worker's step with these outcomes."""
-        model = self.model
-        step = worker.actor.step(*outcomes, limit=limit, history=history)
+        model, slept = self.model, worker.sleeper
+        received = None if slept is None else min(heard, slept.pushes)
+        step = worker.actor.step(*outcomes, limit=limit, history=history, sleeps=sleeps, received=received)
+        worker.sleeper = None
         model.contact()
         for queue, task, counted in history:
             model.counts[queue, task] = model.counts.get((queue, task), 0) + int(counted[2:])
@@ -264,8 +310,15 @@ class BackendMachine(RuleBasedStateMachine):
         model.promote()
         model.take_over(worker)
         model.settle()
-        assert uuids(step.claimed) == uuids(model.choose(worker, limit))
-        model.hand_out(worker, worker.actor.seq, step.claimed)
+        pushed: list[str] = []
+        slots = slots_of_step(worker.actor.worker.kind, limit)
+        room = sum(limit.get(slot, 0) for slot in slots) - len(step.claimed)
+        if slept is not None and received is not None and received < slept.pushes:
+            pushed = uuids(message for message in worker.holds if message.seq == worker.seq)
+            missing = slept.pushes - received
+            limit = {slot: max(0, many - missing) for slot, many in limit.items()}
+        assert uuids(step.claimed) == pushed + uuids(model.choose(worker, limit))
+        model.hand_out(worker, worker.seq, step.claimed[len(pushed) :])
         model.settle()
         for claim in step.claimed:
             message = model.messages[claim.uuid]
@@ -279,9 +332,14 @@ class BackendMachine(RuleBasedStateMachine):
         left = list(model.takeable(worker, limit))
         freely = worker.actor.worker.suspects == "freely"
         waiting = {worker.slot_for(message) for message in left if freely or not message.suspect}
-        slots = slots_of_step(worker.actor.worker.kind, limit)
         assert step.waiting == tuple(slot for slot in slots if slot in waiting)
         assert freely or step.suspects == any(message.suspect for message in left)
+        if step.sleeper:
+            assert sleeps
+            assert not left
+            assert room > 0
+            assert freely or not any(message.suspect for message in worker.holds)
+            worker.sleeper = ModelSleeper(model.now, room)
         worker.last = (tuple(outcomes), step)
         worker.history = tuple(history)
 
@@ -348,10 +406,11 @@ class BackendMachine(RuleBasedStateMachine):
         outcomes, first = worker.last
         step = worker.actor.again(*outcomes, limit=limit, history=worker.history)
         self.model.contact()
-        revoked = {message.token: message.revoked for message in worker.holds}
+        now = {message.token: (message.revoked, message.reported) for message in worker.holds}
         assert (step.refused, step.skipped, step.failed) == (first.refused, first.skipped, first.failed)
-        held = [claim for claim in first.claimed if claim.token in revoked]
-        assert step.claimed == [claim._replace(revoked=revoked[claim.token]) for claim in held]
+        held = [claim for claim in first.claimed if claim.token in now]
+        changed = [dict(zip(("revoked", "reported"), now[claim.token], strict=True)) for claim in held]
+        assert step.claimed == [claim._replace(**each) for claim, each in zip(held, changed, strict=True)]
 
     @rule(n=casts, missed=st.sets(st.integers(0, 3)), behind=st.integers(0, 1))
     def renew(self, n: int, missed: set[int], behind: int) -> None:
@@ -362,7 +421,7 @@ class BackendMachine(RuleBasedStateMachine):
         revoked = self.port.renew(worker.actor.worker, seq, tokens)
         model.register(worker)
         for message in list(worker.holds):
-            if message.seq <= seq and message.token not in tokens:
+            if message.seq <= model.known_seq(worker, seq) and message.token not in tokens:
                 model.give_back(message, TaskStatus.SUBMITTED)
         model.settle()
         assert sorted(revoked) == sorted(

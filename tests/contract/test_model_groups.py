@@ -148,7 +148,8 @@ class GroupMachine(BackendMachine):
         self.create(group._replace(parent=parent))
         found = [*(GroupPlace(group.id, n) for n in range(group.total)), self._there(extra)]
         pairs = zip(members, found, strict=False)
-        self.add([self._renamed(member)._replace(group=place) for member, place in pairs])
+        placed = [self._renamed(member)._replace(group=place) for member, place in pairs]
+        self.add(list({member.uuid: member for member in placed}.values()))
 
     @rule(n=casts, ends=st.lists(plans, min_size=2, max_size=5))
     def work(self, n: int, ends: list[Plan]) -> None:

@@ -104,7 +104,7 @@ def _becomes_sleeper(
 ) -> bool:
     """Let a worker that has found all there is be pushed messages until its next step; return False if it may not."""
     worker = registered.worker
-    room = sum(limits.values()) - len(answer.claimed)
+    room = sum(limits.get(slot, 0) for slot in slots_of_step(worker.kind, limits)) - len(answer.claimed)
     alone = not SUSPECT_RULES[worker.suspects].freely and any(
         message.suspect for message in registered.claims.values()
     )

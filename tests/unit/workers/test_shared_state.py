@@ -10,6 +10,7 @@ import pytest
 
 from alsek.core.worker.group.options import WorkerGroupOptions, new_shared_state
 from alsek.core.worker.shared_state import ClaimEntry, SharedState
+from alsek.core.worker.thread_executor.recent_durations import MOST_IN_FLIGHT
 
 ONE, TWO = "1" * 32, "2" * 32
 
@@ -136,9 +137,9 @@ def test_a_cleared_state_has_no_worker(state: SharedState) -> None:
 
 
 def test_a_state_has_entries_for_all_that_a_group_may_claim() -> None:
-    """Running, finished and unreported, just claimed, and given up: at least three times the threads."""
+    """Running, finished and unreported, just claimed, and given up: at least three times what may be in flight."""
     state = new_shared_state(WorkerGroupOptions(slots=8))
-    assert state.entries >= 3 * 8
+    assert state.entries >= 3 * MOST_IN_FLIGHT
     assert state.max_claims == 8
     state.close()
 

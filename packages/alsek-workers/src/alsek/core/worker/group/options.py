@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED
 from alsek.core.worker.shared_state import SharedState
+from alsek.core.worker.thread_executor.recent_durations import MOST_IN_FLIGHT
 from alsek.defaults import DEFAULT_PRUNE_INTERVAL
 
 #: Entries for each claim that a group may have in flight. It may be running, finished or just claimed, each for one set
 #: of slots and for the prefetched ones; and as many may be past their claims while user code still runs for them.
 _ENTRIES_FOR_EACH_CLAIM = 12
+#: At least so many for threads: very short tasks may be more than two for each.
+_ENTRIES_FOR_VERY_SHORT = 6 * MOST_IN_FLIGHT
 #: The same for coroutines: none are prefetched.
 _ENTRIES_FOR_EACH_COROUTINE = 6
 
@@ -71,6 +74,9 @@ def new_shared_state(options: WorkerGroupOptions) -> SharedState:
     """Create the shared state of a group. It has entries for all claims that the group may have at once."""
     coroutines = options.coroutines
     others = options.max_claims - coroutines
-    state = SharedState(_ENTRIES_FOR_EACH_CLAIM * others + _ENTRIES_FOR_EACH_COROUTINE * coroutines + 16)
+    entries = _ENTRIES_FOR_EACH_CLAIM * others
+    if not options.isolated:
+        entries = max(entries, _ENTRIES_FOR_VERY_SHORT)
+    state = SharedState(entries + _ENTRIES_FOR_EACH_COROUTINE * coroutines + 16)
     state.max_claims = options.max_claims
     return state

@@ -77,7 +77,7 @@ class ThreadExecutor:
         self._unknown_tasks_wait = unknown_tasks_wait
         self._contexts = Contexts()
         self._queue: WorkQueue[ThreadJob | Callable[[], ThreadJob | None] | None] = WorkQueue()
-        self._durations = RecentDurations()
+        self._durations = RecentDurations(slots)
         #: When a job was last started by an idle executor, or collected (monotonic ms).
         self._progress_at = 0
         #: Whether DEBUG is logged of messages: looked up at the same times, not for each message.
@@ -109,8 +109,8 @@ class ThreadExecutor:
 
     @property
     def prefetch(self) -> int:
-        """While tasks are very short, as many as there are slots."""
-        return self._slots if self._durations.very_short and not self._threads.start_again_at else 0
+        """While tasks are very short, at least as many as there are slots."""
+        return 0 if self._threads.start_again_at else self._durations.in_flight - self._slots
 
     @property
     def exhausted(self) -> bool:
@@ -171,25 +171,27 @@ class ThreadExecutor:
         if not self._worth_collecting and monotonic_ms() < self._progress_at + _LONGEST_WAIT_MS:
             return []
         finished = []
-        longest_ns = 0
         while self._finished:
             job = self._finished.popleft()
             del self._running[job.claimed.token]
-            longest_ns = max(longest_ns, job.elapsed_ns)
             finished.append(job)
         if finished:
             self._note_progress()
             were_very_short = self._durations.very_short
-            self._durations.record(longest_ns)
+            self._durations.record([job.elapsed_ns for job in finished])
             if were_very_short and not self._durations.very_short:
                 self._wake_all()
         return finished
 
     @property
     def _worth_collecting(self) -> bool:
-        """Whether there are finished jobs, and no very short ones wait to be run before a trip to the store."""
+        """Whether there are finished jobs, and no very short ones wait to be run before a trip to the store.
+
+        Of very short ones half travel, while the other half runs.
+        """
         done = len(self._finished)
-        return done > 0 and (not self._durations.very_short or not self._queue or done >= self._slots)
+        durations = self._durations
+        return done > 0 and (not durations.very_short or not self._queue or done >= durations.in_flight // 2)
 
     def _wake_all(self) -> None:
         """Wake a thread for each queued job: one alone would take too long."""
@@ -252,7 +254,9 @@ class ThreadExecutor:
         if self._threads.start_again_at and now >= self._threads.start_again_at:
             self._threads.start_again_at = 0
             self._wake_all()
-        if (prefetched_until := self._prefetched_until) is not None and now >= prefetched_until:
+        prefetched_until = self._prefetched_until
+        # With something finished, it is the trip to the store that has taken so long.
+        if prefetched_until is not None and now >= prefetched_until and not self._finished:
             self._release_prefetched()
         for job in list(self._running.values()):
             if job.conclude_by and now >= job.conclude_by and not self._wait_for_threads:

@@ -46,6 +46,25 @@ BACKENDS = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks of this suite."""
+    config.addinivalue_line(
+        "markers", "each_store: how the store does its part is what is tested: never deep on Redis"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a pool does by itself is the same on each store: on Redis it is a repetition, and so it is deep."""
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and hasattr(item, "callspec")
+            and item.callspec.params.get("project") == "redis"
+            and item.get_closest_marker("each_store") is None
+        ):
+            item.add_marker(pytest.mark.deep)
+
+
 class Worker:
     """A pool started by the ``alsek`` command."""
 

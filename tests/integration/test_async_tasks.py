@@ -60,6 +60,7 @@ def left(tasks: Any) -> int:
     return int(tasks.backend.count("queues:alsek_queue"))
 
 
+@pytest.mark.each_store
 def test_coroutines_run_beside_busy_threads(project: Project) -> None:
     """A hundred run at once in one thread while eight threads are busy and more messages wait for these."""
     tasks = project.write(BASICS)
@@ -149,6 +150,7 @@ async def spin() -> None:
     (project.folder / "released").touch()
 
 
+@pytest.mark.each_store
 def test_a_revocation_cancels_the_coroutine(project: Project) -> None:
     """Within about a second."""
     tasks = project.write(BASICS)
@@ -161,6 +163,7 @@ def test_a_revocation_cancels_the_coroutine(project: Project) -> None:
     assert lines(project, "ended.txt") == []
 
 
+@pytest.mark.each_store
 def test_a_group_that_is_killed_loses_none_of_its_coroutines(project: Project) -> None:
     """All come back and run again, with nothing charged: any of them may have been to blame, so one after the other."""
     tasks = project.write(BASICS)
@@ -175,6 +178,7 @@ def test_a_group_that_is_killed_loses_none_of_its_coroutines(project: Project) -
     assert left(tasks) == 0
 
 
+@pytest.mark.each_store
 def test_a_signal_lets_coroutines_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0."""
     tasks = project.write(BASICS)

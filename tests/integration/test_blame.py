@@ -92,6 +92,7 @@ def test_a_crash_outside_of_the_function_is_charged_to_its_message(project: Proj
     assert worker.stop() == 0
 
 
+@pytest.mark.each_store
 def test_a_thread_that_was_given_up_charges_nobody_when_it_ends_the_process(project: Project) -> None:
     """Its own message has been concluded; the one that runs beside it then is suspected, and runs again, uncharged."""
     tasks = project.write(

@@ -45,6 +45,7 @@ POOLS = [
 ]
 
 
+@pytest.mark.each_store
 @pytest.mark.slow
 @pytest.mark.parametrize("how", POOLS, ids=" ".join)
 def test_a_burst_runs_all_that_is_ready_and_ends(project: Project, how: tuple[str, ...]) -> None:

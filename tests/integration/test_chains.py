@@ -63,6 +63,7 @@ def double(message: Message) -> int:
 """
 
 
+@pytest.mark.each_store
 @each_pool
 def test_a_result_is_written_with_its_own_stores_serializer(project: Project, pool: str) -> None:
     """Another serializer than the broker's, in the broker's namespace. A `previous_result` takes the broker's."""
@@ -102,6 +103,7 @@ def fail() -> None:
 """
 
 
+@pytest.mark.each_store
 def test_descendants_are_waited_for_and_no_longer(project: Project) -> None:
     """`get` and `ResultPool` agree: all results of a chain that goes on, those that are there of one that does not."""
     tasks = project.write(ENDS)

@@ -43,6 +43,7 @@ def _json(project: Project, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.each_store
 def test_a_result_is_waited_for(project: Project) -> None:
     """`submit --wait` prints what the task returned; a task that fails gives exit code 1 and its traceback."""
     project.write(TASKS)
@@ -76,6 +77,7 @@ def test_dead_letters_are_found_replayed_and_run(project: Project) -> None:
     assert (status["ready"], status["dead"]) == (6, 3)
 
 
+@pytest.mark.each_store
 def test_a_replay_is_interrupted_and_goes_on(project: Project) -> None:
     """After Ctrl-C the numbers add up: what was said to be replayed is ready, and the rest is still dead."""
     tasks = project.write(TASKS)

@@ -57,6 +57,7 @@ def waits() -> None:
 """
 
 
+@pytest.mark.each_store
 @each_pool
 def test_a_group_on_a_pool(project: Project, pool: str) -> None:
     """As the tour has it; and coroutines among the members, and as the callback."""
@@ -160,6 +161,7 @@ def test_who_waits_for_a_callback_learns_of_a_failure_before_it(project: Project
     eventually(lambda: tasks.broker.in_dlq(message), 60, lambda: "it has not failed again")
 
 
+@pytest.mark.each_store
 @each_pool
 def test_a_revoked_group_stops_what_runs(project: Project, pool: str) -> None:
     """A member that runs is stopped with the next renewal of its lease, and none that waits is run."""

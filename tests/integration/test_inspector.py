@@ -7,6 +7,8 @@ import socket
 import time
 from typing import Any
 
+import pytest
+
 from alsek import Inspector
 from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.messages import MessageInfo
@@ -45,6 +47,7 @@ def _running(project: Project, name: str) -> int:
     return int(path.read_text())
 
 
+@pytest.mark.each_store
 def test_a_running_message_and_its_worker(project: Project) -> None:
     """Host, process, thread and times are told, once the pool has renewed its lease."""
     tasks = project.write(TASKS)
@@ -98,6 +101,7 @@ def test_a_running_message_of_a_process_pool(project: Project) -> None:
     assert info.running[0].pid == pid
 
 
+@pytest.mark.each_store
 def test_the_way_of_messages(project: Project) -> None:
     """Nobody there, paused, behind, another mechanism, another task; then how they end, and what was counted."""
     tasks = project.write(TASKS)

@@ -232,6 +232,7 @@ def dies():
 """
 
 
+@pytest.mark.each_store
 def test_a_lost_message_is_told(project: Project) -> None:
     """Of two messages in a thread group that died both are told lost; then they run alone, and one has failed."""
     tasks = project.write(SPY + LOST)

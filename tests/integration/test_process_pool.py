@@ -46,6 +46,7 @@ def start(project: Project, *arguments: str) -> Worker:
     return project.worker(*arguments, pool="process-pool")
 
 
+@pytest.mark.each_store
 def test_each_task_has_a_process_of_its_own(project: Project) -> None:
     """Four tasks show four process ids, none of them the pool's, and each process ends with its task."""
     tasks = project.write(BASICS)
@@ -116,6 +117,7 @@ def stubborn() -> None:
     assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
@@ -199,6 +201,7 @@ def many() -> list[int]:
     assert tasks.result_store.get(tasks.many.generate(), timeout=30_000) == [1, 4, 9, 25]
 
 
+@pytest.mark.each_store
 def test_both_kinds_of_pool_share_a_queue(project: Project) -> None:
     """Each takes what names its mechanism, either takes what names none, and neither fails the other's."""
     tasks = project.write(
@@ -262,6 +265,7 @@ def test_what_does_not_finish_is_given_back_uncharged(project: Project) -> None:
         assert tasks.broker.sync_from_backend(message).retries == 0
 
 
+@pytest.mark.each_store
 def test_what_was_claimed_ahead_is_given_back_at_the_first_signal(project: Project) -> None:
     """Behind a task that runs when the signal comes: it finishes; they wait in the store again, at no cost."""
     tasks = project.write(
@@ -323,6 +327,7 @@ def quick() -> None:
     assert [pool.stop() for pool in pools] == [0, 0]
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("victim", ["supervisor", "engine"])
 def test_a_pool_that_is_killed_leaves_nothing_running(project: Project, victim: str) -> None:
     """SIGKILL of the supervisor or the engine ends every process below; the messages are run again."""
@@ -389,6 +394,7 @@ def connected() -> int:
     eventually((project.folder / f"stopped-{pid}").exists)
 
 
+@pytest.mark.each_store
 def test_a_large_message_and_a_large_result_pass(project: Project) -> None:
     """Five megabytes in and out."""
     tasks = project.write(

@@ -129,6 +129,7 @@ def hanging() -> int:
     assert tasks.result_store.get(tasks.where.generate(), timeout=20_000) > 0
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_a_revoked_task_is_stopped_within_two_seconds(project: Project, pool: str) -> None:
     """Whatever it does between two bytecodes, and without a retry."""
@@ -228,6 +229,7 @@ def leak() -> int:
     assert worker.log.count("it is replaced") == 1
 
 
+@pytest.mark.each_store
 def test_more_than_max_losses_end_in_the_dead_letters(project: Project) -> None:
     """A message whose pools are killed runs again until its losses are spent; then it fails, and never runs again."""
     tasks = project.write(

@@ -86,6 +86,7 @@ def _in_a_row(ticks: list[int], many: int) -> bool:
     return len(ticks) >= many and ticks == list(range(ticks[0], ticks[-1] + 1, 1_000))
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_schedules_of_a_second_are_fired_exactly_once(project: Project, pool: str) -> None:
     """Declared ones, which the pool has brought into the store, and stored ones; by two pools at once."""
@@ -311,6 +312,7 @@ def test_a_pool_without_apscheduler_leaves_schedules_to_others(project: Project,
     assert without.log.count("This pool leaves") == 1
 
 
+@pytest.mark.each_store
 def test_what_the_store_has_lost_is_declared_again(project: Project) -> None:
     """A server that is started again without its data, say, or a namespace that is cleared while pools run."""
     tasks = project.write(BODY)

@@ -6,7 +6,11 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from tests.integration.conftest import Project
+
+pytestmark = pytest.mark.each_store
 
 #: What the page has its blocks share.
 TASKS = """

@@ -7,9 +7,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from alsek import Inspector, Unique
 from tests.integration.conftest import Project
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.each_store
 
 TASKS = """
 from alsek import Concurrency, Rate, Unique

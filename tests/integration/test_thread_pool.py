@@ -45,6 +45,7 @@ def runs(project: Project) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+@pytest.mark.each_store
 def test_a_result_comes_back(project: Project) -> None:
     """What a task returns is what `get` gives to whoever submitted it."""
     tasks = project.write(BASICS)
@@ -54,6 +55,7 @@ def test_a_result_comes_back(project: Project) -> None:
     assert not tasks.broker.exists(message)
 
 
+@pytest.mark.each_store
 def test_each_of_many_messages_runs_once(project: Project) -> None:
     """Five hundred messages on two groups: each runs exactly once, and nothing is left."""
     tasks = project.write(BASICS)
@@ -65,6 +67,7 @@ def test_each_of_many_messages_runs_once(project: Project) -> None:
     assert sorted(runs(project)) == sorted(names)
 
 
+@pytest.mark.each_store
 def test_failures_are_retried_and_then_kept(project: Project) -> None:
     """Four runs by default; then the message is a dead letter with name, text and traceback, and its status FAILED."""
     tasks = project.write(BASICS)
@@ -162,6 +165,7 @@ def returns_a_complex() -> object:
     assert runs(project) == ["run"]
 
 
+@pytest.mark.each_store
 def test_delay_is_kept_to(project: Project) -> None:
     """A delayed message does not start early, and an idle worker starts it by its own timer."""
     tasks = project.write(
@@ -338,6 +342,7 @@ def test_a_task_that_blocks_the_interpreter_beyond_the_lease_keeps_its_message(p
     assert runs(project) == ["hold"]
 
 
+@pytest.mark.each_store
 def test_a_group_killed_half_way_loses_nothing(project: Project) -> None:
     """SIGKILL of one of two groups: every message still gets its result.
 
@@ -398,6 +403,7 @@ def neighbour(message: Message) -> int:
     assert [tasks.result_store.get(each, timeout=30_000) for each in neighbours] == [0, 0, 0, 0]
 
 
+@pytest.mark.each_store
 def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0."""
     tasks = project.write(
@@ -420,6 +426,7 @@ def finish() -> str:
     assert tasks.broker.exists(second)
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("how", ["shutdown_timeout", "second signal"])
 def test_what_does_not_finish_is_given_back_uncharged(project: Project, how: str) -> None:
     """When the time is over, or at a second signal, what runs is ended and given back, without a retry; exit code 0."""
@@ -592,6 +599,7 @@ def connect() -> None:
     assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
 
 
+@pytest.mark.each_store
 def test_a_stopped_worker_cannot_report(project: Project) -> None:
     """SIGSTOP beyond the lease, then SIGCONT: the message runs elsewhere, and the late outcome is refused."""
     tasks: Any = project.write(

@@ -87,6 +87,7 @@ def test_a_task_that_nobody_has_fails_at_once(project: Project, pool: str) -> No
     assert "failed for good: UnknownTaskError: no task is named 'nobody_knows' in this pool" in line
 
 
+@pytest.mark.each_store
 @pytest.mark.parametrize("pool", POOLS)
 def test_messages_wait_for_a_new_version(project: Project, pool: str) -> None:
     """With `--unknown-tasks wait` the old pool leaves them alone until the new one comes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,10 @@ class Import(NamedTuple):
     line: int
 
 
-def imports_of(file: Path) -> list[Import]:
+@cache
+def imports_of(file: Path) -> tuple[Import, ...]:
     """All imports in a file, wherever they stand."""
-    return list(_walk(ast.parse(file.read_text()), at_import=True, for_types=False))
+    return tuple(_walk(ast.parse(file.read_text()), at_import=True, for_types=False))
 
 
 def _walk(node: ast.AST, *, at_import: bool, for_types: bool) -> Iterator[Import]:
@@ -45,8 +47,8 @@ def _walk(node: ast.AST, *, at_import: bool, for_types: bool) -> Iterator[Import
             for part in child.body:
                 yield from _walk(ast.Module([part], []), at_import=False, for_types=True)
             yield from _walk(ast.Module(child.orelse, []), at_import=at_import, for_types=for_types)
-        else:
-            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        elif not isinstance(child, ast.expr):  # an import is a statement, and none is in an expression
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             yield from _walk(child, at_import=at_import and not later, for_types=for_types)
 
 

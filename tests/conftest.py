@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
 import os
@@ -67,6 +68,14 @@ def no_compiled_files() -> None:
     """
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def version_of_redis_py_read_once() -> None:
+    """redis-py parses its own metadata for each client, which takes longer than all that most tests ask of a server."""
+    utils: Any = sys.modules.get("redis.utils")
+    if utils is not None:
+        utils.get_lib_version = functools.cache(utils.get_lib_version)
 
 
 class RedisServer:

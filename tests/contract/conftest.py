@@ -62,21 +62,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store with a clock, empty."""
     kind: str = request.param
-    made = _make(kind, request, tmp_path)
+    made = _make(kind, request)
     try:
         yield made
     finally:
         made.finish()
 
 
-def _make(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
+def _make(kind: str, request: pytest.FixtureRequest) -> Store:
     if kind == "memory":
         return InMemory()
     if kind == "sqlite":
-        return InSQLite(folder)
+        return InSQLite(request.getfixturevalue("tmp_path"))
     if kind == "redis":
         return InRedis(request.getfixturevalue("redis_url"))
     if kind == "cluster":

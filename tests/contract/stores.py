@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import sqlite3
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
@@ -129,6 +131,18 @@ class InMemory(Store):
         messages.table.messages[uuid].version = 99
 
 
+@cache
+def _empty_sqlite_file() -> bytes:
+    """What a file is after it was made: all its tables take longer to make than most tests take otherwise."""
+    module = importlib.import_module("alsek.storage.backends.sqlite")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "empty.db")
+        backend: Backend = module.SQLiteBackend(path)
+        backend.statuses.get(["none"])
+        backend.close()
+        return path.read_bytes()
+
+
 class InSQLite(Store):
     """One file in the test's own folder."""
 
@@ -137,6 +151,7 @@ class InSQLite(Store):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / "alsek.db"
+        self.path.write_bytes(_empty_sqlite_file())
         self._module = importlib.import_module("alsek.storage.backends.sqlite")
         self.backend = self.open()
 

@@ -52,6 +52,17 @@ _RESTORE = """
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
 for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end
 """
+#: Of each key its name, its type, and its members or fields: a call for each key would take most of a test's time.
+_CONTENTS = """
+local contents = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  local kind, members = redis.call('TYPE', key).ok, {}
+  if kind == 'zset' then members = redis.call('ZRANGE', key, 0, -1) end
+  if kind == 'hash' then members = redis.call('HKEYS', key) end
+  contents[#contents + 1] = {key, kind, members}
+end
+return contents
+"""
 #: A tick in the past, and one in the future.
 DUE: Final = 1_700_000_000_000
 LATER: Final = 4_000_000_000_000
@@ -272,18 +283,18 @@ class Situation:
 
     def placed(self) -> set[bytes]:
         """The uuids that wait somewhere, or that a worker holds."""
-        link, prefix = self.backend._link, f"{self.backend.namespace}:"
+        prefix = f"{self.backend.namespace}:"
         found: set[bytes] = set()
-        for name in link.call("KEYS", f"{prefix}*"):
-            key, kind = name.decode().removeprefix(prefix), link.call("TYPE", name)
+        for name, kind, members in self.backend._link.call("EVAL", _CONTENTS, 0, f"{prefix}*"):
+            key = name.decode().removeprefix(prefix)
             if kind == b"zset" and key.startswith(_READY_SETS) and key.count(":") == 2:
-                found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
+                found.update(member[13:] for member in members)
             elif kind == b"zset" and key == "delayed":
-                found.update(member[13:].split(b"\n")[0] for member in link.call("ZRANGE", name, 0, -1))
+                found.update(member[13:].split(b"\n")[0] for member in members)
             elif kind == b"zset" and key.startswith("waiting:"):
-                found.update(member[13:] for member in link.call("ZRANGE", name, 0, -1))
+                found.update(member[13:] for member in members)
             elif kind == b"hash" and (key.startswith("claims:") or key == "waits"):
-                found.update(link.call("HKEYS", name))
+                found.update(members)
         return found
 
     def stored(self) -> set[bytes]:

@@ -78,9 +78,10 @@ def test_a_foreign_key_stops_a_script_before_its_first_write_or_not_at_all(
     operation = OPERATIONS[script]
     with _situation(redis_url, "rare" in script) as situation:
         cases = [(name, "type") for name in _names(situation, operation)]
+        situation.reset()
+        placed = situation.placed()
         for name, how in [*cases, ("counters", "no number")]:
             situation.reset()
-            placed = situation.placed()
             _overwrite(situation, name, how)
             lost = placed - situation.placed()  # by the overwriting itself
             before = situation.keys()

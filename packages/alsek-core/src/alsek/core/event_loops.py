@@ -130,8 +130,8 @@ def is_in_loop() -> bool:
 
 def close_main_loop() -> None:
     """Close the loop of the main thread, if there is one: cancel what is left on it, and wait for that a moment."""
-    loops = _of_this_process()
-    if loops.main is not None:
+    loops = _loops
+    if loops.main is not None and loops.pid == os.getpid():
         loops.main.close()
         loops.main = None
 

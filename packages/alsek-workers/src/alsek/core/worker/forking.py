@@ -15,7 +15,7 @@ from typing import Final, NoReturn, TypeAlias
 
 from alsek.core.execution import forks
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.signals import reset_signals
+from alsek.core.worker.signals import reset_signals, set_mask
 
 log = guarded_logger(__name__)
 
@@ -72,32 +72,42 @@ def run_and_exit(main: Callable[[], int]) -> NoReturn:
             os._exit(status)
 
 
-def disown_forks(handler: Handler) -> None:
+def disown_forks(handler: Handler, *, now: bool = True) -> Callable[[], None]:
     """Make processes that are forked from now on no part of the pool: SIGTERM ends them as it ends any program.
 
     Called once, in a process that runs user code, after the pool's own forks.
 
     Args:
         handler: The pool's handler of SIGTERM, which is removed in forks. A handler that user code has set stays.
+        now: False if that begins with a call of the function that is returned. Until then a fork of this process begins
+            with SIGTERM blocked.
     """
+    begun = now
 
     # A SIGTERM that arrives before the child has reset its handler would be handled as the pool's, and not end it.
     masks = threading.local()
 
     def block() -> None:
-        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        masks.before = set_mask(signal.SIG_BLOCK, (signal.SIGTERM,))
 
     def unblock() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+        set_mask(signal.SIG_SETMASK, masks.before)
 
     def disown() -> None:
+        if not begun:
+            return
         forks.forked = True
         signal.set_wakeup_fd(-1)
         if signal.getsignal(signal.SIGTERM) == handler:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ``multiprocessing`` relies on that
         unblock()
 
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+
     os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=disown)
+    return begin
 
 
 def flush() -> None:

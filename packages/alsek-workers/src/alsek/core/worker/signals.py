@@ -8,12 +8,20 @@ processes below it leave SIGINT and SIGHUP to it. A program may be started with 
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.wakeup_pipe import WakeupPipe
+
+#: What ``signal`` is made of, without conversions to and from enums: those run a dozen functions, and a process that
+#: was just forked copies the pages of each.
+_raw: Final[Any] = sys.modules.get("_signal", signal)
+set_handler: Final[Callable[..., Any]] = _raw.signal
+set_mask: Final[Callable[..., Any]] = _raw.pthread_sigmask
+DEFAULT_HANDLER: Final[int] = int(signal.SIG_DFL)
 
 #: A signal that is sent to every process of a pool has reached all of them after this time.
 STOP_REACHES_ALL_MS = 500

@@ -103,11 +103,15 @@ class TaskRunner:
         self._wakeup = wakeup
         self._permits = permits
         self._tasks = {name: with_sync_hooks(task) for name, task in pool.tasks.items()}
+        # What each process would find out anew is found out before the fork: see template.py.
+        self._has_start_hooks = has_start_hooks(pool)
+        self._keeps_logs = any(task.broker.keep_logs for task in pool.tasks.values())
         self._pid = 0
         #: Made for the first job that tells something of its message.
         self._reporter: Reporter | None = None
         #: The number, in the shared state, of the job that runs.
         self._entry: int | None = None
+        self._session: ReadOnlySession | None = None
 
     def main(self, engine: socket.socket, permits_index: int | None = None) -> int:
         """Run jobs until the engine closes, or `max_tasks` were served. Returns the exit code.
@@ -118,12 +122,14 @@ class TaskRunner:
         """
         self._pid = os.getpid()
         connection = EngineConnection(engine, self._wakeup, self._own_permits(permits_index))
-        if not run_hooks(self._pool.hooks, "start"):
-            return EXIT_NOT_STARTED
-        self._end_forks()
-        capture_logs(self._pool.tasks)
+        if self._has_start_hooks:
+            if not run_hooks(self._pool.hooks, "start"):
+                return EXIT_NOT_STARTED
+            self._end_forks()
+        if self._keeps_logs:
+            capture_logs(self._pool.tasks)
         contexts = Contexts()
-        if has_start_hooks(self._pool):
+        if self._has_start_hooks:
             connection.send_now((READY,))
         served = 0
         while served < self._max_tasks:
@@ -146,7 +152,8 @@ class TaskRunner:
                 self._end_forks()
                 connection.send_answer(pack((REPORTED,)))
         connection.flush()
-        run_hooks(self._pool.hooks, "stop")
+        if self._pool.hooks:
+            run_hooks(self._pool.hooks, "stop")
         close_main_loop()
         return 0
 
@@ -165,9 +172,9 @@ class TaskRunner:
         )
         broker = self._pool.broker
         max_losses = self._pool.max_losses if charge is None else None
-        session = self._session()
+        session = self._current_session()
         session.held.add(claimed.token)
-        session.reporter, session.is_stopping = self._reporter, self._is_stopping
+        session.reporter = self._reporter
         session.follows = charge is not None
         opened = open_claimed(claimed, session, broker, self._tasks, max_losses)
         if isinstance(opened, Failed):
@@ -243,11 +250,14 @@ class TaskRunner:
         if os.getpid() != self._pid:
             forks.leave()
 
-    def _session(self) -> WorkerSession:
+    def _current_session(self) -> WorkerSession:
         worker_id = self._state.worker_id or ""
-        return ReadOnlySession(
-            self._pool.broker.backend, Worker(worker_id, "process", None, self._pool.lease, 0)
-        )
+        session = self._session
+        if session is None or session.worker.id != worker_id:
+            worker = Worker(worker_id, "process", None, self._pool.lease, 0)
+            session = self._session = ReadOnlySession(self._pool.broker.backend, worker)
+            session.is_stopping = self._is_stopping
+        return session
 
 
 def _answer(

@@ -26,7 +26,13 @@ from typing import Any, Final
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
-from alsek.core.worker.signals import ignore_signal, leave_stop_to_supervisor
+from alsek.core.worker.signals import (
+    DEFAULT_HANDLER,
+    ignore_signal,
+    leave_stop_to_supervisor,
+    set_handler,
+    set_mask,
+)
 
 FORK: Final = "fork"
 SIGNAL: Final = "signal"
@@ -70,6 +76,7 @@ class Template:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, ignore_signal)
         self._warm_up()
+        self._disown_forks = disown_forks(self._terminated, now=False)
         flush()  # else each child would print what is buffered
         # Objects that exist now are exempt from garbage collection: their memory stays shared with the children.
         gc.collect()
@@ -77,11 +84,14 @@ class Template:
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
-        while True:
-            poll.poll()
-            self._reap()
-            if not self._serve_requests():
-                break
+        engine = self._engine.fileno()
+        serving = True
+        while serving:
+            for descriptor, _ in poll.poll():
+                if descriptor == engine:
+                    serving = self._serve_requests()
+                else:
+                    self._reap()
         for pid in self._children:
             _signal_group(pid, signal.SIGKILL)
         return 0
@@ -89,9 +99,7 @@ class Template:
     def _serve_requests(self) -> bool:
         """Serve what the engine has requested. Returns False when it has closed the socket."""
         try:
-            data = self._engine.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
+            data = self._engine.recv(65536)
         except ConnectionResetError:
             return False
         if not data:
@@ -110,18 +118,16 @@ class Template:
         pair: tuple[socket.socket, ...] = ()
         try:
             pair = socket_pair()
-            # Until the child has its own handlers, it would handle a SIGTERM as the template does, and ignore it.
-            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+            # The child begins with SIGTERM blocked (see disown_forks). Until it has its own handler, it would handle it
+            # as the template does, and ignore it.
             pid = os.fork()
         except OSError as error:  # too many processes or files, or too little memory
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             for end in pair:
                 end.close()
             self._send((FORK_FAILED, str(error)))
             return
         ours, childs = pair
         if pid:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             self._children.add(pid)
             childs.close()
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -131,14 +137,20 @@ class Template:
             return
 
         def run() -> int:
-            ours.close()
-            self._engine.close()
+            # Each function that runs here for the first time has the kernel copy a few pages, so there are few. (The
+            # objects are never collected: this process ends by os._exit.)
             signal.set_wakeup_fd(-1)
-            self._wakeup.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, self._terminated)
-            disown_forks(self._terminated)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+            for descriptor in (
+                ours.fileno(),
+                self._engine.fileno(),
+                self._wakeup.reader,
+                self._wakeup.writer,
+            ):
+                os.close(descriptor)
+            set_handler(signal.SIGCHLD, DEFAULT_HANDLER)
+            set_handler(signal.SIGTERM, self._terminated if callable(self._terminated) else DEFAULT_HANDLER)
+            self._disown_forks()
+            set_mask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
             os.setpgid(0, 0)  # so that processes which a task starts can be killed with it
             die_with_parent(parent)
             return self._child_main(childs, *arguments)

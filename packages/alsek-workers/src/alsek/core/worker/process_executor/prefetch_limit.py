@@ -3,7 +3,7 @@
 A round trip to the store costs as much as several short tasks. Without prefetching each message would take a round trip
 of its own, while a process idles. With some jobs queued the process goes on at once, and one round trip serves several.
 Prefetched messages are withheld from other pools, so their number is bounded by time: as many as run in about four
-milliseconds; one, while tasks take up to ten milliseconds; none for longer tasks.
+milliseconds; one, while tasks take up to twenty milliseconds; none for longer tasks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MOST_PREFETCHED: Final = 15
 #: Prefetched messages are to run within about this time ...
 WITHIN_MS: Final = 4.0
 #: ... but one is prefetched while tasks take no longer than this.
-ONE_UP_TO_MS: Final = 10.0
+ONE_UP_TO_MS: Final = 20.0
 #: The assumed duration of a task before any has run, and after one that made others wait.
-_ASSUMED_MS: Final = 20.0
+_ASSUMED_MS: Final = 40.0
 #: The mean is taken over about this many tasks. One that takes longer than the mean has four times the weight.
 _TASKS: Final = 16
 

@@ -20,7 +20,17 @@ def test_nothing_is_prefetched_before_tasks_were_short() -> None:
 
 @pytest.mark.parametrize(
     ("each", "prefetched"),
-    [(0.01, MOST_PREFETCHED), (0.5, 8), (1.0, 4), (3.0, 1), (5.0, 1), (9.0, 1), (19.0, 1), (21.0, 0), (1000.0, 0)],
+    [
+        (0.01, MOST_PREFETCHED),
+        (0.5, 8),
+        (1.0, 4),
+        (3.0, 1),
+        (5.0, 1),
+        (9.0, 1),
+        (19.0, 1),
+        (21.0, 0),
+        (1000.0, 0),
+    ],
 )
 def test_prefetching_is_bounded_by_time(each: float, prefetched: int) -> None:
     """As many as run in four milliseconds; one for tasks up to twenty; none for longer ones."""

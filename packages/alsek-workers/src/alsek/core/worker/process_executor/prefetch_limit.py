@@ -3,7 +3,7 @@
 A round trip to the store costs as much as several short tasks. Without prefetching each message would take a round trip
 of its own, while a process idles. With some jobs queued the process goes on at once, and one round trip serves several.
 Prefetched messages are withheld from other pools, so their number is bounded by time: as many as run in about four
-milliseconds; one, while tasks take up to twenty milliseconds; none for longer tasks.
+milliseconds; one, while tasks take up to 20 milliseconds; none for longer tasks.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from typing import Any, Final
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
 from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
+from alsek.core.worker.process_executor.huge_pages import use_huge_pages
 from alsek.core.worker.signals import (
     DEFAULT_HANDLER,
     ignore_signal,
@@ -81,6 +82,8 @@ class Template:
         # Objects that exist now are exempt from garbage collection: their memory stays shared with the children.
         gc.collect()
         gc.freeze()
+        with contextlib.suppress(OSError, ValueError):  # forks are slower without
+            use_huge_pages()
         poll = select.poll()
         poll.register(self._engine, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)

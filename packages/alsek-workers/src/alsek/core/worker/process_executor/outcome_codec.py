@@ -5,7 +5,8 @@ Records have others within them: those become plain tuples too, at any depth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from alsek.core.short_repr import shown
@@ -53,6 +54,13 @@ _NESTED: Final[dict[type[tuple[Any, ...]], tuple[_Nested, ...]]] = {
 }
 
 
+#: For each kind of outcome that may have records within it: reads the fields where they would be. (The first twice, so
+#: that it always reads several.)
+_INNER: Final[dict[type[tuple[Any, ...]], Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = {
+    kind: itemgetter(nested[0].at, *(each.at for each in nested)) for kind, nested in _NESTED.items()
+}
+
+
 def claimed_to_wire(claimed: Claimed) -> tuple[Any, ...]:
     """Return a claim as a plain tuple."""
     return tuple(claimed) if claimed.group is None else _plain(claimed)
@@ -66,12 +74,19 @@ def claimed_from_wire(wire: tuple[Any, ...]) -> Claimed:
 
 def outcome_to_wire(outcome: Outcome) -> tuple[Any, ...]:
     """Return an outcome as a plain tuple."""
-    return (_KINDS.index(type(outcome)), *_plain(outcome))
+    kind = type(outcome)
+    inner = _INNER.get(kind)
+    if inner is None or not any(inner(outcome)):  # nearly always
+        return (_KINDS.index(kind), *outcome)
+    return (_KINDS.index(kind), *_plain(outcome))
 
 
 def outcome_from_wire(wire: tuple[Any, ...]) -> Outcome:
     """Return the outcome that :func:`outcome_to_wire` made this tuple of."""
-    outcome: Outcome = _record(_KINDS[wire[0]], wire[1:])
+    kind, fields = _KINDS[wire[0]], wire[1:]
+    inner = _INNER.get(kind)
+    nested = inner is not None and any(inner(fields))
+    outcome: Outcome = _record(kind, fields) if nested else kind(*fields)
     return outcome
 
 

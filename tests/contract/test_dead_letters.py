@@ -71,6 +71,17 @@ def test_a_walk_covers_what_was_there_at_its_beginning(
     assert len(list(messages.dead_letters("q"))) == len(names)
 
 
+def test_many_are_asked_at_once_whether_they_may_be_dead(backend: Backend, messages: MessagePort) -> None:
+    """None that has a dead letter, in the queue that is named, is taken for one that has none."""
+    add(backend, *(f"d{n}" for n in range(6)))
+    assert messages.may_be_dead([]) == []
+    assert messages.may_be_dead([("q", "d1"), ("q", "none")]) == [False, False]
+    for name in ("d1", "d4"):
+        messages.fail("q", name, ERROR, DLQ_TTL)
+    places = [("q", f"d{n}") for n in range(6)] + [("other", "d1")]
+    assert messages.may_be_dead(places) == [False, True, False, False, True, False, False]
+
+
 def test_a_walk_misses_nothing_that_stays(backend: Backend, store: Store, messages: MessagePort) -> None:
     """Letters that are purged during the walk, and new ones that come, hide none of the others."""
     names = [f"d{n:04}" for n in range(250)]

@@ -165,6 +165,21 @@ def test_a_result_of_any_size_can_be_waited_for(backend: Backend, size: int) -> 
     assert note.data in (b"", record.pack())
 
 
+def test_a_subscription_knows_whether_a_note_is_there(backend: Backend) -> None:
+    """What has arrived is taken without waiting; with none there, a store may only say that there is none."""
+    with backend.subscribe("results:a", "results:b") as subscription:
+        assert not subscription.has_note()
+        for name in ("a", "b", "a"):
+            backend.results.put(name, name.encode())
+        heard = [hear(subscription)]
+        while subscription.has_note():
+            heard.append(subscription.wait(0))
+        while len(heard) < 3:
+            heard.append(hear(subscription))
+        assert [note and note.channel for note in heard] == ["results:a", "results:b", "results:a"]
+        assert not subscription.has_note()
+
+
 def test_watching_reads_after_subscribing(backend: Backend) -> None:
     """A watch has the result that is stored when it begins, and receives each later one."""
     with backend.watch_result("q", "a").news as news:

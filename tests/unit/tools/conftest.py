@@ -38,6 +38,10 @@ class Turns(Subscription):
         assert timeout is not None, "it would sleep for ever"
         return None
 
+    def has_note(self) -> bool:
+        """Whether one has come in the last turn."""
+        return self._inner.has_note()
+
     def close(self) -> None:
         """Hear no more."""
         self._inner.close()

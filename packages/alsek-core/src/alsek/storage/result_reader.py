@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alsek.core.arguments.building import Builder, MisfitError, builder_of
@@ -13,8 +13,9 @@ from alsek.core.groups.group import Group
 from alsek.core.lookup import message_of, uuid_of
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError, ValidationError
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.drivers.driver import Driver
-from alsek.storage.backends.records import ResultRecord
+from alsek.storage.backends.records import ResultRecord, TaskStatus
 from alsek.storage.group_reader import GroupReader
 from alsek.storage.lineage import Lineage
 from alsek.types import Duration
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 #: The longest wait for a notification while waiting for a chain: a callback without a result ends without one.
 _POLL_INTERVAL_MS: Final = 5_000
+
+#: So many messages are asked for at once.
+_PIECE: Final = 500
+
+#: The statuses of a message that will have no result.
+_ENDED: Final = (TaskStatus.FAILED, TaskStatus.UNKNOWN)
 
 
 class ResultReader:
@@ -76,6 +83,38 @@ class ResultReader:
         if not keep:
             await self._delete(records)
         return answers if descendants else answers[0]
+
+    async def records(self, uuids: Sequence[str]) -> list[ResultRecord | None]:
+        """Return the stored results of these messages, in this order; None for one that has none."""
+        found: list[ResultRecord | None] = []
+        for piece in in_pieces(uuids, _PIECE):
+            found += await self.driver.ask(self._results.get, piece)
+        return found
+
+    def result(self, record: ResultRecord) -> Any:
+        """Return the result that a record holds."""
+        return self.driver.backend.serializer.reverse(record.payload)
+
+    async def doubtful(self, messages: Sequence[Message]) -> set[str]:
+        """Return the uuids of those of these messages that may have failed, or may have been removed.
+
+        Only of these does :meth:`failure` need to be asked, unless the store has published that one has ended.
+        """
+        found: set[str] = set()
+        for piece in in_pieces(messages, _PIECE):
+            places = [(message.queue, message.uuid) for message in piece]
+            dead = await self.driver.ask(self.driver.backend.messages.may_be_dead, places)
+            found.update(uuid for (_, uuid), may_be in zip(places, dead, strict=True) if may_be)
+            tracked = [message.uuid for message in piece if message.status_ttl]
+            if tracked:
+                statuses = await self.driver.ask(self.driver.backend.statuses.get, tracked)
+                found.update(each.uuid for each in statuses if each is not None and each.status in _ENDED)
+            # They may be callbacks of one that has failed.
+            unknown = [message.uuid for message in piece if not message.submitted]
+            if unknown:
+                parents = await self.driver.ask(self._results.failed_parents, unknown)
+                found.update(u for u, parent in zip(unknown, parents, strict=True) if parent is not None)
+        return found
 
     async def failure(self, message: Message, told: bool) -> TaskFailedError | None:
         """Return why the message will have no result: :meth:`ResultStore.failure`."""
@@ -145,7 +184,7 @@ class ResultReader:
         return [self._answer(record, with_metadata, build) for record in records]
 
     def _answer(self, record: ResultRecord, with_metadata: bool, build: Builder | None) -> Any:
-        result = self.driver.backend.serializer.reverse(record.payload)
+        result = self.result(record)
         if build is not None:
             try:
                 result = build(result, "result")
@@ -158,7 +197,10 @@ class ResultReader:
         return {"result": result, "uuid": record.uuid, "timestamp": record.timestamp}
 
     async def _delete(self, records: Iterable[ResultRecord]) -> int:
-        uuids = [record.uuid for record in records]
+        return await self.remove([record.uuid for record in records])
+
+    async def remove(self, uuids: Sequence[str]) -> int:
+        """Delete the results of these messages, and return how many there were."""
         return await self.driver.ask(self._results.delete, uuids) if uuids else 0
 
 

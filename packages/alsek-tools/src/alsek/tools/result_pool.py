@@ -51,7 +51,9 @@ class ResultPool:
             timeout: How long (ms) all of it may take; None for as long as it takes.
             descendants: Wait for the callbacks of each message too, until all have ended or can't come any more (see
                 :meth:`ResultStore.get`), and yield a list of the results that there are, oldest write first.
-            keep: Leave the results in the store; otherwise each is deleted once it has been received.
+            keep: Leave the results in the store; otherwise each is deleted once it has been received. Of results that
+                are there together, up to 200 are deleted with the last of them, or when the iteration ends or is
+                closed, so one that was yielded may be in the store until then.
             progress: Show a progress bar on stderr, and one for each task that tells how far it is, if the results are
                 in the store of the messages: for up to 10 of the first 200 that are awaited.
 

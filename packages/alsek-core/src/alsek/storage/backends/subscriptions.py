@@ -35,6 +35,14 @@ class Subscription(ABC):
     def wait(self, timeout: int | None = None) -> Note | None:
         """The next note; None after `timeout` ms, and whenever a note may have been missed."""
 
+    def has_note(self) -> bool:
+        """Return True if the next :meth:`wait` returns at once, because a note has arrived or may have been missed.
+
+        A caller that handles many notes at once takes those that are there before it does so. A store that can't tell
+        returns False.
+        """
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Unsubscribe."""

@@ -35,6 +35,9 @@ class BlockingSubscription(AsyncSubscription):
     async def wait(self, timeout: int | None = None) -> Note | None:
         return self.subscription.wait(timeout)
 
+    def has_note(self) -> bool:
+        return self.subscription.has_note()
+
     async def close(self) -> None:
         self.subscription.close()
 

@@ -34,6 +34,10 @@ class AsyncSubscription(ABC):
     async def wait(self, timeout: int | None = None) -> Note | None:
         """The next note; None after `timeout` ms, and whenever a note may have been missed."""
 
+    def has_note(self) -> bool:
+        """Return True if a note is there: :meth:`Subscription.has_note`."""
+        return False
+
     @abstractmethod
     async def close(self) -> None:
         """Unsubscribe. Closing twice is no error."""

@@ -36,6 +36,9 @@ class LoopSubscription(AsyncSubscription):
     async def wait(self, timeout: int | None = None) -> Note | None:
         return await self._mailbox.take(timeout)
 
+    def has_note(self) -> bool:
+        return bool(self._mailbox)
+
     async def close(self) -> None:
         self.cancel()
 

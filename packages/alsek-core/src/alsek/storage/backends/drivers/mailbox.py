@@ -23,6 +23,10 @@ class Mailbox:
         self._notes: deque[Note | None] = deque()
         self._waiting: asyncio.Future[None] | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there is a note."""
+        return bool(self._notes)
+
     def put(self, note: Note | None) -> None:
         """Add a note; None if one may have been missed. In the loop's thread."""
         self._notes.append(note)

@@ -70,6 +70,9 @@ class _MemoryLoopSubscription(AsyncSubscription):
     async def wait(self, timeout: int | None = None) -> Note | None:
         return await self._mailbox.take(timeout)
 
+    def has_note(self) -> bool:
+        return bool(self._mailbox)
+
     async def close(self) -> None:
         self._store.remove_subscription(self)
         self._mailbox.put(None)  # a wait() of another coroutine returns

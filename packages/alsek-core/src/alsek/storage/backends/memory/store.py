@@ -138,6 +138,9 @@ class MemorySubscription(Subscription):
         except Empty:
             return None
 
+    def has_note(self) -> bool:
+        return not self._notes.empty()
+
     def close(self) -> None:
         self._store.remove_subscription(self)
         self._notes.put(None)  # a wait() in another thread returns

@@ -140,6 +140,13 @@ class InspectionPort(ABC):
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
         """The dead letter of this uuid, or None."""
 
+    def may_be_dead(self, messages: Sequence[tuple[str, str]]) -> list[bool]:
+        """For each queue and uuid: False only if there is no dead letter.
+
+        A store overrides this method if it can do better than read one after the other.
+        """
+        return [self.dead_letter(queue, uuid) is not None for queue, uuid in messages]
+
     @abstractmethod
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         """The dead letters that the queue has when the iteration begins, oldest first, read in batches.

@@ -153,6 +153,9 @@ class ListenerSubscription(AsyncSubscription):
                 raise
         return note
 
+    def has_note(self) -> bool:
+        return self._subscription.has_note()
+
     async def close(self) -> None:
         self._subscription.cancel()
 

@@ -210,6 +210,14 @@ class RedisInspection(InspectionPort):
         letter = yield from self._dead_letter.ask(queue.encode(), uuid.encode())
         return None if letter is None else dead_letter_from(uuid, queue, letter)
 
+    @exchange
+    def may_be_dead(self, messages: Sequence[tuple[str, str]]) -> Exchange[list[bool]]:
+        names = [self._keys.letter(queue, uuid) for queue, uuid in messages]
+        # Nearly always there is none of them, and letters may be large: they are read only then.
+        if not names or not (yield from command("EXISTS", *names)):
+            return [False] * len(names)
+        return [letter is not None for letter in (yield from command("MGET", *names))]
+
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         seen: bytes | None = b"-inf"
         last = b""

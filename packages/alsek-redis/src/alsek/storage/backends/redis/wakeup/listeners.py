@@ -101,6 +101,14 @@ class Listener:
         self._settled = True
         return reply
 
+    def has_input(self) -> bool:
+        """Whether something is there to be received, or the connection has ended.
+
+        Raises:
+            ConnectionResetError: The connection is closed on this side.
+        """
+        return has_input(self._connection, 0)
+
     def unsubscribe(self, channels: int) -> None:
         """Ask the server to end the subscriptions, which are to so many channels; don't wait for the answer."""
         self._unanswered = channels

@@ -129,6 +129,15 @@ class SocketSubscription(Subscription):
                 if note is not None or not go_on:
                     return note
 
+    def has_note(self) -> bool:
+        listener = self._listener
+        if listener is None or self._pid != os.getpid():
+            return False
+        try:
+            return listener.has_input()
+        except CLIENT_ERRORS:
+            return True  # the next wait says what to do about it
+
     def _receive(self, listener: Listener, deadline: float | None) -> tuple[bool, Note | None]:
         """Whether to go on waiting, and the published value if there is one."""
         until = self._quiet_since + _PING_AFTER_S

@@ -237,6 +237,9 @@ class SQLiteMessages(MessagePort):
     def dead_letter(self, queue: str, uuid: str) -> DeadLetter | None:
         return self._database.read(lambda tx: dead_letters.get(tx, queue, uuid))
 
+    def may_be_dead(self, messages: Sequence[tuple[str, str]]) -> list[bool]:
+        return self._database.read(lambda tx: [dead_letters.exists(tx, *message) for message in messages])
+
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         return dead_letters.browse(self._database, queue)
 

@@ -87,8 +87,11 @@ class SQLiteSubscription(Subscription):
                 if now >= self._check_at and self._has_changed(now):
                     return None
                 until = self._check_at if deadline is None else min(self._check_at, deadline)
-                _wait_readable(self._receiver, max(until - now, 0))
+                _is_readable(self._receiver, max(until - now, 0))
         return None
+
+    def has_note(self) -> bool:
+        return not self._closed and _is_readable(self._receiver, 0)
 
     def _receive(self) -> tuple[bool, Note | None]:
         """Return (True, note), (True, None) if a note may have been lost, or (False, None) if there is nothing."""
@@ -138,11 +141,10 @@ class SQLiteSubscription(Subscription):
                 self._peer.close()
 
 
-def _wait_readable(receiver: socket.socket, seconds: float) -> None:
-    """Return when there is something to read, or after this time."""
+def _is_readable(receiver: socket.socket, seconds: float) -> bool:
+    """Return True as soon as there is something to read, False after this time."""
     if hasattr(select, "poll"):  # unlike select, it takes descriptors beyond 1,023
         poll = select.poll()
         poll.register(receiver, select.POLLIN)
-        poll.poll(seconds * 1000)
-    else:
-        select.select([receiver], [], [], seconds)
+        return bool(poll.poll(seconds * 1000))
+    return bool(select.select([receiver], [], [], seconds)[0])

@@ -118,7 +118,9 @@ def _measure(
 ) -> None:
     began = time.monotonic()
     try:
-        with ring(contestant, programs, keep=case.keep, coroutines=case.coroutines) as made:
+        with ring(
+            contestant, programs, keep=case.keep, coroutines=case.coroutines, queues=case.queues
+        ) as made:
             figures = case.run(made, sizes)
     except (RoundError, OSError, ValueError) as error:
         scores.fail(case.name, contestant.name, str(error))

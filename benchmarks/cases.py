@@ -15,10 +15,13 @@ from benchmarks import baseline as bare
 from benchmarks import process_tree as proctree
 from benchmarks import redis_monitor as watching
 from benchmarks.adapters import measurements
-from benchmarks.peers import PROCESSES, Contestant
-from benchmarks.round import ADAPTERS, Ring
+from benchmarks.peers import PROCESSES, QUEUES, Contestant
+from benchmarks.round import ADAPTERS, Ring, RoundError
 
 Figures = Mapping[str, float]
+
+#: Tasks at once, in a worker that has threads.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Case:
         keep: With results, and with statuses where it has them.
         once: In the first round only: it takes long and varies little.
         coroutines: Of ``async def`` tasks.
+        queues: So many are used.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Case:
     keep: bool = False
     once: bool = False
     coroutines: bool = False
+    queues: int = 0
 
 
 def _submitting(what: str) -> Callable[[Ring, Sizes], Figures]:
@@ -142,6 +147,61 @@ def _computing(*layouts: str) -> Callable[[Ring, Sizes], Figures]:
         }
 
     return run
+
+
+def _some(ring: Ring, layout: str, n: int, seconds: float) -> Figures:
+    """Run what waits in the store, or for so long as much as is run of it."""
+    with ring.workers(layout) as workers:
+        first = ring.await_ticks(min(10, n), 60)
+        began, cpu, server = time.perf_counter(), _cpu(workers), _server_cpu(ring)
+        done = ring.await_ticks_for(n, seconds)
+        took = time.perf_counter() - began
+        if done - first < 2:
+            raise RoundError(f"{done} of {n} tasks in {seconds:.0f} s")
+        figures = {
+            "per second": (done - first) / took,
+            "worker CPU µs": (_cpu(workers) - cpu) / (done - first) * 1e6,
+        }
+        if ring.server is not None:
+            figures["server CPU µs"] = (_server_cpu(ring) - server) / (done - first) * 1e6
+        return figures
+
+
+def _delayed(milliseconds: int) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        ring.drive("fill", sizes.messages, 120)
+        with ring.delayed(milliseconds):
+            return _some(ring, "threads", sizes.messages, sizes.steady)
+
+    return run
+
+
+def _sized(kilobytes: int) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        n = sizes.messages // (5 if kilobytes > 10 else 2)
+        told = ring.drive("fill-sized", n, 120, kilobytes * 1_000)
+        figures = _some(ring, "threads", n, sizes.steady * 3)
+        submitted = {"submitted per second": n / told["seconds"], "producer CPU µs": told["cpu"] / n * 1e6}
+        return {**figures, **submitted}
+
+    return run
+
+
+def _waits(milliseconds: int) -> Callable[[Ring, Sizes], Figures]:
+    def run(ring: Ring, sizes: Sizes) -> Figures:
+        n = min(sizes.messages, sizes.steady * _AT_ONCE * 1_000 // milliseconds)
+        ring.drive("fill-waiting", n, 120, milliseconds)
+        figures = _some(ring, "threads", n, sizes.steady * 2)
+        ideal = _AT_ONCE * 1_000 / milliseconds
+        return {"% of the ideal": 100 * figures["per second"] / ideal, **figures}
+
+    return run
+
+
+def _of_queues(ring: Ring, sizes: Sizes) -> Figures:
+    n = sizes.messages
+    ring.drive("fill-queued", n, 120, QUEUES)
+    return _some(ring, "queues", n, sizes.steady * 3)
 
 
 def _memory(ring: Ring) -> int:
@@ -322,6 +382,48 @@ CASES: tuple[Case, ...] = (
         True,
         _with("per_task"),
         _computing("per_task"),
+    ),
+    *(
+        Case(
+            f"delay-{delay}",
+            f"Drain, one worker, eight at once, {delay} ms from the server and back",
+            "per second",
+            True,
+            _on_redis,
+            _delayed(delay),
+        )
+        for delay in (1, 5, 20)
+    ),
+    *(
+        Case(
+            f"payload-{size}",
+            f"Submit one by one, and drain, with an argument of {size} kB",
+            "per second",
+            True,
+            _all,
+            _sized(size),
+        )
+        for size in (1, 10, 100)
+    ),
+    *(
+        Case(
+            f"waiting-{time_}",
+            f"Drain of tasks that wait for {time_} ms, one worker, eight at once",
+            "% of the ideal",
+            True,
+            _all,
+            _waits(time_),
+        )
+        for time_ in (1, 10)
+    ),
+    Case(
+        "queues",
+        f"Drain of {QUEUES:,} queues, one worker, eight at once",
+        "per second",
+        True,
+        _with("queues"),
+        _of_queues,
+        queues=QUEUES,
     ),
     Case("latency", "Submit to start, idle worker", "p50 ms", False, _all, _waiting("latency")),
     *(

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 #: How workers are laid out: ``threads`` is one worker with eight at once; ``two`` two processes of these;
 #: ``per_task`` a process for each task, two at once; ``reused`` two processes that serve many; ``coroutines`` one
-#: process that runs a hundred ``async def`` tasks at once.
+#: process that runs a hundred ``async def`` tasks at once; ``queues`` one worker of many queues, with eight at once.
 Commands = Mapping[str, Sequence[Sequence[str]]]
 
 PROCESSES = 2
 COROUTINES = 100
+QUEUES = 1_000
+_NAMES = [f"q{n}" for n in range(QUEUES)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _alsek(*words: str) -> list[list[str]]:
 
 _ALSEK: Commands = {
     "threads": _alsek("thread-pool", "--n_threads=8", "--n_processes=1"),
+    "queues": _alsek("thread-pool", "--n_threads=8", "--n_processes=1"),
     "two": _alsek("thread-pool", "--n_threads=8", f"--n_processes={PROCESSES}"),
     "coroutines": _alsek("thread-pool", f"--n_coroutines={COROUTINES}", "--n_processes=1"),
     "per_task": _alsek("process-pool", f"--n_processes={PROCESSES}"),
@@ -145,6 +148,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         ("dramatiq[redis]==2.2.1", "redis[hiredis]"),
         {
             "threads": _dramatiq(1, 8),
+            "queues": _dramatiq(1, 8),
             "two": _dramatiq(PROCESSES, 8),
             "reused": _dramatiq(PROCESSES, 1),
         },
@@ -200,6 +204,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         ("celery[redis]==5.7.0", "redis[hiredis]"),
         {
             "threads": [_celery("threads", 8)],
+            "queues": [[*_celery("threads", 8), "-Q", ",".join(_NAMES)]],
             "two": [_celery("threads", 8, node) for node in range(1, PROCESSES + 1)],
             "reused": [_celery("prefork", PROCESSES)],
         },
@@ -229,6 +234,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         ("rq==3.0.0", "redis[hiredis]"),
         {
             "threads": [_rq("worker", *_SIMPLE, "--with-scheduler")],
+            "queues": [[*_rq("worker", *_SIMPLE)[:-1], *_NAMES]],
             "two": [_rq("worker-pool", "-n", str(PROCESSES), *_SIMPLE)],
             "per_task": [_rq("worker-pool", "-n", str(PROCESSES))],
             "reused": [_rq("worker-pool", "-n", str(PROCESSES), *_SIMPLE)],

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import delay_proxy, servers
 from benchmarks import process_tree as proctree
-from benchmarks import servers
 from benchmarks.adapters import measurements
 from benchmarks.peers import COROUTINES, Contestant
 
@@ -72,6 +72,15 @@ class Ring:
         return measured
 
     @contextmanager
+    def delayed(self, milliseconds: int) -> Iterator[None]:
+        """Producers and workers that are started meanwhile reach the server over a network of this round trip."""
+        direct = self.environ["BENCH_STORE"]
+        with delay_proxy.running(direct, milliseconds) as url:
+            self.environ["BENCH_STORE"] = url
+            yield
+        self.environ["BENCH_STORE"] = direct
+
+    @contextmanager
     def workers(self, layout: str) -> Iterator[list[int]]:
         """The pids of workers, started; they and all that descends from them are ended afterwards."""
         running: list[subprocess.Popen[bytes]] = []
@@ -115,6 +124,17 @@ class Ring:
         finally:
             ticks.close()
 
+    def await_ticks_for(self, most: int, seconds: float) -> int:
+        """Wait until so many tasks were run, or for so long; how many it was."""
+        ticks = measurements.Ticks()
+        try:
+            deadline = time.monotonic() + seconds
+            while (count := ticks.count()) < most and time.monotonic() < deadline:
+                time.sleep(0.002)
+            return count
+        finally:
+            ticks.close()
+
     def _said(self) -> str:
         said = "".join(log.read_text(errors="replace")[-600:] for log in self._logs).strip()
         return f"; its worker said: {said}" if said else ""
@@ -122,7 +142,7 @@ class Ring:
 
 @contextmanager
 def ring(
-    contestant: Contestant, programs: Path, *, keep: bool = False, coroutines: bool = False
+    contestant: Contestant, programs: Path, *, keep: bool = False, coroutines: bool = False, queues: int = 0
 ) -> Iterator[Ring]:
     """A fresh store and fresh measurements for one contestant."""
     with tempfile.TemporaryDirectory(prefix="alsek-bench-", ignore_cleanup_errors=True) as name:
@@ -135,6 +155,7 @@ def ring(
             "BENCH_METERS": name,
             "BENCH_KEEP": "1" if keep else "0",
             "BENCH_COROUTINES": "1" if coroutines else "0",
+            "BENCH_QUEUES": str(queues),
             "BENCH_AT_ONCE": str(COROUTINES) if coroutines else "8",
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ADAPTERS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 from typing import Any
 
@@ -69,6 +70,19 @@ async def echo_async() -> int:
     return 1
 
 
+@task(_broker)
+def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+@task(_broker)
+def nap(milliseconds: int) -> None:
+    """Waiting."""
+    time.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 session = nullcontext
 
 
@@ -89,6 +103,25 @@ def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         compute.generate()
+
+
+def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        take.generate(args=(text,))
+
+
+def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        nap.generate(args=(milliseconds,))
+
+
+def queued(n: int, queues: int) -> None:
+    """As many, in so many queues in turn."""
+    for index in range(n):
+        noop.generate(queue=f"q{index % queues}")
 
 
 def start(index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,10 +38,21 @@ async def echo(ctx: Any) -> int:
     return 1
 
 
+async def take(ctx: Any, text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+async def nap(ctx: Any, milliseconds: int) -> None:
+    """Waiting."""
+    await asyncio.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 class WorkerSettings:
     """It polls (https://arq-docs.helpmanuel.io): each 500 ms by default, which would hide all else; here each 10."""
 
-    functions = (noop, compute, stamp, echo)
+    functions = (noop, compute, stamp, echo, take, nap)
     redis_settings = _settings
     max_jobs = int(os.environ["BENCH_AT_ONCE"])
     poll_delay = 0.01
@@ -67,6 +79,19 @@ async def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         await _pool.enqueue_job("compute")
+
+
+async def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        await _pool.enqueue_job("take", text)
+
+
+async def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        await _pool.enqueue_job("nap", milliseconds)
 
 
 async def start(index: int) -> None:

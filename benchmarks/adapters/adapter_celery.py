@@ -7,6 +7,7 @@ it at-least-once.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 
 import measurements
@@ -49,6 +50,19 @@ def echo() -> int:
     return 1
 
 
+@app.task(name="take", ignore_result=True)
+def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+@app.task(name="nap", ignore_result=True)
+def nap(milliseconds: int) -> None:
+    """Waiting."""
+    time.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 session = nullcontext
 
 
@@ -62,6 +76,25 @@ def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         compute.delay()
+
+
+def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        take.delay(text)
+
+
+def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        nap.delay(milliseconds)
+
+
+def queued(n: int, queues: int) -> None:
+    """As many, in so many queues in turn."""
+    for index in range(n):
+        noop.apply_async(queue=f"q{index % queues}")
 
 
 def start(index: int) -> None:

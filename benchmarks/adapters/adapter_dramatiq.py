@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 
 import dramatiq
@@ -47,6 +48,26 @@ def echo() -> int | None:
     return 1 if _keep else None
 
 
+@dramatiq.actor
+def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+@dramatiq.actor
+def nap(milliseconds: int) -> None:
+    """Waiting."""
+    time.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
+# An actor has one queue, so there is one for each: https://dramatiq.io/reference.html#dramatiq.actor
+_of_queues = [
+    dramatiq.actor(noop.fn, actor_name=f"noop{n}", queue_name=f"q{n}")
+    for n in range(int(os.environ["BENCH_QUEUES"]))
+]
+
+
 session = nullcontext
 
 
@@ -60,6 +81,25 @@ def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         compute.send()
+
+
+def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        take.send(text)
+
+
+def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        nap.send(milliseconds)
+
+
+def queued(n: int, queues: int) -> None:
+    """As many, in so many queues in turn."""
+    for index in range(n):
+        _of_queues[index % queues].send()
 
 
 def start(index: int) -> None:

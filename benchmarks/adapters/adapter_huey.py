@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 
 import measurements
@@ -44,6 +45,19 @@ def echo() -> int:
     return 1
 
 
+@huey.task()
+def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+@huey.task()
+def nap(milliseconds: int) -> None:
+    """Waiting."""
+    time.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 session = nullcontext
 
 
@@ -57,6 +71,19 @@ def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         compute()
+
+
+def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        take(text)
+
+
+def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        nap(milliseconds)
 
 
 def start(index: int) -> None:

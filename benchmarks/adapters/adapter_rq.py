@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 from datetime import timedelta
 
@@ -36,6 +37,17 @@ def echo() -> int:
     return 1
 
 
+def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+def nap(milliseconds: int) -> None:
+    """Waiting."""
+    time.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 session = nullcontext
 
 
@@ -56,6 +68,25 @@ def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         _queue.enqueue(compute, result_ttl=_ttl)
+
+
+def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        _queue.enqueue(take, text, result_ttl=_ttl)
+
+
+def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        _queue.enqueue(nap, milliseconds, result_ttl=_ttl)
+
+
+def queued(n: int, queues: int) -> None:
+    """As many, in so many queues in turn."""
+    for index in range(n):
+        Queue(f"q{index % queues}", connection=_queue.connection).enqueue(noop, result_ttl=_ttl)
 
 
 def start(index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -38,9 +39,20 @@ async def echo(ctx: Any) -> int:
     return 1
 
 
+async def take(ctx: Any, *, text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+async def nap(ctx: Any, *, milliseconds: int) -> None:
+    """Waiting."""
+    await asyncio.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 settings = {
     "queue": queue,
-    "functions": [noop, compute, stamp, echo],
+    "functions": [noop, compute, stamp, echo, take, nap],
     "concurrency": int(os.environ["BENCH_AT_ONCE"]),
 }
 
@@ -63,6 +75,19 @@ async def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         await queue.enqueue("compute", ttl=_ttl)
+
+
+async def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        await queue.enqueue("take", text=text, ttl=_ttl)
+
+
+async def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        await queue.enqueue("nap", milliseconds=milliseconds, ttl=_ttl)
 
 
 async def start(index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,6 +41,19 @@ async def echo() -> int:
     return 1
 
 
+@worker.task(ttl=_ttl, silent=True)
+async def take(text: str) -> None:
+    """Nothing, with something to carry."""
+    measurements.tick()
+
+
+@worker.task(ttl=_ttl, silent=True)
+async def nap(milliseconds: int) -> None:
+    """Waiting."""
+    await asyncio.sleep(milliseconds / 1000)
+    measurements.tick()
+
+
 @asynccontextmanager
 async def session() -> AsyncIterator[None]:
     """As a producer."""
@@ -63,6 +77,19 @@ async def computing(n: int) -> None:
     """As many that compute."""
     for _ in range(n):
         await compute.enqueue()
+
+
+async def sized(n: int, size: int) -> None:
+    """As many, each with an argument of so many bytes."""
+    text = "x" * size
+    for _ in range(n):
+        await take.enqueue(text)
+
+
+async def waiting(n: int, milliseconds: int) -> None:
+    """As many that wait."""
+    for _ in range(n):
+        await nap.enqueue(milliseconds)
 
 
 async def start(index: int) -> None:

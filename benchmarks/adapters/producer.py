@@ -4,8 +4,8 @@
     python producer.py adapter_huey steady 10000 1000
 
 Each adapter has the same functions, plain or async: ``one_by_one(n)``, ``bulk(n)`` where the peer has it,
-``computing(n)``, ``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``; ``session()``
-around all.
+``computing(n)``, ``sized(n, size)``, ``waiting(n, milliseconds)``, ``queued(n, queues)`` where it has queues,
+``start(index)``, ``start_later(index, delay_ms)`` where it has it, ``round_trip()``; ``session()`` around all.
 """
 
 from __future__ import annotations
@@ -49,6 +49,23 @@ async def _fill(adapter: ModuleType, n: int) -> dict[str, Any]:
 
 async def _fill_computing(adapter: ModuleType, n: int) -> dict[str, Any]:
     await _do(adapter.computing, n)
+    return {}
+
+
+async def _fill_sized(adapter: ModuleType, n: int, size: int) -> dict[str, Any]:
+    await _do(adapter.sized, min(20, n), size)  # connections, scripts, caches
+    cpu, began = time.process_time(), time.perf_counter()
+    await _do(adapter.sized, n - min(20, n), size)
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+
+
+async def _fill_waiting(adapter: ModuleType, n: int, milliseconds: int) -> dict[str, Any]:
+    await _do(adapter.waiting, n, milliseconds)
+    return {}
+
+
+async def _fill_queued(adapter: ModuleType, n: int, queues: int) -> dict[str, Any]:
+    await _do(adapter.queued, n, queues)
     return {}
 
 
@@ -176,6 +193,9 @@ async def _carried(adapter: ModuleType, n: int) -> dict[str, Any]:
 _ACTIONS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "fill": _fill,
     "fill-computing": _fill_computing,
+    "fill-sized": _fill_sized,
+    "fill-waiting": _fill_waiting,
+    "fill-queued": _fill_queued,
     "submit": _submit,
     "bulk": _bulk,
     "ping": _ping,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from alsek.core.clock import real_time as time
 from alsek.core.message import Message
 from alsek.exceptions import TaskFailedError
 from alsek.storage.backends.records import ResultRecord
@@ -18,6 +19,9 @@ MOST_AT_ONCE: Final = 200
 
 #: Of one look, so many bytes of results are kept until they are yielded; the others are read again.
 _MOST_KEPT: Final = 16_000_000
+
+#: After a missed note all pending messages are looked at; whether they may have failed is asked at most so often.
+_DOUBT_EVERY_S: Final = 0.5
 
 
 class Complete(NamedTuple):
@@ -54,6 +58,7 @@ class Look:
         #: For each uuid whose result is waited for, the message to look at when something is heard of it.
         self._whose = {message.uuid: message.uuid for message in messages}
         self._lineages: dict[str, Lineage] = {}
+        self._doubted_at = -_DOUBT_EVERY_S
         if descendants:
             self._lineages = {message.uuid: Lineage(reader, message) for message in messages}
             for owner, lineage in self._lineages.items():
@@ -93,7 +98,10 @@ class Look:
         if self._lineages:
             return await self._at_lineages(messages)
         complete, missing = await self._own(messages)
-        doubtful = await self._reader.doubtful(missing)
+        now, doubtful = time.monotonic(), set[str]()
+        if now - self._doubted_at >= _DOUBT_EVERY_S:
+            self._doubted_at = now
+            doubtful = await self._reader.doubtful(missing)
         for message in missing:
             if message.uuid in doubtful or message.uuid in ended:
                 failure = await self._reader.failure(message, message.uuid in ended)

@@ -48,6 +48,8 @@ class SQLiteSubscription(Subscription):
         self._pid = os.getpid()
         self._closed = False
         self._waiting = threading.Lock()
+        #: What :meth:`has_note` has read: a note, or None if one may have been lost.
+        self._held: tuple[Note | None] | None = None
         self._peer: socket.socket | None = None
         self._listener_slots = notifier.listener_slots
         self._slot = self._take_slot(notifier)
@@ -78,6 +80,9 @@ class SQLiteSubscription(Subscription):
         deadline = None if timeout is None else time.monotonic() + max(timeout, 0) / 1000
         with self._waiting:
             while not self._closed:
+                held, self._held = self._held, None
+                if held is not None:
+                    return held[0]
                 received, note = self._receive()
                 if received:
                     return note
@@ -87,11 +92,18 @@ class SQLiteSubscription(Subscription):
                 if now >= self._check_at and self._has_changed(now):
                     return None
                 until = self._check_at if deadline is None else min(self._check_at, deadline)
-                _is_readable(self._receiver, max(until - now, 0))
+                _wait_readable(self._receiver, max(until - now, 0))
         return None
 
     def has_note(self) -> bool:
-        return not self._closed and _is_readable(self._receiver, 0)
+        # What can be read may be for another namespace or channel, so it is read here.
+        if self._held is None and not self._closed and self._waiting.acquire(blocking=False):
+            try:
+                received, note = self._receive()
+                self._held = (note,) if received else None
+            finally:
+                self._waiting.release()
+        return self._held is not None
 
     def _receive(self) -> tuple[bool, Note | None]:
         """Return (True, note), (True, None) if a note may have been lost, or (False, None) if there is nothing."""
@@ -141,10 +153,11 @@ class SQLiteSubscription(Subscription):
                 self._peer.close()
 
 
-def _is_readable(receiver: socket.socket, seconds: float) -> bool:
-    """Return True as soon as there is something to read, False after this time."""
+def _wait_readable(receiver: socket.socket, seconds: float) -> None:
+    """Return when there is something to read, or after this time."""
     if hasattr(select, "poll"):  # unlike select, it takes descriptors beyond 1,023
         poll = select.poll()
         poll.register(receiver, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    return bool(select.select([receiver], [], [], seconds)[0])
+        poll.poll(seconds * 1000)
+    else:
+        select.select([receiver], [], [], seconds)

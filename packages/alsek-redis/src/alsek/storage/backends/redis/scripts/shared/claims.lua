@@ -30,7 +30,8 @@ local function claim(picked, seq, entries)
       local claim_token = int(token + n)
       enter_claimed(entries, uuid, claim_token .. '|' .. seq .. '|' .. flags .. '|' .. string.sub(record, 1, body - 1))
       write_status(uuid, @RUNNING@, status_ttl)
-      if string.find(tail, ';k=s') or string.find(tail, '[=,]r%d+/') then rarely().with_keys().begin(uuid, record, claim_token) end
+      -- A key that is held until the start (';k=s'), or a rate (such as '=r10/').
+      if tail ~= '' and string.find(tail, '[;=,][kr][=%d][s%d/]') then rarely().with_keys().begin(uuid, record, claim_token) end
       suspect_uuid = suspect_uuid or picked.suspect[n] and uuid
       answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = uuid, claim_token, flags, record
       at = at + 4

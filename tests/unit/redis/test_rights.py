@@ -56,6 +56,7 @@ class _Users:
         self._admin = redis.Redis.from_url(server.url)
         self._backend = RedisBackend(server.url, namespace=f"t{uuid4().hex[:12]}")
         self.situation = Situation(self._backend)
+        self._beginning: dict[bytes, bytes] | None = None
 
     def backend(self, *rules: str, timeout: int = 2_000) -> RedisBackend:
         """A backend whose user has only these rights."""
@@ -63,16 +64,39 @@ class _Users:
         url = self._server.url.replace("redis://", "redis://app:pw@")
         return RedisBackend(url, namespace=self._backend.namespace, timeout=timeout)
 
+    def beginning(self) -> dict[bytes, bytes]:
+        """Every key of the namespace, with its content; all is as it was at the beginning."""
+        if self._beginning is None:
+            self.situation.reset()
+            self._beginning = self.situation.keys()
+        return self._beginning
+
+    def has_changed(self) -> None:
+        """Say that the next one has to make all as it was."""
+        self._beginning = None
+
     def close(self) -> None:
-        """Close what was opened here."""
+        """Close what was opened here, and leave nothing behind."""
+        self._backend.clear_namespace()
         self._backend.close()
         self._admin.close()
 
 
+@pytest.fixture(scope="module")
+def server_of_users() -> Iterator[RedisServer]:
+    """A server of this module's own, since users belong to a whole server."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.discard()
+
+
 @pytest.fixture
-def users(redis_server: Callable[..., RedisServer]) -> Iterator[_Users]:
-    """On a server of its own, since users belong to a whole server."""
-    made = _Users(redis_server())
+def users(server_of_users: RedisServer) -> Iterator[_Users]:
+    """In a namespace of its own."""
+    made = _Users(server_of_users)
     yield made
     made.close()
 
@@ -80,11 +104,11 @@ def users(redis_server: Callable[..., RedisServer]) -> Iterator[_Users]:
 def _try(users: _Users, operation: Any, backend: RedisBackend, what: object) -> bool:
     """Whether it was carried out; if not, nothing has changed."""
     situation = users.situation
-    situation.reset()
-    before = situation.keys()
+    before = users.beginning()
     error = _error_of(lambda: operation(situation, backend))
     backend.close()
     if error is None:
+        users.has_changed()
         return True
     assert not isinstance(error, BackendUnavailableError), (what, error)
     assert "may not do" in str(error) or "lacks a permission" in str(error), (what, error)
@@ -108,6 +132,7 @@ def test_without_rights_on_channels_everything_is_carried_out(name: str, users: 
     backend = users.backend("resetchannels", f"~{namespace}:*", "+@all")
     users.situation.reset()
     expected = OPERATIONS[name](users.situation, users.situation.backend)
+    users.has_changed()
     with_all = set(users.situation.keys())
     assert _try(users, OPERATIONS[name], backend, "channels")
     assert set(users.situation.keys()) == with_all, expected

@@ -59,7 +59,7 @@ def test_the_shorter_tasks_are_the_more_are_in_flight() -> None:
     """As many as run within 2 ms, and no more than 64; for each thread one, or two while all are very short."""
     durations = RecentDurations(2)
     assert durations.in_flight == 2
-    assert many_short().in_flight == MOST_IN_FLIGHT == 64
+    assert many_short().in_flight == 64 < MOST_IN_FLIGHT
     for _ in range(50):
         durations.record([80_000])
     assert durations.in_flight == 25
@@ -69,3 +69,36 @@ def test_the_shorter_tasks_are_the_more_are_in_flight() -> None:
     for _ in range(50):
         many.record([SHORT])
     assert many.in_flight == 200
+
+
+def test_the_farther_the_store_the_more_are_in_flight() -> None:
+    """What travels and what runs meanwhile take as long as the way; a single slow trip does not count."""
+    durations = many_short()
+    for _ in range(50):
+        durations.record([80_000])
+    assert durations.in_flight == 25
+    for _ in range(20):
+        durations.record_trip(8_000_000, 0)
+    durations.record([80_000])
+    assert 50 < durations.in_flight <= 200
+    for _ in range(200):
+        durations.record_trip(10_000_000, 100)
+    durations.record([80_000])
+    assert durations.in_flight == 2 * 5_000_000 // 80_000
+    for _ in range(200):
+        durations.record_trip(1_000_000_000, 100)
+    durations.record([80_000])
+    assert durations.in_flight == MOST_IN_FLIGHT
+    durations.record_trip(1_000_000, 32)
+    durations.record_trip(1_000_000_000, 32)
+    durations.record([80_000])
+    assert durations.in_flight == 25
+
+
+def test_what_each_message_adds_to_a_trip_is_no_way() -> None:
+    """Large trips take longer; that is no reason to make them larger."""
+    durations = many_short()
+    for _ in range(100):
+        durations.record_trip(3_000_000, 64)
+    durations.record([SHORT])
+    assert durations.in_flight == 64

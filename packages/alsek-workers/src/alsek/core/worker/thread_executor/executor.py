@@ -80,6 +80,9 @@ class ThreadExecutor:
         self._durations = RecentDurations(slots)
         #: When a job was last started by an idle executor, or collected (monotonic ms).
         self._progress_at = 0
+        #: When finished jobs were last collected (monotonic ns), and how many: a trip to the store follows; 0 after it.
+        self._trip_since = 0
+        self._trip_messages = 0
         #: Whether DEBUG is logged of messages: looked up at the same times, not for each message.
         self._verbose = False
         self._finished: deque[ThreadJob] = deque()
@@ -123,6 +126,9 @@ class ThreadExecutor:
 
     def start(self, job: ThreadJob) -> None:
         """Queue a job for the threads."""
+        if self._trip_since:
+            self._durations.record_trip(time.monotonic_ns() - self._trip_since, self._trip_messages)
+            self._trip_since = 0
         if not self._running:
             self._note_progress()
         self._running[job.claimed.token] = job
@@ -179,6 +185,7 @@ class ThreadExecutor:
             self._note_progress()
             were_very_short = self._durations.very_short
             self._durations.record([job.elapsed_ns for job in finished])
+            self._trip_since, self._trip_messages = time.monotonic_ns(), len(finished)
             if were_very_short and not self._durations.very_short:
                 self._wake_all()
         return finished
@@ -222,6 +229,7 @@ class ThreadExecutor:
     def register_with(self, poll: select.poll) -> bool:
         """Add the descriptor that wakes the engine to `poll`. Returns False if a job has finished already."""
         poll.register(self._wakeup, select.POLLIN)
+        self._trip_since = 0  # what starts next has not come with that trip
         self._engine_sleeps = True
         if self._worth_collecting:
             self._engine_sleeps = False

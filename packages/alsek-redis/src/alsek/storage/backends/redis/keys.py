@@ -108,6 +108,10 @@ class Keys:
             return f"{self.prefix}@0:{name}"  # without this it could be a channel of another database
         return f"{self.prefix}{self.channels}{name}"
 
+    def pushes(self, worker: str) -> str:
+        """The channel on which a worker is sent messages while it sleeps."""
+        return self.channel(f"pushes:{worker}")
+
     def short_channel(self, channel: str) -> str:
         """The reverse of :meth:`channel`."""
         return channel.removeprefix(self.prefix).removeprefix(self.channels or "@0:")

@@ -15,6 +15,8 @@ from alsek.defaults import (
     FAILED_PARENT_TTL,
     PROMOTION_BATCH,
     SCHEDULE_OFFER,
+    SLEEPER_MS,
+    STALE_PUSH_MS,
 )
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSION, Kind, unreadable
@@ -25,12 +27,16 @@ from alsek.storage.backends.kinds import (
     WISHES_BY_SLOT,
     WISHES_OF,
     WorkerKind,
+    sleeps_as,
 )
 from alsek.storage.backends.records import REPLAYED, TaskStatus
 from alsek.types import Wish
 
 #: A result of more bytes is not published itself: an empty value is, and processes that wait read the result.
 MAX_PUBLISHED_RESULT: Final = 4096
+
+#: A message whose record has more bytes is not pushed: a server may disconnect who has much to receive.
+MAX_PUSHED_RECORD: Final = 131_072
 
 #: The hash of the uuids that ended in one half of the window is kept until nothing in it counts any more.
 REMEMBERED_MS: Final = DEDUP_WINDOW + DEDUP_WINDOW // 2
@@ -127,6 +133,11 @@ def _wishes_of_kinds() -> str:
     return "{ " + ", ".join(texts) + " }"
 
 
+def _sleeper_kinds() -> dict[WorkerKind, str]:
+    """For each kind of worker the Lua table of the kinds as which it sleeps."""
+    return {kind: "{ " + ", ".join(f"'{each}'" for each in sleeps_as(kind)) + " }" for kind in WISHES_OF}
+
+
 def _ended(uuid_taken: bool) -> str:
     """The Lua expression that is true if `how` is an end of this kind. What is moved ends here as if removed."""
     ends = [end.name.lower() for end in End if end.uuid_taken is uuid_taken and end is not End.MOVED]
@@ -155,8 +166,15 @@ VALUES: Final[Mapping[str, str]] = {
     "max_published_result": str(MAX_PUBLISHED_RESULT),
     "all_wishes": _letters(WISH_LETTERS),
     "wishes_of_worker": _by_kind("ARGV[3]", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}),
+    "wishes_of_sleeper": _by_kind(
+        "sleeper.kind", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}
+    ),
     "wishes_by_slot": _by_kind("ARGV[3]", _wishes_by_slot()),
     "wishes_of_kinds": _wishes_of_kinds(),
+    "sleeper_kinds": _by_kind("sleeper.kind", _sleeper_kinds()),
+    "sleeper_ms": str(SLEEPER_MS),
+    "stale_push_ms": str(STALE_PUSH_MS),
+    "max_pushed_record": str(MAX_PUSHED_RECORD),
     "uuid_free": _ended(uuid_taken=False),
     "uuid_taken": _ended(uuid_taken=True),
     "replayed": f"'{REPLAYED}'",

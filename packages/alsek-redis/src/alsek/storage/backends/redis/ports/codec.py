@@ -20,6 +20,7 @@ from alsek.storage.backends.records import (
     GroupSubmission,
     Lost,
     Outcome,
+    Pushed,
     Released,
     Report,
     ReportRecord,
@@ -219,6 +220,17 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
             one = one._replace(is_async=True)
         claimed.append(one)
     return claimed
+
+
+def pushed_from(published: bytes) -> Pushed:
+    """What ``shared/pushes.lua`` publishes.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    seq, token, uuid, record = published.split(b"\n", 3)
+    (claimed,) = claimed_from((uuid, int(token), 0, record))
+    return Pushed(int(seq), claimed)
 
 
 def stored_from(uuid: str, state: MessageState, record: bytes) -> Stored:

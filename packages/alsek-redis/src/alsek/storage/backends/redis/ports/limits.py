@@ -13,6 +13,18 @@ WAITING: Final[Mapping[WorkerKind, tuple[tuple[SlotKind, ...], ...]]] = {
 }
 
 
-def limits_argument(kind: WorkerKind, limits: Mapping[SlotKind, int]) -> bytes:
-    """The limit of a step, or its limits (``shared/slots.lua``)."""
-    return b"/".join(b"%d" % limits.get(slot, 0) for slot in slots_of_step(kind, limits))
+def limits_argument(kind: WorkerKind, limits: Mapping[SlotKind, int], tells: bool = False) -> bytes:
+    """The limit of a step, or its limits (``shared/slots.lua``).
+
+    Args:
+        kind: The kind of the worker.
+        limits: The limits.
+        tells: The step tells of sleep (:func:`sleep_argument`).
+    """
+    first, *others = (limits.get(slot, 0) for slot in slots_of_step(kind, limits))
+    return b"/".join(b"%d" % limit for limit in (-1 - first if tells else first, *others))
+
+
+def sleep_argument(sleeps: bool, received: int | None) -> bytes:
+    """What a step tells of sleep and pushes (``shared/sleeping_steps.lua``)."""
+    return (b"s" if sleeps else b"") + (b"" if received is None else b"%d" % received)

@@ -38,6 +38,7 @@ from alsek.storage.backends.redis.ports.codec import (
     corrupt_from,
     names_from,
     outcome_arguments,
+    pushed_from,
     report_arguments,
     submission_arguments,
     taken_over_from,
@@ -46,7 +47,7 @@ from alsek.storage.backends.redis.ports.codec import (
 from alsek.storage.backends.redis.ports.fault_reports import FaultReports
 from alsek.storage.backends.redis.ports.inspection import RedisInspection
 from alsek.storage.backends.redis.ports.inspection_codec import facts_arguments, running_argument
-from alsek.storage.backends.redis.ports.limits import WAITING, limits_argument
+from alsek.storage.backends.redis.ports.limits import WAITING, limits_argument, sleep_argument
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
@@ -68,6 +69,8 @@ class RedisMessages(RedisInspection, MessagePort):
     def __init__(self, link: Link, keys: Keys, make_call: CallMaker) -> None:
         super().__init__(link, keys, make_call)
         self._make_call = make_call
+        #: A cluster would publish to all of its nodes, and a client that is no connection listens to nothing.
+        self._may_push = link.direct and not link.cluster
         self._workers: dict[tuple[str, Worker], ScriptCall] = {}
         self._reports = FaultReports()
         self._add = make_call("add")
@@ -88,9 +91,9 @@ class RedisMessages(RedisInspection, MessagePort):
             if len(self._workers) >= _KNOWN_WORKERS:
                 self._workers.clear()
             # Who has two kinds of slots has two limits in each step.
-            variant = "+slots" if script == "step" and len(SLOTS_OF[worker.kind]) > 1 else ""
+            name = "step+slots" if script == "step" and len(SLOTS_OF[worker.kind]) > 1 else script
             call = self._make_call(
-                script + variant,
+                name,
                 keys=(self._keys.claims(worker.id).encode(),),
                 fixed=worker_arguments(script, worker),
             )
@@ -138,17 +141,23 @@ class RedisMessages(RedisInspection, MessagePort):
         received: int | None = None,
     ) -> Step:
         slots = SLOTS_OF[worker.kind]
-        if len(limits) == 1 == len(slots) and slots[0] in limits:  # nearly always, and it saves a call
+        sleeps = sleeps and self._may_push and len(slots) == 1
+        tells = sleeps or received is not None
+        if len(limits) == 1 == len(slots) and slots[0] in limits and not tells:  # often, and it saves a call
             limit = b"%d" % limits[slots[0]]
         else:
-            limit = limits_argument(worker.kind, limits)
+            limit = limits_argument(worker.kind, limits, tells)
         arguments = [b"%d" % seq, limit]
         if history:
             arguments[1] = b"%b %d" % (limit, len(history))
             arguments += [text.encode() for counts in history for text in counts]
         for outcome in outcomes:
             arguments += outcome_arguments(outcome)
-        reply = self._of_worker("step", worker).run(arguments)
+        script = "step"
+        if tells:
+            arguments.append(sleep_argument(sleeps, received))
+            script = "step+sleep" if len(slots) == 1 else script
+        reply = self._of_worker(script, worker).run(arguments)
         if reply is None:
             raise unknown_worker(worker)
         due, waiting, suspects, refused, skipped, corrupt, claimed, *rare = reply
@@ -163,6 +172,7 @@ class RedisMessages(RedisInspection, MessagePort):
             taken_over_from(rare[0]) if rare else (),
             tuple(uuid.decode() for uuid in rare[1]) if len(rare) > 1 else (),
             names_from(rare[2]) if len(rare) > 2 else (),
+            suspects == 2,
         )
 
     def renew(
@@ -193,7 +203,8 @@ class RedisMessages(RedisInspection, MessagePort):
         return sorted(held, key=lambda claimed: claimed.token)
 
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
-        return new_waiter(self._link, self._keys, worker, slot, self._of_worker("pass_on", worker))
+        pass_on = self._of_worker("pass_on", worker)
+        return new_waiter(self._link, self._keys, worker, slot, pass_on, pushed_from)
 
     @exchange
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> Exchange[bool]:

@@ -10,7 +10,7 @@ from alsek.storage.backends.records import Worker
 
 def worker_arguments(script: str, worker: Worker) -> tuple[bytes, ...]:
     """The first arguments of this script, as its head lists them."""
-    return _ARGUMENTS[script](worker)
+    return _ARGUMENTS[script.partition("+")[0]](worker)
 
 
 def _with_lease(worker: Worker) -> tuple[bytes, ...]:

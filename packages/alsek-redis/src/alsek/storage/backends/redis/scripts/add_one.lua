@@ -4,6 +4,7 @@
 -- a delay of 0, ARGV[9] ttl, ARGV[10] status_ttl; its tail is empty
 -- Returns: 1, or nil if add.lua must do it
 -- Needs: dedup_window wakeups
+-- Rarely: pushes
 local request, uuid, queue, priority, wish = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
 local ttl, status_ttl, tail = ARGV[9], ARGV[10], ''
 if call('HEXISTS', MESSAGES, uuid) == 1 then return false end
@@ -15,12 +16,17 @@ local lists = token_lists(wish, queue)
 local there = call('EXISTS', set, unpack(lists))
 local place = string.format('%013d', call('HINCRBY', COUNTERS, 'arrival', '1'))
 commit()
--- If the ready set is new: it is added to its index, and wakes one worker of each kind that may take the message.
+local arrival, expiry = string.match(place, '^0*(%d+)'), ttl == '0' and '0' or int(NOW + ttl)
+local record = @new_header@ .. ARGV[5]
+-- If the ready set is new: a worker that sleeps is given the message; else the set is added to its index, and wakes one worker of
+-- each kind that may take the message.
 local new = there <= #lists
+if new and call('EXISTS', P .. 'sleeping') == 1 and rarely().push(uuid, queue, record, arrival, status_ttl, lists) then
+  return 1
+end
 if new and not call('ZADD', P .. 'ready:' .. wish, '0', queue) then return false end
 if not call('ZADD', set, priority, place .. uuid) then return false end
-local arrival, expiry = string.match(place, '^0*(%d+)'), ttl == '0' and '0' or int(NOW + ttl)
-call('HSET', MESSAGES, uuid, @new_header@ .. ARGV[5])
+call('HSET', MESSAGES, uuid, record)
 call('HINCRBY', QUEUES, queue, '1')
 if status_ttl ~= '0' then
   local name, status = P .. 'statuses:' .. uuid, '@SUBMITTED@|' .. int(NOW) .. '|'

@@ -4,6 +4,7 @@
 -- messages of any task, ARGV[6] its facts as JSON, from ARGV[7] on the names of its tasks
 -- Returns: nothing
 -- Needs: bulk heartbeat leases
+-- Rarely: sleepers
 -- Flags: allow-oom
 local worker = ARGV[2]
 local facts, tasks = P .. 'facts', P .. 'tasks:' .. worker
@@ -13,6 +14,7 @@ local told = ARGV[4] and call('HGET', facts, worker)
 heartbeat(tonumber(ARGV[3]))
 extend_lease(worker, ARGV[3])
 if not known then call('HSET', KEYS[6], '', '0 \n') end
+if call('HEXISTS', P .. 'sleeping', worker) == 1 then rarely().end_sleep(worker, rarely().sleeper_of(worker)) end
 if ARGV[4] then
   local since = string.match(told or '', '^%d+') or int(NOW)
   call('HSET', facts, worker, since .. '|' .. ARGV[4] .. '|' .. ARGV[5] .. '|' .. ARGV[6])

@@ -4,26 +4,27 @@
 -- alone, and what was refused, skipped and found corrupt, for the answer to a repetition.
 -- KEYS[6] its claims
 -- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
--- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if there are any), and the outcomes
--- as in shared/outcomes.lua
+-- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if there are any), the outcomes as
+-- in shared/outcomes.lua, and what shared/sleeping_steps.lua reads
 -- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
--- next_due is -1 for none, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
+-- next_due is -1 for none, suspects 2 if the worker is a sleeper now, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
 -- workers were lost, messages failed because nobody has their task, or schedules are offered: an eighth, flat (worker, how
 -- many messages it held, its facts), a ninth, the uuids of those messages, and a tenth, the names of the schedules
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
--- Rarely: faults history_counts promotion rare_choice repeated_step slots
+-- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots
 -- At once in step+slots: ready_set_order slots
+-- At once in step+sleep: sleepers sleeping_steps
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
-local by_slot
+local by_slot, tells, missed
 if not limit then limit, outcomes, by_slot = rarely().read_limits() end
+if limit < 0 then limit, tells = rarely().read_sleep(limit) end
 if not call('ZSCORE', WORKERS, worker) then return false end
 
 local line, apply = prepare_outcomes(claims, outcomes, ARGV[5])
 local last, suspect_held, saved = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
-local refused, skipped, claimed = {}, {}, {}
-local repeated = last == seq
+local refused, skipped, claimed, repeated = {}, {}, {}, last == seq
 if tonumber(seq) < tonumber(last) then
   return redis.error_reply('ALSEK step ' .. seq .. ' of worker ' .. worker .. ' came after its step ' .. last)
 end
@@ -31,8 +32,7 @@ local schedules_due = read_first_due()
 heartbeat(tonumber(ARGV[4]))
 commit()
 if repeated then
-  local kept = saved ~= '' and cjson.decode(saved) or {}
-  refused, skipped, corrupt, without_worker = kept.refused or {}, kept.skipped or {}, kept.corrupt or {}, kept.failed
+  refused, skipped, corrupt, without_worker = rarely().read_answer(saved)
   claimed = rarely().claims_of_step(claims, seq)
 else
   refused, skipped = apply()
@@ -45,6 +45,7 @@ if not repeated then
   take_over(worker, ARGV[5])
   write_ends()
   apply_effects()
+  if tells then missed, limit = rarely().missed_pushes(limit) end
   aside = aside or entered_aside
   local entries = {}
   if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
@@ -58,10 +59,8 @@ if not repeated then
     if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end
   end
   if next(broken) or next(faults) then rarely().report_faults() end
-  saved = ''
-  if refused[1] or skipped[1] or corrupt[1] or without_worker then
-    saved = cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupt, failed = without_worker })
-  end
+  saved = (refused[1] or skipped[1] or corrupt[1] or without_worker) and
+    rarely().saved_answer(refused, skipped, corrupt, without_worker) or ''
   entries[#entries + 1] = ''
   entries[#entries + 1] = seq .. ' ' .. suspect_held .. '\n' .. saved
   bulk('HSET', claims, entries)
@@ -74,6 +73,9 @@ end
 local any_left = (paused or aside) and rarely().any_open or any_waiting
 local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not blocked, any_left)
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
-local suspects = POLICY ~= 'freely' and any_left(SUSPECTS)
-return { next_due, waiting == true and 1 or waiting or 0, suspects and 1 or 0, refused, skipped, corrupt, claimed,
+local suspects = POLICY ~= 'freely' and any_left(SUSPECTS) and 1 or 0
+local nothing_left = not (waiting and waiting ~= 0) and suspects == 0 and suspect_held == ''
+if tells and rarely().is_sleeper(seq, repeated, nothing_left and limit - #claimed / 4 or 0) then suspects = 2 end
+if missed then claimed = rarely().claims_of_step(claims, seq) end
+return { next_due, waiting == true and 1 or waiting or 0, suspects, refused, skipped, corrupt, claimed,
   taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

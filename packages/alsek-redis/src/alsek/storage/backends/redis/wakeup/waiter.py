@@ -5,6 +5,10 @@ and queue, and one for each kind and all queues. A waiter blocks on the lists of
 connection, and its caller polls that connection's socket. No message is missed: a token that was left before the waiter
 blocks ends the wait at once. One message does not wake all workers: a list gives its token to one of them, and a claim
 that leaves messages behind puts a token back.
+
+On the same connection come the messages that are claimed for the worker while it sleeps (``shared/pushes.lua``). The
+connection has subscribed to the worker's channel, and it speaks RESP3, in which the server sends what is published also
+while a command blocks. Where the server does not allow this, the waiter is woken by tokens only.
 """
 
 from __future__ import annotations
@@ -14,17 +18,21 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+from redis.exceptions import InvalidResponse
+
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
 from alsek.storage.backends.kinds import SlotKind, sleeps_as
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Worker
+from alsek.storage.backends.records import Pushed, Worker
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.wakeup.push_receiver import PushReceiver, ReadPush
+from alsek.storage.backends.redis.wakeup.replies import Reply, read_reply
 from alsek.storage.backends.redis.wakeup.thread_waiter import ThreadWaiter
 
 log = guarded_logger(__name__)
@@ -33,17 +41,24 @@ _INTERVAL_MS: Final = 5_000
 _REFUSED_INTERVAL_MS: Final = 1_000
 _OVERDUE_S: Final = 3.0
 _CONNECT_S: Final = 1.0
-_LASTING: Final = (b"-WRONGTYPE", b"-NOPERM")
-_NOTHING: Final = b"*-1\r\n"
-_LINES_OF_A_TOKEN: Final = 5
+_LASTING: Final = (b"WRONGTYPE", b"NOPERM")
 
 
 def new_waiter(
-    link: Link, keys: Keys, worker: Worker, slot: SlotKind | None, pass_on: Callable[[], Any]
+    link: Link,
+    keys: Keys,
+    worker: Worker,
+    slot: SlotKind | None,
+    pass_on: Callable[[], Any],
+    read_push: ReadPush,
 ) -> Waiter:
     """A waiter of the kind that this link supports."""
     names = token_lists(keys, worker, slot)
-    return SocketWaiter(link, names, pass_on) if link.direct else ThreadWaiter(link, names, pass_on)
+    if not link.direct:
+        return ThreadWaiter(link, names, pass_on)
+    # What a cluster publishes goes to all of its nodes. A waiter for one of several slot kinds receives nothing.
+    channel = None if link.cluster or slot is not None else keys.pushes(worker.id)
+    return SocketWaiter(link, names, pass_on, PushReceiver(channel, read_push))
 
 
 def token_lists(keys: Keys, worker: Worker, slot: SlotKind | None = None) -> list[str]:
@@ -64,12 +79,16 @@ class SocketWaiter(Waiter):
         link: To the server.
         names: The lists to wait on.
         pass_on: Wakes another worker in place of this one.
+        receiver: Takes what is pushed to the worker.
     """
 
-    def __init__(self, link: Link, names: list[str], pass_on: Callable[[], Any]) -> None:
+    def __init__(
+        self, link: Link, names: list[str], pass_on: Callable[[], Any], receiver: PushReceiver
+    ) -> None:
         self._link = link
         self._wait = encode(["BLPOP", *names, _INTERVAL_MS // 1000])
         self._pass_on = pass_on
+        self._receiver = receiver
         self._connection: Any = None
         self._socket: socket.socket | None = None
         self._armed_at: float | None = None
@@ -91,14 +110,16 @@ class SocketWaiter(Waiter):
             self._drop()
         if self._armed_at is not None:
             return
+        was_open = self._socket is not None
         try:
             self._send()
         except CLIENT_ERRORS as error:
             let_through(error)
-            # The connection may have broken while it was not in use: try once more, on a new one.
+            # The connection may have broken while it was not in use, or what is between does not know RESP3: try once
+            # more, on a new one.
             self._drop()
             try:
-                self._send()
+                self._send(subscribes=was_open)
             except CLIENT_ERRORS as again:
                 self._drop()
                 raise self._link.translate(again) from again
@@ -108,7 +129,7 @@ class SocketWaiter(Waiter):
             return True
         try:
             while True:
-                piece = self._socket.recv(4096)
+                piece = self._socket.recv(65_536)
                 if not piece:
                     raise ConnectionResetError("the server closed the connection")
                 self._received += piece
@@ -121,7 +142,14 @@ class SocketWaiter(Waiter):
                 log.debug("a waiter lost its connection: %s", error)
                 self._drop()
                 return True
-        return self._take_answer()
+        return self._take_replies()
+
+    @property
+    def receives(self) -> bool:
+        return self._receiver.subscribed
+
+    def take_pushed(self) -> list[Pushed]:
+        return self._receiver.take_pushed()
 
     def pass_on(self) -> None:
         self._pass_on()
@@ -133,12 +161,16 @@ class SocketWaiter(Waiter):
                 self._pass_on()
         self._drop()
 
-    def _send(self) -> None:
+    def _send(self, subscribes: bool = True) -> None:
         now = time.monotonic()
         if self._socket is None:
             self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_S)
             # redis-py has logged in and chosen the database; from here on the socket is used directly.
             self._socket = self._connection._sock  # noqa: SLF001
+            if subscribes:
+                self._socket.settimeout(_CONNECT_S)
+                self._receiver.subscribe(self._socket)
+            self._socket.setblocking(False)
         assert self._socket is not None
         if self._refused_at is not None and now - self._refused_at < _REFUSED_INTERVAL_MS / 1000:
             return  # the worker claims again after the interval
@@ -147,31 +179,49 @@ class SocketWaiter(Waiter):
         self._socket.setblocking(False)
         self._armed_at = now
 
-    def _take_answer(self) -> bool:
-        received = self._received
-        if received == _NOTHING:
-            self._armed_at, self._received, self._refused_at = None, b"", None
-            return False
-        if received.startswith(b"-") and received.endswith(b"\r\n"):
-            # An error instead of a token. If the server has become a replica, the claim that follows reports it. If the
-            # user has no right to wait, or a list was overwritten, waiting again at once would fail again at once.
-            if not received.startswith(_LASTING):
-                log.debug("a waiter was refused: %r", received)
+    def _take_replies(self) -> bool:
+        """Take in what was read, and return whether a claim is worthwhile."""
+        worthwhile = False
+        while self._received:
+            try:
+                reply = read_reply(self._received)
+            except InvalidResponse as error:
+                log.warning("%s sent a waiter what is no reply: %s", self._link.where, error)
                 self._drop()
                 return True
-            if self._refused_at is None:
-                log.warning(
-                    "%s does not let workers wait for messages (%s): looking once a second.",
-                    self._link.where,
-                    received[1:].strip().decode("utf-8", "replace"),
-                )
-            self._drop()
-            self._refused_at = time.monotonic()
+            if reply is None:
+                break
+            self._received = self._received[reply.end :]
+            worthwhile = self._take(reply) or worthwhile
+        return worthwhile
+
+    def _take(self, reply: Reply) -> bool:
+        if reply.kind == b">":
+            self._receiver.take(reply)
+            return False
+        if reply.kind == b"-":
+            self._take_refusal(reply.value)
             return True
-        if received.startswith(b"*2") and received.count(b"\r\n") >= _LINES_OF_A_TOKEN:
-            self._armed_at, self._received, self._refused_at = None, b"", None
-            return True
-        return False
+        self._armed_at, self._refused_at = None, None
+        return reply.value is not None
+
+    def _take_refusal(self, error: bytes) -> None:
+        """Drop the connection, after an error instead of a token.
+
+        If the server has become a replica, the claim that follows reports it. If the user has no right to wait, or a
+        list was overwritten, waiting again at once would fail again at once.
+        """
+        self._drop()
+        if not error.startswith(_LASTING):
+            log.debug("a waiter was refused: %r", error)
+            return
+        if self._refused_at is None:
+            log.warning(
+                "%s does not let workers wait for messages (%s): looking once a second.",
+                self._link.where,
+                error.strip().decode("utf-8", "replace"),
+            )
+        self._refused_at = time.monotonic()
 
     def _overdue(self) -> bool:
         """Whether the connection is dead: a server that lives answers after `interval` at the latest."""
@@ -182,6 +232,6 @@ class SocketWaiter(Waiter):
 
     def _drop(self) -> None:
         connection, self._connection, self._socket = self._connection, None, None
-        self._armed_at, self._received = None, b""
+        self._armed_at, self._received, self._receiver.subscribed = None, b"", False
         if connection is not None:
             connection.disconnect()

@@ -1,5 +1,5 @@
 -- Workers that retire, or whose lease has ended.
--- Needs: claim_header give_back index_ttl
+-- Needs: claim_header give_back index_ttl sleepers
 
 -- The tasks of a worker that is deleted count as known for another lease, because it may be replaced.
 local function remember_tasks(worker)
@@ -27,6 +27,7 @@ local function forget_worker(worker, losses, code, dlq_ttl)
   end
   if call('HDEL', P .. 'facts', worker) ~= 0 then remember_tasks(worker) end
   call('HDEL', P .. 'running', worker)
+  if call('HEXISTS', P .. 'sleeping', worker) == 1 then end_sleep(worker, sleeper_of(worker)) end
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker, P .. 'tasks:' .. worker)
   call('ZREM', WORKERS, worker)
   call('HDEL', P .. 'leases', worker)

@@ -16,3 +16,13 @@ local function claims_of_step(claims, seq)
   end
   return answer
 end
+
+-- What the answer of a step has besides messages, as text; '' if there is nothing.
+local function saved_answer(refused, skipped, corrupted, failed)
+  return cjson.encode({ refused = refused, skipped = skipped, corrupt = corrupted, failed = failed })
+end
+
+local function read_answer(saved)
+  local kept = saved ~= '' and cjson.decode(saved) or {}
+  return kept.refused or {}, kept.skipped or {}, kept.corrupt or {}, kept.failed
+end

@@ -1,6 +1,6 @@
 -- Claims by kind of slot: a worker may have room for some messages of one kind, and for others of another.
 -- ARGV[AFTER_QUEUES + 1] is its limit, or its limits: of its threads (or processes), '/', of coroutines; and, if counts as
--- in shared/history_counts.lua follow, a blank and their number
+-- in shared/history_counts.lua follow, a blank and their number. If it tells of sleep, the first one is -1 less the limit
 -- Needs: choice effects ready_set_order ready_sets
 local SLOTS, limits = @wishes_by_slot@
 
@@ -65,13 +65,17 @@ local function left_by_slot(classes, wake_workers, any_left)
   return bits
 end
 
--- The limits' sum, where the outcomes begin, and left_by_slot() if there are two limits: then choose() heeds both from here on.
+-- The limits' sum (-1 less it if the step tells of sleep), where the outcomes begin, and left_by_slot() if there are two
+-- limits: then choose() heeds both from here on.
 local function read_limits()
-  local first, second, many = string.match(ARGV[AFTER_QUEUES + 1], '^(%d+)/?(%d*) ?(%d*)$')
+  local first, second, many = string.match(ARGV[AFTER_QUEUES + 1], '^(%-?%d+)/?(%d*) ?(%d*)$')
+  local tells = tonumber(first) < 0
+  first = tells and -1 - first or tonumber(first)
   if second ~= '' then
-    limits = { tonumber(first), tonumber(second) }
+    limits = { first, tonumber(second) }
     if limits[1] > 0 and limits[2] > 0 then pick = pick_by_slot end
     leave_wishes_with_room({ 0, 0 })
   end
-  return first + (tonumber(second) or 0), AFTER_QUEUES + 2 + 3 * (tonumber(many) or 0), second ~= '' and left_by_slot
+  local sum = first + (tonumber(second) or 0)
+  return tells and -1 - sum or sum, AFTER_QUEUES + 2 + 3 * (tonumber(many) or 0), second ~= '' and left_by_slot
 end

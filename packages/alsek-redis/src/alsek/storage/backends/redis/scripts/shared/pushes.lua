@@ -1,0 +1,65 @@
+-- Pushes a new message to a sleeping worker: it is claimed for the worker, and sent to it.
+-- Needs: sleepers status
+local TRIES = 3
+
+-- The workers that have slept longest on these lists of tokens, and in which sorted set each stands.
+local function first_sleepers(lists)
+  local found = {}
+  for _, list in ipairs(lists) do
+    local set = SLEEPERS .. string.sub(list, #P + 1)
+    local first = try('ZRANGE', set, '0', int(TRIES - 1), 'WITHSCORES')
+    for i = 1, #first, 2 do found[#found + 1] = { worker = first[i], at = tonumber(first[i + 1]), set = set } end
+  end
+  table.sort(found, function(a, b) return a.at < b.at end)
+  return found
+end
+
+-- Whether anything is ready that this sleeper may take. While a queue is paused, or a message is set aside, that is not looked for.
+local function has_work(sleeper)
+  local keys = { P .. 'paused', P .. 'aside' }
+  for _, wish in ipairs(@wishes_of_sleeper@) do
+    for _, index in ipairs({ P .. 'ready:' .. wish, P .. 'suspects:' .. wish }) do
+      if sleeper.queues == '' then keys[#keys + 1] = index end
+      for queue in string.gmatch(sleeper.queues, '[^\n]+') do keys[#keys + 1] = index .. ':' .. queue end
+    end
+  end
+  return call('EXISTS', unpack(keys)) > 0
+end
+
+-- Claim a message for this worker and send it, or change nothing. The claim is ended again if the worker does not listen.
+local function is_sent(uuid, record, worker, sleeper)
+  local claims, head, token = P .. 'claims:' .. worker, string.match(record, '^[^\n]*\n'), call('HINCRBY', COUNTERS, 'token', '1')
+  token = token and int(token)
+  if not token or not call('HSET', claims, uuid, token .. '|' .. sleeper.seq .. '|0|' .. head) then return false end
+  local text = sleeper.seq .. '\n' .. token .. '\n' .. uuid .. '\n' .. record
+  local receivers = try('PUBLISH', C .. 'pushes:' .. worker, text)
+  if type(receivers) == 'number' and receivers > 0 then return true end
+  call('HDEL', claims, uuid)
+  return false
+end
+
+-- Store a message that is new, and push it to the first sleeper that would claim it next. Answers whether it has; if not, nothing is stored.
+local function push(uuid, queue, record, arrival, status_ttl, lists)
+  if #record > @max_pushed_record@ then return false end
+  for n, found in ipairs(first_sleepers(lists)) do
+    local worker, sleeper = found.worker, sleeper_of(found.worker)
+    if n > TRIES then return false end
+    if not sleeper or sleeper.room < 1 then
+      call('ZREM', found.set, worker)
+    elseif sleeper.since + @sleeper_ms@ < NOW then
+      note_sleeper(worker, sleeper, 0)
+    elseif not has_work(sleeper) then
+      if is_sent(uuid, record, worker, sleeper) then
+        call('HSET', MESSAGES, uuid, record)
+        call('HINCRBY', QUEUES, queue, '1')
+        if status_ttl ~= '0' then try('PUBLISH', C .. 'statuses:' .. uuid, '@SUBMITTED@' .. STAMP) end
+        write_status(uuid, @RUNNING@, status_ttl)
+        sleeper.pushes = sleeper.pushes + 1
+        note_sleeper(worker, sleeper, sleeper.room - 1, arrival)
+        return true
+      end
+      note_sleeper(worker, sleeper, 0)
+    end
+  end
+  return false
+end

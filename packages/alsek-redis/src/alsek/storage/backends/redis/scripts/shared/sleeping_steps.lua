@@ -1,0 +1,40 @@
+-- What a step says of sleep and pushes: whether its worker sleeps if nothing is left for it, and how many of the messages
+-- that it was pushed before have arrived.
+-- ARGV[2], ARGV[3], ARGV[7], ARGV[8…] as in shared/ready_sets.lua
+-- Needs: ready_sets sleepers
+local sleeps, received, sleeper
+
+-- The limit of a step whose `limit` is -1 less it. The last argument is 's' if the worker sleeps, and then the number of
+-- pushes that have arrived, if it was a sleeper until now.
+local function read_sleep(limit)
+  sleeps, received = string.match(table.remove(ARGV), '^(s?)(%d*)$')
+  sleeps, received = sleeps == 's', tonumber(received)
+  return -1 - limit, true
+end
+
+-- How many pushes have not arrived, and the limit beside them. nil for none; if another program has deleted the note, so many
+-- that nothing is claimed.
+local function missed_pushes(limit)
+  sleeper = received and sleeper_of(ARGV[2])
+  local missed = received and (sleeper and sleeper.pushes or math.huge) - received or 0
+  if missed <= 0 then return nil, limit end
+  return missed, math.max(0, limit - missed)
+end
+
+-- Whether the worker is a sleeper from here on, with room for so many messages. A step that is sent again changes nothing.
+local function is_sleeper(seq, repeated, room)
+  local next_seq = int(seq + 1)
+  if repeated then
+    sleeper = sleeper_of(ARGV[2])
+    return sleeper and sleeper.seq == next_seq
+  end
+  local fits = CLASSES[1] and N_QUEUES ~= 0 and N_QUEUES <= 8
+  if sleeps and room > 0 and fits and not (next(faults) or next(broken)) then
+    local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
+    sleeper = { seq = next_seq, pushes = 0, since = NOW, kind = ARGV[3], queues = queues }
+    local arrival = call('HINCRBY', COUNTERS, 'arrival', '1')
+    if arrival and note_sleeper(ARGV[2], sleeper, room, arrival) then return true end
+  end
+  if sleeper then end_sleep(ARGV[2], sleeper) end
+  return false
+end

@@ -1,0 +1,83 @@
+"""Receives the messages that are claimed for a worker while it sleeps (``shared/pushes.lua``)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from alsek.core.loggers import guarded_logger
+from alsek.storage.backends.records import Pushed
+from alsek.storage.backends.redis.client.resp import Argument, encode
+from alsek.storage.backends.redis.wakeup.replies import Reply, read_reply
+
+log = guarded_logger(__name__)
+
+#: Makes a push of what was published; raises ValueError or IndexError for anything else.
+ReadPush: TypeAlias = Callable[[bytes], Pushed]
+
+_PIECE: Final = 65_536
+
+
+class PushReceiver:
+    """What is published to one worker, on the connection of its waiter.
+
+    Args:
+        channel: Where it is published; None to receive nothing.
+        read_push: Makes a push of it.
+
+    Attributes:
+        subscribed: Whether the server sends what is published.
+    """
+
+    def __init__(self, channel: str | None, read_push: ReadPush) -> None:
+        self._channel = channel
+        self._read_push = read_push
+        self._pushed: list[Pushed] = []
+        self.subscribed = False
+
+    def subscribe(self, connected: socket.socket) -> None:
+        """Subscribe on a new connection, which may block for its timeout, if the server and the user's rights allow it.
+
+        Raises:
+            OSError: The connection is lost, or the server does not answer.
+            InvalidResponse: It answers with something that is no reply.
+        """
+        if self._channel is None:
+            return
+        hello: tuple[Argument, ...] = (
+            "HELLO",
+            3,
+        )  # RESP3: what is published is sent also while a command blocks
+        for command, accepted in ((hello, b"%"), (("SUBSCRIBE", self._channel), b">")):
+            connected.sendall(encode(command))
+            reply = _receive(connected)
+            if reply.kind != accepted:
+                log.debug("a waiter receives no pushes: %r", reply.value)
+                return
+        self.subscribed = True
+
+    def take(self, reply: Reply) -> None:
+        """Take in what the server has sent without being asked."""
+        if reply.value[0] != b"message":
+            return
+        try:
+            self._pushed.append(self._read_push(reply.value[2]))
+        except (ValueError, IndexError):
+            log.warning("What was published on %s is no message: %.100r", self._channel, reply.value[2])
+
+    def take_pushed(self) -> list[Pushed]:
+        """Return the pushes since the last call."""
+        pushed, self._pushed = self._pushed, []
+        return pushed
+
+
+def _receive(connected: socket.socket) -> Reply:
+    """The answer to the only command that was sent."""
+    received = b""
+    while (reply := read_reply(received)) is None:
+        piece = connected.recv(_PIECE)
+        if not piece:
+            raise ConnectionResetError("the server closed the connection")
+        received += piece
+    return reply

@@ -32,7 +32,7 @@ from tests.contract.workers import (
 from tests.waiting import eventually, rings
 
 #: The stores that push.
-PUSHING = ("memory",)
+PUSHING = ("memory", "redis")
 
 pushing = pytest.mark.stores(*PUSHING)
 
@@ -328,9 +328,9 @@ def test_nothing_is_pushed_from_a_paused_queue(
     worker = actor()
     waiter = asleep(worker)
     add(backend, "a")
+    assert [push.claimed.uuid for push in pushes(waiter)] == ["a"]
     messages.pause("q", "ada")
     add(backend, "b")
-    assert [push.claimed.uuid for push in pushes(waiter)] == ["a"]
     assert nothing_pushed(waiter)
     assert uuids(worker.held()) == ["a"]
     messages.resume("q")

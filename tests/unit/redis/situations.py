@@ -63,6 +63,8 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
 end
 return contents
 """
+#: A worker that sleeps, and takes from a queue where nothing else is.
+SLEEPER: Final = Worker("worker-s", "process", ("z",), 600_000, 60_000)
 #: A tick in the past, and one in the future.
 DUE: Final = 1_700_000_000_000
 LATER: Final = 4_000_000_000_000
@@ -88,7 +90,7 @@ class Situation:
     def __init__(self, backend: RedisBackend, rare: bool = False) -> None:
         self.backend = backend
         messages = backend.messages
-        for worker in (MINE, OTHER, LOST, NAMED, TWOFOLD):
+        for worker in (MINE, OTHER, LOST, NAMED, TWOFOLD, SLEEPER):
             messages.register(worker)
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
@@ -129,7 +131,25 @@ class Situation:
         if rare:
             self._add_rare_things()
         time.sleep(0.002)  # the delay of 1 ms is over
+        self._let_one_sleep()
         self._first = self.keys()
+
+    def _let_one_sleep(self) -> None:
+        """Let SLEEPER sleep, and be pushed a message; its waiter receives what else it is pushed."""
+        messages = self.backend.messages
+        self._waiter = messages.waiter(SLEEPER)
+        self._waiter.arm()
+        messages.step(SLEEPER, 1, [], {SLEEPER.kind: 3}, sleeps=True)
+        messages.add([_new("pushed")._replace(queue="z")], "r12")
+        (self.pushed,) = messages.held(SLEEPER)
+        # It may be pushed messages for as long as a test takes.
+        key = f"{self.backend.namespace}:sleeping"
+        note = self.backend._link.call("HGET", key, SLEEPER.id).split(b"|")
+        self.backend._link.call("HSET", key, SLEEPER.id, b"|".join([*note[:3], b"%d" % LATER, *note[4:]]))
+
+    def pushed_outcomes(self) -> list[Outcome]:
+        """The outcome of what SLEEPER was pushed."""
+        return [Succeeded(self.pushed.uuid, self.pushed.queue, self.pushed.token)]
 
     def _add_rare_things(self) -> None:
         messages = self.backend.messages
@@ -344,6 +364,18 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "step by slot rare": lambda s, b: b.messages.step(TWOFOLD, 1, [], {"thread": 9, "coroutine": 2}, COUNTS),
     "step that looks rare": lambda s, b: b.messages.step(MINE, 2, [], {"thread": 9, "coroutine": 9}),
     "add_one async": lambda s, b: b.messages.add([_new("new", wish="any-async")], "n"),
+    "step sleep": lambda s, b: b.messages.step(NAMED, 3, [], {NAMED.kind: 2}, sleeps=True),
+    "step sleep pushed": lambda s, b: b.messages.step(
+        SLEEPER, 2, [], {SLEEPER.kind: 2}, sleeps=True, received=0
+    ),
+    "step sleep awake": lambda s, b: b.messages.step(
+        SLEEPER, 2, s.pushed_outcomes(), {SLEEPER.kind: 0}, received=1
+    ),
+    "step sleep again": lambda s, b: b.messages.step(SLEEPER, 1, [], {SLEEPER.kind: 2}, sleeps=True),
+    "add_one pushed": lambda s, b: b.messages.add([_new("new")._replace(queue="z")], "n"),
+    "register sleeper": lambda s, b: b.messages.register(SLEEPER),
+    "renew sleeper": lambda s, b: b.messages.renew(SLEEPER, 1, []),
+    "retire sleeper": lambda s, b: b.messages.retire(SLEEPER, s.pushed_outcomes()),
     "renew": lambda s, b: b.messages.renew(MINE, 1, list(s.tokens.values())[:4]),
     "renew running": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), [Running("held-1", 1, 1, 17)]),
     "renew nothing rare": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), []),

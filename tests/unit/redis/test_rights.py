@@ -44,7 +44,7 @@ FAMILIES = (
     *("group:*", "members:*", "nested:*", "unreachable:*"),
     *("unique:*", "followed", "limit:*", "limits", "admitted:*", "starts:*", "waiting:*", "waiting", "waits"),
     *("schedules", "offers"),
-    *("reports:*", "log:*"),
+    *("reports:*", "log:*", "sleeping", "sleepers:*"),
 )
 
 

@@ -15,12 +15,12 @@ from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
 #: ``add_one.lua`` does in few commands what ``enter_ready()`` does, for a new message that is ready at once.
 WRITES: Final = {
     # Records.
-    ("HSET", "MESSAGES"): {"effects", "add_one", "reports", "revoke", "unique_keys"},
+    ("HSET", "MESSAGES"): {"effects", "add_one", "pushes", "reports", "revoke", "unique_keys"},
     ("HDEL", "MESSAGES"): {"end_message"},
-    ("HINCRBY", "QUEUES"): {"effects", "add_one"},
+    ("HINCRBY", "QUEUES"): {"effects", "add_one", "pushes"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
-    ("ZADD", "set"): {"effects", "add_one", "set_aside", "waiting"},
+    ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "waiting"},
     ("ZADD", "P .. group.index"): {"effects"},
     ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
     ("ZREM", "set.key"): {"leave_ready"},
@@ -48,7 +48,7 @@ WRITES: Final = {
     # Messages that wait for a limit or behind the holder of their key. What was removed otherwise leaves its set too.
     ("HSET", "WAITS"): {"waiting"},
     ("HDEL", "WAITS"): {"waiting"},
-    ("ZREM", "set"): {"waiting", "admission"},
+    ("ZREM", "set"): {"waiting", "admission", "sleepers"},
     ("ZREM", "P .. 'waiting:' .. id"): {"waiting"},
     ("HINCRBY", "P .. 'waiting'"): {"waiting"},
     ("HDEL", "P .. 'waiting'"): {"waiting"},
@@ -58,14 +58,19 @@ WRITES: Final = {
     ("ZADD", "starts"): {"limits"},
     ("PEXPIRE", "starts"): {"limits"},
     # Claims. The field '' is the worker's line; revoke and the first report write a mark into a claim that there is.
-    ("HSET", "claims"): {"step", "reports", "revoke"},
+    # A push claims a message that was never ready, and ends the claim at once if it can't be sent.
+    ("HSET", "claims"): {"step", "pushes", "reports", "revoke"},
     ("HSET", "KEYS[6]"): {"register"},
-    ("HDEL", "claims"): {"leave_claimed"},
+    ("HDEL", "claims"): {"leave_claimed", "pushes"},
     ("DEL", "P .. 'claims:' .. worker"): {"forget_worker"},
     # Tokens that wake workers. Those of an empty queue are deleted; those for messages of `async def` tasks expire.
     ("RPUSH", "list"): {"wakeups"},
     ("PEXPIRE", "list"): {"wakeups"},
     ("DEL", "P .. 'wake:thread:' .. queue"): {"effects"},
+    # Workers that may be pushed messages.
+    ("HSET", "SLEEPING"): {"sleepers"},
+    ("HDEL", "SLEEPING"): {"sleepers"},
+    ("ZREM", "found.set"): {"pushes"},
     # Uuids of ended messages.
     ("HSET", "finished"): {"end_message", "key_taking"},
     ("PEXPIRE", "finished"): {"end_message", "key_taking"},

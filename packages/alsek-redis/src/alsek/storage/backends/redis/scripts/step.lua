@@ -21,7 +21,6 @@ local by_slot, tells, missed
 if not limit then limit, outcomes, by_slot = rarely().read_limits() end
 if limit < 0 then limit, tells = rarely().read_sleep(limit) end
 if not call('ZSCORE', WORKERS, worker) then return false end
-
 local line, apply = prepare_outcomes(claims, outcomes, ARGV[5])
 local last, suspect_held, saved = string.match(line or '0 \n', '^(%d+) ([^\n]*)\n(.*)$')
 local refused, skipped, claimed, repeated = {}, {}, {}, last == seq

@@ -1,7 +1,7 @@
 -- What a step says of sleep and pushes: whether its worker sleeps if nothing is left for it, and how many of the messages
 -- that it was pushed before have arrived.
 -- ARGV[2], ARGV[3], ARGV[7], ARGV[8…] as in shared/ready_sets.lua
--- Needs: ready_sets sleepers
+-- Needs: effects ready_sets sleepers
 local sleeps, received, sleeper
 
 -- The limit of a step whose `limit` is -1 less it. The last argument is 's' if the worker sleeps, and then the number of

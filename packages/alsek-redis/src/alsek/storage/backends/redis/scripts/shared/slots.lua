@@ -1,6 +1,6 @@
 -- Claims by kind of slot: a worker may have room for some messages of one kind, and for others of another.
--- ARGV[AFTER_QUEUES + 1] is its limit, or its limits: of its threads (or processes), '/', of coroutines; and, if counts as
--- in shared/history_counts.lua follow, a blank and their number. If it tells of sleep, the first one is -1 less the limit
+-- ARGV[AFTER_QUEUES + 1] is its limit (-1 less it if the step tells of sleep), or its limits: of its threads (or processes),
+-- '/', of coroutines; and, if counts as in shared/history_counts.lua follow, a blank and their number
 -- Needs: choice effects ready_set_order ready_sets
 local SLOTS, limits = @wishes_by_slot@
 
@@ -65,12 +65,11 @@ local function left_by_slot(classes, wake_workers, any_left)
   return bits
 end
 
--- The limits' sum (-1 less it if the step tells of sleep), where the outcomes begin, and left_by_slot() if there are two
--- limits: then choose() heeds both from here on.
+-- The limits' sum, as above, where the outcomes begin, and left_by_slot() if there are two: then choose() heeds both from here on.
 local function read_limits()
   local first, second, many = string.match(ARGV[AFTER_QUEUES + 1], '^(%-?%d+)/?(%d*) ?(%d*)$')
   local tells = tonumber(first) < 0
-  first = tells and -1 - first or tonumber(first)
+  first = tells and -1 - first or first + 0
   if second ~= '' then
     limits = { first, tonumber(second) }
     if limits[1] > 0 and limits[2] > 0 then pick = pick_by_slot end

@@ -234,10 +234,12 @@ def test_a_renewal_gives_back_what_a_stopped_worker_never_took(
 def test_no_more_is_pushed_than_the_limit_allows(backend: Backend, actor: Actors, asleep: Asleep) -> None:
     """Pushes and claims of a step are no more than its limit together; what comes then wakes."""
     worker = actor()
-    add(backend, "x")
     with closing(worker.waiter()) as waiter:
         listen(waiter)
+        add(backend, "x")
+        assert rings(waiter)
         answer = worker.step(limit=3, sleeps=True)
+        waiter.arm()
         assert (uuids(answer.claimed), answer.sleeper) == (["x"], True)
         waiter.arm()
         add(backend, "a")

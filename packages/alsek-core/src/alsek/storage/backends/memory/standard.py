@@ -32,6 +32,7 @@ from alsek.storage.backends.ports import (
     TransferPort,
     ValuePort,
 )
+from alsek.storage.backends.records import Submission
 from alsek.storage.backends.subscriptions import Subscription
 from alsek.storage.serialization import Serializer
 
@@ -84,6 +85,20 @@ class MemoryBackend(Backend):
             f"{self.describe()}, can't be pickled: another process has no part in it. Use SQLite or Redis, or make "
             "a MemoryBackend there"
         )
+
+    @property
+    def store(self) -> MemoryStore:
+        """What the ports share."""
+        return self._store
+
+    @property
+    def on_stored(self) -> Callable[[Submission], object] | None:
+        """Called with each new message, under the store's lock; None for nothing. For a test kit."""
+        return self._messages.table.on_stored
+
+    @on_stored.setter
+    def on_stored(self, call: Callable[[Submission], object] | None) -> None:
+        self._messages.table.on_stored = call
 
     @property
     def identity(self) -> Hashable:

@@ -7,6 +7,7 @@ are called under the store's lock.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from alsek.storage.backends.memory.lanes import Lane
@@ -23,7 +24,7 @@ from alsek.storage.backends.memory.messages.unique_keys import KeyState
 from alsek.storage.backends.memory.results import MemoryResults
 from alsek.storage.backends.memory.statuses import MemoryStatuses
 from alsek.storage.backends.memory.store import ExpiringDict, MemoryStore
-from alsek.storage.backends.records import DeadLetter, Pause, TaskStatus, Worker
+from alsek.storage.backends.records import DeadLetter, Pause, Submission, TaskStatus, Worker
 
 
 class RememberedUuid(NamedTuple):
@@ -72,10 +73,12 @@ class MessageTable:
         schedules_moved: True if this operation has made an offer of a schedule earlier than it was.
         last_contact: When a worker last reached the store.
         woken_lanes: The lanes whose sleeping workers are to be woken at the end of this operation.
+        on_stored: Called with each new message; None for nothing.
     """
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
+        self.on_stored: Callable[[Submission], object] | None = None
         self.results = MemoryResults(store)
         self.statuses = MemoryStatuses(store)
         self.messages: dict[str, StoredMessage] = {}

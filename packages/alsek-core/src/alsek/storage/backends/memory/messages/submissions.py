@@ -63,6 +63,8 @@ def insert(table: MessageTable, submission: Submission, request: str, *, behind:
     tail = "" if submission_tail is None else submission_tail(submission)
     message = StoredMessage(submission, request, bytes(submission.payload), tail=tail)
     table.set_status(message, TaskStatus.SUBMITTED)
+    if table.on_stored is not None:
+        table.on_stored(submission)
     if submission.joins:
         hold(table, submission.joins)
     admission.declare(table, submission.limits)

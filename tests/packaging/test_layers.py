@@ -36,6 +36,7 @@ HOUSES = (
     "alsek.storage.backends.memory",
     "alsek.storage.backends.redis",
     "alsek.storage.backends.sqlite",
+    "alsek.testing",
     "alsek.tools",
 )
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import threading
 from collections.abc import Callable, Hashable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from alsek.core.event_loops import close_main_loop, is_in_loop
 from alsek.core.lookup import uuid_of
@@ -16,23 +14,17 @@ from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.status import TaskStatus
 from alsek.core.task import AnyTask
-from alsek.exceptions import EventLoopError, ValidationError
+from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.testing.failures import Failures
-from alsek.testing.lifecycle import Run
+from alsek.testing.runner import MOST_RUNS, Runner
 from alsek.testing.stand_in import put_in
 from alsek.testing.store import TestStore
 from alsek.testing.targets import backends_of, brokers_of, tasks_of
 from alsek.testing.virtual_clock import VirtualClock
 from alsek.types import Ending
 
-T = TypeVar("T")
-
-#: So many messages may run in one call: what submits itself without a delay would never end.
-MOST_RUNS: Final = 10_000
-
-_NEVER: Final = sys.maxsize
 _FAILED_ENDINGS: Final = ("failed", "revoked", "expired")
 
 
@@ -40,9 +32,9 @@ class TestWorker:
     """Runs messages in the thread of a test, on stores in memory, with a clock that only the test moves.
 
     While it is open, all brokers, stores, trackers and locks of the backends of its tasks work in memory; what is on
-    disk or on a server is not touched. Two backends of one namespace of one store share their memory. A message runs as
-    in a pool: with hooks, middleware, callbacks, groups, retries, unique keys and limits. What differs: one message runs
-    at a time, a task's timeout is not enforced, and the hooks of pools (``on_worker_start``) don't run.
+    disk or on a server is not touched. Two backends of one namespace of one store share their memory. A message runs
+    as in a pool: with hooks, middleware, callbacks, groups, retries, unique keys and limits. What differs: one message
+    runs at a time, a task's timeout is not enforced, and the hooks of pools (``on_worker_start``) don't run.
 
     Args:
         targets: Modules that define tasks, packages (with all modules below), names of such, or tasks.
@@ -61,8 +53,7 @@ class TestWorker:
         self._memories: dict[Hashable, MemoryBackend] = {}
         self._taken: dict[int, Backend] = {}
         self._undo: list[Callable[[], None]] = []
-        self._endings: dict[str, Ending] = {}
-        self._exceptions: dict[str, BaseException] = {}
+        self._runner = Runner(self._clock, self._stores.values())
         self._tasks: dict[str, AnyTask] = {}
         try:
             self.add(*targets)
@@ -98,7 +89,7 @@ class TestWorker:
                 namespace=backend.namespace, serializer=backend.serializer, clock=self._clock
             )
         self._taken[id(backend)] = backend
-        self._undo.append(put_in(backend, memory, self))
+        self._undo.append(put_in(backend, memory, self._runner))
 
     # Running
 
@@ -109,27 +100,15 @@ class TestWorker:
             ValidationError: More than `most` attempts ran, so there may be no end.
             EventLoopError: An event loop runs in this thread: await :meth:`arun`.
         """
-        if is_in_loop():
-            raise EventLoopError(
-                "run() in the thread of a running event loop, which would stand still: await arun()"
-            )
-        ran = 0
-        while (ran_now := self._run_one()) is not None:
-            ran += ran_now
-            _check(ran, most)
-        return ran
+        return self._runner.run(most)
 
     async def arun(self, most: int = MOST_RUNS) -> int:
-        """As :meth:`run`. ``async def`` tasks run on the loop of this thread, others in other threads, one at a time."""
-        ran = 0
-        while (ran_now := await self._arun_one()) is not None:
-            ran += ran_now
-            _check(ran, most)
-        return ran
+        """As :meth:`run`: ``async def`` tasks run on the loop of this thread, others in other threads."""
+        return await self._runner.arun(most)
 
     def advance(
         self,
-        duration: timedelta | None = None,
+        duration: timedelta = timedelta(),
         *,
         days: float = 0,
         hours: float = 0,
@@ -145,16 +124,11 @@ class TestWorker:
         Raises:
             ValidationError, EventLoopError: As :meth:`run`; or the time is negative.
         """
-        end = self._clock() + _in_ms(duration, days, hours, minutes, seconds, milliseconds)
-        ran = self.run()
-        while self._move_to_due(end):
-            ran += self.run()
-        self._clock.move_to(end)
-        return ran + self.run()
+        return self._runner.advance(duration + _span(days, hours, minutes, seconds, milliseconds))
 
     async def aadvance(
         self,
-        duration: timedelta | None = None,
+        duration: timedelta = timedelta(),
         *,
         days: float = 0,
         hours: float = 0,
@@ -163,12 +137,7 @@ class TestWorker:
         milliseconds: float = 0,
     ) -> int:
         """As :meth:`advance`, by :meth:`arun`."""
-        end = self._clock() + _in_ms(duration, days, hours, minutes, seconds, milliseconds)
-        ran = await self.arun()
-        while self._move_to_due(end):
-            ran += await self.arun()
-        self._clock.move_to(end)
-        return ran + await self.arun()
+        return await self._runner.aadvance(duration + _span(days, hours, minutes, seconds, milliseconds))
 
     def redeliver(self, message: Message | str) -> None:
         """Run a message, drop the report as if the worker had died before it was sent, and run the message again.
@@ -178,102 +147,7 @@ class TestWorker:
         Raises:
             ValidationError: The message is not ready.
         """
-        run = self._run_until(uuid_of(message))
-        if run is None:
-            raise ValidationError(
-                f"message {uuid_of(message)!r} can't be redelivered: it is not ready. It may have run already, or be "
-                "delayed: call advance() first"
-            )
-        self._store_of(run.claimed.uuid).lose(run.claimed)
-        self.run()
-
-    def _run_until(self, uuid: str) -> Run | None:
-        """Run what is ready until it is the turn of this message, and return how that ended, which nobody is told."""
-        for store in self._stores.values():
-            while (claimed := store.claim()) is not None:
-                run = self._here(store.lifecycle.run, claimed)
-                if claimed.uuid == uuid:
-                    return run
-                self._finish(store, run)
-        return None
-
-    def _run_one(self) -> int | None:
-        """Run the next message of some store; None if none is ready."""
-        for store in self._stores.values():
-            if (claimed := store.claim()) is not None:
-                self._finish(store, store.lifecycle.run(claimed))
-                return 1
-        return None
-
-    async def _arun_one(self) -> int | None:
-        for store in self._stores.values():
-            if (claimed := store.claim()) is not None:
-                run = await store.lifecycle.arun(claimed)
-                await asyncio.to_thread(self._finish, store, run)
-                return 1
-        return None
-
-    def _finish(self, store: TestStore, run: Run) -> None:
-        uuid = run.claimed.uuid
-        if run.exception is not None:
-            self._exceptions[uuid] = run.exception
-        if store.settle(run):
-            self._endings[uuid] = run.ending
-            run.send_notices()
-        if isinstance(run.exception, KeyboardInterrupt):
-            raise run.exception  # the user has pressed Ctrl-C
-
-    def _here(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that may run coroutines; in the thread of a running loop, in another thread meanwhile."""
-        if not is_in_loop():
-            return function(*args)
-        answers: list[T] = []
-        errors: list[BaseException] = []
-
-        def call() -> None:
-            try:
-                answers.append(function(*args))
-            except BaseException as error:  # noqa: BLE001  raised below
-                errors.append(error)
-
-        thread = threading.Thread(target=call, name="alsek-test-worker")
-        thread.start()
-        thread.join()
-        if errors:
-            raise errors[0]
-        return answers[0]
-
-    # What stand-ins ask for: see alsek.testing.stand_in.Runs
-
-    def deadline(self, timeout: int | None) -> int:
-        """Return the time on the test's clock that is `timeout` ms from now; one that never comes for None."""
-        return _NEVER if timeout is None else self._clock() + timeout
-
-    def run_ready(self, until: int | None = None) -> bool:
-        """Run what is ready. If nothing is, and something is due until then, move the clock there, and run that."""
-        if self._here(self.run):
-            return True
-        if until is None or not self._move_to_due(until):
-            return False
-        self._here(self.run)
-        return True
-
-    async def arun_ready(self, until: int | None = None) -> bool:
-        """As :meth:`run_ready`, by :meth:`arun`."""
-        if await self.arun():
-            return True
-        if until is None or not self._move_to_due(until):
-            return False
-        await self.arun()
-        return True
-
-    def _move_to_due(self, until: int) -> bool:
-        """Move the clock to when the next message is due, and return True, if that is not later than `until`."""
-        due = min((store.due for store in self._stores.values() if store.due is not None), default=None)
-        if due is None or due > until:
-            return False
-        self._clock.move_to(max(due, self._clock() + 1))  # each call gets on
-        return True
+        self._runner.redeliver(uuid_of(message))
 
     # Looking
 
@@ -320,7 +194,7 @@ class TestWorker:
         for memory in self._memories.values():
             located = memory.messages.find(uuid)
             if located is not None:
-                begun = self._endings.get(uuid) == "retrying"
+                begun = self._runner.endings.get(uuid) == "retrying"
                 running = located.worker is not None
                 return (
                     TaskStatus.RUNNING if running else TaskStatus.RETRYING if begun else TaskStatus.SUBMITTED
@@ -337,18 +211,15 @@ class TestWorker:
         if no attempt has ended.
         """
         uuid = uuid_of(message)
-        if uuid not in self._endings and any(
+        if uuid not in self._runner.endings and any(
             each.messages.find_dead(uuid) for each in self._memories.values()
         ):
             return "failed"  # by hand
-        return self._endings.get(uuid)
+        return self._runner.endings.get(uuid)
 
     def exception(self, message: Message | str) -> BaseException | None:
         """Return what the last failed attempt of a message raised; None if none failed."""
-        return self._exceptions.get(uuid_of(message))
-
-    def _store_of(self, uuid: str) -> TestStore:
-        return next(store for store in self._stores.values() if store.memory.messages.find(uuid) is not None)
+        return self._runner.exceptions.get(uuid_of(message))
 
     # The end
 
@@ -358,7 +229,9 @@ class TestWorker:
             store.close()
         while self._undo:
             self._undo.pop()()
-        self._stores, self._memories, self._taken = {}, {}, {}
+        self._stores.clear()
+        self._memories.clear()
+        self._taken.clear()
         if threading.current_thread() is threading.main_thread() and not is_in_loop():
             close_main_loop()
 
@@ -374,18 +247,5 @@ class TestWorker:
         self.close()
 
 
-def _in_ms(duration: timedelta | None, *parts: float) -> int:
-    days, hours, minutes, seconds, milliseconds = parts
-    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)
-    total = span + (duration or timedelta())
-    if total < timedelta():
-        raise ValidationError(f"advance({total}): time goes on, so it must not be negative")
-    return total // timedelta(milliseconds=1)
-
-
-def _check(ran: int, most: int) -> None:
-    if ran > most:
-        raise ValidationError(
-            f"more than {most:,} attempts ran, and messages are still ready: does a task submit itself, or retry "
-            "without a delay? If there is an end, say run(most=…)"
-        )
+def _span(days: float, hours: float, minutes: float, seconds: float, milliseconds: float) -> timedelta:
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)

@@ -293,9 +293,14 @@ def test_bad_calls_get_a_sentence(shop: Shop, worker: TestWorker) -> None:
 def test_the_backends_are_as_before_afterwards(shop: Shop) -> None:
     """After the test the same objects use their own store again, also if the test has failed."""
     kind, before = type(shop.backend), dict(vars(shop.backend))
-    with pytest.raises(ZeroDivisionError), TestWorker(*shop.tasks):
-        shop.send.send("ada")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with TestWorker(*shop.tasks):
+            shop.send.send("ada")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert type(shop.backend) is kind
     assert vars(shop.backend) == before
     assert shop.backend.messages.count("alsek_queue") == 0

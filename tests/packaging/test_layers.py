@@ -95,6 +95,8 @@ def test_third_parties_are_declared(package: Package) -> None:
         top = one.module.partition(".")[0]
         if top in sys.stdlib_module_names or top == "alsek":
             continue
+        if top == "pytest" and "/pytest_" in where:
+            continue  # a plugin is loaded by pytest alone
         if top == "typing_extensions" and one.for_types:
             continue  # type checkers bring its stubs along: it need not be installed
         distribution = canonicalize_name(top)

@@ -19,7 +19,7 @@ Open = Callable[..., SQLiteBackend]
 
 def sweep(backend: SQLiteBackend) -> None:
     """Let the sweeper come by, twice."""
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         backend.set("tick", n)
 
 

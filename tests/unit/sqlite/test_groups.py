@@ -60,7 +60,7 @@ def add(backend: SQLiteBackend, group: str, *numbers: int) -> None:
 
 def sweep(backend: SQLiteBackend, times: int = 2) -> None:
     """Let the sweeper come by."""
-    for n in range(times * sweeping._SWEEP_ONCE_IN):
+    for n in range(times * sweeping.ROUND):
         backend.set("tick", n)
 
 

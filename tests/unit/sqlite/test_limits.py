@@ -42,6 +42,7 @@ def damage(path: Path, statement: str) -> None:
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every transaction sweeps."""
     monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 1)
+    monkeypatch.setattr(sweeping.Sweeper, "_turns", lambda sweeper: range(sweeping._TURNS))
 
 
 @pytest.mark.parametrize("limits", [ONE, RATE])

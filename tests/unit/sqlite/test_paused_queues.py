@@ -30,7 +30,7 @@ def asleep(backend: SQLiteBackend) -> Iterator[Waiter]:
 
 def sweep(backend: SQLiteBackend) -> None:
     """Let the sweeper come by."""
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         backend.set("tick", n)
 
 

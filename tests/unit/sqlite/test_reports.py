@@ -39,6 +39,7 @@ def rows(path: Path) -> tuple[int, ...]:
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every transaction sweeps."""
     monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 1)
+    monkeypatch.setattr(sweeping.Sweeper, "_turns", lambda sweeper: range(sweeping._TURNS))
 
 
 def test_plain_messages_run_no_statement_of_reports(

@@ -166,7 +166,7 @@ def test_what_has_expired_is_deleted_in_passing(timed: SQLiteBackend, path: Path
     tables = ("finished", "results", "statuses", "vals", "locks")
     assert min(rows(path, *tables)) >= 50
     clock.now += 10 * DEDUP_WINDOW
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         timed.set("tick", n)
     assert rows(path, *tables) == [0, 1, 1, 1, 0]
 
@@ -184,11 +184,11 @@ def test_a_status_rewritten_for_longer_is_not_swept_away(
         2,
         None,
     ]
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         timed.set("tick", n)
     assert timed.statuses.get(["a"])[0] is not None
     clock.now += sweeping.STATUS_CHECK_MS
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         timed.set("tick", n)
     assert rows(path, "statuses") == [0]
 
@@ -211,7 +211,7 @@ def test_a_sweep_is_bounded(timed: SQLiteBackend, path: Path, clock: Clock) -> N
             )
         )
     seen = [rows(path, "vals")[0]]
-    for _ in range(2 * sweeping._SWEEP_ONCE_IN):
+    for _ in range(2 * sweeping.ROUND):
         timed.locks.acquire("l", "me", 1)
         clock.now += 1
         seen.append(rows(path, "vals")[0])
@@ -255,7 +255,7 @@ def test_large_notes_are_deleted_when_they_are_over(timed: SQLiteBackend, path: 
         for _ in range(3):
             timed.pub("c", "x" * 100_000)
             clock.now += 40_000
-        for n in range(2 * sweeping._SWEEP_ONCE_IN):
+        for n in range(2 * sweeping.ROUND):
             timed.set("tick", n)
         assert rows(path, "spool") == [1]
 

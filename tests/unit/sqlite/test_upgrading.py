@@ -267,14 +267,14 @@ def test_an_old_file_keeps_its_queues(old: Old, backend: SQLiteBackend, path: Pa
     old.add("a", "q")
     old.add("z", "z")
     backend.messages.remove("q", "a")
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         backend.set("tick", n)
     old.add("b", "q")
     assert [one.uuid for one in Player(backend).step().claimed] == ["b"]
     # As the documentation says, once no process of 0.1.0 is left:
     old.connection.execute("PRAGMA user_version = 2")
     backend.messages.remove("q", "b")
-    for n in range(2 * sweeping._SWEEP_ONCE_IN):
+    for n in range(2 * sweeping.ROUND):
         backend.set("tick", n)
     assert old.connection.execute("SELECT name FROM queues").fetchall() == [("z",)]
     assert submit(backend, "c") == [True]

@@ -5,6 +5,7 @@ What has expired is never answered, whether or not it is deleted; this only keep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import randrange
 from typing import Final
 
@@ -38,6 +39,12 @@ _EXPIRED: Final = (
     # Without an index: the oldest are the first.
     "DELETE FROM spool WHERE expiry <= ? AND id IN (SELECT id FROM spool ORDER BY id LIMIT ?)",
 )
+
+#: How many things are swept in turn: these, statuses, groups, queues, limits, reports.
+_TURNS: Final = len(_EXPIRED) + 5
+
+#: Within so many transactions each of them is swept once, if no sweep finds more than a piece.
+ROUND: Final = _SWEEP_ONCE_IN * _TURNS
 
 #: Places of messages that 0.1.0 has ended, and limits of which only starts are left, are looked for a few at a time.
 _PLACES: Final = """
@@ -100,13 +107,16 @@ STATUS_CHECK_MS: Final = 7 * 24 * 3_600_000
 class Sweeper:
     """Counts the transactions of a process, and sweeps in every 32nd of them.
 
-    It starts counting at a random number: of many processes that make few transactions each, some sweep as well.
+    Each time it sweeps `finished`, to which every message adds a row, and one other part: the next in turn, or the same
+    again if there was more of it than a piece. The first time it sweeps all. It starts counting at a random number: of
+    many processes that make few transactions each, some sweep as well.
     """
 
-    __slots__ = ("_finished", "_limit", "_namespace", "_place", "_queue", "_report", "_transactions")
+    __slots__ = ("_finished", "_limit", "_namespace", "_place", "_queue", "_report", "_transactions", "_turn")
 
     def __init__(self) -> None:
         self._transactions = randrange(_SWEEP_ONCE_IN)
+        self._turn = -1  # the part that is next; -1 for all
         self._finished = 0
         self._namespace = 0  # the last namespace that was swept
         self._queue = 0  # the last queue that was looked at
@@ -124,18 +134,35 @@ class Sweeper:
         self._finished += tx.finished_count
         if self._transactions >= _SWEEP_ONCE_IN:
             self._transactions = 0
-            more = self._sweep_finished(tx)
-            for statement in _EXPIRED:
-                more |= tx.execute(statement, (tx.now, _PIECE)).rowcount == _PIECE
-            more |= _sweep_statuses(tx)
-            more |= _sweep_groups(tx)
-            more |= self._sweep_queues(tx)
-            more |= self._sweep_limits(tx)
-            more |= self._sweep_reports(tx)
+            turns = self._turns()
+            more = sum(self._sweep(tx, turn) for turn in turns) > 0
+            if not more:
+                self._turn = (turns[-1] + 1) % _TURNS
+            more |= self._sweep_finished(tx)
             if more:
                 self._transactions = _SWEEP_ONCE_IN - 1
             return True
         return False
+
+    def _turns(self) -> Sequence[int]:
+        """Return which parts to sweep now."""
+        return range(_TURNS) if self._turn < 0 else (self._turn,)
+
+    def _sweep(self, tx: Transaction, turn: int) -> bool:
+        """Sweep one part; return True if there is more of it."""
+        if turn < len(_EXPIRED):
+            return tx.execute(_EXPIRED[turn], (tx.now, _PIECE)).rowcount == _PIECE
+        match turn - len(_EXPIRED):
+            case 0:
+                return _sweep_statuses(tx)
+            case 1:
+                return _sweep_groups(tx)
+            case 2:
+                return self._sweep_queues(tx)
+            case 3:
+                return self._sweep_limits(tx)
+            case _:
+                return self._sweep_reports(tx)
 
     def _sweep_finished(self, tx: Transaction) -> bool:
         # Twice as many as were added since the last sweep, and some: the table doesn't grow beyond its window.

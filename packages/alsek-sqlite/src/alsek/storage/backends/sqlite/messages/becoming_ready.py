@@ -115,7 +115,7 @@ def requeue(tx: Transaction, message: int, queue: int, retried: Retried, tail: s
     ((wish,),) = tx.execute(_REQUEUED, values).fetchall()
     lane = Lane(queue_name(tx, queue), wish)
     if tail:
-        give_up_places(tx, message)
+        give_up_places(tx, [message])
         if waits_behind(tx, message, tail):
             enter(tx, "waiting", [(BEHIND, "", message)])
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from alsek.storage.backends.batches import in_pieces
@@ -44,8 +45,9 @@ def is_bound(tail: str) -> bool:
     return _FIELDS.search(tail) is not None
 
 
+@lru_cache(maxsize=256)
 def bonds_of(tail: str) -> Bonds:
-    """Return what a tail says."""
+    """Return what a tail says. Messages of one task often have the same."""
     return Bonds(**tail_values(Bonds, tail))
 
 

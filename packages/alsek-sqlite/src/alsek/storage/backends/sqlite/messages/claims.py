@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from alsek.core.loggers import guarded_logger
@@ -130,6 +131,12 @@ class Ready(NamedTuple):
     wish: int
 
 
+@lru_cache(maxsize=256)
+def _fields_of(tail: str) -> Mapping[str, Any]:
+    """Return what a tail says to the worker that claims the message. Messages of one task often have the same."""
+    return tail_values(Claimed, tail)
+
+
 class Claiming:
     """The claims of one step.
 
@@ -247,7 +254,8 @@ class Claiming:
             claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
-                one = one._replace(**tail_values(Claimed, tail))
+                if fields := _fields_of(tail):
+                    one = one._replace(**fields)
                 if one.group is not None and not revoked and not self._is_awaited(one.group.group):
                     tx.execute(_MARK_REVOKED, (message,))
                     one = one._replace(revoked=True)

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.records import Limit, LimitRecord
 from alsek.storage.backends.sqlite.database.starts import prune_starts
+from alsek.storage.backends.sqlite.database.statements import marks
 from alsek.storage.backends.sqlite.database.transaction import Transaction
+
+#: How many messages one statement looks up.
+_PIECE: Final = 500
 
 #: How many admitted messages a record names.
 _MOST_SHOWN: Final = 100
@@ -29,7 +34,7 @@ _BY_ID: Final = "SELECT id, amount, per, used, waiting FROM limits WHERE id = ?"
 _ADMIT: Final = (
     "INSERT OR IGNORE INTO admitted (limit_id, message, uuid) SELECT ?, id, uuid FROM messages WHERE id = ?"
 )
-_GIVE_UP: Final = "DELETE FROM admitted WHERE message = ?"
+_GIVE_UP: Final = "DELETE FROM admitted WHERE message IN ({})"
 _STARTED: Final = """
     INSERT INTO starts (limit_id, at, messages) SELECT id, ?, 1 FROM limits WHERE ns = ? AND name = ?
     ON CONFLICT (limit_id, at) DO UPDATE SET messages = messages + 1
@@ -112,10 +117,11 @@ def pruned(tx: Transaction, known: Known) -> Known:
     return Known._make(tx.execute(_BY_ID, (known.id,)).fetchone())
 
 
-def give_up_places(tx: Transaction, message: int) -> None:
-    """Give back all places that a message takes up."""
-    tx.execute(_GIVE_UP, (message,))
-    tx.unsettled = True
+def give_up_places(tx: Transaction, messages: Sequence[int]) -> None:
+    """Give back all places that messages, by their ids, take up."""
+    for piece in in_pieces(messages, _PIECE):
+        tx.execute(_GIVE_UP.format(marks(len(piece))), piece)
+        tx.unsettled = True
 
 
 def start(tx: Transaction, message: int, limits: Sequence[Limit], *, runs: bool) -> None:

@@ -148,9 +148,7 @@ _BEHIND: Final = "SELECT id, queue, due, wish, suspect, tail FROM messages WHERE
 _IN_TURN: Final = """
     UPDATE messages SET due = NULL, arrival = (SELECT arrivals + 1 FROM queues WHERE id = messages.queue) WHERE id = ?
 """
-_ARRIVED: Final = """
-    UPDATE queues SET arrivals = arrivals + 1 WHERE id = (SELECT queue FROM messages WHERE id = ?)
-"""
+_ARRIVED: Final = "UPDATE queues SET arrivals = arrivals + 1 WHERE id = ?"
 #: In place of a limit's id: it waits behind the holder of its unique key.
 BEHIND: Final = 0
 
@@ -167,8 +165,6 @@ _ERASE: Final = (
     _LEAVE_WAITING,
     "DELETE FROM messages WHERE id = ?",
 )
-_ERASE_CLAIMS: Final = "DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)"
-_ERASE_WAITING: Final = "DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)"
 _MARK_REPORTED: Final = "UPDATE messages SET tail = merge_tail(tail, ?) WHERE ns = ? AND uuid = ?"
 _MARK_CLAIM: Final = "UPDATE claims SET expired = expired | ? WHERE worker = ? AND token = ?"
 _TELLS_OF_AN_END: Final = "SELECT 1 FROM statuses WHERE ns = ? AND uuid = ? AND status IN (?, ?)"
@@ -256,12 +252,16 @@ def end(tx: Transaction, ended: Iterable[Ended]) -> None:
         set_statuses(tx, group, status)
     for each in reported:
         reports.after_end(tx, each.uuid, each.dlq_ttl, 0 if each.how.status is None else each.status_ttl)
+    leaving: list[int] = []
     for each in bound:
         bonds = bonds_of(each.tail)
         if bonds.limits:
-            give_up_places(tx, each.message)
+            leaving.append(each.message)
         if bonds.unique is not None and each.how is not End.REPLACED:
+            give_up_places(tx, leaving)
+            leaving = []
             free_key(tx, each.uuid, bonds.unique)
+    give_up_places(tx, leaving)
     tx.bound_ends += bound
 
 
@@ -304,7 +304,7 @@ def has_places(tx: Transaction, message: int, tail: str, task: str = "") -> bool
     """
     limits = bonds_of(tail).limits
     if limits:
-        give_up_places(tx, message)
+        give_up_places(tx, [message])
     return _take_or_wait(tx, message, limits, task)
 
 
@@ -343,7 +343,7 @@ def free_key(tx: Transaction, uuid: str, unique: UniqueKey) -> None:
         return
     raise_arrivals(tx, queue, 1)
     tx.execute(_IN_TURN, (message,))
-    tx.execute(_ARRIVED, (message,))
+    tx.execute(_ARRIVED, (queue,))
     if has_places(tx, message, tail):
         enter(tx, "ready", [(message,)])
         tx.wake(lane)
@@ -382,9 +382,9 @@ def erase(tx: Transaction, messages: Sequence[tuple[int]]) -> None:
 
 def erase_waiting(tx: Transaction) -> None:
     """Delete what processes of 0.1.0 have left behind of messages that waited for limits: to clear the namespace."""
-    tx.execute(_ERASE_WAITING, (tx.ns,))
+    tx.execute("DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)", (tx.ns,))
 
 
 def erase_claims(tx: Transaction) -> None:
     """Delete all claims of the namespace: to clear it."""
-    tx.execute(_ERASE_CLAIMS, (tx.ns,))
+    tx.execute("DELETE FROM claims WHERE worker IN (SELECT id FROM workers WHERE ns = ?)", (tx.ns,))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from alsek.storage.backends.sqlite import SQLiteBackend
+from alsek.storage.backends.sqlite.database import checkpoints
 from alsek.storage.backends.sqlite.database import connection as sqlite_connection
 from tests.clock import Clock
 from tests.unit.sqlite.fakes import Process
@@ -61,6 +62,9 @@ def instructions(monkeypatch: pytest.MonkeyPatch) -> Instructions:
     counting = Instructions()
     stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(counting.connect)})
     monkeypatch.setattr(sqlite_connection, "sqlite3", stand_in)
+    monkeypatch.setattr(
+        checkpoints, "_FIRST", 10**9
+    )  # what another thread does meanwhile is not to be counted
     return counting
 
 

@@ -6,9 +6,13 @@ import os
 import sys
 import threading
 import warnings
+from typing import Final
 
 from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
+
+#: Threads that end before this process forks: that of a checkpoint of the SQLite store.
+_ENDED_BEFORE_FORK: Final = frozenset({"alsek-checkpoint"})
 
 
 def check_process() -> None:
@@ -28,7 +32,8 @@ def check_process() -> None:
             f"{patcher} has replaced this process's threads and sockets: a pool needs the real ones. Remove the call "
             "that patches them from the modules that the pool imports"
         )
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    others = [name for name in names if name not in _ENDED_BEFORE_FORK]
     if others:
         warnings.warn(
             f"threads run already ({', '.join(others)}): the pool's processes are forked without them. "

@@ -13,6 +13,7 @@ from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.header import merged
 from alsek.storage.backends.history import added as added_counts
 from alsek.storage.backends.sqlite.database import errors, location
+from alsek.storage.backends.sqlite.database.checkpoints import INLINE_PAGES
 from alsek.storage.backends.sqlite.database.statements import marks
 
 log = guarded_logger(__name__)
@@ -58,10 +59,6 @@ APPLICATION_ID: Final = 0x414C534B
 #: 1,024 bytes large payloads are slower.
 PAGE_SIZE: Final = 2_048
 
-#: How many pages the log may grow before they are written back (16 MB): a checkpoint waits for the disk, so it should
-#: be rare; a longer log would cost readers.
-CHECKPOINT_PAGES: Final = 8_000
-
 #: The first and the longest pause of a writer that met another one. A transaction takes about 0.2 ms.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_1, 0.01
 
@@ -69,7 +66,7 @@ _SETTINGS: Final = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16384",
     "PRAGMA secure_delete = OFF",
-    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    f"PRAGMA wal_autocheckpoint = {INLINE_PAGES}",
     "PRAGMA journal_size_limit = 67108864",
 )
 

@@ -20,7 +20,8 @@ from typing import Final
 
 from alsek.core.clock import real_time as time
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.sqlite.database import forks
+from alsek.storage.backends.sqlite.database import errors, forks
+from alsek.storage.backends.sqlite.database.checkpoints import Checkpoints, Written, write_back
 
 #: How often a thread checks whether another thread's fork is over, and a fork whether the operations are.
 _CHECK_EVERY_S: Final = 0.001
@@ -62,14 +63,18 @@ class ConnectionPool:
         forks.watch(self)
 
     def _start_empty(self) -> None:
+        self._checkpoints = Checkpoints(f"SQLite file {self._path}")
         self._mutex = threading.Lock()  # guards everything below, for moments
         self._idle: list[sqlite3.Connection] = []
         self._busy: dict[int, weakref.ref[Lease]] = {}
         self._observer: sqlite3.Connection | None = None
         self._forking = 0  # the thread that is about to fork: no other one opens a connection
 
-    def take(self) -> Lease:
+    def take(self, *, beside: bool = False) -> Lease:
         """Return a connection for the calling thread alone, until it is given back.
+
+        Args:
+            beside: Leave the connection that was used last to others, and its page cache with it.
 
         Raises:
             BackendUnavailableError: The file can't be opened.
@@ -79,7 +84,7 @@ class ConnectionPool:
             with self._mutex:
                 if self._forking in (0, me):
                     # Opened under the mutex, so that no fork comes between; it takes a millisecond, and is rare.
-                    connection = self._idle.pop() if self._idle else self._open()
+                    connection = self._idle.pop(-1 - beside) if len(self._idle) > beside else self._open()
                     lease = Lease(connection, me, self._generation)
                     if len(self._busy) > _MANY:  # some leases were dropped
                         self._busy = {key: one for key, one in self._busy.items() if one() is not None}
@@ -87,13 +92,16 @@ class ConnectionPool:
                     return lease
             time.sleep(_CHECK_EVERY_S)
 
-    def give_back(self, lease: Lease, *, broken: bool = False) -> None:
-        """Take a connection back; close it if it is broken, or must not be open at a fork."""
+    def give_back(self, lease: Lease, *, broken: bool = False, beside: bool = False) -> None:
+        """Take a connection back; close it if it is broken, or must not be open at a fork.
+
+        One that was taken `beside` is not the next to be used.
+        """
         with self._mutex:
             if broken or lease.generation != self._generation or self._forking:
                 lease.connection.close()
             else:
-                self._idle.append(lease.connection)
+                self._idle.insert(0 if beside else len(self._idle), lease.connection)
             self._busy.pop(id(lease), None)
 
     def version(self) -> int:
@@ -114,8 +122,24 @@ class ConnectionPool:
                     return int(version)
             time.sleep(_CHECK_EVERY_S)
 
+    def note_commit(self, rows: int) -> None:
+        """Note that a commit has changed so many rows; a thread writes the log back when it is time."""
+        self._checkpoints.note_commit(rows, self._write_back)
+
+    def _write_back(self) -> Written:
+        lease = self.take(beside=True)
+        broken = False
+        try:
+            return write_back(lease.connection)
+        except sqlite3.Error as error:
+            broken = errors.is_fatal(error)
+            raise
+        finally:
+            self.give_back(lease, broken=broken, beside=True)
+
     def close(self) -> None:
         """Close all connections: those in use when they are given back."""
+        self._checkpoints.wait(forks.PATIENCE_S)
         with self._mutex:
             self._close_idle()
             self._generation += 1
@@ -146,6 +170,7 @@ class ConnectionPool:
         """Let no operation start, wait for those that are running, and close all connections."""
         me = threading.get_ident()
         deadline = time.monotonic() + forks.PATIENCE_S
+        self._checkpoints.wait(forks.PATIENCE_S)
         while not self._frozen(me, deadline) and time.monotonic() < deadline:
             time.sleep(_CHECK_EVERY_S)
 

@@ -101,6 +101,7 @@ class Database:
                     f"{self.where}: it stayed locked within this process; try again"
                 )
             value, tx = self._run(work, writing=True)
+        self._pool.note_commit(tx.changed)
         if tx.woken_lanes or tx.notes or tx.revocations:
             lanes = self.paused.to_wake(tx.woken_lanes, self.read) if self.paused.any else tx.woken_lanes
             self.notifier.notify(lanes, tx.notes, tx.revocations)
@@ -118,12 +119,14 @@ class Database:
                 ns = self._ns or self._ensure_namespace(connection)
                 if writing:
                     connection.execute("BEGIN IMMEDIATE")
+                    before = connection.total_changes
                 tx = Transaction(connection, ns, self.clock(), names)
                 value = work(tx)
                 if writing:
                     if self._sweeper.sweep_sometimes(tx):
                         self.paused.look(tx)
                     connection.execute("COMMIT")
+                    tx.changed = connection.total_changes - before
                 if tx.read_names:
                     keep_names(names, tx.read_names)
                 return value, tx

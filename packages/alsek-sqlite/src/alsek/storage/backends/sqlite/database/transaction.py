@@ -31,10 +31,12 @@ class Transaction:
             follows for their groups is still to be done.
         unsettled: True if a limit may have room for a message that waits, or need not be known any more.
         settled: How many messages that waited were looked at.
+        changed: How many rows it has changed, once it is committed.
     """
 
     __slots__ = (
         "bound_ends",
+        "changed",
         "cursor",
         "execute",
         "executemany",
@@ -67,3 +69,4 @@ class Transaction:
         self.bound_ends: list[Any] = []
         self.unsettled = False
         self.settled = 0
+        self.changed = 0

@@ -19,6 +19,7 @@ from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.executor import ThreadExecutor
 from alsek.core.worker.thread_executor.job import ThreadJob
+from alsek.core.worker.thread_executor.recent_durations import MOST_IN_FLIGHT
 from alsek.storage.backends.kinds import SlotKind, SuspectPolicy
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Step, Worker
@@ -79,7 +80,7 @@ class Running:
         options = EngineOptions(dlq_ttl=self.broker.dlq_ttl, slot_wait_interval=200, **settings)
         self.session = session(backend, Worker("", "thread", None, lease, 60_000, suspects))
         self.session.register()
-        self.state = SharedState(4 * size + 16)
+        self.state = SharedState(max(4 * size, 2 * MOST_IN_FLIGHT) + 16)
         self.state.max_claims = size
         self.state.set_worker(self.session.worker.id)
         self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, wait_for_threads)

@@ -16,6 +16,7 @@ from alsek.core.broker import Broker
 from alsek.core.clock import wall_clock_ms
 from alsek.core.execution.session import WorkerSession
 from alsek.core.worker.engine import engine
+from alsek.core.worker.thread_executor.recent_durations import MOST_IN_FLIGHT
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends import records
 from alsek.storage.backends.history import unpacked
@@ -219,13 +220,13 @@ def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch
 
 
 def test_what_is_claimed_ahead_is_bounded(backend: LossyBackend, runs: Runs) -> None:
-    """However short the tasks, never more is held than twice what can run at once, and no more than that runs."""
+    """However short the tasks, never more than 64 are in flight, and no more run than there are threads."""
     submit(runs.note, 600)
     running = Running(backend, runs.note, size=2).start()
     eventually(lambda: running.left == 0)
     running.stop()
     assert runs.of == Counter(range(600))
-    assert running.session.most <= 4
+    assert running.session.most <= MOST_IN_FLIGHT
     assert runs.most <= 2
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import InvalidResponse, ResponseError
 
-from alsek.storage.backends.redis.event_loop.reply_reader import NOT_YET, PlainReader, new_reply_reader
+from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, new_reply_reader
 
 _LINES = st.binary(max_size=20).filter(lambda text: b"\r" not in text and b"\n" not in text)
 _REPLIES: Any = st.recursive(

@@ -1,10 +1,10 @@
 """Calls to the server: connections, retries, outages, forks.
 
 redis-py's ``execute_command`` costs 82 µs of CPU, its ``Connection`` used directly 48 µs, with the same answer. So each
-call uses a connection of redis-py's own class, made with the options of the user's client but not taken from its pool:
-replies are not decoded, the protocol is RESP2, and neither a fork nor the user's own use of the client interferes. On a
-cluster the connections go to one node, because all keys of a namespace share one slot. For clients without such
-connections (a fake), ``execute_command`` is used.
+call uses the socket of a connection (:mod:`~alsek.storage.backends.redis.client.wire`) of redis-py's own class, made
+with the options of the user's client but not taken from its pool: replies are not decoded, the protocol is RESP2, and
+neither a fork nor the user's own use of the client interferes. On a cluster the connections go to one node, because all
+keys of a namespace share one slot. For clients without such connections (a fake), ``execute_command`` is used.
 
 A call whose reply was lost is sent again, on a new connection: all that this package sends can be repeated, except
 calls with ``repeat=False``. The first retry is immediate, because the server may have restarted while the connection
@@ -14,7 +14,6 @@ when it begins and when it ends.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from redis.retry import Retry
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.core.pauses import Pauses
+from alsek.core.this_process import this_process
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
     connection_options,
@@ -40,9 +40,9 @@ from alsek.storage.backends.redis.client.errors import (
     unavailable,
 )
 from alsek.storage.backends.redis.client.interruptions import let_through
-from alsek.storage.backends.redis.client.readiness import has_input
 from alsek.storage.backends.redis.client.resp import Argument, encode
 from alsek.storage.backends.redis.client.server import Server
+from alsek.storage.backends.redis.client.wire import Wire
 
 log = guarded_logger(__name__)
 
@@ -63,7 +63,7 @@ class Link(Server):
         super().__init__(connection, timeout)
 
     def _reset(self) -> None:
-        self._idle: deque[Any] = deque()
+        self._idle: deque[Wire] = deque()
         #: When the present outage began; None if the server answers.
         self.outage_since: float | None = None
         super()._reset()
@@ -79,32 +79,26 @@ class Link(Server):
 
     def send(self, arguments: Sequence[Argument], packed: bytes | None, repeat: bool = True) -> Any:
         """As :meth:`call`, of a command that may be packed already. ``NOSCRIPT`` errors pass unchanged."""
-        if not self.direct:
+        # Asked twice, because the first is enough for nearly all calls, and costs no call.
+        if not (self._direct and self._pid == this_process.pid) and not self.direct:
             return self._retry(lambda _: self._ask_client(arguments, repeat))
         if packed is None:
             packed = encode(arguments)
         try:
-            connection = self._idle.pop()
+            wire = self._idle.pop()
         except IndexError:
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
         try:
-            if not repeat and has_input(connection, 0):
-                raise ConnectionResetError("the idle connection was closed")
-            connection.send_packed_command((packed,))
-        except CLIENT_ERRORS as error:
-            connection.disconnect()
-            self.raise_permanent(error)
-            return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
-        try:
-            reply = connection.read_response(disable_decoding=True)
-        except CLIENT_ERRORS as error:
-            if not self._drop_if_lost(connection, error):
-                self._idle.append(connection)
-            self.raise_permanent(error)
             if not repeat:
+                wire.check()
+            reply = wire.ask(packed)
+        except CLIENT_ERRORS as error:
+            self._keep_or_close(wire, error)
+            self.raise_permanent(error)
+            if not repeat and not wire.unsent:
                 raise unavailable(self.where, 0, error, sent=True) from error
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
-        self._idle.append(connection)
+        self._idle.append(wire)
         if self.outage_since is not None:
             self.end_outage()
         return reply
@@ -121,10 +115,10 @@ class Link(Server):
 
     def close(self) -> None:
         """Close the idle connections. The next call opens a new one."""
-        if self._pid != os.getpid():
+        if self._pid != this_process.pid:
             self._reset()
         while self._idle:
-            self._idle.pop().disconnect()
+            self._idle.pop().close()
         if self._client is not None and (self._source is None or isinstance(self._source, str)):
             self._client.close()
 
@@ -159,21 +153,16 @@ class Link(Server):
         except BaseException:
             connection.disconnect()
             raise
+        wire = Wire(connection)
+        lasting = left >= usual
         try:
-            connection.send_packed_command((packed,))
-            reply = connection.read_response(disable_decoding=True)
+            reply = wire.ask(packed)
         except CLIENT_ERRORS as error:
-            if not is_connection_lost(error) and left >= usual:
-                self._idle.append(connection)
-            else:
-                connection.disconnect()
+            self._keep_or_close(wire, error, lasting)
             if is_transient(error) and not repeat:
                 raise unavailable(self.where, 0, error, sent=True) from error
             raise
-        if left >= usual:
-            self._idle.append(connection)
-        else:
-            connection.disconnect()
+        self._keep_or_close(wire, None, lasting)
         return reply
 
     def _ask_client(self, arguments: Sequence[Argument], repeat: bool) -> Any:
@@ -219,11 +208,12 @@ class Link(Server):
         if self.cluster:
             refresh_nodes(self.client)
 
-    def _drop_if_lost(self, connection: Any, error: Exception) -> bool:
-        if not is_connection_lost(error):
-            return False
-        connection.disconnect()
-        return True
+    def _keep_or_close(self, wire: Wire, error: Exception | None, lasting: bool = True) -> None:
+        """Keep a connection for further calls, unless this error has broken it, or it has unusual timeouts."""
+        if lasting and (error is None or not is_connection_lost(error)):
+            self._idle.append(wire)
+        else:
+            wire.close()
 
     def begin_outage(self, error: BaseException) -> None:
         """Log that an outage has begun, if it is not known yet."""

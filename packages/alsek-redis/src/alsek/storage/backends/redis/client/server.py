@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
+from alsek.core.this_process import this_process
 from alsek.storage.backends.redis.client.address import (
     Client,
     check,
@@ -43,12 +43,14 @@ class Server:
     def _reset(self) -> None:
         """Begin anew in this process: locks and sockets of a parent process can't be used here."""
         self._lock = threading.Lock()
-        self._pid = os.getpid()  # last: until then another thread must not use what is left of the parent's
+        self._pid = (
+            this_process.pid
+        )  # last: until then another thread must not use what is left of the parent's
 
     @property
     def client(self) -> Client:
         """The client, made when it is first needed."""
-        if self._pid != os.getpid():
+        if self._pid != this_process.pid:
             self._reset()
         if self._client is None:
             with self._lock:

@@ -15,8 +15,8 @@ from redis.backoff import NoBackoff
 
 from alsek.storage.backends.redis.client.address import connection_options
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.client.reply_reader import new_reply_reader
 from alsek.storage.backends.redis.event_loop.pipeline import OnMessage, Pipeline
-from alsek.storage.backends.redis.event_loop.reply_reader import new_reply_reader
 
 #: By the name of the synchronous class. A sentinel is asked for the address before.
 _CLASSES: Final[Mapping[str, Any]] = {

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from alsek.storage.backends.redis.event_loop.reply_reader import NOT_YET, ReplyReader
+from alsek.storage.backends.redis.client.reply_reader import NOT_YET, ReplyReader
 from alsek.storage.backends.redis.event_loop.transports import discard, disown
 
 #: Takes a published value: the channel and the data.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 
 import pytest
 
-from alsek.core.identifiers import check_name, new_request_id, new_uuid, new_worker_id
+from alsek.core import identifiers
+from alsek.core.identifiers import check_name, check_queue, new_request_id, new_uuid, new_worker_id
 from alsek.core.message import Message
 from alsek.exceptions import ValidationError
 
@@ -35,6 +37,33 @@ def test_uuids_are_ordered_by_time_and_differ(monkeypatch: pytest.MonkeyPatch) -
 def test_worker_and_request_ids_never_repeat() -> None:
     """Ids of workers and requests are random."""
     assert len({new_worker_id() for _ in range(1_000)} | {new_request_id() for _ in range(1_000)}) == 2_000
+
+
+def test_a_forked_child_has_names_of_its_own() -> None:
+    """What was made ahead in the parent is not used again in a child: no two processes give the same name."""
+    new_uuid(), new_request_id()  # some are made ahead now
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        names = [name for _ in range(200) for name in (new_uuid()[13:], new_request_id())]
+        os.write(theirs, " ".join(names).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        made = pipe.read().decode().split()
+    os.waitpid(child, 0)
+    mine = [name for _ in range(200) for name in (new_uuid()[13:], new_request_id())]
+    assert len({*made, *mine}) == 800
+
+
+def test_the_names_of_queues_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program with any number of queues remembers a bounded number of them, and still checks each."""
+    monkeypatch.setattr(identifiers, "_MOST_SEEN", len(identifiers._seen_queues) + 10)
+    for n in range(20):
+        assert check_queue(f"queue-{n}") == f"queue-{n}"
+    assert len(identifiers._seen_queues) <= identifiers._MOST_SEEN
+    with pytest.raises(ValidationError, match="queue"):
+        check_queue("a b")
 
 
 @pytest.mark.parametrize(

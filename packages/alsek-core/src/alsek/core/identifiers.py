@@ -5,12 +5,71 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from alsek.core.short_repr import shown
+from alsek.core.this_process import this_process
 from alsek.exceptions import ValidationError
 
+#: How many random parts are made at once.
+_AHEAD: Final = 64
+
+#: By a random hexadecimal digit the digit with the variant: its two highest bits are 10.
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
+#: Names of queues that were found good, and how many of them are remembered at most.
+_seen_queues: Final = set[str]()
+_MOST_SEEN: Final = 1_000
+
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+
+
+class _RandomParts:
+    """Random parts of names, made ahead of need: the kernel is asked once for many.
+
+    Args:
+        make: Makes many of them.
+    """
+
+    __slots__ = ("_make", "_parts")
+
+    def __init__(self, make: Callable[[], list[str]]) -> None:
+        self._make = make
+        self._parts: list[str] = []
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                after_in_child=self._parts.clear
+            )  # else a child would use those of its parent
+
+    def next(self) -> str:
+        """Return one, which no other caller gets."""
+        while True:
+            try:
+                return self._parts.pop()
+            except IndexError:
+                pid = this_process.pid
+                made = self._make()
+                if pid == this_process.pid:  # a signal handler may have forked meanwhile
+                    self._parts.extend(made)
+
+
+def _ends_of_uuids() -> list[str]:
+    """What stands behind the time: version 7, variant 2, and 74 random bits in the other places."""
+    text = os.urandom(_AHEAD * 10).hex()
+    return [
+        f"-7{text[i : i + 3]}-{_VARIANTS[text[i + 3]]}{text[i + 4 : i + 7]}-{text[i + 7 : i + 19]}"
+        for i in range(0, len(text), 20)
+    ]
+
+
+def _request_ids() -> list[str]:
+    text = os.urandom(_AHEAD * 8).hex()
+    return [text[i : i + 16] for i in range(0, len(text), 16)]
+
+
+_uuid_ends: Final = _RandomParts(_ends_of_uuids)
+_requests: Final = _RandomParts(_request_ids)
 
 
 def new_uuid() -> str:
@@ -19,12 +78,8 @@ def new_uuid() -> str:
     UUIDs are ordered by time, so that a store's index of messages grows at one end.
     """
     # As now_ms() does it, without the call: this is done for each message.
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    high = random >> 68  # 12 bits
-    low = random & 0x3FFF_FFFF_FFFF_FFFF  # 62 bits
-    text = f"{milliseconds:012x}7{high:03x}{0x8000_0000_0000_0000 | low:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}{_uuid_ends.next()}"
 
 
 def new_worker_id() -> str:
@@ -34,7 +89,7 @@ def new_worker_id() -> str:
 
 def new_request_id() -> str:
     """Names one call of a producer, so that the store knows the call again when it is repeated."""
-    return os.urandom(8).hex()
+    return _requests.next()
 
 
 def check_task_name(what: str, name: object) -> str:
@@ -48,6 +103,16 @@ def check_task_name(what: str, name: object) -> str:
             f"{what}={shown(name)}: must be text, not empty, without control characters or lone surrogates"
         )
     return name
+
+
+def check_queue(name: object) -> str:
+    """As :func:`check_name`, for the queue of a message. Names that were seen before are not examined again."""
+    if type(name) is str and name in _seen_queues:
+        return name
+    checked = check_name("queue", name)
+    if len(_seen_queues) < _MOST_SEEN:
+        _seen_queues.add(checked)
+    return checked
 
 
 def check_queues(queues: object) -> tuple[str, ...] | None:

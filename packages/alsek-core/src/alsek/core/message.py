@@ -10,7 +10,7 @@ from alsek.core.backoff import DEFAULT_BACKOFF_SETTINGS
 from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
-from alsek.core.identifiers import check_name, check_task_name, new_uuid
+from alsek.core.identifiers import check_name, check_queue, check_task_name, new_uuid
 from alsek.core.message_fields import FIELDS, OWN_FIELDS, check_call, check_fields, timestamp
 from alsek.core.message_views import MessageViews
 from alsek.core.payload import (
@@ -18,7 +18,6 @@ from alsek.core.payload import (
     fields_of,
     marked,
     without_defaults,
-    without_equal_times,
 )
 from alsek.core.unserializable import explain_unserializable
 from alsek.defaults import (
@@ -155,7 +154,7 @@ class Message(MessageViews):
             check_task_name("task_name", task_name)
         # A timedelta becomes milliseconds in check_fields().
         self.task_name = task_name
-        self.queue = check_name("queue", queue)
+        self.queue = check_queue(queue)
         self.args: tuple[Any, ...] = tuple(args) if isinstance(args, tuple | list) else ()
         self.kwargs: dict[str, Any] = kwargs if kwargs is not None else {}
         self.metadata = metadata
@@ -295,7 +294,7 @@ class Message(MessageViews):
             wire = fields_of(self)
             if self.chain is not None and callbacks:
                 wire.update(self.chain.wire(serializer, without_defaults))
-            return dump(serializer, without_equal_times(wire))
+            return dump(serializer, wire)
         except Exception as error:
             if isinstance(error, SerializationError) and error.__cause__ is None:
                 raise  # the chain is too long

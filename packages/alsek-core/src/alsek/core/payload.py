@@ -27,6 +27,10 @@ def _written_out() -> Callable[[Any], Data]:
         default = DEFAULTS[name]
         if name in ("uuid", "queue"):
             continue
+        if name == "updated_at":
+            lines.append("    if (value := message.updated_at) != message.created_at:")
+            lines.append("        wire['updated_at'] = value")
+            continue
         if default is REQUIRED:
             lines.append(f"    wire[{name!r}] = message.{name}")
             continue
@@ -41,6 +45,7 @@ def _written_out() -> Callable[[Any], Data]:
 
 
 #: Returns the fields of a message that its payload has, callbacks apart: those that are not at their default.
+#: `updated_at` is not if it equals `created_at`.
 fields_of: Final = _written_out()
 
 
@@ -52,11 +57,6 @@ def without_defaults(data: Data) -> Data:
         # Compared by identity where the default is None: a result may be of a type with an `==` of its own.
         if value is not default and (default is None or value != default):
             sparse[name] = value
-    return without_equal_times(sparse)
-
-
-def without_equal_times(sparse: Data) -> Data:
-    """Delete `updated_at` from these fields if it equals `created_at`, and return them."""
     if "updated_at" in sparse and sparse["updated_at"] == sparse.get("created_at"):
         del sparse["updated_at"]
     return sparse

@@ -5,12 +5,32 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from alsek.core.short_repr import shown
 from alsek.exceptions import MessageRevokedError, PayloadTooLargeError, SerializationError, TaskTimeoutError
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=True)
+
+
+def _new_encoder() -> Callable[[Any], str]:
+    """Return what encodes as :data:`_ENCODER` does.
+
+    The standard library makes its C encoder anew for each value, which takes longer than to encode a small one. The
+    same encoder is used for all here; so it does not note which objects it is in, and a circle is a RecursionError.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        encode = make(None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, True)
+        if "".join(encode({"a": [1, None, "é"]}, 0)) == '{"a":[1,null,"é"]}':
+            return lambda value: "".join(encode(value, 0))
+    except (TypeError, ValueError):
+        return _ENCODER.encode  # another implementation of Python, or another version of that function
+    return _ENCODER.encode
+
+
+_encode: Final = _new_encoder()
 _DECODER = json.JSONDecoder()
 #: Reads the value at a place of a text; returns it and where it ends.
 _scan: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]
@@ -55,9 +75,11 @@ class JsonSerializer(Serializer):
 
     def forward(self, obj: Any) -> bytes:
         try:
-            text = _ENCODER.encode(obj)
+            text = _encode(obj)
         except TypeError:
             text = None
+        except RecursionError:
+            text = _ENCODER.encode(obj)  # which tells a circle from what is nested too deep
         if text is None or _TAG_TEXT in text:
             # Rare, so that plain values pay for nothing else.
             from alsek.storage.tagged_values import tagged

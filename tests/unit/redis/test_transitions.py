@@ -15,8 +15,9 @@ from tests.unit.redis.test_scripts import FRAGMENTS, SCRIPTS
 #: ``add_one.lua`` does in few commands what ``enter_ready()`` does, for a new message that is ready at once.
 WRITES: Final = {
     # Records.
-    ("HSET", "MESSAGES"): {"effects", "add_one", "pushes", "reports", "revoke", "unique_keys"},
-    ("HDEL", "MESSAGES"): {"end_message"},
+    ("HSETNX", "MESSAGES"): {"add_one"},
+    ("HSET", "MESSAGES"): {"effects", "reports", "revoke", "unique_keys"},
+    ("HDEL", "MESSAGES"): {"end_message", "add_one"},
     ("HINCRBY", "QUEUES"): {"effects", "add_one", "pushes"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
@@ -83,7 +84,7 @@ _OTHERS: Final = re.compile(
     r"|P \.\. '(group|members|nested|unreachable|limit):|P \.\. '(followed|limits|reports:|log:)"
 )
 _WRITE: Final = re.compile(
-    r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"
+    r"\b(?:call|try|attempt|bulk|pcall)\('(SET|H(?:SET|SETNX|DEL|INCRBY)|Z(?:ADD|REM|REMRANGEBYRANK|INCRBY|POPMIN)"
     r"|[RL]PUSH|[RL]POP|S(?:ADD|REM)|DEL|UNLINK|RENAME|P?EXPIRE|PERSIST)', ([^,()]+)"
 )
 

@@ -48,6 +48,16 @@ _FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
 _COMMANDS = re.compile(r"(?:(?<!p)call|try|attempt|bulk)\('([A-Z]+)'")
 #: Each script is given this many keys. One key more asks it to check its user's rights first.
 KEYS: Final = 6
+#: In the head of a script that is sent one key alone, the messages, and no prefix: a key or argument takes the server
+#: longer than to make a name.
+_ONE_KEY: Final = "\n-- Keys: messages\n"
+_KEYS_SENT: Final = (
+    "local MESSAGES, QUEUES, DELAYED, WORKERS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]\n"
+)
+_KEYS_MADE: Final = (
+    "local MESSAGES, QUEUES, DELAYED, WORKERS, COUNTERS = "
+    "KEYS[1], P .. 'queues', P .. 'delayed', P .. 'workers', P .. 'counters'\n"
+)
 _RAISES = "local call, try = redis.call, redis.pcall\n"
 _RAISES_WITH_NAME = """\
 local try = redis.pcall
@@ -78,6 +88,7 @@ class Source(NamedTuple):
         plain: For servers that don't.
         plain_sha: Its digest.
         naming: Sent if a command failed before the first write: its error names the key.
+        one_key: It is sent one key alone, and no prefix.
     """
 
     flagged: bytes
@@ -85,6 +96,7 @@ class Source(NamedTuple):
     plain: bytes
     plain_sha: bytes
     naming: bytes
+    one_key: bool
 
 
 @cache
@@ -102,15 +114,19 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     always, rarely = fragments(text, at_once)
     often = "".join(map(fragment_text, always))
     seldom = _seldom("".join(map(fragment_text, rarely)), bundles(text, at_once))
-    head = f"local P = ARGV[1]\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
+    one_key = _ONE_KEY in text
+    prefix = "string.sub(KEYS[1], 1, -9)" if one_key else "ARGV[1]"
+    head = f"local P = {prefix}\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
     parts = "".join((clock, "\n", often, seldom, text))
+    if one_key:
+        parts = parts.replace(_KEYS_SENT, _KEYS_MADE)
     for function in _FUNCTIONS.findall("".join(map(fragment_text, at_once))):
         parts = parts.replace(f"rarely().{function}(", f"{function}(")
     body = "".join((head, _rights(parts), parts))
     flagged = (f"#!lua flags={flags.group(1)}\n{body}" if flags else body).encode()
     plain = (_FREE_WRITE + body if flags else body).encode()
     naming = (_FREE_WRITE if flags else "") + head + parts.replace(_RAISES, _RAISES_WITH_NAME)
-    return Source(flagged, _digest(flagged), plain, _digest(plain), naming.encode())
+    return Source(flagged, _digest(flagged), plain, _digest(plain), naming.encode(), one_key)
 
 
 def commands_of(text: str) -> list[str]:

@@ -48,6 +48,7 @@ from alsek.storage.backends.redis.ports.fault_reports import FaultReports
 from alsek.storage.backends.redis.ports.inspection import RedisInspection
 from alsek.storage.backends.redis.ports.inspection_codec import facts_arguments, running_argument
 from alsek.storage.backends.redis.ports.limits import WAITING, limits_argument, sleep_argument
+from alsek.storage.backends.redis.ports.plain_submissions import PlainSubmissions
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
@@ -74,7 +75,7 @@ class RedisMessages(RedisInspection, MessagePort):
         self._workers: dict[tuple[str, Worker], ScriptCall] = {}
         self._reports = FaultReports()
         self._add = make_call("add")
-        self._add_one = make_call("add_one")
+        self._plain = PlainSubmissions(make_call)
         self._remove = make_call("remove")
         self._reschedule = make_call("reschedule")
         self._fail = make_call("fail")
@@ -102,9 +103,9 @@ class RedisMessages(RedisInspection, MessagePort):
 
     def _adding(self, submissions: Sequence[Submission], request: str) -> Exchange[list[Added]]:
         name = request_id(request)
-        if len(submissions) == 1 and submissions[0].delay == 0 and not submissions[0].named:
-            arguments = (name, *submission_arguments(submissions[0]))
-            if not arguments[-1] and (yield from self._add_one.exchange(arguments)) is not None:
+        if len(submissions) == 1:
+            plain = self._plain.call_for(submissions[0], name)
+            if plain is not None and (yield from plain[0].exchange(plain[1])) is not None:
                 return [ACCEPTED]
         firsts = first_of_each_uuid(submissions)
         answers: list[Added] = []
@@ -117,11 +118,10 @@ class RedisMessages(RedisInspection, MessagePort):
         name = request_id(request)
         if len(submissions) == 1:
             (submission,) = submissions
-            arguments = (name, *submission_arguments(submission))
-            plain = submission.delay == 0 and not submission.named and not arguments[-1]
-            if plain and self._add_one.run(arguments) is not None:
+            plain = self._plain.call_for(submission, name)
+            if plain is not None and plain[0].run(plain[1]) is not None:
                 return [ACCEPTED]
-            return [added_from(submission.uuid, self._add.run(arguments)[0])]
+            return [added_from(submission.uuid, self._add.run((name, *submission_arguments(submission)))[0])]
         return add_in_batches(
             submissions, lambda batch: _added(batch, self._add.run(_batch_arguments(batch, name)))
         )

@@ -38,7 +38,7 @@ local function is_sent(uuid, record, worker, sleeper)
   return false
 end
 
--- Store a message that is new, and push it to the first sleeper that would claim it next. Answers whether it has; if not, nothing is stored.
+-- Push a new message, whose record is stored, to the first sleeper that would claim it next. Answers whether it has; if not, nothing has changed.
 local function push(uuid, queue, record, arrival, status_ttl, lists)
   if #record > @max_pushed_record@ then return false end
   for n, found in ipairs(first_sleepers(lists)) do
@@ -50,7 +50,6 @@ local function push(uuid, queue, record, arrival, status_ttl, lists)
       note_sleeper(worker, sleeper, 0)
     elseif not has_work(sleeper) then
       if is_sent(uuid, record, worker, sleeper) then
-        call('HSET', MESSAGES, uuid, record)
         call('HINCRBY', QUEUES, queue, '1')
         if status_ttl ~= '0' then try('PUBLISH', C .. 'statuses:' .. uuid, '@SUBMITTED@' .. STAMP) end
         write_status(uuid, @RUNNING@, status_ttl)

@@ -17,7 +17,10 @@ local arrival = int(call('HINCRBY', COUNTERS, 'arrival', '1'))
 local expiry = ttl == '0' and '0' or int(NOW + ttl)
 commit()
 local record = @new_header@ .. ARGV[4]
-if call('HSETNX', MESSAGES, uuid, record) ~= 1 then return false end
+if call('HSETNX', MESSAGES, uuid, record) ~= 1 then
+  call('HINCRBY', COUNTERS, 'arrival', '-1')
+  return false
+end
 -- If the ready set is new: a worker that sleeps is given the message; else the set is added to its index, and wakes one worker of
 -- each kind that may take the message.
 local new = there <= #lists

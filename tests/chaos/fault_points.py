@@ -3,7 +3,7 @@
 A fault is written ``operation:moment:effect``:
 
 * operations: ``add``, ``register``, ``claim`` (a step that asks for messages), ``finish`` (a step with outcomes),
-  ``renew``, ``retire``;
+  ``renew``, ``retire``, ``push`` (a message that is pushed to a sleeping worker arrives; ``lose`` loses it silently);
 * moments: ``before`` the store has heard of it, ``after`` it was carried out and before its caller knows, and on SQLite
   ``inside-N``: before the N-th statement of its transaction, or ``inside-end``: before its COMMIT;
 * effects: ``kill`` (SIGKILL to the process itself), ``lose`` (the connection is lost: ``BackendUnavailableError``).
@@ -26,11 +26,12 @@ from typing import Any, TypeVar
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import SlotKind
-from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
     Added,
     HistoryCounts,
     Outcome,
+    Pushed,
     Running,
     Step,
     Submission,
@@ -98,6 +99,23 @@ class _Trap:
             operations,
             lambda: self._port.step(worker, seq, outcomes, limits, history, sleeps=sleeps, received=received),
         )
+
+    def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
+        """A waiter, with the faults of pushes."""
+        made = self._port.waiter(worker, slot)
+        take = made.take_pushed
+
+        def take_pushed() -> Sequence[Pushed]:
+            pushes = take()
+            try:
+                if pushes:
+                    self._fall("push", "before")
+            except BackendUnavailableError:
+                return ()
+            return pushes
+
+        made.take_pushed = take_pushed  # type: ignore[method-assign]
+        return made
 
     def renew(
         self, worker: Worker, seq: int, tokens: Iterable[int], running: Sequence[Running] | None = None

@@ -46,6 +46,9 @@ _IN_PROCESS_POOLS = [
     (*_faults("claim", "after:kill"), *_faults("finish", "before:kill", "after:kill")),
     _faults("renew", "after:kill"),
 ]
+#: What is pushed to a worker: the process dies with it before it starts, or never hears of it. (This thread pool has
+#: ``async def`` tasks: it is pushed nothing.)
+_PUSHED = [_faults("push", "before:kill", "before:lose")]
 #: Between the writes of one step. (Redis has none: a script's effects are all in its file, or none is.)
 _INSIDE = [
     _faults("finish", *(f"inside-{n}:kill" for n in (1, 3, 5, 8, 11)), "inside-end:kill"),
@@ -63,6 +66,7 @@ _PARAMS: list[Point] = [
     *((store, THREAD, faults) for store in (SQLITE, REDIS) for faults in (*_IN_POOLS, *_IN_PRODUCERS)),
     *((store, PROCESS, faults) for store in (SQLITE, REDIS) for faults in _IN_PROCESS_POOLS),
     *((SQLITE, THREAD, faults) for faults in _INSIDE),
+    *((REDIS, PROCESS, faults) for faults in _PUSHED),
 ]
 
 

@@ -187,6 +187,30 @@ def stop_child(stage: Stage, scale: Scale) -> None:
     stage.settle(30)
 
 
+@scenario(
+    "SIGSTOP of an idle child below a living supervisor",
+    stores=(REDIS,),
+    pools=(PROCESS,),
+    short=((REDIS, PROCESS),),
+)
+def stop_idle_child(stage: Stage, scale: Scale) -> None:
+    """What a process is pushed that stands still goes to others, although its supervisor renews the lease."""
+    stage.pool()
+    _ready(stage.pools[0])
+    stage.work(2)
+    stage.settle(30)
+    children = stage.pools[0].tree()[1:]
+    for pid in children:
+        send(pid, signal.SIGSTOP)
+    for _ in range(4):
+        stage.work(1)
+    stage.pool()
+    stage.settle(40)
+    for pid in children:
+        send(pid, signal.SIGCONT)
+    stage.hit()
+
+
 @scenario("SIGSTOP of a supervisor alone", short=((SQLITE, THREAD), (REDIS, PROCESS)))
 def stop_supervisor(stage: Stage, scale: Scale) -> None:
     """Nobody renews for a pool that works on: it may lose its lease, and then nothing that it says is taken."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from alsek.core.broker import Broker
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
-from alsek.storage.backends.records import Claimed, Pushed
+from alsek.storage.backends.records import Claimed, Pushed, Step
 from tests.unit.core.fakes import LossyBackend
 from tests.unit.workers.engine_harness import Running, Runs, TalkativeSession, submit
 from tests.unit.workers.fakes import PATIENCE
@@ -143,6 +145,28 @@ def test_who_takes_no_pushes(backend: LossyBackend, runs: Runs, settings: dict[s
     running = Running(backend, runs.note, **settings)
     assert not running.engine._policy.takes_pushes
     running.executor.shut_down()
+
+
+def test_under_load_it_does_not_ask_for_pushes(backend: LossyBackend, runs: Runs) -> None:
+    """A step that follows one which has left something does not say that the worker sleeps."""
+    asked: list[tuple[bool, bool]] = []
+
+    class Noting(TalkativeSession):
+        def step(self, outcomes: Any, limits: Any, history: Any = (), *, sleeps: bool = False) -> Step:
+            answer = super().step(outcomes, limits, history, sleeps=sleeps)
+            asked.append((sleeps, bool(answer.waiting)))
+            return answer
+
+    running = asleep(Running(backend, runs.note, size=1, session=Noting))
+    backend.messages.pause("alsek_queue", "ada")
+    submit(runs.note, 40)
+    backend.messages.resume("alsek_queue")
+    eventually(lambda: running.left == 0 and running.session.is_sleeper, PATIENCE)
+    running.stop()
+    asked.pop()  # that of the end
+    assert any(waiting for _, waiting in asked)
+    for (_, waiting), (sleeps, _) in pairwise(asked):
+        assert not (waiting and sleeps)
 
 
 def test_after_an_outage_it_is_pushed_messages_again(backend: LossyBackend, runs: Runs) -> None:

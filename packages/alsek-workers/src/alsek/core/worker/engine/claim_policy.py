@@ -48,6 +48,7 @@ class ClaimPolicy:
         wanted: The slot kinds for which messages may wait.
         should_look: Messages may wait while there is no free slot: send a step all the same.
         sees_all: The last step has seen all that the worker could take.
+        found_all: The last step left nothing that the worker could take.
         takes_pushes: The worker may be pushed messages between two steps. Not in a burst: its end depends on what each
             group holds since a step.
     """
@@ -67,6 +68,7 @@ class ClaimPolicy:
         self.wanted: tuple[SlotKind, ...] = self.kinds
         self.should_look = False
         self.sees_all = not seeks_async
+        self.found_all = True
         self.takes_pushes = len(self.kinds) == 1 and not (options.burst or options.suspects_only)
         self._executor = executor
         self._state = state
@@ -143,6 +145,7 @@ class ClaimPolicy:
     def after_step(self, step: Step, limits: Limits, now: int) -> None:
         """Take in the answer to a step with these limits, after the claimed messages were started."""
         waiting = step.waiting
+        self.found_all = not waiting and not step.suspects
         if not waiting:
             self.wanted = ()
         elif waiting == self.kinds and len(waiting) == 1:  # nearly always

@@ -194,6 +194,8 @@ class Engine(Generic[J]):
         self._in_step += finished
         now = monotonic_ms()
         limits = self._policy.before_step(now)
+        # After a step that has left something, this one will hardly be the last before a sleep: it need not say so.
+        sleeps = self._policy.found_all and self._sleeper.receives and not self._policy.draining
         if self._empty_report is not None:
             self._empty_report.before_step(now, reports=bool(self._in_step))
         history: Sequence[HistoryCounts] = ()
@@ -202,9 +204,7 @@ class Engine(Generic[J]):
             history = self._take_counts()
         self._state.in_store_since = now
         try:
-            step = self._session.step(
-                outcomes, limits, history, sleeps=self._sleeper.receives and not self._policy.draining
-            )
+            step = self._session.step(outcomes, limits, history, sleeps=sleeps)
         except WorkerUnknownError:
             self._register_again()
             return
@@ -224,6 +224,8 @@ class Engine(Generic[J]):
         self._start(step.claimed)
         now = monotonic_ms()
         self._policy.after_step(step, limits, now)
+        if not sleeps and not self._executor.in_flight and self._policy.found_all and self._sleeper.receives:
+            self._policy.claim_again()  # to say so now
         self._report_state(step, now)
         if self._empty_report is not None:
             self._empty_report.after_step(step)

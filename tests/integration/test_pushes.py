@@ -1,0 +1,113 @@
+"""An idle pool on Redis is pushed what is submitted: its message starts without a step that claims it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from alsek import TaskStatus
+from tests.integration.conftest import Project, made_project
+from tests.waiting import eventually
+
+TASKS = """
+@task(broker, result_store=result_store, status_tracker=status_tracker)
+def double(number: int) -> int:
+    return 2 * number
+
+@task(broker)
+def hold(name: str) -> None:
+    (HERE / f"{name}.started").touch()
+    while not (HERE / f"{name}.go").exists():
+        time.sleep(0.01)
+"""
+
+#: The pools, each with one group that has room for more than one message.
+POOLS = [
+    ("thread-pool", "--n_processes", "1", "--n_threads", "4"),
+    ("process-pool", "--n_processes", "2"),
+    ("process-pool", "--n_processes", "2", "--tasks_per_process", "1000"),
+]
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """A project on Redis."""
+    yield from made_project(request, tmp_path, "redis")
+
+
+class Worker:
+    """The only worker of a namespace, as its keys tell of it."""
+
+    def __init__(self, tasks: Any, url: str) -> None:
+        self._tasks = tasks
+        self._server = redis.Redis.from_url(url)
+        self._prefix = f"{tasks.backend.namespace}:"
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        (record,) = self._tasks.backend.messages.workers()
+        return str(record.id)
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it may be pushed messages."""
+        return self._server.hlen(f"{self._prefix}sleeping") == 1
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has made."""
+        line: Any = self._server.hget(f"{self._prefix}claims:{self.id}", "")
+        return int(line.split(b" ")[0])
+
+    def was_pushed(self, uuid: str) -> bool:
+        """Whether a claim that it holds belongs to a step that it has not made yet."""
+        held: Any = self._server.hgetall(f"{self._prefix}claims:{self.id}")
+        return int(held[uuid.encode()].split(b"|")[1]) > int(held[b""].split(b" ")[0])
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=" ".join)
+def test_an_idle_pool_starts_a_message_without_claiming_it(
+    project: Project, redis_url: str, pool: tuple[str, ...]
+) -> None:
+    """While the task runs, its claim is of the step that is still to come; unless the worker has just looked."""
+    tasks = project.write(TASKS)
+    project.worker(*pool[1:], pool=pool[0])
+    eventually(lambda: tasks.backend.messages.workers(), 30)
+    worker = Worker(tasks, redis_url)
+    for name in "abcde":
+        eventually(lambda: worker.sleeps, 30)
+        message = tasks.hold.generate(args=(name,))
+        eventually((project.folder / f"{name}.started").exists, 30)
+        was_pushed = worker.was_pushed(message.uuid)
+        (project.folder / f"{name}.go").touch()
+        eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0, 30)
+        if was_pushed:
+            return
+    pytest.fail("none of five was pushed")
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=" ".join)
+def test_a_message_costs_an_idle_pool_one_step(
+    project: Project, redis_url: str, pool: tuple[str, ...]
+) -> None:
+    """One by one, each result is there after one step; claiming each would take two."""
+    tasks = project.write(TASKS)
+    project.worker(*pool[1:], pool=pool[0])
+    eventually(lambda: tasks.backend.messages.workers(), 30)
+    worker = Worker(tasks, redis_url)
+    eventually(lambda: worker.sleeps, 30)
+    before = worker.steps
+    many = 30
+    for number in range(many):
+        message = tasks.double.generate(args=(number,))
+        assert tasks.result_store.get(message, timeout=20_000) == 2 * number
+        eventually(lambda: worker.sleeps, 30)
+        assert tasks.status_tracker.get(message) is TaskStatus.SUCCEEDED
+    assert worker.steps - before <= 1.4 * many  # now and then it looks, and hands over what it has counted

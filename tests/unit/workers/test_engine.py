@@ -200,6 +200,7 @@ def test_a_lost_lease_starts_over(runs: Runs, backend: LossyBackend, monkeypatch
     submit(runs.hold, 1)
     running = Running(backend, runs.hold, runs.note, size=3).start()
     runs.wait_for(1)
+    eventually(lambda: running.session.is_sleeper)  # it makes no step of its own accord for a while
     before = running.session.worker.id
     clock.advance(40_000)  # two leases: there was an outage, as far as the store knows
     other = WorkerSession(backend, Worker("", "process", None, 15_000, 0))

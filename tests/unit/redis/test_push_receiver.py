@@ -173,6 +173,27 @@ def test_of_a_worker_that_is_gone_nothing_is_left(
         assert link.call("KEYS", f"{prefix}:sleep*") == []
 
 
+def test_whom_0_1_0_has_taken_over_is_pushed_nothing(
+    backend: RedisBackend,
+    new_worker: Callable[..., Worker],
+    waiter: SocketWaiter,
+    sleeper: Worker,
+    submission: Callable[..., Submission],
+) -> None:
+    """Version 0.1.0 leaves the notes of the sleepers that it forgets: what these were pushed, nobody would give back."""
+    link, prefix = backend._link, backend.namespace
+    _let_sleep(backend, sleeper)
+    link.call("DEL", f"{prefix}:claims:{sleeper.id}")
+    link.call("ZREM", f"{prefix}:workers", sleeper.id)
+    link.call("HDEL", f"{prefix}:leases", sleeper.id)
+    backend.messages.add([submission("a")], "r")
+    assert link.call("KEYS", f"{prefix}:sleep*") == []
+    other = new_worker()
+    backend.messages.register(other)
+    answer = backend.messages.step(other, 1, [], {"thread": 4})
+    assert [claimed.uuid for claimed in answer.claimed] == ["a"]
+
+
 @pytest.mark.parametrize(
     ("data", "kind", "value"),
     [

@@ -46,6 +46,9 @@ local function push(uuid, queue, record, arrival, status_ttl, lists)
     if n > TRIES then return false end
     if not sleeper or sleeper.room < 1 then
       call('ZREM', found.set, worker)
+    elseif not call('ZSCORE', WORKERS, worker) then
+      -- A worker of 0.1.0 has taken it over, and left what was noted: nobody would ever give back what it is pushed.
+      end_sleep(worker, sleeper)
     elseif sleeper.since + @sleeper_ms@ < NOW then
       note_sleeper(worker, sleeper, 0)
     elseif not has_work(sleeper) then

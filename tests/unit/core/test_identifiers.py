@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 
 from alsek.core import identifiers
 from alsek.core.identifiers import check_name, check_queue, new_request_id, new_uuid, new_worker_id
+from alsek.core.lock_owners import current_owner
 from alsek.core.message import Message
+from alsek.core.this_process import this_process
 from alsek.exceptions import ValidationError
 
 
@@ -39,13 +43,18 @@ def test_worker_and_request_ids_never_repeat() -> None:
     assert len({new_worker_id() for _ in range(1_000)} | {new_request_id() for _ in range(1_000)}) == 2_000
 
 
-def test_a_forked_child_has_names_of_its_own() -> None:
-    """What was made ahead in the parent is not used again in a child: no two processes give the same name."""
-    new_uuid(), new_request_id()  # some are made ahead now
+@pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["by Python", "past Python's hooks"])
+def test_a_forked_child_has_names_of_its_own(fork: Callable[[], int]) -> None:
+    """What was made ahead in the parent is not used again in a child: no two processes give the same name.
+
+    uWSGI forks its workers past Python's hooks. A request of one would be taken for a repetition of another's.
+    """
+    new_uuid(), new_request_id(), current_owner()  # some are made ahead now
     ours, theirs = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         names = [name for _ in range(200) for name in (new_uuid()[13:], new_request_id())]
+        names += [current_owner(), str(this_process.pid), str(os.getpid())]
         os.write(theirs, " ".join(names).encode())
         os._exit(0)
     os.close(theirs)
@@ -53,7 +62,10 @@ def test_a_forked_child_has_names_of_its_own() -> None:
         made = pipe.read().decode().split()
     os.waitpid(child, 0)
     mine = [name for _ in range(200) for name in (new_uuid()[13:], new_request_id())]
+    *made, owner, seen, real = made
     assert len({*made, *mine}) == 800
+    assert owner != current_owner()
+    assert seen == real == str(child)
 
 
 def test_the_names_of_queues_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

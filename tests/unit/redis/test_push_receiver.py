@@ -180,7 +180,7 @@ def test_whom_0_1_0_has_taken_over_is_pushed_nothing(
     sleeper: Worker,
     submission: Callable[..., Submission],
 ) -> None:
-    """Version 0.1.0 leaves the notes of the sleepers that it forgets: what these were pushed, nobody would give back."""
+    """Version 0.1.0 leaves the notes of sleepers that it forgets: what these were pushed, nobody would give back."""
     link, prefix = backend._link, backend.namespace
     _let_sleep(backend, sleeper)
     link.call("DEL", f"{prefix}:claims:{sleeper.id}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import socket
 import ssl
@@ -171,5 +173,23 @@ def test_a_server_that_hangs_is_given_up_in_time(redis_server: Any) -> None:
             backend.get("n")
     finally:
         server.resume()
+    assert backend.get("n") == 1
+    backend.close()
+
+
+def test_a_child_that_was_forked_past_python_has_connections_of_its_own(redis_server: Any) -> None:
+    """uWSGI forks its workers without calling Python's hooks: on one socket each might read the other's replies."""
+    backend = RedisBackend(redis_server().url)
+    backend.set("n", 1)
+    mine = [wire._connection._sock for wire in backend._link._idle]
+    assert mine
+    child = ctypes.PyDLL(None).fork()
+    if child == 0:
+        good = backend.get("n") == 1 and not any(
+            wire._connection._sock.fileno() == each.fileno() for wire in backend._link._idle for each in mine
+        )
+        os._exit(0 if good else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
     assert backend.get("n") == 1
     backend.close()

@@ -32,26 +32,29 @@ class _RandomParts:
         make: Makes many of them.
     """
 
-    __slots__ = ("_make", "_parts")
+    __slots__ = ("_make", "_parts", "_pid")
 
     def __init__(self, make: Callable[[], list[str]]) -> None:
         self._make = make
         self._parts: list[str] = []
+        self._pid = this_process.pid
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                after_in_child=self._parts.clear
-            )  # else a child would use those of its parent
+            # A signal handler may fork in the middle of next().
+            os.register_at_fork(after_in_child=lambda: self._parts.clear())
 
     def next(self) -> str:
-        """Return one, which no other caller gets."""
+        """Return one, which no other caller gets, in no process."""
         while True:
+            pid = this_process.pid
+            if pid != self._pid:  # forked, perhaps by a program that does not call Python's hooks
+                self._parts, self._pid = [], pid
+            parts = self._parts
             try:
-                return self._parts.pop()
+                return parts.pop()
             except IndexError:
-                pid = this_process.pid
                 made = self._make()
                 if pid == this_process.pid:  # a signal handler may have forked meanwhile
-                    self._parts.extend(made)
+                    parts.extend(made)
 
 
 def _ends_of_uuids() -> list[str]:

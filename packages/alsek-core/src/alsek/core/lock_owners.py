@@ -9,6 +9,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from alsek.core.this_process import this_process
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -20,10 +22,14 @@ class _Thread(threading.local):
         self.number = next(_numbers)
 
 
-class _Process:
-    """The name of this process. Host and pid would not be unique: in containers every process is pid 1."""
+#: By the number of a process its name. The number alone would not be unique: in containers every process is 1. A
+#: child has a name of its own, however its parent forks.
+_names: dict[int, str] = {}
 
-    name = os.urandom(8).hex()
+
+def _process_name() -> str:
+    pid = this_process.pid
+    return _names.get(pid) or _names.setdefault(pid, os.urandom(8).hex())
 
 
 _thread = _Thread()
@@ -37,11 +43,11 @@ def current_owner() -> str:
     """
     task = _current_task()
     if task is None:
-        return f"{_Process.name}-{_thread.number}"
+        return f"{_process_name()}-{_thread.number}"
     number = _tasks.get(task)
     if number is None:
         number = _tasks[task] = next(_numbers)
-    return f"{_Process.name}-{number}"
+    return f"{_process_name()}-{number}"
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -53,11 +59,3 @@ def _current_task() -> asyncio.Task[Any] | None:
     except (RuntimeError, AttributeError):  # no event loop runs in this thread; or it is just being imported
         return None
     return task
-
-
-def _new_process() -> None:
-    _Process.name = os.urandom(8).hex()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_process)

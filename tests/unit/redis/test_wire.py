@@ -148,6 +148,28 @@ def test_a_signal_does_not_end_a_call(ends: Any) -> None:
     assert handled == [signal.SIGUSR1]
 
 
+def test_signals_do_not_prolong_a_wait(hasty: Any) -> None:
+    """A timer that rings more often than the timeout does not keep a call to a server that hangs from ending."""
+    wire, server = hasty
+    rings: list[int] = []
+
+    def ring(number: int, _: object) -> None:
+        rings.append(number)
+        if len(rings) == 100:
+            server.sendall(b":5\r\n")  # else the test would never end
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    try:
+        with pytest.raises((redis.TimeoutError, TimeoutError)):
+            wire.ask(b"x")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert not wire.unsent
+    assert rings
+
+
 def test_what_does_not_wait_in_the_kernel_keeps_its_own_timeout() -> None:
     """A socket of another class, as TLS has, keeps the timeout that redis-py has set: OpenSSL would wait for ever."""
     ours, theirs = socket.socketpair()

@@ -437,6 +437,9 @@ def test_without_a_listener_a_message_waits(backend: Backend, actor: Actors, asl
     waiter = asleep(actor())
     waiter.close()
     eventually(lambda: not waiter.receives)
+    assert (
+        state_of(backend, "a") is None
+    )  # a trip: the server learns of the end of a connection as of a command
     add(backend, "a")
     assert (state_of(backend, "a"), status_of(backend, "a")) == ("ready", TaskStatus.SUBMITTED)
     assert uuids(actor().claim()) == ["a"]

@@ -237,6 +237,31 @@ def test_every_place_taken_is_survived(
         own.close()
 
 
+def test_a_process_that_stands_still_stops_no_other(
+    path: Path, backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it was stopped while it took a slot, others do without one, and free theirs later."""
+    backend.ping()
+    monkeypatch.setattr(registry, "_LOCKED_AT_MOST_S", 0.02)
+    own, stopped = WakeupRegistry(str(path)), WakeupRegistry(str(path))
+    try:
+        slot, receiver = own.take()
+        with stopped._locked():
+            with pytest.raises(BlockingIOError):
+                own.take()
+            own.free(slot)
+            receiver.close()
+            with backend.subscribe("news") as news:
+                assert news.wait(0) is None
+        again, receiver = own.take()
+        assert again != slot  # there are others
+        assert own._is_abandoned(slot)
+        receiver.close()
+    finally:
+        own.close()
+        stopped.close()
+
+
 def test_others_may_use_what_the_file_allows(path: Path, open_backend: Open) -> None:
     """The folder and what is in it have the permissions of the file, whatever the umask is."""
     before = os.umask(0o077)

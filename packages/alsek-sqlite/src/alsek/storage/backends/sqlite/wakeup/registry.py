@@ -21,10 +21,11 @@ import os
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.sqlite.wakeup.slot_records import RECORD, SlotRecords
 from alsek.storage.backends.sqlite.wakeup.socket_folder import address_base, make_folder, open_up
@@ -42,6 +43,10 @@ _SIZE: Final = _RECORDS + SLOTS * RECORD
 FILE: Final = "board-1"
 
 FREE, AWAKE, ASLEEP, LISTENING = b"\0", b"\1", b"\2", b"\3"
+
+#: The lock is held for microseconds. A process that was stopped (SIGSTOP) while it held it must not stop all others.
+_LOCKED_AT_MOST_S: Final = 1.0
+_TRY_AGAIN_AFTER_S: Final = 0.005
 
 #: The receiver's buffer is full, or the datagram is larger than any buffer.
 _FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE})
@@ -129,7 +134,7 @@ class WakeupRegistry:
         """Return a slot that nobody else has, and its socket.
 
         Raises:
-            OSError: All slots are taken by living processes.
+            OSError: All slots are taken by living processes, or one of these was stopped while it took one.
         """
         with self._locked():
             slot = self._map.find(FREE, 0, SLOTS)
@@ -142,8 +147,20 @@ class WakeupRegistry:
 
     @contextmanager
     def _locked(self) -> Generator[None]:
-        """Let only one process at a time take and free slots. The lock ends with the process that holds it."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        """Let only one process at a time take and free slots. The lock ends with the process that holds it.
+
+        Raises:
+            OSError: A process holds the lock for longer than it can take: it was stopped (SIGSTOP) just then.
+        """
+        give_up_at = time.monotonic() + _LOCKED_AT_MOST_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(_TRY_AGAIN_AFTER_S)
         try:
             yield
         finally:
@@ -178,13 +195,13 @@ class WakeupRegistry:
         return False
 
     def free(self, slot: int) -> None:
-        """Free a slot of this process."""
-        with self._locked():
+        """Free a slot of this process. If that can't be done now, it is found abandoned later."""
+        with suppress(BlockingIOError), self._locked():
             self._free(slot)
 
     def _free_abandoned(self, slot: int) -> None:
-        """Free the slot of a process that died, unless another one has taken it since."""
-        with self._locked():
+        """Free the slot of a process that died, unless another one has taken it since, or that can't be done now."""
+        with suppress(BlockingIOError), self._locked():
             if self._is_abandoned(slot):
                 self._free(slot)
 

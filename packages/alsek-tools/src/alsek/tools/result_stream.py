@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from alsek.core.bounds import check_number, checked_wait, milliseconds
 from alsek.core.clock import real_time as time
@@ -20,6 +20,9 @@ from alsek.storage.result_reader import ResultReader
 from alsek.tools.result_lookup import MOST_AT_ONCE, Complete, Look
 from alsek.tools.result_taking import ResultTaking
 from alsek.types import Duration
+
+#: After so many results others on the caller's event loop have a turn: those that are there are read without a wait.
+_TURN_AFTER: Final = 50
 
 #: A message, or its uuid.
 Given = TypeVar("Given", bound=Message | str)
@@ -67,6 +70,8 @@ class ResultStream(Generic[Given]):
                             uuid = each.message.uuid
                             del pending[uuid]
                             result = await taking.take(each, last=number == len(batch))
+                            if number % _TURN_AFTER == 0:
+                                await driver.sleep(0)
                             for given in self._given[uuid]:
                                 yield given, result
                     if failure is not None:
@@ -88,8 +93,10 @@ class ResultStream(Generic[Given]):
             queue = _Ahead(look, news, pending)
             results: dict[str, Any] = {}
             try:
-                for given in self._order:
+                for number, given in enumerate(self._order, start=1):
                     uuid = uuid_of(given)
+                    if number % _TURN_AFTER == 0:
+                        await driver.sleep(0)
                     if uuid in results:  # of a message of which this is a duplicate
                         yield given, results[uuid]
                         continue

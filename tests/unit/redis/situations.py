@@ -92,6 +92,7 @@ class Situation:
         messages = backend.messages
         for worker in (MINE, OTHER, LOST, NAMED, TWOFOLD, SLEEPER):
             messages.register(worker)
+        self._let_one_sleep()  # first: its step takes over, and promotes, whatever there is
         tracked = {"status_ttl": 600_000}
         messages.add([Submission(name, "q", b"p", **tracked) for name in _NAMES], "r1")
         self._add_groups()
@@ -131,7 +132,6 @@ class Situation:
         if rare:
             self._add_rare_things()
         time.sleep(0.002)  # the delay of 1 ms is over
-        self._let_one_sleep()
         self._first = self.keys()
 
     def _let_one_sleep(self) -> None:

@@ -83,10 +83,21 @@ HOMES: Final = {
     "alsek-workers": "alsek.core.worker",
 }
 
+#: A second one, of packages that have two.
+SECOND_HOMES: Final = {"alsek-tools": "alsek.testing"}
+
+#: What is beside the namespace `alsek`: a plugin that must not import it.
+PLUGINS: Final = {"alsek-tools": "pytest_alsek.py"}
+
+
+def homes_of(package: str) -> tuple[str, ...]:
+    """The topmost modules of a package."""
+    return (HOMES[package], *([SECOND_HOMES[package]] if package in SECOND_HOMES else []))
+
 
 def home_of(module: str) -> str:
     """The package to which a module of the namespace `alsek` belongs."""
-    for package, home in HOMES.items():
+    for package, home in (*HOMES.items(), *SECOND_HOMES.items()):
         if module == home or module.startswith(f"{home}."):
             return package
     return "alsek-core"

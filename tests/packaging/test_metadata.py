@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 import alsek
 from alsek import _missing
-from tests.packaging.monorepo import CODE, HOMES, PACKAGES, ROOT, Package
+from tests.packaging.monorepo import CODE, HOMES, PACKAGES, ROOT, Package, homes_of
 
 each_package = pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
 
@@ -29,7 +29,7 @@ def test_all_have_the_same_version() -> None:
 
 def test_the_finder_knows_every_home() -> None:
     """What alsek-core says of missing modules is where they really live."""
-    assert {package: module for module, package in _missing.HOMES.items()} == HOMES
+    assert set(_missing.HOMES.items()) == {(home, name) for name in HOMES for home in homes_of(name)}
 
 
 @each_package

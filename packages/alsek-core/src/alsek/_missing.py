@@ -10,12 +10,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-#: The topmost module of each other package, and the package's name.
+#: The topmost modules of the other packages, and the package's name.
 HOMES: Final[Mapping[str, str]] = {
     "alsek.cli": "alsek-cli",
     "alsek.core.worker": "alsek-workers",
     "alsek.storage.backends.redis": "alsek-redis",
     "alsek.storage.backends.sqlite": "alsek-sqlite",
+    "alsek.testing": "alsek-tools",
     "alsek.tools": "alsek-tools",
 }
 

@@ -1,7 +1,8 @@
 """The number of this process, without a system call.
 
 Python's hooks of forks are not enough: uWSGI forks its workers without calling them. So a page of memory tells of a
-fork, which the kernel gives to each child filled with zeros.
+fork, which the kernel gives to each child filled with zeros. (An emulation of Linux may promise that and not do it: so
+the hooks are used too.)
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ class _ThisProcess:
 
     def __init__(self) -> None:
         self._page = _wiped_page()
-        self._pid = self._look()
+        self._pid = self.look()
 
     @property
     def pid(self) -> int:
         """The number of this process, also right after a fork that Python does not know of."""
-        return self._pid if self._page[0] else self._look()
+        return self._pid if self._page[0] else self.look()
 
-    def _look(self) -> int:
+    def look(self) -> int:
+        """Ask the kernel, and return the number."""
         self._pid = os.getpid()
         if len(self._page) > 1:
             self._page[0] = 1  # last: until then other threads look too
@@ -48,3 +50,6 @@ def _wiped_page() -> bytearray | mmap.mmap:
 
 
 this_process: Final = _ThisProcess()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=this_process.look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -196,3 +197,23 @@ def test_threads_that_fork_at_once_leave_the_store_usable(tmp_path: Path) -> Non
     """Two threads fork at the same time, many times: no lock stays locked."""
     command = [sys.executable, "-W", "ignore", "-c", _FORK_TOGETHER, str(tmp_path)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
+def test_a_child_that_was_forked_past_python_refuses_to_use_the_file(backend: SQLiteBackend) -> None:
+    """uWSGI forks its workers without calling Python's hooks: what they stored would be lost with a deleted log."""
+    submit(backend, "a")
+    ours, theirs = os.pipe()
+    child = ctypes.PyDLL(None).fork()
+    if child == 0:
+        os.read(ours, 1)
+        try:
+            submit(backend, "b")
+        except BackendUnavailableError as error:
+            os._exit(0 if "lazy-apps" in str(error) else 1)
+        os._exit(2)
+    backend.close()  # the last connection that the kernel knows of: the log is deleted
+    os.write(theirs, b"x")
+    assert ends_well(child)
+    submit(backend, "c")
+    for end in (ours, theirs):
+        os.close(end)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from alsek.core.clock import real_time as time
+from alsek.core.this_process import this_process
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.sqlite.database import errors, forks
 from alsek.storage.backends.sqlite.database.checkpoints import Checkpoints, Written, write_back
@@ -69,6 +70,9 @@ class ConnectionPool:
         self._busy: dict[int, weakref.ref[Lease]] = {}
         self._observer: sqlite3.Connection | None = None
         self._forking = 0  # the thread that is about to fork: no other one opens a connection
+        self._pid = (
+            this_process.pid
+        )  # last: until then another thread must not use what is left of the parent's
 
     def take(self, *, beside: bool = False) -> Lease:
         """Return a connection for the calling thread alone, until it is given back.
@@ -79,6 +83,7 @@ class ConnectionPool:
         Raises:
             BackendUnavailableError: The file can't be opened.
         """
+        self._check_process()
         me = threading.get_ident()
         while True:
             with self._mutex:
@@ -111,6 +116,7 @@ class ConnectionPool:
             BackendUnavailableError: The file can't be opened.
             sqlite3.Error: SQLite refused.
         """
+        self._check_process()
         me = threading.get_ident()
         while True:
             with self._mutex:
@@ -139,6 +145,7 @@ class ConnectionPool:
 
     def close(self) -> None:
         """Close all connections: those in use when they are given back."""
+        self._check_process()
         self._checkpoints.wait(forks.PATIENCE_S)
         with self._mutex:
             self._close_idle()
@@ -152,9 +159,10 @@ class ConnectionPool:
     def _open(self) -> sqlite3.Connection:
         if forks.has_copies(self._path):
             raise BackendUnavailableError(
-                f"SQLite file {self._path}: this process was forked while another thread's transaction took longer "
-                f"than {forks.PATIENCE_S:.0f} s, so it can't use the file safely; fork earlier, or start processes by "
-                "'spawn'"
+                f"SQLite file {self._path}: this process was forked while the file was open (another thread's "
+                f"transaction took longer than {forks.PATIENCE_S:.0f} s, or a program such as uWSGI forked past "
+                "Python's hooks), so it can't use the file safely; fork earlier (with uWSGI: lazy-apps), or start "
+                "processes by 'spawn'"
             )
         return self._connect()
 
@@ -168,6 +176,7 @@ class ConnectionPool:
 
     def before_fork(self) -> None:
         """Let no operation start, wait for those that are running, and close all connections."""
+        self._check_process()
         me = threading.get_ident()
         deadline = time.monotonic() + forks.PATIENCE_S
         self._checkpoints.wait(forks.PATIENCE_S)
@@ -199,6 +208,11 @@ class ConnectionPool:
         """Let operations start again."""
         if self._forking == threading.get_ident():
             self._forking = 0
+
+    def _check_process(self) -> None:
+        """Notice a fork of which Python's hooks did not tell: uWSGI forks so."""
+        if self._pid != this_process.pid:
+            self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         """Start without the parent's connections."""

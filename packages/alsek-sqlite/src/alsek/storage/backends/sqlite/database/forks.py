@@ -8,9 +8,9 @@ SQLite keeps the locks of all connections to one file in one place.
 
 So before each ``os.fork`` every connection of this process is closed, once the operations under way have ended; parent
 and child open new ones when they need them. An operation that does not end within :data:`PATIENCE_S` keeps its
-connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. None of
-this is done for a C extension that forks without calling Python's hooks. ``subprocess`` does not fork in this sense: it
-executes at once.
+connection; the child then keeps its copy for ever, never used and never closed, and refuses to use the file. So it is
+with all connections if a C extension forks without calling Python's hooks, as uWSGI does. ``subprocess`` does not fork
+in this sense: it executes at once.
 
 Python runs the hooks of threads that fork at the same time side by side. These threads take turns at each file, so
 that none opens or uses a connection that another has closed.

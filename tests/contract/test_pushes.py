@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alsek.defaults import SLEEPER_MS, STALE_PUSH_MS
+from alsek.defaults import MOST_PUSHES, SLEEPER_MS, STALE_PUSH_MS
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import Limit, Pushed, Released, StatusRecord, TaskStatus, UniqueKey
@@ -473,6 +473,29 @@ def test_the_end_of_a_lease_charges_a_push(
     answer = other.step()
     assert [lost.messages for lost in answer.taken_over] == [1]
     assert [(claimed.uuid, claimed.losses) for claimed in answer.claimed] == [("a", 1)]
+
+
+@pushing
+def test_nothing_is_pushed_once_the_lease_has_ended(
+    backend: Backend, store: Store, actor: Actors, asleep: Asleep
+) -> None:
+    """Another worker may take over at any moment what such a worker holds."""
+    waiter = asleep(actor(lease=SLEEPER_MS // 2))
+    store.advance(SLEEPER_MS // 2)
+    add(backend, "a")
+    assert rings(waiter)
+    assert not waiter.take_pushed()
+    assert state_of(backend, "a") == "ready"
+
+
+@pushing
+def test_a_sleeper_is_pushed_a_few_messages_only(backend: Backend, actor: Actors, asleep: Asleep) -> None:
+    """However many its limits allow: so many wait if it was stopped just then."""
+    worker = actor()
+    asleep(worker, limit=10 * MOST_PUSHES)
+    for n in range(MOST_PUSHES + 3):
+        add(backend, f"m{n}")
+    assert len(worker.held()) == MOST_PUSHES
 
 
 @pushing

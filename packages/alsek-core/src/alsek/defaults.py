@@ -40,6 +40,10 @@ SCHEDULE_OFFER: Final = 1_000
 #: For how long after its last step a sleeping worker is pushed messages: a little more than it sleeps.
 SLEEPER_MS: Final = 2_000
 
+#: The most messages that a sleeping worker is pushed between two steps, however many its limits allow: so many wait if
+#: it was stopped just then.
+MOST_PUSHES: Final = 16
+
 #: A renewal so long after that step gives back the pushes that the worker does not know: it was stopped, or hangs. A
 #: worker takes no push that comes later than half of this after the step.
 STALE_PUSH_MS: Final = 10_000

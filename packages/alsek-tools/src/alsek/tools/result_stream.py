@@ -22,7 +22,7 @@ from alsek.tools.result_taking import ResultTaking
 from alsek.types import Duration
 
 #: After so many results others on the caller's event loop have a turn: those that are there are read without a wait.
-_TURN_AFTER: Final = 50
+_RESULTS_BETWEEN_TURNS: Final = 50
 
 #: A message, or its uuid.
 Given = TypeVar("Given", bound=Message | str)
@@ -70,7 +70,7 @@ class ResultStream(Generic[Given]):
                             uuid = each.message.uuid
                             del pending[uuid]
                             result = await taking.take(each, last=number == len(batch))
-                            if number % _TURN_AFTER == 0:
+                            if number % _RESULTS_BETWEEN_TURNS == 0:
                                 await driver.sleep(0)
                             for given in self._given[uuid]:
                                 yield given, result
@@ -95,7 +95,7 @@ class ResultStream(Generic[Given]):
             try:
                 for number, given in enumerate(self._order, start=1):
                     uuid = uuid_of(given)
-                    if number % _TURN_AFTER == 0:
+                    if number % _RESULTS_BETWEEN_TURNS == 0:
                         await driver.sleep(0)
                     if uuid in results:  # of a message of which this is a duplicate
                         yield given, results[uuid]

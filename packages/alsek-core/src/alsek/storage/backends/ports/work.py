@@ -77,14 +77,15 @@ class WorkPort(ABC):
         **Pushes.** With `sleeps`, a step that leaves nothing which the worker could take, and has claimed less than its
         limits allow, makes the worker a *sleeper* until its next step, for :data:`~alsek.defaults.SLEEPER_MS` at most;
         the answer says so. A submission of one message that is ready at once may then be claimed by a sleeper in the
-        step that stores it, and is sent to the sleeper's waiter: a *push*. That happens only if a claim of the sleeper
-        at that moment would hand out this message first (of what is ready: nothing is promoted for it), and no more
-        often than its limits allow. The limit of a step that seeks allows for as many messages of the worker's own
-        kind. RUNNING is written after SUBMITTED. The sleeper whose last push or step was first gets the next push. A
-        push belongs to the sleeper's next step: its claim has that number, and a renewal before that step leaves it
-        alone for :data:`~alsek.defaults.STALE_PUSH_MS`. The answer to that step has it as claimed if it did not arrive,
-        and it counts towards that step's limits. A store pushes only to a waiter that it knows to be connected. One
-        that never pushes makes no sleepers; neither need a store push everything that it could.
+        step that stores it, and is sent to the sleeper's waiter: a *push*. That happens only if the sleeper's lease has
+        not ended, and a claim of the sleeper at that moment would hand out this message first (of what is ready:
+        nothing is promoted for it); no more often than its limits allow, and :data:`~alsek.defaults.MOST_PUSHES` times
+        at most. The limit of a step that seeks allows for as many messages of the worker's own kind. RUNNING is written
+        after SUBMITTED. The sleeper whose last push or step was first gets the next push. A push belongs to the
+        sleeper's next step: its claim has that number, and a renewal before that step leaves it alone for
+        :data:`~alsek.defaults.STALE_PUSH_MS`. The answer to that step has it as claimed if it did not arrive, and it
+        counts towards that step's limits. A store pushes only to a waiter that it knows to be connected. One that never
+        pushes makes no sleepers; neither need a store push everything that it could.
 
         A worker of kind ``"thread"`` or ``"process"`` has no ``async def`` tasks. It takes messages of such tasks, of
         its mechanism or any, only in a step that *seeks* them: one whose `limits` have ``"coroutine"``. So somebody

@@ -38,6 +38,8 @@ def _push(table: MessageTable, message: StoredMessage, find_receiver: FindReceiv
     now = table.store.clock()
     for name, sleeper in list(table.sleepers.items()):
         registered = table.workers[name]
+        if registered.lease_end <= now:
+            continue  # another worker may take over at any moment
         if not sleeper.has_room(now) or not _is_next(table, registered.worker, message):
             continue
         receive = find_receiver(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alsek.defaults import PROMOTION_BATCH
+from alsek.defaults import MOST_PUSHES, PROMOTION_BATCH
 from alsek.storage.backends.kinds import SLOTS_OF, SUSPECT_RULES, SlotKind, slot_of, slots_of_step
 from alsek.storage.backends.memory.messages import counting, schedules
 from alsek.storage.backends.memory.messages.claims import claim, left_lanes
@@ -110,7 +110,7 @@ def _becomes_sleeper(
     )
     if len(SLOTS_OF[worker.kind]) > 1 or room <= 0 or answer.waiting or answer.suspects or alone:
         return False
-    table.sleepers[worker.id] = Sleeper(seq + 1, room, table.store.clock())
+    table.sleepers[worker.id] = Sleeper(seq + 1, min(room, MOST_PUSHES), table.store.clock())
     return True
 
 

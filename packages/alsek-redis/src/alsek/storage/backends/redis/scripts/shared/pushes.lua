@@ -44,12 +44,13 @@ local function push(uuid, queue, record, arrival, status_ttl, lists)
   for n, found in ipairs(first_sleepers(lists)) do
     local worker, sleeper = found.worker, sleeper_of(found.worker)
     if n > TRIES then return false end
+    local lease_end = tonumber(call('ZSCORE', WORKERS, worker) or 0)
     if not sleeper or sleeper.room < 1 then
       call('ZREM', found.set, worker)
-    elseif not call('ZSCORE', WORKERS, worker) then
+    elseif lease_end == 0 then
       -- A worker of 0.1.0 has taken it over, and left what was noted: nobody would ever give back what it is pushed.
       end_sleep(worker, sleeper)
-    elseif sleeper.since + @sleeper_ms@ < NOW then
+    elseif lease_end <= NOW or sleeper.since + @sleeper_ms@ < NOW then
       note_sleeper(worker, sleeper, 0)
     elseif not has_work(sleeper) then
       if is_sent(uuid, record, worker, sleeper) then

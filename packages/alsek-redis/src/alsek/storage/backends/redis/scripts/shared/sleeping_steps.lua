@@ -33,7 +33,7 @@ local function is_sleeper(seq, repeated, room)
     local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
     sleeper = { seq = next_seq, pushes = 0, since = NOW, kind = ARGV[3], queues = queues }
     local arrival = call('HINCRBY', COUNTERS, 'arrival', '1')
-    if arrival and note_sleeper(ARGV[2], sleeper, room, arrival) then return true end
+    if arrival and note_sleeper(ARGV[2], sleeper, math.min(room, @most_pushes@), arrival) then return true end
   end
   if sleeper then end_sleep(ARGV[2], sleeper) end
   return false

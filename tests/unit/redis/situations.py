@@ -298,6 +298,8 @@ class Situation:
 
     def reset(self) -> None:
         """Make all as it was at the beginning."""
+        self._waiter.drain()
+        self._waiter.arm()  # anew, if it has waited for as long as it waits: what wakes it must always find it
         flat = [part for pair in self._first.items() for part in pair]
         self.backend._link.call("EVAL", _RESTORE, 0, f"{self.backend.namespace}:*", *flat)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, Protocol
 
 from redis.exceptions import InvalidResponse
+from redis.utils import HIREDIS_AVAILABLE
 
 #: Given by :meth:`ReplyReader.gets` if the next reply is not complete.
 NOT_YET: Final = object()
@@ -36,10 +37,10 @@ def new_reply_reader(error_of: Callable[[str], Exception]) -> ReplyReader:
     Args:
         error_of: Makes an exception of the text of an error.
     """
-    try:
-        from hiredis import Reader  # an extra
-    except ImportError:
+    if not HIREDIS_AVAILABLE:  # not tried for each connection: an import swallows some of what interrupts it
         return PlainReader(error_of)
+    from hiredis import Reader  # an extra, which redis-py has imported
+
     fast: ReplyReader = Reader(protocolError=InvalidResponse, replyError=error_of, notEnoughData=NOT_YET)
     return fast
 

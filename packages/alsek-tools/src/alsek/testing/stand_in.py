@@ -7,7 +7,7 @@ of a test its class is replaced by a subclass whose ports are those of a :class:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
@@ -194,7 +194,7 @@ def put_in(backend: Backend, memory: MemoryBackend, runs: Runs) -> Callable[[], 
     before: Any = type(backend)
     state = vars(backend)
     loops = {name: state.pop(name) for name in _OF_LOOPS if name in state}
-    kind = cast(Any, type(before.__name__, (InMemory, before), {"__module__": before.__module__}))
+    kind: Any = type(before.__name__, (InMemory, before), {"__module__": before.__module__})
     backend.__class__ = kind
     state.update(_memory=memory, _runs=runs)
 

@@ -166,12 +166,12 @@ class SocketWaiter(Waiter):
         if self._socket is None:
             self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_S)
             # redis-py has logged in and chosen the database; from here on the socket is used directly.
-            self._socket = self._connection._sock  # noqa: SLF001
+            connected: socket.socket = self._connection._sock  # noqa: SLF001
+            self._socket = connected
             if subscribes:
-                self._socket.settimeout(_CONNECT_S)
-                self._receiver.subscribe(self._socket)
-            self._socket.setblocking(False)
-        assert self._socket is not None
+                connected.settimeout(_CONNECT_S)
+                self._receiver.subscribe(connected)
+            connected.setblocking(False)
         if self._refused_at is not None and now - self._refused_at < _REFUSED_INTERVAL_MS / 1000:
             return  # the worker claims again after the interval
         self._socket.settimeout(_CONNECT_S)

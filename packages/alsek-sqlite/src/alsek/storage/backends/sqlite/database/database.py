@@ -113,7 +113,7 @@ class Database:
         while True:
             lease = self._pool.take()
             connection = lease.connection
-            broken = False
+            broken, before = False, 0
             names = self._queue_names  # if the file is replaced meanwhile, these are not those of the new one
             try:
                 ns = self._ns or self._ensure_namespace(connection)

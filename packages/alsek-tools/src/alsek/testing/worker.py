@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Hashable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypedDict, Unpack
 
 from alsek.core.event_loops import close_main_loop, is_in_loop
 from alsek.core.lookup import uuid_of
@@ -26,6 +26,16 @@ from alsek.testing.virtual_clock import VirtualClock
 from alsek.types import Ending
 
 _FAILED_ENDINGS: Final = ("failed", "revoked", "expired")
+
+
+class Span(TypedDict, total=False):
+    """A time in parts, as ``timedelta`` takes them."""
+
+    days: float
+    hours: float
+    minutes: float
+    seconds: float
+    milliseconds: float
 
 
 class TestWorker:
@@ -106,16 +116,7 @@ class TestWorker:
         """As :meth:`run`: ``async def`` tasks run on the loop of this thread, others in other threads."""
         return await self._runner.arun(most)
 
-    def advance(
-        self,
-        duration: timedelta = timedelta(),
-        *,
-        days: float = 0,
-        hours: float = 0,
-        minutes: float = 0,
-        seconds: float = 0,
-        milliseconds: float = 0,
-    ) -> int:
+    def advance(self, duration: timedelta = timedelta(), **parts: Unpack[Span]) -> int:
         """Run what is ready, then move the clock, from one time at which something is due to the next, and run that.
 
         Returns:
@@ -124,20 +125,11 @@ class TestWorker:
         Raises:
             ValidationError, EventLoopError: As :meth:`run`; or the time is negative.
         """
-        return self._runner.advance(duration + _span(days, hours, minutes, seconds, milliseconds))
+        return self._runner.advance(duration + timedelta(**parts))
 
-    async def aadvance(
-        self,
-        duration: timedelta = timedelta(),
-        *,
-        days: float = 0,
-        hours: float = 0,
-        minutes: float = 0,
-        seconds: float = 0,
-        milliseconds: float = 0,
-    ) -> int:
+    async def aadvance(self, duration: timedelta = timedelta(), **parts: Unpack[Span]) -> int:
         """As :meth:`advance`, by :meth:`arun`."""
-        return await self._runner.aadvance(duration + _span(days, hours, minutes, seconds, milliseconds))
+        return await self._runner.aadvance(duration + timedelta(**parts))
 
     def redeliver(self, message: Message | str) -> None:
         """Run a message, drop the report as if the worker had died before it was sent, and run the message again.
@@ -245,7 +237,3 @@ class TestWorker:
         tb: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _span(days: float, hours: float, minutes: float, seconds: float, milliseconds: float) -> timedelta:
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)

@@ -12,6 +12,7 @@ import pytest
 
 from alsek.defaults import MOST_PUSHES, SLEEPER_MS, STALE_PUSH_MS
 from alsek.storage.backends.abstract import Backend
+from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import Limit, Pushed, Released, StatusRecord, TaskStatus, UniqueKey
 from tests.contract.stores import Store
@@ -45,8 +46,10 @@ def asleep() -> Iterator[Asleep]:
     """Lets a worker listen, find nothing, and become a sleeper."""
     with ExitStack() as stack:
 
-        def fall_asleep(worker: Actor, limit: Any = 100, **fields: Any) -> Waiter:
-            waiter = stack.enter_context(closing(worker.waiter()))
+        def fall_asleep(
+            worker: Actor, limit: Any = 100, slot: SlotKind | None = None, **fields: Any
+        ) -> Waiter:
+            waiter = stack.enter_context(closing(worker.waiter(slot)))
             listen(waiter)
             answer = worker.step(limit=limit, sleeps=True, **fields)
             assert (answer.claimed, answer.sleeper) == ([], True)
@@ -337,6 +340,54 @@ def test_nothing_is_pushed_from_a_paused_queue(
     assert uuids(worker.held()) == ["a"]
     messages.resume("q")
     assert uuids(worker.step(received=1).claimed) == ["b"]
+
+
+@pushing
+def test_a_worker_with_two_kinds_of_slots_is_pushed_messages_for_both(
+    backend: Backend, actor: Actors, asleep: Asleep
+) -> None:
+    """Each kind has room of its own: what takes up slots of the other is pushed as long as there is room for that."""
+    worker = actor(kind="thread-async")
+    limits: dict[SlotKind, int] = {"thread": 1, "coroutine": 2}
+    waiter = asleep(worker, limit=limits, slot="thread")
+    for uuid, wish in (("c1", "any-async"), ("t1", "any"), ("t2", "thread"), ("c2", "thread-async")):
+        add(backend, a_message(uuid, wish=wish))
+        if uuid == "t2":  # no thread is free: it is left for a step
+            assert rings(waiter)
+            waiter.drain()
+    assert [push.claimed.uuid for push in pushes(waiter, 3)] == ["c1", "t1", "c2"]
+    assert state_of(backend, "t2") == "ready"
+    answer = worker.step(limit={"thread": 1, "coroutine": 0}, sleeps=True, received=3)
+    assert (uuids(answer.claimed), answer.sleeper) == (["t2"], False)
+
+
+@pushing
+def test_lost_pushes_count_for_both_kinds_of_slots(backend: Backend, actor: Actors, asleep: Asleep) -> None:
+    """Of what kind a lost push is, the step learns too late: it claims that much less of either."""
+    worker = actor(kind="thread-async")
+    asleep(worker, limit={"thread": 2, "coroutine": 2}, slot="thread")
+    add(backend, a_message("lost", wish="any-async"))
+    backend.messages.pause("q", "us")  # so that these wait for the step
+    add(backend, *(a_message(f"t{n}") for n in range(2)))
+    add(backend, *(a_message(f"c{n}", wish="any-async") for n in range(2)))
+    backend.messages.resume("q")
+    answer = worker.step(limit={"thread": 2, "coroutine": 2}, sleeps=True, received=0)
+    assert sorted(uuids(answer.claimed)) == ["c0", "lost", "t0"]
+    assert not answer.sleeper
+
+
+@pushing
+def test_of_two_waiters_the_first_receives(backend: Backend, actor: Actors) -> None:
+    """A worker with slots of two kinds has a waiter for each; what it is pushed comes to that for threads."""
+    worker = actor(kind="thread-async")
+    with closing(worker.waiter("thread")) as threads, closing(worker.waiter("coroutine")) as coroutines:
+        coroutines.arm()
+        listen(threads)
+        assert not coroutines.receives
+        assert worker.step(sleeps=True).sleeper
+        add(backend, a_message("c", wish="any-async"))
+        assert [push.claimed.uuid for push in pushes(threads)] == ["c"]
+        assert not rings(coroutines)
 
 
 @pushing

@@ -25,6 +25,12 @@ def hold(name: str) -> None:
         time.sleep(0.01)
 """
 
+ASYNC_TASKS = """
+@task(broker, result_store=result_store, status_tracker=status_tracker)
+async def double_in_a_coroutine(number: int) -> int:
+    return 2 * number
+"""
+
 #: The pools, each with one group that has room for more than one message.
 POOLS = [
     ("thread-pool", "--n_processes", "1", "--n_threads", "4"),
@@ -111,3 +117,19 @@ def test_a_message_costs_an_idle_pool_one_step(
         eventually(lambda: worker.sleeps, 30)
         assert tasks.status_tracker.get(message) is TaskStatus.SUCCEEDED
     assert worker.steps - before <= 1.4 * many  # now and then it looks, and hands over what it has counted
+
+
+def test_a_pool_with_coroutines_is_pushed_messages_for_both(project: Project, redis_url: str) -> None:
+    """One by one, messages for threads and for coroutines cost one step each."""
+    tasks = project.write(TASKS + ASYNC_TASKS)
+    project.worker("--n_processes", "1", "--n_threads", "4")
+    eventually(lambda: tasks.backend.messages.workers(), 30)
+    worker = Worker(tasks, redis_url)
+    eventually(lambda: worker.sleeps, 30)
+    before = worker.steps
+    many = 20
+    for number in range(many):
+        message = (tasks.double, tasks.double_in_a_coroutine)[number % 2].generate(args=(number,))
+        assert tasks.result_store.get(message, timeout=20_000) == 2 * number
+        eventually(lambda: worker.sleeps, 30)
+    assert worker.steps - before <= 1.4 * many

@@ -80,9 +80,10 @@ LIMITS: Final = {
     "schedule_remove": (20, 1_224),
     "schedule_resume": (17, 1_211),
     "status_put": (5, 439),
-    "step": (31, 4_717),
-    "step+sleep": (38, 5_400),
-    "step+slots": (39, 5_687),
+    "step": (31, 4_757),
+    "step+sleep": (40, 5_568),
+    "step+slots": (41, 5_814),
+    "step+slots+sleep": (50, 6_625),
     "tallies": (7, 870),
     "worker_records": (3, 382),
 }

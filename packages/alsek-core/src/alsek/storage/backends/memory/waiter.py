@@ -71,7 +71,8 @@ class Sleepers:
     def arm(self, waiter: MemoryWaiter) -> None:
         """Add a waiter to the sleepers; wake it at once if it would miss something."""
         with self.lock:
-            self._listening[waiter.worker.id] = waiter
+            if waiter.listens:
+                self._listening[waiter.worker.id] = waiter
             if waiter not in self._armed:
                 self._armed.append(waiter)
             if self._would_miss(waiter.worker, waiter.slots):
@@ -116,11 +117,13 @@ class MemoryWaiter(Waiter):
         worker: The worker that sleeps.
         slots: The slot kinds for whose messages it is woken.
         kinds: As which kinds of sleeper it is woken.
+        listens: Whether the pushes to the worker come to it. Of several waiters, they do to that for its first slot kind.
     """
 
     def __init__(self, sleepers: Sleepers, worker: Worker, slot: SlotKind | None) -> None:
         self.worker = worker
         self.slots = SLOTS_OF[worker.kind] if slot is None else (slot,)
+        self.listens = slot in (None, SLOTS_OF[worker.kind][0])
         self.kinds: tuple[_Kind, ...] = ("any",) if worker.kind == "any" else sleeps_as(worker.kind, slot)
         self._sleepers = sleepers
         self._wakeup = WakeupPipe()

@@ -80,7 +80,8 @@ class WorkPort(ABC):
         step that stores it, and is sent to the sleeper's waiter: a *push*. That happens only if the sleeper's lease has
         not ended, and a claim of the sleeper at that moment would hand out this message first (of what is ready:
         nothing is promoted for it); no more often than its limits allow, and :data:`~alsek.defaults.MOST_PUSHES` times
-        at most. The limit of a step that seeks allows for as many messages of the worker's own kind. RUNNING is written
+        at most, for each kind of slots. A worker with slots of two kinds becomes a sleeper only if it has claimed
+        nothing. The limit of a step that seeks allows for as many messages of the worker's own kind. RUNNING is written
         after SUBMITTED. The sleeper whose last push or step was first gets the next push. A push belongs to the
         sleeper's next step: its claim has that number, and a renewal before that step leaves it alone for
         :data:`~alsek.defaults.STALE_PUSH_MS`. The answer to that step has it as claimed if it did not arrive, and it

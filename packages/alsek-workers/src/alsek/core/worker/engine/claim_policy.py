@@ -69,7 +69,7 @@ class ClaimPolicy:
         self.should_look = False
         self.sees_all = not seeks_async
         self.found_all = True
-        self.takes_pushes = len(self.kinds) == 1 and not (options.burst or options.suspects_only)
+        self.takes_pushes = not (options.burst or options.suspects_only)
         self._executor = executor
         self._state = state
         self._options = options

@@ -53,10 +53,7 @@ class Sleep:
     @property
     def receives(self) -> bool:
         """Whether pushes reach this engine now."""
-        if self._policy.takes_pushes:
-            for waiter in self._waiters.values():  # one at most
-                return waiter.receives
-        return False
+        return self._policy.takes_pushes and any(waiter.receives for waiter in self._waiters.values())
 
     def _begins_to_receive(self) -> bool:
         """Whether pushes reach the engine that did not the last time: its next step is to make it a sleeper."""

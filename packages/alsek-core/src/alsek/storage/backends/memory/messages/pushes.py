@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from alsek.storage.backends.kinds import SLOTS_OF
+from alsek.storage.backends.kinds import SlotKind, slot_of
 from alsek.storage.backends.memory.messages.claims import claim_message, claimable
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
@@ -40,21 +40,24 @@ def _push(table: MessageTable, message: StoredMessage, find_receiver: FindReceiv
         registered = table.workers[name]
         if registered.lease_end <= now:
             continue  # another worker may take over at any moment
-        if not sleeper.has_room(now) or not _is_next(table, registered.worker, message):
+        slot = slot_of(registered.worker.kind, message.submission.wish)
+        if slot is None or not sleeper.has_room(slot, now):
+            continue
+        if not _is_next(table, registered.worker, slot, message):
             continue
         receive = find_receiver(name)
         if receive is None:
-            sleeper.room = 0  # what it was pushed before is still to be told
+            sleeper.room = {}  # what it was pushed before is still to be told
             continue
         table.let_sleep(message.lane)
         claim_message(table, registered, message, sleeper.seq)
-        sleeper.room -= 1
+        sleeper.room[slot] -= 1
         sleeper.pushes += 1
         table.sleepers[name] = table.sleepers.pop(name)  # the next push is another's
         receive(Pushed(sleeper.seq, message.as_claimed()))
         return
 
 
-def _is_next(table: MessageTable, worker: Worker, message: StoredMessage) -> bool:
-    """Return True if a claim of this worker now would hand out this message first."""
-    return next(claimable(table, worker, SLOTS_OF[worker.kind]), None) is message
+def _is_next(table: MessageTable, worker: Worker, slot: SlotKind, message: StoredMessage) -> bool:
+    """Return True if a claim of this worker for such slots now would hand out this message first."""
+    return next(claimable(table, worker, (slot,)), None) is message

@@ -104,14 +104,26 @@ def _becomes_sleeper(
 ) -> bool:
     """Let a worker that has found all there is be pushed messages until its next step; return False if it may not."""
     worker = registered.worker
-    room = sum(limits.get(slot, 0) for slot in slots_of_step(worker.kind, limits)) - len(answer.claimed)
+    room = _room(worker, answer, limits)
     alone = not SUSPECT_RULES[worker.suspects].freely and any(
         message.suspect for message in registered.claims.values()
     )
-    if len(SLOTS_OF[worker.kind]) > 1 or room <= 0 or answer.waiting or answer.suspects or alone:
+    if not any(room.values()) or answer.waiting or answer.suspects or alone:
         return False
-    table.sleepers[worker.id] = Sleeper(seq + 1, min(room, MOST_PUSHES), table.store.clock())
+    table.sleepers[worker.id] = Sleeper(seq + 1, room, table.store.clock())
     return True
+
+
+def _room(worker: Worker, answer: Step, limits: Mapping[SlotKind, int]) -> dict[SlotKind, int]:
+    """How many messages of each kind a worker may be pushed.
+
+    With slots of two kinds, none after it has claimed one.
+    """
+    slots = SLOTS_OF[worker.kind]
+    if len(slots) > 1:
+        return {} if answer.claimed else {slot: min(limits.get(slot, 0), MOST_PUSHES) for slot in slots}
+    room = sum(limits.get(slot, 0) for slot in slots_of_step(worker.kind, limits)) - len(answer.claimed)
+    return {slots[0]: max(0, min(room, MOST_PUSHES))}
 
 
 def _copy(answer: Step, registered: RegisteredWorker) -> Step:

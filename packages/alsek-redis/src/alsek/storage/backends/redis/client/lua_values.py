@@ -24,6 +24,7 @@ from alsek.storage.backends.header import LINE, READABLE_VERSIONS, RECORD_VERSIO
 from alsek.storage.backends.history import KEPT_MS, MINUTE_MS
 from alsek.storage.backends.kinds import (
     LOOKED_AT,
+    SLOTS_OF,
     WISH_LETTERS,
     WISHES_BY_SLOT,
     WISHES_OF,
@@ -134,6 +135,18 @@ def _wishes_of_kinds() -> str:
     return "{ " + ", ".join(texts) + " }"
 
 
+def _wishes_of_sleepers() -> dict[WorkerKind, str]:
+    """For each kind of worker the Lua table of the wishes for each of its kinds of slots."""
+    return {
+        kind: "{ " + ", ".join(map(_letters, slots.values())) + " }" for kind, slots in WISHES_BY_SLOT.items()
+    }
+
+
+def _two_slots() -> str:
+    """The Lua expression that is true for a worker of a kind with slots of two kinds."""
+    return " or ".join(f"ARGV[3] == '{kind}'" for kind, slots in SLOTS_OF.items() if len(slots) > 1)
+
+
 def _sleeper_kinds() -> dict[WorkerKind, str]:
     """For each kind of worker the Lua table of the kinds as which it sleeps."""
     return {kind: "{ " + ", ".join(f"'{each}'" for each in sleeps_as(kind)) + " }" for kind in WISHES_OF}
@@ -167,9 +180,8 @@ VALUES: Final[Mapping[str, str]] = {
     "max_published_result": str(MAX_PUBLISHED_RESULT),
     "all_wishes": _letters(WISH_LETTERS),
     "wishes_of_worker": _by_kind("ARGV[3]", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}),
-    "wishes_of_sleeper": _by_kind(
-        "sleeper.kind", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}
-    ),
+    "wishes_of_sleeper": "(" + _by_kind("sleeper.kind", _wishes_of_sleepers()) + ")",
+    "two_slots": _two_slots(),
     "wishes_by_slot": _by_kind("ARGV[3]", _wishes_by_slot()),
     "wishes_of_kinds": _wishes_of_kinds(),
     "sleeper_kinds": _by_kind("sleeper.kind", _sleeper_kinds()),

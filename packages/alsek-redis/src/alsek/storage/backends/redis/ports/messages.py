@@ -141,7 +141,7 @@ class RedisMessages(RedisInspection, MessagePort):
         received: int | None = None,
     ) -> Step:
         slots = SLOTS_OF[worker.kind]
-        sleeps = sleeps and self._may_push and len(slots) == 1
+        sleeps = sleeps and self._may_push
         tells = sleeps or received is not None
         if len(limits) == 1 == len(slots) and slots[0] in limits and not tells:  # often, and it saves a call
             limit = b"%d" % limits[slots[0]]
@@ -156,7 +156,7 @@ class RedisMessages(RedisInspection, MessagePort):
         script = "step"
         if tells:
             arguments.append(sleep_argument(sleeps, received))
-            script = "step+sleep" if len(slots) == 1 else script
+            script = "step+sleep" if len(slots) == 1 else "step+slots+sleep"
         reply = self._of_worker(script, worker).run(arguments)
         if reply is None:
             raise unknown_worker(worker)

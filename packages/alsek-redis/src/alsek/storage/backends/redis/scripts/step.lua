@@ -14,6 +14,7 @@
 -- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots
 -- At once in step+slots: ready_set_order slots
 -- At once in step+sleep: sleepers sleeping_steps
+-- At once in step+slots+sleep: ready_set_order slots sleepers sleeping_steps
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
 local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
@@ -45,6 +46,7 @@ if not repeated then
   write_ends()
   apply_effects()
   if tells then missed, limit = rarely().missed_pushes(limit) end
+  if missed and by_slot then limit = rarely().lessen_limits(missed) end
   aside = aside or entered_aside
   local entries = {}
   if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
@@ -74,7 +76,11 @@ local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not bloc
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and any_left(SUSPECTS) and 1 or 0
 local nothing_left = not (waiting and waiting ~= 0) and suspects == 0 and suspect_held == ''
-if tells and rarely().is_sleeper(seq, repeated, nothing_left and limit - #claimed / 4 or 0) then suspects = 2 end
+if tells then
+  local room = nothing_left and limit - #claimed / 4 or 0
+  room = by_slot and @two_slots@ and rarely().room_by_slot(room) or { room }
+  if rarely().is_sleeper(seq, repeated, room) then suspects = 2 end
+end
 if missed then claimed = rarely().claims_of_step(claims, seq) end
 return { next_due, waiting == true and 1 or waiting or 0, suspects, refused, skipped, corrupt, claimed,
   taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

@@ -23,7 +23,7 @@ from redis.exceptions import InvalidResponse
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
 from alsek.exceptions import BackendError
-from alsek.storage.backends.kinds import SlotKind, sleeps_as
+from alsek.storage.backends.kinds import SLOTS_OF, SlotKind, sleeps_as
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Pushed, Worker
 from alsek.storage.backends.redis.client.connection import Link
@@ -56,8 +56,9 @@ def new_waiter(
     names = token_lists(keys, worker, slot)
     if not link.direct:
         return ThreadWaiter(link, names, pass_on)
-    # What a cluster publishes goes to all of its nodes. A waiter for one of several slot kinds receives nothing.
-    channel = None if link.cluster or slot is not None else keys.pushes(worker.id)
+    # What a cluster publishes goes to all of its nodes. Of several waiters, that for the first slot kind receives.
+    receives = not link.cluster and slot in (None, SLOTS_OF[worker.kind][0])
+    channel = keys.pushes(worker.id) if receives else None
     return SocketWaiter(link, names, pass_on, PushReceiver(channel, read_push))
 
 

@@ -21,7 +21,7 @@ local function missed_pushes(limit)
   return missed, math.max(0, limit - missed)
 end
 
--- Whether the worker is a sleeper from here on, with room for so many messages. A step that is sent again changes nothing.
+-- Whether the worker is a sleeper from here on, with room for so many messages (of each kind of slots). A step that is sent again changes nothing.
 local function is_sleeper(seq, repeated, room)
   local next_seq = int(seq + 1)
   if repeated then
@@ -29,11 +29,12 @@ local function is_sleeper(seq, repeated, room)
     return sleeper and sleeper.seq == next_seq
   end
   local fits = CLASSES[1] and N_QUEUES ~= 0 and N_QUEUES <= 8
-  if sleeps and room > 0 and fits and not (next(faults) or next(broken)) then
+  if sleeps and math.max(unpack(room)) > 0 and fits and not (next(faults) or next(broken)) then
     local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
-    sleeper = { seq = next_seq, pushes = 0, since = NOW, kind = ARGV[3], queues = queues }
+    for slot, many in ipairs(room) do room[slot] = math.min(many, @most_pushes@) end
+    sleeper = { seq = next_seq, room = room, pushes = 0, since = NOW, kind = ARGV[3], queues = queues }
     local arrival = call('HINCRBY', COUNTERS, 'arrival', '1')
-    if arrival and note_sleeper(ARGV[2], sleeper, math.min(room, @most_pushes@), arrival) then return true end
+    if arrival and note_sleeper(ARGV[2], sleeper, arrival) then return true end
   end
   if sleeper then end_sleep(ARGV[2], sleeper) end
   return false

@@ -117,7 +117,7 @@ class MemoryWaiter(Waiter):
         worker: The worker that sleeps.
         slots: The slot kinds for whose messages it is woken.
         kinds: As which kinds of sleeper it is woken.
-        listens: Whether the pushes to the worker come to it. Of several waiters, they do to that for its first slot kind.
+        listens: Whether the pushes to the worker come to it: of several waiters, that for the first slot kind.
     """
 
     def __init__(self, sleepers: Sleepers, worker: Worker, slot: SlotKind | None) -> None:

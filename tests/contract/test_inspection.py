@@ -5,7 +5,7 @@ from __future__ import annotations
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
 from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
-from alsek.storage.backends.records import HeldClaim, QueueTally, Running
+from alsek.storage.backends.records import HeldClaim, Limit, QueueTally, Running
 from tests.contract.stores import SHORT, Store
 from tests.contract.workers import (
     DLQ_TTL,
@@ -178,6 +178,34 @@ def test_the_fronts_of_queues(backend: Backend, messages: MessagePort) -> None:
     first = [f"{priority}-0" for priority in range(FRONT_PRIORITIES)]
     assert sorted(uuids(fronts)) == sorted([*first, "p", "other"])
     assert all(stored.payload == f"payload of {stored.uuid}".encode() for stored in fronts)
+
+
+def test_a_peek_into_a_queue(backend: Backend, messages: MessagePort, actor: Actors) -> None:
+    """The messages of a state that go first, or are due first, and none of another queue or state."""
+    worker = actor("q")
+    add(backend, "held", "lost")
+    _, suspect = worker.claim()
+    worker.step(lost(suspect, suspect=True), limit=0)
+    add(
+        backend,
+        *(a_message(f"{priority}-{n}", priority=priority) for n in range(2) for priority in (5, 3)),
+        a_message("p", wish="process", priority=4),
+        *(a_message(f"in {delay}", delay=delay) for delay in (90_000, 60_000, 70_000)),
+        a_message("other", queue="other", delay=50_000),
+        a_message("waits", limits=(Limit("c:one", 1, 0),)),
+        a_message("waits too", limits=(Limit("c:one", 1, 0),)),
+    )
+    first = uuids(messages.peek("q", "ready", 20))
+    assert first == ["lost", "waits", "3-0", "3-1", "p", "5-0", "5-1"]
+    assert uuids(messages.peek("q", "ready", 2)) == first[:2]
+    assert uuids(messages.peek("q", "delayed", 2)) == ["in 60000", "in 70000"]
+    assert uuids(messages.peek("q", "claimed", 20)) == ["held"]
+    assert uuids(messages.peek("q", "waiting", 20)) == ["waits too"]
+    assert messages.peek("other", "ready", 20) == messages.peek("never", "delayed", 20) == []
+    assert uuids(messages.peek("other", "delayed", 20)) == ["other"]
+    for state in ("ready", "delayed", "claimed", "waiting"):
+        for stored in messages.peek("q", state, 20):
+            assert stored == messages.get("q", stored.uuid)
 
 
 def test_workers_show_what_they_told(backend: Backend, messages: MessagePort, actor: Actors) -> None:

@@ -428,6 +428,9 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "tallies": lambda s, b: b.messages.tallies(["q", "s"]),
     "tallies rare": lambda s, b: b.messages.tallies(["p", "u"]),
     "fronts": lambda s, b: b.messages.fronts(["q", "s"]),
+    "peek": lambda s, b: [
+        b.messages.peek("q", state, 9) for state in ("ready", "delayed", "claimed", "waiting")
+    ],
     "aside rare": lambda s, b: b.messages.aside(),
     "worker_records rare": lambda s, b: b.messages.workers(),
     "history rare": lambda s, b: b.messages.history(0, 1 << 40),

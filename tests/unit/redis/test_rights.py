@@ -233,7 +233,17 @@ def test_the_documented_reader_only_reads(users: _Users) -> None:
     """It sees what is there, and can't submit."""
     backend = users.backend(*_documented("reader", users.situation.backend.namespace))
     looks = ("get", "browse", "held", "dead_letter", "dead_letters", "dead_queues", "descendants")
-    for name in (*looks, "now", "find", "find_dead", "place", "tallies", "fronts", "worker_records rare"):
+    for name in (
+        *looks,
+        "now",
+        "find",
+        "find_dead",
+        "place",
+        "tallies",
+        "fronts",
+        "peek",
+        "worker_records rare",
+    ):
         assert OPERATIONS[name](users.situation, backend), name
     assert ResultStore(backend).get(Message("x", uuid="result"), timeout=100, keep=True) == 1
     assert backend.count("queues:q") > 0

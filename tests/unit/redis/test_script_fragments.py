@@ -61,6 +61,7 @@ LIMITS: Final = {
     "pass_on": (10, 1_300),
     "pause": (4, 430),
     "pauses": (3, 230),
+    "peek": (8, 1198),
     "place": (12, 1_062),
     "purge": (8, 658),
     "register": (6, 751),

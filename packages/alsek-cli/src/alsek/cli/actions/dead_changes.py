@@ -11,9 +11,7 @@ from alsek.cli.output import Column, Output
 from alsek.core.broker import Broker
 from alsek.core.inspection.dead import DeadInfo
 from alsek.core.inspection.wording import counted
-from alsek.core.lookup import UNKNOWN_TASK
-from alsek.core.message import Message
-from alsek.exceptions import CorruptMessageError, MessageDoesNotExistsError, MessageNotUniqueError
+from alsek.core.steering.dead_letters import replay_one
 from alsek.storage.backends.abstract import Backend
 
 
@@ -32,18 +30,14 @@ def replayed(broker: Broker, infos: Iterable[DeadInfo]) -> tuple[int, int]:
 
     def act(info: DeadInfo) -> bool:
         nonlocal skipped, unreadable, last, held, last_held
-        try:
-            broker.replay(Message(info.task or UNKNOWN_TASK, queue=info.queue, uuid=info.uuid))
-        except MessageDoesNotExistsError:
+        outcome, text = replay_one(broker, info)
+        if outcome == "gone":
             skipped += 1
-            return False
-        except MessageNotUniqueError as error:
-            held, last_held = held + 1, str(error)
-            return False
-        except CorruptMessageError as error:
-            unreadable, last = unreadable + 1, str(error)
-            return False
-        return True
+        elif outcome == "held":
+            held, last_held = held + 1, text
+        elif outcome == "unreadable":
+            unreadable, last = unreadable + 1, text
+        return outcome == "replayed"
 
     done = run_over(infos, act, Words("dead letters", "replayed"))
     if held:

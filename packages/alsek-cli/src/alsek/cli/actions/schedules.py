@@ -6,11 +6,9 @@ from alsek.cli.failures import NotFoundError, PackageMissingError
 from alsek.cli.stores import Opened
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.execution.facts import can_fire
-from alsek.core.identifiers import new_uuid
 from alsek.core.message import Message
-from alsek.core.schedules.definition import Definition
 from alsek.core.schedules.schedule import Schedule
-from alsek.core.schedules.template import message_of_tick
+from alsek.core.steering import schedules as steering
 from alsek.storage.backends.abstract import Backend
 
 
@@ -54,10 +52,7 @@ def run_once(store: Opened, name: str) -> Message:
         NotFoundError: There is no such schedule.
         CorruptMessageError: A newer version has written it, or the store's serializer can't read its message.
     """
-    found = store.backend.schedules.get([name])
-    if not found:
+    message = steering.run_once(store.broker, name)
+    if message is None:
         raise no_schedule(store.backend, name)
-    template = Definition.from_bytes(found[0].definition).template(store.backend.serializer)
-    message = message_of_tick(template, new_uuid(), store.backend.messages.now())
-    store.broker.submit(message)
     return message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from alsek.core.inspection.contents import CallbackInfo, Contents, contents_of, details_of, joined, task_of
@@ -118,6 +119,7 @@ class DeadFilter(NamedTuple):
         exception: Those with an exception of this name; ``package.Name`` is the same as ``Name``.
         fingerprint: Those of this cause.
         since: Those that failed then or later: Unix milliseconds on the store's clock.
+        most: No more than so many dead letters are read.
     """
 
     queue: str | None = None
@@ -125,6 +127,7 @@ class DeadFilter(NamedTuple):
     exception: str | None = None
     fingerprint: str | None = None
     since: int | None = None
+    most: int | None = None
 
 
 class _Failure(NamedTuple):
@@ -196,18 +199,18 @@ def _chosen(backend: Backend, choice: DeadFilter) -> Iterator[_Failure]:
     matches = _matcher(choice, backend.serializer)
     causes: dict[bytes, tuple[ExceptionDetails, str]] = {}  # many fail with the same error, word for word
     queues = backend.messages.dead_queues() if choice.queue is None else [choice.queue]
-    for queue in queues:
-        for letter in backend.messages.dead_letters(queue):
-            if choice.since is not None and letter.died_at < choice.since:
-                continue
-            if letter.error not in causes:
-                if len(causes) == _MOST_CAUSES:
-                    causes.clear()
-                details = details_of(letter.error)
-                causes[letter.error] = details, fingerprint(details)
-            failure = _Failure(letter, *causes[letter.error])
-            if matches(failure):
-                yield failure
+    letters = (letter for queue in queues for letter in backend.messages.dead_letters(queue))
+    for letter in islice(letters, choice.most):
+        if choice.since is not None and letter.died_at < choice.since:
+            continue
+        if letter.error not in causes:
+            if len(causes) == _MOST_CAUSES:
+                causes.clear()
+            details = details_of(letter.error)
+            causes[letter.error] = details, fingerprint(details)
+        failure = _Failure(letter, *causes[letter.error])
+        if matches(failure):
+            yield failure
 
 
 def _matcher(choice: DeadFilter, serializer: Serializer) -> Callable[[_Failure], bool]:

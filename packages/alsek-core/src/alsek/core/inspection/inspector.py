@@ -16,8 +16,10 @@ from alsek.core.inspection.dead import (
     dead_info,
     dead_letters,
 )
+from alsek.core.inspection.groups import GroupInfo, group_of, groups_of
 from alsek.core.inspection.history import HistoryInfo, history_of
 from alsek.core.inspection.limits import LimitInfo, limits_of
+from alsek.core.inspection.listing import STATES, ListedInfo, ListedState, listed
 from alsek.core.inspection.messages import MessageInfo, left_over, message_info
 from alsek.core.inspection.queues import QueueInfo, queues_of
 from alsek.core.inspection.reasons import Why
@@ -83,6 +85,53 @@ class Inspector:
     def workers(self) -> list[WorkerInfo]:
         """Return the workers, in order of id; also those whose lease has ended and that nobody has taken over."""
         return workers_of(self.backend.messages)
+
+    def messages(
+        self, queue: str, state: ListedState = "ready", *, task: str | None = None, most: int = 100
+    ) -> list[ListedInfo]:
+        """Return up to `most` messages of a queue in one state: those that go first, or are due first.
+
+        No backlog is read: of a task, and of what is delayed or waits, no more than the first 2,000 are looked at, so
+        some may be left out.
+
+        Args:
+            queue: The queue.
+            state: ``"ready"``, ``"running"``, ``"delayed"`` or ``"waiting"``.
+            task: Only those of this task.
+            most: How many at most.
+
+        Raises:
+            ValidationError: `state` is none of these, `most` is no integer >= 1, or a name is no text.
+        """
+        if state not in STATES:
+            raise ValidationError(
+                f"state={shown(state)} of Inspector.messages(): must be one of {', '.join(map(repr, STATES))}"
+            )
+        check_integer("most", most, 1, "Inspector.messages()")
+        check_name("queue", queue)
+        if task is not None:
+            check_name("task", task)
+        return listed(self.backend, queue, state, task, most)
+
+    def groups(self, most: int = 50) -> list[GroupInfo]:
+        """Return up to `most` groups whose members are running, ready or delayed, in the order of their ids.
+
+        A store has no list of groups: members are looked for among the first messages of the ten largest queues, so a
+        group whose members stand further behind is left out. :meth:`group` knows each.
+
+        Raises:
+            ValidationError: `most` is no integer >= 1.
+        """
+        check_integer("most", most, 1, "Inspector.groups()")
+        return groups_of(self.backend, most)
+
+    def group(self, id: str) -> GroupInfo | None:  # noqa: A002
+        """Return the group of this id; None if it is not stored: it was not submitted yet, or its `ttl` is over.
+
+        Raises:
+            ValidationError: It can't be the id of a group.
+        """
+        return group_of(self.backend, check_name("id", id))
 
     def find(self, uuid: str | HasUuid) -> MessageInfo | DeadInfo | None:
         """Return everything about a message, in any state and any queue; None if the store has nothing of it.
@@ -154,6 +203,7 @@ class Inspector:
         exception: str | None = ...,
         fingerprint: str | None = ...,
         since: int | None = ...,
+        most: int | None = ...,
     ) -> list[DeadInfo]: ...
 
     @overload
@@ -166,6 +216,7 @@ class Inspector:
         exception: str | None = ...,
         fingerprint: str | None = ...,
         since: int | None = ...,
+        most: int | None = ...,
     ) -> list[DeadGroup]: ...
 
     def dead(
@@ -177,6 +228,7 @@ class Inspector:
         exception: str | None = None,
         fingerprint: str | None = None,
         since: int | None = None,
+        most: int | None = None,
     ) -> list[DeadInfo] | list[DeadGroup]:
         """Return the dead letters that match all that is given, those that failed last at the end.
 
@@ -187,11 +239,13 @@ class Inspector:
             exception: Only those with an exception of this name, such as ``"ValueError"``.
             fingerprint: Only those of this cause.
             since: Only those that failed then or later: Unix milliseconds.
+            most: Read no more than so many dead letters, queue by queue, and leave out the others; None for all.
 
         Raises:
             ValidationError: One of these is of the wrong kind.
         """
-        choice = _checked(queue, task, exception, fingerprint, since)
+        check_integer("most", most, 1, "Inspector.dead()", optional=True)
+        choice = _checked(queue, task, exception, fingerprint, since)._replace(most=most)
         if group:
             return dead_groups(self.backend, choice)
         return sorted(dead_letters(self.backend, choice), key=lambda info: info.died_at)

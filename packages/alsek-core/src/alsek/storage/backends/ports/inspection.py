@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from alsek.storage.backends.records import (
     Aside,
@@ -18,9 +19,12 @@ from alsek.storage.backends.records import (
     UniqueRecord,
     WorkerRecord,
 )
+from alsek.storage.backends.states import MessageState
 
 #: For how many priorities of a lane :meth:`InspectionPort.fronts` shows the first message.
 FRONT_PRIORITIES = 8
+#: How many delayed or waiting messages of all queues :meth:`InspectionPort.peek` looks at.
+PEEKED = 2_000
 
 
 class InspectionPort(ABC):
@@ -76,6 +80,18 @@ class InspectionPort(ABC):
         They are at most :data:`FRONT_PRIORITIES` for each lane, those with the lowest priorities. What is set aside is
         not among them. Records that can't be read are left out.
         """
+
+    def peek(self, queue: str, state: MessageState, most: int) -> list[Stored]:
+        """Up to `most` messages of a queue that are in this state, without reading a backlog.
+
+        Ready ones are those with the lowest priorities, and of these the ones that arrived first; what is set aside is
+        among them. Delayed ones are those that are due first. No more than :data:`PEEKED` of those that are delayed, or
+        wait, in any queue are looked at, so some may be left out. Records that can't be read may be left out too.
+
+        A store overrides this method if it can do better than look at the first messages that it browses.
+        """
+        first = islice(self.browse(queue), PEEKED)
+        return list(islice((stored for stored in first if stored.state == state), most))
 
     @abstractmethod
     def workers(self) -> list[WorkerRecord]:

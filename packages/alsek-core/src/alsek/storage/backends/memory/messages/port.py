@@ -50,6 +50,7 @@ from alsek.storage.backends.records import (
     WorkerFacts,
     WorkerRecord,
 )
+from alsek.storage.backends.states import MessageState
 
 
 class MemoryMessages(MessagePort):
@@ -207,6 +208,10 @@ class MemoryMessages(MessagePort):
     def fronts(self, queues: Sequence[str]) -> list[Stored]:
         with self._lock:
             return queries.fronts(self.table, queues)
+
+    def peek(self, queue: str, state: MessageState, most: int) -> list[Stored]:
+        with self._lock:
+            return queries.peek(self.table, queue, state, most)
 
     def workers(self) -> list[WorkerRecord]:
         with self._lock:

@@ -19,6 +19,7 @@ from alsek.storage.backends.records import (
     Stored,
     WorkerRecord,
 )
+from alsek.storage.backends.states import MessageState
 
 
 def get(table: MessageTable, queue: str, uuid: str) -> Stored | None:
@@ -68,6 +69,18 @@ def fronts(table: MessageTable, queues: Sequence[str]) -> list[Stored]:
         for message in table.queues[name].fronts(FRONT_PRIORITIES)
         if message.version in READABLE_VERSIONS
     ]
+
+
+def peek(table: MessageTable, queue: str, state: MessageState, most: int) -> list[Stored]:
+    """Return up to `most` messages of a queue that are in this state, those that go first or are due first."""
+    messages = [
+        message for message in table.queues.get(queue, Queue()).messages.values() if message.state == state
+    ]
+    if state == "ready":
+        messages.sort(key=lambda message: message.place)
+    elif state == "delayed":
+        messages.sort(key=lambda message: message.due)
+    return [message.as_stored() for message in messages[:most]]
 
 
 def workers(table: MessageTable) -> list[WorkerRecord]:

@@ -8,7 +8,7 @@ from typing import Final, cast
 from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.history import MINUTE_MS, first_kept
 from alsek.storage.backends.ports import InspectionPort
-from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES
+from alsek.storage.backends.ports.inspection import FRONT_PRIORITIES, PEEKED
 from alsek.storage.backends.records import (
     Aside,
     DeadLetter,
@@ -64,6 +64,7 @@ class RedisInspection(InspectionPort):
         self._place = make_call("place")
         self._tallies = make_call("tallies")
         self._fronts = make_call("fronts")
+        self._peek = make_call("peek")
         self._pauses = make_call("pauses")
         self._aside = make_call("aside")
         self._worker_records = make_call("worker_records")
@@ -126,6 +127,17 @@ class RedisInspection(InspectionPort):
             reply = yield from self._fronts.ask(b"%d" % FRONT_PRIORITIES, *names)
             found += (stored_from(reply[i].decode(), "ready", reply[i + 1]) for i in range(0, len(reply), 2))
         return found
+
+    @exchange
+    def peek(self, queue: str, state: MessageState, most: int) -> Exchange[list[Stored]]:
+        reply = yield from self._peek.ask(queue.encode(), state.encode(), b"%d" % most, b"%d" % PEEKED)
+        found = [
+            (stored_from(reply[i].decode(), state, reply[i + 1]), int(reply[i + 2]))
+            for i in range(0, len(reply), 3)
+        ]
+        if state == "ready":  # they come set by set
+            found.sort(key=lambda each: (each[0].priority, each[1]))
+        return [stored for stored, _ in found[:most]]
 
     @exchange
     def workers(self) -> Exchange[list[WorkerRecord]]:

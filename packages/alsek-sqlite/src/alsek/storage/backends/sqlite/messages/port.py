@@ -44,6 +44,7 @@ from alsek.storage.backends.sqlite.messages import (
     leases,
     limits,
     pauses,
+    peeking,
     places,
     queries,
     reports,
@@ -58,6 +59,7 @@ from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.submissions import add
 from alsek.storage.backends.sqlite.messages.tallies import tallies
 from alsek.storage.backends.sqlite.wakeup.waiter import SleepInfo, SQLiteWaiter
+from alsek.storage.backends.states import MessageState
 
 
 class SQLiteMessages(MessagePort):
@@ -194,6 +196,9 @@ class SQLiteMessages(MessagePort):
 
     def fronts(self, queues: Sequence[str]) -> list[Stored]:
         return places.fronts(self._database, queues)
+
+    def peek(self, queue: str, state: MessageState, most: int) -> list[Stored]:
+        return self._database.read(lambda tx: peeking.peek(tx, queue, state, most))
 
     def workers(self) -> list[WorkerRecord]:
         return self._database.read(worker_facts.records)

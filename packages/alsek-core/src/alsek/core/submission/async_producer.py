@@ -14,8 +14,9 @@ from alsek.core.submission.call_builder import CallBuilder, error_suffix
 from alsek.core.submission.calls import AnyCall, Generated, abatches, batches
 from alsek.core.submission.chaining import Callbacks, callbacks_of
 from alsek.core.submission.options import MessageOptions
-from alsek.core.submission.producer import Producer
+from alsek.core.submission.producer import Producer, give_ttl
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
+from alsek.core.submission.transactions import OnCommit, checked, transactions
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.storage.backends.records import Submission
 from alsek.types import Duration
@@ -46,15 +47,20 @@ class AsyncProducer(Producer):
         limits: LimitsOption = None,
         submit: bool = True,
         failure_callback: Message | None = None,
+        on_commit: OnCommit = False,
         **options: Any,
     ) -> Message:
         """As :meth:`generate`, without blocking the event loop; calls :meth:`Broker.asubmit`.
 
         If it is cancelled, the message is submitted or not, never half. An ``async def`` :meth:`on_submit` is awaited.
+
+        With `on_commit`, the transaction is that of the synchronous code that this coroutine serves, if there is one;
+        the submission is made in a thread.
         """
         submit = self._consume_defer(submit)
         if options and options.keys() != {"ttl"}:
-            self._check_options("agenerate", type(self.broker).asubmit, options, submit)
+            plain = submit and on_commit is False
+            self._check_options("agenerate", type(self.broker).asubmit, options, plain)
         message = self.build(
             args,
             kwargs,
@@ -71,7 +77,12 @@ class AsyncProducer(Producer):
             limits=limits,
             failure_callback=failure_callback,
         )
-        if submit:
+        if on_commit is not False:
+            using = checked(on_commit, submit, message)
+            give_ttl(message, options.get("ttl"))
+            await acall_submitting(self.broker.submission_middleware, message)
+            await transactions().aon_commit(self._prepared(message), using)
+        elif submit:
             await self.broker.asubmit(message, **options)
             if not message.duplicate or message.replaced:
                 await self.aafter_submission(message)
@@ -93,6 +104,7 @@ class AsyncProducer(Producer):
         unique: UniqueOption = None,
         limits: LimitsOption = None,
         submit: bool = True,
+        on_commit: OnCommit = False,
     ) -> Generated:
         """As :meth:`generate_many`, without blocking the event loop.
 
@@ -110,9 +122,14 @@ class AsyncProducer(Producer):
             "unique": unique,
             "limits": limits,
         }
-        whole = isinstance(calls, Sized)
+        whole = isinstance(calls, Sized) or on_commit is not False
         built = self._abuild_all(calls, defaults, submit, error_suffix(submit, whole))
         generated = Generated()
+        if on_commit is not False:
+            using = checked(on_commit, submit, self.name)
+            prepared = self._all_prepared([each async for each in built], generated)
+            await transactions().aon_commit(prepared, using)
+            return generated
         if whole:
             for batch in batches(iter([each async for each in built]), SUBMISSION_BATCH):
                 await self._take_batch(batch, generated, submit)

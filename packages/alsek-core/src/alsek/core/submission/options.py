@@ -7,6 +7,7 @@ from typing import Any, Final, TypedDict
 from alsek.core.message import Message
 from alsek.core.submission.chaining import Callbacks
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
+from alsek.core.submission.transactions import OnCommit
 from alsek.types import Duration
 
 
@@ -28,4 +29,11 @@ class MessageOptions(TypedDict, total=False):
     failure_callback: Message | None
 
 
+class SendOptions(MessageOptions, total=False):
+    """The options of :meth:`Task.using <alsek.core.task.Task.using>`: those of a message, and when it is submitted."""
+
+    on_commit: OnCommit
+
+
 NAMES: Final = tuple(MessageOptions.__annotations__)
+SEND_NAMES: Final = (*NAMES, *SendOptions.__annotations__)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Self
 
+from alsek.core.answers import settle
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.arguments.signature import signature_of
 from alsek.core.bounds import check_number, milliseconds
@@ -21,6 +22,7 @@ from alsek.core.submission.chaining import Callbacks, callbacks_of
 from alsek.core.submission.message_maker import MessageMaker
 from alsek.core.submission.options import MessageOptions
 from alsek.core.submission.task_keys import LimitsOption, UniqueOption
+from alsek.core.submission.transactions import OnCommit, checked, transactions
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import (
     ArgumentsError,
@@ -93,6 +95,7 @@ class Producer(MessageMaker):
         limits: LimitsOption = None,
         submit: bool = True,
         failure_callback: Message | None = None,
+        on_commit: OnCommit = False,
         **options: Any,
     ) -> Message:
         """Make a message for this task and submit it. Durations are milliseconds, up to 10**13 (more than 300 years).
@@ -115,6 +118,9 @@ class Producer(MessageMaker):
             limits: Likewise.
             submit: False to not submit now.
             failure_callback: A message to submit in the step in which this one fails for good.
+            on_commit: True to submit when the present database transaction commits, and never if it rolls back; the
+                name of a database for its transaction. Needs alsek-django. All is checked and packed now; whether the
+                store takes the message, and whether it is a ``duplicate``, is known after the commit.
             **options: For :meth:`Broker.submit`: ``ttl``.
 
         Returns:
@@ -131,7 +137,8 @@ class Producer(MessageMaker):
         """
         submit = self._consume_defer(submit)
         if options and options.keys() != {"ttl"}:
-            self._check_options("generate", type(self.broker).submit, options, submit)
+            plain = submit and on_commit is False
+            self._check_options("generate", type(self.broker).submit, options, plain)
         message = self.build(
             args,
             kwargs,
@@ -148,7 +155,12 @@ class Producer(MessageMaker):
             limits=limits,
             failure_callback=failure_callback,
         )
-        if submit:
+        if on_commit is not False:
+            using = checked(on_commit, submit, message)
+            give_ttl(message, options.get("ttl"))
+            call_submitting(self.broker.submission_middleware, message)
+            transactions().on_commit(self._prepared(message), using)
+        elif submit:
             self._submit(message, **options)
         else:
             self._check_deferred(message, options.get("ttl"), callbacks_of(callback, failure_callback))
@@ -168,6 +180,7 @@ class Producer(MessageMaker):
         unique: UniqueOption = None,
         limits: LimitsOption = None,
         submit: bool = True,
+        on_commit: OnCommit = False,
     ) -> Generated:
         """Make many messages for this task and submit them, up to 200 in one step of the store.
 
@@ -194,6 +207,8 @@ class Producer(MessageMaker):
             unique: Likewise; False for none.
             limits: Likewise.
             submit: False to not submit now; :meth:`defer` holds for one call of this method, too.
+            on_commit: As for :meth:`generate`, for all of them. They are built as a whole. Which of them are in
+                ``existing`` is known after the commit.
 
         Returns:
             The messages, in the order of their calls. Messages whose uuid exists already, in the store or for an
@@ -219,15 +234,45 @@ class Producer(MessageMaker):
             "unique": unique,
             "limits": limits,
         }
-        whole = isinstance(calls, Sized)
+        whole = isinstance(calls, Sized) or on_commit is not False
         built = self._build_all(calls, defaults, submit, error_suffix(submit, whole))
         generated = Generated()
+        if on_commit is not False:
+            using = checked(on_commit, submit, self.name)
+            transactions().on_commit(self._all_prepared(list(built), generated), using)
+            return generated
         for batch in batches(iter(list(built)) if whole else built, SUBMISSION_BATCH):
             if submit:
                 self._submit_batch(batch, generated)
             else:
                 self._defer_batch(batch, generated)
         return generated
+
+    def _prepared(self, message: Message) -> Callable[[], None]:
+        """Pack a message, and return what submits it later, as it is now."""
+        submission = message.submission(self.broker.backend.serializer)
+
+        def submit() -> None:
+            message.named = message.submitted = True  # from here on the store may know its uuid
+            settle(message, *self.broker.submit_packed((submission,)))
+            if not message.duplicate or message.replaced:
+                self.after_submission(message)
+
+        return submit
+
+    def _all_prepared(
+        self, built: list[tuple[Message, Submission]], generated: Generated
+    ) -> Callable[[], None]:
+        """Let `generated` have these messages, and return what submits them later, as they are now."""
+        generated.extend(message for message, _ in built)
+
+        def submit() -> None:
+            settled = Generated()
+            for batch in batches(iter(built), SUBMISSION_BATCH):
+                self._submit_batch(batch, settled)
+            generated[:], generated.existing = settled, settled.existing
+
+        return submit
 
     def _as_origin(self) -> Any:
         return self._original
@@ -242,9 +287,7 @@ class Producer(MessageMaker):
     ) -> None:
         """Check a message that is submitted later: here the caller can correct it."""
         message.origin = self._as_origin()
-        ttl = milliseconds(ttl)
-        check_number("ttl", ttl, 1, message.summary, optional=True)
-        message.ttl = ttl
+        give_ttl(message, ttl)
         for each in (message, *callbacks):  # callbacks of callbacks were checked when made
             if isinstance(each, Message):  # those of a group are packed with the message before it
                 each.pack(self.broker.backend.serializer, callbacks=False)
@@ -307,6 +350,17 @@ class Producer(MessageMaker):
             raise  # of the task that submits, raised in its thread from outside
         except Exception:
             log.exception("%s was submitted, but on_submit or the status tracker failed.", message.summary)
+
+
+def give_ttl(message: Message, ttl: Duration | None) -> None:
+    """Set how long a message that is submitted later may be ready.
+
+    Raises:
+        ValidationError: It is no number of milliseconds.
+    """
+    ttl = milliseconds(ttl)
+    check_number("ttl", ttl, 1, message.summary, optional=True)
+    message.ttl = ttl
 
 
 @functools.cache

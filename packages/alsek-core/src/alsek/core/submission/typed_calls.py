@@ -10,7 +10,7 @@ from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.generics import P, R
 from alsek.core.message import Message
 from alsek.core.submission.async_producer import AsyncProducer
-from alsek.core.submission.options import NAMES, MessageOptions
+from alsek.core.submission.options import SEND_NAMES, SendOptions
 from alsek.exceptions import ArgumentsError, ValidationError
 from alsek.storage.result import ResultStore
 from alsek.types import Duration
@@ -31,7 +31,7 @@ class Sender(Generic[P]):
 
     __slots__ = ("_options", "_producer")
 
-    def __init__(self, producer: AsyncProducer, options: MessageOptions) -> None:
+    def __init__(self, producer: AsyncProducer, options: SendOptions) -> None:
         self._producer = producer
         self._options = options
 
@@ -74,7 +74,7 @@ class TypedCalls(AsyncProducer, Generic[P, R]):
         """As :meth:`send`, without blocking the event loop."""
         return await self.agenerate(args=args, kwargs=kwargs)
 
-    def using(self, **options: Unpack[MessageOptions]) -> Sender[P]:
+    def using(self, **options: Unpack[SendOptions]) -> Sender[P]:
         """Return this task with options for its messages: ``invoice.using(delay=5_000, priority=1).send(order)``.
 
         Args:
@@ -85,9 +85,9 @@ class TypedCalls(AsyncProducer, Generic[P, R]):
         """
         if type(self).generate is AsyncProducer.generate:
             for name in options:
-                if name not in NAMES:
+                if name not in SEND_NAMES:
                     raise ArgumentsError(
-                        f"using() of task {self.name!r} does not take {name!r}{did_you_mean(name, NAMES)}"
+                        f"using() of task {self.name!r} does not take {name!r}{did_you_mean(name, SEND_NAMES)}"
                     )
         return Sender(self, options)
 

@@ -69,6 +69,10 @@ class TriggerTask(Task[[], R]):
             raise SchedulingError(f"task {self.name!r} is scheduled already: clear() it first")
         if args or kwargs.get("args") or kwargs.get("kwargs"):
             raise SchedulingError(f"task {self.name!r} has a trigger: it takes no arguments")
+        if kwargs.pop("on_commit", False) is not False:
+            raise SchedulingError(
+                f"task {self.name!r} has a trigger: on_commit= is for messages, not for ticks"
+            )
         schedule = kwargs.pop("submit", True) and not self.deferred
         kwargs["submit"] = False
         first = super().generate(**kwargs)

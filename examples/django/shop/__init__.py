@@ -1,0 +1,1 @@
+"""A shop: orders, their confirmations, a report each night."""

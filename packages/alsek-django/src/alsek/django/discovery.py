@@ -1,0 +1,80 @@
+"""Finds the tasks of a project: Django's and Alsek's, in the ``tasks.py`` of its applications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from django.apps import apps
+
+from alsek.cli.importing.module import import_module
+from alsek.cli.importing.scanning import Scan
+from alsek.core.broker import Broker
+from alsek.core.hooks import WorkerHook
+from alsek.core.middleware import overriding
+from alsek.core.task import AnyTask, Task
+from alsek.django.connections import DatabaseConnections
+from alsek.django.framework import has_tasks_framework, tasks_framework
+
+
+class Discovered(NamedTuple):
+    """What the modules of a project define.
+
+    Attributes:
+        tasks: Alsek's tasks, and one for each task of Django's whose backend is an AlsekBackend.
+        hooks: The hooks of workers.
+    """
+
+    tasks: list[AnyTask]
+    hooks: list[WorkerHook]
+
+
+def task_modules() -> Iterator[ModuleType]:
+    """Import and yield the modules of tasks of the installed applications: ``tasks.py``, or all in a package ``tasks``.
+
+    Raises:
+        ModuleImportError: One raised an exception.
+    """
+    scan = Scan()
+    for app in apps.get_app_configs():
+        name = f"{app.name}.tasks"
+        if find_spec(name) is not None:
+            yield from scan.package(import_module(name))
+
+
+def discover(modules: Iterable[ModuleType]) -> Discovered:
+    """Return the tasks and hooks that these modules define, each once.
+
+    The brokers of the tasks get a :class:`~alsek.django.connections.DatabaseConnections`, unless they have one.
+    """
+    found: dict[int, Any] = {}
+    for module in modules:
+        found.update((id(value), value) for value in vars(module).values())
+    values: Sequence[Any] = list(found.values())
+    tasks = [value for value in values if issubclass(type(value), Task)]
+    tasks += _of_django(values)
+    for broker in {id(task.broker): task.broker for task in tasks}.values():
+        close_connections_around_attempts(broker)
+    return Discovered(tasks, [value for value in values if issubclass(type(value), WorkerHook)])
+
+
+def _of_django(values: Iterable[Any]) -> Iterator[AnyTask]:
+    if not has_tasks_framework():
+        return
+    from alsek.django.backend import AlsekBackend
+
+    kind = tasks_framework().Task
+    for value in values:
+        if issubclass(type(value), kind):
+            backend = value.get_backend()
+            if isinstance(backend, AlsekBackend):
+                yield backend.store.task(value)
+
+
+def close_connections_around_attempts(broker: Broker) -> None:
+    """Give a broker the middleware that closes database connections, outermost, unless it has it."""
+    if not any(isinstance(each, DatabaseConnections) for each in broker.middleware):
+        broker.middleware = (DatabaseConnections(), *broker.middleware)
+        broker.attempt_middleware = overriding(broker.middleware, "attempt")

@@ -1,0 +1,39 @@
+"""``manage.py alsek``: the command ``alsek``, for the tasks of the project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand
+
+from alsek.cli.main import main
+
+#: The module with the tasks of the project.
+PACKAGE: Final = "alsek.django.discovered"
+
+
+class Command(BaseCommand):
+    """Passes its arguments on to ``alsek``, with Django set up and the tasks of the installed applications."""
+
+    help = "The command alsek, for the tasks of the installed applications: run workers, see into the store, steer it."
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run the command line. Its options are those of ``alsek``, not Django's."""
+        self._run(argv[2:], f"{Path(argv[0]).name} {argv[1]}")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command from a program: ``call_command("alsek", "status")``."""
+        self._run([str(each) for each in args], "manage.py alsek")
+
+    def add_arguments(self, parser: Any) -> None:
+        """Take any arguments."""
+        parser.add_argument("args", nargs="*")
+
+    def _run(self, arguments: list[str], name: str) -> None:
+        if "ALSEK_STORE" not in os.environ and "ALSEK_PACKAGE" not in os.environ:
+            os.environ["ALSEK_PACKAGE"] = PACKAGE
+        sys.argv = ["alsek", *arguments]
+        main(args=arguments, prog_name=name)

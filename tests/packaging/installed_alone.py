@@ -21,6 +21,7 @@ FAMILY = {
     "alsek-workers": {"alsek-core", "alsek-workers"},
     "alsek-tools": {"alsek-core", "alsek-tools"},
     "alsek-cli": {"alsek-core", "alsek-workers", "alsek-cli"},
+    "alsek-django": {"alsek-core", "alsek-workers", "alsek-cli", "alsek-django"},
     "alsek": {
         "alsek",
         "alsek-core",
@@ -40,6 +41,7 @@ HOMES = {
     "alsek-workers": "alsek.core.worker",
     "alsek-tools": "alsek.tools",
     "alsek-cli": "alsek.cli",
+    "alsek-django": "alsek.django",
 }
 
 #: What each package is imported for.
@@ -70,6 +72,7 @@ IMPORTS = {
     "alsek-workers": ["from alsek.core.worker.thread import ThreadWorkerPool"],
     "alsek-tools": ["import alsek.tools"],
     "alsek-cli": ["from alsek.cli.main import main"],
+    "alsek-django": ["from alsek.django import DatabaseConnections", "import alsek.django.transactions"],
 }
 
 #: What an environment has before anything is installed.
@@ -77,7 +80,8 @@ INSTALLERS = {"pip", "setuptools", "wheel"}
 
 REQUIREMENT = sys.argv.pop()
 PRESENT = FAMILY[REQUIREMENT]
-ABSENT = FAMILY["alsek"] - PRESENT - {"alsek"}
+ALL = {name for family in FAMILY.values() for name in family}
+ABSENT = ALL - PRESENT - {"alsek"}
 
 
 def normalized(name: str) -> str:
@@ -128,7 +132,7 @@ class InstalledAlone(unittest.TestCase):
     def test_the_packages_it_declares_are_there(self) -> None:
         """The packages of the family are exactly those that it stands on."""
         installed = {normalized(distribution.name) for distribution in metadata.distributions()}
-        self.assertEqual({name for name in installed if name in FAMILY["alsek"]}, PRESENT)
+        self.assertEqual({name for name in installed if name in ALL}, PRESENT)
 
     def test_what_it_is_for_imports(self) -> None:
         """Each import that a package is installed for works in a fresh interpreter, as the first one."""

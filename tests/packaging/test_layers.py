@@ -23,6 +23,7 @@ ARROWS = {
     "alsek-workers": {"alsek-core"},
     "alsek-tools": {"alsek-core"},
     "alsek-cli": {"alsek-core", "alsek-workers"},
+    "alsek-django": {"alsek-core", "alsek-cli"},
     "alsek": {"alsek-core", "alsek-redis", "alsek-sqlite", "alsek-workers", "alsek-tools", "alsek-cli"},
 }
 
@@ -31,6 +32,7 @@ HOUSES = (
     "alsek.cli",
     "alsek.core",
     "alsek.core.worker",
+    "alsek.django",
     "alsek.storage",
     "alsek.storage.backends",
     "alsek.storage.backends.memory",

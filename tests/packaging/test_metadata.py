@@ -16,8 +16,8 @@ from tests.packaging.monorepo import CODE, HOMES, PACKAGES, ROOT, Package, homes
 each_package = pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
 
 
-def test_there_are_seven_packages() -> None:
-    """The monorepo is seven packages, six of which have code."""
+def test_there_are_eight_packages() -> None:
+    """The monorepo is eight packages, seven of which have code."""
     assert set(PACKAGES) == {"alsek", "alsek-core", *HOMES}
     assert set(CODE) == {"alsek-core", *HOMES}
 
@@ -61,9 +61,9 @@ def test_members_of_the_family_are_pinned_to_this_release(package: Package) -> N
 
 
 def test_the_meta_package_brings_everything() -> None:
-    """`pip install alsek` installs all packages, triggers and the quick Redis parser."""
+    """`pip install alsek` installs all packages but that for Django, triggers and the quick Redis parser."""
     meta = PACKAGES["alsek"]
-    assert meta.required_names == set(PACKAGES) - {"alsek"}
+    assert meta.required_names == set(PACKAGES) - {"alsek", "alsek-django"}
     asked = {requirement.name: requirement.extras for requirement in meta.requirements}
     assert asked["alsek-core"] == {"triggers"}
     assert asked["alsek-redis"] == {"hiredis"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from apscheduler.triggers.cron import CronTrigger
 from django.core.mail import send_mail
-from shop.models import Order, Report
 
 import alsek
 from alsek.django import broker
+from shop.models import Order, Report
 
 try:
     from django.tasks import task
@@ -19,7 +19,7 @@ except ImportError:  # Django 5.2
 def confirm(order_id: int) -> str:
     """A task of Django's: send the confirmation of an order, and say to whom."""
     order = Order.objects.select_related("product").get(pk=order_id)
-    text = f"Thank you for your order of {order.amount} × {order.product.name}."
+    text = f"Thank you for your order of {order.amount} x {order.product.name}."
     send_mail(f"Your order {order.pk}", text, "shop@example.com", [order.customer])
     Order.objects.filter(pk=order_id).update(confirmed=True)
     return order.customer

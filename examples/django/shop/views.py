@@ -9,6 +9,7 @@ from django.db.models import F
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
+
 from shop.models import Order, Product
 from shop.tasks import confirm, refill
 
@@ -25,7 +26,9 @@ def order(request: HttpRequest, product: int) -> JsonResponse:
         made = Order.objects.create(product_id=product, customer=asked["customer"], amount=asked["amount"])
         # Submitted when the transaction commits; the results of both have their id at once.
         confirmation = confirm.enqueue(made.pk)
-        sold = Product.objects.filter(pk=product, stock__gte=made.amount).update(stock=F("stock") - made.amount)
+        sold = Product.objects.filter(pk=product, stock__gte=made.amount).update(
+            stock=F("stock") - made.amount
+        )
         if not sold:
             transaction.set_rollback(True)
             return JsonResponse({"error": "we have not so many"}, status=409)
@@ -41,4 +44,6 @@ def confirmation(request: HttpRequest, confirmation: str) -> JsonResponse:
         result = confirm.get_result(confirmation)
     except Exception as error:
         raise Http404 from error
-    return JsonResponse({"status": result.status, "errors": [each.exception_class_path for each in result.errors]})
+    return JsonResponse(
+        {"status": result.status, "errors": [each.exception_class_path for each in result.errors]}
+    )

@@ -40,7 +40,9 @@ def test_the_decorator_and_the_class_take_the_same_options() -> None:
 
 def test_single_calls_and_many_take_the_same_options() -> None:
     """What `generate` takes, a call of `generate_many` can have; what is of one message alone is not for all."""
-    assert names(Task.generate) - {"self", "args", "kwargs", "submit", "on_commit", "options"} | {"ttl"} == set(NAMES)
+    assert names(Task.generate) - {"self", "args", "kwargs", "submit", "on_commit", "options"} | {
+        "ttl"
+    } == set(NAMES)
     assert {each.name for each in fields(Call)} - {"args", "kwargs"} == set(NAMES)
     of_one = {"uuid", "previous_result", "callback", "failure_callback"}
     assert names(Task.generate_many) - {"self", "calls", "submit", "on_commit"} == set(NAMES) - of_one

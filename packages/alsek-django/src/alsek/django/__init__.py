@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AlsekBackend", "DatabaseConnections", "broker"]
 
-_SOURCES: Final = {"AlsekBackend": "alsek.django.backend", "DatabaseConnections": "alsek.django.connections", "broker": "alsek.django.backend"}
+_SOURCES: Final = {
+    "AlsekBackend": "alsek.django.backend",
+    "DatabaseConnections": "alsek.django.connections",
+    "broker": "alsek.django.backend",
+}
 
 # Late: Django imports this package while it sets itself up. Hidden from type checkers, which read the imports above.
 if not TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -39,7 +39,7 @@ def close_all() -> None:
 
 
 @contextmanager
-def closing_old_connections() -> Iterator[None]:
+def closing_old_connections() -> Generator[None]:
     """Close connections that are too old or broken, at the beginning and at the end."""
     close_old_connections()
     try:
@@ -49,14 +49,14 @@ def closing_old_connections() -> Iterator[None]:
 
 
 @contextmanager
-def _around_call() -> Iterator[None]:
+def _around_call() -> Generator[None]:
     reset_queries()  # with DEBUG, Django keeps the queries since the beginning of a request
     with closing_old_connections():
         yield
 
 
 @asynccontextmanager
-async def _around_coroutine() -> AsyncIterator[None]:
+async def _around_coroutine() -> AsyncGenerator[None]:
     async with ThreadSensitiveContext():
         try:
             yield

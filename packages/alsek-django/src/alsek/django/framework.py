@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from alsek.django.errors import SettingsError
@@ -44,21 +46,14 @@ def has_tasks_framework() -> bool:
 
 
 def _of_django() -> TasksFramework | None:
-    try:
-        from django.tasks import base, exceptions, signals, task_backends
-    except ImportError:
+    if find_spec("django.tasks") is None:
         return None
-    from django.tasks.backends.base import BaseTaskBackend
-    from django.utils.json import normalize_json
-
-    return _framework(
-        base, exceptions, exceptions.InvalidTask, signals, task_backends, BaseTaskBackend, normalize_json
-    )
+    return _framework("django.tasks", "django.utils.json", "InvalidTask")
 
 
 def _of_the_backport() -> TasksFramework:
     try:
-        from django_tasks import base, exceptions, signals, task_backends
+        return _framework("django_tasks", "django_tasks.utils", "InvalidTaskError")
     except ModuleNotFoundError as error:
         if error.name != "django_tasks":
             raise
@@ -66,33 +61,30 @@ def _of_the_backport() -> TasksFramework:
             "this version of Django has no tasks: take Django 6.0 or newer, or install the backport: pip install "
             "'alsek-django[backport]'"
         ) from None
-    from django_tasks.backends.base import BaseTaskBackend
-    from django_tasks.utils import normalize_json
-
-    return _framework(
-        base, exceptions, exceptions.InvalidTaskError, signals, task_backends, BaseTaskBackend, normalize_json
-    )
 
 
-def _framework(
-    base: Any,
-    exceptions: Any,
-    invalid: type[Exception],
-    signals: Any,
-    task_backends: Any,
-    backend: Any,
-    normalize_json: Any,
-) -> TasksFramework:
+def _framework(package: str, json: str, invalid_task: str) -> TasksFramework:
+    """Return what is in a package.
+
+    Args:
+        package: Its name.
+        json: The module with ``normalize_json``.
+        invalid_task: The name of the exception for a task that can't be run.
+    """
+    # By name: only one of the two is there.
+    handler: Any = import_module(package)
+    base: Any = import_module(f"{package}.base")
+    exceptions: Any = import_module(f"{package}.exceptions")
     return TasksFramework(
-        BaseTaskBackend=backend,
-        InvalidTask=invalid,
+        BaseTaskBackend=import_module(f"{package}.backends.base").BaseTaskBackend,
+        InvalidTask=getattr(exceptions, invalid_task),
         Task=base.Task,
         TaskContext=base.TaskContext,
         TaskError=base.TaskError,
         TaskResult=base.TaskResult,
         TaskResultDoesNotExist=exceptions.TaskResultDoesNotExist,
         TaskResultStatus=base.TaskResultStatus,
-        normalize_json=normalize_json,
-        signals=signals,
-        task_backends=task_backends,
+        normalize_json=import_module(json).normalize_json,
+        signals=import_module(f"{package}.signals"),
+        task_backends=handler.task_backends,
     )

@@ -76,7 +76,7 @@ def options_of(alias: str, given: Any) -> BackendOptions:
     return options
 
 
-def _check(options: BackendOptions, where: str) -> None:
+def _check(options: Any, where: str) -> None:
     if (options.store is None) == (options.broker is None):
         raise SettingsError(
             f"{where} must name a store, such as 'redis://localhost' or 'sqlite:////srv/shop/alsek.db', or a broker "

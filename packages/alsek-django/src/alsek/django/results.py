@@ -228,11 +228,6 @@ def _error_of(info: DeadInfo) -> tuple[str, str, str]:
     return info.exception, path, trace or f"{info.exception}: {info.text}"
 
 
-def _alsek_exceptions() -> Any:
-
-    return exceptions
-
-
 def _result(
     task: Any,
     uuid: str,

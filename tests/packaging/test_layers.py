@@ -42,6 +42,9 @@ HOUSES = (
     "alsek.tools",
 )
 
+#: Files whose import does something: runs a program, or looks for the tasks of a Django project.
+PROGRAMS = ("__main__.py", "discovered.py")
+
 each_package = pytest.mark.parametrize("package", CODE.values(), ids=CODE)
 
 
@@ -189,7 +192,7 @@ def test_every_module_can_be_the_first(package: Package) -> None:
         "        os._exit(0)\n"
         "    os.waitpid(child, 0)\n"
     )
-    names = [package.module(file) for file in package.sources if file.name != "__main__.py"]
+    names = [package.module(file) for file in package.sources if file.name not in PROGRAMS]
     # Imported once for all of them: it takes most of the time, and is not what is tested.
     third_parties = {
         one.module.partition(".")[0]

@@ -51,6 +51,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items[:] = _spread(chaos, [item for item in items if item not in set(chaos)])
 
 
+def pytest_collection_finish() -> None:
+    """Exempt what exists by now from garbage collection.
+
+    There are some million objects, and hundreds of tests fork this process: a collection in a child would copy all of
+    their memory.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _spread(some: list[pytest.Item], others: list[pytest.Item]) -> list[pytest.Item]:
     """All of them, with `some` at equal distances over the first three quarters, so that none of them ends last."""
     distance = 0.75 * len(others) / len(some)

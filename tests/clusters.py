@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -68,10 +69,63 @@ class ClusterOfServers:
         assert node is not None
         return next(server for server in self.servers if server.port == node.port)
 
+    def begin_move(self, client: RedisCluster, key: str) -> SlotMove:
+        """Begin to move the slot of a key from its master to the next one; nothing of it is there yet."""
+        source = self.master_of(client, key)
+        masters = {node.port for node in client.get_primaries()}
+        target = next(server for server in self.servers if server.port in masters - {source.port})
+        return SlotMove(self, source, target, client.keyslot(key))
+
     def discard(self) -> None:
         """End all, and delete their folders."""
         for server in self.servers:
             server.discard()
+
+
+class SlotMove:
+    """A slot on its way to another master, as ``redis-cli --cluster reshard`` moves it.
+
+    Args:
+        cluster: Of which.
+        source: Its master.
+        target: Its master from :meth:`finish` on.
+        slot: Its number.
+    """
+
+    def __init__(self, cluster: ClusterOfServers, source: Any, target: Any, slot: int) -> None:
+        self._cluster = cluster
+        self._target_port = target.port
+        self._slot = slot
+        self._admins = {
+            server.port: redis.Redis.from_url(server.url, decode_responses=True)
+            for server in cluster.servers
+            if server.running
+        }
+        self._source, self._target = self._admins[source.port], self._admins[target.port]
+        self._target_id = self._target.execute_command("CLUSTER MYID")
+        source_id = self._source.execute_command("CLUSTER MYID")
+        self._target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
+        self._source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self._target_id)
+
+    def carry(self, most: int) -> int:
+        """Bring up to so many keys over; return how many."""
+        keys = self._source.execute_command("CLUSTER GETKEYSINSLOT", self._slot, most)
+        if keys:
+            self._source.execute_command(
+                "MIGRATE", "127.0.0.1", self._target_port, "", 0, 5_000, "KEYS", *keys
+            )
+        return len(keys)
+
+    def finish(self) -> None:
+        """Bring the rest over, and let the target have the slot."""
+        while self.carry(100):
+            pass
+        rest = [admin for admin in self._admins.values() if admin not in (self._target, self._source)]
+        for admin in (self._target, self._source, *rest):
+            with contextlib.suppress(redis.ResponseError):  # a replica hears of it from its master
+                admin.execute_command("CLUSTER SETSLOT", self._slot, "NODE", self._target_id)
+        for admin in self._admins.values():
+            admin.close()
 
 
 def _info(admin: Any) -> dict[str, str]:

@@ -117,6 +117,11 @@ class RedisServer:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started, and not ended."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the server, or start it again on its data, and return once it answers.
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
+import redis
 
+from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import ACCEPTED, Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
@@ -85,3 +87,40 @@ def test_a_url_of_a_cluster_names_some_of_its_nodes(
     assert backend.messages.count("q") == 1
     assert backend.clear_namespace() > 0
     backend.close()
+
+
+def test_nothing_is_done_by_halves_while_the_slot_is_on_its_way(
+    redis_cluster: ClusterOfServers, new_worker: Callable[..., Worker], submission: Callable[..., Submission]
+) -> None:
+    """A step needs keys that are on two nodes then: it is refused whole, and carried out once they are on one."""
+    client = redis_cluster.client()
+    backend = RedisBackend(client, namespace=f"t{uuid4().hex[:12]}", timeout=500)
+    messages, worker = backend.messages, new_worker(kind="thread")
+    key = messages._keys.messages()
+    messages.register(worker)
+    messages.add([submission("a"), submission("b", delay=60_000)], "r")
+    (claimed,) = messages.step(worker, 1, [], {"thread": 8}).claimed
+    done = Succeeded("a", "q", claimed.token, b"result", 60_000)
+    source = redis.Redis.from_url(redis_cluster.master_of(client, key).url)
+    move = redis_cluster.begin_move(client, key)
+    try:
+        before = {name: source.dump(name) for name in source.keys(f"{{{backend.namespace}}}:*")}
+        for refused in (
+            lambda: messages.add([submission("c")], "r"),
+            lambda: messages.add([submission("d", queue="new", delay=1_000)], "r"),
+            lambda: messages.step(worker, 2, [done], {"thread": 8}),
+            lambda: backend.locks.acquire("l", "me", 1_000),
+        ):
+            with pytest.raises(BackendUnavailableError, match="moves the slot"):
+                refused()
+        assert {name: source.dump(name) for name in source.keys(f"{{{backend.namespace}}}:*")} == before
+        move.carry(3)
+        with pytest.raises(BackendUnavailableError, match="moves the slot"):
+            messages.step(worker, 2, [done], {"thread": 8})
+    finally:
+        move.finish()
+    assert messages.step(worker, 2, [done], {"thread": 8}).refused == []
+    assert messages.add([submission("c")], "r") == [ACCEPTED]
+    backend.clear_namespace()
+    source.close()
+    client.close()

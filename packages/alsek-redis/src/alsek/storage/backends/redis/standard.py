@@ -230,5 +230,8 @@ class _Ports:
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
         source = load(script, self._clock, self.keys.channels)
         if source.one_key:
-            return ScriptCall(self._link, source, self._shared[:1], fixed)
-        return ScriptCall(self._link, source, (*self._shared, *keys), (self.keys.prefix.encode(), *fixed))
+            return ScriptCall(self._link, source, self._shared[:1], fixed, self._link.cluster)
+        prefix = self.keys.prefix.encode()
+        return ScriptCall(
+            self._link, source, (*self._shared, *keys), (prefix, *fixed), self._link.cluster
+        )

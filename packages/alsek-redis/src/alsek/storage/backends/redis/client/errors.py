@@ -50,11 +50,22 @@ def is_connection_lost(error: BaseException) -> bool:
     return isinstance(error, (*_BROKEN, *_NO_LONGER_PRIMARY)) or _READONLY_IN_SCRIPT in str(error)
 
 
+def is_on_its_way(error: BaseException) -> bool:
+    """Whether a cluster is moving the slot from one node to another at the moment."""
+    asks = isinstance(error, redis_errors.AskError) and not isinstance(error, redis_errors.MovedError)
+    return asks or isinstance(error, redis_errors.TryAgainError)
+
+
 def unavailable(
     where: str, waited_ms: int, error: BaseException, sent: bool = False
 ) -> BackendUnavailableError:
     """The error for a server that could not be reached in time."""
     doubt = " It is not known whether this call was carried out." if sent else ""
+    if is_on_its_way(error):
+        return BackendUnavailableError(
+            f"{where} moves the slot of this namespace to another node (tried for {waited_ms} ms; last: {_text(error)}), "
+            f"and nothing is done until it has arrived.{doubt} If nobody moves it, let redis-cli --cluster fix end that."
+        )
     return BackendUnavailableError(
         f"{where} can't be reached (tried for {waited_ms} ms; last: {_text(error)}).{doubt} "
         f"Check that the server runs and that host, port and network are right."

@@ -5,6 +5,11 @@ A script is called by its digest. A server that does not know the digest, for ex
 When a process first runs a script, the call has one key more, which asks the script to check its user's rights before
 the first write. If a command fails before the first write because a key has another type, the script is sent once more
 in a form whose error names the key.
+
+While a cluster moves a slot from node to node, the keys of a namespace are on two nodes, and a script would stop at the
+first command whose key is not there, even after it has written. So on a cluster each call has a key more, which never
+exists: the node refuses such calls (``ASK``, ``TRYAGAIN``) before the script begins, and they are sent again until the
+slot has arrived.
 """
 
 from __future__ import annotations
@@ -31,14 +36,24 @@ class ScriptCall:
         source: The script.
         keys: The keys.
         fixed: The first arguments.
+        movable: Whether the keys may be on their way to another node: see above.
     """
 
-    def __init__(self, link: Link, source: Source, keys: Sequence[bytes], fixed: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        source: Source,
+        keys: Sequence[bytes],
+        fixed: Sequence[bytes],
+        movable: bool = False,
+    ) -> None:
         self._link = link
         self._source = source
         self._sha = source.flagged_sha
-        self._tail = (b"%d" % len(keys), *keys, *fixed)
         none = keys[0] + b":none"
+        if movable:
+            keys = (*keys, none)
+        self._tail = (b"%d" % len(keys), *keys, *fixed)
         padded = (*keys, *([none] * (KEYS + 1 - len(keys))))
         self._asking_tail = (b"%d" % len(padded), *padded, *fixed)
         packed_tail = encode_all(self._tail)

@@ -46,8 +46,8 @@ _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _BASE: Final = "base"
 _FREE_WRITE = "redis.call('DEL', KEYS[1] .. ':none')\n"
 _COMMANDS = re.compile(r"(?:(?<!p)call|try|attempt|bulk)\('([A-Z]+)'")
-#: Each script is given this many keys. One key more asks it to check its user's rights first.
-KEYS: Final = 6
+#: Each script is given at most this many keys. One key more asks it to check its user's rights first.
+KEYS: Final = 7
 #: In the head of a script that is sent one key alone, the messages, and no prefix: a key or argument takes the server
 #: longer than to make a name.
 _ONE_KEY: Final = "\n-- Keys: messages\n"

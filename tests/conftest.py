@@ -22,6 +22,7 @@ import pytest
 from hypothesis import settings
 
 from tests.clusters import ClusterOfServers
+from tests.sentinels import SentinelGroup
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("alsek", deadline=None)
@@ -37,7 +38,7 @@ _LOW = range(20_000, 32_000)
 _RANDOM = random.SystemRandom()
 
 #: A test that asks for one of these starts a real server.
-_SERVERS = {"redis_url", "redis_server", "redis_cluster"}
+_SERVERS = {"redis_url", "redis_server", "redis_cluster", "redis_sentinels"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,14 +98,14 @@ class RedisServer:
 
     def __init__(self, **options: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="alsek-redis-"))
-        self._options = options
+        self.options = options
         self._choose_port()
         self._has_run = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def _choose_port(self) -> None:
         # A cluster's second port is 10,000 above the first.
-        self.port = free_port(with_bus="cluster-enabled" in self._options)
+        self.port = free_port(with_bus="cluster-enabled" in self.options)
 
     @property
     def url(self) -> str:
@@ -133,21 +134,11 @@ class RedisServer:
 
     def _try_to_start(self) -> bool:
         """Start the server; return False if it may do better on another port."""
-        options = {"save": "", "appendonly": "no", **self._options}
-        command = [
-            redis_binary(),
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--dir",
-            str(self.folder),
-        ]
-        for name, value in options.items():
-            command += [f"--{name}", *(value.split() or [""])]  # as words: 6.2 takes none apart
         log = self.folder / "server.log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self._command(), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
         deadline = time.monotonic() + _READY_WITHIN_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -159,6 +150,21 @@ class RedisServer:
                 pytest.fail(f"redis-server did not start:\n{said}")
             time.sleep(0.01)
         return True
+
+    def _command(self) -> list[str]:
+        options = {"save": "", "appendonly": "no", **self.options}
+        command = [
+            redis_binary(),
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            str(self.folder),
+        ]
+        for name, value in options.items():
+            command += [f"--{name}", *(value.split() or [""])]  # as words: 6.2 takes none apart
+        return command
 
     def stop(self) -> None:
         """Ask the server to end, and wait until it has; its data stays as its options say."""
@@ -200,6 +206,8 @@ class RedisServer:
         """True if this very server answers, and no other one on its port."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                if "requirepass" in self.options:
+                    connection.sendall(f"AUTH {self.options['requirepass']}\r\n".encode())
                 connection.sendall(b"INFO server\r\nPING\r\n")
                 answer = b""
                 while not answer.endswith(b"+PONG\r\n"):
@@ -210,6 +218,17 @@ class RedisServer:
                 return f"process_id:{self.pid}\r\n".encode() in answer
         except OSError:
             return False
+
+
+class SentinelServer(RedisServer):
+    """A sentinel. Its options are in a file, which it writes itself when something changes."""
+
+    def _command(self) -> list[str]:
+        file = self.folder / "sentinel.conf"
+        if not file.exists():
+            options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), **self.options}
+            file.write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+        return [redis_binary(), str(file), "--sentinel"]
 
 
 def free_port(with_bus: bool = False) -> int:
@@ -300,6 +319,19 @@ def redis_cluster() -> Iterator[ClusterOfServers]:
         yield servers
     finally:
         servers.discard()
+
+
+@pytest.fixture(scope="session")
+def redis_sentinels() -> Iterator[SentinelGroup]:
+    """A master, two replicas and three sentinels, with passwords, that all tests of this session share."""
+    group = SentinelGroup(
+        RedisServer, SentinelServer, password="of-servers", sentinel_password="of-sentinels"
+    )
+    try:
+        group.start()
+        yield group
+    finally:
+        group.discard()
 
 
 @pytest.fixture

@@ -232,6 +232,4 @@ class _Ports:
         if source.one_key:
             return ScriptCall(self._link, source, self._shared[:1], fixed, self._link.cluster)
         prefix = self.keys.prefix.encode()
-        return ScriptCall(
-            self._link, source, (*self._shared, *keys), (prefix, *fixed), self._link.cluster
-        )
+        return ScriptCall(self._link, source, (*self._shared, *keys), (prefix, *fixed), self._link.cluster)

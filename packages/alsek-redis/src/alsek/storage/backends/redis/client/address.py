@@ -162,6 +162,14 @@ def refresh_nodes(cluster: Client) -> None:
         log.debug("no node of the cluster answers: %s", error)
 
 
+def close_client(client: Client) -> None:
+    """Close the connections of a client, and those to its sentinels."""
+    client.close()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        sentinel.close()
+
+
 def database_of(client: Client) -> int:
     """The number of the database that a client uses. A cluster has only one."""
     options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)

@@ -28,6 +28,7 @@ from alsek.core.pauses import Pauses
 from alsek.core.this_process import this_process
 from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
+    close_client,
     connection_options,
     node_pool,
     refresh_nodes,
@@ -36,6 +37,7 @@ from alsek.storage.backends.redis.client.errors import (
     CLIENT_ERRORS,
     is_connection_lost,
     is_transient,
+    reason,
     server_error,
     unavailable,
 )
@@ -120,7 +122,7 @@ class Link(Server):
         while self._idle:
             self._idle.pop().close()
         if self._client is not None and (self._source is None or isinstance(self._source, str)):
-            self._client.close()
+            close_client(self._client)
 
     def translate(self, error: Exception) -> AlsekError:
         """Alsek's error for one of redis-py's that was raised outside of :meth:`call`.
@@ -221,7 +223,7 @@ class Link(Server):
             if self.outage_since is not None:
                 return
             self.outage_since = time.monotonic()
-        log.warning("%s can't be reached (%s); trying again", self.where, error)
+        log.warning("%s can't be reached (%s); trying again", self.where, reason(error))
 
     def end_outage(self) -> None:
         """Log that the outage is over."""

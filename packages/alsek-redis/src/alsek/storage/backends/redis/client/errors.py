@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from redis import exceptions as redis_errors
+from redis.sentinel import MasterNotFoundError
 
 from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.redis.client.interruptions import interruption_behind
@@ -63,12 +64,18 @@ def unavailable(
     doubt = " It is not known whether this call was carried out." if sent else ""
     if is_on_its_way(error):
         return BackendUnavailableError(
-            f"{where} moves the slot of this namespace to another node (tried for {waited_ms} ms; last: {_text(error)}), "
-            f"and nothing is done until it has arrived.{doubt} If nobody moves it, let redis-cli --cluster fix end that."
+            f"{where} moves the slot of this namespace to another node (tried for {waited_ms} ms; last: "
+            f"{_text(error)}), and nothing is done until it has arrived.{doubt} If nobody moves it any more, "
+            f"redis-cli --cluster fix ends that."
+        )
+    check = "Check that the server runs and that host, port and network are right."
+    if isinstance(error, MasterNotFoundError):
+        check = (
+            "Check that the sentinels run, that they watch a service of this name, and that their own password, if "
+            "they have one, is given (sentinel_password)."
         )
     return BackendUnavailableError(
-        f"{where} can't be reached (tried for {waited_ms} ms; last: {_text(error)}).{doubt} "
-        f"Check that the server runs and that host, port and network are right."
+        f"{where} can't be reached (tried for {waited_ms} ms; last: {_text(error)}).{doubt} {check}"
     )
 
 
@@ -104,5 +111,19 @@ def server_error(where: str, error: BaseException) -> BackendError:
     return BackendError(f"{where} answered with an error: {_text(error)}")
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, without passwords.
+
+    redis-py's error for a master that no sentinel names shows the options of its connections, in some releases with
+    passwords; of what was wrong with each sentinel only the kind is kept.
+    """
+    text = str(error)
+    if not isinstance(error, MasterNotFoundError):
+        return text
+    kinds = re.findall(r" - (?:\w+:)?(\w+)", text)
+    return text.partition(" : ")[0] + (f" (sentinels: {', '.join(kinds)})" if kinds else "")
+
+
 def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = reason(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

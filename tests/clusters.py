@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -21,10 +21,12 @@ class ClusterOfServers:
 
     Args:
         make_server: Makes one that is not started yet, from options of redis-server.
+        more: Further options of all.
     """
 
-    def __init__(self, make_server: Callable[..., Any]) -> None:
+    def __init__(self, make_server: Callable[..., Any], more: Mapping[str, str] | None = None) -> None:
         options = {
+            **(more or {}),
             "cluster-enabled": "yes",
             "cluster-node-timeout": str(_NODE_TIMEOUT_MS),
             "repl-diskless-sync": "yes",

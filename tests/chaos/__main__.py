@@ -1,6 +1,6 @@
 """The long form: every scenario on every store with every pool, for a given time, and one table.
 
-``hatch run chaos --minutes 10``, or ``python -m tests.chaos --minutes 10 [--only TEXT] [--store redis] [--seed 7]``.
+``hatch run chaos --minutes 10``, or ``python -m tests.chaos --minutes 10 [--only TEXT] [--store cluster] [--seed 7]``.
 Exit code 1 if anything was lost, or accepted twice, or did not go as it must.
 """
 
@@ -27,7 +27,7 @@ def main() -> int:
         "--at_once", "--at-once", type=int, default=3, help="scenarios side by side (default: 3)"
     )
     parser.add_argument("--only", default="", help="only scenarios with this in their name")
-    parser.add_argument("--store", choices=["sqlite", "redis"], help="only this store")
+    parser.add_argument("--store", choices=["sqlite", "redis", "cluster", "sentinel"], help="only this store")
     parser.add_argument("--pool", choices=["thread", "process"], help="only this kind of pool")
     parser.add_argument(
         "--seed", type=int, default=int(time.time()), help="of all chance (default: the time)"

@@ -18,6 +18,7 @@ from alsek import Group, Message
 from alsek.exceptions import BackendError, MessageAlreadyExistsError
 from tests.chaos import execution_log as journal
 from tests.chaos import process_tree as processes
+from tests.chaos.replicated import ClusterStore, ReplicatedStore, SentinelStore
 from tests.chaos.small_disk import Disk
 from tests.chaos.stores import RedisStore, SQLiteStore, Store, StoreKind, open_backend, temporary_folder
 from tests.chaos.tasks import QUEUE, RELEASED, Troupe, troupe
@@ -90,11 +91,16 @@ class Stage:
         self.random = random.Random(seed)
         self.pool_kind = pool_kind
         self.disk = Disk(self.folder / "disk") if small_disk else None
-        self.store: Store = (
-            SQLiteStore(self.disk.folder if self.disk is not None else self.folder)
-            if kind == "sqlite"
-            else RedisStore(behind_proxy=behind_proxy, seed=seed)
-        )
+        self.store: Store
+        match kind:
+            case "sqlite":
+                self.store = SQLiteStore(self.disk.folder if self.disk is not None else self.folder)
+            case "redis":
+                self.store = RedisStore(behind_proxy=behind_proxy, seed=seed)
+            case "cluster":
+                self.store = ClusterStore()
+            case "sentinel":
+                self.store = SentinelStore()
         self.journal = self.folder / "journal"
         self.pools: list[Pool] = []
         self.problems: list[str] = []
@@ -118,6 +124,18 @@ class Stage:
     def redis(self) -> RedisStore:
         """The store, which is Redis."""
         assert isinstance(self.store, RedisStore)
+        return self.store
+
+    @property
+    def replicated(self) -> ReplicatedStore:
+        """The store, which has replicas."""
+        assert isinstance(self.store, ReplicatedStore)
+        return self.store
+
+    @property
+    def cluster(self) -> ClusterStore:
+        """The store, which is a cluster."""
+        assert isinstance(self.store, ClusterStore)
         return self.store
 
     @property
@@ -312,6 +330,16 @@ class Stage:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{n} runs did not begin within {within} s:\n{self.log}")
             time.sleep(0.02)
+
+    def time_to_resume(self) -> None:
+        """Submit a message, and note how long after the last fault the first run begins once the store has it."""
+        self.work(1)
+        there = time.monotonic()
+        while not (later := [line.at for line in self.lines() if line.what == "begun" and line.at > there]):
+            if time.monotonic() > there + stretched(30.0):
+                raise AssertionError(f"nothing is run again:\n{self.log}")
+            time.sleep(0.02)
+        self.recovery = min(later) - self.last_fault
 
     def settle(self, patience: float = 30.0, **keep: Any) -> None:
         """Wait until all that was submitted has ended, and all that follows from it; what has not is lost."""

@@ -81,6 +81,8 @@ class Row:
 THREAD, PROCESS = "thread-pool", "process-pool"
 SQLITE: StoreKind = "sqlite"
 REDIS: StoreKind = "redis"
+CLUSTER: StoreKind = "cluster"
+SENTINEL: StoreKind = "sentinel"
 
 #: The registry, in the order of the table.
 SCENARIOS: list[Scenario] = []

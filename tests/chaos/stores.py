@@ -1,7 +1,7 @@
 """The stores under test, each with an audit that the store itself keeps: what it accepted, in order.
 
 SQLite keeps it by triggers, in the very transactions that they tell of. Redis has it anyway: its append-only file is
-the history of all effects, and scripts write there all or nothing.
+the history of all effects, and scripts write there all or nothing. Those with replicas are in ``replicated.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.chaos.proxy import Proxy
 from tests.conftest import RedisServer
 
-StoreKind: TypeAlias = Literal["sqlite", "redis"]
+StoreKind: TypeAlias = Literal["sqlite", "redis", "cluster", "sentinel"]
 
 _NAMESPACE = "chaos"
 
@@ -42,7 +42,7 @@ BEGIN INSERT INTO audit (what, uuid, token) VALUES ('dead', NEW.uuid, 0); END;
 """
 
 
-_AOF = {"appendonly": "yes", "auto-aof-rewrite-percentage": "0", "aof-use-rdb-preamble": "no"}
+AOF = {"appendonly": "yes", "auto-aof-rewrite-percentage": "0", "aof-use-rdb-preamble": "no"}
 
 
 class Entry(NamedTuple):
@@ -133,7 +133,7 @@ class RedisStore(Store):
 
     def __init__(self, *, behind_proxy: bool = False, seed: int = 0) -> None:
         self._replaced: list[RedisServer] = []
-        self.server = RedisServer(**_AOF)
+        self.server = RedisServer(**AOF)
         self.server.start()
         self.proxy = Proxy(self.server.port, seed) if behind_proxy else None
 
@@ -159,7 +159,7 @@ class RedisStore(Store):
     def add_replica(self) -> RedisServer:
         """A server that follows this one, and has heard all that it was told."""
         replica = RedisServer(
-            **_AOF, replicaof=f"127.0.0.1 {self.server.port}", **{"repl-diskless-sync-delay": "0"}
+            **AOF, replicaof=f"127.0.0.1 {self.server.port}", **{"repl-diskless-sync-delay": "0"}
         )
         self._replaced.append(replica)  # so that it is discarded in any case
         replica.start()
@@ -182,32 +182,42 @@ class RedisStore(Store):
                 assert time.monotonic() < deadline, "the replica was not promoted"
                 time.sleep(0.01)
 
-    def _await_writes(self) -> None:
-        """Wait until its file has all that it accepted: it writes up to two seconds later while the disk is busy."""
-        deadline = time.monotonic() + 15
-        with contextlib.closing(self.client()) as client, contextlib.suppress(redis.ConnectionError):
-            while client.info("persistence")["aof_buffer_length"]:
-                assert time.monotonic() < deadline, "the server does not write its file"
-                time.sleep(0.01)
-
     def audit(self) -> list[Entry]:
-        self._await_writes()
-        folder = self.server.folder / "appendonlydir"
-        files = sorted(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
-        if not folder.exists():  # before Redis 7 it is one file
-            files = [self.server.folder / "appendonly.aof"]
-        entries: list[Entry] = []
-        living: set[bytes] = set()
-        for file in files:
-            for command in _commands(file.read_bytes()):
-                entries += _entries(command, living)
-        return entries
+        return told_by([self.server])
 
     def close(self) -> None:
         if self.proxy is not None:
             self.proxy.close()
         for server in (self.server, *self._replaced):
             server.discard()
+
+
+def told_by(servers: Sequence[RedisServer]) -> list[Entry]:
+    """What servers accepted that had the messages one after the other, as their append-only files tell it."""
+    entries: list[Entry] = []
+    living: set[bytes] = set()
+    for server in servers:
+        _await_writes(server)
+        folder = server.folder / "appendonlydir"
+        files = sorted(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
+        if not folder.exists():  # before Redis 7 it is one file
+            files = [server.folder / "appendonly.aof"]
+        for file in files:
+            for command in _commands(file.read_bytes()):
+                entries += _entries(command, living)
+    return entries
+
+
+def _await_writes(server: RedisServer) -> None:
+    """Wait until its file has all that it accepted: it writes up to two seconds later while the disk is busy."""
+    deadline = time.monotonic() + 15
+    with (
+        contextlib.closing(redis.Redis(port=server.port, socket_timeout=10)) as client,
+        contextlib.suppress(redis.ConnectionError),
+    ):
+        while client.info("persistence")["aof_buffer_length"]:
+            assert time.monotonic() < deadline, "the server does not write its file"
+            time.sleep(0.01)
 
 
 def _commands(data: bytes) -> Iterator[list[bytes]]:
@@ -237,7 +247,7 @@ def _commands(data: bytes) -> Iterator[list[bytes]]:
 def _entries(command: Sequence[bytes], living: set[bytes]) -> Iterator[Entry]:
     """What a command tells; `living` are the messages there are."""
     name = command[0].upper()
-    key = command[1].removeprefix(f"{_NAMESPACE}:".encode()) if len(command) > 1 else b""
+    key = command[1].partition(b":")[2] if len(command) > 1 else b""
     if key == b"messages" and name in (b"HSET", b"HMSET"):
         for uuid in command[2::2]:
             if uuid not in living:

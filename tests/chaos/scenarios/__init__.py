@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from tests.chaos.scenarios import disk, groups, keys, load, long_work, outages, processes, schedules
+from tests.chaos.scenarios import (
+    disk,
+    failovers,
+    groups,
+    keys,
+    load,
+    long_work,
+    outages,
+    processes,
+    schedules,
+)
 from tests.chaos.scenarios import network as wire
 
-__all__ = ["disk", "groups", "keys", "load", "long_work", "outages", "processes", "schedules", "wire"]
+__all__ = [
+    "disk",
+    "failovers",
+    "groups",
+    "keys",
+    "load",
+    "long_work",
+    "outages",
+    "processes",
+    "schedules",
+    "wire",
+]

@@ -27,7 +27,8 @@ _node: Final[Any] = redis.cluster.ClusterNode
 
 _SCHEME: Final = re.compile(r"redis(?P<tls>s?)\+(?P<kind>sentinel|cluster)://")
 _PORTS: Final = {"sentinel": 26_379, "cluster": 6_379}
-_SENTINEL_ANSWERS_WITHIN_S: Final = 1.0
+#: A sentinel, or a node that is asked which one has which slots, is given at most so long.
+_ANSWERS_WITHIN_S: Final = 1.0
 #: Options of a pool, which its connections don't take.
 _OF_THE_POOL: Final = frozenset({"max_connections", "timeout"})
 
@@ -128,13 +129,15 @@ def open_failover(url: str, **options: Any) -> Any:
     """
     given = parse(url)
     options |= given.options
+    # One that is away must not use up the time for the others, nor redis-py ask it again and again.
+    patience = min(_ANSWERS_WITHIN_S, options["socket_timeout"] / (len(given.hosts) + 1))
     if given.kind == "sentinel":
-        # One that is away must not use up the time for the others, nor redis-py ask it again and again.
-        patience = min(_SENTINEL_ANSWERS_WITHIN_S, options["socket_timeout"] / (len(given.hosts) + 1))
         asking = {"socket_timeout": patience, "socket_connect_timeout": patience, "retry": options["retry"]}
         sentinel = _sentinel(given.hosts, sentinel_kwargs=asking | given.sentinel_options)
         return sentinel.master_for(given.service, **options)
     options.pop("retry", None)  # it is that of the whole client here
+    # Its connections only ask for the nodes: those that Alsek opens for calls have timeouts of their own.
+    options |= {"socket_timeout": patience, "socket_connect_timeout": patience}
     begun = monotonic_ms()
     try:
         return redis.RedisCluster(startup_nodes=[_node(*host) for host in given.hosts], **options)

@@ -1,0 +1,178 @@
+"""Stores that outlive one of their servers: a cluster, and servers that sentinels watch.
+
+What the messages went through is told by the file of the server that has them in the end: a replica writes down all
+that it hears. (What only a master that died had accepted is not in it: that is what a failover takes back.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from tests.chaos.stores import AOF, Entry, Store, StoreKind, told_by
+from tests.clusters import ClusterOfServers, SlotMove
+from tests.conftest import RedisServer, SentinelServer
+from tests.sentinels import SentinelGroup
+
+_WITHIN_S = 40.0
+
+
+class ReplicatedStore(Store):
+    """Servers of which one has the messages, and others follow it."""
+
+    def __init__(self) -> None:
+        #: Servers that had the messages before they were moved, oldest first.
+        self._before: list[RedisServer] = []
+
+    @property
+    @abstractmethod
+    def servers(self) -> list[Any]:
+        """All of them."""
+
+    @property
+    @abstractmethod
+    def master(self) -> RedisServer:
+        """The server that has the messages now."""
+
+    @property
+    def direct(self) -> dict[str, Any]:
+        return self.settings
+
+    def replicas(self) -> list[RedisServer]:
+        """Those that follow the master and have heard of it."""
+        master = self.master
+        return [
+            server
+            for server in self.servers
+            if server.running
+            and (told := _replication(server))["role"] == "slave"
+            and told["master_port"] == master.port
+        ]
+
+    def until_replicated(self) -> None:
+        """Wait until a replica has all that the master has accepted up to now."""
+        master = self.master
+        offset = _replication(master)["master_repl_offset"]
+        until(
+            lambda: any(
+                told.get("state") == "online" and told["offset"] >= offset
+                for name, told in _replication(master).items()
+                if name.startswith("slave") and isinstance(told, dict)
+            ),
+            "no replica has caught up",
+        )
+
+    def cut_off(self) -> list[RedisServer]:
+        """Let all replicas hang, and hear nothing more from the master; return them."""
+        replicas = self.replicas()
+        for server in replicas:
+            server.pause()
+        # What the master has sent waits with them until they go on: so it must not send more.
+        with contextlib.closing(redis.Redis(port=self.master.port)) as client:
+            client.client_kill_filter(_type="replica")
+        return replicas
+
+    def until_another_is_master(self, than: RedisServer) -> None:
+        """Wait until a failover away from this server is over."""
+        until(lambda: self.master is not than, "no replica was promoted")
+
+    def until_a_replica(self, server: RedisServer) -> None:
+        """Wait until this server follows the master."""
+        until(lambda: server in self.replicas(), "it did not become a replica")
+
+    def audit(self) -> list[Entry]:
+        return told_by([*self._before, self.master])
+
+
+class ClusterStore(ReplicatedStore):
+    """A cluster of three masters and three replicas."""
+
+    kind: StoreKind = "cluster"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = ClusterOfServers(RedisServer, AOF)
+        try:
+            self.cluster.start()
+            self.client: Any = self.cluster.client(socket_timeout=1)
+        except BaseException:
+            self.cluster.discard()
+            raise
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.cluster.servers)
+        return {"store": "cluster", "url": f"redis+cluster://{hosts}"}
+
+    @property
+    def servers(self) -> list[Any]:
+        return self.cluster.servers
+
+    @property
+    def master(self) -> RedisServer:
+        with contextlib.suppress(redis.RedisError):
+            self.client.nodes_manager.initialize()
+        server: RedisServer = self.cluster.master_of(self.client, _HOME)
+        return server
+
+    def begin_move(self) -> SlotMove:
+        """Begin to move the messages to another master."""
+        self._before.append(self.master)
+        return self.cluster.begin_move(self.client, _HOME)
+
+    def close(self) -> None:
+        self.client.close()
+        self.cluster.discard()
+
+
+_HOME = "{chaos}:messages"
+
+
+class SentinelStore(ReplicatedStore):
+    """A master, two replicas and three sentinels."""
+
+    kind: StoreKind = "sentinel"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.group = SentinelGroup(RedisServer, SentinelServer, options=AOF)
+        try:
+            self.group.start()
+        except BaseException:
+            self.group.discard()
+            raise
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"store": "sentinel", "url": self.group.url}
+
+    @property
+    def servers(self) -> list[Any]:
+        return self.group.servers
+
+    @property
+    def master(self) -> RedisServer:
+        server: RedisServer = self.group.master
+        return server
+
+    def close(self) -> None:
+        self.group.discard()
+
+
+def _replication(server: RedisServer) -> dict[str, Any]:
+    with contextlib.closing(redis.Redis(port=server.port, socket_timeout=5)) as client:
+        told: dict[str, Any] = client.info("replication")
+        return told
+
+
+def until(holds: Callable[[], bool], fault: str) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + _WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, fault
+        time.sleep(0.05)

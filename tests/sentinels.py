@@ -118,6 +118,10 @@ class SentinelGroup:
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
+    def told(self) -> str:
+        """What the sentinels have logged, for a test that fails."""
+        return "\n".join((sentinel.folder / "server.log").read_text()[-3_000:] for sentinel in self.sentinels)
+
     def discard(self) -> None:
         """End all, and delete their folders."""
         for server in (*self.sentinels, *self.servers):

@@ -111,6 +111,6 @@ def test_an_event_loop_goes_on_at_the_replica(own_sentinels: SentinelGroup) -> N
 
     asyncio.run(asyncio.wait_for(main(), 90))
     looking = RedisBackend(own_sentinels.master.url)
-    assert looking.values.get("n9") == b"2"
+    assert looking.values.get("n9") == b"2", own_sentinels.told()
     for each in (backend, looking, *replicas):
         each.close()

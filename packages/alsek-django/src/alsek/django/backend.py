@@ -23,7 +23,6 @@ from alsek.django.django_task import DjangoTask
 from alsek.django.errors import SettingsError
 from alsek.django.framework import tasks_framework
 from alsek.django.options import BackendOptions, options_of
-from alsek.django.priorities import alsek_priority
 from alsek.django.results import (
     failed_result,
     metadata_of,
@@ -34,6 +33,9 @@ from alsek.django.results import (
 )
 from alsek.django.stores import DjangoStore, store_of
 from alsek.exceptions import ValidationError
+
+#: The highest priority of Django's, from -100 to 100: it goes first. Of Alsek's the lowest goes first.
+TASK_MAX_PRIORITY: Final = 100
 
 _framework: Final = tasks_framework()
 _Base: Final[Any] = _framework.BaseTaskBackend
@@ -166,9 +168,9 @@ class AlsekBackend(_Base):
         call: dict[str, Any] = {
             "args": _framework.normalize_json(args),
             "kwargs": _framework.normalize_json(kwargs),
-            "priority": alsek_priority(task.priority),
+            "priority": TASK_MAX_PRIORITY - int(task.priority),
             "queue": task.queue_name,
-            "metadata": metadata_of(self.alias, task.run_after),
+            "metadata": metadata_of(task, self.alias),
         }
         if task.run_after is not None:
             call["delay"] = max(0, _delay_until(task.run_after))
@@ -201,16 +203,27 @@ def _delay_until(time: datetime) -> int:
     return int((time - now).total_seconds() * 1000)
 
 
+def named_backend(alias: str) -> AlsekBackend:
+    """Return the backend of this alias in TASKS.
+
+    Raises:
+        SettingsError: There is none, or it is no AlsekBackend.
+    """
+    if alias not in list(_framework.task_backends):
+        raise SettingsError(f"TASKS has no {alias!r}")
+    backend = _framework.task_backends[alias]
+    if isinstance(backend, AlsekBackend):
+        return backend
+    raise SettingsError(
+        f"TASKS[{alias!r}] is {type(backend).__module__}.{type(backend).__qualname__}: must be "
+        "alsek.django.AlsekBackend"
+    )
+
+
 def broker(alias: str = "default") -> Broker:
     """Return the broker of the backend of this alias in TASKS, for tasks of Alsek's: ``@task(broker())``.
 
     Raises:
-        SettingsError: That is no AlsekBackend, or its OPTIONS name no store that can be opened.
+        SettingsError: There is none, it is no AlsekBackend, or its OPTIONS name no store that can be opened.
     """
-    backend = _framework.task_backends[alias]
-    if not isinstance(backend, AlsekBackend):
-        raise SettingsError(
-            f"TASKS[{alias!r}] is {type(backend).__module__}.{type(backend).__qualname__}: must be "
-            "alsek.django.AlsekBackend"
-        )
-    return backend.broker
+    return named_backend(alias).broker

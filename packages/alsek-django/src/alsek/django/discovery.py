@@ -44,8 +44,11 @@ def task_modules() -> Iterator[ModuleType]:
             yield from scan.package(import_module(name))
 
 
-def discover(modules: Iterable[ModuleType]) -> Discovered:
+def discover(modules: Iterable[ModuleType], alias: str | None = None) -> Discovered:
     """Return the tasks and hooks that these modules define, each once.
+
+    With an alias, all tasks of Django's are those of its store, since each may be enqueued there; of Alsek's, those on
+    its store are returned.
 
     The brokers of the tasks get a :class:`~alsek.django.connections.DatabaseConnections`, unless they have one.
     """
@@ -54,13 +57,16 @@ def discover(modules: Iterable[ModuleType]) -> Discovered:
         found.update((id(value), value) for value in vars(module).values())
     values: Sequence[Any] = list(found.values())
     tasks = [value for value in values if issubclass(type(value), Task)]
-    tasks += _of_django(values)
+    if alias is not None:
+        store = backend_named(alias).broker.backend
+        tasks = [task for task in tasks if task.broker.backend.same_store(store)]
+    tasks += _of_django(values, alias)
     for broker in {id(task.broker): task.broker for task in tasks}.values():
         close_connections_around_attempts(broker)
     return Discovered(tasks, [value for value in values if issubclass(type(value), WorkerHook)])
 
 
-def _of_django(values: Iterable[Any]) -> Iterator[AnyTask]:
+def _of_django(values: Iterable[Any], alias: str | None) -> Iterator[AnyTask]:
     if not has_tasks_framework():
         return
     from alsek.django.backend import AlsekBackend
@@ -70,7 +76,18 @@ def _of_django(values: Iterable[Any]) -> Iterator[AnyTask]:
         if issubclass(type(value), kind):
             backend = value.get_backend()
             if isinstance(backend, AlsekBackend):
-                yield backend.store.task(value)
+                yield (backend if alias is None else backend_named(alias)).store.task(value)
+
+
+def backend_named(alias: str) -> Any:
+    """Return the backend of an alias in TASKS.
+
+    Raises:
+        SettingsError: There is none, or it is none of Alsek's.
+    """
+    from alsek.django.backend import named_backend
+
+    return named_backend(alias)
 
 
 def close_connections_around_attempts(broker: Broker) -> None:

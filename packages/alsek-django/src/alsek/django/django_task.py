@@ -135,7 +135,6 @@ class DjangoTask(Task[Any, Any]):
             args=list(message.args),
             kwargs=message.kwargs,
             queue=message.queue,
-            priority=message.priority,
             metadata=message.metadata,
             created=message.created_at,
             began=first_began(begun.failed, begun.at),

@@ -17,7 +17,6 @@ from alsek.core.inspection.messages import MessageInfo
 from alsek.core.message import Message
 from alsek.django.attempts import FailedAttempt
 from alsek.django.framework import tasks_framework
-from alsek.django.priorities import alsek_priority, django_priority
 
 #: Stands for the worker of an attempt of which nothing is kept: it died, or what was kept has expired.
 UNKNOWN_WORKER: Final = "unknown"
@@ -32,7 +31,6 @@ class Returned(TypedDict):
         args: Its positional arguments.
         kwargs: Its keyword arguments.
         queue: Its queue.
-        priority: Its priority, as Alsek has it.
         metadata: See :func:`metadata_of`.
         created: When it was enqueued: Unix milliseconds, as all times here.
         began: When its first attempt began.
@@ -47,7 +45,6 @@ class Returned(TypedDict):
     args: list[Any]
     kwargs: dict[str, Any]
     queue: str
-    priority: int
     metadata: dict[str, Any]
     created: int
     began: int | None
@@ -57,11 +54,13 @@ class Returned(TypedDict):
     failed: list[FailedAttempt]
 
 
-def metadata_of(alias: str, run_after: datetime | None) -> dict[str, Any]:
-    """Return what a message has beside its fields: the backend, and the time before which it must not run."""
+def metadata_of(task: Any, alias: str) -> dict[str, Any]:
+    """Return what a message has beside its fields: the backend, and the options of the task that are not the usual."""
     metadata: dict[str, Any] = {"backend": alias}
-    if run_after is not None:
-        metadata["run_after"] = run_after.isoformat()
+    if task.priority:
+        metadata["priority"] = task.priority
+    if task.run_after is not None:
+        metadata["run_after"] = task.run_after.isoformat()
     return metadata
 
 
@@ -98,7 +97,7 @@ def running_result(
 ) -> Any:
     """Return the result of a task whose attempt begins now."""
     return _result(
-        using(task, message.queue, message.priority, message.metadata),
+        using(task, message.queue, message.metadata),
         message.uuid,
         "RUNNING",
         alias=message.metadata["backend"],
@@ -115,7 +114,7 @@ def running_result(
 def successful_result(task: Any, uuid: str, kept: Returned) -> Any:
     """Return the result of a task that has succeeded."""
     result = _result(
-        using(task, kept["queue"], kept["priority"], kept["metadata"]),
+        using(task, kept["queue"], kept["metadata"]),
         uuid,
         "SUCCESSFUL",
         alias=kept["metadata"]["backend"],
@@ -141,7 +140,7 @@ def waiting_result(task: Any, info: MessageInfo, failed: Sequence[FailedAttempt]
         workers.append(info.worker.id)
     last_began = began if running else failed[-1]["began"] if failed else None
     return _result(
-        using(task, info.queue or "", info.priority or 0, info.metadata),
+        using(task, info.queue or "", info.metadata),
         info.uuid,
         "RUNNING" if running else "READY",
         alias=info.metadata["backend"],
@@ -174,10 +173,11 @@ def failed_result(task: Any, info: DeadInfo | Message, failed: Sequence[FailedAt
                 worker=UNKNOWN_WORKER, began=None, ended=ended, exception=last[1], traceback=last[2]
             )
         )
+    elif own:
+        ended = own[-1]["ended"]  # on the same clock as the other times
     metadata = info.metadata
-    priority = info.priority if isinstance(info, Message) else alsek_priority(task.priority)
     return _result(
-        using(task, info.queue, priority, metadata),
+        using(task, info.queue, metadata),
         info.uuid,
         "FAILED",
         alias=metadata["backend"],
@@ -192,13 +192,13 @@ def failed_result(task: Any, info: DeadInfo | Message, failed: Sequence[FailedAt
     )
 
 
-def using(task: Any, queue: str, priority: int, metadata: Any) -> Any:
+def using(task: Any, queue: str, metadata: Any) -> Any:
     """Return the task with the options that a message has."""
     options: dict[str, Any] = {}
     if queue != task.queue_name:
         options["queue_name"] = queue
-    if (wanted := django_priority(priority)) != task.priority:
-        options["priority"] = wanted
+    if (priority := metadata.get("priority", 0)) != task.priority:
+        options["priority"] = priority
     if metadata["backend"] != task.backend:
         options["backend"] = metadata["backend"]
     if "run_after" in metadata:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import REMAINDER
 from pathlib import Path
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from alsek.cli.failures import EXIT_USAGE
 from alsek.cli.main import main
 
 #: The module with the tasks of the project.
@@ -22,7 +24,11 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run the command line. Its options are those of ``alsek``, not Django's."""
-        self._run(argv[2:], f"{Path(argv[0]).name} {argv[1]}")
+        try:
+            self._run(argv[2:], f"{Path(argv[0]).name} {argv[1]}")
+        except CommandError as error:
+            self.stderr.write(f"alsek: {error}")
+            sys.exit(EXIT_USAGE)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command from a program: ``call_command("alsek", "status")``."""
@@ -30,9 +36,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """Take any arguments."""
-        parser.add_argument("args", nargs="*")
+        parser.add_argument("args", nargs=REMAINDER)
 
     def _run(self, arguments: list[str], name: str) -> None:
+        if arguments[:1] == ["--backend"]:
+            if len(arguments) < 2:
+                raise CommandError("--backend needs the alias of a backend in TASKS")
+            os.environ["ALSEK_DJANGO_BACKEND"] = arguments[1]
+            arguments = arguments[2:]
+        if "--reload" in arguments:
+            raise CommandError(
+                "--reload watches one package, and the tasks of a project are in many: start the pool again instead"
+            )
         if "ALSEK_STORE" not in os.environ and "ALSEK_PACKAGE" not in os.environ:
             os.environ["ALSEK_PACKAGE"] = PACKAGE
         sys.argv = ["alsek", *arguments]

@@ -1,0 +1,96 @@
+"""The Django example, as its readers use it: its own tests, and real pools that run what real transactions submit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "django"
+
+#: Orders by HTTP, as far as Django's client goes: one that commits, one that rolls back, one whose task will fail.
+ORDERS = """
+import asyncio, json
+from django.test import Client
+from shop.models import Order, Product
+from shop.tasks import count_orders, report
+tea = Product.objects.create(name="tea", stock=20)
+post = lambda amount: Client().post(
+    f"/products/{tea.pk}/orders", {"customer": "ada@example.com", "amount": amount}, "application/json"
+)
+good, refused, gone = post(15), post(15), post(1)
+assert [each.status_code for each in (good, refused, gone)] == [201, 409, 201]
+Order.objects.filter(pk=gone.json()["order"]).delete()
+counted = asyncio.run(count_orders.aenqueue("ada@example.com"))
+made = report.send()
+print(json.dumps({"good": good.json()["confirmation"], "gone": gone.json()["confirmation"], "counted": counted.id}))
+"""
+
+LOOK = """
+import json, sys
+from shop.models import Order, Report
+from shop.tasks import confirm
+results = [confirm.get_backend().get_result(id) for id in {ids}]
+print(json.dumps({{
+    "results": [[each.status.value, each.attempts, each._return_value] for each in results],
+    "errors": [error.exception_class_path for each in results for error in each.errors],
+    "confirmed": Order.objects.filter(confirmed=True).count(),
+    "reports": [each.orders for each in Report.objects.all()],
+}}))
+"""
+
+
+def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run manage.py, with all data in a folder."""
+    environ = {**os.environ, "SHOP_DATA": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=EXAMPLE,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def shell(folder: Path, program: str) -> Any:
+    """Run a program in the project; return what its last line says in JSON."""
+    return json.loads(manage(folder, "shell", "-v", "0", "-c", program).stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+def test_its_own_tests_pass(tmp_path: Path) -> None:
+    """`manage.py check` and `manage.py test` find nothing wrong, and the tests leave no store behind."""
+    manage(tmp_path, "check", "--fail-level", "WARNING")
+    manage(tmp_path, "makemigrations", "--check")
+    assert "OK" in manage(tmp_path, "test").stderr
+    assert not list(tmp_path.glob("alsek.db*"))
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
+def test_pools_run_what_was_committed(tmp_path: Path, pool: str) -> None:
+    """What a transaction has committed is run once, with the database; what was rolled back was never submitted."""
+    manage(tmp_path, "migrate", "-v", "0")
+    ids = shell(tmp_path, ORDERS)
+    assert "6 ready" in manage(tmp_path, "alsek", "status").stdout
+    log = manage(tmp_path, "alsek", pool, "--burst", "--n_processes", "2").stderr
+    assert "Tasks: refill, report, shop.tasks.confirm, shop.tasks.count_orders." in log
+    seen = shell(tmp_path, LOOK.format(ids=list(ids.values())))
+    assert seen == {
+        "results": [["SUCCESSFUL", 1, "ada@example.com"], ["FAILED", 1, None], ["SUCCESSFUL", 1, 1]],
+        "errors": ["shop.models.Order.DoesNotExist"],
+        "confirmed": 1,
+        "reports": [1],
+    }, log
+    assert len(list((tmp_path / "mails").iterdir())) == 1

@@ -1,0 +1,1 @@
+"""An application with tasks of Django's and of Alsek's."""

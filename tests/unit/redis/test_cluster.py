@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -124,3 +125,34 @@ def test_nothing_is_done_by_halves_while_the_slot_is_on_its_way(
     backend.clear_namespace()
     source.close()
     client.close()
+
+
+def test_an_event_loop_asks_the_node_directly(
+    redis_cluster: ClusterOfServers, submission: Callable[..., Submission]
+) -> None:
+    """Over a connection of its own, which follows the slot to another node; who listens goes on."""
+    backend = RedisBackend(redis_cluster.client(), namespace=f"t{uuid4().hex[:12]}", timeout=20_000)
+    client, key = backend._link.client, backend.messages._keys.messages()
+
+    async def main() -> None:
+        driver = backend.loop_driver()
+        assert type(driver).__name__ == "RedisLoopDriver"
+        news = await driver.subscribe("a")
+        assert await driver.ask(backend.messages.add, [submission("a")], "r") == [ACCEPTED]
+        move = redis_cluster.begin_move(client, key)
+        added = asyncio.gather(
+            *(driver.ask(backend.messages.add, [submission(f"{n}")], f"r{n}") for n in range(5))
+        )
+        await asyncio.sleep(0)
+        await asyncio.to_thread(move.finish)
+        assert await added == [[ACCEPTED]] * 5
+        await driver.ask(backend.publish, "a", b"1")
+        while (note := await news.wait(20_000)) is None:
+            pass
+        assert note.data == b"1"
+        assert await driver.ask(backend.messages.count, "q") == 6
+        await backend.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    backend.clear_namespace()
+    backend.close()

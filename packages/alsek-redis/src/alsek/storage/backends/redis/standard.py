@@ -186,13 +186,13 @@ class RedisBackend(Backend):
 
     def _new_loop_driver(self) -> LoopDriver:
         link = self._link
-        if link.direct and not link.cluster:
+        if link.direct:
             from alsek.storage.backends.redis.event_loop.driver import (
                 RedisLoopDriver,  # here: it imports asyncio
             )
             from alsek.storage.backends.redis.event_loop.opening import can_open
 
-            if can_open(link.client.connection_pool):
+            if can_open(link):
                 return RedisLoopDriver(self, link, self._ports.keys, self._threads_of_operations())
         return super()._new_loop_driver()
 

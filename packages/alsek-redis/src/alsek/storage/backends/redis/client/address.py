@@ -153,6 +153,13 @@ def node_pool(cluster: Client, key: str) -> Any:
     return cluster.get_redis_connection(cluster.get_node_from_key(key)).connection_pool
 
 
+def any_pool(client: Client) -> Any:
+    """A connection pool of the client: its own, or that of some node of a cluster, which all have the same options."""
+    if not is_cluster(client):
+        return client.connection_pool
+    return client.get_redis_connection(client.get_default_node()).connection_pool
+
+
 def refresh_nodes(cluster: Client) -> None:
     """Let a cluster's client ask again which node has which slots. If no node answers, nothing changes."""
     try:

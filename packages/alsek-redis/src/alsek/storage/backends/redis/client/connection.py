@@ -97,6 +97,7 @@ class Link(Server):
         except CLIENT_ERRORS as error:
             self._keep_or_close(wire, error)
             self.raise_permanent(error)
+            self._look_around()
             if not repeat and not wire.unsent:
                 raise unavailable(self.where, 0, error, sent=True) from error
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
@@ -134,8 +135,17 @@ class Link(Server):
         let_through(error)
         return unavailable(self.where, 0, error) if is_transient(error) else server_error(self.where, error)
 
+    @property
+    def pool(self) -> Any:
+        """The pool whose options connections have; on a cluster that of the node which has this namespace.
+
+        Raises:
+            redis.RedisClusterException: No node has it at the moment.
+        """
+        return node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
+
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
-        pool = node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
+        pool = self.pool
         options = connection_options(pool)
         options.update(
             decode_responses=False,
@@ -188,6 +198,7 @@ class Link(Server):
                 reply = ask(max(left, 0.05))
             except CLIENT_ERRORS as error:
                 self.raise_permanent(error)
+                self._look_around()
                 self.begin_outage(error)
                 pauses = pauses or Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 nap = pauses.next()
@@ -207,6 +218,9 @@ class Link(Server):
             raise error
         if not is_transient(error):
             raise server_error(self.where, error) from error
+
+    def _look_around(self) -> None:
+        """After an error: ask a cluster which node has which slots now."""
         if self.cluster:
             refresh_nodes(self.client)
 

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 from alsek.core.pauses import Pauses
+from alsek.storage.backends.redis.client.address import refresh_nodes
 from alsek.storage.backends.redis.client.connection import FIRST_PAUSE_S, LONGEST_PAUSE_S, Link
 from alsek.storage.backends.redis.client.errors import (
     CLIENT_ERRORS,
@@ -49,6 +50,7 @@ class AsyncLink:
         self._loop = asyncio.get_running_loop()
         self._time = LoopTime(self._loop)
         self._connection = SharedConnection(self.open)
+        self._looking: asyncio.Future[None] | None = None
 
     async def carry_out(self, exchange: Exchange[T]) -> T:
         """Send the requests of an exchange one after the other, and return what it returns."""
@@ -87,6 +89,7 @@ class AsyncLink:
             except CLIENT_ERRORS as error:
                 self._drop_if_lost(pipeline, error)
                 self._link.raise_permanent(error)
+                await self._look_around()
                 if not repeat:
                     raise unavailable(self._link.where, 0, error, sent=True) from error
             else:
@@ -113,6 +116,7 @@ class AsyncLink:
                 reply = await attempt(max(left, 0.05))
             except CLIENT_ERRORS as error:
                 link.raise_permanent(error)
+                await self._look_around()
                 link.begin_outage(error)
                 pauses = pauses or Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 nap = pauses.next()
@@ -139,6 +143,18 @@ class AsyncLink:
         """A further connection, opened within `left` seconds: :func:`open_pipeline`."""
         within_s = min(self._link.timeout / 2000, left)
         return await open_pipeline(self._link, within_s, self._executor(), on_message, on_lost)
+
+    async def _look_around(self) -> None:
+        """After an error: ask a cluster which node has which slots now; once for all calls that met one."""
+        if not self._link.cluster:
+            return
+        if self._looking is None:
+            self._looking = self._loop.run_in_executor(self._executor(), refresh_nodes, self._link.client)
+            self._looking.add_done_callback(self._has_looked)
+        await asyncio.shield(self._looking)
+
+    def _has_looked(self, looking: asyncio.Future[None]) -> None:
+        self._looking = None
 
     async def _ask(self, packed: bytes, left: float, repeat: bool) -> Any:
         """One attempt, on a connection that is known to live."""

@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any, Final
 
 import redis.asyncio.connection as redis_connections
+import redis.cluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from alsek.storage.backends.redis.client.address import connection_options
+from alsek.storage.backends.redis.client.address import any_pool, connection_options
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.reply_reader import new_reply_reader
 from alsek.storage.backends.redis.event_loop.pipeline import OnMessage, Pipeline
@@ -27,16 +28,20 @@ _CLASSES: Final[Mapping[str, Any]] = {
     "SentinelManagedSSLConnection": redis_connections.SSLConnection,
 }
 
+#: Makes errors of a cluster's answers in releases whose other parsers don't know them.
+_CLUSTER_PARSER: Final = getattr(redis.cluster, "ClusterParser", None)
+
 #: Options whose values are made for the synchronous classes; their defaults are as good here.
 _OTHERWISE: Final = frozenset({"parser_class", "command_packer", "connection_pool", "event_dispatcher"})
 
 
-def can_open(pool: Any) -> bool:
-    """Whether asyncio's connections can be made as this pool's are."""
+def can_open(link: Link) -> bool:
+    """Whether asyncio's connections can be made as those of this link are."""
+    pool = any_pool(link.client)
     kind = pool.connection_class
     if str(kind.__module__) not in ("redis.connection", "redis.sentinel") or kind.__name__ not in _CLASSES:
         return False
-    options = _options(pool)
+    options = _options(link, pool)
     return options.get("redis_connect_func") is None and not _unknown(_CLASSES[kind.__name__], options)
 
 
@@ -60,9 +65,9 @@ async def open_pipeline(
         redis.RedisError, OSError: As redis-py raises them.
     """
     loop = asyncio.get_running_loop()
-    pool = link.client.connection_pool
+    pool = link.pool
     kind = _CLASSES[pool.connection_class.__name__]
-    options = {name: value for name, value in _options(pool).items() if name in _parameters(kind)}
+    options = {name: value for name, value in _options(link, pool).items() if name in _parameters(kind)}
     options.update(
         decode_responses=False,
         protocol=2,
@@ -86,7 +91,8 @@ async def open_pipeline(
     if reader.at_eof() or writer.is_closing():
         await connection.disconnect(nowait=True)
         raise ConnectionResetError("the server closed the connection")
-    replies = new_reply_reader(connection._parser.parse_error)  # noqa: SLF001
+    parser = _CLUSTER_PARSER if link.cluster and _CLUSTER_PARSER else connection._parser  # noqa: SLF001
+    replies = new_reply_reader(parser.parse_error)
     pipeline = Pipeline(loop, replies, link.timeout / 2000, on_message, on_lost)
     connection._reader = connection._writer = None  # noqa: SLF001 - it is the pipeline's from here on
     pipeline.take_over(writer)
@@ -98,8 +104,12 @@ def _cancellations() -> int:
     return 0 if task is None else task.cancelling()
 
 
-def _options(pool: Any) -> dict[str, Any]:
-    return {name: value for name, value in connection_options(pool).items() if name not in _OTHERWISE}
+def _options(link: Link, pool: Any) -> dict[str, Any]:
+    options = {name: value for name, value in connection_options(pool).items() if name not in _OTHERWISE}
+    if link.cluster:
+        # The client's own function, with which it lets replicas answer: only masters are asked here.
+        options["redis_connect_func"] = link.client.user_on_connect_func
+    return options
 
 
 def _unknown(kind: Any, options: Mapping[str, Any]) -> list[str]:

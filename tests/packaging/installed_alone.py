@@ -21,6 +21,7 @@ FAMILY = {
     "alsek-workers": {"alsek-core", "alsek-workers"},
     "alsek-tools": {"alsek-core", "alsek-tools"},
     "alsek-cli": {"alsek-core", "alsek-workers", "alsek-cli"},
+    "alsek-dashboard": {"alsek-core", "alsek-dashboard"},
     "alsek-django": {"alsek-core", "alsek-workers", "alsek-cli", "alsek-django"},
     "alsek": {
         "alsek",
@@ -41,6 +42,7 @@ HOMES = {
     "alsek-workers": "alsek.core.worker",
     "alsek-tools": "alsek.tools",
     "alsek-cli": "alsek.cli",
+    "alsek-dashboard": "alsek.dashboard",
     "alsek-django": "alsek.django",
 }
 
@@ -72,6 +74,7 @@ IMPORTS = {
     "alsek-workers": ["from alsek.core.worker.thread import ThreadWorkerPool"],
     "alsek-tools": ["import alsek.tools"],
     "alsek-cli": ["from alsek.cli.main import main"],
+    "alsek-dashboard": ["from alsek.dashboard import dashboard", "from alsek.dashboard.serving import serve"],
     "alsek-django": ["from alsek.django import DatabaseConnections", "import alsek.django.transactions"],
 }
 

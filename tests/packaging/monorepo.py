@@ -77,6 +77,7 @@ CODE: Final = {name: package for name, package in PACKAGES.items() if (package.f
 #: The topmost module of each package. Exactly what is below belongs to it; the rest is alsek-core's.
 HOMES: Final = {
     "alsek-cli": "alsek.cli",
+    "alsek-dashboard": "alsek.dashboard",
     "alsek-django": "alsek.django",
     "alsek-redis": "alsek.storage.backends.redis",
     "alsek-sqlite": "alsek.storage.backends.sqlite",

@@ -14,6 +14,7 @@ from typing import Final
 HOMES: Final[Mapping[str, str]] = {
     "alsek.cli": "alsek-cli",
     "alsek.core.worker": "alsek-workers",
+    "alsek.dashboard": "alsek-dashboard",
     "alsek.django": "alsek-django",
     "alsek.storage.backends.redis": "alsek-redis",
     "alsek.storage.backends.sqlite": "alsek-sqlite",

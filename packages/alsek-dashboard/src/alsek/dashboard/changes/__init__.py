@@ -1,0 +1,1 @@
+"""What forms do to the store."""

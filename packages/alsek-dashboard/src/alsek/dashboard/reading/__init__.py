@@ -1,0 +1,1 @@
+"""Reads the store for all pages, in threads of its own."""

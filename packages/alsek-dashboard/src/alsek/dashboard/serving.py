@@ -1,0 +1,43 @@
+"""Serves a dashboard by itself: what ``alsek dashboard`` does."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from alsek.exceptions import AlsekError
+
+
+class AddressError(AlsekError):
+    """The dashboard can't listen on its address."""
+
+
+def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve an application until SIGINT or SIGTERM.
+
+    Args:
+        app: The application.
+        host: A name or address of this machine.
+        port: The port; 0 for any free one.
+        ready: Called with the URL once connections are taken.
+
+    Raises:
+        AddressError: The address can't be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise AddressError(f"can't listen on {host}, port {port}: {error}") from error
+    # Open pages end their streams by themselves only after a while.
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+    )
+    name = f"[{host}]" if ":" in host else host
+    with listener:
+        ready(f"http://{name}:{listener.getsockname()[1]}/")
+        asyncio.run(uvicorn.Server(config).serve([listener]))

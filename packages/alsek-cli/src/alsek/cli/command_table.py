@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 COMMANDS: Final = {
     "check": Entry("Look for what loses messages in a store.", "alsek.cli.commands.check:check"),
     "completion": Entry("Print a completion script for a shell.", "alsek.cli.commands.completion:completion"),
+    "dashboard": Entry("Serve the dashboard for a browser.", "alsek.cli.commands.dashboard:dashboard"),
     "dead": Entry("List, show, replay and delete dead letters.", "alsek.cli.commands.dead.group:dead"),
     "move": Entry("Move everything to another store.", "alsek.cli.commands.move:move"),
     "process-pool": Entry("Run tasks in processes.", "alsek.cli.commands.process_pool:process_pool"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,7 +20,7 @@ class AddressError(AlsekError):
 
 
 def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve an application until SIGINT or SIGTERM.
+    """Serve an application until SIGINT or SIGTERM. Only for the main thread.
 
     Args:
         app: The application.
@@ -40,4 +43,23 @@ def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> N
     name = f"[{host}]" if ":" in host else host
     with listener:
         ready(f"http://{name}:{listener.getsockname()[1]}/")
-        asyncio.run(uvicorn.Server(config).serve([listener]))
+        with _signals_end_it():
+            asyncio.run(uvicorn.Server(config).serve([listener]))
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Stand for the usual handler of a signal."""
+
+
+@contextmanager
+def _signals_end_it() -> Generator[None]:
+    """Within this context, SIGINT and SIGTERM end the server, and do nothing more.
+
+    The server has handlers of its own while it runs, and sends itself once more what it got, to those before.
+    """
+    before = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

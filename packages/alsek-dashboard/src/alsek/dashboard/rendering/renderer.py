@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -33,21 +34,7 @@ class Renderer:
     def __init__(self, settings: Settings) -> None:
         self.placeholder = f"seal-{secrets.token_hex(16)}"
         self._settings = settings
-        self._environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "num": lambda number: f"{number:,}",
-            "rate": lambda number: f"{number:,.1f}",
-            "span": span,
-            "moment": moment,
-            "json": _json,
-        }
-        self._environment.globals.update({"menu": MENU, "version": __version__, "counted": counted})
+        self._environment = _environment()
 
     def page(self, view: View, snapshot: Snapshot | None, shown: Mapping[str, Any], **more: Any) -> str:
         """Return a page as a whole; without a snapshot one that can't show the store."""
@@ -98,9 +85,27 @@ def _urls(base: str) -> Any:
     return url
 
 
-def _query(given: Any) -> str:
-    return urlencode(given, errors="replace")
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates, which are compiled once for all dashboards of a process."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        num=lambda number: f"{number:,}",
+        rate=lambda number: f"{number:,.1f}",
+        span=span,
+        moment=moment,
+        json=_json,
+    )
+    known: dict[str, Any] = environment.globals
+    known.update({"menu": MENU, "version": __version__, "counted": counted})
+    return environment

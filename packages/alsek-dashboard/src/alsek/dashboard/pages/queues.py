@@ -15,7 +15,8 @@ from alsek.dashboard.reading.store_view import StoreView
 
 #: So many queues are shown at once, those with the most to do.
 _MOST_QUEUES: Final = 500
-_MOST_MESSAGES: Final = 100
+#: So many messages of a queue are shown.
+MOST_MESSAGES: Final = 100
 
 
 def read_all(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def read_one(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> 
     queue = known or QueueInfo(name, 0, 0, 0, 0, False, None, 0.0)
     state = cast("ListedState", query.get("state") if query.get("state") in STATES else _fullest(queue))
     task = query.get("task") or None
-    messages = store.inspector.messages(name, state, task=task, most=_MOST_MESSAGES)
+    messages = store.inspector.messages(name, state, task=task, most=MOST_MESSAGES)
     counts = {
         "ready": queue.ready,
         "running": queue.running,
@@ -59,7 +60,7 @@ def read_one(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> 
         "counts": counts,
         "messages": [store.masker.info(message) for message in messages],
         "tasks": sorted({message.task for message in messages if message.task}),
-        "most": _MOST_MESSAGES,
+        "most": MOST_MESSAGES,
         "serving": sum(serves(worker, name) for worker in snapshot.alive),
     }
 

@@ -36,6 +36,7 @@ class FakeExecutor:
     def __init__(self, slots: int = 2, **others: int) -> None:
         self.slots_by_kind = {kind: FakeSlots(many) for kind, many in {"thread": slots, **others}.items()}
         self.exhausted = False
+        self.shares_interpreter = True
         self.deadline: int | None = None
         self.has_finished = False
         self.ready: list[Set[int]] = []

@@ -179,6 +179,21 @@ def test_the_executor_is_given_what_was_ready(scene: Scene) -> None:
     assert scene.executor.ready[-1] == frozenset()
 
 
+def test_tasks_that_begin_are_left_the_interpreter(scene: Scene) -> None:
+    """After a sleep, for a millisecond at most; not if one has finished, nor to processes, which have their own."""
+    scene.sleeper.let_tasks_begin()
+    assert scene.poll.timeouts == []
+    scene.sleep()
+    slept = len(scene.poll.timeouts)
+    scene.sleeper.let_tasks_begin()
+    assert scene.poll.timeouts[slept:] == [1]
+    scene.executor.has_finished = True
+    scene.sleeper.let_tasks_begin()
+    scene.executor.has_finished, scene.executor.shares_interpreter = False, False
+    scene.sleeper.let_tasks_begin()
+    assert len(scene.poll.timeouts) == slept + 1
+
+
 def test_idle_time_begins_with_the_first_sleep_without_jobs(scene: Scene) -> None:
     """And is not reset by later ones."""
     began = scene.poll.now

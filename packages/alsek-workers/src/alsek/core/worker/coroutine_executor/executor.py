@@ -122,6 +122,11 @@ class CoroutineExecutor:
         return 0
 
     @property
+    def shares_interpreter(self) -> bool:
+        """Its threads do."""
+        return True
+
+    @property
     def exhausted(self) -> bool:
         """Whether the process should be replaced: as many coroutines were abandoned as there are slots.
 

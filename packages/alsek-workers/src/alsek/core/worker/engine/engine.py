@@ -361,6 +361,7 @@ class Engine(Generic[J]):
         else:
             if pushed:
                 self._start(pushed)
+                self._sleeper.let_tasks_begin()
         if self._firing is not None and self._firing.take_fired() and not self._policy.draining:
             self._policy.should_look = True
 

@@ -74,6 +74,11 @@ class Executor(Protocol[J]):
         ...
 
     @property
+    def shares_interpreter(self) -> bool:
+        """Whether jobs run in threads of this process, which wait for the interpreter's lock while the engine runs."""
+        ...
+
+    @property
     def exhausted(self) -> bool:
         """Whether the process should be replaced."""
         ...

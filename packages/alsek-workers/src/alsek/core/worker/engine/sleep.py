@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from alsek.core.clock import monotonic_ms
 from alsek.core.execution.session import WorkerSession
@@ -15,6 +15,9 @@ from alsek.core.worker.shared_state import SharedState
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed
+
+#: How long the engine leaves the interpreter to tasks that begin.
+_TO_BEGIN_MS: Final = 1
 
 
 class Sleep:
@@ -49,6 +52,7 @@ class Sleep:
         self._make_poll = make_poll
         self._waiters: dict[SlotKind, Waiter] = {}
         self._received = False
+        self._poll: select.poll | None = None
 
     @property
     def receives(self) -> bool:
@@ -77,7 +81,7 @@ class Sleep:
         """
         executor = self._executor
         wakes = [executor.next_deadline()]
-        poll = self._make_poll()
+        poll = self._poll = self._make_poll()
         poll.register(self._control, select.POLLIN)
         waiters: dict[SlotKind, Waiter] = {}
         if now < store_away_until:
@@ -117,6 +121,16 @@ class Sleep:
         elif self._begins_to_receive():
             self._policy.claim_again()
         return pushed
+
+    def let_tasks_begin(self) -> None:
+        """Leave the interpreter to tasks that were just started after a sleep, until one ends, or for a millisecond.
+
+        The threads that are to run them would else wait for it until the next sleep begins.
+        """
+        executor = self._executor
+        if self._poll is not None and executor.shares_interpreter and executor.register_with(self._poll):
+            events = self._poll.poll(_TO_BEGIN_MS)
+            executor.on_ready(frozenset(descriptor for descriptor, _ in events))
 
     def _armed_waiters(self, now: int) -> dict[SlotKind, Waiter]:
         """The waiters, armed if wake-ups are wanted. One that was armed before still receives them."""

@@ -78,6 +78,11 @@ class MixedExecutor:
         return self._threads.in_flight + self._coroutines.in_flight + waiting
 
     @property
+    def shares_interpreter(self) -> bool:
+        """Its threads do."""
+        return True
+
+    @property
     def exhausted(self) -> bool:
         """Whether the process should be replaced: too many threads or coroutines were abandoned."""
         return self._threads.exhausted or self._coroutines.exhausted

@@ -110,6 +110,11 @@ class ProcessExecutor:
         return 0
 
     @property
+    def shares_interpreter(self) -> bool:
+        """Its processes don't."""
+        return False
+
+    @property
     def exhausted(self) -> bool:
         """Never: processes are replaced one by one."""
         return False

@@ -116,6 +116,11 @@ class ThreadExecutor:
         return 0 if self._threads.start_again_at else self._durations.in_flight - self._slots
 
     @property
+    def shares_interpreter(self) -> bool:
+        """Its threads do."""
+        return True
+
+    @property
     def exhausted(self) -> bool:
         """Whether as many threads were abandoned as there are slots: the process should be replaced."""
         return len(self._abandoned.jobs) >= self._slots

@@ -32,6 +32,9 @@ class PushReceiver:
 
     def __init__(self, channel: str | None, read_push: ReadPush) -> None:
         self._channel = channel
+        name = b"" if channel is None else channel.encode()
+        #: What is published begins with this, and the length of the text.
+        self._head = b">3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n$" % (len(name), name)
         self._read_push = read_push
         self._pushed: list[Pushed] = []
         self.subscribed = False
@@ -59,12 +62,29 @@ class PushReceiver:
 
     def take(self, reply: Reply) -> None:
         """Take in what the server has sent without being asked."""
-        if reply.value[0] != b"message":
-            return
+        if reply.value[0] == b"message":
+            self._take_text(reply.value[2])
+
+    def take_whole(self, received: bytes) -> int:
+        """Take in what was published, if these bytes begin with all of it. Returns where it ends, or 0."""
+        head = self._head
+        if not received.startswith(head):
+            return 0
+        line_end = received.find(b"\r\n", len(head))
+        if line_end < 0:
+            return 0
+        begin = line_end + 2
+        end = begin + int(received[len(head) : line_end])
+        if len(received) < end + 2:
+            return 0
+        self._take_text(received[begin:end])
+        return end + 2
+
+    def _take_text(self, published: bytes) -> None:
         try:
-            self._pushed.append(self._read_push(reply.value[2]))
+            self._pushed.append(self._read_push(published))
         except (ValueError, IndexError):
-            log.warning("What was published on %s is no message: %.100r", self._channel, reply.value[2])
+            log.warning("What was published on %s is no message: %.100r", self._channel, published)
 
     def take_pushed(self) -> list[Pushed]:
         """Return the pushes since the last call."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
+from ssl import SSLSocket
 from typing import Any, Final
 
 from redis.exceptions import InvalidResponse
@@ -39,6 +40,7 @@ log = guarded_logger(__name__)
 
 _INTERVAL_MS: Final = 5_000
 _REFUSED_INTERVAL_MS: Final = 1_000
+_PIECE: Final = 65_536
 _OVERDUE_S: Final = 3.0
 _CONNECT_S: Final = 1.0
 _LASTING: Final = (b"WRONGTYPE", b"NOPERM")
@@ -130,10 +132,12 @@ class SocketWaiter(Waiter):
             return True
         try:
             while True:
-                piece = self._socket.recv(65_536)
+                piece = self._socket.recv(_PIECE)
                 if not piece:
                     raise ConnectionResetError("the server closed the connection")
                 self._received += piece
+                if len(piece) < _PIECE and not isinstance(self._socket, SSLSocket):
+                    break  # that was all; with TLS, some may be decrypted that `poll` does not tell of
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
@@ -184,6 +188,9 @@ class SocketWaiter(Waiter):
         """Take in what was read, and return whether a claim is worthwhile."""
         worthwhile = False
         while self._received:
+            if end := self._receiver.take_whole(self._received):
+                self._received = self._received[end:]
+                continue
             try:
                 reply = read_reply(self._received)
             except InvalidResponse as error:

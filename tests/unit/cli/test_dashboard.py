@@ -6,6 +6,7 @@ import http.client
 import signal
 import subprocess
 import sys
+import urllib.request
 from importlib import import_module
 from typing import Any
 
@@ -52,10 +53,12 @@ def test_a_port_that_is_taken(alsek: Shell, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_it_serves_until_ctrl_c(alsek: Shell) -> None:
-    """It says where it listens, answers under the names of this machine alone, and ends in good order."""
+    """It says where it listens, answers under the names of this machine alone, and ends at once, with pages open."""
     alsek.submit()
     command = [sys.executable, "-m", "alsek.cli", "dashboard", "--port", "0", "--json"]
-    with subprocess.Popen(command, cwd=alsek.folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=alsek.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().partition('"url": "')[2].partition('"')[0]
         assert url.startswith("http://127.0.0.1:")
@@ -66,6 +69,10 @@ def test_it_serves_until_ctrl_c(alsek: Shell) -> None:
             answer = connection.getresponse()
             answers.append((answer.status, b'href="/queue?name=q"' in answer.read()))
         connection.close()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        with urllib.request.urlopen(f"{url}events?page=overview", timeout=30) as stream:
+            assert stream.readline() == b"retry: 1000\n"
+            process.send_signal(signal.SIGINT)
+            stream.read()  # it ends, because the server does
+        said = process.communicate(timeout=30)
+        assert (process.returncode, said) == (0, ("", ""))
     assert answers == [(200, True), (421, False)]

@@ -79,7 +79,9 @@ class Routes:
             Route("/static/{name}", self.static),
             Route("/{page}", self.page),
         ]
-        return Starlette(routes=routes, middleware=middleware)
+        application = Starlette(routes=routes, middleware=middleware)
+        application.state.end_streams = self.feed.end
+        return application
 
     async def static(self, request: Request) -> Response:
         """Serve the style sheet, the script and the icon."""

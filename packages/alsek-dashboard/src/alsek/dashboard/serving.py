@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from alsek.exceptions import AlsekError
 
@@ -19,7 +19,25 @@ class AddressError(AlsekError):
     """The dashboard can't listen on its address."""
 
 
-def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
+class _Server(uvicorn.Server):
+    """A server that ends the streams of open pages when it stops, so that it need not wait for them.
+
+    Args:
+        config: Its settings.
+        app: The dashboard.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._app.state.end_streams()
+        await super().shutdown(sockets)
+
+
+def serve(app: Starlette, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve an application until SIGINT or SIGTERM. Only for the main thread.
 
     Args:
@@ -36,7 +54,6 @@ def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> N
         listener = socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         raise AddressError(f"can't listen on {host}, port {port}: {error}") from error
-    # Open pages end their streams by themselves only after a while.
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
     )
@@ -44,7 +61,7 @@ def serve(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> N
     with listener:
         ready(f"http://{name}:{listener.getsockname()[1]}/")
         with _signals_end_it():
-            asyncio.run(uvicorn.Server(config).serve([listener]))
+            asyncio.run(_Server(config, app).serve([listener]))
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

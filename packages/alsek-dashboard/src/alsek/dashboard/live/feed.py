@@ -25,8 +25,8 @@ INTERVAL_S: Final = 1.0
 #: The longest wait after rounds that have failed.
 LONGEST_WAIT_S: Final = 15.0
 
-#: Where one open page gets what is new: the latest alone.
-Inbox: TypeAlias = asyncio.Queue[str]
+#: Where one open page gets what is new: the latest alone. None: there will be nothing more.
+Inbox: TypeAlias = asyncio.Queue[str | None]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Feed:
     """Tells open pages what is new.
 
     Args:
-        read: Returns the HTML of a page as it is now, with what is new of the store.
+        read: Returns the HTML of a page as it is now; empty if what it shows is gone.
         interval_s: From one round to the next, in seconds.
     """
 
@@ -81,6 +81,12 @@ class Feed:
                 if view in reader.turn:
                     reader.turn.remove(view)
 
+    def end(self) -> None:
+        """End all streams of the running event loop: its server stops."""
+        reader = self._readers.get(asyncio.get_running_loop())
+        for inbox in [] if reader is None else [each for some in reader.inboxes.values() for each in some]:
+            _put(inbox, None)
+
     async def _rounds(self, reader: _Reader) -> None:
         """Make rounds as long as pages are open."""
         wait_s = self._interval_s
@@ -100,10 +106,15 @@ class Feed:
             reader.turn.append(reader.turn.pop(0))
         for view in views:
             text = await self._read(view)
-            if view not in reader.inboxes or reader.last.get(view) == text:
+            if not text or view not in reader.inboxes or reader.last.get(view) == text:
                 continue
             reader.last[view] = text
             for inbox in reader.inboxes[view]:
-                if inbox.full():
-                    inbox.get_nowait()
-                inbox.put_nowait(text)
+                _put(inbox, text)
+
+
+def _put(inbox: Inbox, text: str | None) -> None:
+    """Put something into an inbox, in the place of what is there."""
+    if inbox.full():
+        inbox.get_nowait()
+    inbox.put_nowait(text)

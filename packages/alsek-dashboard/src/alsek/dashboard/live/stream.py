@@ -28,5 +28,7 @@ async def events(feed: Feed, view: View, placeholder: str, seal: str) -> AsyncGe
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
+            if text is None:
+                return
             lines = text.replace(placeholder, seal).splitlines()
             yield "".join(f"data: {line}\n" for line in lines) + "\n"

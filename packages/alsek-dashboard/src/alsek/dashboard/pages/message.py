@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from alsek.core.inspection.dead import DeadInfo
+from alsek.core.inspection.wording import progress_text
 from alsek.core.keys.texts import readable
 from alsek.dashboard.pages.page import MissingError, Page
 from alsek.dashboard.reading.snapshot import Snapshot
@@ -39,7 +40,7 @@ def read(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> dict
         "now": store.backend.messages.now(),
         "why": store.masker.text(info, store.inspector.why(uuid).text),
         "progress": progress,
-        "progress_text": (shown["progress"] or {}).get("text"),
+        "progress_text": "" if progress is None else store.masker.text(info, progress_text(progress)),
         "limits": limits,
         "waits_for": None
         if waits_for is None

@@ -17,7 +17,6 @@ class Snapshot:
 
     Attributes:
         where: The store, for people.
-        namespace: The namespace.
         now: The time on the store's clock: Unix milliseconds.
         queues: Its queues, in alphabetical order.
         workers: Its workers, in order of id.
@@ -26,7 +25,6 @@ class Snapshot:
     """
 
     where: str
-    namespace: str
     now: int
     queues: Sequence[QueueInfo]
     workers: Sequence[WorkerInfo]

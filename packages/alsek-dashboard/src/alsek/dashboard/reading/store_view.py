@@ -77,7 +77,6 @@ class StoreView:
         now = self.backend.messages.now()
         return Snapshot(
             self.backend.describe(),
-            self.backend.namespace,
             now,
             inspector.queues(aged=_AGED),
             inspector.workers(),

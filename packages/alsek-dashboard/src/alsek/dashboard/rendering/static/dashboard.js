@@ -61,7 +61,7 @@
   }
 
   function open() {
-    button.textContent = "Pause";
+    button.textContent = "Pause updates";
     say("Connecting", "off");
     source = new EventSource(address);
     source.onmessage = (event) => {
@@ -84,7 +84,7 @@
     source = null;
     clearTimeout(lost);
     lost = 0;
-    button.textContent = "Go on";
+    button.textContent = "Resume updates";
     say("Paused", "off");
   }
 

@@ -80,7 +80,7 @@ def test_each_option_of_a_message_has_its_row() -> None:
     """The table has each option, with what `generate()` has as its default."""
     defaults = parameters(alsek.Task.generate)
     assert {row[0].strip("`"): row[1] for row in section("Messages")} == {
-        name: shown(defaults.get(name)) for name in options.NAMES
+        name: shown(defaults.get(name)) for name in options.SEND_NAMES
     }
 
 

@@ -32,6 +32,18 @@ DATABASES = {
     }
 }
 
+if "SHOP_POSTGRES" in os.environ:  # host:port/name, with psycopg installed
+    place, _, name = os.environ["SHOP_POSTGRES"].partition("/")
+    host, _, port = place.partition(":")
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": host,
+        "PORT": port,
+        "NAME": name,
+        "USER": os.environ.get("PGUSER", "postgres"),
+        "CONN_MAX_AGE": 60,
+    }
+
 # A Redis would be "redis://localhost".
 STORE = os.environ.get("SHOP_STORE", f"sqlite:///{DATA / 'alsek.db'}")
 TASKS = {

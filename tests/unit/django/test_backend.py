@@ -8,9 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 from django.utils import timezone
 
-from alsek.django import broker
+from alsek.django import alsek_task, broker
 from alsek.django.framework import tasks_framework
 from alsek.testing import TestWorker
 
@@ -212,3 +213,26 @@ def test_signals(tasks: ModuleType, worker: TestWorker) -> None:
         ("task_started", "AlsekBackend", "RUNNING", None),
         ("task_finished", "AlsekBackend", "FAILED", LookupError),
     ]
+
+
+def test_messages_of_alsek_for_a_task_of_django(tasks: ModuleType, worker: TestWorker) -> None:
+    """A group, a schedule, or `alsek submit` may call a task of Django's; its result is found by the uuid."""
+    add = alsek_task(tasks.add)
+    message = add.generate(args=(1,), kwargs={"b": 2})
+    failing = alsek_task(tasks.fail).send("it")
+    waiting = add.using(delay=60_000).send(1)
+    assert tasks.add.get_result(waiting.uuid).status == "READY"
+    worker.run()
+    result = tasks.add.get_result(message.uuid)
+    assert (result.status, result.return_value, result.backend, result.task) == (
+        "SUCCESSFUL",
+        3,
+        "default",
+        tasks.add,
+    )
+    failed = tasks.fail.get_result(failing.uuid)
+    assert (failed.status, failed.backend) == ("FAILED", "default")
+    add.schedule("each hour", IntervalTrigger(hours=1), args=(7,))
+    worker.advance(hours=1)
+    (tick,) = [each for each in worker.submitted(add) if each.args == (7,)]
+    assert tasks.add.get_result(tick.uuid).return_value == 8

@@ -158,3 +158,13 @@ def test_what_the_command_refuses(
         Command().run_from_argv(["manage.py", "alsek", *arguments])
     assert ended.value.code == 2
     assert text in capsys.readouterr().err
+
+
+def test_options_of_django_are_left_out(tasks: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """--settings and --pythonpath are Django's own; the command of Alsek's does not see them."""
+    with pytest.raises(SystemExit) as ended:
+        Command().run_from_argv(
+            ["manage.py", "alsek", "--settings", "it", "thread-pool", "--pythonpath=it", "--help"]
+        )
+    assert ended.value.code == 0
+    assert "Usage: manage.py alsek thread-pool" in capsys.readouterr().out

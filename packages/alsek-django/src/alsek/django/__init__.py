@@ -9,14 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from alsek.django.backend import AlsekBackend, broker
+    from alsek.django.backend import AlsekBackend, alsek_task, broker
     from alsek.django.connections import DatabaseConnections
 
-__all__ = ["AlsekBackend", "DatabaseConnections", "broker"]
+__all__ = ["AlsekBackend", "DatabaseConnections", "alsek_task", "broker"]
 
 _SOURCES: Final = {
     "AlsekBackend": "alsek.django.backend",
     "DatabaseConnections": "alsek.django.connections",
+    "alsek_task": "alsek.django.backend",
     "broker": "alsek.django.backend",
 }
 

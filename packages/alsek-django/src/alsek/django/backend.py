@@ -227,3 +227,14 @@ def broker(alias: str = "default") -> Broker:
         SettingsError: There is none, it is no AlsekBackend, or its OPTIONS name no store that can be opened.
     """
     return named_backend(alias).broker
+
+
+def alsek_task(task: Any) -> DjangoTask:
+    """Return the task of Alsek's for one of Django's: for groups, callbacks, schedules, unique keys and limits.
+
+    What it submits is a call of the task: ``get_result`` of Django's finds it by its uuid.
+
+    Raises:
+        SettingsError: The backend of the task is no AlsekBackend.
+    """
+    return named_backend(task.backend).store.task(task)

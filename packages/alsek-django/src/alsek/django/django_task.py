@@ -18,6 +18,7 @@ from alsek.django.results import (
     Returned,
     failed_result,
     first_began,
+    metadata_in,
     running_result,
     successful_result,
     workers_of,
@@ -54,12 +55,21 @@ class DjangoTask(Task[Any, Any]):
         broker: Where its messages are submitted.
         result_store: Keeps what it returns, in a :class:`~alsek.django.results.Returned`.
         timeout: How long (ms) an attempt may take.
+        max_retries: How often a message is run again that was enqueued on a backend which says nothing else.
 
     Attributes:
         django_task: The task.
     """
 
-    def __init__(self, task: Any, broker: Broker, result_store: ResultStore, timeout: Duration) -> None:
+    def __init__(
+        self,
+        task: Any,
+        broker: Broker,
+        result_store: ResultStore,
+        *,
+        timeout: Duration,
+        max_retries: int | None,
+    ) -> None:
         self.django_task = task
         self._begun: dict[tuple[str, int | None], _Begun] = {}
         self._takes: Parameters | None = None
@@ -69,7 +79,7 @@ class DjangoTask(Task[Any, Any]):
             name=task.module_path,
             queue=task.queue_name,
             timeout=timeout,
-            max_retries=0,
+            max_retries=max_retries,
             result_store=result_store,
             status_tracker=False,
         )
@@ -135,7 +145,7 @@ class DjangoTask(Task[Any, Any]):
             args=list(message.args),
             kwargs=message.kwargs,
             queue=message.queue,
-            metadata=message.metadata,
+            metadata=metadata_in(message.metadata, self.django_task),
             created=message.created_at,
             began=first_began(begun.failed, begun.at),
             last_began=begun.at,
@@ -162,7 +172,8 @@ class DjangoTask(Task[Any, Any]):
                 self._signals.task_finished.send(sender=self._sender(message), task_result=told)
 
     def _backend(self, message: Message) -> Any:
-        return tasks_framework().task_backends[message.metadata["backend"]]
+        alias = metadata_in(message.metadata, self.django_task)["backend"]
+        return tasks_framework().task_backends[alias]
 
     def _sender(self, message: Message) -> type[Any]:
         return type(self._backend(message))

@@ -86,6 +86,8 @@ def _check(options: Any, where: str) -> None:
         raise SettingsError(f"{where}: store={shown(options.store)}: must be a url, or a path")
     if options.broker is not None and not isinstance(options.broker, str | Broker):
         raise SettingsError(f"{where}: broker={shown(options.broker)}: must be a dotted path, or a Broker")
+    if not isinstance(options.namespace, str):
+        raise SettingsError(f"{where}: namespace={shown(options.namespace)}: must be text")
     check_number("timeout", options.timeout, 1, where)
     check_integer("max_retries", options.max_retries, 0, where, optional=True)
     check_number("result_ttl", options.result_ttl, 1, where, optional=True)

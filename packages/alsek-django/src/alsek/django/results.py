@@ -64,6 +64,13 @@ def metadata_of(task: Any, alias: str) -> dict[str, Any]:
     return metadata
 
 
+def metadata_in(given: Any, task: Any) -> dict[str, Any]:
+    """Return such metadata of a message, or of one that was submitted without it: by `alsek submit`, for example."""
+    if isinstance(given, dict) and isinstance(given.get("backend"), str):
+        return given
+    return {"backend": task.backend}
+
+
 def task_named(path: str) -> Any:
     """Return Django's task of this dotted path.
 
@@ -96,11 +103,12 @@ def running_result(
     task: Any, message: Message, began: int, worker: str, failed: Sequence[FailedAttempt]
 ) -> Any:
     """Return the result of a task whose attempt begins now."""
+    metadata = metadata_in(message.metadata, task)
     return _result(
-        using(task, message.queue, message.metadata),
+        using(task, message.queue, metadata),
         message.uuid,
         "RUNNING",
-        alias=message.metadata["backend"],
+        alias=metadata["backend"],
         args=list(message.args),
         kwargs=message.kwargs,
         created=message.created_at,
@@ -139,11 +147,12 @@ def waiting_result(task: Any, info: MessageInfo, failed: Sequence[FailedAttempt]
     if info.worker is not None:
         workers.append(info.worker.id)
     last_began = began if running else failed[-1]["began"] if failed else None
+    metadata = metadata_in(info.metadata, task)
     return _result(
-        using(task, info.queue or "", info.metadata),
+        using(task, info.queue or "", metadata),
         info.uuid,
         "RUNNING" if running else "READY",
-        alias=info.metadata["backend"],
+        alias=metadata["backend"],
         args=list(info.args or ()),
         kwargs=info.kwargs or {},
         created=info.created_at,
@@ -175,7 +184,7 @@ def failed_result(task: Any, info: DeadInfo | Message, failed: Sequence[FailedAt
         )
     elif own:
         ended = own[-1]["ended"]  # on the same clock as the other times
-    metadata = info.metadata
+    metadata = metadata_in(info.metadata, task)
     return _result(
         using(task, info.queue, metadata),
         info.uuid,

@@ -30,7 +30,7 @@ class DjangoStore:
     def __init__(self, broker: Broker, options: BackendOptions) -> None:
         self.broker = broker
         self.result_store = ResultStore(broker.backend, ttl=options.result_ttl)
-        self._timeout = options.timeout
+        self._options = options
         self._tasks: dict[str, DjangoTask] = {}
 
     def task(self, task: Any) -> DjangoTask:
@@ -38,7 +38,14 @@ class DjangoStore:
         made = self._tasks.get(task.module_path)
         if made is None or made.function is not task.func:
             kind = AsyncDjangoTask if is_coroutine_function(task.func) else DjangoTask
-            made = kind(task, self.broker, self.result_store, self._timeout)
+            options = self._options
+            made = kind(
+                task,
+                self.broker,
+                self.result_store,
+                timeout=options.timeout,
+                max_retries=options.max_retries,
+            )
             self._tasks[task.module_path] = made
         return made
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run the command line. Its options are those of ``alsek``, not Django's."""
         try:
-            self._run(argv[2:], f"{Path(argv[0]).name} {argv[1]}")
+            self._run(_without_djangos(argv[2:]), f"{Path(argv[0]).name} {argv[1]}")
         except CommandError as error:
             self.stderr.write(f"alsek: {error}")
             sys.exit(EXIT_USAGE)
@@ -52,3 +52,15 @@ class Command(BaseCommand):
             os.environ["ALSEK_PACKAGE"] = PACKAGE
         sys.argv = ["alsek", *arguments]
         main(args=arguments, prog_name=name)
+
+
+def _without_djangos(arguments: list[str]) -> list[str]:
+    """Leave out the options that Django itself has read before: ``--settings`` and ``--pythonpath``."""
+    left = []
+    rest = iter(arguments)
+    for each in rest:
+        if each in ("--settings", "--pythonpath"):
+            next(rest, None)
+        elif not each.startswith(("--settings=", "--pythonpath=")):
+            left.append(each)
+    return left

@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import RedisServer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "django"
 
@@ -78,9 +81,19 @@ def test_its_own_tests_pass(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.deep
-@pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
-def test_pools_run_what_was_committed(tmp_path: Path, pool: str) -> None:
+@pytest.mark.parametrize(
+    ("pool", "store"), [("thread-pool", "sqlite"), ("process-pool", "sqlite"), ("thread-pool", "redis")]
+)
+def test_pools_run_what_was_committed(
+    tmp_path: Path,
+    pool: str,
+    store: str,
+    redis_server: Callable[..., RedisServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What a transaction has committed is run once, with the database; what was rolled back was never submitted."""
+    if store == "redis":
+        monkeypatch.setenv("SHOP_STORE", redis_server().url)
     manage(tmp_path, "migrate", "-v", "0")
     ids = shell(tmp_path, ORDERS)
     assert "6 ready" in manage(tmp_path, "alsek", "status").stdout

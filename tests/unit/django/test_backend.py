@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 from django.utils import timezone
 
+from alsek import Message
 from alsek.django import alsek_task, broker
 from alsek.django.framework import tasks_framework
 from alsek.testing import TestWorker
@@ -185,10 +187,18 @@ def test_results_that_are_not_there(tasks: ModuleType, worker: TestWorker) -> No
         tasks.add.get_result(other.id)
 
 
+def test_a_store_cannot_have_modules_imported(tasks: ModuleType, worker: TestWorker) -> None:
+    """A message that names another module as its task is of no task of Django's, and that module is not imported."""
+    for name in ("this.s", "no_module_at_all.task", "plain"):
+        message = Message(name)
+        broker().submit(message)
+        with pytest.raises(framework.TaskResultDoesNotExist, match="in no installed application"):
+            tasks.add.get_result(message.uuid)
+    assert "this" not in sys.modules
+
+
 def test_signals(tasks: ModuleType, worker: TestWorker) -> None:
     """Each task tells of its submission, its start and its end; a failed one in an exception handler."""
-    import sys
-
     told: list[Any] = []
 
     def receive(signal: Any, sender: Any, task_result: Any, **_: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
 
+from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.timezone import make_naive
@@ -72,11 +74,16 @@ def metadata_in(given: Any, task: Any) -> dict[str, Any]:
 
 
 def task_named(path: str) -> Any:
-    """Return Django's task of this dotted path.
+    """Return Django's task of this dotted path, which a store has told.
+
+    Only what was imported before is taken, or what is in an installed application: a store can't have anything else
+    imported.
 
     Raises:
         LookupError: There is none.
     """
+    if path.rpartition(".")[0] not in sys.modules and apps.get_containing_app_config(path) is None:
+        raise LookupError(f"task {path!r} is in no installed application")
     try:
         found = import_string(path)
     except ImportError as error:

@@ -92,6 +92,17 @@ PAGES: Final = {
     "inspector": ApiPage(
         "Inspector", "Reads everything that the commands show. It changes nothing.", ("alsek.Inspector",)
     ),
+    "django": ApiPage(
+        "Django",
+        "The package alsek-django.",
+        (
+            "alsek.django.backend.AlsekBackend",
+            "alsek.django.options.BackendOptions",
+            "alsek.django.backend.broker",
+            "alsek.django.backend.alsek_task",
+            "alsek.django.connections.DatabaseConnections",
+        ),
+    ),
     "testing": ApiPage("Testing", "Tests of your own tasks.", ("alsek.testing",)),
     "exceptions": ApiPage("Exceptions", "All errors of Alsek.", ("alsek.exceptions",)),
 }

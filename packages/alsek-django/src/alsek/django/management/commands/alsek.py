@@ -12,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from alsek.cli.failures import EXIT_USAGE
 from alsek.cli.main import main
+from alsek.django.discovery import backend_named
+from alsek.django.errors import SettingsError
 
 #: The module with the tasks of the project.
 PACKAGE: Final = "alsek.django.discovered"
@@ -26,7 +28,7 @@ class Command(BaseCommand):
         """Run the command line. Its options are those of ``alsek``, not Django's."""
         try:
             self._run(_without_djangos(argv[2:]), f"{Path(argv[0]).name} {argv[1]}")
-        except CommandError as error:
+        except (CommandError, SettingsError) as error:
             self.stderr.write(f"alsek: {error}")
             sys.exit(EXIT_USAGE)
 
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         if arguments[:1] == ["--backend"]:
             if len(arguments) < 2:
                 raise CommandError("--backend needs the alias of a backend in TASKS")
+            backend_named(arguments[1])
             os.environ["ALSEK_DJANGO_BACKEND"] = arguments[1]
             arguments = arguments[2:]
         if "--reload" in arguments:

@@ -333,9 +333,16 @@ class Stage:
 
     def time_to_resume(self) -> None:
         """Submit a message, and note how long after the last fault the first run begins once the store has it."""
-        self.work(1)
-        there = time.monotonic()
-        while not (later := [line.at for line in self.lines() if line.what == "begun" and line.at > there]):
+        message = self.play.work.generate(args=(20,), submit=False)
+        self.submit(message)
+        there = time.monotonic()  # it may have begun before this was noted
+        while not (
+            later := [
+                line.at
+                for line in self.lines()
+                if line.what == "begun" and (line.at > there or line.uuid == message.uuid)
+            ]
+        ):
             if time.monotonic() > there + stretched(30.0):
                 raise AssertionError(f"nothing is run again:\n{self.log}")
             time.sleep(0.02)

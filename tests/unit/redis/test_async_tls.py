@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import redis
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.redis import RedisBackend
 from tests.conftest import RedisServer, free_port
+from tests.unit.redis.certificates import self_signed
 from tests.unit.redis.loops import leaving_nothing, run
 from tests.unit.redis.test_loop_listener import note_of
 
@@ -23,21 +23,18 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def encrypted(redis_server: Any, tmp_path: Path) -> tuple[RedisServer, str]:
     """A server with a port for TLS, and the url of that."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    options = self_signed(tmp_path)
     server = redis_server()
     port = free_port()
     client = redis.Redis(port=server.port)
-    for name, value in (("tls-cert-file", certificate), ("tls-key-file", key), ("tls-auth-clients", "no")):
-        client.config_set(name, str(value))
+    for name, value in options.items():
+        client.config_set(name, value)
     try:
         client.config_set("tls-port", port)
     except redis.ResponseError:
         pytest.skip("this redis-server was built without TLS")
     client.close()
-    return server, f"rediss://127.0.0.1:{port}/1?ssl_ca_certs={certificate}"
+    return server, f"rediss://127.0.0.1:{port}/1?ssl_ca_certs={options['tls-cert-file']}"
 
 
 def test_calls_and_subscriptions_are_encrypted(encrypted: tuple[RedisServer, str]) -> None:

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 import redis
 
-from alsek.exceptions import BackendUnavailableError
+from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.records import ACCEPTED, Submission, Succeeded, TaskStatus, Worker
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.roles import ROLES, Role, commands_for
 from tests.clusters import ClusterOfServers
 
 pytestmark = pytest.mark.redis
@@ -156,3 +157,40 @@ def test_an_event_loop_asks_the_node_directly(
     asyncio.run(asyncio.wait_for(main(), 60))
     backend.clear_namespace()
     backend.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_users_with_limited_rights_on_a_cluster(
+    role: Role, redis_cluster: ClusterOfServers, submission: Callable[..., Submission]
+) -> None:
+    """What a user may do on one server it may do here, if it may ask which node has which slots."""
+    namespace, user = f"t{uuid4().hex[:12]}", f"u{uuid4().hex[:12]}"
+    rules = [f"~{{{namespace}}}:*", f"&{{{namespace}}}:*", "+cluster|slots", "+command"]
+    if redis.__version__.startswith("5."):
+        rules.append("+info")
+    rules += [f"+{command.lower()}" for command in commands_for(role)]
+    admins = [redis.Redis.from_url(server.url) for server in redis_cluster.servers]
+    for admin in admins:
+        admin.acl_setuser(user, enabled=True, passwords=["+pw"], reset=True)
+        admin.execute_command("ACL", "SETUSER", user, *rules)
+    url = redis_cluster.url.replace("redis://", f"redis+cluster://{user}:pw@")
+    backend = RedisBackend(url, namespace=namespace)
+    assert backend.messages.count("q") == 0
+    wrong = RedisBackend(url.replace(":pw@", ":other@"), namespace=namespace, timeout=500)
+    with pytest.raises(BackendError, match="refused the credentials"):
+        wrong.ping()
+    assert {finding.subject: finding.level for finding in backend.examine()}["rights"] == "ok"
+    if role == "reader":
+        with pytest.raises(BackendError, match="may not do"):
+            backend.messages.add([submission("a")], "r")
+    else:
+        assert backend.messages.add([submission("a")], "r") == [ACCEPTED]
+        with backend.subscribe("c") as subscription:
+            backend.pub("c", 1)
+            assert subscription.wait(5_000) is not None
+    if role == "worker":
+        assert backend.clear_namespace() > 0
+    backend.close()
+    for admin in admins:
+        admin.acl_deluser(user)
+        admin.close()

@@ -49,6 +49,7 @@ def test_a_good_server_has_no_faults(backend: RedisBackend) -> None:
     found = _found(backend)
     assert [*found] == [
         "reachable",
+        "rights",
         "version",
         "role",
         "eviction",
@@ -119,7 +120,13 @@ def test_a_user_without_rights_is_told_what_cannot_be_known(server: RedisServer)
         levels[user] = {name: finding.level for name, finding in _found(backend).items()}
         backend.close()
     assert levels["some"]["persistence"] == "warning"
-    assert levels["few"] == {"reachable": "ok", "server": "warning", "clock": "ok", "namespace": "ok"}
+    assert levels["few"] == {
+        "reachable": "ok",
+        "rights": "ok",
+        "server": "warning",
+        "clock": "ok",
+        "namespace": "ok",
+    }
     admin.close()
 
 

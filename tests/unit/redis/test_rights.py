@@ -15,10 +15,12 @@ from alsek.core.broker import Broker
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker
 from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.records import TaskStatus
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.client import script_text
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, commands_of, load
+from alsek.storage.backends.redis.roles import ROLES, Role, commands_for
 from alsek.storage.result import ResultStore
 from tests.conftest import RedisServer
 from tests.unit.redis.situations import MINE, OPERATIONS, Situation
@@ -184,17 +186,22 @@ def test_the_check_knows_every_command() -> None:
             assert {name for name in commands_of(text) if f"{{ '{name}'" not in check} <= {"TIME"}, path.name
 
 
-def _documented(role: str, namespace: str) -> list[str]:
-    """The rules that docs/backends.md gives for a role, for another namespace."""
-    page = (Path(__file__).parents[3] / "docs" / "backends.md").read_text("utf-8")
-    line = re.search(rf"^{role} +(~alsek:.*)$", page, re.MULTILINE)
+#: The pages that have rules: by categories of commands, and the smallest.
+_PAGES = ("backends", "cluster")
+
+
+def _documented(role: str, namespace: str, page: str) -> list[str]:
+    """The rules that a page gives for a role, for another namespace."""
+    text = (Path(__file__).parents[3] / "docs" / f"{page}.md").read_text("utf-8")
+    line = re.search(rf"^{role} +(~alsek:.*)$", text, re.MULTILINE)
     assert line is not None
     return line[1].replace("alsek:", f"{namespace}:").split()
 
 
-def test_the_documented_worker_may_do_everything(users: _Users) -> None:
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_documented_worker_may_do_everything(page: str, users: _Users) -> None:
     """Every script, values, channels, and waiting for messages."""
-    backend = users.backend(*_documented("worker", users.situation.backend.namespace))
+    backend = users.backend(*_documented("worker", users.situation.backend.namespace, page))
     for operation in OPERATIONS.values():
         users.situation.reset()
         operation(users.situation, backend)
@@ -212,9 +219,10 @@ def test_the_documented_worker_may_do_everything(users: _Users) -> None:
     backend.close()
 
 
-def test_the_documented_producer_submits_and_waits(users: _Users) -> None:
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_documented_producer_submits_and_waits(page: str, users: _Users) -> None:
     """It submits, keeps schedules, and fetches results and statuses; it claims nothing."""
-    backend = users.backend(*_documented("producer", users.situation.backend.namespace))
+    backend = users.backend(*_documented("producer", users.situation.backend.namespace, page))
     broker, results, statuses = Broker(backend), ResultStore(backend), StatusTracker(backend)
     backend.ping()
     message = Message("work", status_ttl=60_000)
@@ -227,11 +235,16 @@ def test_the_documented_producer_submits_and_waits(users: _Users) -> None:
     users.situation.backend.results.put(message.uuid, b"1", 60_000)
     assert results.get(message, timeout=5_000) == 1
     assert not _try(users, OPERATIONS["step"], backend, "producer")
+    assert (
+        _rights(users.backend(*_documented("producer", users.situation.backend.namespace, page))).level
+        == "ok"
+    )
 
 
-def test_the_documented_reader_only_reads(users: _Users) -> None:
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_documented_reader_only_reads(page: str, users: _Users) -> None:
     """It sees what is there, and can't submit."""
-    backend = users.backend(*_documented("reader", users.situation.backend.namespace))
+    backend = users.backend(*_documented("reader", users.situation.backend.namespace, page))
     looks = ("get", "browse", "held", "dead_letter", "dead_letters", "dead_queues", "descendants")
     for name in (
         *looks,
@@ -262,3 +275,41 @@ def test_who_waits_without_rights_on_channels_is_told_which(users: _Users) -> No
     with pytest.raises(BackendError, match="&alsek:"):
         backend.subscribe("c")
     backend.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_smallest_rules_are_those_of_the_code(role: Role) -> None:
+    """The page names each command that the scripts of a role have, and no other."""
+    named = {rule[1:].upper() for rule in _documented(role, "alsek", "cluster") if rule.startswith("+")}
+    assert named == commands_for(role)
+
+
+def _rights(backend: RedisBackend) -> Finding:
+    (found,) = (finding for finding in backend.examine() if finding.subject == "rights")
+    backend.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "level", "says"),
+    [
+        ("reader", [], "ok", "may look; to look and submit it lacks .*[+]hset"),
+        ("producer", [], "ok", "may look and submit; to do all that a worker does it lacks [+]blpop"),
+        ("worker", [], "ok", "may do all that a worker does[.]"),
+        ("worker", ["-ltrim"], "warning", "may look and submit; .* it lacks [+]ltrim[.]"),
+        ("worker", ["-hget"], "error", "may not even look: it lacks [+]hget[.]"),
+        ("worker", ["-publish"], "warning", "without [+]publish"),
+        ("worker", ["resetchannels"], "warning", "can't wait for results"),
+        ("worker", ["-eval"], "error", "may not run scripts"),
+        ("worker", ["resetkeys", "~other:*"], "error", "Nothing works"),
+    ],
+)
+def test_what_a_user_lacks_is_found_before_it_is_needed(
+    role: str, changes: list[str], level: str, says: str, users: _Users
+) -> None:
+    """`examine()` says what a user may do, and which rights are missing for more; it changes nothing."""
+    before = users.beginning()
+    found = _rights(users.backend(*_documented(role, users.situation.backend.namespace, "cluster"), *changes))
+    assert found.level == level, found.text
+    assert re.search(says, found.text), found.text
+    assert users.situation.keys() == before

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from alsek.core.clock import wall_clock_ms
-from alsek.exceptions import BackendError
+from alsek.exceptions import BackendError, BackendUnavailableError
 from alsek.storage.backends.findings import Finding, Level, clock_finding
 from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.rights import rights_finding
 
 _OLDEST: Final = (6, 2)
 #: How many records are looked at, chosen at random, for those of a newer version.
@@ -26,8 +27,16 @@ def examine(link: Link, keys: Keys) -> Iterator[Finding]:
     Raises:
         BackendUnavailableError: The server can't be reached.
     """
-    link.call("EXISTS", keys.messages())
+    try:
+        link.call("EXISTS", keys.messages())
+    except BackendUnavailableError:
+        raise
+    except BackendError as error:
+        yield Finding("rights", "error", f"Nothing works: {error}")
+        return
     yield Finding("reachable", "ok", f"{link.where} answers.")
+    if link.direct:  # a fake has no users
+        yield rights_finding(link, keys)
     try:
         info = _info(link)
     except BackendError as error:

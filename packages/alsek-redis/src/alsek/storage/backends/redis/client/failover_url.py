@@ -16,7 +16,7 @@ import redis.connection
 import redis.sentinel
 
 from alsek.core.clock import monotonic_ms
-from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, unavailable
+from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS, is_transient, server_error, unavailable
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.url import refuse
 
@@ -126,6 +126,7 @@ def open_failover(url: str, **options: Any) -> Any:
 
     Raises:
         BackendUnavailableError: None of the nodes of a cluster answers. (Sentinels are asked later.)
+        BackendError: They refuse this user.
     """
     given = parse(url)
     options |= given.options
@@ -143,6 +144,9 @@ def open_failover(url: str, **options: Any) -> Any:
         return redis.RedisCluster(startup_nodes=[_node(*host) for host in given.hosts], **options)
     except CLIENT_ERRORS as error:
         let_through(error)
+        cause = error.__cause__
+        if isinstance(cause, CLIENT_ERRORS) and not is_transient(cause):
+            raise server_error(given.where, cause) from error
         raise unavailable(given.where, monotonic_ms() - begun, error) from error
 
 

@@ -1,0 +1,75 @@
+"""Which of the things that Alsek does this user may do, looked at before any of them is tried."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Final
+
+from alsek.exceptions import BackendError, BackendUnavailableError
+from alsek.storage.backends.findings import Finding, Level
+from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.keys import Keys
+from alsek.storage.backends.redis.roles import CHANGES, HINTS, KEYLESS, ROLES, Role, commands_for
+
+_PROBE: Final = files("alsek.storage.backends.redis").joinpath("scripts", "rights", "probe.lua")
+_DOES: Final[dict[Role, str]] = {
+    "reader": "look",
+    "producer": "look and submit",
+    "worker": "do all that a worker does",
+}
+_SEE: Final = "docs/cluster.md has the rules (ACL)"
+
+
+def rights_finding(link: Link, keys: Keys) -> Finding:
+    """Find out what this user may do; nothing is written.
+
+    Raises:
+        BackendUnavailableError: The server can't be reached.
+    """
+    needed = commands_for("worker") - HINTS
+    keyed, alone = needed - KEYLESS, needed & KEYLESS - {"EVAL"}
+    arguments = (keys.channel("results:none"), *sorted(keyed), "", *sorted(alone))
+    try:
+        answer: Any = link.call("EVAL", _PROBE.read_bytes(), 1, keys.messages(), *arguments)
+    except BackendUnavailableError:
+        raise
+    except BackendError as error:
+        return Finding(
+            "rights", "error", f"This user may not run scripts with the keys of the namespace: {error}"
+        )
+    if answer is None:
+        return Finding("rights", "warning", "Before Redis 7 the server does not tell what this user may do.")
+    lacking = frozenset(command.decode() for command in answer[3:])
+    if keyed <= lacking:
+        return Finding(
+            "rights", "error", f"This user may not use the keys ~{keys.prefix}*: nothing works. {_SEE}."
+        )
+    return _finding(lacking, bool(answer[1]), bool(answer[2]), keys)
+
+
+def _finding(lacking: frozenset[str], hears: bool, tells: bool, keys: Keys) -> Finding:
+    can = [role for role in ROLES if not commands_for(role) & lacking]
+    if not can:
+        least = _listed(commands_for("reader") & lacking)
+        return Finding("rights", "error", f"This user may not even look: it lacks {least}. {_SEE}.")
+    role = can[-1]
+    text = f"This user may {_DOES[role]}"
+    level: Level = "ok"
+    if role != "worker":
+        above = ROLES[ROLES.index(role) + 1]
+        missing = commands_for(above) & lacking
+        has = commands_for(above) - commands_for(role) - lacking
+        if has & CHANGES:
+            level = "warning"
+        text += f"; to {_DOES[above]} it lacks {_listed(missing)}"
+    if not hears:
+        level = "warning"
+        text += f"; without +subscribe and the channels &{keys.prefix}* it can't wait for results"
+    if not tells and role != "reader":
+        level = "warning"
+        text += f"; without +publish and the channels &{keys.prefix}* what it changes is noticed late"
+    return Finding("rights", level, f"{text}." if level == "ok" else f"{text}. {_SEE}.")
+
+
+def _listed(commands: frozenset[str]) -> str:
+    return " ".join(f"+{command.lower()}" for command in sorted(commands))

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from alsek import Broker, Group, Inspector, Message
+from alsek.core.inspection.history import MinuteInfo
 from alsek.exceptions import ValidationError
+from alsek.storage.backends.history import MINUTE_MS
+from alsek.storage.backends.ports import MessagePort
+from alsek.storage.backends.records import HistoryCounts
+from tests.contract.workers import Actors
 
 
 def test_messages_of_a_queue(inspector: Inspector, broker: Broker) -> None:
@@ -62,3 +67,31 @@ def test_only_some_of_many_dead_letters_are_read(inspector: Inspector, broker: B
     assert len(inspector.dead(most=3)) == 3
     assert [group.count for group in inspector.dead(group=True, most=4)] == [4]
     assert [group.count for group in inspector.dead(group=True)] == [5]
+
+
+def test_minutes_are_those_of_all_queues(inspector: Inspector, messages: MessagePort, actor: Actors) -> None:
+    """Each minute has the counts of all queues and tasks together, also one in which nothing was counted."""
+    worker = actor()
+    worker.step(
+        limit=0,
+        history=[
+            HistoryCounts("q", "t", "s:9 o:4 f:3 r:2 l:1 w3:5 d3:5 wt:77 dt:88"),
+            HistoryCounts("p", "t", "s:1 f:1"),
+            HistoryCounts("p", "u", "v:2 x:3"),
+        ],
+    )
+    nothing, present = inspector.minutes(2)
+    counts = (
+        present.started,
+        present.succeeded,
+        present.failed,
+        present.retried,
+        present.lost,
+        present.revoked,
+    )
+    assert (*counts, present.expired) == (10, 4, 4, 2, 1, 2, 3)
+    assert present.failed_tasks == {"t": 4}
+    assert present.minute == messages.now() // MINUTE_MS * MINUTE_MS
+    assert nothing == MinuteInfo(present.minute - MINUTE_MS)
+    assert inspector.minutes(1, before=present.minute) == [nothing]
+    assert inspector.minutes(1, before=present.minute + 1) == [present]

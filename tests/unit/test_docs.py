@@ -26,7 +26,10 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 
 #: Pages whose Python stands for itself, block by block.
-RUNNABLE = [DOCS / f"{name}.md" for name in ("backends", "limits", "troubleshooting", "unique", "workers")]
+RUNNABLE = [
+    DOCS / f"{name}.md"
+    for name in ("backends", "dashboard", "limits", "troubleshooting", "unique", "workers")
+]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from alsek.storage.backends.history import MINUTE_MS, OUTCOMES, quantile, unpacked
@@ -14,6 +14,9 @@ from alsek.storage.backends.records import HistoryRow
 #: The counts of messages that have ended. No longer key ends in these letters.
 _ENDINGS: Final = "".join(OUTCOMES[outcome] for outcome in ("succeeded", "failed", "revoked", "expired"))
 _ENDED: Final = re.compile(rf"[{_ENDINGS}]:(\d+)")
+_FAILED: Final = re.compile(rf"{OUTCOMES['failed']}:(\d+)")
+#: Attempts that began, and all outcomes.
+_PLAIN: Final = re.compile(rf"([s{''.join(OUTCOMES.values())}]):(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,59 @@ class HistoryInfo:
     wait_p99: float | None
     run_p50: float | None
     run_p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteInfo:
+    """What was counted of all queues and tasks together within one minute.
+
+    Attributes:
+        minute: When the minute began: Unix milliseconds on the store's clock.
+        started: Attempts that began.
+        succeeded: Messages that succeeded.
+        failed: Messages that failed for good.
+        retried: Attempts after which the message is run again.
+        lost: Attempts that were lost with their process.
+        revoked: Messages that were revoked.
+        expired: Messages that expired.
+        failed_tasks: How many messages failed for good, by task.
+    """
+
+    minute: int
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    lost: int = 0
+    revoked: int = 0
+    expired: int = 0
+    failed_tasks: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def minutes_of(port: MessagePort, minutes: int, before: int | None) -> list[MinuteInfo]:
+    """Return each of the last `minutes` minutes that began before this time, the present one included, oldest first."""
+    last = port.now() // MINUTE_MS if before is None else -(-before // MINUTE_MS) - 1
+    first = last - minutes + 1
+    texts: dict[int, list[str]] = {}
+    tasks: dict[int, dict[str, int]] = {}
+    for row in port.history(first, last):
+        texts.setdefault(row.minute, []).append(row.counts)
+        found = _FAILED.search(row.counts)
+        if found is not None:
+            of_minute = tasks.setdefault(row.minute, {})
+            of_minute[row.task] = of_minute.get(row.task, 0) + int(found[1])
+    return [
+        _total(minute, " ".join(texts.get(minute, ())), tasks.get(minute, {}))
+        for minute in range(first, last + 1)
+    ]
+
+
+def _total(minute: int, counts: str, failed_tasks: dict[str, int]) -> MinuteInfo:
+    totals: dict[str, int] = {}
+    for key, number in _PLAIN.findall(counts):
+        totals[key] = totals.get(key, 0) + int(number)
+    by_name = {outcome: totals.get(key, 0) for outcome, key in OUTCOMES.items()}
+    return MinuteInfo(minute * MINUTE_MS, totals.get("s", 0), **by_name, failed_tasks=failed_tasks)
 
 
 def history_of(port: MessagePort, minutes: int) -> list[HistoryInfo]:

@@ -17,7 +17,7 @@ from alsek.core.inspection.dead import (
     dead_letters,
 )
 from alsek.core.inspection.groups import GroupInfo, group_of, groups_of
-from alsek.core.inspection.history import HistoryInfo, history_of
+from alsek.core.inspection.history import HistoryInfo, MinuteInfo, history_of, minutes_of
 from alsek.core.inspection.limits import LimitInfo, limits_of
 from alsek.core.inspection.listing import STATES, ListedInfo, ListedState, listed
 from alsek.core.inspection.messages import MessageInfo, left_over, message_info
@@ -276,6 +276,22 @@ class Inspector:
         """
         check_integer("minutes", minutes, 1, "Inspector.history()")
         return history_of(self.backend.messages, minutes)
+
+    def minutes(self, minutes: int = 60, *, before: int | None = None) -> list[MinuteInfo]:
+        """Return what happened in the last minutes in all queues together, minute by minute, the oldest first.
+
+        It takes a fraction of the time of :meth:`history`.
+
+        Args:
+            minutes: How many minutes.
+            before: Only those that began before this time (Unix milliseconds); by default the present one is the last.
+
+        Raises:
+            ValidationError: `minutes` is no integer >= 1, or `before` none >= 0.
+        """
+        check_integer("minutes", minutes, 1, "Inspector.minutes()")
+        check_integer("before", before, 0, "Inspector.minutes()", optional=True)
+        return minutes_of(self.backend.messages, minutes, before)
 
 
 def _uuid_of(thing: str | HasUuid) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from alsek.core.inspection.history import MinuteInfo
 from alsek.core.inspection.wording import moment
-from alsek.dashboard.reading.minutes import Minute
+from alsek.dashboard.reading.minutes import SHOWN
 
 #: In units of the picture.
 HEIGHT: Final = 100
@@ -46,20 +47,20 @@ class Chart:
     height: int = HEIGHT
 
 
-def chart_of(minutes: Sequence[Minute]) -> Chart:
+def chart_of(minutes: Sequence[MinuteInfo]) -> Chart:
     """Return the picture of these minutes."""
     most = max((minute.succeeded + minute.failed for minute in minutes), default=0)
     bars = [
         Bar(
-            number * STEP,
+            (SHOWN - len(minutes) + number) * STEP,
             _BAR,
             _height(minute.succeeded, most),
             _height(minute.failed, most),
-            f"{moment(minute.begin)[11:16]} UTC: {minute.succeeded:,} succeeded, {minute.failed:,} failed",
+            f"{moment(minute.minute)[11:16]} UTC: {minute.succeeded:,} succeeded, {minute.failed:,} failed",
         )
         for number, minute in enumerate(minutes)
     ]
-    return Chart(bars, most, len(minutes) * STEP)
+    return Chart(bars, most, SHOWN * STEP)
 
 
 def _height(number: int, most: int) -> float:

@@ -11,6 +11,7 @@ from alsek.dashboard.pages.chart import chart_of
 from alsek.dashboard.pages.dead import group_shown
 from alsek.dashboard.pages.page import Page
 from alsek.dashboard.pages.problems import problems_of
+from alsek.dashboard.reading.minutes import SHOWN
 from alsek.dashboard.reading.snapshot import Snapshot
 from alsek.dashboard.reading.store_view import StoreView
 
@@ -35,6 +36,7 @@ def read(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> dict
         "slots": sum(worker.slots or 0 for worker in alive),
         "busy": sum(worker.busy for worker in alive),
         "workers": counted(len(alive), "live worker"),
+        "span": "hour" if len(snapshot.minutes) == SHOWN else counted(len(snapshot.minutes), "minute"),
         "chart": chart_of(snapshot.minutes),
         "queues": queues[:_MOST_QUEUES],
         "more_queues": max(0, len(queues) - _MOST_QUEUES),

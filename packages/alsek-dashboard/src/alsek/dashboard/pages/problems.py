@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -92,7 +93,9 @@ def _failures(snapshot: Snapshot) -> Iterator[Problem]:
     recent = snapshot.minutes[-_RECENT:]
     failed = sum(minute.failed for minute in recent)
     if failed:
-        tasks = sum((minute.failed_of for minute in recent), start=type(recent[0].failed_of)())
+        tasks: Counter[str] = Counter()
+        for minute in recent:
+            tasks.update(minute.failed_tasks)
         names = ", ".join(name for name, _ in tasks.most_common(_MOST_NAMED))
         text = f"{counted(failed, 'message')} failed for good in the last {_RECENT} minutes ({names})."
         yield Problem("warn", text, "dead")

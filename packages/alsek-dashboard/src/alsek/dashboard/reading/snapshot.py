@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from alsek.core.inspection.history import MinuteInfo
 from alsek.core.inspection.queues import QueueInfo
 from alsek.core.inspection.schedules import ScheduleInfo
 from alsek.core.inspection.workers import WorkerInfo
-from alsek.dashboard.reading.minutes import Minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Snapshot:
         queues: Its queues, in alphabetical order.
         workers: Its workers, in order of id.
         schedules: Its schedules, in alphabetical order.
-        minutes: The last hour, the present minute at the end.
+        minutes: The last hour, or as much of it as was read by now; the present minute at the end.
     """
 
     where: str
@@ -29,7 +29,7 @@ class Snapshot:
     queues: Sequence[QueueInfo]
     workers: Sequence[WorkerInfo]
     schedules: Sequence[ScheduleInfo]
-    minutes: Sequence[Minute]
+    minutes: Sequence[MinuteInfo]
 
     @property
     def ready(self) -> int:

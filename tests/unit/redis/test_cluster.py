@@ -165,7 +165,7 @@ def test_users_with_limited_rights_on_a_cluster(
 ) -> None:
     """What a user may do on one server it may do here, if it may ask which node has which slots."""
     namespace, user = f"t{uuid4().hex[:12]}", f"u{uuid4().hex[:12]}"
-    rules = [f"~{{{namespace}}}:*", f"&{{{namespace}}}:*", "+cluster|slots", "+command"]
+    rules = ["resetchannels", f"~{{{namespace}}}:*", f"&{{{namespace}}}:*", "+cluster|slots", "+command"]
     if redis.__version__.startswith("5."):
         rules.append("+info")
     rules += [f"+{command.lower()}" for command in commands_for(role)]

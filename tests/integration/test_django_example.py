@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import RedisServer
+from tests.waiting import eventually
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "django"
 
@@ -77,6 +79,31 @@ def test_its_own_tests_pass(tmp_path: Path) -> None:
     manage(tmp_path, "makemigrations", "--check")
     assert "OK" in manage(tmp_path, "test").stderr
     assert not list(tmp_path.glob("alsek.db*"))
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+def test_a_pool_is_started_again_when_a_task_changes(tmp_path: Path) -> None:
+    """`manage.py alsek thread-pool --reload` watches the applications, from whatever folder it is started."""
+    project = tmp_path / "project"
+    shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("__pycache__"))
+    log = tmp_path / "log"
+    command = [sys.executable, str(project / "manage.py"), "alsek", "thread-pool", "--reload"]
+    environ = {**os.environ, "SHOP_DATA": str(tmp_path)}
+    with log.open("wb") as out:
+        reloader = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=out, stderr=out)
+    try:
+        eventually(lambda: "Started group" in log.read_text(), 60, log.read_text)
+        tasks = project / "shop" / "tasks.py"
+        tasks.write_text(tasks.read_text().replace("def refill(", "def refill_soon("))
+        (project / "shop" / "views.py").write_text("")
+        eventually(lambda: "Tasks: refill_soon, report," in log.read_text(), 60, log.read_text)
+        assert f"Watching {project / 'project'}, {project / 'shop'}:" in log.read_text()
+        reloader.terminate()
+        assert reloader.wait(60) == 0, log.read_text()
+    finally:
+        reloader.kill()
+        reloader.wait()
 
 
 @pytest.mark.slow

@@ -151,13 +151,12 @@ def test_one_backend_can_be_named(tasks: ModuleType, tmp_path: Path) -> None:
     [
         (["--backend"], "needs the alias"),
         (["--backend", "nobody", "status"], "TASKS has no 'nobody'"),
-        (["thread-pool", "--reload"], "watches one package"),
     ],
 )
 def test_what_the_command_refuses(
     tasks: ModuleType, arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A backend without a name or of a wrong one, and --reload: with a sentence, and exit code 2."""
+    """A backend without a name or of a wrong one: with a sentence, and exit code 2."""
     with pytest.raises(SystemExit) as ended:
         Command().run_from_argv(["manage.py", "alsek", *arguments])
     assert ended.value.code == 2

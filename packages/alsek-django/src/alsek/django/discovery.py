@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.apps import apps
+from django.conf import settings
 
 from alsek.cli.importing.module import import_module
 from alsek.cli.importing.scanning import Scan
@@ -17,6 +19,10 @@ from alsek.core.middleware import overriding
 from alsek.core.task import AnyTask, Task
 from alsek.django.connections import DatabaseConnections
 from alsek.django.framework import has_tasks_framework, tasks_framework
+
+#: Folders of installed packages.
+_FOREIGN: Final = frozenset({"site-packages", "dist-packages"})
+_OWN: Final = Path(__file__).resolve().parent
 
 
 class Discovered(NamedTuple):
@@ -42,6 +48,19 @@ def task_modules() -> Iterator[ModuleType]:
         name = f"{app.name}.tasks"
         if find_spec(name) is not None:
             yield from scan.package(import_module(name))
+
+
+def folders_of_the_project() -> list[Path]:
+    """Return the folders of the installed applications and of the settings, but those of installed packages."""
+    names = [app.name for app in apps.get_app_configs()]
+    folders = []
+    for name in filter(None, [*names, settings.SETTINGS_MODULE]):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folder = Path(spec.origin).resolve().parent
+            if _FOREIGN.isdisjoint(folder.parts) and not folder.is_relative_to(_OWN):
+                folders.append(folder)
+    return sorted(set(folders))
 
 
 def discover(modules: Iterable[ModuleType], alias: str | None = None) -> Discovered:

@@ -13,6 +13,9 @@ from alsek.cli.importing.roots import place_of_file
 #: Folders that hold other people's files. Hidden ones are skipped, too.
 _FOREIGN: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 
+#: The folders to watch for a target that stands for several packages, as that of a framework does.
+FOLDERS: Final[dict[str, list[Path]]] = {}
+
 
 def watched_paths(target: str) -> list[Path]:
     """Return the folders, or the file, to watch for a module, a dotted path, a package, a file or a folder.
@@ -23,6 +26,8 @@ def watched_paths(target: str) -> list[Path]:
     Raises:
         NothingToImportError: There is no such module, file or folder.
     """
+    if target in FOLDERS:
+        return FOLDERS[target]
     path = Path(target)
     if target.endswith(".py") or "/" in target:
         if not path.exists():

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from alsek.cli.failures import EXIT_USAGE
 from alsek.cli.main import main
-from alsek.django.discovery import backend_named
+from alsek.cli.reloading.watched import FOLDERS
+from alsek.django.discovery import backend_named, folders_of_the_project
 from alsek.django.errors import SettingsError
 
 #: The module with the tasks of the project.
@@ -48,8 +49,10 @@ class Command(BaseCommand):
             os.environ["ALSEK_DJANGO_BACKEND"] = arguments[1]
             arguments = arguments[2:]
         if "--reload" in arguments:
-            raise CommandError(
-                "--reload watches one package, and the tasks of a project are in many: start the pool again instead"
+            FOLDERS[PACKAGE] = folders_of_the_project()
+            # The pool is a process of its own, which looks for the project where this one has found it.
+            os.environ["PYTHONPATH"] = os.pathsep.join(
+                filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
             )
         if "ALSEK_STORE" not in os.environ and "ALSEK_PACKAGE" not in os.environ:
             os.environ["ALSEK_PACKAGE"] = PACKAGE

@@ -154,6 +154,27 @@ def test_an_outage_ends_no_page(caplog: pytest.LogCaptureFixture) -> None:
     assert "The dashboard can't read the store: the store is away" in caplog.text
 
 
+def test_a_fault_of_one_page_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A page that can't be made gets no news, and is logged once; the others go on."""
+
+    async def beside_a_fault() -> None:
+        numbers = iter(range(1_000))
+
+        async def read(view: View) -> str:
+            if view is QUEUES:
+                raise KeyError("a mistake")
+            return str(next(numbers))
+
+        feed = Feed(read, 0.0)
+        async with feed.subscribed(QUEUES) as faulty, feed.subscribed(OVERVIEW) as inbox:
+            for _ in range(3):
+                await inbox.get()
+            assert faulty.empty()
+
+    asyncio.run(beside_a_fault())
+    assert caplog.text.count("can't show what is new of page 'queues'") == 1
+
+
 def test_events(broker: Broker) -> None:
     """A page gets its news as an event of server-sent events, with the seal of its own forms."""
     broker.submit(Message("t", queue="q"))

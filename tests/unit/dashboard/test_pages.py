@@ -8,6 +8,7 @@ import pytest
 
 from alsek import Broker, Concurrency, Group, Message, task
 from alsek.dashboard.pages.all_pages import MENU
+from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.records import HistoryCounts, Worker, WorkerFacts
 from tests.contract.workers import an_actor
 from tests.unit.dashboard.browser import Browser, forms
@@ -150,3 +151,28 @@ def test_an_unknown_page(browser: Browser) -> None:
     answer = browser.get("/nothing")
     assert answer.status_code == 404
     assert 'href="/queues"' in answer.text
+
+
+def test_large_values_are_cut(browser: Browser, broker: Broker) -> None:
+    """A page is short, however much a message carries; it says that there is more."""
+    kwargs = {"text": "x" * 300_000, **{f"argument{n}": n for n in range(100)}}
+    broker.submit(Message("t", queue="q", uuid="large", args=(list(range(9_000)),) * 30, kwargs=kwargs))
+    assert len(browser.get("/queue?name=q").text) < 20_000
+    text = browser.get("/message?uuid=large").text
+    assert len(text) < 200_000
+    assert "more characters)" in text
+
+
+def test_while_the_store_is_away(browser: Browser, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages and changes say so, with the sentence of the store."""
+    seal = browser.get("/queue?name=q").text.split('name="form" value="', 1)[1].split('"', 1)[0]
+
+    def away(*_: object) -> None:
+        raise BackendUnavailableError("the store is away")
+
+    monkeypatch.setattr(broker.backend.messages, "tallies", away)
+    monkeypatch.setattr(broker.backend.messages, "pause", away)
+    monkeypatch.setattr("alsek.dashboard.reading.store_view.FRESH_S", -1.0)
+    for answer in (browser.get("/"), browser.post("/change/queue.pause", {"form": seal, "name": "q"})):
+        assert answer.status_code == 503
+        assert "the store is away" in answer.text

@@ -16,6 +16,8 @@ from alsek.dashboard.reading.store_view import StoreView
 
 #: So many are changed by one form, so that it is answered within seconds.
 MOST: Final = 1_000
+#: The digits of a time in milliseconds are fewer.
+_LONGEST_TIME: Final = 20
 
 
 def replay(store: StoreView, form: Form) -> str:
@@ -69,7 +71,8 @@ def _chosen(store: StoreView, form: Form) -> Iterator[DeadInfo]:
     uuid, choice = form.get("uuid", ""), chosen(form)
     if not uuid and not choice and form.get("all") != "yes":
         raise RefusedError("The form does not say which dead letters are meant.")
-    until = int(form["until"]) if form.get("until", "").isdecimal() else store.backend.messages.now()
+    given = form.get("until", "")
+    until = int(given) if given.isdecimal() and len(given) < _LONGEST_TIME else store.backend.messages.now()
     if uuid:
         queue = form.get("queue")
         letters = store.backend.messages.find_dead(uuid)

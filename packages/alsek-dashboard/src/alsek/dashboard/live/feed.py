@@ -37,12 +37,14 @@ class _Reader:
         inboxes: Of the open pages, by what they show.
         last: What was last sent, by what it shows.
         turn: The pages that are read in turn, the next one first.
+        faulty: Those that can't be made, because of a mistake in the dashboard: they get no news.
         task: The rounds.
     """
 
     inboxes: dict[View, set[Inbox]] = field(default_factory=dict["View", "set[Inbox]"])
     last: dict[View, str] = field(default_factory=dict["View", str])
     turn: list[View] = field(default_factory=list["View"])
+    faulty: set[View] = field(default_factory=set["View"])
     task: asyncio.Task[None] | None = None
 
 
@@ -78,6 +80,7 @@ class Feed:
             if not reader.inboxes[view]:
                 del reader.inboxes[view]
                 reader.last.pop(view, None)
+                reader.faulty.discard(view)
                 if view in reader.turn:
                     reader.turn.remove(view)
 
@@ -105,7 +108,16 @@ class Feed:
             views.append(reader.turn[0])
             reader.turn.append(reader.turn.pop(0))
         for view in views:
-            text = await self._read(view)
+            if view in reader.faulty:
+                continue
+            try:
+                text = await self._read(view)
+            except AlsekError:
+                raise
+            except Exception:  # a fault of one page must not end the news of all others
+                log.exception("The dashboard can't show what is new of page %r.", view.page.name)
+                reader.faulty.add(view)
+                continue
             if not text or view not in reader.inboxes or reader.last.get(view) == text:
                 continue
             reader.last[view] = text

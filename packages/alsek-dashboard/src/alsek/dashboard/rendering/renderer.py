@@ -20,6 +20,8 @@ from alsek.dashboard.settings import Settings
 from alsek.version import __version__
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+#: Of longer texts and values a page shows the beginning: it is sent again and again while it is open.
+_LONGEST: Final = 50_000
 
 
 class Renderer:
@@ -85,8 +87,13 @@ def _urls(base: str) -> Any:
     return url
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def _json(value: Any, most: int = _LONGEST) -> str:
+    return _cut(json.dumps(value, indent=2 if most == _LONGEST else None, ensure_ascii=False), most)
+
+
+def _cut(text: str, most: int = _LONGEST) -> str:
+    """Return a text, or its beginning and how much more there is."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 @cache
@@ -105,6 +112,7 @@ def _environment() -> Environment:
         span=span,
         moment=moment,
         json=_json,
+        cut=_cut,
     )
     known: dict[str, Any] = environment.globals
     known.update({"menu": MENU, "version": __version__, "counted": counted})

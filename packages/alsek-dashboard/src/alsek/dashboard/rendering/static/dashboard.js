@@ -49,6 +49,7 @@
 
   let source = null;
   let lost = 0;
+  let silent = 0;
   const state = document.createElement("span");
   const button = document.createElement("button");
   button.type = "button";
@@ -67,6 +68,9 @@
     source.onmessage = (event) => {
       clearTimeout(lost);
       lost = 0;
+      clearTimeout(silent);
+      // Something is new at least each second, unless the store can't be read.
+      silent = setTimeout(() => say("No news: the store may be away", "off"), 20000);
       say("Live", "on");
       show(event.data);
     };
@@ -82,6 +86,7 @@
   function close() {
     source.close();
     source = null;
+    clearTimeout(silent);
     clearTimeout(lost);
     lost = 0;
     button.textContent = "Resume updates";

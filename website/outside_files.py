@@ -20,6 +20,8 @@ class _Loads(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what an element loads: any `src`, and the `href` of a `<link>`."""
         given = dict(attrs)
+        if given.get("data-md-component") == "source":
+            self.found.append("https://api.github.com (the theme's script looks for stars and releases)")
         loaded = given.get("src")
         if tag == "link" and not _LOADS_NOTHING & set((given.get("rel") or "").split()):
             loaded = given.get("href")

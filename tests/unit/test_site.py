@@ -70,8 +70,11 @@ def test_files_of_other_hosts_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         '<link rel="canonical" href="https://a.example/"><a href="https://b.example/">b</a><img src="own.svg">'
         '<link rel="stylesheet" href="https://c.example/x.css"><script src="//d.example/x.js"></script>'
+        '<a class="md-source" data-md-component="source" href="https://e.example/">e</a>'
     )
-    assert outside_files.asked_for(tmp_path) == [
+    found = [each.partition(" (")[0] for each in outside_files.asked_for(tmp_path)]
+    assert found == [
         "a.html: https://c.example/x.css",
         "a.html: //d.example/x.js",
+        "a.html: https://api.github.com",
     ]

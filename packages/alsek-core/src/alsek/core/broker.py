@@ -15,6 +15,7 @@ from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.message_operations import MessageOperations
 from alsek.core.middleware import Middleware, acall_submitting, call_submitting, middleware_of, overriding
+from alsek.core.placing import place
 from alsek.core.seconds import LEAST_LIFETIME_MS, warn_of_seconds
 from alsek.core.short_repr import shown
 from alsek.core.status import StatusTracker
@@ -124,7 +125,7 @@ class Broker(BrokerSchedules):
             BackendError: The store did not take it.
             Exception: What middleware has raised to refuse it.
         """
-        _expect_message(message)
+        _expect_message(message, self.backend)
         if ttl is not None:
             _set_ttl(message, ttl)
         if self.submission_middleware:
@@ -139,7 +140,7 @@ class Broker(BrokerSchedules):
 
     async def asubmit(self, message: Message, ttl: Duration | None = None) -> None:
         """As :meth:`submit`, without blocking the event loop. If it is cancelled, the message is submitted or not."""
-        _expect_message(message)
+        _expect_message(message, self.backend)
         if ttl is not None:
             _set_ttl(message, ttl)
         if self.submission_middleware:
@@ -170,7 +171,7 @@ class Broker(BrokerSchedules):
             BackendError: The store failed half-way; the messages before are submitted. The call may be repeated with
                 the same messages; those that are in the store already are then returned.
         """
-        distinct = _distinct(messages)
+        distinct = _distinct(messages, self.backend)
         if self.submission_middleware:
             for message in distinct:
                 call_submitting(self.submission_middleware, message)
@@ -179,7 +180,7 @@ class Broker(BrokerSchedules):
 
     async def asubmit_many(self, messages: Iterable[Message]) -> list[Message]:
         """As :meth:`submit_many`, without blocking the event loop. If it is cancelled, some may be submitted."""
-        distinct = _distinct(messages)
+        distinct = _distinct(messages, self.backend)
         if self.submission_middleware:
             for message in distinct:
                 await acall_submitting(self.submission_middleware, message)
@@ -347,12 +348,14 @@ class Broker(BrokerSchedules):
         return MessageOperations(self, self.backend.loop_driver())
 
 
-def _expect_message(given: object) -> None:
+def _expect_message(given: object, backend: Backend) -> None:
     if not isinstance(given, Message):
         raise ValidationError(
             f"{shown(given)} can't be submitted by a broker: it is no message. A group submits itself, by "
             "Group.submit()"
         )
+    if backend.partitions > 1:
+        place((given,), backend)
 
 
 def _set_ttl(message: Message, ttl: Duration) -> None:
@@ -362,10 +365,10 @@ def _set_ttl(message: Message, ttl: Duration) -> None:
     message.ttl = given
 
 
-def _distinct(messages: Iterable[Message]) -> list[Message]:
+def _distinct(messages: Iterable[Message], backend: Backend) -> list[Message]:
     distinct = list({id(message): message for message in messages}.values())
     for message in distinct:
-        _expect_message(message)
+        _expect_message(message, backend)
     return distinct
 
 
@@ -375,13 +378,9 @@ def _refused(messages: Sequence[Message], answers: Sequence[Added]) -> list[Mess
 
 def _done(message: Message) -> str:
     """Return how the log tells that a message was submitted."""
-    return (
-        "Submitted"
-        if not message.duplicate
-        else "Replaced"
-        if message.replaced
-        else "Did not submit the duplicate"
-    )
+    if not message.duplicate:
+        return "Submitted"
+    return "Replaced" if message.replaced else "Did not submit the duplicate"
 
 
 def _logged(answers: list[Added]) -> list[Added]:

@@ -11,7 +11,7 @@ from alsek.types import BackoffSettings, GroupFailure
 class MessageViews(MessageReports):
     """Properties of a message that are made of its fields."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)  # for alsek.core.placing
 
     uuid: str
     queue: str

@@ -64,6 +64,8 @@ class Group:
         id: str | None = None,  # noqa: A002
     ) -> None:
         self.id = new_uuid() if id is None else check_name("id", id)
+        #: Its name was chosen by its user.
+        self.named = id is not None
         given: Any = members
         if isinstance(given, str | Message | Group) or not isinstance(given, Iterable):
             raise ValidationError(

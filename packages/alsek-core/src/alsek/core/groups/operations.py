@@ -9,6 +9,7 @@ from alsek.core.groups.checks import check_stores
 from alsek.core.groups.packing import Packed, pack_group
 from alsek.core.message import Message
 from alsek.core.middleware import acall_submitting, call_submitting
+from alsek.core.placing import place
 from alsek.defaults import SUBMISSION_BATCH
 from alsek.exceptions import MessageAlreadyExistsError, MessageDoesNotExistsError, ValidationError
 from alsek.storage.backends.drivers.driver import Driver
@@ -81,6 +82,8 @@ class GroupOperations:
                 call_submitting(middleware, message)
             else:
                 await acall_submitting(middleware, message)
+        if self._backend.partitions > 1:
+            place((group,), self._backend)
         packed = pack_group(group, lambda message: self._broker_of(message).backend.serializer)
         for each in group.groups():
             each.packed = packed

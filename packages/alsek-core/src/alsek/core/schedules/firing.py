@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from alsek.core.identifiers import new_request_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.middleware import call_submitting
+from alsek.core.placing import place
 from alsek.core.schedules.definition import Definition
 from alsek.core.schedules.plan import Step, is_missed, steps
 from alsek.core.schedules.template import message_of_tick, tick_delay, tick_uuid
@@ -163,6 +164,8 @@ class Firing:
                     extra={"schedule": name, "task": definition.task},
                 )
                 return None
+        if self._backend.partitions > 1:
+            place((message,), self._backend, name)
         return message.submission(self._backend.serializer)
 
     def _log_fired(

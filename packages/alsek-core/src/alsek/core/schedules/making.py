@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from alsek.core.arguments.parameters import did_you_mean
 from alsek.core.clock import now_ms
 from alsek.core.identifiers import check_task_name, new_uuid
+from alsek.core.placing import place
 from alsek.core.schedules.definition import Definition, check_missed
 from alsek.core.schedules.operations import ScheduleOperations
 from alsek.core.schedules.schedule import Schedule
@@ -48,13 +49,26 @@ def declared_definition(task: ScheduleMaker) -> Definition | None:
 
 def put(backend: Backend, name: str, definition: Definition, *, only_new: bool = False) -> Schedule:
     """Store a schedule, or change the one of this name in place, unless it is `only_new`."""
+    _check_place(backend, name, definition)
     operations = ScheduleOperations(BlockingDriver(backend))
     return Schedule(backend, run_blocking(operations.put(name, definition, only_new=only_new)))
 
 
 async def aput(backend: Backend, name: str, definition: Definition) -> Schedule:
     """As :func:`put`, without blocking the event loop."""
+    _check_place(backend, name, definition)
     return Schedule(backend, await ScheduleOperations(backend.loop_driver()).put(name, definition))
+
+
+def _check_place(backend: Backend, name: str, definition: Definition) -> None:
+    """Check that the messages of a schedule can be where the schedule is.
+
+    Raises:
+        ValidationError: Their keys are in other partitions of the store.
+    """
+    if backend.partitions > 1:
+        template = definition.template(backend.serializer)
+        place((message_of_tick(template, new_uuid(), now_ms()),), backend, name)
 
 
 def _defined(task: ScheduleMaker, where: str, trigger: TriggerData, scheduled: Scheduled) -> Definition:

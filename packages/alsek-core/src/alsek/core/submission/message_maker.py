@@ -6,6 +6,7 @@ from typing import Any
 
 from alsek.core.broker import Broker
 from alsek.core.message import Message
+from alsek.core.placing import place
 from alsek.core.seconds import LEAST_LIFETIME_MS, LEAST_WAIT_MS, warn_of_seconds
 from alsek.core.status import StatusTracker
 from alsek.core.submission.chaining import Callbacks, callbacks_of, chain, follow_failure
@@ -87,6 +88,8 @@ class MessageMaker(TaskHooks):
         self.check_arguments(message.args, message.kwargs)
         if unique is not None or limits is not None or self._keys.any:
             self._keys.give(message, self.broker.backend.serializer, unique, limits)
+        if self.broker.backend.partitions > 1:
+            place((message, *callbacks_of(callback, failure_callback)), self.broker.backend)
         if callback is not None:
             chain(message, callbacks_of(callback), fresh=uuid is None)
         if failure_callback is not None:

@@ -59,6 +59,9 @@ class Backend(ABC):
     #: True if other processes can use the same store. Worker pools need a backend that is shared.
     shared: ClassVar[bool] = True
 
+    #: Over how many parts a store is spread that have no step in common. What has one location is in one of them.
+    partitions: int = 1
+
     #: The drivers of the event loops that have used this backend; None until one does.
     _loop_drivers: LoopDrivers | None = None
     _operation_threads: OperationThreads | None = None
@@ -162,6 +165,10 @@ class Backend(ABC):
         raise BackendError(
             f"{self.describe()}: {type(self).__name__} has no transfer port, so nothing can be moved"
         )
+
+    def location_of(self, name: str) -> int:
+        """The location of a name: see :mod:`~alsek.storage.backends.locations`. 0 in a store without partitions."""
+        return 0
 
     def __copy__(self) -> Backend:
         return self

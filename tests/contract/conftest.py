@@ -10,14 +10,23 @@ import pytest
 from alsek import Broker, Inspector
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
-from tests.contract.stores import InCluster, InFakeRedis, InMemory, InRedis, InSQLite, Store
+from tests.contract.stores import (
+    InCluster,
+    InFakeRedis,
+    InMemory,
+    InPartitions,
+    InRedis,
+    InSQLite,
+    Store,
+)
 from tests.contract.workers import Actors, an_actor
 
-KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster")
+KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster", "partitions")
 
 _MARKS = {
     "redis": [pytest.mark.redis],
     "cluster": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
+    "partitions": [pytest.mark.redis, pytest.mark.deep],
     "fakeredis": [pytest.mark.slow, pytest.mark.deep],
 }
 
@@ -36,6 +45,17 @@ _NOT_ON_A_CLUSTER = (
 
 #: What takes long in an imitation, and is about how a server takes very many arguments.
 _NOT_ON_AN_IMITATION = ("test_group_sizes", "test_large_batches")
+
+#: What says something of tokens that no claim has, or of a worker that is lost for all partitions at once.
+_NOT_ON_PARTITIONS = (
+    "test_a_result_is_kept_as_it_was_given",
+    "test_an_older_token_never_replaces_a_newer",
+    "test_a_refused_write_changes_no_progenitor",
+    "test_a_result_is_read_as_it_was_written",
+    "test_results_and_statuses_are_published",
+    "test_a_takeover_is_told",
+    "test_a_move_takes_them_along",
+)
 
 for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
@@ -57,8 +77,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
+    if module.startswith("test_transfer") or metafunc.function.__name__ in _NOT_ON_PARTITIONS:
+        kinds = tuple(kind for kind in kinds if kind != "partitions")
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the moves of messages out of a namespace with partitions: there are none."""
+    left_out = [item for item in items if "partitions" in item.name and "moved to another" in item.name]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture
@@ -79,6 +109,8 @@ def _make(kind: str, request: pytest.FixtureRequest) -> Store:
         return InSQLite(request.getfixturevalue("tmp_path"))
     if kind == "redis":
         return InRedis(request.getfixturevalue("redis_url"))
+    if kind == "partitions":
+        return InPartitions(request.getfixturevalue("redis_url"))
     if kind == "cluster":
         return InCluster(request.getfixturevalue("redis_cluster"))
     return InFakeRedis()

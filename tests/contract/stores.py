@@ -181,9 +181,12 @@ class InRedis(Store):
         super().__init__()
         self.url = url
         self._redis: Any = self._client()
-        self._class = _clocked_redis_backend()
+        self._class = self._make_class()
         self.backend = self.open()
         self.advance(0)
+
+    def _make_class(self) -> Any:
+        return _clocked_redis_backend()
 
     def _client(self) -> Any:
         return importlib.import_module("redis").Redis.from_url(self.url)
@@ -249,6 +252,44 @@ class InCluster(InRedis):
 
     def _prefix(self, namespace: str) -> str:
         return f"{{{namespace}}}:"
+
+
+class InPartitions(InRedis):
+    """A namespace over several partitions, with all that a test names in one of them.
+
+    So all that the contract says must hold, over three partitions that are empty. What holds over several full ones is
+    in ``tests/contract/test_partitions.py``.
+    """
+
+    kind = "partitions"
+    partitions = 4
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+
+    def open(self, namespace: str | None = None) -> Backend:
+        name = self.namespace if namespace is None else namespace
+        made = self._keep(self._class(self._connection(), namespace=name, partitions=self.partitions))
+        made.messages.thorough = True  # the test moves the clock, of which a worker's process knows nothing
+        self._set_clock(name)
+        return made
+
+    def _set_clock(self, namespace: str) -> None:
+        for number in range(self.partitions):
+            self._redis.set(f"test-clock:{{{namespace}%p{number}}}:", self.now)
+
+    def _prefix(self, namespace: str) -> str:
+        return f"{{{namespace}%p2}}:"
+
+    def _make_class(self) -> Any:
+        class InOnePartition(super()._make_class()):  # type: ignore[misc]
+            def location_of(self, name: str) -> int:
+                return 40_000
+
+        return InOnePartition
+
+    def recipe(self) -> Recipe:
+        return Store.recipe(self)
 
 
 class InFakeRedis(InRedis):

@@ -186,7 +186,7 @@ def test_parent_and_child_both_go_on(backend: Backend, store: Store, actor: Acto
     assert worker.step(succeeded(before), limit=0).refused == []
     seen = uuids(backend.messages.browse("q"))
     expected = [f"parent{n}" for n in range(30)]
-    if store.kind in ("sqlite", "redis", "cluster"):
+    if store.kind in ("sqlite", "redis", "cluster", "partitions"):
         expected += [f"child{n}" for n in range(30)]
     assert sorted(seen) == sorted(expected)
 

@@ -104,8 +104,8 @@ def test_a_server_that_is_away_has_its_own_exit_code(alsek: Shell, monkeypatch: 
     redis: Any = import_module("alsek.storage.backends.redis")
     patient = redis.RedisBackend
 
-    def impatient(url: str, namespace: str) -> Any:
-        return patient(url, namespace=namespace, timeout=50)
+    def impatient(url: str, namespace: str, partitions: None) -> Any:
+        return patient(url, namespace=namespace, timeout=50, partitions=partitions)
 
     monkeypatch.setattr(redis, "RedisBackend", impatient)
     told = alsek("revoke", "1", "--json", "--store", "redis://:secret@127.0.0.1:1")

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from alsek.cli.failures import NotFoundError, PackageMissingError
 from alsek.core.broker import Broker
@@ -100,7 +100,8 @@ def open_backend(store: str | None, namespace: str | None = None, *, create: boo
     """
     namespace = DEFAULT_NAMESPACE if namespace is None else namespace
     if store is not None and store.startswith(_REDIS):
-        return _made("redis", "RedisBackend", store, namespace)
+        # It asks the server how many partitions there are when it is first used.
+        return _made("redis", "RedisBackend", store, namespace, partitions=None)
     path = DEFAULT_STORE if store is None else _path(store)
     if not create and not Path(path).expanduser().exists():
         raise NotFoundError(_no_file(store, path))
@@ -135,7 +136,7 @@ def _broker_of(package: str, tasks: list[AnyTask]) -> Broker:
     return first
 
 
-def _made(home: str, kind: str, place: str, namespace: str) -> Backend:
+def _made(home: str, kind: str, place: str, namespace: str, **options: Any) -> Backend:
     try:
         module = import_module(f"alsek.storage.backends.{home}")
     except ModuleNotFoundError as error:
@@ -144,7 +145,7 @@ def _made(home: str, kind: str, place: str, namespace: str) -> Backend:
         raise PackageMissingError(
             f"a store of this kind needs a package that is not installed: pip install alsek-{home}"
         ) from error
-    backend = getattr(module, kind)(place, namespace=namespace)
+    backend = getattr(module, kind)(place, namespace=namespace, **options)
     assert isinstance(backend, Backend)
     return backend
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from alsek.core.clock import wall_clock_ms
@@ -54,6 +54,17 @@ def examine(link: Link, keys: Keys) -> Iterator[Finding]:
     seconds, micros = link.call("TIME")
     yield clock_finding(int(seconds) * 1_000 + int(micros) // 1_000, before, wall_clock_ms())
     yield _records(link, keys)
+
+
+def examine_partitions(others: Sequence[tuple[Link, Keys]]) -> Iterator[Finding]:
+    """Yield what is wrong in partitions other than the first one, each thing once, and how many there are."""
+    told: set[tuple[str, str]] = set()
+    for link, keys in others:
+        for finding in examine(link, keys):
+            if finding.level != "ok" and (finding.subject, finding.text) not in told:
+                told.add((finding.subject, finding.text))
+                yield finding
+    yield Finding("partitions", "ok", f"The namespace has {len(others) + 1} partitions.")
 
 
 def _info(link: Link) -> dict[str, str]:

@@ -6,6 +6,22 @@ is escaped, so that no name of the namespace ``a`` is one of ``a:b``.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_MARK: Final = re.compile(rb"partitions=(\d+)")
+
+
+def mark_of_partitions(partitions: int) -> bytes:
+    """What stands in the place of the messages of a namespace that has so many partitions."""
+    return b"partitions=%d" % partitions
+
+
+def marked_partitions(mark: bytes | None) -> int | None:
+    """How many partitions a namespace has by what stands in the place of its messages; None if it is no such mark."""
+    found = None if mark is None else _MARK.fullmatch(mark)
+    return None if found is None else int(found[1])
+
 
 class Keys:
     """The names of the keys and channels of one namespace.
@@ -14,10 +30,16 @@ class Keys:
         namespace: As the user gave it.
         hash_tag: Put the namespace in braces, so that a cluster keeps all of it on one node.
         database: Its number. Channels belong to the whole server, so those of databases other than 0 have its number.
+        partition: The number of the partition whose names these are; None for a namespace that has no partitions. Its
+            ``%p`` is in no escaped namespace.
     """
 
-    def __init__(self, namespace: str, hash_tag: bool = False, database: int = 0) -> None:
+    def __init__(
+        self, namespace: str, hash_tag: bool = False, database: int = 0, partition: int | None = None
+    ) -> None:
         escaped = namespace.replace("%", "%25").replace(":", "%3A")
+        if partition is not None:
+            escaped, hash_tag = f"{escaped}%p{partition}", True
         self.prefix = f"{{{escaped}}}:" if hash_tag else f"{escaped}:"
         #: What the names of channels begin with, after the namespace.
         self.channels = f"@{database}:" if database else ""

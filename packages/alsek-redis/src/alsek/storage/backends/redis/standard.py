@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alsek.core.bounds import check_number
+from alsek.core.bounds import check_integer, check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
+from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
+from alsek.storage.backends.locations import MOST_PARTITIONS, location_of
+from alsek.storage.backends.ports import (
+    GroupPort,
+    LockPort,
+    MessagePort,
+    ResultPort,
+    SchedulePort,
+    StatusPort,
+    TransferPort,
+    ValuePort,
+)
 from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
-from alsek.storage.backends.redis.client.exchange import Exchange, command, exchange
+from alsek.storage.backends.redis.client.exchange import Exchange, beside, command, exchange
 from alsek.storage.backends.redis.client.portable import portable
 from alsek.storage.backends.redis.client.scan import scan_keys
-from alsek.storage.backends.redis.client.script import ScriptCall
-from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, load
-from alsek.storage.backends.redis.examination import examine
+from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK
+from alsek.storage.backends.redis.examination import examine, examine_partitions
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.ports.groups import RedisGroups
-from alsek.storage.backends.redis.ports.locks import RedisLocks
-from alsek.storage.backends.redis.ports.messages import RedisMessages
-from alsek.storage.backends.redis.ports.results import RedisResults
-from alsek.storage.backends.redis.ports.schedules import RedisSchedules
-from alsek.storage.backends.redis.ports.statuses import RedisStatuses
-from alsek.storage.backends.redis.ports.transfer.port import RedisTransfer
-from alsek.storage.backends.redis.ports.values import RedisValues
+from alsek.storage.backends.redis.partitions.marker import Marker, refuse_partitions, stored_partitions
+from alsek.storage.backends.redis.partitions.port_sets import PartitionedPorts
+from alsek.storage.backends.redis.ports.port_set import PortSet
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners
 from alsek.storage.backends.redis.wakeup.subscription import (
     SocketSubscription,
@@ -55,9 +61,13 @@ class RedisBackend(Backend):
         serializer: Turns values into bytes and back.
         max_payload: As for every backend.
         timeout: How long (ms) a call may take, including retries after a lost connection.
+        partitions: Over how many hash tags the namespace is spread: see ``docs/partitions.md``. The store remembers the
+            number, and refuses a backend with another one. None for the number that it remembers, or 1; it is asked
+            when the store is first used.
 
     Raises:
-        ValidationError: The connection is none of these, or the timeout is not a number of milliseconds.
+        ValidationError: The connection is none of these, the timeout is not a number of milliseconds, or `partitions`
+            is not from 1 to 1024.
     """
 
     #: The text of the Lua function ``now()``: Unix milliseconds on the store's clock. It may use ``P``, the prefix of
@@ -72,19 +82,55 @@ class RedisBackend(Backend):
         serializer: Serializer | None = None,
         max_payload: int | None = None,
         timeout: int = DEFAULT_SUBMIT_TIMEOUT,
+        partitions: int | None = 1,
     ) -> None:
         super().__init__(namespace=namespace, serializer=serializer, max_payload=max_payload)
         check_number("timeout", timeout, 1, type(self).__name__)
+        check_integer("partitions", partitions, 1, type(self).__name__, optional=True)
+        if partitions is not None and partitions > MOST_PARTITIONS:
+            raise ValidationError(
+                f"partitions={partitions} of {type(self).__name__}: must be at most {MOST_PARTITIONS}"
+            )
+        self._given_partitions = partitions
+        self.partitions = partitions or 1
         self._link = Link(connection, timeout, home=Keys(namespace, hash_tag=True).messages())
         self._listeners = IdleListeners(self._link)
-        self._opened: _Ports | None = None
+        self._opened: PortSet | PartitionedPorts | None = None
 
     @property
-    def _ports(self) -> _Ports:
+    def _ports(self) -> PortSet | PartitionedPorts:
         """The ports. They are made when first needed, because the client decides whether keys need a hash tag."""
         if self._opened is None:
-            self._opened = _Ports(self._link, self.namespace, self._clock_lua)
+            if self._given_partitions is None:
+                keys = Keys(self.namespace, self._link.cluster)
+                self.partitions = stored_partitions(self._link, keys) or 1
+            self._opened = self._partitioned() if self.partitions > 1 else self._port_set(self._link)
         return self._opened
+
+    def _port_set(self, link: Link, partition: int | None = None) -> PortSet:
+        listeners = self._listeners if link is self._link else IdleListeners(link)
+        keys = Keys(self.namespace, link.cluster, link.database, partition)
+        return PortSet(link, keys, self._clock_lua, listeners)
+
+    def _partitioned(self) -> PartitionedPorts:
+        sets = [self._port_set(self._link_of(number), number) for number in range(self.partitions)]
+        keys = Keys(self.namespace, self._link.cluster)
+        return PartitionedPorts(sets, Marker(self._link, keys, self.describe()), self.location_of)
+
+    def _link_of(self, partition: int) -> Link:
+        """The connections of a partition: a node of a cluster has its own. All of them share one client."""
+        if not self._link.cluster:
+            return self._link
+        home = Keys(self.namespace, partition=partition).messages()
+        return Link(LazyClient(lambda: self._link.client), self._link.timeout, home)
+
+    def _port_sets(self) -> tuple[PortSet, ...]:
+        """The ports of each partition, or the only ones."""
+        ports = self._ports
+        return ports.parts.all if isinstance(ports, PartitionedPorts) else (ports,)
+
+    def location_of(self, name: str) -> int:
+        return location_of(name)
 
     @property
     def identity(self) -> Hashable:
@@ -104,7 +150,12 @@ class RedisBackend(Backend):
     def _again(self, connection: Any, timeout: int) -> Callable[[], RedisBackend]:
         """A function that makes another backend of the same store."""
         return partial(
-            type(self), connection, namespace=self.namespace, serializer=self.serializer, timeout=timeout
+            type(self),
+            connection,
+            namespace=self.namespace,
+            serializer=self.serializer,
+            timeout=timeout,
+            partitions=self._given_partitions,
         )
 
     def describe(self) -> str:
@@ -114,50 +165,63 @@ class RedisBackend(Backend):
         return f"{type(self).__name__}({self._link.description}, namespace={self.namespace!r})"
 
     @property
-    def messages(self) -> RedisMessages:
+    def messages(self) -> MessagePort:
         return self._ports.messages
 
     @property
-    def results(self) -> RedisResults:
+    def results(self) -> ResultPort:
         return self._ports.results
 
     @property
-    def statuses(self) -> RedisStatuses:
+    def statuses(self) -> StatusPort:
         return self._ports.statuses
 
     @property
-    def locks(self) -> RedisLocks:
+    def locks(self) -> LockPort:
         return self._ports.locks
 
     @property
-    def values(self) -> RedisValues:
+    def values(self) -> ValuePort:
         return self._ports.values
 
     @property
-    def groups(self) -> RedisGroups:
+    def groups(self) -> GroupPort:
         return self._ports.groups
 
     @property
-    def schedules(self) -> RedisSchedules:
+    def schedules(self) -> SchedulePort:
         return self._ports.schedules
 
     @property
-    def transfer(self) -> RedisTransfer:
-        return self._ports.transfer
+    def transfer(self) -> TransferPort:
+        ports = self._ports
+        return super().transfer if isinstance(ports, PartitionedPorts) else ports.transfer
 
-    @exchange
-    def ping(self) -> Exchange[None]:
-        # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
+    def _pinging(self) -> Exchange[None]:
         yield from command("EXISTS", self._ports.keys.messages())
 
+    @beside(_pinging)
+    def ping(self) -> None:
+        # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
+        for part in self._port_sets():
+            part.link.call("EXISTS", part.keys.messages())
+
     def examine(self) -> Iterator[Finding]:
-        return examine(self._link, self._ports.keys)
+        first, *others = self._port_sets()
+        yield from examine(first.link, first.keys)
+        if others:
+            yield from examine_partitions([(part.link, part.keys) for part in others])
 
     def clear_namespace(self) -> int:
         deleted = 0
-        for names in scan_keys(self._link, f"{self._ports.keys.prefix}*"):
-            deleted += int(self._link.call("UNLINK", *names))
-        return deleted
+        ports = self._ports
+        if isinstance(ports, PartitionedPorts):
+            for part in ports.parts.all:
+                deleted += _cleared(part)
+            ports.parts.forget()
+            return deleted
+        refuse_partitions(self._link, ports.keys, self.describe())
+        return _cleared(ports)
 
     @exchange
     def publish(self, channel: str, data: bytes) -> Exchange[None]:
@@ -167,26 +231,26 @@ class RedisBackend(Backend):
         return new_subscription(self._link, self._listeners, self._ports.keys, channels)
 
     def watch_result(self, queue: str, uuid: str) -> ResultWatch:
-        keys = self._ports.keys
-        reads = result_reads(keys, queue, uuid)
-        news, found = subscribe_and_read(self._link, self._listeners, keys, f"results:{uuid}", reads)
+        part = self._ports.of(uuid)
+        reads = result_reads(part.keys, queue, uuid)
+        news, found = subscribe_and_read(part.link, part.listeners, part.keys, f"results:{uuid}", reads)
         return ResultWatch(news, *result_from(uuid, found))
 
     def take_watched(self, news: Subscription, uuid: str) -> None:
         if isinstance(news, SocketSubscription):
-            news.close_and_ask("DEL", self._ports.keys.result(uuid))
+            news.close_and_ask("DEL", self._ports.of(uuid).keys.result(uuid))
         else:
             super().take_watched(news, uuid)
 
     def watch_status(self, uuid: str) -> StatusWatch:
-        keys = self._ports.keys
-        reads = (keys.status(uuid),)
-        news, found = subscribe_and_read(self._link, self._listeners, keys, f"statuses:{uuid}", reads)
+        part = self._ports.of(uuid)
+        reads = (part.keys.status(uuid),)
+        news, found = subscribe_and_read(part.link, part.listeners, part.keys, f"statuses:{uuid}", reads)
         return StatusWatch(news, status_from(uuid, found))
 
     def _new_loop_driver(self) -> LoopDriver:
         link = self._link
-        if link.direct:
+        if link.direct and self.partitions == 1:
             from alsek.storage.backends.redis.event_loop.driver import (
                 RedisLoopDriver,  # here: it imports asyncio
             )
@@ -197,39 +261,18 @@ class RedisBackend(Backend):
         return super()._new_loop_driver()
 
     def close(self) -> None:
+        if isinstance(self._opened, PartitionedPorts):
+            for part in self._opened.parts.unchecked:
+                part.listeners.close()
+                part.link.close()
         self._listeners.close()
         self._link.close()
         self._forget_loops()
 
 
-class _Ports:
-    """The ports of one namespace on one server.
-
-    Args:
-        link: The connection to the server.
-        namespace: The namespace, as the user gave it.
-        clock: The text of the Lua function ``now()``.
-    """
-
-    def __init__(self, link: Link, namespace: str, clock: str) -> None:
-        self._link = link
-        self._clock = clock
-        self.keys = Keys(namespace, hash_tag=link.cluster, database=link.database)
-        keys = self.keys
-        names = (keys.messages(), keys.queues(), keys.delayed(), keys.workers(), keys.counters())
-        self._shared = tuple(name.encode() for name in names)
-        self.messages = RedisMessages(link, keys, self._call)
-        self.results = RedisResults(link, keys, self._call)
-        self.statuses = RedisStatuses(link, keys, self._call)
-        self.locks = RedisLocks(link, self._call)
-        self.values = RedisValues(link, keys)
-        self.groups = RedisGroups(link, keys, self._call)
-        self.schedules = RedisSchedules(link, keys, self._call)
-        self.transfer = RedisTransfer(link, keys, self._call)
-
-    def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
-        source = load(script, self._clock, self.keys.channels)
-        if source.one_key:
-            return ScriptCall(self._link, source, self._shared[:1], fixed, self._link.cluster)
-        prefix = self.keys.prefix.encode()
-        return ScriptCall(self._link, source, (*self._shared, *keys), (prefix, *fixed), self._link.cluster)
+def _cleared(part: PortSet) -> int:
+    """Delete all keys of a partition, or of the only one; return how many there were."""
+    deleted = 0
+    for names in scan_keys(part.link, f"{part.keys.prefix}*"):
+        deleted += int(part.link.call("UNLINK", *names))
+    return deleted

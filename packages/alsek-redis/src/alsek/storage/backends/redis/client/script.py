@@ -24,6 +24,7 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange, carry_out
 from alsek.storage.backends.redis.client.resp import encode_all
 from alsek.storage.backends.redis.client.script_text import KEYS, Source
+from alsek.storage.backends.redis.keys import marked_partitions
 
 _FOREIGN: Final = ("WRONGTYPE", "not an integer", "would overflow")
 
@@ -121,7 +122,21 @@ class ScriptCall:
         except BackendError as last:
             if not _is_foreign(last):
                 raise
+            yield from self._refuse_partitions()
             return (yield from self._eval(self._source.naming, self._tail, arguments))
+
+    def _refuse_partitions(self) -> Exchange[None]:
+        """Raise an error if the namespace has partitions: their mark stands in the place of its messages."""
+        try:
+            mark = yield (b"GET", self._tail[1]), None, True
+        except BackendError:
+            return  # it is a HASH, as it is to be
+        partitions = marked_partitions(mark)
+        if partitions is not None:
+            raise BackendError(
+                f"{self._link.where}: the namespace of {self._tail[1].decode()!r} has {partitions} partitions, and "
+                f"this backend was given none. Nothing was done. Give it partitions={partitions}"
+            )
 
     def _send_text(self, tail: Sequence[bytes], arguments: Sequence[bytes]) -> Exchange[Any]:
         link = self._link

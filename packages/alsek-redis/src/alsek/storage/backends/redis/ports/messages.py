@@ -206,6 +206,10 @@ class RedisMessages(RedisInspection, MessagePort):
         pass_on = self._of_worker("pass_on", worker)
         return new_waiter(self._link, self._keys, worker, slot, pass_on, pushed_from)
 
+    def pass_on(self, worker: Worker) -> None:
+        """Wake another worker in place of this one, if there are messages for it."""
+        self._of_worker("pass_on", worker)()
+
     @exchange
     def remove(self, queue: str, uuid: str, waiting: bool = False) -> Exchange[bool]:
         return bool((yield from self._remove.ask(queue.encode(), uuid.encode(), b"1" if waiting else b"")))

@@ -7,6 +7,9 @@ from typing import Final
 
 from alsek.storage.backends.records import Worker
 
+#: Said in place of a worker's policy for suspects: it takes none now, because it holds messages of other partitions.
+WITHOUT_SUSPECTS: Final = "none"
+
 
 def worker_arguments(script: str, worker: Worker) -> tuple[bytes, ...]:
     """The first arguments of this script, as its head lists them."""

@@ -10,6 +10,7 @@ local worker = ARGV[2]
 local facts, tasks = P .. 'facts', P .. 'tasks:' .. worker
 local known = call('HEXISTS', KEYS[6], '') == 1
 call('ZSCORE', WORKERS, worker)
+call('HLEN', MESSAGES) -- fails if the namespace has partitions
 local told = ARGV[4] and call('HGET', facts, worker)
 heartbeat(tonumber(ARGV[3]))
 extend_lease(worker, ARGV[3])

@@ -1,6 +1,7 @@
 -- Which ready sets a worker takes from, and whether they hold anything. A ready set has a class: 'ready:' or 'suspects:',
 -- or one of shared/set_aside.lua. Its index has the queues that have such a set; those that are paused may be missing there.
--- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy,
+-- ARGV[2] worker id, ARGV[3] its kind, ARGV[4] its lease, ARGV[5] its dlq_ttl, ARGV[6] its suspect policy
+-- ('none': it takes none now, since it holds messages of other partitions),
 -- ARGV[7] how many queues it names (-1: it takes from all), ARGV[8…] their names
 -- Needs: effects wakeups
 -- Rarely: ready_set_order

@@ -92,6 +92,9 @@ PAGES: Final = {
     "inspector": ApiPage(
         "Inspector", "Reads everything that the commands show. It changes nothing.", ("alsek.Inspector",)
     ),
+    "dashboard": ApiPage(
+        "Dashboard", "An ASGI application for your own one.", ("alsek.dashboard.dashboard",)
+    ),
     "django": ApiPage(
         "Django",
         "The package alsek-django.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 #: Pages that have a place in `nav` and may be missing.
-OPTIONAL = frozenset({"cluster.md", "dashboard.md", "django.md", "web.md"})
+OPTIONAL = frozenset({"cluster.md"})
 
 
 def on_startup(command: str, dirty: bool) -> None:

@@ -20,6 +20,7 @@ OUTSIDE: Final = {
     "benchmarks.md": "benchmarks/RESULTS.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "examples.md": "examples/README.md",
     "security.md": "SECURITY.md",
 }
 

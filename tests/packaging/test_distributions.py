@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from email import message_from_bytes
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,6 +128,21 @@ def test_each_is_typed_and_licensed(built: Mapping[str, Built]) -> None:
                 assert home.replace(".", "/") + "/py.typed" in built[name].wheel
         assert any(file.endswith(".dist-info/licenses/LICENSE") for file in built[name].wheel)
         assert {"LICENSE", "README.md", "pyproject.toml"} <= built[name].sdist
+
+
+def test_each_wheel_says_what_pypi_shows(built: Mapping[str, Built]) -> None:
+    """The metadata of a wheel has licence, Python and readme, and no file is there that only the repository needs."""
+    for name, distributions in built.items():
+        (file,) = (each for each in distributions.wheel if each.endswith(".dist-info/METADATA"))
+        metadata = message_from_bytes(distributions.wheel[file])
+        assert (metadata["Name"], metadata["License-Expression"]) == (name, "MIT")
+        assert (metadata["License-File"], metadata["Requires-Python"]) == ("LICENSE", ">=3.11")
+        assert metadata["Description-Content-Type"] == "text/markdown"
+        assert str(metadata.get_payload()).startswith("# ")
+        for path in (*distributions.wheel, *distributions.sdist):
+            assert not re.search(r"\.(pyc|db|log|orig|rej)$|(^|/)(\.hatch|\.venv|tests|dist)/", path), (
+                f"{name}: {path}"
+            )
 
 
 def test_sdists_build_the_same_wheels(built: Mapping[str, Built]) -> None:

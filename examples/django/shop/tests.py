@@ -7,7 +7,7 @@ from unittest.mock import patch
 from django.core import mail
 from django.test import TestCase, TransactionTestCase
 
-from alsek.django import discovered
+from alsek.django import alsek_task, discovered
 from alsek.testing import TestWorker
 from shop import tasks
 from shop.models import Order, Product, Report
@@ -90,3 +90,14 @@ class OrdersWithoutCommit(TestCase):
                 order(self, tea)
                 self.assertEqual(worker.submitted(), [])
             self.assertEqual([each.task_name for each in worker.submitted()], ["shop.tasks.confirm"])
+
+    async def test_an_asynchronous_task(self) -> None:
+        """In an asynchronous test it sees what the test has saved, and not committed."""
+        tea = await Product.objects.acreate(name="tea", stock=20)
+        await Order.objects.acreate(product=tea, customer="ada@example.com", amount=1)
+        with TestWorker(discovered) as worker:
+            message = await alsek_task(tasks.count_orders).asend("ada@example.com")
+            await worker.arun()
+            result = await tasks.count_orders.aget_result(message.uuid)
+        self.assertEqual(result.return_value, 1)
+        self.assertEqual(await Order.objects.acount(), 1)

@@ -93,6 +93,16 @@ def test_the_context_counts_attempts(tasks: ModuleType, worker: TestWorker) -> N
     assert result.return_value == [1, result.id, "RUNNING", "it"]
 
 
+def test_an_uncounted_retry_is_no_failed_attempt(tasks: ModuleType, worker: TestWorker) -> None:
+    """A task that asks to be run again without counting that has one attempt, and no errors."""
+    result = tasks.wait.enqueue()
+    worker.run()
+    worker.advance(minutes=1)
+    result.refresh()
+    assert (result.return_value, result.attempts, result.errors) == (1, 1, [])
+    assert tasks.seen == [1, 1, 1]
+
+
 def test_priorities_and_queues(tasks: ModuleType, worker: TestWorker) -> None:
     """The highest priority goes first; get_result() has the options of the call."""
     low = tasks.note.using(priority=-100).enqueue("low")

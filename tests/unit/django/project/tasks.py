@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from alsek import Unique
+from alsek import Retry, Unique
 from alsek import task as alsek_task
 from alsek.core.current_message import current_message
 from alsek.django import broker
@@ -47,6 +47,14 @@ def fail_twice(first_good: int) -> str:
 @task(takes_context=True)
 def attempt(context: Any, name: str) -> list[Any]:
     return [context.attempt, context.task_result.id, context.task_result.status.value, name]
+
+
+@task(takes_context=True)
+def wait(context: Any) -> int:
+    seen.append(context.attempt)
+    if len(seen) < 3:
+        raise Retry(delay=10, uncounted=True)
+    return context.attempt
 
 
 @task(queue_name="other", priority=5)

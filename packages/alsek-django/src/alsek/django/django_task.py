@@ -8,6 +8,7 @@ from typing import Any
 from alsek.core.arguments.parameters import Parameters
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
+from alsek.core.execution.retries import is_uncounted
 from alsek.core.message import Message
 from alsek.core.task import Task
 from alsek.django.attempts import FailedAttempt, failed_attempt, keep_attempt, read_attempts
@@ -107,7 +108,10 @@ class DjangoTask(Task[Any, Any]):
         return most is None or message.retries < most
 
     def on_retry(self, message: Message, exception: BaseException) -> None:
-        """Keep what is known of the failed attempt."""
+        """Keep what is known of the failed attempt, unless it is one that does not count."""
+        if is_uncounted(exception):
+            self._begun.pop(_key(message), None)
+            return
         self._failed(message, exception, message.retries)
 
     def on_failure(self, message: Message, exception: BaseException) -> None:

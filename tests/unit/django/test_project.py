@@ -90,7 +90,7 @@ def test_tasks_are_found_in_the_applications(tasks: ModuleType) -> None:
     """Those of Django's whose backend is Alsek's, and Alsek's own; each by its name."""
     discovered = importlib.import_module("alsek.django.discovered")
     names = {name.removeprefix("task ") for name in vars(discovered) if name.startswith("task ")}
-    ours = {"add", "fail", "fail_twice", "attempt", "wait", "note", "double", "wrong", "careful"}
+    ours = {"add", "say", "fail", "fail_twice", "attempt", "wait", "note", "double", "wrong", "careful"}
     module = "tests.unit.django.project.tasks"
     assert names == {f"{module}.{name}" for name in ours} | {"plain", "only_one", "query"}
 
@@ -139,9 +139,9 @@ def test_one_backend_can_be_named(tasks: ModuleType, tmp_path: Path) -> None:
     from alsek.django.discovery import discover
 
     found = discover([tasks], "stubborn").tasks
-    assert len(found) == 9
+    assert len(found) == 10
     assert {task.broker for task in found} == {broker("stubborn")}
-    assert len(discover([tasks], "default").tasks) == 12
+    assert len(discover([tasks], "default").tasks) == 13
     with pytest.raises(AlsekError, match="TASKS has no 'nobody'"):
         discover([tasks], "nobody")
 

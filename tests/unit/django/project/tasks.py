@@ -31,6 +31,11 @@ def add(a: int, b: int = 1) -> int:
 
 
 @task()
+def say(name, message):  # type: ignore[no-untyped-def]
+    return f"{name}: {message}"
+
+
+@task()
 def fail(text: str) -> None:
     seen.append(text)
     raise LookupError(text)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alsek.core.arguments.parameters import Parameters
 from alsek.core.broker import Broker
 from alsek.core.clock import now_ms
 from alsek.core.execution.retries import is_uncounted
@@ -73,7 +73,7 @@ class DjangoTask(Task[Any, Any]):
     ) -> None:
         self.django_task = task
         self._begun: dict[tuple[str, int | None], _Begun] = {}
-        self._takes: Parameters | None = None
+        self._signature = inspect.signature(task.func)
         super().__init__(
             task.func,
             broker,
@@ -88,13 +88,15 @@ class DjangoTask(Task[Any, Any]):
     def check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Refuse arguments that the function can't take. The context is not among them.
 
+        Of Django's tasks, a parameter ``message`` is one like any other.
+
         Raises:
             ArgumentsError: The text names the parameter and the task.
         """
-        takes = self._takes = self._takes or Parameters(self.function)
-        fault = takes.fault((None, *args) if self.django_task.takes_context else args, kwargs)
-        if fault is not None:
-            raise ArgumentsError(f"task {self.name!r}: {fault}")
+        try:
+            self._signature.bind(*((None, *args) if self.django_task.takes_context else args), **kwargs)
+        except TypeError as error:
+            raise ArgumentsError(f"task {self.name!r}: {error}") from None
 
     def op(self, message: Message) -> Any:
         """Run the function, and return what the result store is to keep."""

@@ -53,6 +53,12 @@ def closer_look(pair: Pair, side: int, uuids: Sequence[str], queues: Sequence[st
         "dead by uuid": [[_letter(letter) for letter in port.find_dead(uuid)] for uuid in uuids],
         "places": [port.place(queue, uuid, most) for queue in queues for uuid in uuids for most in (1, 100)],
         "fronts": sorted(map(tuple, port.fronts(queues))),
+        "ready": [[stored.uuid for stored in port.peek(queue, "ready", 1_000)] for queue in queues],
+        "not ready": [
+            sorted(map(tuple, port.peek(queue, state, 1_000)))
+            for queue in queues
+            for state in ("delayed", "claimed", "waiting")
+        ],
         "history": [(*row[:3], unpacked(row.counts)) for row in port.history(0, port.now() // MINUTE_MS + 1)],
         "all statuses": sorted(backend.statuses.scan()),
         "descendants": [

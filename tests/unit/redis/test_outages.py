@@ -266,7 +266,7 @@ def test_a_replica_is_told_as_an_outage(redis_server: Any) -> None:
         backend.messages.register(Worker("w", "thread", None, 15_000, 0))
     backend._link.timeout = 20_000
     replica.kill()
-    replica._options.pop("replicaof")
+    replica.options.pop("replicaof")
     replica.start()
     assert backend.messages.add([message], "r") == [ACCEPTED]
     backend.close()

@@ -1,24 +1,22 @@
 -- Report outcomes and claim messages, in one step. The same sequence number again changes nothing.
--- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is written.
--- The worker's line (field '' of its claims) has the number of its last step, the uuid of a suspect that it must hold
--- alone, and what was refused, skipped and found corrupt, for the answer to a repetition.
--- KEYS[6] its claims
--- ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
--- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if there are any), the outcomes as
--- in shared/outcomes.lua, and what shared/sleeping_steps.lua reads
--- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}:
--- next_due is -1 for none, suspects 2 if the worker is a sleeper now, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
--- workers were lost, messages failed because nobody has their task, or schedules are offered: an eighth, flat (worker, how
--- many messages it held, its facts), a ninth, the uuids of those messages, and a tenth, the names of the schedules
+-- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is written. The worker's
+-- line (field '' of its claims) has the number of its last step, the uuid of a suspect that it must hold alone, and what was refused,
+-- skipped and found corrupt, for the answer to a repetition.
+-- KEYS[6] its claims; ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
+-- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if any), and what shared/outcomes.lua
+-- and shared/sleeping_steps.lua read
+-- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}: next_due is -1 for none,
+-- suspects 2 if the worker is a sleeper now, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
+-- workers were lost, messages failed because nobody has their task, or schedules are offered: an eighth, flat (worker, how many
+-- messages it held, its facts), a ninth, the uuids of those messages, and a tenth, the names of the schedules
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
--- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots
+-- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots slots_of_sleepers
 -- At once in step+slots: ready_set_order slots
 -- At once in step+sleep: sleepers sleeping_steps
--- At once in step+slots+sleep: ready_set_order slots sleepers sleeping_steps
+-- At once in step+slots+sleep: ready_set_order slots slots_of_sleepers sleepers sleeping_steps
 -- Flags: allow-oom
 local worker, claims = ARGV[2], KEYS[6]
-local seq, limit, outcomes = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
-local by_slot, tells, missed
+local seq, limit, outcomes, by_slot, tells, missed = ARGV[AFTER_QUEUES], tonumber(ARGV[AFTER_QUEUES + 1]), AFTER_QUEUES + 2
 if not limit then limit, outcomes, by_slot = rarely().read_limits() end
 if limit < 0 then limit, tells = rarely().read_sleep(limit) end
 if not call('ZSCORE', WORKERS, worker) then return false end
@@ -75,12 +73,8 @@ local any_left = (paused or aside) and rarely().any_open or any_waiting
 local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not blocked, any_left)
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and any_left(SUSPECTS) and 1 or 0
-local nothing_left = not (waiting and waiting ~= 0) and suspects == 0 and suspect_held == ''
-if tells then
-  local room = nothing_left and limit - #claimed / 4 or 0
-  room = by_slot and @two_slots@ and rarely().room_by_slot(room) or { room }
-  if rarely().is_sleeper(seq, repeated, room) then suspects = 2 end
-end
+local room = (waiting and waiting ~= 0 or suspects ~= 0 or suspect_held ~= '') and 0 or limit - #claimed / 4
+if tells and rarely().is_sleeper(seq, repeated, by_slot and @two_slots@ and rarely().room_by_slot(room) or room) then suspects = 2 end
 if missed then claimed = rarely().claims_of_step(claims, seq) end
 return { next_due, waiting == true and 1 or waiting or 0, suspects, refused, skipped, corrupt, claimed,
   taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

@@ -29,6 +29,7 @@ local function is_sleeper(seq, repeated, room)
     return sleeper and sleeper.seq == next_seq
   end
   local fits = CLASSES[1] and N_QUEUES ~= 0 and N_QUEUES <= 8
+  room = type(room) == 'table' and room or { room }
   if sleeps and math.max(unpack(room)) > 0 and fits and not (next(faults) or next(broken)) then
     local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
     for slot, many in ipairs(room) do room[slot] = math.min(many, @most_pushes@) end

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-#: Pages that have a place in `nav` and may be missing.
-OPTIONAL = frozenset({"cluster.md"})
-
 
 def on_startup(command: str, dirty: bool) -> None:
     """Exists so that MkDocs keeps this module between two builds of `serve`."""
@@ -29,13 +26,13 @@ def on_startup(command: str, dirty: bool) -> None:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Complete `nav`, and let mkdocstrings read the sources of all packages."""
     docs = Path(config.docs_dir)
-    missing = {name for name in OPTIONAL if not (docs / name).exists()}
     below = {
         "api.md": [f"api/{name}.md" for name in api_pages.PAGES],
         "decisions.md": [f"decisions/{file.name}" for file in sorted((docs / "decisions").glob("*.md"))],
     }
-    config.nav = navigation.completed(config.nav, missing, below)
-    _sources.extend([tempfile.TemporaryDirectory(prefix="alsek-sources-")])
+    config.nav = navigation.completed(config.nav, below)
+    on_shutdown()  # of what an earlier build of `serve` has merged
+    _sources.append(tempfile.TemporaryDirectory(prefix="alsek-sources-"))
     sources = merged_sources(Path(_sources[-1].name))
     config.plugins["mkdocstrings"].config["handlers"]["python"]["paths"] = [str(sources)]
     return config
@@ -67,8 +64,8 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def on_shutdown() -> None:
     """Remove what was merged."""
-    for folder in _sources:
-        folder.cleanup()
+    while _sources:
+        _sources.pop().cleanup()
 
 
 _sources: list[tempfile.TemporaryDirectory[str]] = []

@@ -23,7 +23,7 @@ from benchmarks.cases import CASES, FULL, QUICK, Case, Sizes
 from benchmarks.machine import Machine
 from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.results import Scores
-from benchmarks.round import RoundError, programs_here, ring
+from benchmarks.round import RoundError, ring
 
 HERE = Path(__file__).parent
 
@@ -102,11 +102,11 @@ def _named(contestant: Contestant, names: list[str]) -> bool:
 def _install(chosen: list[Contestant], scores: Scores) -> dict[str, Path]:
     programs = {}
     for contestant in chosen:
+        name, requirements = contestant.library, contestant.requirements
         if contestant.ours:
-            programs[contestant.name] = programs_here()
-            continue
+            name, requirements = "alsek", environments.OURS
         try:
-            programs[contestant.name] = environments.prepare(contestant.library, contestant.requirements)
+            programs[contestant.name] = environments.prepare(name, requirements)
         except environments.InstallError as error:
             scores.fail("install", contestant.name, str(error))
             _tell(f"{contestant.name}: {error}")

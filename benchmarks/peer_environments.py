@@ -1,4 +1,8 @@
-"""Each peer's own virtual environment, made from PyPI once and kept in .hatch/peers (which git ignores)."""
+"""Each contestant's own virtual environment, made from PyPI once and kept in .hatch/peers (which git ignores).
+
+Alsek has one as well, with what a user gets who installs it: redis-py imports what it finds beside it, and the tests'
+environment has a lot, which would count as memory and start-up time of Alsek's.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,24 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parent.parent / ".hatch" / "peers"
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".hatch" / "peers"
 _PATIENCE_S = 600
+
+
+#: Alsek's packages, as they are here.
+OURS = tuple(
+    argument
+    for name in (
+        "alsek-core[triggers]",
+        "alsek-redis[hiredis]",
+        "alsek-sqlite",
+        "alsek-workers",
+        "alsek-tools",
+        "alsek-cli",
+    )
+    for argument in ("--editable", f"{ROOT}/packages/{name}")
+)
 
 
 class InstallError(Exception):

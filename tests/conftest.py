@@ -152,11 +152,9 @@ class RedisServer:
         return True
 
     def _command(self) -> list[str]:
-        options = {"save": "", "appendonly": "no", **self.options}
+        options = {"bind": "127.0.0.1", "save": "", "appendonly": "no", **self.options}
         command = [
             redis_binary(),
-            "--bind",
-            "127.0.0.1",
             "--port",
             str(self.port),
             "--dir",

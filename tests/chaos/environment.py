@@ -18,6 +18,7 @@ from alsek import Group, Message
 from alsek.exceptions import BackendError, MessageAlreadyExistsError
 from tests.chaos import execution_log as journal
 from tests.chaos import process_tree as processes
+from tests.chaos.hosts import Host
 from tests.chaos.replicated import ClusterStore, ReplicatedStore, SentinelStore
 from tests.chaos.small_disk import Disk
 from tests.chaos.stores import RedisStore, SQLiteStore, Store, StoreKind, open_backend, temporary_folder
@@ -76,6 +77,7 @@ class Stage:
         seed: Of all chance.
         behind_proxy: Redis: the workers' and the producer's way leads through a proxy.
         small_disk: SQLite: the file is on a disk of its own, that can be full.
+        hosts: Redis: so many hosts, from which the server can be reached.
     """
 
     def __init__(
@@ -86,17 +88,21 @@ class Stage:
         *,
         behind_proxy: bool = False,
         small_disk: bool = False,
+        hosts: int = 0,
     ) -> None:
         self.folder = temporary_folder()
         self.random = random.Random(seed)
         self.pool_kind = pool_kind
         self.disk = Disk(self.folder / "disk") if small_disk else None
+        self.hosts: list[Host] = []
         self.store: Store
         match kind:
             case "sqlite":
                 self.store = SQLiteStore(self.disk.folder if self.disk is not None else self.folder)
             case "redis":
-                self.store = RedisStore(behind_proxy=behind_proxy, seed=seed)
+                self.hosts += map(Host, range(1, hosts + 1))
+                addresses = [host.address for host in self.hosts]
+                self.store = RedisStore(behind_proxy=behind_proxy, seed=seed, addresses=addresses)
             case "cluster":
                 self.store = ClusterStore()
             case "sentinel":
@@ -152,8 +158,19 @@ class Stage:
         lease: float | None = None,
         faults: Iterable[str] = (),
         env: dict[str, str] | None = None,
+        host: Host | None = None,
     ) -> Pool:
-        """Start a pool that runs up to `n` tasks (a thread pool: in up to two groups each, and as many coroutines)."""
+        """Start a pool that runs up to `n` tasks (a thread pool: in up to two groups each, and as many coroutines).
+
+        Args:
+            options: Further ones of the command.
+            kind: Of pool, in place of the stage's.
+            n: How many tasks at once.
+            lease: In seconds, in place of the usual one.
+            faults: Where it is to be struck.
+            env: Further variables.
+            host: Where it runs, if not here.
+        """
         kind = kind or self.pool_kind
         settings = {
             **self.store.settings,
@@ -161,13 +178,16 @@ class Stage:
             "folder": str(self.folder),
             "faults": list(faults),
         }
+        if host is not None:
+            settings["url"] = f"redis://{host.address}:{self.redis.server.port}/0"
         log = self.folder / f"pool-{len(self.pools)}.log"
         size = (
             ["--n_threads", str(n), "--n_coroutines", str(n), "--n_processes", "2"]
             if kind == "thread-pool"
             else ["--n_processes", str(n)]
         )
-        command = [sys.executable, "-m", "alsek.cli", kind, "tests.chaos.app", *size]
+        command = [*(host.command if host is not None else ()), sys.executable]
+        command += ["-m", "alsek.cli", kind, "tests.chaos.app", *size]
         command += ["--lease", str(int((lease or self.lease) * 1000)), "--max_losses", "1000"]
         command += ["--shutdown_timeout", str(int(_SHUTDOWN_TIMEOUT_S * 1000)), *options]
         with log.open("wb") as out:
@@ -425,6 +445,8 @@ class Stage:
             processes.send(pid)
         self.play.broker.backend.close()
         self.store.close()
+        for host in self.hosts:
+            host.close()
         if self.disk is not None:
             self.disk.close()
         shutil.rmtree(self.folder, ignore_errors=True)

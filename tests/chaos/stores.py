@@ -131,9 +131,10 @@ class RedisStore(Store):
 
     kind: StoreKind = "redis"
 
-    def __init__(self, *, behind_proxy: bool = False, seed: int = 0) -> None:
+    def __init__(self, *, behind_proxy: bool = False, seed: int = 0, addresses: Sequence[str] = ()) -> None:
         self._replaced: list[RedisServer] = []
-        self.server = RedisServer(**AOF)
+        reachable = {"bind": " ".join(("127.0.0.1", *addresses)), "protected-mode": "no"} if addresses else {}
+        self.server = RedisServer(**AOF, **reachable)
         self.server.start()
         self.proxy = Proxy(self.server.port, seed) if behind_proxy else None
 

@@ -8,7 +8,7 @@ from tests.chaos.environment import Stage
 from tests.chaos.scenario import PROCESS, REDIS, SQLITE, THREAD, Scale, scenario
 from tests.chaos.verification import Verdict
 
-_SKEW = Path(__file__).parents[1] / "skew"
+SKEW = Path(__file__).parents[1] / "skew"
 
 
 def _never_twice(stage: Stage, verdict: Verdict) -> list[str]:
@@ -49,7 +49,7 @@ def large(stage: Stage, scale: Scale) -> None:
 def wrong_clock(stage: Stage, scale: Scale) -> None:
     """Two hosts, an hour ahead and an hour behind, and a right one: delays and leases are the server's."""
     for hours in (-1, 0, 1):
-        path = {"PYTHONPATH": str(_SKEW), "ALSEK_CHAOS_SKEW": str(3600 * hours)} if hours else {}
+        path = {"PYTHONPATH": str(SKEW), "ALSEK_CHAOS_SKEW": str(3600 * hours)} if hours else {}
         stage.pool(n=2, env=path)
     stage.work(scale.pick(10, 40), 1_000)
     delayed = [
@@ -65,7 +65,7 @@ def wrong_clock(stage: Stage, scale: Scale) -> None:
 def clock_jumps(stage: Stage, scale: Scale) -> None:
     """All leases seem to have ended at once: what runs may run again, and nothing is accepted twice."""
     jump = stage.folder / "jump"
-    skewed = {"PYTHONPATH": str(_SKEW), "ALSEK_CHAOS_SKEW": "3600", "ALSEK_CHAOS_SKEW_FROM": str(jump)}
+    skewed = {"PYTHONPATH": str(SKEW), "ALSEK_CHAOS_SKEW": "3600", "ALSEK_CHAOS_SKEW_FROM": str(jump)}
     for _ in range(2):
         stage.pool(env=skewed)
     stage.chains(scale.pick(30, 100), 300)

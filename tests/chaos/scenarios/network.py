@@ -7,6 +7,7 @@ import time
 from tests.chaos.environment import LEASE_S, Stage
 from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import PROCESS, REDIS, THREAD, Scale, scenario
+from tests.chaos.scenarios.load import SKEW
 
 
 def _proxy(stage: Stage) -> Proxy:
@@ -88,3 +89,35 @@ def refused(stage: Stage, scale: Scale) -> None:
         proxy.heal()
         stage.work(10, 20)
     stage.settle(60)
+
+
+@scenario("hosts: one cut off, one far away, one in another time", stores=(REDIS,), short=(), hosts=2)
+def hosts(stage: Stage, scale: Scale) -> None:
+    """Packets of one pool are lost for longer than its lease, those of another are late, the third's clock is wrong.
+
+    Only root can play it, so it is in the long form alone.
+    """
+    far = Proxy(stage.redis.server.port)
+    try:
+        far.delay = 0.05  # each way
+        lease = 2 * LEASE_S
+        cut_off, wrong = stage.hosts
+        stage.pool(lease=lease, host=cut_off)
+        skewed = {"PYTHONPATH": str(SKEW), "ALSEK_CHAOS_SKEW": "300"}
+        stage.pool(lease=lease, host=wrong, env=skewed)
+        stage.redis.proxy = far
+        stage.pool(lease=lease)
+        stage.redis.proxy = None
+        stage.work(40, 300)
+        stage.until_begun(20)
+        for _ in stage.ticks(scale.seconds, 5 * lease):
+            stage.mixed(10)
+            stage.work(30, 100)
+            cut_off.unplug()
+            stage.hit()
+            time.sleep(2.3 * lease)
+            cut_off.plug()
+        stage.settle(90)
+    finally:
+        stage.stop()
+        far.close()

@@ -159,13 +159,19 @@ def test_an_event_loop_asks_the_node_directly(
     backend.close()
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("role", "partitions"), [*((role, 1) for role in ROLES), ("worker", 3)])
 def test_users_with_limited_rights_on_a_cluster(
-    role: Role, redis_cluster: ClusterOfServers, submission: Callable[..., Submission]
+    role: Role, partitions: int, redis_cluster: ClusterOfServers, submission: Callable[..., Submission]
 ) -> None:
     """What a user may do on one server it may do here, if it may ask which node has which slots."""
     namespace, user = f"t{uuid4().hex[:12]}", f"u{uuid4().hex[:12]}"
-    rules = ["resetchannels", f"~{{{namespace}}}:*", f"&{{{namespace}}}:*", "+cluster|slots", "+command"]
+    names = [f"{{{namespace}}}:*", *([f"{{{namespace}%p*}}:*"] if partitions > 1 else [])]
+    rules = [
+        "resetchannels",
+        "+cluster|slots",
+        "+command",
+        *(f"{sign}{name}" for sign in "~&" for name in names),
+    ]
     if redis.__version__.startswith("5."):
         rules.append("+info")
     rules += [f"+{command.lower()}" for command in commands_for(role)]
@@ -174,7 +180,7 @@ def test_users_with_limited_rights_on_a_cluster(
         admin.acl_setuser(user, enabled=True, passwords=["+pw"], reset=True)
         admin.execute_command("ACL", "SETUSER", user, *rules)
     url = redis_cluster.url.replace("redis://", f"redis+cluster://{user}:pw@")
-    backend = RedisBackend(url, namespace=namespace)
+    backend = RedisBackend(url, namespace=namespace, partitions=partitions)
     assert backend.messages.count("q") == 0
     wrong = RedisBackend(url.replace(":pw@", ":other@"), namespace=namespace, timeout=500)
     with pytest.raises(BackendError, match="refused the credentials"):

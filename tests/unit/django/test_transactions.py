@@ -196,7 +196,7 @@ def test_ticks_do_not_wait(tasks: ModuleType) -> None:
 
 def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """on_commit= without alsek-django names it."""
-    monkeypatch.setattr(transactions, "entry_points", lambda group: ())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: ())
     transactions._installed.cache_clear()
     try:
         with pytest.raises(ValidationError, match="pip install alsek-django"):

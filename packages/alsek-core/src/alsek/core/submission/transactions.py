@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from alsek.core.message import Message
@@ -38,6 +37,9 @@ class Transactions(Protocol):
 
 @functools.cache
 def _installed() -> Transactions | None:
+    # Imported here: it takes some milliseconds, and few programs need it.
+    from importlib.metadata import entry_points
+
     for found in entry_points(group=ENTRY_POINTS):
         return cast(Transactions, found.load())
     return None

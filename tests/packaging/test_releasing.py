@@ -30,15 +30,18 @@ def git(root: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with what a release changes and reads, without what says that there is no release yet."""
+    """A repository at 0.1.0 with what a release changes and reads; it does not say that there is no release yet."""
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "A. Maintainer")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "maintainer@example.com")
     root = tmp_path / "copy"
     settings = [str(file.relative_to(ROOT)) for file in packages.settings_of(ROOT)]
-    for name in ("CHANGELOG.md", ".gitignore", packages.VERSION_FILE, *PAGES, *settings):
+    for name in (".gitignore", packages.VERSION_FILE, *PAGES, *settings):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text((ROOT / name).read_text().replace(SAYS_UNRELEASED, "is on PyPI"))
+    for file, text in packages.with_version(root, Version("0.1.0")).items():
+        file.write_text(text)
+    (root / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n- New.\n\n[Unreleased]: x\n")
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "All")
@@ -135,6 +138,14 @@ def test_a_commit_that_git_refuses_leaves_nothing(copy: Path) -> None:
     with pytest.raises(ReleaseRefused, match="commit failed"):
         release(copy, "0.2.0")
     assert git(copy, "status", "--porcelain") == ""
+
+
+def test_the_changelog_has_the_form_that_a_release_needs() -> None:
+    """The real changelog can be given a heading, once something is unreleased."""
+    text = (ROOT / "CHANGELOG.md").read_text().replace("## [Unreleased]\n", "## [Unreleased]\n\n- New.\n", 1)
+    assert "\n## [999.0.0] - 2030-01-02\n" in changelog.with_release(
+        text, Version("999.0.0"), date(2030, 1, 2)
+    )
 
 
 def test_the_heading_of_a_release() -> None:

@@ -119,8 +119,16 @@ class SentinelGroup:
         return next(server for server in self.servers if server.port == port)
 
     def told(self) -> str:
-        """What the sentinels have logged, for a test that fails."""
-        return "\n".join((sentinel.folder / "server.log").read_text()[-3_000:] for sentinel in self.sentinels)
+        """What the servers have, and the sentinels have logged, for a test that fails."""
+        lines = []
+        for server in self.servers:
+            if server.running:
+                with contextlib.closing(
+                    redis.Redis(port=server.port, password=self._password or None)
+                ) as admin:
+                    lines.append(f"{server.port}: {admin.info('replication')}, {admin.keys()}")
+        lines += [(sentinel.folder / "server.log").read_text()[-3_000:] for sentinel in self.sentinels]
+        return "\n".join(lines)
 
     def discard(self) -> None:
         """End all, and delete their folders."""

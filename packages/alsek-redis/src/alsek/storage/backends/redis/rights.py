@@ -50,7 +50,7 @@ def rights_finding(link: Link, keys: Keys) -> Finding:
 
 
 def _finding(lacking: frozenset[str], hears: bool, tells: bool, keys: Keys) -> Finding:
-    can = [role for role in ROLES if not commands_for(role) & lacking]
+    can: list[Role] = [role for role in ROLES if not commands_for(role) & lacking]
     if not can:
         least = _listed(commands_for("reader") & lacking)
         return Finding("rights", "error", f"This user may not even look: it lacks {least}. {_SEE}.")

@@ -27,7 +27,8 @@ def main() -> int:
         "--at_once", "--at-once", type=int, default=3, help="scenarios side by side (default: 3)"
     )
     parser.add_argument("--only", default="", help="only scenarios with this in their name")
-    parser.add_argument("--store", choices=["sqlite", "redis", "cluster", "sentinel"], help="only this store")
+    stores = ["sqlite", "redis", "partitions", "cluster", "sentinel"]
+    parser.add_argument("--store", choices=stores, help="only this store")
     parser.add_argument("--pool", choices=["thread", "process"], help="only this kind of pool")
     parser.add_argument(
         "--seed", type=int, default=int(time.time()), help="of all chance (default: the time)"

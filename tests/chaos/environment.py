@@ -21,7 +21,15 @@ from tests.chaos import process_tree as processes
 from tests.chaos.hosts import Host
 from tests.chaos.replicated import ClusterStore, ReplicatedStore, SentinelStore
 from tests.chaos.small_disk import Disk
-from tests.chaos.stores import RedisStore, SQLiteStore, Store, StoreKind, open_backend, temporary_folder
+from tests.chaos.stores import (
+    PartitionedStore,
+    RedisStore,
+    SQLiteStore,
+    Store,
+    StoreKind,
+    open_backend,
+    temporary_folder,
+)
 from tests.chaos.tasks import QUEUE, RELEASED, Troupe, troupe
 from tests.chaos.timing_factor import burden, stretched
 from tests.chaos.verification import Verdict, judge
@@ -103,6 +111,8 @@ class Stage:
                 self.hosts += map(Host, range(1, hosts + 1))
                 addresses = [host.address for host in self.hosts]
                 self.store = RedisStore(behind_proxy=behind_proxy, seed=seed, addresses=addresses)
+            case "partitions":
+                self.store = PartitionedStore(behind_proxy=behind_proxy, seed=seed)
             case "cluster":
                 self.store = ClusterStore()
             case "sentinel":

@@ -81,6 +81,7 @@ class Row:
 THREAD, PROCESS = "thread-pool", "process-pool"
 SQLITE: StoreKind = "sqlite"
 REDIS: StoreKind = "redis"
+PARTITIONS: StoreKind = "partitions"
 CLUSTER: StoreKind = "cluster"
 SENTINEL: StoreKind = "sentinel"
 

@@ -23,7 +23,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.chaos.proxy import Proxy
 from tests.conftest import RedisServer
 
-StoreKind: TypeAlias = Literal["sqlite", "redis", "cluster", "sentinel"]
+StoreKind: TypeAlias = Literal["sqlite", "redis", "partitions", "cluster", "sentinel"]
 
 _NAMESPACE = "chaos"
 
@@ -64,7 +64,7 @@ def open_backend(settings: dict[str, Any]) -> Backend:
     """The backend that :attr:`Store.settings` describe."""
     if settings["store"] == "sqlite":
         return SQLiteBackend(settings["path"], namespace=_NAMESPACE)
-    return RedisBackend(settings["url"], namespace=_NAMESPACE)
+    return RedisBackend(settings["url"], namespace=_NAMESPACE, partitions=settings.get("partitions", 1))
 
 
 class Store(ABC):
@@ -191,6 +191,20 @@ class RedisStore(Store):
             self.proxy.close()
         for server in (self.server, *self._replaced):
             server.discard()
+
+
+class PartitionedStore(RedisStore):
+    """A server whose namespace has partitions."""
+
+    kind: StoreKind = "partitions"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "partitions": 4}
+
+    @property
+    def direct(self) -> dict[str, Any]:
+        return {**super().direct, "partitions": 4}
 
 
 def told_by(servers: Sequence[RedisServer]) -> list[Entry]:

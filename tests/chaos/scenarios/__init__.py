@@ -10,6 +10,7 @@ from tests.chaos.scenarios import (
     load,
     long_work,
     outages,
+    partitions,
     processes,
     schedules,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "load",
     "long_work",
     "outages",
+    "partitions",
     "processes",
     "schedules",
     "wire",

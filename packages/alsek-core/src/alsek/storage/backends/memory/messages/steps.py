@@ -119,11 +119,12 @@ def _room(worker: Worker, answer: Step, limits: Mapping[SlotKind, int]) -> dict[
 
     With slots of two kinds, none after it has claimed one.
     """
-    slots = SLOTS_OF[worker.kind]
-    if len(slots) > 1:
-        return {} if answer.claimed else {slot: min(limits.get(slot, 0), MOST_PUSHES) for slot in slots}
+    first, *others = SLOTS_OF[worker.kind]
+    if others:
+        each = (first, *others)
+        return {} if answer.claimed else {slot: min(limits.get(slot, 0), MOST_PUSHES) for slot in each}
     room = sum(limits.get(slot, 0) for slot in slots_of_step(worker.kind, limits)) - len(answer.claimed)
-    return {slots[0]: max(0, min(room, MOST_PUSHES))}
+    return {first: max(0, min(room, MOST_PUSHES))}
 
 
 def _copy(answer: Step, registered: RegisteredWorker) -> Step:

@@ -57,7 +57,17 @@ _NOT_ON_PARTITIONS = (
     "test_a_move_takes_them_along",
 )
 
-for _module in (*_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
+#: What takes long, and is about what scripts do in one partition.
+_LONG_IN_PARTITIONS = (
+    "test_group_sizes",
+    "test_large_batches",
+    "test_long_waits",
+    "test_model_all",
+    "test_model_schedules",
+    "test_numeric_bounds",
+)
+
+for _module in (*_LONG_IN_PARTITIONS, *_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -77,7 +87,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "cluster")
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
-    if module.startswith("test_transfer") or metafunc.function.__name__ in _NOT_ON_PARTITIONS:
+    name = metafunc.function.__name__
+    if module.startswith("test_transfer") or module in _LONG_IN_PARTITIONS or name in _NOT_ON_PARTITIONS:
         kinds = tuple(kind for kind in kinds if kind != "partitions")
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)

@@ -258,7 +258,7 @@ class InPartitions(InRedis):
     """A namespace over several partitions, with all that a test names in one of them.
 
     So all that the contract says must hold, over three partitions that are empty. What holds over several full ones is
-    in ``tests/contract/test_partitions.py``.
+    in ``tests/unit/redis/test_partitions.py``.
     """
 
     kind = "partitions"

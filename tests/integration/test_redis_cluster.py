@@ -22,7 +22,8 @@ pytestmark = pytest.mark.redis
 
 _BACKEND = """from redis.cluster import RedisCluster
 from alsek.storage.backends.redis import RedisBackend
-backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=20_000)"""
+backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=20_000,
+                       partitions={partitions})"""
 
 _TASKS = """
 @task(broker, result_store=result_store, status_tracker=status_tracker)
@@ -32,8 +33,8 @@ def double(n: int) -> int:
 
 
 @contextlib.contextmanager
-def _project(cluster: ClusterOfServers, folder: Path) -> Iterator[Project]:
-    backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}")
+def _project(cluster: ClusterOfServers, folder: Path, partitions: int = 1) -> Iterator[Project]:
+    backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}", partitions=partitions)
     project = Project(folder, "cluster", HEADER.format(backend=backend))
     try:
         yield project
@@ -63,6 +64,34 @@ def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, t
         messages = tasks.double.generate_many((n,) for n in range(50))
         got = [tasks.result_store.get(message, timeout=30_000) for message in messages]
         assert got == [2 * n for n in range(50)]
+        assert worker.stop() == 0, worker.log
+
+
+@pytest.mark.deep
+@pytest.mark.slow
+def test_partitions_are_on_all_nodes(own_cluster: ClusterOfServers, tmp_path: Path) -> None:
+    """One pool serves all of them; when a master dies, what had reached its replica is run, and all goes on."""
+    with _project(own_cluster, tmp_path, partitions=6) as project:
+        tasks = project.write(_TASKS)
+        backend: Any = tasks.backend
+        client = backend._link.client
+        parts = backend._ports.parts.all
+        nodes = {client.get_node_from_key(part.keys.messages()).name for part in parts}
+        assert len(nodes) == 3
+        before = list(tasks.double.generate_many((n,) for n in range(60)))
+        assert all(part.messages.count("alsek_queue") for part in parts)
+        worker = project.worker()
+        for n, message in enumerate(before[:30]):
+            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+        key = parts[0].keys.messages()
+        node = client.get_node_from_key(key)
+        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        own_cluster.master_of(client, key).kill()
+        after = list(tasks.double.generate_many((n,) for n in range(60)))
+        for n, message in [*list(enumerate(before))[30:], *enumerate(after)]:
+            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+        eventually(lambda: backend.count("queues:alsek_queue") == 0)
+        assert worker.process.poll() is None
         assert worker.stop() == 0, worker.log
 
 

@@ -56,15 +56,15 @@ def examine(link: Link, keys: Keys) -> Iterator[Finding]:
     yield _records(link, keys)
 
 
-def examine_partitions(others: Sequence[tuple[Link, Keys]]) -> Iterator[Finding]:
-    """Yield what is wrong in partitions other than the first one, each thing once, and how many there are."""
-    told: set[tuple[str, str]] = set()
-    for link, keys in others:
+def examine_partitions(parts: Sequence[tuple[Link, Keys]]) -> Iterator[Finding]:
+    """Yield what is found of the first partition, what is wrong in others, each thing once, and how many there are."""
+    told: set[Finding] = set()
+    for number, (link, keys) in enumerate(parts):
         for finding in examine(link, keys):
-            if finding.level != "ok" and (finding.subject, finding.text) not in told:
-                told.add((finding.subject, finding.text))
+            if finding not in told and (number == 0 or finding.level != "ok"):
+                told.add(finding)
                 yield finding
-    yield Finding("partitions", "ok", f"The namespace has {len(others) + 1} partitions.")
+    yield Finding("partitions", "ok", f"The namespace has {len(parts)} partitions.")
 
 
 def _info(link: Link) -> dict[str, str]:

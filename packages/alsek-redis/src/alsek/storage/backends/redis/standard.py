@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from alsek.core.bounds import check_integer, check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
-from alsek.exceptions import ValidationError
+from alsek.exceptions import BackendError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
@@ -195,7 +195,12 @@ class RedisBackend(Backend):
     @property
     def transfer(self) -> TransferPort:
         ports = self._ports
-        return super().transfer if isinstance(ports, PartitionedPorts) else ports.transfer
+        if isinstance(ports, PartitionedPorts):
+            raise BackendError(
+                f"{self.describe()} has {self.partitions} partitions: moves into or out of such a namespace are not "
+                "there yet. Let producers submit to the other store, and pools run what is left in this one"
+            )
+        return ports.transfer
 
     def _pinging(self) -> Exchange[None]:
         yield from command("EXISTS", self._ports.keys.messages())
@@ -207,10 +212,8 @@ class RedisBackend(Backend):
             part.link.call("EXISTS", part.keys.messages())
 
     def examine(self) -> Iterator[Finding]:
-        first, *others = self._port_sets()
-        yield from examine(first.link, first.keys)
-        if others:
-            yield from examine_partitions([(part.link, part.keys) for part in others])
+        parts = [(part.link, part.keys) for part in self._port_sets()]
+        yield from examine(*parts[0]) if len(parts) == 1 else examine_partitions(parts)
 
     def clear_namespace(self) -> int:
         deleted = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.chaos.environment import Stage
 from tests.chaos.process_tree import send
 from tests.chaos.scenario import PARTITIONS, PROCESS, THREAD, Scale, scenario
+from tests.chaos.stores import StoreKind
 
-_SHORT = ((PARTITIONS, THREAD),)
+_SHORT: tuple[tuple[StoreKind, str], ...] = ((PARTITIONS, THREAD),)
 
 
 @scenario("partitions: random SIGKILL of children and pools", stores=(PARTITIONS,), short=_SHORT)

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from alsek.core.clock import monotonic_ms
-from alsek.storage.backends.kinds import LOOKED_AT, SLOTS_OF, SUSPECT_RULES, SlotKind, slots_of_step
+from alsek.storage.backends.kinds import (
+    LOOKED_AT,
+    SLOTS_OF,
+    SUSPECT_RULES,
+    SlotKind,
+    WorkerKind,
+    slots_of_step,
+)
 from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Report, Step, Worker
 from alsek.storage.backends.redis.partitions.waiter import PartitionedWaiter
 
@@ -72,7 +79,7 @@ class Rounds:
     """
 
     def __init__(self, partitions: int, worker: Worker) -> None:
-        self._kind = worker.kind
+        self._kind: WorkerKind = worker.kind
         self._slots = len(SLOTS_OF[worker.kind])
         self._alone = not SUSPECT_RULES[worker.suspects].freely
         self._only = not SUSPECT_RULES[worker.suspects].plain

@@ -70,7 +70,9 @@ class PartitionedWaiter(Waiter):
             return self._waiters[0].fileno()
         if self._selector is None:
             self.arm()
-        return int(self._selector.fileno())
+        selector = self._selector
+        assert selector is not None
+        return int(selector.fileno())
 
     def arm(self) -> None:
         for waiter in self._waiters:

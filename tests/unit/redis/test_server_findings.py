@@ -24,6 +24,7 @@ class FakeLink:
     """Answers as a server of these facts."""
 
     where = "Redis at host:1/0"
+    direct = False  # it has no users
 
     def __init__(self, info: dict[str, str], save: str | None) -> None:
         self._info = info

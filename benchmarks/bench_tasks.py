@@ -17,7 +17,7 @@ def open_store(where: str) -> Backend:
     if "://" in where:
         from alsek.storage.backends.redis import RedisBackend
 
-        return RedisBackend(where)
+        return RedisBackend(where, partitions=int(os.environ.get("ALSEK_BENCH_PARTITIONS", "1")))
     from alsek.storage.backends.sqlite import SQLiteBackend
 
     return SQLiteBackend(where)

@@ -33,7 +33,7 @@ def redis_server() -> Iterator[str]:
 def redis_process() -> Iterator[Server]:
     """As :func:`redis_server`, with the server's pid."""
     with tempfile.TemporaryDirectory(prefix="alsek-bench-") as folder:
-        port = _free_port()
+        port = free_port()
         options = [
             "--port",
             str(port),
@@ -75,11 +75,16 @@ def redis_binary() -> str:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody uses, nor the one 10,000 above it, which a cluster needs."""
     while True:
-        with socket.socket() as probe:
+        with socket.socket() as probe, socket.socket() as bus:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
+            try:
+                bus.bind(("127.0.0.1", port + 10_000))
+            except (OSError, OverflowError):
+                continue
         if port != 6379:  # somebody's own
             return port
 

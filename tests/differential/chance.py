@@ -153,7 +153,8 @@ class Chance:
         if self.maybe(0.6):
             return None
         until, conflict = self.one(*HELD_UNTIL), self.one("existing", "replace", "replace")
-        return UniqueKey(self.one(*KEYS), until, conflict, self.one(0, 0, 1_000, 30_000))
+        # Redis forgets by its own clock as well, and a history may take some seconds of that.
+        return UniqueKey(self.one(*KEYS), until, conflict, self.one(0, 0, 20_000, 30_000))
 
     def named_limits(self) -> tuple[Limit, ...]:
         """Some limits, mostly few."""

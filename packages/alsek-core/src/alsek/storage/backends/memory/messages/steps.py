@@ -119,10 +119,10 @@ def _room(worker: Worker, answer: Step, limits: Mapping[SlotKind, int]) -> dict[
 
     With slots of two kinds, none after it has claimed one.
     """
-    first, *others = SLOTS_OF[worker.kind]
+    slots = SLOTS_OF[worker.kind]
+    first, *others = slots
     if others:
-        each = (first, *others)
-        return {} if answer.claimed else {slot: min(limits.get(slot, 0), MOST_PUSHES) for slot in each}
+        return {} if answer.claimed else {slot: min(limits.get(slot, 0), MOST_PUSHES) for slot in slots}
     room = sum(limits.get(slot, 0) for slot in slots_of_step(worker.kind, limits)) - len(answer.claimed)
     return {first: max(0, min(room, MOST_PUSHES))}
 

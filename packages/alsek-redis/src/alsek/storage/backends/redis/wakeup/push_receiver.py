@@ -60,12 +60,7 @@ class PushReceiver:
                 return
         self.subscribed = True
 
-    def take(self, reply: Reply) -> None:
-        """Take in what the server has sent without being asked."""
-        if reply.value[0] == b"message":
-            self._take_text(reply.value[2])
-
-    def take_whole(self, received: bytes) -> int:
+    def take(self, received: bytes) -> int:
         """Take in what was published, if these bytes begin with all of it. Returns where it ends, or 0."""
         head = self._head
         if not received.startswith(head):
@@ -73,18 +68,18 @@ class PushReceiver:
         line_end = received.find(b"\r\n", len(head))
         if line_end < 0:
             return 0
-        begin = line_end + 2
-        end = begin + int(received[len(head) : line_end])
+        begin, length = line_end + 2, received[len(head) : line_end]
+        if not length.isdigit():
+            return 0
+        end = begin + int(length)
         if len(received) < end + 2:
             return 0
-        self._take_text(received[begin:end])
-        return end + 2
-
-    def _take_text(self, published: bytes) -> None:
+        published = received[begin:end]
         try:
             self._pushed.append(self._read_push(published))
         except (ValueError, IndexError):
             log.warning("What was published on %s is no message: %.100r", self._channel, published)
+        return end + 2
 
     def take_pushed(self) -> list[Pushed]:
         """Return the pushes since the last call."""

@@ -188,7 +188,7 @@ class SocketWaiter(Waiter):
         """Take in what was read, and return whether a claim is worthwhile."""
         worthwhile = False
         while self._received:
-            if end := self._receiver.take_whole(self._received):
+            if end := self._receiver.take(self._received):
                 self._received = self._received[end:]
                 continue
             try:
@@ -204,8 +204,7 @@ class SocketWaiter(Waiter):
         return worthwhile
 
     def _take(self, reply: Reply) -> bool:
-        if reply.kind == b">":
-            self._receiver.take(reply)
+        if reply.kind == b">":  # of the subscription itself: what is published was taken before
             return False
         if reply.kind == b"-":
             self._take_refusal(reply.value)

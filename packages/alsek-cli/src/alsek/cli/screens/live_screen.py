@@ -6,8 +6,8 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from alsek.cli.screens.snapshot import Snapshot
-from alsek.cli.screens.status_tables import by_load, head, queue_table, rest, task_table, worker_table
-from alsek.core.inspection.queues import QueueInfo
+from alsek.cli.screens.status_tables import head, queue_table, rest, task_table, worker_table
+from alsek.core.inspection.queues import QueueInfo, by_load
 
 _HELP = "q quit   ↑ ↓ choose a queue   p pause or resume it"
 #: Lines that are no rows: heads, gaps, the help.

@@ -7,7 +7,6 @@ from rich.text import Text
 
 from alsek.cli.screens.snapshot import Snapshot
 from alsek.cli.screens.status_tables import (
-    by_load,
     cause_table,
     head,
     queue_table,
@@ -15,6 +14,7 @@ from alsek.cli.screens.status_tables import (
     task_table,
     worker_table,
 )
+from alsek.core.inspection.queues import by_load
 
 _FEWEST_LINES = 24
 _MANY_LINES = 48

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rich.table import Table
@@ -92,19 +92,6 @@ def _add_schedules(text: Text, schedules: Sequence[ScheduleInfo]) -> None:
         if number:
             text.append(", ")
             text.append(f"{number:,} {what}", style)
-
-
-def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
-    """Return queues in the order of what they have to do, the fullest first."""
-    return sorted(
-        queues,
-        key=lambda queue: (
-            -(queue.ready + queue.waiting + queue.running),
-            -queue.dead,
-            -queue.delayed,
-            queue.name,
-        ),
-    )
 
 
 def queue_table(queues: Sequence[QueueInfo], most: int, chosen: str | None = None) -> Table:

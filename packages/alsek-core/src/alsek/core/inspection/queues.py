@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Final
@@ -54,6 +55,19 @@ class QueueInfo:
     paused_by: str | None = None
     paused_since: int | None = None
     waiting: int = 0
+
+
+def by_load(queues: Iterable[QueueInfo]) -> list[QueueInfo]:
+    """Return queues in the order of what they have to do, the fullest first."""
+    return sorted(
+        queues,
+        key=lambda queue: (
+            -(queue.ready + queue.waiting + queue.running),
+            -queue.dead,
+            -queue.delayed,
+            queue.name,
+        ),
+    )
 
 
 def queues_of(port: MessagePort, serializer: Serializer, aged: int | None = None) -> list[QueueInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.queues import by_load
 from alsek.core.inspection.wording import counted
 from alsek.dashboard.pages.chart import chart_of
 from alsek.dashboard.pages.dead import group_shown
@@ -44,19 +44,6 @@ def read(store: StoreView, snapshot: Snapshot, query: Mapping[str, str]) -> dict
         "causes": None if causes is None else [group_shown(store, group) for group in causes[:_MOST_CAUSES]],
         "more_causes": 0 if causes is None else max(0, len(causes) - _MOST_CAUSES),
     }
-
-
-def by_load(queues: Any) -> list[QueueInfo]:
-    """Return queues in the order of what they have to do, the fullest first."""
-    return sorted(
-        queues,
-        key=lambda queue: (
-            -(queue.ready + queue.waiting + queue.running),
-            -queue.dead,
-            -queue.delayed,
-            queue.name,
-        ),
-    )
 
 
 PAGE: Final = Page("overview", "Overview", read)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from alsek.core.inspection.listing import STATES, ListedState
-from alsek.core.inspection.queues import QueueInfo
+from alsek.core.inspection.queues import QueueInfo, by_load
 from alsek.core.inspection.workers import serves
-from alsek.dashboard.pages.overview import by_load
 from alsek.dashboard.pages.page import MissingError, Page
 from alsek.dashboard.reading.snapshot import Snapshot
 from alsek.dashboard.reading.store_view import StoreView

@@ -14,7 +14,7 @@ from alsek.storage.backends.ports import Waiter
 
 def eventually(
     holds: Callable[[], Any],
-    within: float = 20.0,
+    within: float = 60.0,
     explain: Callable[[], str] = lambda: "it never came true",
 ) -> None:
     """Return once `holds()` is true; fail if it is not within so many seconds."""
@@ -25,7 +25,7 @@ def eventually(
         time.sleep(0.005)
 
 
-def rings(waiter: Waiter, within: float = 5.0) -> bool:
+def rings(waiter: Waiter, within: float = 60.0) -> bool:
     """Return True once the waiter says that it is worth claiming; False if it does not within so many seconds."""
     deadline = time.monotonic() + within
     while (left := deadline - time.monotonic()) > 0:

@@ -32,7 +32,7 @@ def work_of(params: dict[str, Any]) -> Callable[[], Row]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("stage", _PARAMS)
 def test_nothing_is_lost(
     stage: tuple[Scenario, StoreKind, str], side_by_side: SideBySide, request: pytest.FixtureRequest

@@ -167,7 +167,7 @@ def _play_producer(stage: Stage, faults: tuple[str, ...]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", [pytest.param(each, id=_name(each)) for each in _PARAMS])
 def test_a_fault_at_this_point_loses_nothing(
     point: Point, side_by_side: SideBySide, request: pytest.FixtureRequest

@@ -292,7 +292,7 @@ def _params(plays: list[tuple[Callable[[Stage], None], StoreKind, str]]) -> list
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", _params(_PLAYS))
 def test_it_is_kept(what: object, side_by_side: SideBySide, request: pytest.FixtureRequest) -> None:
     """What the play's docstring says holds."""
@@ -300,7 +300,7 @@ def test_it_is_kept(what: object, side_by_side: SideBySide, request: pytest.Fixt
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", _params(_GROWING))
 def test_nothing_grows(what: object, side_by_side: SideBySide, request: pytest.FixtureRequest) -> None:
     """20,000 tasks add at most 15 MB and 5 file descriptors to a process of a pool, and no connection."""

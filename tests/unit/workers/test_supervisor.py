@@ -206,7 +206,7 @@ def test_a_fork_that_fails_is_tried_again(pool: Harness) -> None:
 
 
 def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harness) -> None:
-    """Some seconds after the deadline, once; tasks within their deadline are not overdue."""
+    """Four seconds after the deadline, not a millisecond earlier, and once; other tasks are not overdue."""
     here = pool(1)
     state = here.state()
     state.set_worker(ID)
@@ -215,8 +215,11 @@ def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harnes
     here.turn(1_000)
     child = here.groups[0]
     assert child.signals == []
-    assert here.pause <= UNRESPONSIVE_AFTER_MS
-    here.turn(UNRESPONSIVE_AFTER_MS)
+    assert here.pause == 100 + UNRESPONSIVE_AFTER_MS - 1_000
+    here.turn(here.pause - 1)
+    assert child.signals == []
+    here.turn(1)
+    assert child.signals == [9]
     here.turn(1_000)
     assert child.signals == [9]
     here.end(-9)

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Any, assert_type
+from typing import Any, TypeAlias, assert_type
 
 from alsek.core.broker import Broker
 from alsek.core.concurrency import Lock
 from alsek.core.message import Message
 from alsek.core.status import StatusTracker, StatusUpdate, TaskStatus
 from alsek.core.submission.calls import Generated
-from alsek.core.task import task
+from alsek.core.task import Task, task
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.result import ResultStore
 from alsek.tools.result_pool import ResultPool
@@ -35,6 +35,31 @@ def invoice(number: int, copies: int = 1) -> Decimal:
 async def fetch(url: str, *, times: float = 1.0) -> list[str]:
     """A task of a coroutine function."""
     return [url] * int(times)
+
+
+#: Tasks that are not made by ``@task``, or that are handed over: what they result in is what their coroutine returns.
+Fetch: TypeAlias = Task[[str], Coroutine[Any, Any, list[str]]]
+made = Task(fetch.function, broker, result_store=result_store)
+
+
+async def pages(url: str) -> list[str]:
+    """A coroutine function without a task."""
+    return [url]
+
+
+async def handed_over(given: Fetch, any_task: Task) -> None:
+    """The result of a task by its annotation."""
+    assert_type(given.result("uuid"), list[str])
+    assert_type(await given.aresult("uuid"), list[str])
+    assert_type(made.result("uuid"), list[str])
+    assert_type(await made.aresult("uuid"), list[str])
+    assert_type(Task(pages, broker).result("uuid"), list[str])
+    assert_type(await Task(pages, broker).aresult("uuid"), list[str])
+    assert_type(Task(invoice.function, broker).result("uuid"), Decimal)
+    assert_type(any_task.result("uuid"), Any)
+    assert_type(given.result("uuid"), str)  # type: ignore[assert-type]  # it is a list
+    assert_type(await made.aresult("uuid"), str)  # type: ignore[assert-type]
+    await handed_over(invoice, invoice)  # type: ignore[arg-type]  # it is no coroutine function
 
 
 async def right() -> None:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     P = ParamSpecWithDefault("P", default=...)
-    R = TypeVarWithDefault("R", default=Any)
+    R_co = TypeVarWithDefault("R_co", default=Any, covariant=True)
 else:
     P = ParamSpec("P")
-    R = TypeVar("R")
+    R_co = TypeVar("R_co", covariant=True)
 
 #: For functions, without a default: with one, mypy would infer Any where nothing fits.
 Parameterized = ParamSpec("Parameterized")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from alsek.core.arguments.argument_builder import return_hint
 from alsek.core.arguments.parameters import did_you_mean
-from alsek.core.generics import P, R
+from alsek.core.generics import P, R_co
 from alsek.core.message import Message
 from alsek.core.submission.async_producer import AsyncProducer
 from alsek.core.submission.options import SEND_NAMES, SendOptions
@@ -51,7 +51,7 @@ class Sender(Generic[P]):
         return f"{self._producer!r}.using({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
 
 
-class TypedCalls(AsyncProducer, Generic[P, R]):
+class TypedCalls(AsyncProducer, Generic[P, R_co]):
     """Submits calls and reads results, with the types of the function.
 
     Attributes:
@@ -59,7 +59,7 @@ class TypedCalls(AsyncProducer, Generic[P, R]):
         result_store: Keeps what the function returns.
     """
 
-    function: Callable[P, R]
+    function: Callable[P, R_co]
     result_store: ResultStore | None
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Message:
@@ -100,7 +100,7 @@ class TypedCalls(AsyncProducer, Generic[P, R]):
         keep: bool = ...,
     ) -> Awaited: ...
     @overload
-    def result(self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...) -> R: ...
+    def result(self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...) -> R_co: ...
     def result(self, message: Message | str, timeout: Duration | None = None, keep: bool = False) -> Any:
         """Return what the function returned for this message, built by its type hint, and delete it unless `keep`.
 
@@ -126,7 +126,7 @@ class TypedCalls(AsyncProducer, Generic[P, R]):
     @overload
     async def aresult(
         self, message: Message | str, timeout: Duration | None = ..., keep: bool = ...
-    ) -> R: ...
+    ) -> R_co: ...
     async def aresult(
         self, message: Message | str, timeout: Duration | None = None, keep: bool = False
     ) -> Any:

@@ -14,7 +14,7 @@ from alsek.core.bounds import check_integer, check_number, milliseconds
 from alsek.core.broker import Broker
 from alsek.core.coroutine_functions import is_coroutine_function
 from alsek.core.event_loops import run_or_return
-from alsek.core.generics import P, Parameterized, R, Returned
+from alsek.core.generics import P, Parameterized, R_co, Returned
 from alsek.core.identifiers import check_name, check_task_name
 from alsek.core.keys.limits import AnyLimit
 from alsek.core.keys.unique import Unique
@@ -41,7 +41,7 @@ from alsek.types import Duration, Mechanism, MechanismWish
 AnyTask: TypeAlias = "Task[Any, Any]"
 
 
-class Task(TypedCalls[P, R], ScheduleMaker):
+class Task(TypedCalls[P, R_co], ScheduleMaker):
     """A function that workers can run. Made by :func:`task`; calling the task calls the function.
 
     To change what happens around the function, override hooks in a subclass and pass it as ``base_task``.
@@ -68,7 +68,7 @@ class Task(TypedCalls[P, R], ScheduleMaker):
 
     def __init__(
         self,
-        function: Callable[P, R],
+        function: Callable[P, R_co],
         broker: Broker,
         name: str | None = None,
         queue: str | None = None,
@@ -137,7 +137,7 @@ class Task(TypedCalls[P, R], ScheduleMaker):
         """How the task is executed: the mechanism it names, or the documented default."""
         return DEFAULT_MECHANISM if self.mechanism_wish == "any" else self.mechanism_wish
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function, here and now."""
         return self.function(*args, **kwargs)
 
@@ -172,7 +172,7 @@ class Task(TypedCalls[P, R], ScheduleMaker):
         """As :meth:`is_revoked`, without blocking the event loop."""
         return await self.broker.ais_revoked(message)
 
-    def op(self, message: Message) -> R:
+    def op(self, message: Message) -> R_co:
         """Run the function on the arguments of `message`.
 
         A coroutine is run to its end; where an event loop runs, it is returned, to be awaited.
@@ -187,7 +187,7 @@ class Task(TypedCalls[P, R], ScheduleMaker):
         function: Callable[..., Any] = self.function
         result = function(*args, **kwargs)
         # By the result: a wrapper, or an object with an async `__call__`, can't be recognized by itself.
-        return cast(R, run_or_return(result) if isinstance(result, CoroutineType) else result)
+        return cast(R_co, run_or_return(result) if isinstance(result, CoroutineType) else result)
 
     def wants_message(self) -> bool:
         """Return True if the function has a parameter ``message`` that is not annotated as something else."""

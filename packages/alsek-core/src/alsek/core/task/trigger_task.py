@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from alsek.core.generics import R, TakesMessage
+from alsek.core.generics import R_co, TakesMessage
 from alsek.core.message import Message
 from alsek.core.short_repr import shown
 from alsek.core.task.definition import Task
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
 
-class TriggerTask(Task[[], R]):
+class TriggerTask(Task[[], R_co]):
     """A task that is submitted each time its trigger fires, while this process lives.
 
     The first time, the message that :meth:`generate` returned is submitted; it is the progenitor of all that follow.
@@ -30,7 +30,11 @@ class TriggerTask(Task[[], R]):
     """
 
     def __init__(
-        self, function: Callable[[], R] | TakesMessage[R], *args: Any, trigger: BaseTrigger, **kwargs: Any
+        self,
+        function: Callable[[], R_co] | TakesMessage[R_co],
+        *args: Any,
+        trigger: BaseTrigger,
+        **kwargs: Any,
     ) -> None:
         runs: Any = function  # if it takes anything, then the message
         super().__init__(runs, *args, **kwargs)
@@ -47,7 +51,7 @@ class TriggerTask(Task[[], R]):
 
     if TYPE_CHECKING:
 
-        def __call__(self, message: Message = ...) -> R: ...
+        def __call__(self, message: Message = ...) -> R_co: ...
 
     @property
     def trigger(self) -> BaseTrigger:

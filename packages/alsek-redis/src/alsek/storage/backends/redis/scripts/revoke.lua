@@ -21,7 +21,7 @@ if worker then
   wake({ P .. 'calls:' .. worker }, true)
 else
   publish_result(uuid)
-  if string.find(h.tail, ';k=', 1, true) then rarely().with_keys().give_up_if_held(h.tail, uuid) end
+  if string.find(h.tail, ';k=', 1, true) then rarely().with_keys().give_up_of_revoked(h.tail, uuid) end
   apply_effects()
 end
 return 1

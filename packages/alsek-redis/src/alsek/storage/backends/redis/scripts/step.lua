@@ -74,7 +74,7 @@ local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not bloc
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and any_left(SUSPECTS) and 1 or 0
 local room = (waiting and waiting ~= 0 or suspects ~= 0 or suspect_held ~= '') and 0 or limit - #claimed / 4
-if tells and rarely().is_sleeper(seq, repeated, by_slot and @two_slots@ and rarely().room_by_slot(room) or room) then suspects = 2 end
+if tells and rarely().is_sleeper(seq, repeated, by_slot and @two_slots@ and rarely().room_by_slot(room) or { room }) then suspects = 2 end
 if missed then claimed = rarely().claims_of_step(claims, seq) end
 return { next_due, waiting == true and 1 or waiting or 0, suspects, refused, skipped, corrupt, claimed,
   taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

@@ -21,7 +21,7 @@ local function missed_pushes(limit)
   return missed, math.max(0, limit - missed)
 end
 
--- Whether the worker is a sleeper from here on, with room for so many messages (of each kind of slots). A step that is sent again changes nothing.
+-- Whether the worker is a sleeper from here on, with room for so many messages of each kind of slots. A step that is sent again changes nothing.
 local function is_sleeper(seq, repeated, room)
   local next_seq = int(seq + 1)
   if repeated then
@@ -29,7 +29,6 @@ local function is_sleeper(seq, repeated, room)
     return sleeper and sleeper.seq == next_seq
   end
   local fits = CLASSES[1] and N_QUEUES ~= 0 and N_QUEUES <= 8
-  room = type(room) == 'table' and room or { room }
   if sleeps and math.max(unpack(room)) > 0 and fits and not (next(faults) or next(broken)) then
     local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
     for slot, many in ipairs(room) do room[slot] = math.min(many, @most_pushes@) end

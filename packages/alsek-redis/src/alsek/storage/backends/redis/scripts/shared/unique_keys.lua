@@ -27,23 +27,22 @@ local function free_key(key, state)
   write_key(key, state)
 end
 
--- A message with this key has ended, or (if it holds the key until then) is claimed.
-local function give_up(key, uuid)
+-- A message with this key has ended, or (if it holds the key until then) is claimed. If it waits behind the holder and
+-- `stays`, it goes on with that.
+local function give_up(key, uuid, stays)
   local state = read_key(key)
   if state and state.held and state.holder == uuid then
     free_key(key, state)
-  elseif state and state.follower == uuid then
+  elseif state and state.follower == uuid and not stays then
     call('HDEL', P .. 'followed', state.holder)
     state.follower = ''
     write_key(key, state)
   end
 end
 
--- A message that no worker holds is revoked. If it waits behind the holder, it goes on with that.
-local function give_up_if_held(tail, uuid)
-  local key = key_in(tail)
-  local state = read_key(key)
-  if state and state.held and state.holder == uuid then free_key(key, state) end
+-- A message that no worker holds is revoked.
+local function give_up_of_revoked(tail, uuid)
+  give_up(key_in(tail), uuid, true)
 end
 
 -- The messages that hold a key now, and have waited for it, become ready or delayed.

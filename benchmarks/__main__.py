@@ -4,7 +4,8 @@
     hatch run bench --quick --peers Huey --cases submit drain
 
 Each round takes each contestant in turn, in another order each time, on a Redis of its own; a figure is the median of
-the rounds, with the least and the most. The peers' environments are made from PyPI by the first run, in .hatch/peers.
+the rounds, with the least and the most. A peer that another peer was twice as good as in a case's first round is not
+measured there again. The peers' environments are made from PyPI by the first run, in .hatch/peers.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def main() -> None:
     for round_ in range(options.rounds):
         for case in (case for case in cases if not (round_ and case.once)):
             able = [c for c in chosen if c.name in programs and case.takes(c)]
+            if round_:
+                able = [c for c in able if c.ours or not _far_behind(case, c, able, scores)]
             turn = round_ % max(1, len(able))
             for contestant in able[turn:] + able[:turn]:
                 _measure(case, contestant, programs[contestant.name], sizes, scores, round_)
@@ -62,6 +65,11 @@ def main() -> None:
         machine.look()
         save(str(round_ + 1))
     _tell(f"written: {options.output}")
+
+
+def _far_behind(case: Case, contestant: Contestant, able: list[Contestant], scores: Scores) -> bool:
+    peers = [c.name for c in able if c.store == contestant.store and not c.ours]
+    return scores.behind(case.name, contestant.name, case.main, peers, most=case.more_is_better)
 
 
 def _options() -> argparse.Namespace:

@@ -65,7 +65,7 @@ class Case:
         takes: Who can take part.
         run: Measures.
         keep: With results, and with statuses where it has them.
-        once: In the first round only: it takes long and varies little.
+        once: In the first round only: it takes long and varies little, or it is looked at and has no target.
         coroutines: Of ``async def`` tasks.
         queues: So many are used.
     """
@@ -94,7 +94,7 @@ def _submitting(what: str) -> Callable[[Ring, Sizes], Figures]:
 
 def _draining(layout: str, *, few: bool = False) -> Callable[[Ring, Sizes], Figures]:
     def run(ring: Ring, sizes: Sizes) -> Figures:
-        n = sizes.few if few else sizes.messages
+        n = sizes.few if few else ring.contestant.share(sizes.messages)
         figures: dict[str, float] = {}
         first_few = n // 20  # so that scripts and the like are not counted as messages' memory
         ring.drive("fill", first_few, 60)
@@ -169,16 +169,17 @@ def _some(ring: Ring, layout: str, n: int, seconds: float) -> Figures:
 
 def _delayed(milliseconds: int) -> Callable[[Ring, Sizes], Figures]:
     def run(ring: Ring, sizes: Sizes) -> Figures:
-        ring.drive("fill", sizes.messages, 120)
+        n = ring.contestant.share(sizes.messages)
+        ring.drive("fill", n, 120)
         with ring.delayed(milliseconds):
-            return _some(ring, "threads", sizes.messages, sizes.steady)
+            return _some(ring, "threads", n, sizes.steady)
 
     return run
 
 
 def _sized(kilobytes: int) -> Callable[[Ring, Sizes], Figures]:
     def run(ring: Ring, sizes: Sizes) -> Figures:
-        n = sizes.messages // (5 if kilobytes > 10 else 2)
+        n = ring.contestant.share(sizes.messages // (5 if kilobytes > 10 else 2))
         told = ring.drive("fill-sized", n, 120, kilobytes * 1_000)
         figures = _some(ring, "threads", n, sizes.steady * 3)
         submitted = {"submitted per second": n / told["seconds"], "producer CPU µs": told["cpu"] / n * 1e6}
@@ -199,7 +200,7 @@ def _waits(milliseconds: int) -> Callable[[Ring, Sizes], Figures]:
 
 
 def _of_queues(ring: Ring, sizes: Sizes) -> Figures:
-    n = sizes.messages
+    n = ring.contestant.share(sizes.messages)
     ring.drive("fill-queued", n, 120, QUEUES)
     return _some(ring, "queues", n, sizes.steady * 3)
 
@@ -391,6 +392,7 @@ CASES: tuple[Case, ...] = (
             True,
             _on_redis,
             _delayed(delay),
+            once=True,
         )
         for delay in (1, 5, 20)
     ),
@@ -402,6 +404,7 @@ CASES: tuple[Case, ...] = (
             True,
             _all,
             _sized(size),
+            once=True,
         )
         for size in (1, 10, 100)
     ),
@@ -413,6 +416,7 @@ CASES: tuple[Case, ...] = (
             True,
             _all,
             _waits(time_),
+            once=True,
         )
         for time_ in (1, 10)
     ),
@@ -423,6 +427,7 @@ CASES: tuple[Case, ...] = (
         True,
         _with("queues"),
         _of_queues,
+        once=True,
         queues=QUEUES,
     ),
     Case("latency", "Submit to start, idle worker", "p50 ms", False, _all, _waiting("latency")),

@@ -39,6 +39,7 @@ class Contestant:
         store: Where its messages are.
         environ: Of producer and worker.
         stop: The signal that ends its worker in good order.
+        slow: It is given so many times fewer messages to drain, so that all end in about the same time.
     """
 
     name: str
@@ -54,11 +55,16 @@ class Contestant:
     store: str = "redis"
     environ: Mapping[str, str] = field(default_factory=dict)
     stop: signal.Signals = signal.SIGTERM
+    slow: int = 1
 
     @property
     def ours(self) -> bool:
         """Whether this is Alsek."""
         return not self.requirements
+
+    def share(self, messages: int) -> int:
+        """How many of these messages it drains: a rate is the same of a few, and slow ones would take minutes."""
+        return max(1, messages // self.slow)
 
 
 def _alsek(*words: str) -> list[list[str]]:
@@ -182,6 +188,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         "swept up and run again, if `retries` allow",
         "saq",
         ("saq", "--help"),
+        slow=2,
     ),
     Contestant(
         "streaQ",
@@ -197,6 +204,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         "streaq",
         ("streaq", "--help"),
         bulk=True,
+        slow=4,
     ),
     Contestant(
         "Celery",
@@ -212,6 +220,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         "run again after `visibility_timeout`",
         "celery",
         ("celery", "--help"),
+        slow=4,
     ),
     Contestant(
         "ARQ",
@@ -227,6 +236,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         'run again ("pessimistic execution")',
         "arq",
         ("arq", "--help"),
+        slow=2,
     ),
     Contestant(
         "RQ",
@@ -245,6 +255,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
         "rq",
         ("rq", "--help"),
         bulk=True,
+        slow=10,
     ),
     Contestant(
         "Alsek on SQLite",

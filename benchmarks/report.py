@@ -31,8 +31,10 @@ def write(
         "# Alsek and its peers, side by side",
         "",
         f"Written by `hatch run bench` ({settings}). Medians of all rounds, with the least and the most. "
+        "A figure without these is of the first round alone: it has no target, or another peer was twice as good. "
         "In each round every library has its turn, in another order each time, on a Redis (or a file) of its own, "
-        "with the same task, which does nothing; all messages are submitted before the worker starts. Read ratios: "
+        "with the same task, which does nothing; all messages are submitted before the worker starts (slow ones are "
+        "given fewer). Read ratios: "
         "figures drift with the machine.",
         "",
         *_about(machine),

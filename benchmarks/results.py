@@ -55,3 +55,12 @@ class Scores:
         if not found:
             return None
         return (max if most else min)(found, key=lambda who: found[who])
+
+    def behind(self, case: str, who: str, name: str, among: list[str], *, most: bool) -> bool:
+        """Whether the best of these libraries is more than twice as good."""
+        best, own = self.best(case, name, among, most=most), self.spread(case, who, name)
+        if best is None or own is None:
+            return False
+        leader = self.spread(case, best, name)
+        assert leader is not None
+        return own.median < leader.median / 2 if most else own.median > leader.median * 2

@@ -17,7 +17,8 @@ def open_store(where: str) -> Backend:
     if "://" in where:
         from alsek.storage.backends.redis import RedisBackend
 
-        return RedisBackend(where, partitions=int(os.environ.get("ALSEK_BENCH_PARTITIONS", "1")))
+        partitions = int(os.environ.get("ALSEK_BENCH_PARTITIONS", "1"))
+        return RedisBackend(where, namespace=f"alsek{partitions}", partitions=partitions)
     from alsek.storage.backends.sqlite import SQLiteBackend
 
     return SQLiteBackend(where)

@@ -32,7 +32,7 @@ settings.load_profile("alsek")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_READY_WITHIN_S = 15.0
+_READY_WITHIN_S = 60.0
 _LOW = range(20_000, 32_000)
 #: Not the generator that tests seed: test processes beside this one would choose the same ports.
 _RANDOM = random.SystemRandom()
@@ -194,10 +194,10 @@ class RedisServer:
         self._signal(number)
         if self._process is not None:
             try:
-                self._process.wait(10)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(10)
+                self._process.wait(60)
             self._process = None
 
     def _answers(self) -> bool:

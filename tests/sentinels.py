@@ -14,7 +14,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 SERVICE = "payments"
 _DOWN_AFTER_MS = 500
 _FAILOVER_TIMEOUT_MS = 3_000
-_WITHIN_S = 40.0
+_WITHIN_S = 60.0
 
 
 class SentinelGroup:

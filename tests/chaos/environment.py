@@ -73,7 +73,7 @@ class Pool:
             processes.send(pid, signal.SIGSTOP)  # so that none notices the others' end
         for pid in pids:
             processes.send(pid)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class Stage:
@@ -450,7 +450,7 @@ class Stage:
         for pool in self.pools:
             for pid in pool.tree():
                 processes.send(pid)
-            pool.process.wait(10)
+            pool.process.wait(60)
         for pid in processes.marked(str(self.folder)):
             processes.send(pid)
         self.play.broker.backend.close()

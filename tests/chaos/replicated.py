@@ -19,7 +19,7 @@ from tests.clusters import ClusterOfServers, SlotMove
 from tests.conftest import RedisServer, SentinelServer
 from tests.sentinels import SentinelGroup
 
-_WITHIN_S = 40.0
+_WITHIN_S = 60.0
 
 
 class ReplicatedStore(Store):

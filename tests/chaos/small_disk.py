@@ -26,7 +26,7 @@ class Disk:
         folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE_MB}m", "tmpfs", str(folder)]
         try:
-            self.real = subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+            self.real = subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
         except OSError:
             self.real = False
         self._limited: list[int] = []
@@ -59,4 +59,4 @@ class Disk:
     def close(self) -> None:
         """Unmount it."""
         if self.real:
-            subprocess.run(["umount", "-l", str(self.folder)], capture_output=True, timeout=10, check=False)
+            subprocess.run(["umount", "-l", str(self.folder)], capture_output=True, timeout=60, check=False)

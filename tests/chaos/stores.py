@@ -165,7 +165,7 @@ class RedisStore(Store):
         self._replaced.append(replica)  # so that it is discarded in any case
         replica.start()
         with contextlib.closing(self.client()) as client:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while not client.wait(1, 100):
                 assert time.monotonic() < deadline, "the replica did not catch up"
         return replica
@@ -178,7 +178,7 @@ class RedisStore(Store):
         self._replaced.append(self.server)
         self.server = replica
         with contextlib.closing(self.client()) as client:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while client.info("replication")["role"] != "master":
                 assert time.monotonic() < deadline, "the replica was not promoted"
                 time.sleep(0.01)
@@ -225,7 +225,7 @@ def told_by(servers: Sequence[RedisServer]) -> list[Entry]:
 
 def _await_writes(server: RedisServer) -> None:
     """Wait until its file has all that it accepted: it writes up to two seconds later while the disk is busy."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     with (
         contextlib.closing(redis.Redis(port=server.port, socket_timeout=10)) as client,
         contextlib.suppress(redis.ConnectionError),

@@ -113,7 +113,7 @@ def test_a_message_goes_through(
         assert await broker.ain_dlq(message.uuid)
         assert [dead.uuid async for dead in broker.adead_letters(message.queue)] == [message.uuid]
         with pytest.raises(TaskFailedError, match="ValueError: no"):
-            await results.aget(message, timeout=5_000)
+            await results.aget(message, timeout=60_000)
         await broker.areplay(message.uuid)
         assert await add.arevoke(message)
         assert await broker.ais_revoked(message)
@@ -159,7 +159,7 @@ def test_much_work_leaves_turns_to_others(results: ResultStore, add: Task[[int, 
         for message in made:
             results.set(message, 1)
         turns = 0
-        assert len([pair async for pair in ResultPool(results).aistream(*made, timeout=30_000)]) == 400
+        assert len([pair async for pair in ResultPool(results).aistream(*made, timeout=60_000)]) == 400
         assert turns >= 5
         going_on.cancel()
 
@@ -171,7 +171,7 @@ def test_a_result_arrives(results: ResultStore, add: Task[[int, int], int]) -> N
 
     async def main() -> None:
         first, second = await add.agenerate(args=(1, 2)), await add.asend(3, 4)
-        waiting = asyncio.create_task(results.aget(first, timeout=30_000))
+        waiting = asyncio.create_task(results.aget(first, timeout=60_000))
         await asyncio.sleep(0.05)
         assert not await results.aexists(first)
         await results.aset(first, 3)
@@ -202,7 +202,7 @@ def test_results_come_as_they_are_written(
         pool = ResultPool(results)
         seen = []
         async with aclosing(
-            pool.aistream(*[message.uuid for message in made], timeout=5_000, keep=True)
+            pool.aistream(*[message.uuid for message in made], timeout=60_000, keep=True)
         ) as stream:
             async for uuid, result in stream:
                 seen.append((uuid, result))
@@ -210,7 +210,7 @@ def test_results_come_as_they_are_written(
                     break
         assert seen == [(made[n].uuid, n) for n in (2, 0, 1)]
         await results.aset(made[3], 3)
-        assert [pair async for pair in pool.astream(*made, timeout=5_000)] == [
+        assert [pair async for pair in pool.astream(*made, timeout=60_000)] == [
             (message, n) for n, message in enumerate(made)
         ]
         assert not await results.aexists(made[0])
@@ -226,11 +226,11 @@ def test_statuses_are_listened_to(tracker: StatusTracker) -> None:
 
         async def listen() -> list[tuple[TaskStatus, Any]]:
             return [
-                (update.status, update.details) async for update in tracker.alisten(message, timeout=30_000)
+                (update.status, update.details) async for update in tracker.alisten(message, timeout=60_000)
             ]
 
         listening = asyncio.create_task(listen())
-        waiting = asyncio.create_task(tracker.await_for(message, TaskStatus.SUCCEEDED, timeout=30_000))
+        waiting = asyncio.create_task(tracker.await_for(message, TaskStatus.SUCCEEDED, timeout=60_000))
         await asyncio.sleep(0.1)
         await tracker.aset(message, TaskStatus.SUBMITTED)
         await tracker.aset(message, TaskStatus.RUNNING, {"progress": 0.5})
@@ -358,7 +358,7 @@ def test_it_may_be_cancelled_anywhere(
 
         async def get() -> None:
             await results.aset(Message("add", uuid="a"), 1)
-            assert await results.aget("a", timeout=5_000, keep=True) == 1
+            assert await results.aget("a", timeout=60_000, keep=True) == 1
 
         async def wait() -> None:
             with pytest.raises(TimeoutError):
@@ -388,7 +388,7 @@ def test_it_may_be_cancelled_anywhere(
 
         async def check_nothing(cancelled: bool) -> None:
             await results.aset(Message("add", uuid="b"), 2)
-            assert await results.aget("b", timeout=10_000) == 2
+            assert await results.aget("b", timeout=60_000) == 2
 
         calls: dict[str, tuple[Callable[[], Coroutine[Any, Any, None]], Callable[[bool], Any]]] = {
             "submit": (submit, check_submitted),
@@ -416,7 +416,7 @@ def test_a_store_elsewhere_has_its_own_driver(backend: Backend) -> None:
     async def main() -> None:
         message = await one.agenerate()
         assert await tracker.aget(message) is TaskStatus.SUBMITTED
-        waiting = asyncio.create_task(one.aresult(message, timeout=30_000))
+        waiting = asyncio.create_task(one.aresult(message, timeout=60_000))
         await asyncio.sleep(0)
         await results.aset(message, 1)
         assert await waiting == 1
@@ -463,7 +463,7 @@ def test_several_loops_and_what_they_leave(results: ResultStore, add: Task[[int,
         for _ in range(5):
             message = await add.agenerate(args=(number, 1))
             await results.aset(message, number)
-            assert await results.aget(message, timeout=10_000) == number
+            assert await results.aget(message, timeout=60_000) == number
 
     async def leave_waiters() -> None:
         waiting = [asyncio.create_task(results.aget(f"none{n}", timeout=60_000)) for n in range(3)]
@@ -493,10 +493,10 @@ def test_a_forked_child_has_its_own(results: ResultStore, add: Task[[int, int], 
     async def use() -> None:
         message = await add.agenerate(args=(1, 1))
         await results.aset(message, 2)
-        assert await results.aget(message, timeout=10_000) == 2
+        assert await results.aget(message, timeout=60_000) == 2
 
     async def main() -> None:
-        waiting = asyncio.create_task(results.aget("later", timeout=30_000))
+        waiting = asyncio.create_task(results.aget("later", timeout=60_000))
         await use()
         child = os.fork()
         if not child:

@@ -139,7 +139,7 @@ def test_processes_claim_each_message_once(store: Store) -> None:
             worker.start()
         claims = [answers.get(timeout=60) for _ in workers]
         for worker in workers:
-            worker.join(30)
+            worker.join(60)
     finally:
         for worker in workers:
             if worker.is_alive():

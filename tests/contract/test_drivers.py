@@ -27,7 +27,7 @@ def _blocking(backend: Backend, code: Callable[[Driver], Any]) -> Any:
 
 def _in_a_loop(backend: Backend, code: Callable[[Driver], Any]) -> Any:
     async def run() -> Any:
-        return await asyncio.wait_for(code(backend.loop_driver()), 30)
+        return await asyncio.wait_for(code(backend.loop_driver()), 60)
 
     return asyncio.run(run())
 
@@ -127,12 +127,12 @@ def test_many_wait_in_one_loop_without_a_thread_each(backend: Backend) -> None:
             await backend.loop_driver().ask(backend.publish, f"n{number}", b"%d" % number)
         assert await asyncio.gather(*waiting) == [b"%d" % number for number in range(200)]
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 async def _next(news: Any) -> Note:
     """The next note, though it may be told that some are missing before."""
     while True:
-        note: Note | None = await news.wait(10_000)
+        note: Note | None = await news.wait(60_000)
         if note is not None:
             return note

@@ -364,9 +364,9 @@ def test_one_that_waits_may_be_revoked(backend: Backend, messages: MessagePort, 
     worker, claim = behind(messages, actor)
     with backend.subscribe_to(("results:b",)) as subscription:
         assert messages.revoke("q", "b")
-        note = subscription.wait(3_000)
+        note = subscription.wait(60_000)
         while note is not None and note.channel != "results:b":
-            note = subscription.wait(3_000)
+            note = subscription.wait(60_000)
         assert note is not None
     assert state_of(backend, "b") == "waiting"
     assert worker.step(succeeded(claim)).claimed[0].revoked

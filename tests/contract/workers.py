@@ -217,7 +217,7 @@ def state_of(backend: Backend, uuid: str, queue: str = "q") -> str | None:
 def who_rings(waiters: Sequence[Waiter], at_least: int = 1) -> list[int]:
     """Return the numbers of the waiters that are woken: waits for `at_least`, then a moment for more."""
     heard: set[int] = set()
-    deadline = time.monotonic() + 3.0
+    deadline = time.monotonic() + (60.0 if at_least else 3.0)
     while (left := deadline - time.monotonic()) > 0:
         asleep = {waiter.fileno(): n for n, waiter in enumerate(waiters) if n not in heard}
         readable, _, _ = select.select(list(asleep), [], [], left)
@@ -232,7 +232,7 @@ def who_rings(waiters: Sequence[Waiter], at_least: int = 1) -> list[int]:
 QUIET = 0.12
 
 
-def hear(subscription: Subscription, within: float = 3.0) -> Note | None:
+def hear(subscription: Subscription, within: float = 60.0) -> Note | None:
     """Return the next note, and ignore that notes may have been missed."""
     deadline = time.monotonic() + within
     while (left := deadline - time.monotonic()) > 0:

@@ -115,7 +115,7 @@ class FollowedPage:
             return
         server.send_signal(signal.SIGTERM)
         try:
-            server.wait(timeout=40)
+            server.wait(timeout=60)
         finally:
             if server.poll() is None:
                 server.kill()

@@ -8,7 +8,7 @@ from alsek import Message
 from alsek.exceptions import ArgumentsError, TaskFailedError
 from tests.integration.conftest import Project
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 TASKS = """
 @task(broker, result_store=result_store, max_retries=None)

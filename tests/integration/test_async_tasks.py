@@ -71,9 +71,9 @@ def test_coroutines_run_beside_busy_threads(project: Project) -> None:
     eventually(lambda: len(lines(project, "threads.txt")) == 8)
     quick = tasks.wait.generate(args=(0.1,))  # the loop is full
     (project.folder / "released").touch()
-    names = {tasks.result_store.get(message, timeout=20_000) for message in [*coroutines, quick]}
+    names = {tasks.result_store.get(message, timeout=60_000) for message in [*coroutines, quick]}
     assert len(names) == 1
-    assert names.isdisjoint({tasks.result_store.get(message, timeout=20_000) for message in threads})
+    assert names.isdisjoint({tasks.result_store.get(message, timeout=60_000) for message in threads})
 
 
 def test_threads_run_beside_as_many_coroutines_as_there_may_be(project: Project) -> None:
@@ -83,13 +83,13 @@ def test_threads_run_beside_as_many_coroutines_as_there_may_be(project: Project)
     waiting = tasks.hold.generate_many((f"m{n}",) for n in range(20))
     eventually(lambda: len(lines(project, "begun.txt")) == 5)
     for message in tasks.name_thread.generate_many(() for _ in range(50)):
-        assert tasks.result_store.get(message, timeout=20_000)
+        assert tasks.result_store.get(message, timeout=60_000)
     assert lines(project, "begun.txt") == [f"m{n}" for n in range(5)]
     claimed = [m for m in tasks.backend.messages.browse("alsek_queue") if m.state == "claimed"]
     assert len(claimed) == 5  # and the others are there for another group
     (project.folder / "released").touch()
     for message in waiting:
-        assert tasks.result_store.get(message, timeout=20_000)
+        assert tasks.result_store.get(message, timeout=60_000)
 
 
 def test_a_timeout_cancels_the_coroutine(project: Project) -> None:
@@ -120,13 +120,13 @@ async def deaf() -> None:
     late, deaf = tasks.late.generate(), tasks.deaf.generate()
     for message in (late, deaf):
         with pytest.raises(TaskFailedError, match="ran longer than its timeout of 500 ms"):
-            tasks.result_store.get(message, timeout=20_000)
+            tasks.result_store.get(message, timeout=60_000)
     assert (project.folder / "cleaned").exists()
-    assert tasks.result_store.get(neighbour, timeout=20_000)
+    assert tasks.result_store.get(neighbour, timeout=60_000)
     assert worker.log.count("Started group") == 1
     # The slot of the one that goes on is free again.
     for message in tasks.wait.generate_many((0.1,) for _ in range(3)):
-        assert tasks.result_store.get(message, timeout=20_000)
+        assert tasks.result_store.get(message, timeout=60_000)
 
 
 def test_a_coroutine_that_never_awaits_costs_its_group(project: Project) -> None:
@@ -142,9 +142,9 @@ async def spin() -> None:
     )
     worker = project.worker("--n_processes", "1")
     with pytest.raises(TaskFailedError, match="ran longer than its timeout of 500 ms"):
-        tasks.result_store.get(tasks.spin.generate(), timeout=30_000)
+        tasks.result_store.get(tasks.spin.generate(), timeout=60_000)
     for message in tasks.wait.generate_many((0.1,) for _ in range(3)):
-        assert tasks.result_store.get(message, timeout=30_000)
+        assert tasks.result_store.get(message, timeout=60_000)
     worker.logged("spin")
     assert list(tasks.broker.dead_letters("alsek_queue")) != []
     (project.folder / "released").touch()
@@ -159,7 +159,7 @@ def test_a_revocation_cancels_the_coroutine(project: Project) -> None:
     eventually(lambda: lines(project, "begun.txt") == ["w"])
     tasks.broker.revoke(message)
     with pytest.raises((TaskFailedError, MessageRevokedError)):
-        tasks.result_store.get(message, timeout=10_000)
+        tasks.result_store.get(message, timeout=60_000)
     assert lines(project, "ended.txt") == []
 
 
@@ -217,8 +217,8 @@ async def block() -> str:
     worker = project.worker("--n_processes", "1", "--lease", "600")
     neighbour = tasks.wait.generate(args=(0.5,))
     message = tasks.block.generate()
-    assert tasks.result_store.get(message, timeout=20_000) == "done"
-    assert tasks.result_store.get(neighbour, timeout=20_000)
+    assert tasks.result_store.get(message, timeout=60_000) == "done"
+    assert tasks.result_store.get(neighbour, timeout=60_000)
     worker.logged("tasks.py")
     assert re.search(r"block", worker.log)
     assert "lease" not in worker.log.lower().replace("--lease", "")
@@ -230,7 +230,7 @@ def test_a_burst_ends_after_its_last_coroutine(project: Project) -> None:
     messages = tasks.wait.generate_many((0.5, f"m{n}") for n in range(40))
     messages += tasks.name_thread.generate_many(() for _ in range(10))
     worker = project.worker("--burst", "--n_processes", "1", "--n_coroutines", "15")
-    assert worker.process.wait(timeout=40) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert left(tasks) == 0
     for message in messages:
         assert tasks.result_store.get(message)
@@ -245,7 +245,7 @@ def test_more_coroutines_wait_than_a_group_may_run(project: Project) -> None:
     assert worker.log.count("Started group") == 2
     (project.folder / "released").touch()
     for message in messages:
-        assert tasks.result_store.get(message, timeout=20_000)
+        assert tasks.result_store.get(message, timeout=60_000)
 
 
 def test_a_process_pool_runs_coroutines_to_their_end(project: Project) -> None:
@@ -261,9 +261,9 @@ async def late() -> None:
     project.worker("--n_processes", "2", pool="process-pool")
     late = tasks.late.generate()
     for message in tasks.wait.generate_many((0.1,) for _ in range(4)):
-        assert tasks.result_store.get(message, timeout=20_000) == "MainThread"
+        assert tasks.result_store.get(message, timeout=60_000) == "MainThread"
     with pytest.raises(TaskFailedError, match="timeout"):
-        tasks.result_store.get(late, timeout=20_000)
+        tasks.result_store.get(late, timeout=60_000)
 
 
 def test_a_task_that_became_a_coroutine_runs_where_it_belongs(project: Project) -> None:
@@ -288,9 +288,9 @@ async def changes_too() -> str:
     )
     (project.folder / "tasks.py").write_text(body)
     project.worker("--n_processes", "1", "--n_threads", "2", "--n_coroutines", "2")
-    on_loop = {tasks.result_store.get(message, timeout=20_000) for message in now_async}
-    in_threads = {tasks.result_store.get(message, timeout=20_000) for message in now_plain}
-    assert on_loop == {tasks.result_store.get(tasks.wait.generate(args=(0.0,)), timeout=20_000)}
+    on_loop = {tasks.result_store.get(message, timeout=60_000) for message in now_async}
+    in_threads = {tasks.result_store.get(message, timeout=60_000) for message in now_plain}
+    assert on_loop == {tasks.result_store.get(tasks.wait.generate(args=(0.0,)), timeout=60_000)}
     assert on_loop.isdisjoint(in_threads)
 
 
@@ -301,7 +301,7 @@ def test_a_message_of_an_async_task_that_nobody_has_fails(project: Project) -> N
     message = tasks.wait.generate(args=(1.0,))
     project.worker("--n_processes", "1", target="others")
     with pytest.raises(TaskFailedError, match="no task is named 'wait'"):
-        tasks.result_store.get(message, timeout=20_000)
+        tasks.result_store.get(message, timeout=60_000)
     eventually(lambda: tasks.status_tracker.get(message) is TaskStatus.FAILED)
 
 
@@ -311,7 +311,7 @@ def test_a_burst_without_async_tasks_fails_such_messages_too(project: Project) -
     project.write("@task(broker)\ndef other() -> None: ...\n", "others.py")
     messages = tasks.wait.generate_many((1.0,) for _ in range(30))
     worker = project.worker("--burst", "--n_processes", "1", target="others")
-    assert worker.process.wait(timeout=40) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert all(tasks.broker.in_dlq(message) for message in messages)
 
 

@@ -123,5 +123,5 @@ def test_a_burst_with_nothing_to_do_ends_at_once(sqlite_project: Project, pool: 
         "print('returned')\n"
     )
     worker = sqlite_project.run_file("once.py")
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert "returned" in worker.log

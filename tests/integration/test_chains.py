@@ -70,15 +70,15 @@ def test_a_result_is_written_with_its_own_stores_serializer(project: Project, po
     tasks = project.write(PICKLED)
     project.worker("--n_processes", "1", pool=pool)
     assert tasks.pickled.backend.same_store(tasks.broker.backend)
-    assert tasks.pickled.get(tasks.number.generate(), timeout=20_000) == 5
-    assert tasks.pickled.get(tasks.an_imaginary.generate(), timeout=20_000) == 5j
+    assert tasks.pickled.get(tasks.number.generate(), timeout=60_000) == 5
+    assert tasks.pickled.get(tasks.an_imaginary.generate(), timeout=60_000) == 5j
     last = tasks.double.generate(submit=False)
     first = tasks.number.generate(callback=last)
-    assert tasks.pickled.get(last, timeout=20_000) == 10
+    assert tasks.pickled.get(last, timeout=60_000) == 10
     assert tasks.pickled.get(first) == 5
     with pytest.raises(TaskFailedError, match=r"previous_result = 5j.*JsonSerializer"):
         tasks.pickled.get(
-            tasks.an_imaginary.generate(callback=tasks.double.generate(submit=False)), timeout=20_000
+            tasks.an_imaginary.generate(callback=tasks.double.generate(submit=False)), timeout=60_000
         )
 
 
@@ -118,13 +118,13 @@ def test_descendants_are_waited_for_and_no_longer(project: Project) -> None:
             )
             for _ in range(2)
         )
-        assert results.get(first, timeout=20_000, descendants=True) == expected
-        assert [found for _, found in pool.istream(second, descendants=True, timeout=20_000)] == [expected]
+        assert results.get(first, timeout=60_000, descendants=True) == expected
+        assert [found for _, found in pool.istream(second, descendants=True, timeout=60_000)] == [expected]
     failing = tasks.count.generate(
         args=("long enough",),
         callback=(tasks.fail.generate(submit=False), tasks.double.generate(submit=False)),
     )
     with pytest.raises(TaskFailedError, match="ValueError: no"):
-        results.get(failing, timeout=20_000, descendants=True)
+        results.get(failing, timeout=60_000, descendants=True)
     with pytest.raises(TaskFailedError, match="ValueError: no"):
-        list(pool.stream(failing, descendants=True, timeout=20_000))
+        list(pool.stream(failing, descendants=True, timeout=60_000))

@@ -130,7 +130,7 @@ def test_a_signal_ends_an_import_that_hangs(project: Project, number: int, code:
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert "can't be imported" not in errors
     assert "Traceback" not in errors
@@ -182,7 +182,7 @@ def test_tasks_in_folders_without_init_are_served(project: Project) -> None:
     mail = project.write(ADD.replace("add", "send"), "my_project/jobs/mail.py")
     worker = project.worker("--n_processes", "1", target="my_project")
     worker.logged("Tasks: add, send.")
-    assert mail.result_store.get(mail.send.generate(args=(1, 1)), timeout=20_000) == 2
+    assert mail.result_store.get(mail.send.generate(args=(1, 1)), timeout=60_000) == 2
 
 
 def test_a_missing_dependency_of_the_module_is_named(project: Project) -> None:
@@ -256,7 +256,7 @@ def test_tasks_are_found_wherever_they_are_named(project: Project, file: str, ta
         if parent != Path():
             (project.folder / parent / "__init__.py").touch()
     project.worker("--n_processes", "1", target=target)
-    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=20_000) == 2
+    assert tasks.result_store.get(tasks.add.generate(args=(1, 1)), timeout=60_000) == 2
 
 
 def test_a_package_and_its_parts_define_a_task_once(project: Project) -> None:
@@ -289,7 +289,7 @@ def test_logs_are_json_if_asked(project: Project, pool: str, monkeypatch: pytest
     monkeypatch.setenv("ALSEK_LOG_FORMAT", "json")
     tasks.fails.generate()
     worker = project.worker("--burst", pool=pool)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     lines = [json.loads(line) for line in worker.log.splitlines()]
     (failure,) = [line for line in lines if line.get("event") == "failed"]
     assert (failure["task"], failure["attempt"], failure["level"]) == ("fails", 1, "ERROR")

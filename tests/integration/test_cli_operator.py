@@ -66,7 +66,7 @@ def test_dead_letters_are_found_replayed_and_run(project: Project) -> None:
     for number in range(9):
         tasks.fail.generate(args=("key" if number % 3 else "value",))
     queue = tasks.fail.queue
-    eventually(lambda: tasks.backend.messages.dead_count(queue) == 9, 20)
+    eventually(lambda: tasks.backend.messages.dead_count(queue) == 9)
     groups = _json(project, "dead", "list", "--group", "--package", "tasks")
     assert [(group["exception"], group["count"]) for group in groups] == [("KeyError", 6), ("ValueError", 3)]
     chosen = ("dead", "replay", "--package", "tasks", "--fingerprint", groups[0]["fingerprint"])
@@ -88,9 +88,9 @@ def test_a_replay_is_interrupted_and_goes_on(project: Project) -> None:
     with subprocess.Popen(
         command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        eventually(lambda: tasks.backend.messages.count(tasks.fail.queue) > 100, 30)
+        eventually(lambda: tasks.backend.messages.count(tasks.fail.queue) > 100)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     said = json.loads(out)
     assert process.returncode == 1, said
     assert "interrupted" in said["error"]
@@ -179,7 +179,7 @@ def test_shells_complete_commands(sqlite_project: Project, shell: str) -> None:
     if shutil.which(shell) is None:
         assert "_ALSEK_COMPLETE" in done.stdout
         return
-    subprocess.run([shell, "-n", str(script)], check=True, timeout=30)
+    subprocess.run([shell, "-n", str(script)], check=True, timeout=60)
     if shell == "bash":
         asked = "COMP_WORDS=(alsek dead re); COMP_CWORD=2; _alsek_completion alsek"
         program = f'source {script}; {asked}; echo "${{COMPREPLY[@]}}"'

@@ -60,7 +60,7 @@ def test_all_of_a_process_runs_on_one_loop(sqlite_project: Project, pool: str) -
     worker = project.worker("--n_processes", "1", pool=pool)
     names = ("coroutine", "plain", "returns_one")
     for name in names:
-        assert tasks.result_store.get(getattr(tasks, name).generate(), timeout=20_000) is True
+        assert tasks.result_store.get(getattr(tasks, name).generate(), timeout=60_000) is True
     told = project.folder / "told.txt"
     eventually(lambda: told.exists() and told.read_text().split() == ["coroutine", "plain"])
     assert worker.stop() == 0
@@ -91,8 +91,8 @@ async def quick() -> int:
     blocking = tasks.block.generate()
     eventually(lambda: (project.folder / "blocks").exists())
     waiting = tasks.quick.generate()
-    elsewhere = tasks.result_store.get(waiting, timeout=30_000)
+    elsewhere = tasks.result_store.get(waiting, timeout=60_000)
     (project.folder / "released").touch()
-    assert tasks.result_store.get(blocking, timeout=20_000) != elsewhere
+    assert tasks.result_store.get(blocking, timeout=60_000) != elsewhere
     assert "It is given up" in worker.log
     assert worker.stop() == 0

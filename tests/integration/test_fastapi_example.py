@@ -40,7 +40,7 @@ def process(*command: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         started.send_signal(signal.SIGTERM)
         try:
-            started.wait(30)
+            started.wait(60)
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()

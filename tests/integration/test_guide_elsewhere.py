@@ -8,7 +8,7 @@ from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
 from tests.integration.conftest import Project
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 ELSEWHERE = """
 from alsek.storage.backends.sqlite import SQLiteBackend

@@ -8,7 +8,7 @@ from alsek.exceptions import TaskFailedError
 from tests.integration.conftest import Project
 from tests.waiting import eventually
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 POOLS = ["thread-pool", "process-pool"]
 

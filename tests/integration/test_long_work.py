@@ -222,7 +222,7 @@ def test_a_task_that_is_killed_goes_on_from_its_checkpoint(project: Project, poo
             until_further(project, worker, 10)
         for pid in (worker.process.pid, *worker.children()):
             _kill(pid)
-        worker.process.wait(20)
+        worker.process.wait(60)
     worker = project.worker("--n_processes", "1", "--lease", "1500", "--max_losses", "1000", pool=pool)
     assert tasks.result_store.get(message, timeout=90_000) == ROWS, worker.log
     check_rows(project)

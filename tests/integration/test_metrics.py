@@ -58,7 +58,7 @@ class Ports:
     def ask(self, path: str, port: str = "health") -> tuple[int, str]:
         """The status and the text of a page."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -127,12 +127,12 @@ def test_counters_add_up_and_health_is_true(
     assert ports.metrics("alsek_queue_messages") == {}
     assert ports.ended("good") > 0
     server.resume()
-    eventually(lambda: ports.ask("/ready")[0] == 200, 60)
+    eventually(lambda: ports.ask("/ready")[0] == 200)
 
     for _ in range(150):
         tasks.good.generate()
     eventually(lambda: ports.ended("good") == 300, 90)
-    eventually(lambda: (ports.ended("bad", "failed"), ports.ended("bad", "retried")) == (5, 5), 60)
+    eventually(lambda: (ports.ended("bad", "failed"), ports.ended("bad", "retried")) == (5, 5))
     assert ports.metrics("alsek_message_run_seconds_count") == {
         ("alsek_queue", "good"): 300,
         ("alsek_queue", "bad"): 10,
@@ -141,7 +141,7 @@ def test_counters_add_up_and_health_is_true(
         ("alsek_queue", "good"): 300,
         ("alsek_queue", "bad"): 5,
     }
-    eventually(lambda: ports.metrics("alsek_queue_messages").get(("alsek_queue", "dead")) == 5, 60)
+    eventually(lambda: ports.metrics("alsek_queue_messages").get(("alsek_queue", "dead")) == 5)
     eventually(lambda: ports.metrics("alsek_worker_slots").get(("busy",)) == 0)
 
     tasks.long.generate()
@@ -182,7 +182,7 @@ def test_a_monitor_that_is_killed_is_started_again(sqlite_project: Project) -> N
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -101,7 +101,7 @@ def start(project: Project, pool: str, *options: str) -> Worker:
 def failed(tasks: Any, message: Any) -> str:
     """Why a message has failed for good."""
     with pytest.raises(TaskFailedError) as raised:
-        tasks.result_store.get(message, timeout=30_000)
+        tasks.result_store.get(message, timeout=60_000)
     return str(raised.value)
 
 
@@ -115,10 +115,10 @@ def test_it_is_around_every_attempt_and_told_of_every_end(project: Project, pool
     chained = tasks.fine.generate(callback=(last := tasks.fine.generate(submit=False)), metadata={"own": 1})
     many = tasks.fine.generate_many([()] * 20)
     fails, rejects = tasks.fails.generate(), tasks.rejects.generate()
-    assert tasks.result_store.get(chained, timeout=30_000) == {"own": 1, "from": "fine"}
-    assert tasks.result_store.get(last, timeout=30_000) == {"from": "fine"}
+    assert tasks.result_store.get(chained, timeout=60_000) == {"own": 1, "from": "fine"}
+    assert tasks.result_store.get(last, timeout=60_000) == {"from": "fine"}
     for message in many:
-        assert tasks.result_store.get(message, timeout=30_000) == {"from": "fine"}
+        assert tasks.result_store.get(message, timeout=60_000) == {"from": "fine"}
     assert "no money" in failed(tasks, fails)
     assert "never" in failed(tasks, rejects)
     expected = {
@@ -195,10 +195,10 @@ def test_hostile_middleware_hurts_its_own_message_alone(sqlite_project: Project,
     bad = {way: tasks.run.generate(args=(way,)) for way in ways}
     good = {way: tasks.run.generate(args=(way,)) for way in fine}
     for way, message in good.items():
-        assert tasks.result_store.get(message, timeout=30_000) == way
+        assert tasks.result_store.get(message, timeout=60_000) == way
     for way, message in bad.items():
         assert ways[way] in failed(tasks, message)
-    assert tasks.result_store.get(tasks.run.generate(args=("after",)), timeout=30_000) == "after"
+    assert tasks.result_store.get(tasks.run.generate(args=("after",)), timeout=60_000) == "after"
     assert worker.stop() == 0
     runs = (project.folder / "runs").read_text().splitlines()
     assert sorted(runs) == sorted([*fine, "leaves", "after"])
@@ -211,9 +211,9 @@ def test_a_process_that_ended_kills_loses_nothing(sqlite_project: Project) -> No
     for pool in POOLS:
         worker = start(sqlite_project, pool)
         assert (
-            tasks.result_store.get(tasks.run.generate(args=("ended dies",)), timeout=30_000) == "ended dies"
+            tasks.result_store.get(tasks.run.generate(args=("ended dies",)), timeout=60_000) == "ended dies"
         )
-        assert tasks.result_store.get(tasks.run.generate(args=("after",)), timeout=30_000) == "after"
+        assert tasks.result_store.get(tasks.run.generate(args=("after",)), timeout=60_000) == "after"
         assert worker.stop() == 0
     runs = (sqlite_project.folder / "runs").read_text().splitlines()
     assert runs == ["ended dies", "after"] * 3
@@ -238,7 +238,7 @@ def test_a_lost_message_is_told(project: Project) -> None:
     tasks = project.write(SPY + LOST)
     waits, dies = tasks.waits.generate(), tasks.dies.generate()
     worker = start(project, "thread")
-    assert tasks.result_store.get(waits, timeout=30_000) == "waited"
+    assert tasks.result_store.get(waits, timeout=60_000) == "waited"
     assert "SIGKILL" in failed(tasks, dies)
     expected = {("waits", "lost"): 1, ("dies", "lost"): 1, ("waits", "succeeded"): 1, ("dies", "failed"): 1}
     eventually(lambda: ends(project) == expected, 20, lambda: f"{ends(project)}\n{worker.log}")
@@ -262,7 +262,7 @@ if __name__ == "tasks":
     )
     worker = start(sqlite_project, pool, "--log_level", "DEBUG")
     message = tasks.speaks.generate(args=(7,))
-    assert tasks.result_store.get(message, timeout=30_000) == 7
+    assert tasks.result_store.get(message, timeout=60_000) == 7
     assert worker.stop() == 0
     lines = [line.split("|") for line in (sqlite_project.folder / "lines").read_text().splitlines()]
     assert ["speaks", message.uuid, "spoken 7", ""] in lines
@@ -277,7 +277,7 @@ def test_a_planned_stop_is_nothing_to_be_alarmed_at(project: Project, pool: str)
     tasks = project.write(SPY + LOST)
     worker = start(project, pool)
     messages = tasks.waits.generate_many([()] * 3)
-    eventually(lambda: sum(what == "enter" for what, *_ in notes(project)) == 3, 20)
+    eventually(lambda: sum(what == "enter" for what, *_ in notes(project)) == 3)
     assert worker.stop() == 0
     for message in messages:
         assert tasks.result_store.get(message, timeout=1_000) == "waited"

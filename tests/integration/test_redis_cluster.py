@@ -60,9 +60,9 @@ def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, t
         tasks = project.write(_TASKS)
         worker = project.worker(pool=pool)
         for n in range(3):
-            assert tasks.result_store.get(tasks.double.generate(args=(n,)), timeout=30_000) == 2 * n
+            assert tasks.result_store.get(tasks.double.generate(args=(n,)), timeout=60_000) == 2 * n
         messages = tasks.double.generate_many((n,) for n in range(50))
-        got = [tasks.result_store.get(message, timeout=30_000) for message in messages]
+        got = [tasks.result_store.get(message, timeout=60_000) for message in messages]
         assert got == [2 * n for n in range(50)]
         assert worker.stop() == 0, worker.log
 
@@ -82,14 +82,14 @@ def test_partitions_are_on_all_nodes(own_cluster: ClusterOfServers, tmp_path: Pa
         assert all(part.messages.count("alsek_queue") for part in parts)
         worker = project.worker()
         for n, message in enumerate(before[:30]):
-            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+            assert tasks.result_store.get(message, timeout=60_000) == 2 * n
         key = parts[0].keys.messages()
         node = client.get_node_from_key(key)
         assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
         own_cluster.master_of(client, key).kill()
         after = list(tasks.double.generate_many((n,) for n in range(60)))
         for n, message in [*list(enumerate(before))[30:], *enumerate(after)]:
-            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+            assert tasks.result_store.get(message, timeout=60_000) == 2 * n
         eventually(lambda: backend.count("queues:alsek_queue") == 0)
         assert worker.process.poll() is None
         assert worker.stop() == 0, worker.log
@@ -106,13 +106,13 @@ def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path:
         node = client.get_node_from_key(key)
         assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
         worker = project.worker()
-        assert tasks.result_store.get(before[0], timeout=30_000) == 0
+        assert tasks.result_store.get(before[0], timeout=60_000) == 0
         assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
         own_cluster.master_of(client, key).kill()
         after = tasks.double.generate(args=(100,))
-        assert tasks.result_store.get(after, timeout=30_000) == 200
+        assert tasks.result_store.get(after, timeout=60_000) == 200
         for n, message in enumerate(before[1:], 1):
-            assert tasks.result_store.get(message, timeout=30_000) == 2 * n
+            assert tasks.result_store.get(message, timeout=60_000) == 2 * n
         eventually(lambda: backend.count("queues:alsek_queue") == 0)
         assert worker.process.poll() is None
         assert worker.stop() == 0, worker.log

@@ -35,15 +35,15 @@ def test_a_changed_file_is_served_and_running_tasks_finish(sqlite_project: Proje
     project = sqlite_project
     tasks = project.write(BODY.format(answer=1))
     worker = project.worker("--reload", pool=pool)
-    assert tasks.result_store.get(tasks.answer.generate(), timeout=30_000) == 1
+    assert tasks.result_store.get(tasks.answer.generate(), timeout=60_000) == 1
     slow = tasks.slow.generate()
     eventually((project.folder / "slow").exists)
     tasks = project.write(BODY.format(answer=2))
     worker.logged("Stopping: running tasks have")
     assert tasks.status_tracker.get(slow) == TaskStatus.RUNNING
     (project.folder / "go").touch()
-    assert tasks.result_store.get(slow, timeout=30_000) == 1
-    assert tasks.result_store.get(tasks.answer.generate(), timeout=30_000) == 2
+    assert tasks.result_store.get(slow, timeout=60_000) == 1
+    assert tasks.result_store.get(tasks.answer.generate(), timeout=60_000) == 2
 
     file = project.folder / "tasks.py"
     good = file.read_text().replace("return 2", "return 3")
@@ -52,7 +52,7 @@ def test_a_changed_file_is_served_and_running_tasks_finish(sqlite_project: Proje
     worker.logged("ended with exit code 2: it is started again at the next change.")
     assert worker.process.poll() is None
     file.write_text(good)
-    assert tasks.result_store.get(tasks.answer.generate(), timeout=30_000) == 3
+    assert tasks.result_store.get(tasks.answer.generate(), timeout=60_000) == 3
     assert worker.stop() == 0
     assert "Traceback" not in worker.log.replace("Traceback", "", 1)
 
@@ -63,12 +63,12 @@ def test_a_signal_to_the_reloader_stops_the_pool(sqlite_project: Project, number
     tasks = sqlite_project.write(BODY.format(answer=1))
     worker = sqlite_project.worker("--reload")
     slow = tasks.slow.generate()
-    eventually((sqlite_project.folder / "slow").exists, 30)
+    eventually((sqlite_project.folder / "slow").exists)
     (child,) = worker.children()
     worker.process.send_signal(number)
     worker.logged("Stopping: running tasks have")
     (sqlite_project.folder / "go").touch()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert tasks.status_tracker.get(slow) == TaskStatus.SUCCEEDED
     assert not Path(f"/proc/{child}").exists()
 
@@ -77,7 +77,7 @@ def test_a_killed_reloader_takes_the_pool_with_it(sqlite_project: Project) -> No
     """The pool stops in good order."""
     tasks = sqlite_project.write(BODY.format(answer=1))
     worker = sqlite_project.worker("--reload")
-    assert tasks.result_store.get(tasks.answer.generate(), timeout=30_000) == 1
+    assert tasks.result_store.get(tasks.answer.generate(), timeout=60_000) == 1
     (child,) = worker.children()
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
@@ -90,7 +90,7 @@ def test_the_variable_asks_for_it_too(sqlite_project: Project) -> None:
     sqlite_project.write(BODY.format(answer=1))
     environment = {**os.environ, "ALSEK_THREAD_POOL_RELOAD": "1"}
     worker = sqlite_project.worker("--burst", env=environment)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert worker.log.count("Watching ") == 1
     assert "it ends." in worker.log
 

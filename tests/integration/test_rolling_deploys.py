@@ -79,11 +79,11 @@ first = add.generate(kwargs={"a": 20, "b": 1}, callback=last)
 again = second_time.generate()
 bad = never.generate()
 print(json.dumps({
-    "sums": [results.get(each, timeout=30_000) for each in sums],
-    "late": results.get(late, timeout=30_000),
-    "last": results.get(last, timeout=30_000),
-    "again": results.get(again, timeout=30_000),
-    "bad": statuses.wait_for(bad, timeout=30_000).name,
+    "sums": [results.get(each, timeout=60_000) for each in sums],
+    "late": results.get(late, timeout=60_000),
+    "last": results.get(last, timeout=60_000),
+    "again": results.get(again, timeout=60_000),
+    "bad": statuses.wait_for(bad, timeout=60_000).name,
     "dead": broker.in_dlq(bad),
     "version": __import__("alsek").__file__,
 }))
@@ -93,7 +93,7 @@ MANY = "from tasks import *\nfor n in range(60): slow.generate(kwargs={'n': n}, 
 COLLECT = """
 import json
 from tasks import *
-print(json.dumps([results.get(f"m{n}", timeout=30_000) for n in range(60)]))
+print(json.dumps([results.get(f"m{n}", timeout=60_000) for n in range(60)]))
 """
 
 

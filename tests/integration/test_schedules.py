@@ -147,7 +147,7 @@ def test_middleware_that_hangs_harms_only_its_own_schedule(sqlite_project: Proje
     Ticks(sqlite_project).each_once("works", 4)
     infos = {info.name: info for info in Inspector(tasks.broker).schedules()}
     assert infos["raises"].late < 5_000
-    assert worker.stop(timeout=20) == 0
+    assert worker.stop(timeout=60) == 0
     assert "Middleware has refused the message of schedule 'raises'" in worker.log
 
 
@@ -195,7 +195,7 @@ def test_a_schedule_that_no_running_code_declares_is_left_alone(project: Project
     assert found is not None
     assert found.orphaned
     number = len(ticks.of("declared"))
-    eventually(lambda: (inspector.schedule("declared") or found).late > 6_000, 60)
+    eventually(lambda: (inspector.schedule("declared") or found).late > 6_000)
     assert len(ticks.of("declared")) == number
     project.write(BODY)
     third = project.worker()
@@ -218,7 +218,7 @@ def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) ->
             os.kill(pid, signal.SIGSTOP)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        worker.process.wait(10)
+        worker.process.wait(60)
     last = project.worker("--lease", "1500")
     for number in range(5):
         ticks.all_run(f"s{number}", 12)
@@ -336,5 +336,5 @@ def test_a_reloaded_pool_brings_what_it_declares_now(sqlite_project: Project) ->
     sqlite_project.write(
         BODY.replace("Scheduled(IntervalTrigger(seconds=1)", "Scheduled(IntervalTrigger(hours=7)")
     )
-    eventually(lambda: [info.trigger for info in inspector.schedules()] == ["every 7 h"], 60)
+    eventually(lambda: [info.trigger for info in inspector.schedules()] == ["every 7 h"])
     assert worker.stop() == 0

@@ -69,7 +69,7 @@ asyncio.run(main())
 def test_second_tour_asyncio(project: Project) -> None:
     """The chapter's block runs to its end in a program that turns each warning into an error."""
     _start(project, "--n_processes", "1")
-    program = PRODUCER.format(block=textwrap.indent(BLOCK.replace("timeout=5_000", "timeout=30_000"), "    "))
+    program = PRODUCER.format(block=textwrap.indent(BLOCK.replace("timeout=5_000", "timeout=60_000"), "    "))
     assert _run(project, program).split() == ["19", "UNKNOWN", "100", "22", "None"]
 
 

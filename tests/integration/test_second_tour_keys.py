@@ -128,7 +128,7 @@ def test_a_killed_pool_leaves_no_key_and_no_place_behind(project: Project) -> No
     tasks = project.write(TASKS)
     held, waits = tasks.hold.send(0), tasks.hold.send(1)
     worker = project.worker("--n_processes", "1", "--lease", "2000")
-    eventually(lambda: any(line.startswith("held") for line in noted(project)), 60)
+    eventually(lambda: any(line.startswith("held") for line in noted(project)))
     (pid,) = {int(line.split()[1]) for line in noted(project) if line.startswith("held")}
     assert tasks.hold.send(0).uuid == held.uuid
     assert Inspector(tasks.broker).why(waits).facts["held_by"] == [held.uuid]
@@ -139,5 +139,5 @@ def test_a_killed_pool_leaves_no_key_and_no_place_behind(project: Project) -> No
     project.worker("--n_processes", "1")
     assert tasks.result_store.get(waits, timeout=WAIT_MS) == 1
     assert tasks.result_store.get(held, timeout=WAIT_MS) == 0
-    eventually(lambda: Inspector(tasks.broker).limits() == [], 60)
+    eventually(lambda: Inspector(tasks.broker).limits() == [])
     assert not tasks.hold.send(0).duplicate

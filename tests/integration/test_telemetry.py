@@ -54,7 +54,7 @@ def test_a_trace_goes_on_in_a_pool(sqlite_project: Project, pool: str) -> None:
         chained = tasks.work.generate(callback=(last := tasks.work.generate(submit=False)))
     worker = start(sqlite_project, pool)
     for each in (message, chained, last):
-        assert tasks.result_store.get(each, timeout=30_000) == trace_id
+        assert tasks.result_store.get(each, timeout=60_000) == trace_id
     assert worker.stop() == 0
     submitted = {span.name: span for span in exporter.get_finished_spans()}
     assert submitted.keys() == {"order", "submit work"}

@@ -228,7 +228,7 @@ def test_tour_blocks_run(page: Path, blocks: list[Block], kind: str, place: str,
                 assert _agree(stated, shown), f"{expression} gives {shown}, stated is {stated}"
         if worker is not None:
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(timeout=40) == 0, scene.log.read_text()
+            assert worker.wait(timeout=60) == 0, scene.log.read_text()
     finally:
         scene.close()
 
@@ -247,7 +247,7 @@ def _end(scene: Scene, performer: subprocess.Popen[bytes], block: Block, endless
 
     eventually(at_work, 30, lambda: scene.printed)
     performer.send_signal(endless.signal)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not any(each["line"] == block.line for each in scene.reported):
         assert time.monotonic() < deadline, scene.printed
         time.sleep(0.1)

@@ -14,7 +14,7 @@ from alsek.tools import ResultPool, StatusTrackerIntegrityScanner, StatusTracker
 from tests.integration.conftest import Project
 from tests.waiting import eventually
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 SUM_N = """
 @task(broker, result_store=result_store, status_tracker=status_tracker)
@@ -52,7 +52,7 @@ def test_tour_status_tracking(project: Project) -> None:
         each.start()
     project.worker("--n_processes", "1")
     for each in followers:
-        each.join(30)
+        each.join(60)
     for message, story in [
         (good, ["SUBMITTED", "RUNNING", "SUCCEEDED"]),
         (bad, ["SUBMITTED", "RUNNING", "RETRYING", "RUNNING", "FAILED"]),
@@ -238,5 +238,5 @@ def test_tour_consumers_wake_up(project: Project) -> None:
         eventually(lambda: found == sent)
     finally:
         consumer.close()
-        taker.join(20)
+        taker.join(60)
     assert not taker.is_alive()

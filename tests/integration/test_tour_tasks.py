@@ -30,7 +30,7 @@ def family(message: Message) -> list:
     return [message.previous_result, message.previous_message_uuid, message.progenitor_uuid]
 """
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 
 def test_tour_tasks(project: Project) -> None:

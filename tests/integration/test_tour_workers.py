@@ -15,7 +15,7 @@ from tests.integration.markdown_blocks import blocks_of
 from tests.integration.test_tour import PAGES
 from tests.waiting import eventually
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 TASKS = """
 @task(broker, result_store=result_store)
@@ -26,7 +26,7 @@ def where(seconds: float = 0.0) -> int:
 @task(broker, result_store=result_store)
 def meet(name: str, others: int) -> bool:
     (HERE / f"here-{name}").touch()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if len(list(HERE.glob("here-*"))) >= others:
             return True
@@ -124,7 +124,7 @@ def for_ever() -> None:
     worker = project.worker("--n_processes", "1", "--shutdown_timeout", "300", pool=pool)
     message = tasks.for_ever.generate()
     eventually(lambda: (project.folder / "pid").exists() and (project.folder / "pid").read_text() != "")
-    assert worker.stop(timeout=15) == 0
+    assert worker.stop(timeout=60) == 0
     eventually(lambda: not _alive(int((project.folder / "pid").read_text())))
     assert tasks.broker.exists(message)
     assert tasks.broker.sync_from_backend(message).retries == 0

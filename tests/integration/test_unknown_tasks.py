@@ -42,7 +42,7 @@ def registered(module: Any) -> dict[tuple[str, ...], WorkerRecord]:
 def start(project: Project, module: Any, name: str, pool: str, *options: str) -> Worker:
     """Start the pool of a module, and return once it is registered."""
     worker = project.worker("--n_processes=1", "--lease=3000", *options, target=name, pool=pool)
-    eventually(lambda: (name,) in registered(module), 30)
+    eventually(lambda: (name,) in registered(module))
     return worker
 
 
@@ -81,7 +81,7 @@ def test_a_task_that_nobody_has_fails_at_once(project: Project, pool: str) -> No
     eventually(lambda: alpha.broker.in_dlq(stranger))
     assert alpha.status_tracker.get(stranger) == TaskStatus.FAILED
     for module in (alpha, beta):
-        assert module.result_store.get(module.work.generate(args=(2,)), timeout=20_000) == 2
+        assert module.result_store.get(module.work.generate(args=(2,)), timeout=60_000) == 2
     (line,) = [line for worker in workers for line in worker.log.splitlines() if "nobody_knows" in line]
     assert " ERROR " in line
     assert "failed for good: UnknownTaskError: no task is named 'nobody_knows' in this pool" in line
@@ -94,14 +94,14 @@ def test_messages_wait_for_a_new_version(project: Project, pool: str) -> None:
     alpha, beta = write(project, "alpha"), write(project, "beta")
     old = start(project, alpha, "alpha", pool, "--unknown-tasks=wait")
     messages = [beta.work.generate(args=(number,)) for number in range(20)]
-    assert alpha.result_store.get(alpha.work.generate(args=(1,)), timeout=20_000) == 1
+    assert alpha.result_store.get(alpha.work.generate(args=(1,)), timeout=60_000) == 1
     old.logged(
         "Messages of task 'beta', which this pool does not have, are left to the workers that have it."
     )
     eventually(lambda: {beta.status_tracker.get(message) for message in messages} == {TaskStatus.SUBMITTED})
     new = start(project, beta, "beta", pool)
     for number, message in enumerate(messages):
-        assert beta.result_store.get(message, timeout=30_000) == number
+        assert beta.result_store.get(message, timeout=60_000) == number
     for worker in (old, new):
         assert worker.stop() == 0
     assert old.log.count("Messages of task 'beta'") == 1
@@ -117,7 +117,7 @@ def test_a_message_is_run_although_its_queue_is_not_served(project: Project, poo
     ]
     messages = [beta.work.generate(args=(number,), queue="alpha") for number in range(20)]
     for number, message in enumerate(messages):
-        assert beta.result_store.get(message, timeout=30_000) == number
+        assert beta.result_store.get(message, timeout=60_000) == number
         assert beta.status_tracker.get(message) == TaskStatus.SUCCEEDED
     for worker in workers:
         assert worker.stop() == 0
@@ -142,7 +142,7 @@ def test_the_store_knows_what_a_pool_is(project: Project, pool: str) -> None:
     def told() -> bool:
         return any(each.running for each in tasks.backend.messages.workers())
 
-    eventually(told, 20)
+    eventually(told)
     (record,) = tasks.backend.messages.workers()
     assert record.facts.host == socket.gethostname()
     assert record.facts.pid in worker.children()

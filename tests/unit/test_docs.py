@@ -74,7 +74,7 @@ def test_examples_with_a_worker_run(page: Path, tmp_path: Path) -> None:
     with log.open("wb") as out:
         worker = subprocess.Popen(command, cwd=tmp_path, stderr=out)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "Started group" not in log.read_text():
             assert worker.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -91,7 +91,7 @@ def test_examples_with_a_worker_run(page: Path, tmp_path: Path) -> None:
             expected = re.findall(r"^ *print\(.*\)  # (.+)$", block, re.MULTILINE)
             assert (done.returncode, done.stdout.split()) == (0, expected), done.stderr + log.read_text()
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=40) == 0, log.read_text()
+        assert worker.wait(timeout=60) == 0, log.read_text()
     finally:
         if worker.poll() is None:
             worker.kill()

@@ -32,7 +32,7 @@ def full(stage: Stage, scale: Scale) -> None:
         time.sleep(1.5)
         disk.empty()
         stage.hit()
-        producer.join(30)
+        producer.join(60)
         stage.work(5, 20)
     if disk.real and not stage.producer_errors:
         stage.problems.append("the disk was never full for the producer")

@@ -63,7 +63,7 @@ def unique_keys(stage: Stage, scale: Scale) -> None:
             time.sleep(0.5)
     finally:
         producers.kill()
-        producers.wait(10)
+        producers.wait(60)
     assert producers.returncode == 0, f"{producers.returncode} producers failed"
     for number in range(_PRODUCERS):
         for uuid, fate in accepted_by(stage.folder, number):

@@ -25,7 +25,7 @@ def kill(stage: Stage, scale: Scale) -> None:
         if sum(map(send, victims)):
             stage.hit()
         if tree[0] in victims:
-            stage.pools[-1].process.wait(10)
+            stage.pools[-1].process.wait(60)
             stage.pool()
     stage.settle(scale.pick(30, 60))
 

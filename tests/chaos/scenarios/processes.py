@@ -108,7 +108,7 @@ def kill_supervisors(stage: Stage, scale: Scale) -> None:
         stage.until_begun(1 + tick)
         if send(stage.pools[-1].process.pid):
             stage.hit()
-            stage.pools[-1].process.wait(10)
+            stage.pools[-1].process.wait(60)
         stage.pool()
     stage.settle(scale.pick(30, 60))
 

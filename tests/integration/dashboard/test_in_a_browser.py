@@ -48,14 +48,14 @@ class Served:
 
         self._server.startup = told  # type: ignore[method-assign]
         self._thread.start()
-        assert started.wait(30)
+        assert started.wait(60)
         (listener,) = self._server.servers[0].sockets
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     def close(self) -> None:
         """End the server."""
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 @pytest.fixture(scope="module")

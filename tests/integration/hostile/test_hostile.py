@@ -78,7 +78,7 @@ def module_of(number: int, row: Task) -> str:
 def end_of(tasks: Any, message: Any) -> str | tuple[Any]:
     """How a message ends: the name of an exception, or what was returned."""
     try:
-        return (tasks.result_store.get(message, timeout=30_000),)
+        return (tasks.result_store.get(message, timeout=60_000),)
     except TaskFailedError as error:
         return str(error.details["name"])
 

@@ -62,17 +62,17 @@ def test_it_serves_until_ctrl_c(alsek: Shell) -> None:
         assert process.stdout is not None
         url = process.stdout.readline().partition('"url": "')[2].partition('"')[0]
         assert url.startswith("http://127.0.0.1:")
-        connection = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=30)
+        connection = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=60)
         answers = []
         for headers in ({}, {"Host": "evil.example"}):
             connection.request("GET", "/queues", headers=headers)
             answer = connection.getresponse()
             answers.append((answer.status, b'href="/queue?name=q"' in answer.read()))
         connection.close()
-        with urllib.request.urlopen(f"{url}events?page=overview", timeout=30) as stream:
+        with urllib.request.urlopen(f"{url}events?page=overview", timeout=60) as stream:
             assert stream.readline() == b"retry: 1000\n"
             process.send_signal(signal.SIGINT)
             stream.read()  # it ends, because the server does
-        said = process.communicate(timeout=30)
+        said = process.communicate(timeout=60)
         assert (process.returncode, said) == (0, ("", ""))
     assert answers == [(200, True), (421, False)]

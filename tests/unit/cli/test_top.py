@@ -66,7 +66,7 @@ class Terminal:
             status.append(code)
             return pid == self.pid
 
-        eventually(has_ended, 20)
+        eventually(has_ended)
         self.pid = 0
         return os.waitstatus_to_exitcode(status[-1])
 

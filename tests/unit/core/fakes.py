@@ -32,7 +32,7 @@ from alsek.storage.backends.records import (
 from alsek.storage.backends.subscriptions import Note, Subscription
 
 #: Long enough for any machine; a test that gets here has failed.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class LossyMessages:

@@ -27,7 +27,7 @@ def test_each_request_is_a_call_and_one_that_fails_is_not_the_last(caplog: pytes
     caller = Background(work, "chore")
     for _ in range(3):
         caller.request()
-    assert done.wait(10)
+    assert done.wait(60)
     caller.stop()
     assert len(set(calls)) == 1
     assert "chore failed." in caplog.text
@@ -41,11 +41,11 @@ def test_what_can_not_be_kept_up_with_is_left_out(caplog: pytest.LogCaptureFixtu
     def work() -> None:
         calls.append(1)
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
 
     caller = Background(work, "slow chore")
     caller.request()
-    assert begun.wait(10)
+    assert begun.wait(60)
     with caplog.at_level(logging.WARNING):
         for _ in range(background._MOST_WAITING + 1):
             caller.request()
@@ -53,7 +53,7 @@ def test_what_can_not_be_kept_up_with_is_left_out(caplog: pytest.LogCaptureFixtu
     (thread,) = (each for each in threading.enumerate() if each.name == "slow chore")
     caller.stop()
     go.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert calls == [1]
 
@@ -65,7 +65,7 @@ def test_what_waits_can_be_let_come_first(requests: int) -> None:
 
     def work() -> None:
         calls.append(1)
-        assert go.wait(10)
+        assert go.wait(60)
 
     caller = Background(work, f"chore of {requests}")
     caller.request()
@@ -76,7 +76,7 @@ def test_what_waits_can_be_let_come_first(requests: int) -> None:
     (thread,) = (each for each in threading.enumerate() if each.name == f"chore of {requests}")
     caller.stop(drop_waiting=False)
     go.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(calls) == requests
 

@@ -203,7 +203,7 @@ def test_a_finalizer_that_logs_does_not_block(
 
     thread = threading.Thread(target=within, args=(message, talk), daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert "gone" in "".join(lines(session, message))
 
@@ -217,15 +217,15 @@ def test_a_slow_argument_holds_up_no_other_thread(
     class Slow:
         def __str__(self) -> str:
             entered.set()
-            assert leave.wait(20)
+            assert leave.wait(60)
             return "slow"
 
     slow = threading.Thread(target=within, args=(message, lambda: log.info("%s", Slow())), daemon=True)
     slow.start()
-    assert entered.wait(20)
+    assert entered.wait(60)
     within(message, lambda: log.info("quick"))
     leave.set()
-    slow.join(20)
+    slow.join(60)
     assert lines(session, message) == ["INFO shop.tasks: quick", "INFO shop.tasks: slow"]
 
 
@@ -236,7 +236,7 @@ def test_a_thread_that_is_left_behind_writes_nowhere(
     go = threading.Event()
 
     def left_behind() -> None:
-        assert go.wait(20)
+        assert go.wait(60)
         log.info("late")
 
     context = contextvars.copy_context()
@@ -249,7 +249,7 @@ def test_a_thread_that_is_left_behind_writes_nowhere(
     broker.submit(Message("t", uuid="n"))
     other = claim(broker, session)
     go.set()
-    thread.join(20)
+    thread.join(60)
     within(other, lambda: log.info("mine"))
     assert lines(session, other) == ["INFO shop.tasks: mine"]
     assert lines(session, message) == []

@@ -133,7 +133,7 @@ def test_the_thread_begins_by_itself(lossy: LossyBackend) -> None:
     thread = session.reporter._thread
     session.retire()
     assert thread is not None
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -232,5 +232,5 @@ def test_listen_leaves_out_what_is_older(backend: MemoryBackend, monkeypatch: py
         def close(self) -> None: ...
 
     monkeypatch.setattr(backend, "watch_status", lambda uuid: (Notes(), None))
-    heard = list(tracker.listen(message, timeout=5_000))
+    heard = list(tracker.listen(message, timeout=60_000))
     assert [update.status for update in heard] == [TaskStatus.RUNNING, TaskStatus.SUCCEEDED]

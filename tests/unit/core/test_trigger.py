@@ -325,7 +325,7 @@ class Telling(Task):
 def tick(): ...
 
 def ticks(count):
-    return all(ticked.acquire(timeout=20) for _ in range(count))
+    return all(ticked.acquire(timeout=60) for _ in range(count))
 
 tick.generate()
 assert ticks(1)

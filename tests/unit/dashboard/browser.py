@@ -27,7 +27,7 @@ class Browser:
         self._runner = asyncio.Runner()
         self.base = base
         transport = httpx.ASGITransport(app)
-        self.client = httpx.AsyncClient(transport=transport, base_url=base, timeout=20)
+        self.client = httpx.AsyncClient(transport=transport, base_url=base, timeout=60)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Get a page; redirections are not followed."""

@@ -53,7 +53,7 @@ def test_calls_and_subscriptions_are_encrypted(encrypted: tuple[RedisServer, str
             backend._link.call("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "pubsub")
             backend._link.call("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
             assert await driver.ask(backend.values.get, "n3") == large
-            assert await news.wait(20_000) is None
+            assert await news.wait(60_000) is None
             backend.publish("a", b"1")
             assert (await note_of(news)).data == b"1"
 
@@ -93,7 +93,7 @@ def test_a_loop_that_is_closed_leaves_nothing(encrypted: tuple[RedisServer, str]
         backend.close()
 
     leaving_nothing(use)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(looking.client_list()) > 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)

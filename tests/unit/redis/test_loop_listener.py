@@ -33,7 +33,7 @@ async def subscribed(backend: RedisBackend, channels: int) -> None:
 async def note_of(news: Any) -> Note:
     """The next note, though some may be missed before."""
     while True:
-        note: Note | None = await news.wait(20_000)
+        note: Note | None = await news.wait(60_000)
         if note is not None:
             return note
 
@@ -50,7 +50,7 @@ def test_a_thousand_waiters_need_two_connections(alone: RedisBackend) -> None:
 
     async def main() -> None:
         threads = threading.active_count()
-        waiting = [asyncio.create_task(store.aget(message, timeout=50_000)) for message in messages]
+        waiting = [asyncio.create_task(store.aget(message, timeout=60_000)) for message in messages]
         await subscribed(alone, 1_000)
         assert connections(alone) - 1 <= 2, "but for the one of to_thread"
         assert threading.active_count() - threads <= 3, "of to_thread"
@@ -68,12 +68,12 @@ def test_a_status_is_waited_for(alone: RedisBackend) -> None:
     message = Message("t")
 
     async def main() -> None:
-        waiting = asyncio.create_task(tracker.await_for(message, timeout=20_000))
+        waiting = asyncio.create_task(tracker.await_for(message, timeout=60_000))
         await subscribed(alone, 1)
         tracker.set(message, TaskStatus.RUNNING)
         tracker.set(message, TaskStatus.SUCCEEDED)
         assert await waiting is TaskStatus.SUCCEEDED
-        assert await tracker.await_for(message, timeout=20_000) is TaskStatus.SUCCEEDED
+        assert await tracker.await_for(message, timeout=60_000) is TaskStatus.SUCCEEDED
 
     run(main())
 
@@ -84,7 +84,7 @@ def test_a_lost_connection_loses_no_result(alone: RedisBackend) -> None:
     messages = [Message("t") for _ in range(100)]
 
     async def main() -> None:
-        waiting = [asyncio.create_task(store.aget(message, timeout=50_000)) for message in messages]
+        waiting = [asyncio.create_task(store.aget(message, timeout=60_000)) for message in messages]
         await subscribed(alone, 100)
         for message in messages:  # the loop does not run: nobody hears of these in time
             cut(alone)
@@ -101,15 +101,15 @@ def test_who_waits_is_told_that_notes_may_be_missing(alone: RedisBackend) -> Non
     async def main() -> None:
         driver = alone.loop_driver()
         first, second = await driver.subscribe("a"), await driver.subscribe("b")
-        waiting = asyncio.create_task(first.wait(20_000))
+        waiting = asyncio.create_task(first.wait(60_000))
         await asyncio.sleep(0)
         cut(alone)
         assert await waiting is None
-        assert await second.wait(20_000) is None
+        assert await second.wait(60_000) is None
         alone.publish("a", b"1")
         alone.publish("b", b"2")
-        assert await first.wait(20_000) == Note("a", b"1")
-        assert await second.wait(20_000) == Note("b", b"2")
+        assert await first.wait(60_000) == Note("a", b"1")
+        assert await second.wait(60_000) == Note("b", b"2")
 
     run(main())
 
@@ -123,14 +123,14 @@ def test_a_wait_that_is_cancelled_loses_no_note(alone: RedisBackend) -> None:
 
         def wait() -> Any:
             cut(alone)
-            return news.wait(20_000)
+            return news.wait(60_000)
 
         async def check() -> None:
             if driver._listener.connected:  # type: ignore[attr-defined]
                 alone.publish("a", b"1")
                 assert await note_of(news) == Note("a", b"1")
             else:
-                assert await news.wait(20_000) is None
+                assert await news.wait(60_000) is None
 
         assert await each_moment(wait, check) >= 3
 
@@ -198,7 +198,7 @@ def test_a_server_that_says_nothing_is_noticed(
         with pytest.raises(BackendError):
             await waiting
         server.resume()
-        assert await news.wait(20_000) is None
+        assert await news.wait(60_000) is None
         backend.publish("a", b"1")
         assert await note_of(news) == Note("a", b"1")
 
@@ -240,4 +240,4 @@ def test_a_backend_that_is_forgotten_closes_its_connections(alone: RedisBackend,
             gc.collect()
             await asyncio.sleep(0.01)
 
-    leaving_nothing(lambda: asyncio.run(asyncio.wait_for(main(), 30)))
+    leaving_nothing(lambda: asyncio.run(asyncio.wait_for(main(), 60)))

@@ -385,12 +385,12 @@ def test_results_are_heard_in_their_partition(backend: RedisBackend) -> None:
     actor.step(*map(succeeded, actor.claim()))
     heard = set()
     for _ in submissions:
-        note = news.wait(3_000)
+        note = news.wait(60_000)
         assert note is not None
         heard.add(note.channel)
     assert heard == {f"results:{each.uuid}" for each in submissions}
     for watch in watches:
-        note = watch.news.wait(3_000)
+        note = watch.news.wait(60_000)
         assert note is not None
         watch.news.close()
     news.close()

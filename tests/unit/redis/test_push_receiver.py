@@ -43,7 +43,7 @@ def _arrived(waiter: Waiter, many: int = 1) -> list[Pushed]:
     """So many pushes, once they have arrived."""
     found: list[Pushed] = []
     while len(found) < many:
-        readable, _, _ = select.select([waiter.fileno()], [], [], 5)
+        readable, _, _ = select.select([waiter.fileno()], [], [], 60)
         assert readable
         assert not waiter.drain()
         found += waiter.take_pushed()

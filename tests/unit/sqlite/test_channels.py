@@ -23,7 +23,7 @@ def test_another_process_is_heard(python: Python, backend: SQLiteBackend) -> Non
         python("backend.results.put('a', b'1')")
         note = None
         while note is None:
-            note = subscription.wait(10_000)
+            note = subscription.wait(60_000)
         assert (note.channel, note.data) == ("results:a", b"")
         assert backend.results.get(["a"])[0] is not None
 
@@ -33,7 +33,7 @@ def test_values_of_any_size_arrive(backend: SQLiteBackend, size: int) -> None:
     """A published value of any size arrives complete."""
     with backend.subscribe("x") as subscription:
         backend.pub("x", "v" * size)
-        note = subscription.wait(5_000)
+        note = subscription.wait(60_000)
         assert note is not None
         assert backend.serializer.reverse(note.data) == "v" * size
 
@@ -43,7 +43,7 @@ def test_a_status_too_large_for_a_datagram_is_hinted_at(backend: SQLiteBackend) 
     details = b"d" * (MOST_DATA + 1)
     with backend.subscribe("statuses:a") as subscription:
         backend.statuses.put("a", TaskStatus.RUNNING, details)
-        assert subscription.wait(5_000) is None
+        assert subscription.wait(60_000) is None
         record = backend.statuses.get(["a"])[0]
         assert isinstance(record, StatusRecord)
         assert record.details == details
@@ -60,7 +60,7 @@ def test_a_slow_subscriber_learns_that_it_missed_something(backend: SQLiteBacken
             heard += 1
         assert 0 < heard < 5_000
         backend.pub("x", "again")
-        note = subscription.wait(5_000)
+        note = subscription.wait(60_000)
         assert note is not None
         assert backend.serializer.reverse(note.data) == "again"
 
@@ -92,7 +92,7 @@ def test_other_channels_and_namespaces_are_not_heard(
         open_backend(namespace="other").pub("x", 1)
         backend.pub("z", 2)
         backend.pub("alsek:y", 3)
-        note = subscription.wait(5_000)
+        note = subscription.wait(60_000)
         assert note is not None
         assert (note.channel, note.data) == ("y", b"3")
         assert subscription.wait(0) is None
@@ -103,7 +103,7 @@ def test_many_channels(backend: SQLiteBackend) -> None:
     names = [f"results:{n}" for n in range(3_000)]
     with backend.subscribe(*names) as subscription:
         backend.results.put("2999", b"")
-        note = subscription.wait(5_000)
+        note = subscription.wait(60_000)
         assert note is not None
         assert note.channel == "results:2999"
 
@@ -119,8 +119,8 @@ def test_a_change_without_a_note_ends_the_wait(
     """
     with backend.subscribe("results:a") as subscription:
         victim = python(program)
-        assert victim.wait(20) == -signal.SIGKILL
-        assert subscription.wait(20_000) is None
+        assert victim.wait(60) == -signal.SIGKILL
+        assert subscription.wait(60_000) is None
         assert backend.results.get(["a"])[0] is not None
 
 

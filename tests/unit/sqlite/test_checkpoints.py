@@ -18,7 +18,7 @@ from alsek.storage.backends.sqlite.database.checkpoints import PAGES, THREAD, Ch
 from tests.unit.sqlite.fakes import submit
 
 #: How long a test waits for a thread at most.
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 @pytest.fixture

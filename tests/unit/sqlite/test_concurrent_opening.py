@@ -18,7 +18,7 @@ _PROCESSES, _ROUNDS = 4, 25
 
 def _open(folder: str, together: Barrier) -> None:
     for attempt in range(_ROUNDS):
-        together.wait(30)
+        together.wait(60)
         backend = SQLiteBackend(Path(folder) / f"{attempt}.db")
         backend.ping()
         backend.close()

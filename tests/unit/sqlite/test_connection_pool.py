@@ -140,12 +140,12 @@ def test_a_fork_waits_for_operations(backend: SQLiteBackend) -> None:
 
     def work(tx: object) -> None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(60)
         ended.set()
 
     thread = threading.Thread(target=backend._database.write, args=[work])
     thread.start()
-    begun.wait(20)
+    begun.wait(60)
     threading.Timer(0.05, go_on.set).start()
     pool.before_fork()
     try:

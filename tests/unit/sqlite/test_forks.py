@@ -110,7 +110,7 @@ def test_a_child_that_only_ends_harms_nothing(backend: SQLiteBackend) -> None:
     submit(backend, "b")
     assert rings(waiter)
     backend.pub("x", 1)
-    assert subscription.wait(5_000) is not None
+    assert subscription.wait(60_000) is not None
     waiter.close()
     subscription.close()
 
@@ -125,11 +125,11 @@ def test_a_fork_during_an_endless_transaction_is_refused_in_the_child(
 
     def hold(_: object) -> None:
         begun.set()
-        end.wait(10)
+        end.wait(60)
 
     thread = threading.Thread(target=backend._database.read, args=[hold])
     thread.start()
-    begun.wait(10)
+    begun.wait(60)
 
     def work() -> None:
         with pytest.raises(BackendUnavailableError, match="forked while"):

@@ -44,7 +44,7 @@ def test_many_waiters_take_one_slot(tmp_path: Path) -> None:
     writer, store = SQLiteBackend(tmp_path / "a.db"), ResultStore(backend)
 
     async def main() -> None:
-        waiting = [asyncio.create_task(store.aget(f"m{n}", timeout=40_000)) for n in range(500)]
+        waiting = [asyncio.create_task(store.aget(f"m{n}", timeout=60_000)) for n in range(500)]
         await _listens(backend, 500)
         assert _slots(backend) == 1
         for n in range(500):  # the loop reads nothing meanwhile
@@ -61,13 +61,13 @@ def test_a_registry_that_was_removed_is_found_again(tmp_path: Path) -> None:
     writer, store = SQLiteBackend(tmp_path / "a.db"), ResultStore(backend)
 
     async def main() -> None:
-        waiting = asyncio.create_task(store.aget("m", timeout=30_000))
+        waiting = asyncio.create_task(store.aget("m", timeout=60_000))
         await _listens(backend, 1)
         for file in (tmp_path / "a.db-wake").iterdir():
             file.unlink()
         await asyncio.to_thread(ResultStore(writer).set, Message("t", uuid="m"), 1)
         assert await waiting == 1
-        later = asyncio.create_task(store.aget("n", timeout=30_000))
+        later = asyncio.create_task(store.aget("n", timeout=60_000))
         await asyncio.sleep(1.5)
         await asyncio.to_thread(ResultStore(writer).set, Message("t", uuid="n"), 2)
         assert await later == 2
@@ -83,7 +83,7 @@ def test_a_result_is_told_of_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         for n in range(10):
-            waiting = asyncio.create_task(store.aget(f"m{n}", timeout=30_000))
+            waiting = asyncio.create_task(store.aget(f"m{n}", timeout=60_000))
             await _listens(backend, 1)
             await store.aset(Message("t", uuid=f"m{n}"), n)
             assert await waiting == n

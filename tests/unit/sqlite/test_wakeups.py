@@ -302,4 +302,4 @@ while True:
         with backend.subscribe(f"results:m{n}") as subscription:
             submit(backend, f"m{n}")
             while backend.results.get([f"m{n}"]) == [None]:
-                subscription.wait(5_000)
+                subscription.wait(60_000)

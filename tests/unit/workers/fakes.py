@@ -14,7 +14,7 @@ from alsek.core.worker.thread_executor.job import ThreadJob
 from alsek.storage.backends.records import Worker
 
 #: Long enough for any machine; a test that gets here has failed.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def options_for(broker: Broker, *tasks: AnyTask, **further: Any) -> PoolOptions:

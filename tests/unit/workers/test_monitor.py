@@ -308,7 +308,7 @@ class TestServer:
         server.server_close()
 
     def ask(self, port: int, path: str, method: str = "GET") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request(method, path)
         response = connection.getresponse()
         return response.status, response.read()

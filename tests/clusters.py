@@ -22,9 +22,17 @@ class ClusterOfServers:
     Args:
         make_server: Makes one that is not started yet, from options of redis-server.
         more: Further options of all.
+        node_timeout_ms: How long a node that says nothing counts as up, once they form a cluster. Others take one
+            that only waits for a processor for dead too.
     """
 
-    def __init__(self, make_server: Callable[..., Any], more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        make_server: Callable[..., Any],
+        more: Mapping[str, str] | None = None,
+        node_timeout_ms: int = _NODE_TIMEOUT_MS,
+    ) -> None:
+        self._node_timeout_ms = node_timeout_ms
         options = {
             **(more or {}),
             "cluster-enabled": "yes",
@@ -52,6 +60,7 @@ class ClusterOfServers:
             admin.execute_command("CLUSTER REPLICATE", ids[n])
         _until(lambda: all(_is_well(admin) for admin in admins))
         for admin in admins:
+            admin.config_set("cluster-node-timeout", self._node_timeout_ms)
             admin.close()
 
     def client(self, **options: Any) -> RedisCluster:
@@ -70,6 +79,12 @@ class ClusterOfServers:
         node = client.get_node_from_key(key)
         assert node is not None
         return next(server for server in self.servers if server.port == node.port)
+
+    def until_replicated(self, client: RedisCluster, key: str) -> None:
+        """Wait until the replica of a key's master has what the master has now."""
+        with contextlib.closing(redis.Redis.from_url(self.master_of(client, key).url)) as admin:
+            written = admin.info("replication")["master_repl_offset"]
+            _until(lambda: admin.info("replication").get("slave0", {}).get("offset", -1) >= written)
 
     def begin_move(self, client: RedisCluster, key: str) -> SlotMove:
         """Begin to move the slot of a key from its master to the next one; nothing of it is there yet."""
@@ -145,5 +160,5 @@ def _is_well(admin: Any) -> bool:
 def _until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _WITHIN_S
     while not done():
-        assert time.monotonic() < deadline, "the cluster did not come up"
+        assert time.monotonic() < deadline, "the cluster did not get there"
         time.sleep(0.02)

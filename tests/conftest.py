@@ -311,7 +311,7 @@ def lone_redis(redis_server: Callable[..., RedisServer]) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[ClusterOfServers]:
     """A cluster of three masters and three replicas that all tests of this session share; nobody may harm it."""
-    servers = ClusterOfServers(RedisServer)
+    servers = ClusterOfServers(RedisServer, node_timeout_ms=600_000)
     try:
         servers.start()
         yield servers
@@ -323,7 +323,11 @@ def redis_cluster() -> Iterator[ClusterOfServers]:
 def redis_sentinels() -> Iterator[SentinelGroup]:
     """A master, two replicas and three sentinels, with passwords, that all tests of this session share."""
     group = SentinelGroup(
-        RedisServer, SentinelServer, password="of-servers", sentinel_password="of-sentinels"
+        RedisServer,
+        SentinelServer,
+        password="of-servers",
+        sentinel_password="of-sentinels",
+        down_after_ms=600_000,
     )
     try:
         group.start()

@@ -12,7 +12,6 @@ import redis
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 SERVICE = "payments"
-_DOWN_AFTER_MS = 500
 _FAILOVER_TIMEOUT_MS = 3_000
 _WITHIN_S = 60.0
 
@@ -26,6 +25,8 @@ class SentinelGroup:
         password: That of the servers, if they have one.
         sentinel_password: That of the sentinels.
         options: Further ones, of the servers.
+        down_after_ms: How long a master that says nothing counts as up. Sentinels take one that only waits for a
+            processor for dead too; what it had acknowledged alone is lost then.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class SentinelGroup:
         password: str = "",
         sentinel_password: str = "",
         options: dict[str, str] | None = None,
+        down_after_ms: int = 500,
     ) -> None:
         self._password, self._sentinel_password = password, sentinel_password
         self._make_sentinel = make_sentinel
+        self._down_after_ms = down_after_ms
         secret = {"requirepass": password, "masterauth": password} if password else {}
         usual = {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "0", **secret, **(options or {})}
         master = make_server(**usual)
@@ -56,7 +59,7 @@ class SentinelGroup:
                     other.options["replicaof"] = f"127.0.0.1 {master.port}"
         settings = {
             "sentinel monitor": f"{SERVICE} 127.0.0.1 {master.port} 2",
-            "sentinel down-after-milliseconds": f"{SERVICE} {_DOWN_AFTER_MS}",
+            "sentinel down-after-milliseconds": f"{SERVICE} {self._down_after_ms}",
             "sentinel failover-timeout": f"{SERVICE} {_FAILOVER_TIMEOUT_MS}",
         }
         if self._password:
@@ -117,6 +120,15 @@ class SentinelGroup:
                     named.append(int(admin.sentinel_get_master_addr_by_name(SERVICE)[1]))
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
+
+    @property
+    def failovers(self) -> int:
+        """How many there have been, as the sentinels know."""
+        epochs = []
+        for sentinel in self.sentinels:
+            with contextlib.closing(self._admin(sentinel)) as admin:
+                epochs.append(int(admin.sentinel_master(SERVICE)["config-epoch"]))
+        return max(epochs)
 
     def told(self) -> str:
         """What the servers have, and the sentinels have logged, for a test that fails."""

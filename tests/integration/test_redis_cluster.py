@@ -22,7 +22,7 @@ pytestmark = pytest.mark.redis
 
 _BACKEND = """from redis.cluster import RedisCluster
 from alsek.storage.backends.redis import RedisBackend
-backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=20_000,
+backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=60_000,
                        partitions={partitions})"""
 
 _TASKS = """
@@ -84,8 +84,7 @@ def test_partitions_are_on_all_nodes(own_cluster: ClusterOfServers, tmp_path: Pa
         for n, message in enumerate(before[:30]):
             assert tasks.result_store.get(message, timeout=60_000) == 2 * n
         key = parts[0].keys.messages()
-        node = client.get_node_from_key(key)
-        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        own_cluster.until_replicated(client, key)
         own_cluster.master_of(client, key).kill()
         after = list(tasks.double.generate_many((n,) for n in range(60)))
         for n, message in [*list(enumerate(before))[30:], *enumerate(after)]:
@@ -103,11 +102,10 @@ def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path:
         client = backend._link.client
         before = tasks.double.generate_many((n,) for n in range(20))
         key = backend.messages._keys.messages()
-        node = client.get_node_from_key(key)
-        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        own_cluster.until_replicated(client, key)
         worker = project.worker()
         assert tasks.result_store.get(before[0], timeout=60_000) == 0
-        assert client.execute_command("WAIT", 1, 5_000, target_nodes=node) == 1
+        own_cluster.until_replicated(client, key)
         own_cluster.master_of(client, key).kill()
         after = tasks.double.generate(args=(100,))
         assert tasks.result_store.get(after, timeout=60_000) == 200

@@ -286,12 +286,19 @@ class Model:
     def settle(self) -> None:
         """Count what has ended in groups; let in those that wait for the limits that were noted."""
         self.groups.settle()
-        for limit in sorted(self.noted, key=lambda limit: limit.id):
-            while self.used(limit) < limit.amount and (waiting := self.waiting_for(limit)):
-                waiting[0].state = "none"
-                waiting[0].waits_for = ""
-                self._become_ready(waiting[0], first=True)
+        turns = sorted(self.noted, key=lambda limit: limit.id)
+        while turns:  # the limits take turns
+            turns = [limit for limit in turns if self._let_in_first(limit)]
         self.noted.clear()
+
+    def _let_in_first(self, limit: Limit) -> bool:
+        waiting = self.waiting_for(limit)
+        if self.used(limit) >= limit.amount or not waiting:
+            return False
+        waiting[0].state = "none"
+        waiting[0].waits_for = ""
+        self._become_ready(waiting[0], first=True)
+        return True
 
     def contact(self) -> None:
         """A worker reached the store."""

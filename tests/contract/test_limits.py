@@ -355,6 +355,50 @@ def test_who_was_let_in_by_one_limit_may_wait_for_another(
     assert messages.limits() == []
 
 
+def test_limits_with_room_take_turns(backend: Backend, messages: MessagePort, actor: Actors) -> None:
+    """If several limits have room at once, each lets in one message after the other, in the order of their ids."""
+    worker = actor()
+    a, b, shared = Limit("a", 2), Limit("b", 2), Limit("shared", 3)
+    add(backend, *(a_message(f"holder {n}", limits=(a, b)) for n in range(2)))
+    claims = worker.claim()
+    add(backend, *(a_message(f"b{n}", limits=(b, shared)) for n in range(3)))
+    add(backend, *(a_message(f"a{n}", limits=(a, shared)) for n in range(3)))
+    worker.step(*map(succeeded, claims), limit=0)
+    assert states(backend, "a0", "b0", "a1", "b1") == ["ready", "ready", "ready", "waiting"]
+    assert {name: located(messages, name).waits_for for name in ("a2", "b1", "b2")} == {
+        "a2": "c:a",
+        "b1": "c:shared",
+        "b2": "c:shared",
+    }
+
+
+def test_a_limit_that_a_turn_has_filled_lets_nothing_in(
+    backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """A message that is let in takes places of all its limits, and may leave none for those that wait there."""
+    worker, a, b = actor(), Limit("a", 1), Limit("b", 1)
+    add(backend, a_message("holder", limits=(a, b)))
+    (claim,) = worker.claim()
+    add(backend, a_message("of b", limits=(b,)), a_message("of both", limits=(a, b)))
+    worker.step(succeeded(claim), limit=0)
+    assert states(backend, "of both", "of b") == ["ready", "waiting"]
+    assert located(messages, "of b").waits_for == "c:b"
+
+
+def test_a_long_line_at_one_limit_holds_up_no_other(
+    backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """Limits with room share the batch of a step: what waits for one does not wait for the lines of others."""
+    a, b = Limit("a", 1), Limit("b", 1)
+    add(backend, a_message("holder", limits=(a, b)))
+    add(backend, *(a_message(f"a{n}", limits=(a,)) for n in range(PROMOTION_BATCH + 10)))
+    add(backend, a_message("of b", limits=(b,)))
+    more = tuple(limit._replace(amount=2 * PROMOTION_BATCH) for limit in (a, b))
+    add(backend, a_message("more", limits=more))
+    assert state_of(backend, "of b") == "ready"
+    assert the_limit(messages, "c:a").waiting >= 10
+
+
 def test_limits_in_any_order_never_block_each_other(
     backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:

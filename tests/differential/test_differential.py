@@ -13,8 +13,7 @@ pytestmark = pytest.mark.deep
 
 #: How many histories the short form looks at.
 EXAMPLES = {"sqlite": 15, "redis": 15}
-#: Of these histories. (In about three of a hundred with limits the stores let in another of the messages that wait for
-#: several limits, when several of these have room at once: `python -m tests.differential` finds those.)
+#: Of these histories.
 SEED = 2
 
 

@@ -112,7 +112,6 @@ def test_counts_agree(
 ) -> None:
     """After each of 200 random operations, with small batches; and in the end all messages have run."""
     monkeypatch.setattr(settling, "PROMOTION_BATCH", 5)
-    monkeypatch.setattr(settling, "_PIECE", 2)
     random = Random(seed)
     players = [Player(timed, f"w{n}", queues=None, lease=10**9) for n in range(3)]
     looking = sqlite3.connect(path)

@@ -165,7 +165,6 @@ def test_a_long_line_at_one_limit_does_not_hold_up_another(
 ) -> None:
     """While a limit that has got room lets in very many, the steps let in those of other limits as well."""
     monkeypatch.setattr(settling, "PROMOTION_BATCH", 8)
-    monkeypatch.setattr(settling, "_PIECE", 2)
     player = Player(timed, queues=None)
     submit(timed, *(f"m{n}" for n in range(100)), limits=ONE)
     submit(timed, "a", "b", queue="other", limits=(Limit("other", 1),))

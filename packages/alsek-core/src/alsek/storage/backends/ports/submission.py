@@ -44,8 +44,10 @@ class SubmissionPort(ABC):
         is retried, given back or lost. A rate has `amount` places for messages that are ready, and for starts within
         the last `per` ms: a claim turns the one into the other; that of a message which was revoked or has expired, and
         so does not run, just gives the place back. Whatever frees a place lets in, in the same step, those
-        that wait for it, by (priority, arrival); each may then wait for another limit. At most
-        :data:`~alsek.defaults.PROMOTION_BATCH` are looked at in one step; the next step goes on with the rest. When a
+        that wait for it, by (priority, arrival); each may then wait for another limit. If several limits have room at
+        once, they take turns in the order of their ids, one message each, so that a long line at one holds up no other.
+        At most :data:`~alsek.defaults.PROMOTION_BATCH` messages are looked at in one step; the next step goes on with
+        the rest. When a
         start leaves the window of a rate for which messages wait, that is as if a delayed message became due. The
         numbers of the last submission that names a limit hold for all.
 

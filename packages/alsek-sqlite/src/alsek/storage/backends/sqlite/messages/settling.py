@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from alsek.defaults import PROMOTION_BATCH
@@ -14,9 +16,9 @@ from alsek.storage.backends.sqlite.messages.limits import Known, pruned, take_pl
 from alsek.storage.backends.sqlite.messages.promotion import next_due
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
-#: A limit of which there may be something to do, by its id.
+#: Limits of which there may be something to do.
 _DUE: Final = """
-    SELECT id, amount, per, used, waiting FROM limits WHERE ns = ? AND due <= ? ORDER BY due LIMIT 1
+    SELECT id, amount, per, used, waiting, name FROM limits WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?
 """
 #: 0.1.0 may have removed a message and left its entry behind; the id may be that of another one since.
 _FIRST: Final = """
@@ -25,14 +27,14 @@ _FIRST: Final = """
     ON m.id = w.message AND m.priority = w.priority AND m.arrival = w.arrival AND m.queue = w.queue
     WHERE w.limit_id = ? ORDER BY w.priority, w.arrival, w.message LIMIT ?
 """
+_HAS_ROOM: Final = "SELECT 1 FROM limits WHERE id = ? AND used < amount"
 _FIRST_START: Final = "SELECT at FROM starts WHERE limit_id = ? ORDER BY at LIMIT 1"
 _TOLD: Final = "SELECT told FROM limits WHERE id = ?"
 _DONE: Final = "UPDATE limits SET due = ?, told = coalesce(?, told) WHERE id = ?"
-_LATER: Final = "UPDATE limits SET due = ? WHERE id = ?"
 _FORGET: Final = "DELETE FROM limits WHERE id = ?"
 
-#: How many messages that wait for one limit are looked at before other limits that are due have their turn.
-_PIECE: Final = 50
+#: At least so many that wait are read at once: those that must wait for another limit take up no place.
+_READ: Final = 16
 #: Among how many of those that wait first one is looked for whose queue is not paused.
 _LOOKED_AT: Final = 16
 _PAUSED: Final = "SELECT 1 FROM pauses WHERE queue = ?"
@@ -54,36 +56,60 @@ class _First(NamedTuple):
 def settle(tx: Transaction) -> None:
     """Let in what waits for limits of which places may be free, and forget limits of which nothing is left.
 
-    No more messages than a batch are looked at in one transaction. What is left is due at once, so that the next step
-    of a worker goes on.
+    The limits take turns in the order of their ids, one message each. No more messages than a batch are looked at in
+    one transaction. What is left is due at once, so that the next step of a worker goes on.
     """
     tx.unsettled = False
-    while tx.settled < PROMOTION_BATCH:
-        row = tx.execute(_DUE, (tx.ns, tx.now)).fetchone()
-        if row is None:
+    while due := tx.execute(_DUE, (tx.ns, tx.now, PROMOTION_BATCH)).fetchall():
+        if tx.settled >= PROMOTION_BATCH:
+            waited_for = next((number for number, _, _, _, waiting, _ in due if waiting), None)
+            if waited_for is not None:
+                _wake_one(tx, waited_for)
             return
-        _settle_one(tx, Known._make(row))
-    row = tx.execute(_DUE, (tx.ns, tx.now)).fetchone()
-    if row is not None:
-        _wake_one(tx, row[0])
+        due.sort(key=itemgetter(5))
+        looked_at = [_look_at(tx, Known._make(row)) for *row, _ in due]
+        _take_turns(tx, [known for known in looked_at if known is not None])
 
 
-def _settle_one(tx: Transaction, known: Known) -> None:
+def _look_at(tx: Transaction, known: Known) -> Known | None:
+    """Return a limit as it is now, if it has room for a message that waits. If not, note when to look again."""
     if known.per:
         known = pruned(tx, known)
     if not known.waiting and not known.used:
         tx.execute(_FORGET, (known.id,))
-        return
+        return None
     if known.waiting and known.room > 0:
-        most = min(known.room, _PIECE, PROMOTION_BATCH - tx.settled)
-        rows = [_First._make(row) for row in tx.execute(_FIRST, (known.id, most)).fetchall()]
-        for first in rows:
-            _let_in(tx, known.id, first)
-        tx.settled += len(rows)
-        if rows:
-            tx.execute(_LATER, (tx.now, known.id))  # it is still due, but behind others that are
-            return
+        return known
     _note_next(tx, known)
+    return None
+
+
+def _take_turns(tx: Transaction, limits: Sequence[Known]) -> None:
+    """Let in messages that wait for limits with room, in turn: of each as many at most as its share of the batch.
+
+    Letting in frees no place, and while a limit has room, nothing else begins to wait for it. So what waits for each is
+    read once.
+    """
+    if not limits:
+        return
+    share = max(1, (PROMOTION_BATCH - tx.settled) // len(limits))
+    lines = []
+    for known in limits:
+        line = tx.execute(_FIRST, (known.id, min(max(known.room, _READ), share))).fetchall()
+        if not line:
+            _note_next(tx, known)
+        lines.append((known, line))
+    for turn in range(max(len(line) for _, line in lines)):
+        for known, line in lines:
+            if turn >= len(line) or tx.settled == PROMOTION_BATCH:
+                continue
+            if (len(lines) == 1 and turn < known.room) or _has_room(tx, known.id):
+                _let_in(tx, known.id, _First._make(line[turn]))
+                tx.settled += 1
+
+
+def _has_room(tx: Transaction, limit: int) -> bool:
+    return tx.execute(_HAS_ROOM, (limit,)).fetchone() is not None
 
 
 def _let_in(tx: Transaction, limit: int, first: _First) -> None:

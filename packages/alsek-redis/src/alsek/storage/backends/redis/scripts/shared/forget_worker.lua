@@ -13,23 +13,20 @@ local function remember_tasks(worker)
   extend_index(gone, left, lease)
 end
 
--- Give back all that a worker holds, and delete the worker. Answers how many messages it held.
+-- Give back all that a worker holds, the oldest claim first, and delete the worker. Answers how many messages it held.
 local function forget_worker(worker, losses, code, dlq_ttl)
-  local held, messages = call('HGETALL', P .. 'claims:' .. worker), 0
+  local held, claims = call('HGETALL', P .. 'claims:' .. worker), {}
   for i = 1, #held, 2 do
-    if held[i] ~= '' then
-      local _, _, flags, h = parse_claim(held[i + 1])
-      if h then
-        messages = messages + 1
-        give_back(held[i], h, flags, losses, code, dlq_ttl)
-      end
-    end
+    local token, _, flags, h = parse_claim(held[i + 1])
+    if held[i] ~= '' and h then claims[#claims + 1] = { token = token, uuid = held[i], flags = flags, h = h } end
   end
+  table.sort(claims, function(a, b) return a.token < b.token end)
+  for _, claim in ipairs(claims) do give_back(claim.uuid, claim.h, claim.flags, losses, code, dlq_ttl) end
   if call('HDEL', P .. 'facts', worker) ~= 0 then remember_tasks(worker) end
   call('HDEL', P .. 'running', worker)
   if call('HEXISTS', P .. 'sleeping', worker) == 1 then end_sleep(worker, sleeper_of(worker)) end
   call('DEL', P .. 'claims:' .. worker, P .. 'calls:' .. worker, P .. 'tasks:' .. worker)
   call('ZREM', WORKERS, worker)
   call('HDEL', P .. 'leases', worker)
-  return messages
+  return #claims
 end

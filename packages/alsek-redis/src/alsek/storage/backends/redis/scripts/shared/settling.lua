@@ -34,19 +34,32 @@ local function trim_list()
   if last == 'inf' then call('PERSIST', index) elseif last then call('PEXPIRE', index, int(last - NOW)) end
 end
 
--- Let in what can be let in, by limit in the order of ids. At most a batch is looked at; what is left is due at once.
+-- Let in the first message that waits for a limit, if it has room. Answers whether it had a turn.
+local function takes_turn(limit)
+  if limit.waiting == 0 or left_to_look_at == 0 or not has_room(limit) then return false end
+  admit_first(limit)
+  left_to_look_at = left_to_look_at - 1
+  return true
+end
+
+-- Let in what can be let in: the limits take turns in the order of their ids. At most a batch is looked at; what is left is
+-- due at once.
 local function settle()
   enter_heirs()
   table.sort(touched, function(a, b) return a.id < b.id end)
-  local n, relisted = 1, false
+  local turns, n, relisted = {}, 1, false
   while touched[n] do
     local limit = counted(touched[n].id)
     if limit.waiting > 0 and not has_room(limit) then free_place_of_one_gone(limit) end
-    while limit.waiting > 0 and has_room(limit) and left_to_look_at > 0 do
-      admit_first(limit)
-      left_to_look_at = left_to_look_at - 1
-    end
+    if takes_turn(limit) then turns[#turns + 1] = limit end
     n = n + 1
+  end
+  while turns[1] do
+    local again = {}
+    for _, limit in ipairs(turns) do
+      if takes_turn(limit) then again[#again + 1] = limit end
+    end
+    turns = again
   end
   for _, limit in ipairs(touched) do
     write_places(limit)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import select
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import redis
-from redis.exceptions import InvalidResponse
 
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Pushed, Submission, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.client.lua_values import MAX_PUSHED_RECORD
-from alsek.storage.backends.redis.wakeup.replies import read_reply
+from alsek.storage.backends.redis.client.resp import encode
+from alsek.storage.backends.redis.wakeup.push_receiver import PushReceiver
 from alsek.storage.backends.redis.wakeup.waiter import SocketWaiter
 from tests.waiting import eventually, rings
 
@@ -194,26 +196,23 @@ def test_whom_0_1_0_has_taken_over_is_pushed_nothing(
     assert [claimed.uuid for claimed in answer.claimed] == ["a"]
 
 
-@pytest.mark.parametrize(
-    ("data", "kind", "value"),
-    [
-        (b"_\r\n", b"_", None),
-        (b"*-1\r\n", b"*", None),
-        (b"-NOPERM no\r\n", b"-", b"NOPERM no"),
-        (b">2\r\n$1\r\na\r\n:3\r\n", b">", [b"a", b"3"]),
-        (b"%1\r\n+a\r\n*2\r\n#t\r\n%0\r\n", b"%", [b"a", [b"t", []]]),
-        (b"=7\r\ntxt:abc\r\n", b"=", b"txt:abc"),
-    ],
-)
-def test_replies_are_read_whole_or_not_at_all(data: bytes, kind: bytes, value: object) -> None:
-    """Each kind of reply is read, and nothing of one of which the end has not come."""
-    found = read_reply(data + b"+more\r\n")
-    assert found == (kind, value, len(data))
-    assert [read_reply(data[:cut]) for cut in range(len(data))] == [None] * len(data)
-
-
-@pytest.mark.parametrize("data", [b"HTTP/1.1 400\r\n", b"$x\r\n", b"*-5\r\n"])
-def test_what_is_no_reply_is_refused(data: bytes) -> None:
-    """Something that does not speak the protocol is not waited for."""
-    with pytest.raises(InvalidResponse):
-        read_reply(data)
+def test_what_is_published_while_a_waiter_subscribes_is_kept() -> None:
+    """A push in the same bytes as the answer to SUBSCRIBE is taken, and the sleep that begins then ends at once."""
+    mine, servers = socket.socketpair()
+    link: Any = SimpleNamespace(
+        timeout=2_000, connect=lambda *_: SimpleNamespace(_sock=mine, disconnect=mine.close)
+    )
+    waiter = SocketWaiter(
+        link, ["list"], lambda: None, PushReceiver("channel", lambda data: cast(Pushed, data))
+    )
+    with closing(servers), closing(waiter):
+        servers.sendall(b"%1\r\n+proto\r\n:3\r\n")
+        servers.sendall(b">3\r\n$9\r\nsubscribe\r\n$7\r\nchannel\r\n:1\r\n")
+        servers.sendall(b">3\r\n$7\r\nmessage\r\n$7\r\nchannel\r\n$5\r\nfir")
+        waiter.arm()
+        assert servers.recv(65_536).endswith(encode(["BLPOP", "list", "0.001"]))
+        servers.sendall(b"st\r\n*-1\r\n")
+        assert not waiter.drain()
+        assert cast(list[bytes], waiter.take_pushed()) == [b"first"]
+        waiter.arm()
+        assert servers.recv(65_536) == encode(["BLPOP", "list", 5])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import InvalidResponse, ResponseError
 
-from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, new_reply_reader
+from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, Push, new_reply_reader
 
 _LINES = st.binary(max_size=20).filter(lambda text: b"\r" not in text and b"\n" not in text)
 _REPLIES: Any = st.recursive(
@@ -66,13 +66,47 @@ def test_errors_are_returned() -> None:
         assert reader.gets() is NOT_YET
 
 
-@pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n", b"$x\r\n", b"*1x\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 400 Bad Request\r\n", b"$x\r\n", b"*1x\r\n", b"*-5\r\n", b"%x\r\n"]
+)
 def test_what_is_no_reply_is_refused(data: bytes) -> None:
     """Bytes of another protocol are an error of the client's."""
     reader = PlainReader(ResponseError)
     reader.feed(data)
     with pytest.raises(InvalidResponse):
         reader.gets()
+
+
+@pytest.mark.parametrize(
+    ("data", "reply"),
+    [
+        (b"_\r\n", None),
+        (b"#t\r\n", True),
+        (b",1.5\r\n", 1.5),
+        (b"(123456789012345678901\r\n", 123_456_789_012_345_678_901),
+        (b"=7\r\ntxt:abc\r\n", b"abc"),
+        (b"~2\r\n:1\r\n$1\r\na\r\n", [1, b"a"]),
+        (b"%1\r\n+a\r\n*2\r\n#f\r\n%0\r\n", [b"a", [False, []]]),
+        (b">2\r\n$1\r\na\r\n:3\r\n", Push([b"a", 3])),
+    ],
+)
+def test_replies_of_resp3_are_read_whole_or_not_at_all(data: bytes, reply: object) -> None:
+    """Each kind is read, nothing of one of which the end has not come, and what is behind it is left."""
+    reader = PlainReader(ResponseError)
+    for at in range(len(data)):
+        assert reader.gets() is NOT_YET
+        reader.feed(data[at : at + 1])
+    reader.feed(b"+more")
+    found = reader.gets()
+    assert (found, type(found)) == (reply, type(reply))
+    assert reader.rest() == b"+more"
+
+
+def test_a_long_error_is_returned() -> None:
+    """An error of RESP3 that has a length is a value too."""
+    reader = PlainReader(ResponseError)
+    reader.feed(b"!10\r\nNOPERM no!\r\n")
+    assert str(reader.gets()) == "NOPERM no!"
 
 
 def test_a_long_reply_is_not_read_twice() -> None:

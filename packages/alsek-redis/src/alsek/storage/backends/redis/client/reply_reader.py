@@ -1,4 +1,4 @@
-"""Takes the bytes that a server sends, in pieces of any length, and gives the replies in them (RESP2)."""
+"""Takes the bytes that a server sends, in pieces of any length, and gives the replies in them (RESP2 and RESP3)."""
 
 from __future__ import annotations
 
@@ -45,8 +45,14 @@ def new_reply_reader(error_of: Callable[[str], Exception]) -> ReplyReader:
     return fast
 
 
+class Push(list[Any]):
+    """What the server sends without having been asked (RESP3): what is published, say."""
+
+
 class PlainReader:
     """A reader in Python. It never looks at a byte twice, however long a reply is.
+
+    A map of RESP3 is a list, of keys and values in turn.
 
     Args:
         error_of: Makes an exception of the text of an error.
@@ -66,6 +72,10 @@ class PlainReader:
         """Return the next reply, or :data:`NOT_YET`."""
         return next(self._replies)
 
+    def rest(self) -> bytes:
+        """Return the bytes behind the replies that were given. Not to be called once one has begun."""
+        return bytes(self._buffer[self._position :])
+
     def _all(self) -> Generator[Any, None, None]:
         while True:
             yield (yield from self._reply())
@@ -77,21 +87,45 @@ class PlainReader:
         line = yield from self._line()
         kind, rest = line[:1], line[1:]
         if kind == b"$":
-            return None if rest == b"-1" else (yield from self._bytes(_number(rest)))
+            return None if rest == b"-1" else (yield from self._bytes(_length(rest)))
         if kind == b":":
             return _number(rest)
         if kind == b"*":
             if rest == b"-1":
                 return None
-            items = []
-            for _ in range(_number(rest)):
-                items.append((yield from self._reply()))  # noqa: PERF401 - it yields
-            return items
+            return (yield from self._items(_length(rest)))
         if kind == b"+":
             return rest
         if kind == b"-":
             return self._error_of(rest.decode("utf-8", "replace"))
-        raise InvalidResponse(f"Protocol error: {line[:40]!r}")
+        return (yield from self._reply_of_resp3(kind, rest))
+
+    def _reply_of_resp3(self, kind: bytes, rest: bytes) -> Generator[Any, None, Any]:
+        if kind == b">":
+            return Push((yield from self._items(_length(rest))))
+        if kind == b"~":
+            return (yield from self._items(_length(rest)))
+        if kind == b"%":
+            return (yield from self._items(2 * _length(rest)))
+        if kind == b"_":
+            return None
+        if kind == b"#":
+            return rest == b"t"
+        if kind == b",":
+            return _number(rest, float)
+        if kind == b"(":
+            return _number(rest)
+        if kind == b"=":
+            return (yield from self._bytes(_length(rest)))[4:]  # without "txt:"
+        if kind == b"!":
+            return self._error_of((yield from self._bytes(_length(rest))).decode("utf-8", "replace"))
+        raise InvalidResponse(f"Protocol error: {(kind + rest)[:40]!r}")
+
+    def _items(self, many: int) -> Generator[Any, None, list[Any]]:
+        items = []
+        for _ in range(many):
+            items.append((yield from self._reply()))  # noqa: PERF401 - it yields
+        return items
 
     def _line(self) -> Generator[Any, None, bytes]:
         begin = self._position
@@ -111,8 +145,14 @@ class PlainReader:
         return data
 
 
-def _number(text: bytes) -> int:
+def _length(text: bytes) -> int:
+    if not text.isdigit():
+        raise InvalidResponse(f"Protocol error: {text[:40]!r} is no length")
+    return int(text)
+
+
+def _number(text: bytes, kind: type[int] | type[float] = int) -> int | float:
     try:
-        return int(text)
+        return kind(text)
     except ValueError:
         raise InvalidResponse(f"Protocol error: {text[:40]!r} is no number") from None

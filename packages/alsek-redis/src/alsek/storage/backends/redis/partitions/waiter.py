@@ -16,7 +16,6 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.ports.codec import pushed_from
 from alsek.storage.backends.redis.ports.port_set import PortSet
 from alsek.storage.backends.redis.wakeup.push_receiver import PushReceiver
-from alsek.storage.backends.redis.wakeup.replies import Reply
 from alsek.storage.backends.redis.wakeup.thread_waiter import ThreadWaiter
 from alsek.storage.backends.redis.wakeup.waiter import SocketWaiter, token_lists
 
@@ -156,11 +155,11 @@ class _SocketPart(SocketWaiter):
         tokens, self._tokens = self._tokens, set()
         return tokens or set(self._numbers.values())
 
-    def _take(self, reply: Reply) -> bool:
-        if reply.kind == b"*":
+    def _take(self, reply: Any) -> bool:
+        if reply is None or type(reply) is list:
             self._ended_at = monotonic_ms()
-        if reply.kind == b"*" and reply.value:
-            self._tokens.add(self._numbers[reply.value[0]])
+        if type(reply) is list:
+            self._tokens.add(self._numbers[reply[0]])
         return super()._take(reply)
 
 

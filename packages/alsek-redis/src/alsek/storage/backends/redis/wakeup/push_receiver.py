@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from redis.exceptions import ResponseError
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.records import Pushed
+from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, Push
 from alsek.storage.backends.redis.client.resp import Argument, encode
-from alsek.storage.backends.redis.wakeup.replies import Reply, read_reply
 
 log = guarded_logger(__name__)
 
@@ -39,26 +41,30 @@ class PushReceiver:
         self._pushed: list[Pushed] = []
         self.subscribed = False
 
-    def subscribe(self, connected: socket.socket) -> None:
+    def subscribe(self, connected: socket.socket) -> bytes:
         """Subscribe on a new connection, which may block for its timeout, if the server and the user's rights allow it.
+
+        Returns what came behind the answers: what was published meanwhile.
 
         Raises:
             OSError: The connection is lost, or the server does not answer.
             InvalidResponse: It answers with something that is no reply.
         """
         if self._channel is None:
-            return
+            return b""
+        replies = PlainReader(ResponseError)
         hello: tuple[Argument, ...] = (
             "HELLO",
             3,
         )  # RESP3: what is published is sent also while a command blocks
-        for command, accepted in ((hello, b"%"), (("SUBSCRIBE", self._channel), b">")):
+        for command, accepted in ((hello, list), (("SUBSCRIBE", self._channel), Push)):
             connected.sendall(encode(command))
-            reply = _receive(connected)
-            if reply.kind != accepted:
-                log.debug("a waiter receives no pushes: %r", reply.value)
-                return
+            reply = _receive(connected, replies)
+            if type(reply) is not accepted:
+                log.debug("a waiter receives no pushes: %r", reply)
+                return b""
         self.subscribed = True
+        return replies.rest()
 
     def take(self, received: bytes) -> int:
         """Take in what was published, if these bytes begin with all of it. Returns where it ends, or 0."""
@@ -87,12 +93,10 @@ class PushReceiver:
         return pushed
 
 
-def _receive(connected: socket.socket) -> Reply:
-    """The answer to the only command that was sent."""
-    received = b""
-    while (reply := read_reply(received)) is None:
+def _receive(connected: socket.socket, replies: PlainReader) -> Any:
+    while (reply := replies.gets()) is NOT_YET:
         piece = connected.recv(_PIECE)
         if not piece:
             raise ConnectionResetError("the server closed the connection")
-        received += piece
+        replies.feed(piece)
     return reply

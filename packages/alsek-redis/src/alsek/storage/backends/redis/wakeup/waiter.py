@@ -19,7 +19,7 @@ from collections.abc import Callable
 from ssl import SSLSocket
 from typing import Any, Final
 
-from redis.exceptions import InvalidResponse
+from redis.exceptions import InvalidResponse, ResponseError
 
 from alsek.core.clock import real_time as time
 from alsek.core.loggers import guarded_logger
@@ -30,10 +30,10 @@ from alsek.storage.backends.records import Pushed, Worker
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.client.interruptions import let_through
+from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, Push
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.wakeup.push_receiver import PushReceiver, ReadPush
-from alsek.storage.backends.redis.wakeup.replies import Reply, read_reply
 from alsek.storage.backends.redis.wakeup.thread_waiter import ThreadWaiter
 
 log = guarded_logger(__name__)
@@ -43,7 +43,7 @@ _REFUSED_INTERVAL_MS: Final = 1_000
 _PIECE: Final = 65_536
 _OVERDUE_S: Final = 3.0
 _CONNECT_S: Final = 1.0
-_LASTING: Final = (b"WRONGTYPE", b"NOPERM")
+_LASTING: Final = ("WRONGTYPE", "NOPERM")
 
 
 def new_waiter(
@@ -90,6 +90,7 @@ class SocketWaiter(Waiter):
     ) -> None:
         self._link = link
         self._wait = encode(["BLPOP", *names, _INTERVAL_MS // 1000])
+        self._look = encode(["BLPOP", *names, "0.001"])
         self._pass_on = pass_on
         self._receiver = receiver
         self._connection: Any = None
@@ -175,12 +176,13 @@ class SocketWaiter(Waiter):
             self._socket = connected
             if subscribes:
                 connected.settimeout(_CONNECT_S)
-                self._receiver.subscribe(connected)
+                self._received = self._receiver.subscribe(connected)
             connected.setblocking(False)
         if self._refused_at is not None and now - self._refused_at < _REFUSED_INTERVAL_MS / 1000:
             return  # the worker claims again after the interval
         self._socket.settimeout(_CONNECT_S)
-        self._socket.sendall(self._wait)
+        # Something was published before the server has waited: its caller is to read that at once.
+        self._socket.sendall(self._look if self._received else self._wait)
         self._socket.setblocking(False)
         self._armed_at = now
 
@@ -191,28 +193,30 @@ class SocketWaiter(Waiter):
             if end := self._receiver.take(self._received):
                 self._received = self._received[end:]
                 continue
+            replies = PlainReader(ResponseError)
+            replies.feed(self._received)
             try:
-                reply = read_reply(self._received)
+                reply = replies.gets()
             except InvalidResponse as error:
                 log.warning("%s sent a waiter what is no reply: %s", self._link.where, error)
                 self._drop()
                 return True
-            if reply is None:
+            if reply is NOT_YET:
                 break
-            self._received = self._received[reply.end :]
+            self._received = replies.rest()
             worthwhile = self._take(reply) or worthwhile
         return worthwhile
 
-    def _take(self, reply: Reply) -> bool:
-        if reply.kind == b">":  # of the subscription itself: what is published was taken before
+    def _take(self, reply: Any) -> bool:
+        if type(reply) is Push:  # of the subscription itself: what is published was taken before
             return False
-        if reply.kind == b"-":
-            self._take_refusal(reply.value)
+        if isinstance(reply, ResponseError):
+            self._take_refusal(str(reply))
             return True
         self._armed_at, self._refused_at = None, None
-        return reply.value is not None
+        return reply is not None
 
-    def _take_refusal(self, error: bytes) -> None:
+    def _take_refusal(self, error: str) -> None:
         """Drop the connection, after an error instead of a token.
 
         If the server has become a replica, the claim that follows reports it. If the user has no right to wait, or a
@@ -226,7 +230,7 @@ class SocketWaiter(Waiter):
             log.warning(
                 "%s does not let workers wait for messages (%s): looking once a second.",
                 self._link.where,
-                error.strip().decode("utf-8", "replace"),
+                error.strip(),
             )
         self._refused_at = time.monotonic()
 

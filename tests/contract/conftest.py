@@ -54,7 +54,6 @@ _NOT_ON_PARTITIONS = (
     "test_a_result_is_read_as_it_was_written",
     "test_results_and_statuses_are_published",
     "test_a_takeover_is_told",
-    "test_a_move_takes_them_along",
 )
 
 #: What takes long, and is about what scripts do in one partition.
@@ -88,18 +87,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if module in _NOT_ON_AN_IMITATION:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
     name = metafunc.function.__name__
-    if module.startswith("test_transfer") or module in _LONG_IN_PARTITIONS or name in _NOT_ON_PARTITIONS:
+    if module in _LONG_IN_PARTITIONS or name in _NOT_ON_PARTITIONS:
         kinds = tuple(kind for kind in kinds if kind != "partitions")
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the moves of messages out of a namespace with partitions: there are none."""
-    left_out = [item for item in items if "partitions" in item.name and "moved to another" in item.name]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture

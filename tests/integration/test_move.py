@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,16 +32,17 @@ QUEUES = ("a", "b", "c")
 
 
 class Place:
-    """A store by its address."""
+    """A store by its address, and how many partitions it is to have."""
 
-    def __init__(self, address: str, namespace: str) -> None:
+    def __init__(self, address: str, namespace: str, partitions: int = 1) -> None:
         self.address = address
         self.namespace = namespace
+        self.partitions = partitions
 
     def open(self) -> Backend:
         """Return a backend on it."""
         if self.address.startswith("redis:"):
-            return RedisBackend(self.address, namespace=self.namespace)
+            return RedisBackend(self.address, namespace=self.namespace, partitions=self.partitions)
         return SQLiteBackend(self.address, namespace=self.namespace)
 
 
@@ -51,12 +53,12 @@ def sqlite(tmp_path: Path) -> Callable[[], Place]:
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Callable[[], Place]]:
+def redis(redis_url: str) -> Iterator[Callable[..., Place]]:
     """Makes places of new namespaces on a server."""
     made: list[Place] = []
 
-    def make() -> Place:
-        made.append(Place(redis_url, f"t{uuid4().hex[:12]}"))
+    def make(partitions: int = 1) -> Place:
+        made.append(Place(redis_url, f"t{uuid4().hex[:12]}", partitions))
         return made[-1]
 
     yield make
@@ -71,6 +73,8 @@ def start(source: Place, target: Place, *options: str) -> subprocess.Popen[str]:
     """Start ``alsek move``."""
     command = [sys.executable, "-m", "alsek.cli", "move", "--from", source.address, "--to", target.address]
     command += ["--from-namespace", source.namespace, "--to-namespace", target.namespace, *options]
+    if target.partitions > 1:
+        command += ["--to-partitions", str(target.partitions)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -93,8 +97,9 @@ def fill(backend: Backend, many: int) -> None:
             f"r{begin}",
         )
     for n in range(many // 100):
-        backend.results.put(f"r{n}", b"%d" % n, progenitor="root")
-        backend.statuses.put(f"r{n}", TaskStatus.SUCCEEDED)
+        result = f"{{root}}-{n}"  # in the partition of "root"
+        backend.results.put(result, b"%d" % n, progenitor="root")
+        backend.statuses.put(result, TaskStatus.SUCCEEDED)
         backend.values.put(f"v{n}", b"%d" % n)
         backend.schedules.put(f"s{n}", b"%d" % n, "r1", None if n % 3 == 0 else 4_000_000_000_000 + n)
         backend.messages.add([Submission(f"d{n}", "dead", b"p")], f"d{n}")
@@ -178,6 +183,30 @@ def test_killed_three_times_all_arrives_once(sqlite: Maker, redis: Maker) -> Non
         arrived = found(target.open())
         for what, there in arrived.items():
             assert there == expected[what], what
+
+
+@pytest.mark.deep
+def test_to_another_number_of_partitions(redis: Callable[..., Place]) -> None:
+    """20,000 messages and all else from 4 partitions to 6, and to none, with three kills on each way."""
+    places = [redis(partitions) for partitions in (4, 6, 1)]
+    origin = places[0].open()
+    fill(origin, MANY)
+    expected = {what: _unordered(there) for what, there in found(origin).items()}
+    assert len(expected["payloads"]) == MANY
+    for source, target in pairwise(places):
+        move_killed_thrice(source, target)
+        assert is_empty(source.open())
+        for what, there in found(target.open()).items():
+            assert _unordered(there) == expected[what], what
+
+
+def _unordered(there: Any) -> Any:
+    """Order holds within each partition only, and so do the numbers of tokens."""
+    if isinstance(there, dict) and not isinstance(there, Counter):
+        return {name: sorted(each) for name, each in there.items()}
+    if isinstance(there, list) and isinstance(there[0], list):
+        return [each and each._replace(token=0) for page in there for each in page]
+    return sorted(there, key=str) if isinstance(there, list) else there
 
 
 class _Killer:

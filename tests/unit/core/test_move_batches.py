@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from alsek.core.moving.batch_codec import pack, unpack
-from alsek.core.moving.clocks import shifted
 from alsek.storage.backends.copies import CopyKind, DeadLetterCopy, MessageCopy, ReportCopy, StatusCopy
+from alsek.storage.backends.store_clocks import shifted
 
 REPORT = ReportCopy(7, 3, 1_000, b"{}", None, (b"one", b"two"), None)
 STATUS = StatusCopy("a", 2, None, 1_000, 5_000)

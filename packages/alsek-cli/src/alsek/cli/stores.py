@@ -85,23 +85,30 @@ def opened(place: Place) -> Generator[Opened]:
         store.backend.close()
 
 
-def open_backend(store: str | None, namespace: str | None = None, *, create: bool = False) -> Backend:
+def open_backend(
+    store: str | None, namespace: str | None = None, *, create: bool = False, partitions: int | None = None
+) -> Backend:
     """Return a backend on a store. A server is not asked yet.
 
     Args:
         store: As in :class:`Place`.
         namespace: As in :class:`Place`.
         create: Let a SQLite file be created that is not there.
+        partitions: How many the namespace has; None for as many as its store knows of, or none.
 
     Raises:
         NotFoundError: There is no such file, and none is to be created.
-        ValidationError: The store or the namespace can't be understood.
+        ValidationError: The store or the namespace can't be understood, or it can't have partitions.
         PackageMissingError: What this kind of store needs is not installed.
     """
     namespace = DEFAULT_NAMESPACE if namespace is None else namespace
     if store is not None and store.startswith(_REDIS):
-        # It asks the server how many partitions there are when it is first used.
-        return _made("redis", "RedisBackend", store, namespace, partitions=None)
+        # If no number is given, it asks the server for it when it is first used.
+        return _made("redis", "RedisBackend", store, namespace, partitions=partitions)
+    if partitions is not None:
+        raise ValidationError(
+            f"partitions={partitions}: a SQLite file has no partitions, only a store on Redis"
+        )
     path = DEFAULT_STORE if store is None else _path(store)
     if not create and not Path(path).expanduser().exists():
         raise NotFoundError(_no_file(store, path))

@@ -78,6 +78,21 @@ def place(things: Sequence[Message | Group], backend: Backend, name: str | None 
         _placed[_uuid_of(thing)] = thing
 
 
+def apart(message: Message, backend: Backend) -> str:
+    """What follows a message, or is a key of that, and has another place than the message; empty if nothing has.
+
+    Args:
+        message: Neither it nor what follows it is changed.
+        backend: A store that has several partitions.
+    """
+    where = backend.location_of(message.uuid)
+    for named in _of_message(message):
+        for what, name in ((f"message or group {named.uuid!r}", named.uuid), *_keys(named)):
+            if backend.location_of(name) != where:
+                return what
+    return ""
+
+
 def _uuid_of(thing: Message | Group) -> str:
     return thing.uuid if isinstance(thing, Message) else thing.id
 
@@ -100,11 +115,16 @@ def _fixed(found: Sequence[_Named], backend: Backend, name: str | None) -> Itera
     for named in found:
         if named.chosen or not _is_made(named.uuid, backend):
             yield f"the uuid {named.uuid!r}", named.uuid
-        if named.unique is not None:
-            key = UniqueKey.of_text(named.unique).key
-            yield f"the unique key {key!r}", key
-        for limit in () if named.limits is None else limits_of_text(named.limits):
-            yield f"the limit {limit.id!r}", limit.key
+        yield from _keys(named)
+
+
+def _keys(named: _Named) -> Iterator[tuple[str, str]]:
+    """Its unique key and its limits, each with what it is."""
+    if named.unique is not None:
+        key = UniqueKey.of_text(named.unique).key
+        yield f"the unique key {key!r}", key
+    for limit in () if named.limits is None else limits_of_text(named.limits):
+        yield f"the limit {limit.id!r}", limit.key
 
 
 def _is_made(uuid: str, backend: Backend) -> bool:

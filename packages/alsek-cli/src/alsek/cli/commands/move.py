@@ -12,6 +12,7 @@ from alsek.cli.command_table import COMMANDS
 from alsek.cli.options import option
 from alsek.cli.store_options import json_option
 from alsek.defaults import DEFAULT_NAMESPACE
+from alsek.storage.backends.locations import MOST_PARTITIONS
 
 if TYPE_CHECKING:
     from alsek.core.moving.report import MoveReport
@@ -35,6 +36,13 @@ def _namespace_option(name: str, of: str) -> Callable[[F], F]:
 @_namespace_option("from_namespace", "the store that is emptied")
 @_namespace_option("to_namespace", "the store that is filled")
 @option(
+    "to_partitions",
+    type=click.IntRange(1, MOST_PARTITIONS),
+    metavar="N",
+    show_default="as many as it has, or none",
+    help="How many partitions the namespace has that is filled; for one that is new.",
+)
+@option(
     "abandon",
     is_flag=True,
     help="Forget a move to another store that has not ended. What that one had on the way is staged there.",
@@ -45,6 +53,7 @@ def move(
     target: str,
     from_namespace: str | None,
     to_namespace: str | None,
+    to_partitions: int | None,
     abandon: bool,
     json: bool,
 ) -> None:
@@ -66,7 +75,8 @@ def move(
     from alsek.exceptions import AlsekError
 
     with ExitStack() as stack:
-        opened = (open_backend(source, from_namespace), open_backend(target, to_namespace, create=True))
+        filled = open_backend(target, to_namespace, create=True, partitions=to_partitions)
+        opened = (open_backend(source, from_namespace), filled)
         out, into = (backend.durable() for backend in opened)
         for backend in (*opened, out, into):
             stack.callback(backend.close)

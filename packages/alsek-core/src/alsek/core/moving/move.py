@@ -8,12 +8,13 @@ from uuid import uuid4
 
 from alsek.core.clock import real_time as time
 from alsek.core.moving.batch_codec import pack, unpack
-from alsek.core.moving.clocks import difference, shifted
+from alsek.core.moving.bonds import Bonds
 from alsek.core.moving.idle_source import wait_until_idle
 from alsek.core.moving.report import Left, MoveReport
 from alsek.exceptions import MoveError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.copies import Copy, CopyKind, Page, SourceOpened, Taken, kind_of
+from alsek.storage.backends.store_clocks import difference, shifted
 
 #: How many things are moved at once, and how many bytes of them.
 BATCH: Final = 200
@@ -56,6 +57,7 @@ class Move:
         self._sleep = sleep
         self._name = uuid4().hex
         self._out, self._in = source.transfer, target.transfer
+        self._bonds = Bonds(source, target)
         self._source_name = self._target_name = ""
         self._ahead = 0
         self._seen_left: set[tuple[CopyKind, tuple[str, str]]] = set()
@@ -75,7 +77,7 @@ class Move:
         self._check_stores()
         wait_until_idle(self.source, self._sleep)
         opened = self._open_source()
-        self._ahead = difference(self.source, self.target)
+        self._ahead = difference(self.source.messages.now, self.target.messages.now)
         pauses = self.source.messages.pauses()
         for pause in pauses:
             self.target.messages.pause(pause.queue, pause.by)
@@ -144,6 +146,10 @@ class Move:
         copies = [copy for copy in page.copies if (kind, copy.key) not in self._seen_left]
         moved = [shifted(copy, self._ahead) for copy in copies]
         refusals = self._in.refusals(moved) if copies else []
+        if self.target.partitions > 1:
+            refusals = [
+                told or self._bonds.refusal(copy) for told, copy in zip(refusals, copies, strict=True)
+            ]
         batch: list[tuple[Copy, Copy]] = []
         size = 0
         for copy, arriving, refusal in zip(copies, moved, refusals, strict=True):

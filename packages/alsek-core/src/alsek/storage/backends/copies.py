@@ -295,6 +295,14 @@ UUID_ENDED: Final = "a message of this uuid ended there within the last minute"
 KEY_HELD: Final = "its unique key is held there, and another message waits for it or its window is not over"
 
 
+def elsewhere(what: str) -> str:
+    """Why something stays that `what` would have to be in one partition of the target with."""
+    return (
+        f"{what} has its place in another partition there, and one step of that store can't change both: let workers "
+        "of this store run it, or move it to a store without partitions"
+    )
+
+
 def too_late(uuid: str) -> bytes:
     """The error of the dead letter of a message whose uuid was used in the target while it was on its way, as JSON."""
     text = f"another message of the uuid {uuid} was submitted to this store while this one was moved to it"

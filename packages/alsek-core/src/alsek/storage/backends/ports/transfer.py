@@ -58,7 +58,7 @@ class TransferPort(ABC):
         Args:
             move: The name of the move, which must have opened the store last.
             batch: A random name for these copies.
-            copies: All of one kind.
+            copies: All of one kind, and of one page.
 
         Returns:
             Of each, whether it was removed.

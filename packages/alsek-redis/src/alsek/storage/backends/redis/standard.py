@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from alsek.core.bounds import check_integer, check_number
 from alsek.defaults import DEFAULT_NAMESPACE, DEFAULT_SUBMIT_TIMEOUT
-from alsek.exceptions import BackendError, ValidationError
+from alsek.exceptions import ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.findings import Finding
 from alsek.storage.backends.lazy import LazyClient
@@ -194,13 +194,7 @@ class RedisBackend(Backend):
 
     @property
     def transfer(self) -> TransferPort:
-        ports = self._ports
-        if isinstance(ports, PartitionedPorts):
-            raise BackendError(
-                f"{self.describe()} has {self.partitions} partitions: moves into or out of such a namespace are not "
-                "there yet. Let producers submit to the other store, and pools run what is left in this one"
-            )
-        return ports.transfer
+        return self._ports.transfer
 
     def _pinging(self) -> Exchange[None]:
         yield from command("EXISTS", self._ports.keys.messages())

@@ -67,6 +67,10 @@ class Parts:
         """The number of the partition that a name is in."""
         return partition_of(self._location_of(name), len(self._sets))
 
+    def are_together(self, one: str, other: str) -> bool:
+        """Whether two names have one location: they are in one partition then, however many there are."""
+        return self._location_of(one) == self._location_of(other)
+
     def of(self, name: str) -> PortSet:
         """The partition that a name is in."""
         return self.all[self.number(name)]

@@ -17,6 +17,7 @@ from alsek.storage.backends.redis.partitions.records import (
     PartitionedStatuses,
     PartitionedValues,
 )
+from alsek.storage.backends.redis.partitions.transfer import PartitionedTransfer
 from alsek.storage.backends.redis.ports.port_set import PortSet
 
 #: The channels whose names go on with the name of something that is in a partition.
@@ -41,6 +42,7 @@ class PartitionedPorts:
         self.values = PartitionedValues(parts)
         self.groups = PartitionedGroups(parts)
         self.schedules = PartitionedSchedules(parts)
+        self.transfer = PartitionedTransfer(parts)
         #: The names of channels, and a server on which all of them can be heard.
         self.keys: Keys = _Channels(parts)
 

@@ -1,22 +1,27 @@
-"""By how much the clocks of two stores differ."""
+"""By how much the clocks of two stores differ, and copies as they are on another clock."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.copies import Copy, DeadLetterCopy, MessageCopy, ScheduleCopy
 
 _SAMPLES: Final = 5
 
 
-def difference(source: Backend, target: Backend) -> int:
-    """Return how far (ms) the target's clock is ahead of the source's; 0 if it can't be told from no difference."""
+def difference(source: Callable[[], int], target: Callable[[], int]) -> int:
+    """Return how far (ms) the target's clock is ahead of the source's; 0 if it can't be told from no difference.
+
+    Args:
+        source: Returns the time (ms) of one store.
+        target: Returns that of another one.
+    """
     samples: list[tuple[int, int]] = []
     for _ in range(_SAMPLES):
-        before = target.messages.now()
-        between = source.messages.now()
-        after = target.messages.now()
+        before = target()
+        between = source()
+        after = target()
         samples.append((after - before, (before + after) // 2 - between))
     uncertainty, ahead = min(samples)
     return 0 if abs(ahead) <= uncertainty + 1 else ahead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from typing import TYPE_CHECKING
@@ -67,3 +68,11 @@ def started_at(message: Message) -> int:
 def late_by(message: Message) -> float:
     """How long after its schedule's tick it started: milliseconds."""
     return time.time_ns() / 1e6 - message.created_at
+
+
+@task(broker, result_store=results)
+async def dream(seconds: float) -> tuple[float, float]:
+    """Sleep, and tell from when to when, on the clock that all processes of a machine share."""
+    began = time.monotonic()
+    await asyncio.sleep(seconds)
+    return began, time.monotonic()

@@ -37,12 +37,14 @@ class Mutant(NamedTuple):
         text: In words.
         source: The file with the mistake.
         tests: Those that should notice it.
+        redis: They need a Redis server.
     """
 
     file: str
     text: str
     source: str
     tests: tuple[str, ...]
+    redis: bool = False
 
 
 def main() -> int:
@@ -73,7 +75,11 @@ def _picked() -> Iterator[Mutant]:
         if source.count(each["old"]) != 1:
             sys.exit(f"{each['file']} must have this once, it is in hand_picked.toml:\n{each['old']}")
         yield Mutant(
-            each["file"], each["what"], source.replace(each["old"], each["new"]), tuple(each["tests"])
+            each["file"],
+            each["what"],
+            source.replace(each["old"], each["new"]),
+            tuple(each["tests"]),
+            each.get("redis", False),
         )
 
 
@@ -115,23 +121,23 @@ class _Copy:
         """True if the nearest tests pass with this mistake."""
         if mutant.tests not in self._takes:
             begun = time.monotonic()
-            if not self._passes(mutant.tests, None):
-                sys.exit(f"these fail without any mistake: {' '.join(mutant.tests)}")
+            if not self._passes(mutant, None):
+                sys.exit(f"these fail without any mistake, or none is run: {' '.join(mutant.tests)}")
             self._takes[mutant.tests] = time.monotonic() - begun
         file = self._folder / mutant.file
         before = file.read_text()
         file.write_text(mutant.source)
         try:
             longest = max(_AT_LEAST_S, _TIMES_LONGER * self._takes[mutant.tests])
-            alive = self._passes(mutant.tests, longest)
+            alive = self._passes(mutant, longest)
         finally:
             file.write_text(before)
         print(f"{'NOT NOTICED' if alive else 'noticed':11}  {mutant.file} {mutant.text}", flush=True)
         return alive
 
-    def _passes(self, tests: tuple[str, ...], longest: float | None) -> bool:
-        arguments: list[str] = []
-        for test in tests:
+    def _passes(self, mutant: Mutant, longest: float | None) -> bool:
+        arguments: list[str] = [] if mutant.redis else ["-m", "not redis"]
+        for test in mutant.tests:
             found = sorted(str(path) for path in self._folder.glob(test)) if "*" in test else []
             arguments += found or [test]
         command = [
@@ -142,8 +148,6 @@ class _Copy:
             "-q",
             "-p",
             "no:cacheprovider",
-            "-m",
-            "not redis",
             *arguments,
         ]
         done = subprocess.Popen(

@@ -184,8 +184,16 @@ def test_an_idle_worker_looks_at_one_partition_at_a_time(backend: RedisBackend, 
     waiter.arm()
     looks = [spy.of(actor)[0] for _ in range(_PARTITIONS)]
     assert sorted(looks) == list(range(_PARTITIONS))
-    backend.messages.thorough = True
-    assert len(spy.of(actor)) == _PARTITIONS
+    waiter.close()
+
+
+def test_a_worker_that_ends_when_nothing_is_left_looks_everywhere(backend: RedisBackend, spy: _Spy) -> None:
+    """Each of its steps visits all partitions, also while a message would wake it."""
+    actor = an_actor(backend, thorough=True)
+    waiter = actor.waiter()
+    spy.of(actor)
+    waiter.arm()
+    assert [len(spy.of(actor)) for _ in range(3)] == [_PARTITIONS] * 3
     waiter.close()
 
 

@@ -110,15 +110,10 @@ def running_result(
     task: Any, message: Message, began: int, worker: str, failed: Sequence[FailedAttempt]
 ) -> Any:
     """Return the result of a task whose attempt begins now."""
-    metadata = metadata_in(message.metadata, task)
-    return _result(
-        using(task, message.queue, metadata),
-        message.uuid,
+    return _result_of(
+        task,
+        message,
         "RUNNING",
-        alias=metadata["backend"],
-        args=list(message.args),
-        kwargs=message.kwargs,
-        created=message.created_at,
         began=first_began(failed, began),
         last_began=began,
         workers=[*workers_of(failed, message.retries), worker],
@@ -154,15 +149,10 @@ def waiting_result(task: Any, info: MessageInfo, failed: Sequence[FailedAttempt]
     if info.worker is not None:
         workers.append(info.worker.id)
     last_began = began if running else failed[-1]["began"] if failed else None
-    metadata = metadata_in(info.metadata, task)
-    return _result(
-        using(task, info.queue or "", metadata),
-        info.uuid,
+    return _result_of(
+        task,
+        info,
         "RUNNING" if running else "READY",
-        alias=metadata["backend"],
-        args=list(info.args or ()),
-        kwargs=info.kwargs or {},
-        created=info.created_at,
         began=first_began(failed, began),
         last_began=last_began,
         workers=workers,
@@ -191,15 +181,10 @@ def failed_result(task: Any, info: DeadInfo | Message, failed: Sequence[FailedAt
         )
     elif own:
         ended = own[-1]["ended"]  # on the same clock as the other times
-    metadata = metadata_in(info.metadata, task)
-    return _result(
-        using(task, info.queue, metadata),
-        info.uuid,
+    return _result_of(
+        task,
+        info,
         "FAILED",
-        alias=metadata["backend"],
-        args=list(info.args or ()),
-        kwargs=info.kwargs or {},
-        created=info.created_at,
         began=first_began(own, None),
         last_began=own[-1]["began"] if own else None,
         ended=ended,
@@ -242,6 +227,21 @@ def _error_of(info: DeadInfo) -> tuple[str, str, str]:
         module = alsek_exceptions.__name__ if hasattr(alsek_exceptions, path) else "builtins"
         path = f"{module}.{path}"
     return info.exception, path, trace or f"{info.exception}: {info.text}"
+
+
+def _result_of(task: Any, told: Message | MessageInfo | DeadInfo, status: str, **rest: Any) -> Any:
+    """Return the result of a task, with what its message or the store tells of it. `rest` is as of :func:`_result`."""
+    metadata = metadata_in(told.metadata, task)
+    return _result(
+        using(task, told.queue or "", metadata),
+        told.uuid,
+        status,
+        alias=metadata["backend"],
+        args=list(told.args or ()),
+        kwargs=told.kwargs or {},
+        created=told.created_at,
+        **rest,
+    )
 
 
 def _result(

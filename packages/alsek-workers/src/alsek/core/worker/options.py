@@ -106,7 +106,15 @@ class PoolOptions:
         of_kind: WorkerKind = kind
         if self.has_async_tasks(kind):
             of_kind = "thread-async" if kind == "thread" else "process-async"
-        return Worker(worker_id, of_kind, self.queues, self.lease, self.broker.dlq_ttl or 0, suspects)
+        return Worker(
+            worker_id,
+            of_kind,
+            self.queues,
+            self.lease,
+            self.broker.dlq_ttl or 0,
+            suspects,
+            thorough=self.burst,
+        )
 
     def has_async_tasks(self, kind: Mechanism) -> bool:
         """Whether a pool of this kind with these tasks takes messages of ``async def`` tasks."""

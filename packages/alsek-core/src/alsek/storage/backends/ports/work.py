@@ -20,14 +20,7 @@ from alsek.storage.backends.records import (
 
 
 class WorkPort(ABC):
-    """Hands messages to workers and accepts their outcomes.
-
-    Attributes:
-        thorough: Set to True for a worker that ends when nothing is left. A store of several partitions then looks into
-            all of them in each step that may claim, and not only where it has reason to.
-    """
-
-    thorough: bool = False
+    """Hands messages to workers and accepts their outcomes."""
 
     @abstractmethod
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:

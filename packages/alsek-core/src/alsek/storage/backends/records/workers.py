@@ -24,6 +24,8 @@ class Worker(NamedTuple):
         suspects: ``"alone"``: it takes a suspect only while it holds nothing, and nothing more until that one is
             finished. ``"freely"``: it takes suspects in their place among the other messages (a pool that runs each
             message in its own process). ``"only"``: as ``"alone"``, and it takes no other messages.
+        thorough: It ends when nothing is left. A store of several partitions then looks into all of them in each step
+            that may claim, and not only where it has reason to.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Worker(NamedTuple):
     lease: int
     dlq_ttl: int
     suspects: SuspectPolicy = "alone"
+    thorough: bool = False
 
 
 class WorkerFacts(NamedTuple):

@@ -91,7 +91,6 @@ class WorkerGroup(ABC, Generic[J]):
         facts = self._pool.facts(worker.kind, self._options.all_slots)
         if self._options.suspects_only:
             facts = facts._replace(fires=False)
-        self._pool.broker.backend.messages.thorough = self._pool.burst
         session = WorkerSession(self._pool.broker.backend, worker, facts)
         session.is_stopping = self._is_stopping
         if not self._register(session):

@@ -102,7 +102,7 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
         if seq != rounds.seq:
             places = {outcome.uuid: place for place, outcome in enumerate(outcomes)}
             split = self._by_part(worker, outcomes)
-            rounds.begin(seq, split, limits, history, places, thorough=self.thorough)
+            rounds.begin(seq, split, limits, history, places)
         while (visit := rounds.next_visit()) is not None:
             rounds.take(visit, self._sent(worker, seq, visit))
         return rounds.end()

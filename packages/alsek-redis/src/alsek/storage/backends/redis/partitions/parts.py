@@ -95,6 +95,11 @@ class Parts:
             answers.update(zip((place for place, _ in mine), told, strict=True))
         return [answers[place] for place in range(len(things))]
 
+    def total(self, names: Sequence[str], ask: Callable[[PortSet, list[str]], int]) -> int:
+        """Ask each partition for the names that are in it; the sum of the answers."""
+        split = self.split(names, lambda name: name)
+        return sum(ask(self.all[number], [name for _, name in mine]) for number, mine in split.items())
+
     def outward(self, part: int, token: int) -> int:
         """A token of a partition as all others know it: no two partitions have one in common. 0 stands for none."""
         return token * len(self._sets) + part if token else 0

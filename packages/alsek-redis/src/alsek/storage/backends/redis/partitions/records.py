@@ -67,11 +67,7 @@ class PartitionedResults(ResultPort):
         return self._parts.gather(uuids, _itself, lambda part, mine: part.results.failed_parents(mine))
 
     def delete(self, uuids: Sequence[str]) -> int:
-        split = self._parts.split(uuids, _itself)
-        return sum(
-            self._parts.all[number].results.delete([uuid for _, uuid in mine])
-            for number, mine in split.items()
-        )
+        return self._parts.total(uuids, lambda part, mine: part.results.delete(mine))
 
     def _outward(self, record: ResultRecord) -> ResultRecord:
         part = self._parts.number(record.uuid)
@@ -105,11 +101,7 @@ class PartitionedStatuses(StatusPort):
         return self._parts.of(uuid).statuses.replace(uuid, expected, status, ttl)
 
     def delete(self, uuids: Sequence[str]) -> int:
-        split = self._parts.split(uuids, _itself)
-        return sum(
-            self._parts.all[number].statuses.delete([uuid for _, uuid in mine])
-            for number, mine in split.items()
-        )
+        return self._parts.total(uuids, lambda part, mine: part.statuses.delete(mine))
 
     def scan(self) -> Iterator[StatusRecord]:
         return chain.from_iterable(part.statuses.scan() for part in self._parts.all)

@@ -83,6 +83,8 @@ class Rounds:
         self._slots = len(SLOTS_OF[worker.kind])
         self._alone = not SUSPECT_RULES[worker.suspects].freely
         self._only = not SUSPECT_RULES[worker.suspects].plain
+        #: Each round that may claim visits all partitions, as long as the limits allow.
+        self._thorough = worker.thorough or self._only
         self.known = [Known() for _ in range(partitions)]
         self.waiters: list[PartitionedWaiter] = []
         self.seq = 0
@@ -110,8 +112,6 @@ class Rounds:
         limits: Mapping[SlotKind, int],
         history: Sequence[HistoryCounts],
         places: Mapping[str, int],
-        *,
-        thorough: bool,
     ) -> None:
         """Begin the round of this number, and decide in which order it visits partitions.
 
@@ -121,7 +121,6 @@ class Rounds:
             limits: As of the step.
             history: Likewise.
             places: Which outcome of the step is that of each uuid.
-            thorough: Visit all partitions, as long as the limits allow.
         """
         self.seq, self.complete = seq, False
         self.answers = []
@@ -134,9 +133,9 @@ class Rounds:
             self.known[number].held -= ended
             if self._suspect in ended:
                 self._suspect = 0
-        self._order = self._ordered(monotonic_ms(), thorough or self._only)
+        self._order = self._ordered(monotonic_ms())
 
-    def _ordered(self, now: int, thorough: bool) -> list[int]:
+    def _ordered(self, now: int) -> list[int]:
         woken: set[int] = set()
         self.waiters = [waiter for waiter in self.waiters if not waiter.closed]
         for waiter in self.waiters:
@@ -145,7 +144,7 @@ class Rounds:
         if self._must_visit and self._history:
             return [self._turn]
         rotation = [(self._turn + step) % many for step in range(many)]
-        if self._seeks and not thorough:
+        if self._seeks and not self._thorough:
             # What it seeks wakes nobody: it is sought in one partition after the other.
             self._seek = (self._seek + 1) % many
             return [self._seek, *(number for number in self._outcomes if number != self._seek)]
@@ -154,7 +153,7 @@ class Rounds:
             number
             for number in rotation
             if number not in woken
-            and (thorough or number in self._outcomes or not self._is_quiet(number, now))
+            and (self._thorough or number in self._outcomes or not self._is_quiet(number, now))
         ]
         if not chosen or (len(chosen) == len(self._outcomes) and not self._must_visit):
             # Nothing tells of a worker whose lease has ended: all are looked at, one after the other.

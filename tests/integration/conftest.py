@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -85,7 +86,20 @@ class Worker:
         """Return once `text` is in the log."""
         eventually(lambda: text in self.log, timeout, lambda: f"{text!r} is not in the log:\n{self.log}")
 
-    def stop(self, number: int = signal.SIGTERM, timeout: float = 40) -> int:
+    def begin_to_stop(self) -> None:
+        """Send SIGTERM, and return once the pool has said that what runs may finish."""
+        self.process.send_signal(signal.SIGTERM)
+        self.logged("Stopping: running tasks have")
+
+    def stop_at_once(self) -> int:
+        """Send SIGTERM until it has ended; the exit code. The second counts if a second lies between the two."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1.1)
+        return self.process.wait()
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 60) -> int:
         """Send a signal, and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=timeout)

@@ -33,7 +33,7 @@ SERVERS: Final = {
     "flask": "Running on",
 }
 
-WAIT_S: Final = 60.0
+WAIT_S: Final = 240.0
 
 
 class FollowedPage:

@@ -18,7 +18,7 @@ def test_the_benchmark_measures_alsek_on_both_stores_and_writes_its_report(tmp_p
     command = [sys.executable, "-m", "benchmarks", "--quick", "--peers", "--messages", "60"]
     command += ["--cases", "submit", "drain", "--output", str(report)]
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
 
     assert done.returncode == 0, done.stderr
     text = report.read_text()

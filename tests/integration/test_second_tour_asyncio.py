@@ -102,7 +102,7 @@ def _run(project: Project, program: str) -> str:
         cwd=project.folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -220,7 +220,7 @@ def test_tour_blocks_run(page: Path, blocks: list[Block], kind: str, place: str,
             endless = _endless(block)
             if endless is not None:
                 _end(scene, performer, block, endless)
-        status = performer.wait(timeout=100)
+        status = performer.wait(timeout=240)
         assert status == 0, scene.printed + (scene.log.read_text() if worker is not None else "")
         assert [each["line"] for each in scene.reported] == [block.line for block in blocks]
         for each in scene.reported:

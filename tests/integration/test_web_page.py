@@ -22,6 +22,6 @@ def test_the_pages_tests_pass(tmp_path: Path) -> None:
         (tmp_path / named[1]).write_text(block)
     # Not the warnings of the frameworks, which say what will be in their next versions.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert "5 passed" in done.stdout, done.stdout + done.stderr
     assert not (tmp_path / "web.db").exists()

@@ -87,7 +87,7 @@ def run(folder: Path, imports: str, backend: str) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         env={**os.environ, "PYTHONPATH": str(folder)},
     )
     assert done.stdout.strip() == "all there", done.stdout + done.stderr

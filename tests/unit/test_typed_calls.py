@@ -24,6 +24,6 @@ def test_mypy_reports_just_the_wrong_calls(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Path:
 def _run(project: Path, code: str, *options: str) -> None:
     (project / "test_shop.py").write_text(code)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_shop.py"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (project / "shop.db").exists()
 

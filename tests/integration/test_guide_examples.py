@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an example to its end, in whatever folder the tests are in."""
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=240, check=False
     )
 
 

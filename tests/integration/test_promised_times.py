@@ -1,6 +1,9 @@
 """The times that the documents promise, measured in pools started by the command.
 
-Tasks write down when something happens to them, on the clock that all processes of the machine share.
+Tasks write down when something happens to them, on the clock that all processes of the machine share. What may happen
+at the earliest is counted from before the message was submitted: that holds on any machine. What must have happened
+at the latest has a slack for a machine whose processes wait for a processor: to the millisecond, these times are held
+by unit tests on a fake clock.
 """
 
 from __future__ import annotations
@@ -8,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,11 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.chaos.timing_factor import stretched
 from tests.integration.conftest import Project, children_of
 from tests.waiting import eventually
 
-#: What is allowed beyond a promise, on a machine that does other things too (s).
-SLACK = 1.5
-
-#: What a task notes comes a little after what it is about: by that much less may lie between two notes (s).
-EARLY = 0.1
+#: What is allowed beyond a promise, on a machine on which ten processes want each processor (s).
+SLACK = 20.0
 
 NOTES = """
 import signal
@@ -64,17 +62,20 @@ def stubborn() -> None:
         time.sleep(0.01)
 """
     )
-    sqlite_project.worker("--n_processes", "1", pool="process-pool")
+    worker = sqlite_project.worker("--n_processes", "1", pool="process-pool")
+    worker.logged("Started group")
+    submitted = time.monotonic()
     with pytest.raises(TaskFailedError, match="timeout of 500 ms"):
         tasks.result_store.get(tasks.stubborn.generate(), timeout=60_000)
+    failed = time.monotonic()
     (begun,), told, died = (
         noted(sqlite_project, "begun"),
         noted(sqlite_project, "SIGTERM"),
         noted(sqlite_project, "alive")[-1],
     )
-    assert 0.5 - stretched(EARLY) <= told[0] - begun <= 0.5 + stretched(SLACK)
-    assert died - told[0] >= 0.9 - stretched(EARLY), "it was not given its time to clean up"
-    assert died - begun <= 0.5 + 2.5 + stretched(SLACK)
+    assert told[0] - submitted >= 0.5
+    assert failed - submitted >= 0.5 + 0.9, "it was not given its time to clean up"
+    assert died - begun <= 0.5 + 2.5 + SLACK
 
 
 def test_a_thread_task_is_failed_within_its_timeout_and_a_second(sqlite_project: Project) -> None:
@@ -85,26 +86,27 @@ def test_a_thread_task_is_failed_within_its_timeout_and_a_second(sqlite_project:
 @task(broker, result_store=result_store, timeout=500, max_retries=0)
 def stubborn() -> None:
     note("begun")
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
+    while True:
         try:
             time.sleep(0.01)
         except TaskTimeoutError:
             note("raised")
-    note("ended")
 """
     )
-    sqlite_project.worker("--n_threads", "2", "--n_processes", "1")
+    worker = sqlite_project.worker("--n_threads", "2", "--n_processes", "1")
+    worker.logged("Started group")
+    submitted = time.monotonic()
     with pytest.raises(TaskFailedError, match="TaskTimeoutError"):
         tasks.result_store.get(tasks.stubborn.generate(), timeout=60_000)
     failed = time.monotonic()
     (begun,) = noted(sqlite_project, "begun")
-    assert 0.5 + 0.9 - stretched(EARLY) <= failed - begun <= 0.5 + 1.0 + stretched(SLACK)
+    assert failed - submitted >= 0.5 + 0.9
+    assert failed - begun <= 0.5 + 1.0 + SLACK
     assert tasks.result_store.get(tasks.where.generate(), timeout=60_000) > 0  # its slot serves others
-    eventually(lambda: bool(noted(sqlite_project, "ended")))
+    eventually(lambda: len(noted(sqlite_project, "raised")) >= 4)
     raised = noted(sqlite_project, "raised")
-    assert 0.5 - stretched(EARLY) <= raised[0] - begun <= 0.5 + stretched(SLACK)
-    assert 3 <= len(raised) <= 7  # in four and a half seconds
+    assert raised[0] - submitted >= 0.5
+    assert len(raised) <= raised[-1] - submitted + 2, "more often than once a second"
 
 
 def test_a_hook_in_a_process_pool_runs_under_the_tasks_timeout(sqlite_project: Project) -> None:
@@ -116,7 +118,7 @@ from alsek import Task
 
 class Hanging(Task):
     def on_success(self, message, result):
-        time.sleep(60)
+        time.sleep(600)
 
 @task(broker, result_store=result_store, timeout=500, max_retries=0, base_task=Hanging)
 def hanging() -> int:
@@ -149,16 +151,14 @@ def long() -> None:
     revoked = time.monotonic()
     assert tasks.broker.revoke(message)
     assert tasks.status_tracker.wait_for(message, timeout=60_000) is TaskStatus.FAILED
-    assert noted(project, "alive")[-1] - revoked <= 2.0 + stretched(SLACK)
+    assert noted(project, "alive")[-1] - revoked <= 2.0 + SLACK
     details = tasks.broker.sync_from_backend(message).exception_details
     assert details["name"] == "MessageRevokedError"
 
 
-@pytest.mark.parametrize(
-    ("pool", "pauses"), [("thread-pool", [(1.0, 2.0)]), ("process-pool", [(0.25, 0.5), (0.5, 1.0)])]
-)
+@pytest.mark.parametrize(("pool", "at_once", "least"), [("thread-pool", 1, 1.0), ("process-pool", 2, 0.25)])
 def test_a_start_hook_that_fails_is_tried_again_after_growing_pauses(
-    sqlite_project: Project, pool: str, pauses: list[tuple[float, float]]
+    sqlite_project: Project, pool: str, at_once: int, least: float
 ) -> None:
     """A quarter of a second to two seconds at first; no message is charged for it."""
     tasks = sqlite_project.write(
@@ -179,10 +179,11 @@ def losses(message: Message) -> int:
     message = tasks.losses.generate()
     sqlite_project.worker("--n_processes", "1", pool=pool)
     assert tasks.result_store.get(message, timeout=60_000) == 0
-    # A process pool tries two processes at once: they count as one.
-    gaps = [later - earlier for earlier, later in pairwise(noted(sqlite_project, "tried"))]
-    for gap, (least, most) in zip([gap for gap in gaps if gap > 0.15], pauses, strict=False):
-        assert least - stretched(EARLY) <= gap <= most + stretched(SLACK)
+    tried = sorted(noted(sqlite_project, "tried"))
+    for number, moment in enumerate(tried):
+        pauses = number // at_once  # each is twice as long as the one before
+        assert moment - tried[0] >= least * (2**pauses - 1)
+    assert tried[-1] - tried[0] <= 2.0 + SLACK
 
 
 def test_a_stop_hook_has_five_seconds(sqlite_project: Project) -> None:
@@ -199,10 +200,12 @@ def hang() -> None:
 """
     )
     worker = sqlite_project.worker("--n_processes", "1", pool="process-pool")
+    submitted = time.monotonic()
     assert tasks.result_store.get(tasks.where.generate(), timeout=60_000) > 0
     worker.logged("does not end after its last task: it is killed")
     stopping = noted(sqlite_project, "stopping")[0]
-    assert 5.0 - stretched(2 * EARLY) <= time.monotonic() - stopping <= 5.0 + stretched(SLACK)
+    assert time.monotonic() - submitted >= 5.0
+    assert time.monotonic() - stopping <= 5.0 + SLACK
     assert tasks.result_store.get(tasks.where.generate(), timeout=60_000) > 0
 
 
@@ -223,7 +226,7 @@ def leak() -> int:
     first = tasks.result_store.get(tasks.leak.generate(), timeout=60_000)
     grown = time.monotonic()
     while tasks.result_store.get(tasks.where.generate(), timeout=60_000) == first:
-        assert time.monotonic() - grown <= 1.0 + stretched(SLACK), "the same group went on"
+        assert time.monotonic() - grown <= 1.0 + SLACK, "the same group went on"
         time.sleep(0.05)
     worker.logged("MiB (max_memory=100): it is replaced")
     assert worker.log.count("it is replaced") == 1
@@ -238,10 +241,10 @@ def test_more_than_max_losses_end_in_the_dead_letters(project: Project) -> None:
 @task(broker, result_store=result_store, max_retries=0)
 def unlucky() -> None:
     note("begun")
-    time.sleep(60)
+    time.sleep(600)
 """
     )
-    options = ("--n_threads", "1", "--n_processes", "1", "--lease", "500", "--max_losses", "1")
+    options = ("--n_threads", "1", "--n_processes", "1", "--lease", "3000", "--max_losses", "1")
     message = tasks.unlucky.generate()
     for runs in (1, 2):
         worker = project.worker(*options)
@@ -269,5 +272,5 @@ def test_a_template_that_says_nothing_for_thirty_seconds_is_replaced(sqlite_proj
     messages = [tasks.where.generate() for _ in range(8)]  # more than processes are kept ready
     for message in messages:
         tasks.result_store.get(message, timeout=60_000)
-    assert 30.0 - 1.0 <= time.monotonic() - stopped <= 30.0 + 5.0 + stretched(SLACK)
+    assert 30.0 - 1.0 <= time.monotonic() - stopped <= 30.0 + 5.0 + SLACK
     eventually(lambda: not Path(f"/proc/{template}").exists())

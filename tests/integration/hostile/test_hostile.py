@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import textwrap
 import time
@@ -55,9 +56,6 @@ POOLS = {
 
 PLAIN = ("thread", "process")
 
-#: Within which a pool that has nothing to do ends.
-STOPS_WITHIN_S = 10.0
-
 
 def start(project: Project, pool: str, **how: Any) -> Worker:
     """A pool of this kind on the project's tasks."""
@@ -89,11 +87,10 @@ def runs(project: Project) -> Counter[str]:
 
 
 def stops(worker: Worker, alarms: int = 0) -> None:
-    """It still runs, and SIGTERM ends it in good order, soon."""
+    """It still runs, and SIGTERM ends it in good order: all of its processes end by themselves, so none is killed."""
     assert worker.process.poll() is None, worker.log
-    began = time.monotonic()
     assert worker.stop(signal.SIGTERM) == 0, worker.log
-    assert time.monotonic() - began < STOPS_WITHIN_S
+    assert "Stopping at once" not in worker.log
     assert worker.log.count(" CRITICAL ") == alarms
 
 
@@ -141,7 +138,7 @@ class Pools:
         self.stop()
 
     def stop(self) -> None:
-        """They live, and stop soon, in good order."""
+        """They live, and stop in good order."""
         for worker in self.workers.values():
             stops(worker)
 
@@ -199,11 +196,15 @@ def test_a_start_hook_that_exits_is_named_and_tried_ever_more_slowly(
         + NEIGHBOURS
         + f"@on_worker_start\ndef connect_to_nothing():\n    count(os.getppid())\n    {how}\n"
     )
+    began = time.monotonic()
     pools = Pools(sqlite_project, tasks)
     for worker in pools.workers.values():
         worker.logged("trying again in")
     time.sleep(1.5)
-    assert all(starts <= 8 for starts in runs(sqlite_project).values())
+    counted = runs(sqlite_project).values()
+    # Two at once, after a quarter of a second at least; then after twice as long, and so on.
+    most = 2 * (math.log2((time.monotonic() - began) / 0.25) + 2)
+    assert all(starts <= most for starts in counted)
     for worker in pools.workers.values():
         assert "connect_to_nothing" in worker.log
     pools.stop()

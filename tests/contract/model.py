@@ -110,6 +110,7 @@ class ModelWorker:
 
     actor: Actor
     lease_end: int
+    spared: bool = False
     tasks: tuple[str, ...] | None = ()
     holds: list[ModelMessage] = field(default_factory=list)
     last: tuple[tuple[Outcome, ...], Step] | None = None
@@ -156,7 +157,6 @@ class Model:
         self.paused: set[str] = set()
         self.counts: dict[tuple[str, str], int] = {}
         self.last_contact = now
-        self.grace = 0
         self.greatest_token = 0
         self._arrivals = count()
         self.groups = ModelGroups(self)
@@ -172,7 +172,7 @@ class Model:
         silence = self.now - self.last_contact
         if 0.8 * LEASE <= silence <= LEASE + 5:  # whether this is an outage is up to the store
             self.now = self.last_contact + LEASE + 50
-        edges = {worker.lease_end for worker in self.workers} | {self.grace}
+        edges = {worker.lease_end for worker in self.workers}
         edges |= {end for _, end, _, _ in self.gone.values()} | set(self.gone_tasks.values())
         while self.now in edges:
             self.now += 1
@@ -303,13 +303,15 @@ class Model:
     def contact(self) -> None:
         """A worker reached the store."""
         if self.now - self.last_contact > LEASE:
-            self.grace = self.now + LEASE
+            for worker in self.workers:
+                if not worker.spared:
+                    worker.spared, worker.lease_end = True, max(worker.lease_end, self.now + LEASE)
         self.last_contact = self.now
 
     def register(self, worker: ModelWorker) -> None:
         """A worker is known, with a full lease."""
         self.contact()
-        worker.lease_end = self.now + LEASE
+        worker.lease_end, worker.spared = self.now + LEASE, False
         if worker not in self.workers:
             self.workers.append(worker)
 
@@ -418,8 +420,6 @@ class Model:
 
     def take_over(self, asking: ModelWorker) -> None:
         """Make the messages of lost workers ready."""
-        if self.now < self.grace:
-            return
         for worker in list(self.workers):
             if worker.lease_end <= self.now and worker is not asking:
                 self.forget(worker, TaskStatus.RETRYING, losses=1)

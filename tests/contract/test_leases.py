@@ -185,6 +185,32 @@ def test_an_outage_is_measured_by_the_lease_of_each(backend: Backend, store: Sto
     assert uuids(long.claim()) == ["a"]
 
 
+def test_a_worker_that_seldom_comes_takes_over_from_one_with_a_short_lease(
+    backend: Backend, store: Store, actor: Actors
+) -> None:
+    """The silence between two of its renewals is no outage for ever: the dead worker is spared once."""
+    dead, alive = actor(), actor(lease=12 * LEASE)
+    add(backend, "a")
+    dead.claim_one()
+    for _ in range(2):
+        store.advance(4 * LEASE)
+        alive.renew()
+    assert uuids(alive.claim()) == ["a"]
+
+
+def test_a_worker_that_came_back_is_spared_again(backend: Backend, store: Store, actor: Actors) -> None:
+    """What renews its lease after an outage gets a new one after the next."""
+    held, other = actor(), actor()
+    add(backend, "a")
+    claimed = held.claim_one()
+    for _ in range(3):
+        store.advance(3 * LEASE)
+        assert other.claim() == []
+        held.renew()
+        other.renew()
+    assert held.step(succeeded(claimed)).refused == []
+
+
 def test_a_silence_shorter_than_its_lease_spares_nobody(
     backend: Backend, store: Store, actor: Actors
 ) -> None:

@@ -83,7 +83,7 @@ CREATE TABLE workers (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     ns        INTEGER NOT NULL,
     name      TEXT    NOT NULL,
-    lease     INTEGER NOT NULL,
+    lease     INTEGER NOT NULL,             -- negative while an outage has prolonged it, and it has not been renewed
     lease_end INTEGER NOT NULL,
     seq       INTEGER,                      -- its last step that wrote
     answer    TEXT,                         -- the answer to that step, without its claims

@@ -29,13 +29,15 @@ def registered_worker(table: MessageTable, worker: Worker) -> RegisteredWorker:
 def note_contact(table: MessageTable) -> None:
     """Note that a worker has reached the store now.
 
-    If none had for a whole lease, that was an outage: every worker gets a new lease.
+    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it has
+    renewed the first, so that one which died is taken over also if the others seldom reach the store.
     """
     now = table.store.clock()
     silence = now - table.last_contact
     table.last_contact = now
     for registered in table.workers.values():
-        if silence >= registered.worker.lease:
+        if silence >= registered.worker.lease and not registered.spared:
+            registered.spared = True
             registered.lease_end = max(registered.lease_end, now + registered.worker.lease)
 
 
@@ -85,6 +87,7 @@ def renew(
 def _renew_lease(table: MessageTable, registered: RegisteredWorker, worker: Worker) -> None:
     registered.worker = worker
     registered.lease_end = table.store.clock() + worker.lease
+    registered.spared = False
 
 
 def forget(table: MessageTable, registered: RegisteredWorker) -> None:

@@ -21,6 +21,7 @@ class RegisteredWorker:
         registered_at: When it registered.
         facts: What it told of itself; None if nothing.
         running: What it said to run at its last renewal.
+        spared: An outage has given it a new lease, and it has not renewed that since.
         next_due_at: When something was due next, as that answer said; None if nothing was.
     """
 
@@ -33,6 +34,7 @@ class RegisteredWorker:
     registered_at: int = 0
     facts: WorkerFacts | None = None
     running: tuple[Running, ...] = ()
+    spared: bool = False
 
     @property
     def fires(self) -> bool:

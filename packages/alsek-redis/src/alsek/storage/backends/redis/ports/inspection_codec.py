@@ -58,7 +58,7 @@ def worker_from(answer: Sequence[bytes]) -> WorkerRecord:
     claims = (_held_claim(held[i], held[i + 1]) for i in range(0, len(held), 2))
     record = WorkerRecord(
         name.decode(),
-        int(lease) if lease.isdigit() else 0,
+        int(lease) if lease.removeprefix(b"+").isdigit() else 0,
         int(float(lease_end)),
         claims=tuple(sorted((claim for claim in claims if claim is not None), key=lambda claim: claim.token)),
         running=running_of(json.loads(runs)) if runs else (),

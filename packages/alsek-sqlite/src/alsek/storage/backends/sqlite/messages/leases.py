@@ -29,7 +29,7 @@ _FORGET: Final = "DELETE FROM workers WHERE id = ?"
 _CONTACT: Final = "UPDATE namespaces SET contact = ? WHERE id = ?"
 _LAST_CONTACT: Final = "SELECT contact FROM namespaces WHERE id = ?"
 _EXTEND_ALL: Final = """
-    UPDATE workers SET lease_end = max(lease_end, ? + lease) WHERE ns = ? AND lease <= ?
+    UPDATE workers SET lease_end = max(lease_end, ? + lease), lease = -lease WHERE ns = ? AND lease BETWEEN 1 AND ?
 """
 _CLAIMS: Final = """
     SELECT c.token, c.seq, c.message, c.queue, c.uuid, c.status_ttl, c.expired, m.revoked, m.tail
@@ -125,7 +125,8 @@ def sleeper(tx: Transaction, worker: Worker) -> Sleeper | None:
 def note_contact(tx: Transaction, contact: int | None = None) -> None:
     """Write that a worker has reached the store now.
 
-    If none had for a whole lease, that was an outage: every worker gets a new lease.
+    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it has
+    renewed the first, so that one which died is taken over also if the others seldom reach the store.
 
     Args:
         tx: The transaction.

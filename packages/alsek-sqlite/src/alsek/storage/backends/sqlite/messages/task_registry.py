@@ -24,7 +24,7 @@ _TAKE_ANY: Final = """
 
 _REMEMBER: Final = """
     INSERT INTO gone_tasks (ns, task, until)
-    SELECT t.ns, t.task, ? + w.lease FROM workers AS w JOIN worker_tasks AS t ON t.worker = w.id WHERE w.id = ?
+    SELECT t.ns, t.task, ? + abs(w.lease) FROM workers AS w JOIN worker_tasks AS t ON t.worker = w.id WHERE w.id = ?
     ON CONFLICT (ns, task) DO UPDATE SET until = max(until, excluded.until)
 """
 _DELETE_REMEMBERED: Final = "DELETE FROM gone_tasks WHERE ns = ? AND until <= ?"

@@ -27,7 +27,7 @@ _TOLD: Final = """
 _RUNNING: Final = "UPDATE worker_facts SET running = ? WHERE worker = ?"
 
 _ALL: Final = """
-    SELECT w.id, w.name, w.lease, w.lease_end, coalesce(f.registered_at, 0), f.kind, f.queues, f.facts, f.running
+    SELECT w.id, w.name, abs(w.lease), w.lease_end, coalesce(f.registered_at, 0), f.kind, f.queues, f.facts, f.running
     FROM workers AS w LEFT JOIN worker_facts AS f ON f.worker = w.id
     WHERE w.ns = ? ORDER BY w.name
 """

@@ -10,7 +10,7 @@ local function remember_tasks(worker)
   local members, known_until = {}, int(NOW + (tonumber(lease) or 1000))
   for n, name in ipairs(names) do members[2 * n - 1], members[2 * n] = known_until, name end
   for i = 1, #members, 1000 do call('ZADD', gone, 'GT', unpack(members, i, math.min(i + 999, #members))) end
-  extend_index(gone, left, lease)
+  extend_index(gone, left, int(tonumber(lease) or 1000))
 end
 
 -- Give back all that a worker holds, the oldest claim first, and delete the worker. Answers how many messages it held.

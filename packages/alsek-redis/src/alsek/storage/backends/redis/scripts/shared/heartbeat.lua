@@ -1,4 +1,5 @@
 -- Notices when no worker could reach the store, and what is so rare that nobody looks for it in each call.
+-- Rarely: outage
 
 -- Whether a queue may be paused, whether a message may be set aside: a text, or false. The scripts that pause, and
 -- shared/set_aside.lua, write these fields.
@@ -15,8 +16,6 @@ local function heartbeat(lease)
   if silence >= 0 and silence <= math.min(lease / 8, 1000) then return end
   call('HSET', COUNTERS, 'beat', int(NOW))
   if last < 0 then return end
-  for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW))) do
-    local its_lease = tonumber(call('HGET', P .. 'leases', worker) or lease) or lease
-    if its_lease <= silence then call('ZADD', WORKERS, int(NOW + its_lease), worker) end
-  end
+  local ended = call('ZRANGEBYSCORE', WORKERS, '-inf', int(NOW))
+  if ended[1] then rarely().spare_workers(ended, lease, silence) end
 end

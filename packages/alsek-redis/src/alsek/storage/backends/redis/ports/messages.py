@@ -54,6 +54,9 @@ from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
 from alsek.storage.backends.refusals import unknown_worker
 
+#: What was refused, skipped and found corrupt, and what is told still more rarely, by the answer of nearly all steps.
+_NONE: Final[tuple[Sequence[Any], ...]] = ((), (), (), ())
+
 #: The calls of so many workers are kept ready.
 _KNOWN_WORKERS: Final = 64
 
@@ -160,7 +163,10 @@ class RedisMessages(RedisInspection, MessagePort):
         reply = self._of_worker(script, worker).run(arguments)
         if reply is None:
             raise unknown_worker(worker)
-        due, waiting, suspects, refused, skipped, corrupt, claimed, *rare = reply
+        refused, skipped, corrupt, rare = _NONE
+        if isinstance(reply[0], list):
+            reply, refused, skipped, corrupt, *rare = reply
+        *claimed, due, waiting, suspects = reply
         return Step(
             [uuid.decode() for uuid in refused],
             claimed_from(claimed),

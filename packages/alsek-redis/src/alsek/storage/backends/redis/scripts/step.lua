@@ -5,10 +5,10 @@
 -- KEYS[6] its claims; ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
 -- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if any), and what shared/outcomes.lua
 -- and shared/sleeping_steps.lua read
--- Returns: nil for an unknown worker, else {next_due, waiting, suspects, refused, skipped, corrupt, claimed}: next_due is -1 for none,
--- suspects 2 if the worker is a sleeper now, corrupt is flat (uuid, queue, reason), claimed flat (uuid, token, flags, record). Only if
--- workers were lost, messages failed because nobody has their task, or schedules are offered: an eighth, flat (worker, how many
--- messages it held, its facts), a ninth, the uuids of those messages, and a tenth, the names of the schedules
+-- Returns: nil for an unknown worker, else flat what was claimed (uuid, token, flags, record), next_due (-1 for none), waiting, and
+-- suspects (2 if the worker is a sleeper now). If there is more to tell: that as a list, what was refused, skipped, and corrupt (flat: uuid,
+-- queue, reason); and only if workers were lost, messages failed because nobody has their task, or schedules are offered: flat (worker,
+-- how many messages it held, its facts), the uuids of those messages, and the names of the schedules
 -- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
 -- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots slots_of_sleepers
 -- At once in step+slots: ready_set_order slots
@@ -37,23 +37,20 @@ else
 end
 
 local next_due, offered = promote_if_due(ARGV[5], repeated, schedules_due)
-local blocked, new_suspect = false, false
+local blocked, new_suspect, picked, entries = false, false, {}, {}
 if not repeated then
   if outcomes > AFTER_QUEUES + 2 then rarely().add_counts(outcomes) end
   take_over(worker, ARGV[5])
   write_ends()
   apply_effects()
   if tells then missed, limit = rarely().missed_pushes(limit) end
-  if missed and by_slot then limit = rarely().lessen_limits(missed) end
+  limit = missed and by_slot and rarely().lessen_limits(missed) or limit
   aside = aside or entered_aside
-  local entries = {}
   if suspect_held ~= '' and call('HEXISTS', claims, suspect_held) == 0 then suspect_held = '' end
   blocked = limit > 0 and suspect_held ~= ''
   if limit > 0 and not blocked then
-    local with_suspect = POLICY ~= 'freely' and POLICY ~= 'none' and call('HLEN', claims) <= 1
-    local picked = new_picked()
-    picked = (paused or aside) and rarely().choose_also_aside(limit, with_suspect, picked)
-      or choose(limit, with_suspect, picked, next_queue, CLASSES, SUSPECTS)
+    picked = new_picked()
+    picked = (paused or aside) and rarely().choose_also_aside(limit, picked) or choose(limit, picked, next_queue, CLASSES, SUSPECTS)
     claimed, new_suspect = claim(picked, seq, entries)
     if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end
   end
@@ -64,17 +61,20 @@ if not repeated then
   entries[#entries + 1] = seq .. ' ' .. suspect_held .. '\n' .. saved
   bulk('HSET', claims, entries)
   write_ends()
+  -- Then what choose() tells of the sets is not all, or will be no longer so.
+  if by_slot or paused or aside or group_list[1] or unsettled or groups_noted then picked = {} end
   apply_effects()
   if due_changed then next_due = rarely().time_left() end
 end
-
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
 local any_left = (paused or aside) and rarely().any_open or any_waiting
-local waiting = not faults[COUNTERS] and (by_slot or any_left)(CLASSES, not blocked, any_left)
+local waiting = not (picked.drained or faults[COUNTERS]) and (by_slot or any_left)(CLASSES, not blocked, any_left)
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
-local suspects = POLICY ~= 'freely' and any_left(SUSPECTS) and 1 or 0
+local suspects = POLICY ~= 'freely' and not picked.unsuspected and any_left(SUSPECTS) and 1 or 0
 local room = (waiting and waiting ~= 0 or suspects ~= 0 or suspect_held ~= '') and 0 or limit - #claimed / 4
 if tells and rarely().is_sleeper(seq, repeated, by_slot and @two_slots@ and rarely().room_by_slot(room) or { room }) then suspects = 2 end
 if missed then claimed = rarely().claims_of_step(claims, seq) end
-return { next_due, waiting == true and 1 or waiting or 0, suspects, refused, skipped, corrupt, claimed,
+local n = #claimed
+claimed[n + 1], claimed[n + 2], claimed[n + 3] = next_due, waiting == true and 1 or waiting or 0, suspects
+return saved == '' and not (corrupt[1] or taken_over or offered) and claimed or { claimed, refused, skipped, corrupt,
   taken_over or (without_worker or offered) and {}, without_worker or offered and {}, offered }

@@ -1,4 +1,5 @@
 -- Chooses the messages that a worker is given next. They stay in their ready sets until claim() in shared/claims.lua.
+-- KEYS[6] the worker's claims
 -- Needs: effects ready_sets
 -- Rarely: ready_set_order
 
@@ -18,6 +19,7 @@ local function pick(queue, classes, want, picked)
       end
     end
   end
+  if not sets[1] then return end
   local only, uuids = #sets == 1 and sets[1], picked.uuids
   for _ = 1, want do
     local set = only or rarely().best_set(sets)
@@ -37,11 +39,12 @@ local function new_picked()
 end
 
 -- What this worker is given now: by its queues in order, then by priority and arrival. A suspect is given alone, if it
--- comes first, and only to a worker that may take one now (`with_suspect`), because it holds nothing.
+-- comes first, and only to a worker that holds nothing. The answer also tells whether there is no suspect at all (`unsuspected`), and
+-- whether nothing else is left (`drained`).
 -- `queue_after` goes through the queues, as next_queue(); `plain` and `suspects` are classes.
-local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
+local function choose(limit, picked, queue_after, plain, suspects)
   local n, classes, careful = 0, plain, false
-  if with_suspect and not picked.uuids[1] then
+  if POLICY ~= 'freely' and POLICY ~= 'none' and not picked.uuids[1] then
     -- Nearly always there is no suspect: one look at the indexes saves four at the sets.
     local indexes = {}
     for _, class in ipairs(suspects) do
@@ -49,6 +52,8 @@ local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
     end
     -- More than eight are there only because of what is set aside. They may be thousands, so they are read in batches.
     if indexes[9] then careful = rarely().any_there(indexes) else careful = call('EXISTS', unpack(indexes)) > 0 end
+    picked.unsuspected = not careful
+    careful = careful and call('HLEN', KEYS[6]) <= 1
   end
   if careful then classes = rarely().joined(suspects, plain) end
   local queue = queue_after(0, nil, classes)
@@ -62,5 +67,6 @@ local function choose(limit, with_suspect, picked, queue_after, plain, suspects)
     n = n + 1
     queue = #picked.uuids < limit and queue_after(n, queue, classes)
   end
+  picked.drained = queue == nil
   return picked
 end

@@ -18,14 +18,14 @@ local function without_stale(picked)
 end
 
 -- As choose(), also what is set aside for this worker; from queues that it does not name after all others.
-local function choose_also_aside(limit, with_suspect, picked)
+local function choose_also_aside(limit, picked)
   look_further()
   local suspects = joined(SUSPECTS, aside_suspects)
-  picked = choose(limit, with_suspect, picked, next_open, joined(CLASSES, aside_plain), suspects)
+  picked = choose(limit, picked, next_open, joined(CLASSES, aside_plain), suspects)
   local alone = POLICY ~= 'freely' and picked.suspect[1]
   local more = N_QUEUES >= 0 and not any_task and (aside_plain[1] or aside_suspects[1])
   if more and not alone and #picked.uuids < limit then
-    picked = choose(limit, with_suspect, picked, next_other, aside_plain, aside_suspects)
+    picked = choose(limit, picked, next_other, aside_plain, aside_suspects)
   end
   return without_stale(picked)
 end

@@ -29,8 +29,8 @@ def registered_worker(table: MessageTable, worker: Worker) -> RegisteredWorker:
 def note_contact(table: MessageTable) -> None:
     """Note that a worker has reached the store now.
 
-    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it has
-    renewed the first, so that one which died is taken over also if the others seldom reach the store.
+    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it
+    has renewed the first, so that one which died is taken over also if the others seldom reach the store.
     """
     now = table.store.clock()
     silence = now - table.last_contact

@@ -125,8 +125,8 @@ def sleeper(tx: Transaction, worker: Worker) -> Sleeper | None:
 def note_contact(tx: Transaction, contact: int | None = None) -> None:
     """Write that a worker has reached the store now.
 
-    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it has
-    renewed the first, so that one which died is taken over also if the others seldom reach the store.
+    If none had for a whole lease, that was an outage: every worker gets a new lease. It gets no second one before it
+    has renewed the first, so that one which died is taken over also if the others seldom reach the store.
 
     Args:
         tx: The transaction.

@@ -21,6 +21,7 @@ from tests.contract.workers import (
     a_request,
     add,
     died,
+    not_mine,
     retried,
     state_of,
     succeeded,
@@ -448,3 +449,21 @@ def test_a_sleeper_is_woken_for_who_was_let_in(
     other.step()
     assert rings(waiter)
     assert uuids(sleeper.claim()) == ["b"]
+
+
+def test_a_step_tells_of_what_its_claim_has_let_in_aside(
+    store: Store, backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """A claim that frees a place may let in a message that is set aside: the step that claims says that it waits."""
+    mine, other = actor(facts=the_facts("t")), actor(facts=the_facts("v"))
+    add(backend, "a", limits=ONE)
+    claim = other.claim_one()
+    store.advance(PER)
+    add(backend, "b", limits=ONE)
+    other.step(not_mine(claim), limit=0)
+    assert states(backend, "a", "b") == ["waiting", "ready"]
+    messages.revoke("q", "b")
+    step = mine.step(limit=1)
+    assert uuids(step.claimed) == ["b"]
+    assert (state_of(backend, "a"), step.waiting) == ("ready", (mine.worker.kind,))
+    assert uuids(mine.claim()) == ["a"]

@@ -72,7 +72,7 @@ LIMITS: Final = {
     "report_records": (3, 383),
     "reschedule": (27, 2_426),
     "result_put": (7, 612),
-    "resume": (17, 1_904),
+    "resume": (17, 1_910),
     "retire": (20, 2_408),
     "revoke": (18, 1_726),
     "schedule_fire": (33, 3_503),

@@ -11,7 +11,14 @@ from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_queue, check_task_name, new_uuid
-from alsek.core.message_fields import FIELDS, OWN_FIELDS, check_call, check_fields, timestamp
+from alsek.core.message_fields import (
+    FIELDS,
+    OWN_FIELDS,
+    are_limits,
+    check_call,
+    check_fields,
+    timestamp,
+)
 from alsek.core.message_views import MessageViews
 from alsek.core.payload import (
     NAMED,
@@ -208,7 +215,7 @@ class Message(MessageViews):
             and ttl is None
             and retry_delay is None
             and unique is None
-            and limits is None
+            and (limits is None or are_limits(limits))
             and self.mechanism_wish in MECHANISM_WISHES
             and self.mechanism in POOL_KINDS
             and type(is_async) is bool

@@ -113,6 +113,17 @@ def check_fields(message: Message) -> None:
             _check_keys(message, name, value, reader)
 
 
+def are_limits(value: Any) -> bool:
+    """Return True if :func:`check_fields` has nothing to say of these limits of a message, which are not None."""
+    if type(value) is not str or _UNESCAPED.search(value):
+        return False
+    try:
+        limits_of_text(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_keys(message: Message, name: str, value: Any, reader: Callable[[str], Any]) -> None:
     try:
         if not isinstance(value, str):

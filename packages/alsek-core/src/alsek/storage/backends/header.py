@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -174,17 +175,22 @@ def step_changes(record: Any) -> str:
     return _as_changes(_STEP_FIELDS, record)
 
 
-def _write_submission_tail(submission: Any) -> str:
-    return merged("", _as_changes(_PRODUCER_FIELDS, submission))
-
-
 def _submission_tail(fields: tuple[Field, ...]) -> Callable[[Any], str] | None:
     """Made once: it runs for each message that is submitted."""
     if not fields:
         return None
     values = attrgetter(*(field.name for field in fields))
     usual = values(SimpleNamespace(**{field.name: field.default for field in fields}))
-    return lambda record: "" if values(record) == usual else _write_submission_tail(record)
+
+    @lru_cache(maxsize=256)
+    def tail_of(given: tuple[Any, ...]) -> str:
+        """Messages that are submitted together often have the same."""
+        unusual = [
+            (field, value) for field, value in zip(fields, given, strict=True) if value != field.default
+        ]
+        return "".join(f";{field.key}={_to_text(field, value)}" for field, value in unusual)
+
+    return lambda record: "" if (given := values(record)) == usual else tail_of(given)
 
 
 #: Makes the tail of a submission; None as long as no field of the tail is the producer's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 #: Until when a message holds its unique key: until it has ended, or until it is first claimed.
@@ -95,8 +96,9 @@ def limits_text(limits: tuple[Limit, ...]) -> str:
     return ",".join(limit.text() for limit in sorted(limits, key=lambda limit: limit.id))
 
 
+@lru_cache(maxsize=1_024)
 def limits_of_text(text: str) -> tuple[Limit, ...]:
-    """Read what :func:`limits_text` made.
+    """Read what :func:`limits_text` made. Messages of one task often have the same.
 
     Raises:
         ValueError: It is no such text.

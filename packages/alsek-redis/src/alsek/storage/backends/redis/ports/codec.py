@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -197,6 +198,12 @@ def _tail(request: bytes) -> str:
     return request[request.index(b";") :].decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=256)
+def _values_for_claimed(tail: str) -> Mapping[str, Any]:
+    """Return what a tail says to the worker that claims the message. Messages of one task often have the same."""
+    return tail_values(Claimed, tail)
+
+
 def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
     """What ``claim()`` in ``shared/claims.lua`` answers: uuid, token, flags, record of each."""
     claimed = []
@@ -214,8 +221,8 @@ def claimed_from(reply: Sequence[bytes | int]) -> list[Claimed]:
             flags & 2 != 0,
             flags & 1 != 0,
         )
-        if b";" in request:
-            one = one._replace(**tail_values(Claimed, _tail(request)))
+        if b";" in request and (values := _values_for_claimed(_tail(request))):
+            one = one._replace(**values)
         if wish in _ASYNC:
             one = one._replace(is_async=True)
         claimed.append(one)

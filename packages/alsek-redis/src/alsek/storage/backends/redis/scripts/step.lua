@@ -67,7 +67,7 @@ if not repeated then
   if due_changed then next_due = rarely().time_left() end
 end
 -- A worker that is blocked by its suspect leaves no tokens: they would wake it itself, again and again.
-local any_left = (paused or aside) and rarely().any_open or any_waiting
+local any_left = (paused or aside or entered_aside) and rarely().any_open or any_waiting
 local waiting = not (picked.drained or faults[COUNTERS]) and (by_slot or any_left)(CLASSES, not blocked, any_left)
 if new_suspect and POLICY ~= 'freely' then any_left(SUSPECTS, true) end
 local suspects = POLICY ~= 'freely' and not picked.unsuspected and any_left(SUSPECTS) and 1 or 0

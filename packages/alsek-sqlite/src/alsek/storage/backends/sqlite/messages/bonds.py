@@ -51,6 +51,13 @@ def bonds_of(tail: str) -> Bonds:
     return Bonds(**tail_values(Bonds, tail))
 
 
+def has_start(bonds: Bonds) -> bool:
+    """Return True if a claim does something to them: a place of a rate becomes a start, a key may be free."""
+    return any(limit.per for limit in bonds.limits) or (
+        bonds.unique is not None and bonds.unique.until == "started"
+    )
+
+
 def tails_of(tx: Transaction, messages: Sequence[int]) -> dict[int, str]:
     """Return the tails of messages that are stored, by their ids."""
     tails: dict[int, str] = {}

@@ -15,7 +15,14 @@ from alsek.storage.backends.sqlite.database.rows import set_statuses
 from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import ASYNC_WISH_NUMBERS, LANES, SlotLanes, lane_keys
 from alsek.storage.backends.sqlite.messages import dead_letters, groups
-from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, HAS_REPORTS, is_bound
+from alsek.storage.backends.sqlite.messages.bonds import (
+    BOUND,
+    EXPIRED,
+    HAS_REPORTS,
+    bonds_of,
+    has_start,
+    is_bound,
+)
 from alsek.storage.backends.sqlite.messages.reports import is_reported
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave, note_start
 
@@ -131,10 +138,25 @@ class Ready(NamedTuple):
     wish: int
 
 
+class _Tail(NamedTuple):
+    """What a tail says of a message that is claimed.
+
+    Attributes:
+        flags: The bits of the claim for it.
+        fields: What its worker is told.
+        starts: The claim does something to its key or a limit.
+    """
+
+    flags: int
+    fields: Mapping[str, Any]
+    starts: bool
+
+
 @lru_cache(maxsize=256)
-def _fields_of(tail: str) -> Mapping[str, Any]:
-    """Return what a tail says to the worker that claims the message. Messages of one task often have the same."""
-    return tail_values(Claimed, tail)
+def _read_tail(tail: str) -> _Tail:
+    """Read a tail, which is not empty. Messages of one task often have the same."""
+    flags = BOUND * is_bound(tail) + HAS_REPORTS * is_reported(tail)
+    return _Tail(flags, tail_values(Claimed, tail), bool(flags & BOUND) and has_start(bonds_of(tail)))
 
 
 class Claiming:
@@ -249,21 +271,21 @@ class Claiming:
             token += 1
             expired = expiry is not None and now > expiry
             flags = int(expired)
-            if tail:
-                flags += BOUND * is_bound(tail) + HAS_REPORTS * is_reported(tail)
-            claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             one = Claimed(uuid, name, payload, token, losses, bool(revoked), expired, bool(suspect))
             if tail:
-                if fields := _fields_of(tail):
+                of_tail, fields, starts = _read_tail(tail)
+                flags += of_tail
+                if fields:
                     one = one._replace(**fields)
                 if one.group is not None and not revoked and not self._is_awaited(one.group.group):
                     tx.execute(_MARK_REVOKED, (message,))
                     one = one._replace(revoked=True)
+                if starts:
+                    bound.append((message, uuid, tail, not (one.revoked or expired)))
+            claims.append((number, token, seq, message, queue, uuid, flags, status_ttl))
             if wish in ASYNC_WISH_NUMBERS:
                 one = one._replace(is_async=True)
             self.claimed.append(one)
-            if flags & BOUND:
-                bound.append((message, uuid, tail, not (one.revoked or expired)))
             if status_ttl:
                 tracked.append((uuid, status_ttl))
         self.token = token

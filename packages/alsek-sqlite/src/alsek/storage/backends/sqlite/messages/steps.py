@@ -178,6 +178,7 @@ class StepRunner:
             claiming.run(queues, rooms, codes)
         if finish(tx):
             due = next_due(tx)
+            any_aside |= tx.settled > 0  # what a claim has let in may be set aside
         elif not suspects:
             # A claim that got less than it could take has left nothing.
             emptied = [room.slot for room in rooms]
@@ -185,7 +186,8 @@ class StepRunner:
         due = earliest(due, schedule)
         left = Left((), ())
         if lanes:
-            left = _left(tx, worker, lanes, suspects, lanes_of(tx, worker, state.id, lanes) if aside else ())
+            aside = lanes_of(tx, worker, state.id, lanes) if aside or (any_aside and tx.settled) else ()
+            left = _left(tx, worker, lanes, suspects, aside)
         step = step_answers.answer(worker, *left, due, tx.now)._replace(
             refused=refused, claimed=claiming.claimed, skipped=skipped, corrupt=claiming.corrupt
         )

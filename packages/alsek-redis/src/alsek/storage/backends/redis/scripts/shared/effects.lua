@@ -12,7 +12,7 @@ local broken, corrupt = {}, {}
 local unplaced = {}
 -- Whether something has ended in this call that groups must know of.
 local groups_noted = false
--- Whether a message was set aside in this call.
+-- How many messages were set aside in this call; nil for none.
 local entered_aside
 -- Whether something has changed at a limit or a unique key (nil if not); whether that has changed what is due.
 local unsettled, due_changed

@@ -1,13 +1,16 @@
 -- Which ready sets a worker takes from while a queue is paused, or messages are set aside: shared/set_aside.lua describes
 -- these keys.
 -- ARGV[2] worker id; queues as in shared/ready_sets.lua
--- Needs: fetch heartbeat ready_classes ready_sets
+-- Needs: effects fetch heartbeat ready_classes ready_sets
 local aside_plain, aside_suspects, any_task
 local visited = 0
 
--- Reads what is paused and set aside for this worker, once. In passing it removes a task for which nothing is left.
+-- Reads what is paused and set aside for this worker: once, and again if this call has set more aside since. In passing it
+-- removes a task for which nothing is left.
+local seen
 local function look_further()
-  if aside_plain then return end
+  if aside_plain and seen == entered_aside then return end
+  aside, seen = aside or entered_aside, entered_aside
   aside_plain, aside_suspects = {}, {}
   local names = {}
   for n = 8, paused and AFTER_QUEUES - 1 or 0 do names[#names + 1] = ARGV[n] end

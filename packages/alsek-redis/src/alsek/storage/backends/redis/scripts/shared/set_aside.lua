@@ -36,7 +36,7 @@ local function enter_aside(h, uuid, suspect, task, is_let_in)
   local ready_index = P .. (suspect and 'suspects-aside:' or 'aside:') .. task .. '\n' .. h.wish
   local set = ready_index .. ':' .. h.queue
   local new = call('EXISTS', set) == 0
-  entered_aside = true
+  entered_aside = (entered_aside or 0) + 1
   call('HSET', COUNTERS, 'aside', '1')
   if call('SADD', P .. 'aside', task) and call('ZADD', ready_index, '0', h.queue) and
     call('ZADD', set, h.priority, member_of(h, uuid)) then

@@ -10,9 +10,11 @@ import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import tests.chaos.scenarios  # noqa: F401  (registers them)
 from tests.chaos.scenario import SCENARIOS, Row, Scale, run
+from tests.chaos.stores import StoreKind
 from tests.chaos.summary_table import table
 
 #: What a run costs beside its faults: starting, settling, stopping, judging (s).
@@ -27,7 +29,7 @@ def main() -> int:
         "--at_once", "--at-once", type=int, default=3, help="scenarios side by side (default: 3)"
     )
     parser.add_argument("--only", default="", help="only scenarios with this in their name")
-    stores = ["sqlite", "redis", "partitions", "cluster", "sentinel"]
+    stores = list(get_args(StoreKind))
     parser.add_argument("--store", choices=stores, help="only this store")
     parser.add_argument("--pool", choices=["thread", "process"], help="only this kind of pool")
     parser.add_argument(

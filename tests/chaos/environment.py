@@ -19,7 +19,13 @@ from alsek.exceptions import BackendError, MessageAlreadyExistsError
 from tests.chaos import execution_log as journal
 from tests.chaos import process_tree as processes
 from tests.chaos.hosts import Host
-from tests.chaos.replicated import ClusterStore, ReplicatedStore, SentinelStore
+from tests.chaos.replicated import (
+    ClusterStore,
+    PartitionedClusterStore,
+    PartitionedSentinelStore,
+    ReplicatedStore,
+    SentinelStore,
+)
 from tests.chaos.small_disk import Disk
 from tests.chaos.stores import (
     PartitionedStore,
@@ -117,6 +123,10 @@ class Stage:
                 self.store = ClusterStore()
             case "sentinel":
                 self.store = SentinelStore()
+            case "partitions on a cluster":
+                self.store = PartitionedClusterStore()
+            case "partitions and sentinels":
+                self.store = PartitionedSentinelStore()
         self.journal = self.folder / "journal"
         self.pools: list[Pool] = []
         self.problems: list[str] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from tests.chaos.stores import AOF, Entry, Store, StoreKind, told_by
+from tests.chaos.stores import AOF, PARTITIONS, Entry, Store, StoreKind, told_by
 from tests.clusters import ClusterOfServers, SlotMove
 from tests.conftest import RedisServer, SentinelServer
 from tests.sentinels import SentinelGroup
@@ -93,6 +93,8 @@ class ClusterStore(ReplicatedStore):
     """A cluster of three masters and three replicas."""
 
     kind: StoreKind = "cluster"
+    #: Keys that have the messages.
+    homes: tuple[str, ...] = ("{chaos}:messages",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,20 +119,33 @@ class ClusterStore(ReplicatedStore):
     def master(self) -> RedisServer:
         with contextlib.suppress(redis.RedisError):
             self.client.nodes_manager.initialize()
-        server: RedisServer = self.cluster.master_of(self.client, _HOME)
+        server: RedisServer = self.cluster.master_of(self.client, self.homes[0])
         return server
 
     def begin_move(self) -> SlotMove:
         """Begin to move the messages to another master."""
         self._before.append(self.master)
-        return self.cluster.begin_move(self.client, _HOME)
+        return self.cluster.begin_move(self.client, self.homes[0])
 
     def close(self) -> None:
         self.client.close()
         self.cluster.discard()
 
 
-_HOME = "{chaos}:messages"
+class PartitionedClusterStore(ClusterStore):
+    """The same with a namespace over several partitions, some on each master; its first one is struck."""
+
+    kind: StoreKind = "partitions on a cluster"
+    homes = tuple(f"{{chaos%p{number}}}:messages" for number in range(PARTITIONS))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "partitions": PARTITIONS}
+
+    def audit(self) -> list[Entry]:
+        self.client.nodes_manager.initialize()
+        masters = [self.cluster.master_of(self.client, home) for home in self.homes]
+        return told_by(list(dict.fromkeys([*self._before, *masters])))
 
 
 class SentinelStore(ReplicatedStore):
@@ -162,6 +177,16 @@ class SentinelStore(ReplicatedStore):
 
     def close(self) -> None:
         self.group.discard()
+
+
+class PartitionedSentinelStore(SentinelStore):
+    """The same with a namespace over several partitions."""
+
+    kind: StoreKind = "partitions and sentinels"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "partitions": PARTITIONS}
 
 
 def _replication(server: RedisServer) -> dict[str, Any]:

@@ -84,6 +84,8 @@ REDIS: StoreKind = "redis"
 PARTITIONS: StoreKind = "partitions"
 CLUSTER: StoreKind = "cluster"
 SENTINEL: StoreKind = "sentinel"
+PARTITIONED_CLUSTER: StoreKind = "partitions on a cluster"
+PARTITIONED_SENTINEL: StoreKind = "partitions and sentinels"
 
 #: The registry, in the order of the table.
 SCENARIOS: list[Scenario] = []

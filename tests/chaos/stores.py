@@ -23,7 +23,18 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.chaos.proxy import Proxy
 from tests.conftest import RedisServer
 
-StoreKind: TypeAlias = Literal["sqlite", "redis", "partitions", "cluster", "sentinel"]
+StoreKind: TypeAlias = Literal[
+    "sqlite",
+    "redis",
+    "partitions",
+    "cluster",
+    "sentinel",
+    "partitions on a cluster",
+    "partitions and sentinels",
+]
+
+#: How many partitions the stores have that have some.
+PARTITIONS = 4
 
 _NAMESPACE = "chaos"
 
@@ -200,11 +211,11 @@ class PartitionedStore(RedisStore):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {**super().settings, "partitions": 4}
+        return {**super().settings, "partitions": PARTITIONS}
 
     @property
     def direct(self) -> dict[str, Any]:
-        return {**super().direct, "partitions": 4}
+        return {**super().direct, "partitions": PARTITIONS}
 
 
 def told_by(servers: Sequence[RedisServer]) -> list[Entry]:

@@ -6,9 +6,19 @@ import threading
 import time
 
 from tests.chaos.environment import Stage
-from tests.chaos.scenario import CLUSTER, PROCESS, SENTINEL, THREAD, Scale, scenario
+from tests.chaos.scenario import (
+    CLUSTER,
+    PARTITIONED_CLUSTER,
+    PARTITIONED_SENTINEL,
+    PROCESS,
+    SENTINEL,
+    THREAD,
+    Scale,
+    scenario,
+)
 
 _BOTH = (CLUSTER, SENTINEL)
+_PARTITIONED = (PARTITIONED_CLUSTER, PARTITIONED_SENTINEL)
 
 
 def _under_load(stage: Stage, scale: Scale) -> None:
@@ -97,3 +107,33 @@ def slot_moves(stage: Stage, scale: Scale) -> None:
     producer.join()
     stage.time_to_resume()
     _go_on(stage, scale)
+
+
+@scenario(
+    "partitions: the master of some dies",
+    stores=_PARTITIONED,
+    short=((PARTITIONED_CLUSTER, THREAD), (PARTITIONED_SENTINEL, PROCESS)),
+)
+def master_of_partitions_dies(stage: Stage, scale: Scale) -> None:
+    """On a cluster the other partitions are on other masters; all go on once a replica was promoted."""
+    master_dies(stage, scale)
+
+
+@scenario(
+    "partitions: the master of some hangs",
+    stores=_PARTITIONED,
+    short=((PARTITIONED_CLUSTER, PROCESS), (PARTITIONED_SENTINEL, THREAD)),
+)
+def master_of_partitions_hangs(stage: Stage, scale: Scale) -> None:
+    """It comes back after the failover: what it has in its ears still is not carried out twice."""
+    master_hangs(stage, scale)
+
+
+@scenario(
+    "partitions: the slot of one moves to another node",
+    stores=(PARTITIONED_CLUSTER,),
+    short=((PARTITIONED_CLUSTER, THREAD), (PARTITIONED_CLUSTER, PROCESS)),
+)
+def slot_of_a_partition_moves(stage: Stage, scale: Scale) -> None:
+    """Key by key, under load; the slots of the other partitions stay where they are."""
+    slot_moves(stage, scale)

@@ -137,3 +137,23 @@ def master_of_partitions_hangs(stage: Stage, scale: Scale) -> None:
 def slot_of_a_partition_moves(stage: Stage, scale: Scale) -> None:
     """Key by key, under load; the slots of the other partitions stay where they are."""
     slot_moves(stage, scale)
+
+
+@scenario(
+    "partitions: the master of some hangs beyond the lease, without a replica",
+    stores=(PARTITIONED_CLUSTER,),
+    short=((PARTITIONED_CLUSTER, THREAD), (PARTITIONED_CLUSTER, PROCESS)),
+)
+def partitions_hang(stage: Stage, scale: Scale) -> None:
+    """Nobody takes its place, and the other masters answer: when it is back, all goes on, also what was in its ears."""
+    stage.cluster.let_partitions_be_away()
+    _under_load(stage, scale)
+    old = stage.replicated.master
+    for server in stage.replicated.replicas():
+        server.kill()
+    old.pause()
+    time.sleep(8.0)  # the lease is 5 s
+    old.resume()
+    stage.hit()
+    stage.time_to_resume()
+    _go_on(stage, scale)

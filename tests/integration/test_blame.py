@@ -98,7 +98,7 @@ def test_a_thread_that_was_given_up_charges_nobody_when_it_ends_the_process(proj
     tasks = project.write(
         CRASHES
         + """
-@task(broker, result_store=result_store, max_retries=0, timeout=100)
+@task(broker, result_store=result_store, max_retries=0, timeout=1_500)
 def culprit() -> None:
     until = time.monotonic() + 60
     beside = False

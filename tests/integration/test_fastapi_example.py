@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_loses_no_text(url: str, tmp_path: Path) -> None
     async def session() -> None:
         async with httpx.AsyncClient(base_url=url, timeout=WAIT_S) as client:
             texts = await asyncio.gather(*(upload(client) for _ in range(10)))
-            with process("alsek.cli", "thread-pool", "tasks", "--lease", "1000", folder=tmp_path) as first:
+            with process("alsek.cli", "thread-pool", "tasks", "--lease", "3000", folder=tmp_path) as first:
                 async for update in events_of(client, texts[0]):
                     if update["status"] == "RUNNING":
                         break

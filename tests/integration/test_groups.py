@@ -166,7 +166,7 @@ def test_who_waits_for_a_callback_learns_of_a_failure_before_it(project: Project
 def test_a_revoked_group_stops_what_runs(project: Project, pool: str) -> None:
     """A member that runs is stopped with the next renewal of its lease, and none that waits is run."""
     tasks = project.write(TASKS)
-    project.worker("--n_processes", "1", "--lease", "1500", pool=pool)
+    project.worker("--n_processes", "1", "--lease", "4500", pool=pool)
     group = Group(tasks.waits.defer().generate_many(() for _ in range(20)))
     asyncio.run(group.asubmit())
     eventually(

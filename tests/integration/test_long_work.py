@@ -211,7 +211,7 @@ def test_a_task_that_is_killed_goes_on_from_its_checkpoint(project: Project, poo
     message = tasks.load.generate(args=(ROWS, ROWS_TO_SAVE))
     chance = random.Random(15)
     for kill in range(4):
-        worker = project.worker("--n_processes", "1", "--lease", "1500", "--max_losses", "1000", pool=pool)
+        worker = project.worker("--n_processes", "1", "--lease", "3000", "--max_losses", "1000", pool=pool)
         until_further(project, worker, chance.randint(20, 150))
         victims = [pid for child in worker.children() for pid in (child, *children_of(child))]
         if kill % 2:
@@ -223,7 +223,7 @@ def test_a_task_that_is_killed_goes_on_from_its_checkpoint(project: Project, poo
         for pid in (worker.process.pid, *worker.children()):
             _kill(pid)
         worker.process.wait(60)
-    worker = project.worker("--n_processes", "1", "--lease", "1500", "--max_losses", "1000", pool=pool)
+    worker = project.worker("--n_processes", "1", "--lease", "3000", "--max_losses", "1000", pool=pool)
     assert tasks.result_store.get(message, timeout=240_000) == ROWS, worker.log
     check_rows(project)
     assert progress_of(tasks, message) == Progress(ROWS, ROWS, "rows")

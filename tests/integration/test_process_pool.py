@@ -32,7 +32,7 @@ def where(seconds: float = 0.3) -> int:
 def fail(text: str) -> None:
     raise ValueError(text)
 
-@task(broker, result_store=result_store, timeout=500, max_retries=0)
+@task(broker, result_store=result_store, timeout=1_500, max_retries=0)
 def spin() -> None:
     (HERE / "spin.pid").write_text(str(os.getpid()))
     while True:
@@ -86,7 +86,7 @@ def test_a_task_past_its_timeout_is_ended(project: Project) -> None:
     """`while True: pass` is ended at its timeout, fails as a timeout, and its slot serves the next."""
     tasks = project.write(BASICS)
     start(project, "--n_processes", "1")
-    with pytest.raises(TaskFailedError, match="timeout of 500 ms") as caught:
+    with pytest.raises(TaskFailedError, match="timeout of 1500 ms") as caught:
         tasks.result_store.get(tasks.spin.generate(), timeout=60_000)
     assert caught.value.details["name"] == "TaskTimeoutError"
     pid = int((project.folder / "spin.pid").read_text())
@@ -99,7 +99,7 @@ def test_a_task_that_ignores_sigterm_is_killed(project: Project) -> None:
     tasks = project.write(
         BASICS
         + """
-@task(broker, result_store=result_store, timeout=300, max_retries=0)
+@task(broker, result_store=result_store, timeout=3_000, max_retries=0)
 def stubborn() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -109,7 +109,7 @@ def stubborn() -> None:
 """
     )
     start(project, "--n_processes", "1")
-    with pytest.raises(TaskFailedError, match="timeout of 300 ms"):
+    with pytest.raises(TaskFailedError, match="timeout of 3000 ms"):
         tasks.result_store.get(tasks.stubborn.generate(), timeout=60_000)
     pids = (project.folder / "pids").read_text().split()
     eventually(lambda: all(gone(int(pid)) for pid in pids))

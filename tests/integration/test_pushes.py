@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def test_an_idle_pool_starts_a_message_without_claiming_it(
     project.worker(*pool[1:], pool=pool[0])
     eventually(lambda: tasks.backend.messages.workers())
     worker = Worker(tasks, redis_url)
-    for name in "abcde":
+    for name in "abcdefghijklmno":
         eventually(lambda: worker.sleeps)
         message = tasks.hold.generate(args=(name,))
         eventually((project.folder / f"{name}.started").exists)
@@ -96,7 +97,7 @@ def test_an_idle_pool_starts_a_message_without_claiming_it(
         eventually(lambda: tasks.backend.count("queues:alsek_queue") == 0)
         if was_pushed:
             return
-    pytest.fail("none of five was pushed")
+    pytest.fail("none of fifteen was pushed")
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=" ".join)
@@ -109,14 +110,15 @@ def test_a_message_costs_an_idle_pool_one_step(
     eventually(lambda: tasks.backend.messages.workers())
     worker = Worker(tasks, redis_url)
     eventually(lambda: worker.sleeps)
-    before = worker.steps
+    before, began = worker.steps, time.monotonic()
     many = 30
     for number in range(many):
         message = tasks.double.generate(args=(number,))
         assert tasks.result_store.get(message, timeout=60_000) == 2 * number
         eventually(lambda: worker.sleeps)
         assert tasks.status_tracker.get(message) is TaskStatus.SUCCEEDED
-    assert worker.steps - before <= 1.4 * many  # now and then it looks, and hands over what it has counted
+    # Now and then it looks, and hands over what it has counted: the more often, the longer all of this takes.
+    assert worker.steps - before <= 1.2 * many + 5 * (time.monotonic() - began)
 
 
 def test_a_pool_with_coroutines_is_pushed_messages_for_both(project: Project, redis_url: str) -> None:
@@ -126,10 +128,10 @@ def test_a_pool_with_coroutines_is_pushed_messages_for_both(project: Project, re
     eventually(lambda: tasks.backend.messages.workers())
     worker = Worker(tasks, redis_url)
     eventually(lambda: worker.sleeps)
-    before = worker.steps
+    before, began = worker.steps, time.monotonic()
     many = 20
     for number in range(many):
         message = (tasks.double, tasks.double_in_a_coroutine)[number % 2].generate(args=(number,))
         assert tasks.result_store.get(message, timeout=60_000) == 2 * number
         eventually(lambda: worker.sleeps)
-    assert worker.steps - before <= 1.4 * many
+    assert worker.steps - before <= 1.2 * many + 5 * (time.monotonic() - began)

@@ -129,14 +129,14 @@ def test_workers_of_one_version_take_over_from_the_other(
     deploy: RollingDeploy, killed: str, left: str
 ) -> None:
     """Both share the work; when one pool is killed, the other one ends all messages, each with one result."""
-    dying = deploy.pool(killed, "--n_threads", "4", "--n_processes", "1", "--lease", "1000")
+    dying = deploy.pool(killed, "--n_threads", "4", "--n_processes", "1", "--lease", "3000")
     deploy.python(left, "-c", MANY)
     runs = deploy.folder / "runs.txt"
     while not runs.exists() or len(runs.read_text().splitlines()) < 4:
         assert dying.poll() is None, deploy.logs()
         time.sleep(0.01)
     deploy.kill(dying)
-    deploy.pool(left, "--n_threads", "8", "--lease", "1000")
+    deploy.pool(left, "--n_threads", "8", "--lease", "3000")
     assert json.loads(deploy.python("new", "-c", COLLECT)) == list(range(60))
     counted = Counter(runs.read_text().split())
     assert set(counted) == {f"m{n}" for n in range(60)}

@@ -211,7 +211,7 @@ def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) ->
         tasks.stored.schedule(f"s{number}", tasks.IntervalTrigger(seconds=1), args=(number,), missed="all")
     ticks = Ticks(project)
     for round_ in range(3):
-        worker = project.worker("--lease", "1500")
+        worker = project.worker("--lease", "3000")
         ticks.wait("s0", 3 * (round_ + 1))
         pids = [worker.process.pid, *worker.children()]
         for pid in pids:
@@ -219,7 +219,7 @@ def test_a_pool_that_is_killed_while_it_fires_loses_no_tick(project: Project) ->
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         worker.process.wait(60)
-    last = project.worker("--lease", "1500")
+    last = project.worker("--lease", "3000")
     for number in range(5):
         ticks.all_run(f"s{number}", 12)
     assert last.stop() == 0

@@ -127,7 +127,7 @@ def test_a_killed_pool_leaves_no_key_and_no_place_behind(project: Project) -> No
     """Its message keeps key and goes back; the place is free for who waits, and comes back to it in the end."""
     tasks = project.write(TASKS)
     held, waits = tasks.hold.send(0), tasks.hold.send(1)
-    worker = project.worker("--n_processes", "1", "--lease", "2000")
+    worker = project.worker("--n_processes", "1", "--lease", "3000")
     eventually(lambda: any(line.startswith("held") for line in noted(project)))
     (pid,) = {int(line.split()[1]) for line in noted(project) if line.startswith("held")}
     assert tasks.hold.send(0).uuid == held.uuid

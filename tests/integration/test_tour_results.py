@@ -140,8 +140,8 @@ def test_tour_result_storage_result_iteration(project: Project) -> None:
     tasks = project.write(SUM_N)
     pool = ResultPool(tasks.result_store)
     project.worker("--n_threads", "3", "--n_processes", "1").logged("Started group")
-    slow, quick = tasks.nap.generate(args=(0.6,)), tasks.nap.generate(args=(0.1,))
-    assert [r for _, r in pool.istream(slow, quick, timeout=WAIT_MS, keep=True)] == [0.1, 0.6]
+    slow, quick = tasks.nap.generate(args=(3.0,)), tasks.nap.generate(args=(0.1,))
+    assert [r for _, r in pool.istream(slow, quick, timeout=WAIT_MS, keep=True)] == [0.1, 3.0]
     assert [m for m, _ in pool.stream(slow, quick, timeout=WAIT_MS)] == [slow, quick]
     with pytest.raises(ValidationError):
         pool.istream(slow, slow)
@@ -197,7 +197,7 @@ def test_tour_concurrency_lock(project: Project) -> None:
     assert theirs.fence > first
     waiting = threading.Timer(0.2, theirs.release)
     waiting.start()
-    assert mine.acquire(wait=10_000)
+    assert mine.acquire(wait=60_000)
     waiting.join()
     mine.release()
 

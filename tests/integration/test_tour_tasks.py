@@ -74,7 +74,7 @@ def test_tour_tasks_timeouts(project: Project, pool: str) -> None:
     tasks = project.write(
         TASKS
         + """
-@task(broker, result_store=result_store, timeout=300, max_retries=1, backoff=None)
+@task(broker, result_store=result_store, timeout=1_500, max_retries=1, backoff=None)
 def hangs() -> None:
     (HERE / "runs.txt").open("a").write("run ")
     while True:

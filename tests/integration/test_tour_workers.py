@@ -279,10 +279,10 @@ def test_tour_cli_advanced_options_performance_tuning(project: Project) -> None:
     tasks = project.write(
         TASKS
         + """
-@task(broker, result_store=result_store, timeout=200, max_retries=0)
+@task(broker, result_store=result_store, timeout=1_000, max_retries=0)
 def deaf() -> None:
     try:
-        time.sleep(2.5)  # beyond the second after which the slot would be given to another
+        time.sleep(4)  # beyond the second after which the slot would be given to another
     finally:
         (HERE / "woke").touch()
 """

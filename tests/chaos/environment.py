@@ -37,14 +37,14 @@ from tests.chaos.stores import (
     temporary_folder,
 )
 from tests.chaos.tasks import QUEUE, RELEASED, Troupe, troupe
-from tests.chaos.timing_factor import burden, stretched
+from tests.chaos.timing_factor import stretched
 from tests.chaos.verification import Verdict, judge
 
 _ROOT = Path(__file__).parents[2]
 
-#: The lease of all pools here, in seconds; short, so that a takeover is. Where processes wait for seconds until they
-#: run, the shortest would end by that alone.
-LEASE_S = 1.5 if burden() < 3 else 5.0
+#: The lease of all pools here, in seconds; short, so that a takeover is; so long that it does not end because the
+#: processes that renew it wait for a processor.
+LEASE_S = 3.0
 
 #: A pool must have ended so long (s) after its `shutdown_timeout`.
 _STOP_WITHIN_S = 2.0

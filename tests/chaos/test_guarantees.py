@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.deep
 
 _EVERYWHERE = [(store, pool) for store in (SQLITE, REDIS) for pool in (THREAD, PROCESS)]
 
-#: What pools are given beyond what is promised, on a machine that does other things too (s).
+#: What pools are given beyond what is promised, stretched for a machine that does other things too (s).
 _SLACK_S = 1.5
 
 _MANY = 20_000
@@ -72,8 +73,13 @@ def second_signal(stage: Stage) -> None:
     pool.process.terminate()
     time.sleep(1.2)
     assert pool.alive, "it did not wait for what runs"
-    pool.process.terminate()
-    assert pool.process.wait(2 + stretched(_SLACK_S)) == 0
+    begun = time.monotonic()
+    while pool.alive:  # one that is handled together with the first does not count
+        assert time.monotonic() - begun < 2 + stretched(_SLACK_S)
+        pool.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pool.process.wait(1.2)
+    assert pool.process.returncode == 0
     _all_are_back(stage)
 
 
@@ -167,7 +173,7 @@ def _drain(stage: Stage, n: int) -> None:
     stage.play.broker.submit_many(stage.play.nothing.generate(submit=False) for _ in range(n))
     deadline = time.monotonic() + stretched(90)
     while stage.play.broker.backend.messages.count(QUEUE):
-        assert time.monotonic() < deadline, "20,000 tasks of nothing took longer than 90 s"
+        assert time.monotonic() < deadline, "20,000 tasks of nothing do not end"
         time.sleep(0.05)
 
 

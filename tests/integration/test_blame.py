@@ -180,10 +180,17 @@ def test_a_stop_that_reaches_every_process_lets_tasks_finish(
     """As when the pool alone is told, in whatever order they hear of it; nothing is charged, and the exit code is 0."""
     tasks = sqlite_project.write(
         """
+import alsek.core.worker.process_executor.lost_jobs as lost_jobs
+import alsek.core.worker.process_executor.task_runner as task_runner
+
+if __name__ == "tasks":  # in the pool: how long the signals may take to reach all
+    lost_jobs.STOP_REACHES_ALL_MS = task_runner.STOP_REACHES_ALL_MS = 20_000
+
 @task(broker, result_store=result_store, status_tracker=status_tracker, max_retries=0)
 def work() -> str:
     (HERE / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
-    time.sleep(1.5)
+    while not (HERE / "go").exists():
+        time.sleep(0.1)
     return "done"
 """
     )
@@ -200,6 +207,8 @@ def work() -> str:
             os.kill(pid, signal.SIGTERM)
         if how != "the pool first":
             time.sleep(0.1)
+    worker.logged("Stopping: running tasks have")
+    (sqlite_project.folder / "go").touch()
     assert worker.process.wait(timeout=60) == 0
     assert [tasks.result_store.get(each) for each in messages] == ["done", "done"]
     assert [tasks.status_tracker.get(each).name for each in messages] == ["SUCCEEDED", "SUCCEEDED"]

@@ -267,15 +267,15 @@ def test_a_process_that_starts_none_of_its_jobs_is_replaced(
 def test_each_timeout_counts_from_the_start_of_its_task(start: Start, broker: Broker) -> None:
     """Neither waiting behind another task nor that task's duration counts."""
 
-    @task(broker, timeout=300, max_retries=0)
+    @task(broker, timeout=2_000, max_retries=0)
     def nap(seconds: float) -> None:
         time.sleep(seconds)
 
     harness = start(nap)
-    jobs = harness.start_all([(nap, 0.2), (nap, 0.2), (nap, 30.0)])
+    jobs = harness.start_all([(nap, 1.2), (nap, 1.2), (nap, 600.0)])
     harness.until(lambda: len(harness.finished) == 3)
     assert [type(job.outcome) for job in jobs] == [Succeeded, Succeeded, Failed]
-    assert b"timeout of 300 ms" in jobs[2].outcome.error  # type: ignore[union-attr]
+    assert b"timeout of 2000 ms" in jobs[2].outcome.error  # type: ignore[union-attr]
 
 
 def test_a_timeout_costs_the_jobs_behind_it_nothing(start: Start, broker: Broker, quick: AnyTask) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +99,23 @@ def test_an_idle_pool_starts_a_message_without_claiming_it(
     pytest.fail("none of fifteen was pushed")
 
 
+def undisturbed(worker: Worker, ask: Callable[[int], None]) -> None:
+    """Ask five times in a row, again and again, until that costs five steps, or at most two more.
+
+    Now and then the worker looks, or hands over what it has counted; where it waits for a processor, it may be about to
+    sleep when it should.
+    """
+    counted = []
+    for _ in range(30):
+        before = worker.steps
+        for number in range(5):
+            ask(number)
+        counted.append(worker.steps - before)
+        if counted[-1] <= 7:
+            return
+    pytest.fail(f"steps for five messages: {counted}")
+
+
 @pytest.mark.parametrize("pool", POOLS, ids=" ".join)
 def test_a_message_costs_an_idle_pool_one_step(
     project: Project, redis_url: str, pool: tuple[str, ...]
@@ -110,15 +126,14 @@ def test_a_message_costs_an_idle_pool_one_step(
     eventually(lambda: tasks.backend.messages.workers())
     worker = Worker(tasks, redis_url)
     eventually(lambda: worker.sleeps)
-    before, began = worker.steps, time.monotonic()
-    many = 30
-    for number in range(many):
+
+    def ask(number: int) -> None:
         message = tasks.double.generate(args=(number,))
         assert tasks.result_store.get(message, timeout=60_000) == 2 * number
         eventually(lambda: worker.sleeps)
         assert tasks.status_tracker.get(message) is TaskStatus.SUCCEEDED
-    # Now and then it looks, and hands over what it has counted: the more often, the longer all of this takes.
-    assert worker.steps - before <= 1.2 * many + 5 * (time.monotonic() - began)
+
+    undisturbed(worker, ask)
 
 
 def test_a_pool_with_coroutines_is_pushed_messages_for_both(project: Project, redis_url: str) -> None:
@@ -128,10 +143,10 @@ def test_a_pool_with_coroutines_is_pushed_messages_for_both(project: Project, re
     eventually(lambda: tasks.backend.messages.workers())
     worker = Worker(tasks, redis_url)
     eventually(lambda: worker.sleeps)
-    before, began = worker.steps, time.monotonic()
-    many = 20
-    for number in range(many):
+
+    def ask(number: int) -> None:
         message = (tasks.double, tasks.double_in_a_coroutine)[number % 2].generate(args=(number,))
         assert tasks.result_store.get(message, timeout=60_000) == 2 * number
         eventually(lambda: worker.sleeps)
-    assert worker.steps - before <= 1.2 * many + 5 * (time.monotonic() - began)
+
+    undisturbed(worker, ask)

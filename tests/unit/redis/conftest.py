@@ -15,7 +15,7 @@ from alsek.storage.backends.redis import RedisBackend
 @pytest.fixture
 def backend(redis_url: str) -> Iterator[RedisBackend]:
     """A backend with its own namespace."""
-    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000)
+    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=30_000)
     yield made
     made.clear_namespace()
     made.close()

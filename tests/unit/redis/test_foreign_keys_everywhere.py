@@ -19,7 +19,7 @@ pytestmark = pytest.mark.redis
 
 @contextlib.contextmanager
 def _situation(url: str, rare: bool = False) -> Iterator[Situation]:
-    backend = RedisBackend(url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000)
+    backend = RedisBackend(url, namespace=f"t{uuid4().hex[:12]}", timeout=30_000)
     try:
         yield Situation(backend, rare)
     finally:

@@ -187,7 +187,7 @@ def test_a_server_that_says_nothing_is_noticed(
     """A server that does not answer a ping is gone: who waits hears of it."""
     monkeypatch.setattr(listener_module, "_PING_AFTER_S", 0.05)
     server = redis_server()
-    backend = RedisBackend(server.url, timeout=400)
+    backend = RedisBackend(server.url, timeout=3_000)
 
     async def main() -> None:
         news = await backend.loop_driver().subscribe("a")

@@ -41,7 +41,7 @@ _PARTITIONS = 4
 @pytest.fixture
 def backend(redis_url: str) -> Iterator[RedisBackend]:
     """A backend with partitions, in a namespace of its own."""
-    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000, partitions=_PARTITIONS)
+    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=30_000, partitions=_PARTITIONS)
     yield made
     made.clear_namespace()
     made.close()

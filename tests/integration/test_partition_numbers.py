@@ -11,6 +11,7 @@ import pytest
 from apscheduler.triggers.cron import CronTrigger
 
 from alsek.storage.backends.abstract import Backend
+from tests.clusters import ClusterOfServers
 from tests.integration.conftest import HEADER, Project
 from tests.waiting import eventually
 
@@ -34,13 +35,13 @@ def double(n: int, message: Message) -> int:
 
 
 @pytest.fixture
-def made(tmp_path: Path, redis_url: str) -> Iterator[Callable[[int], tuple[Project, Any]]]:
+def made(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., tuple[Project, Any]]]:
     """Makes a project on a new namespace with so many partitions, and its tasks."""
     projects: list[Project] = []
 
-    def make(partitions: int) -> tuple[Project, Any]:
+    def make(partitions: int, url: str = redis_url) -> tuple[Project, Any]:
         namespace = f"it{uuid4().hex[:12]}"
-        backend = _BACKEND.format(url=redis_url, namespace=namespace, partitions=partitions)
+        backend = _BACKEND.format(url=url, namespace=namespace, partitions=partitions)
         project = Project(tmp_path / namespace, "redis", HEADER.format(backend=backend))
         projects.append(project)
         return project, project.write(_TASKS)
@@ -55,8 +56,32 @@ def _waiting(backend: Backend) -> int:
 
 
 @pytest.mark.deep
+def test_on_a_cluster(
+    made: Callable[..., tuple[Project, Any]], redis_cluster: ClusterOfServers, tmp_path: Path
+) -> None:
+    """A move takes what waits on all nodes to the partitions of another number; a pool runs it there, once."""
+    url = redis_cluster.url.replace("redis://", "redis+cluster://").removesuffix("/0")
+    (old, before), (new, after) = made(6, url), made(4, url)
+    messages = list(before.double.generate_many((n,) for n in range(60)))
+    chain = before.double.generate(args=(70,), callback=before.double.generate(args=(80,), submit=False))
+    assert len({part.link.pool for part in before.backend._ports.parts.all}) == 3
+    stores = ["--from", url, "--from-namespace", before.backend.namespace, "--to", url]
+    stores += ["--to-namespace", after.backend.namespace, "--to-partitions", "4"]
+    moved = old.run("move", *stores)
+    assert moved.returncode == 0, moved.stderr
+    pool = new.worker()
+    for n, message in enumerate(messages):
+        assert after.result_store.get(message, timeout=60_000) == 2 * n
+    assert after.result_store.get(chain, timeout=60_000) == 140
+    eventually(lambda: _waiting(after.backend) == 0, 60)
+    assert pool.stop() == 0, pool.log
+    runs = (tmp_path / "runs.txt").read_text().split()
+    assert len(runs) == len(set(runs)) == len(messages) + 2
+
+
+@pytest.mark.deep
 def test_a_namespace_runs_dry_beside_its_successor(
-    made: Callable[[int], tuple[Project, Any]], tmp_path: Path, redis_url: str
+    made: Callable[..., tuple[Project, Any]], tmp_path: Path, redis_url: str
 ) -> None:
     """Producers and pools go over to the new one without a stop; the rest is moved. All runs once, and is found."""
     (old, before), (new, after) = made(4), made(6)

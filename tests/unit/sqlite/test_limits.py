@@ -78,6 +78,30 @@ def test_many_that_wait_cost_others_nothing(
     assert instructions.of(lambda: work("third")) <= beside_a_few + 50
 
 
+def test_a_limit_with_room_costs_little(
+    instructions: Instructions, timed: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that is not full takes less than half as many instructions again: to submit messages, and to run them."""
+    monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
+    player, wide = Player(timed), (Limit("wide", 10_000),)
+
+    def costs(name: str, limits: tuple[Limit, ...]) -> tuple[int, int]:
+        def drain() -> None:
+            held = player.claim(8)
+            while held:
+                held = player.step(*(done(claim, None) for claim in held), limit=8).claimed
+
+        names = [f"{name}{n}" for n in range(200)]
+        return instructions.of(lambda: submit(timed, *names, limits=limits)), instructions.of(drain)
+
+    submit(timed, "keeps it known", queue="other", limits=wide)
+    plain, limited = costs("plain", ()), costs("limited", wide)
+    assert [mine <= 1.5 * other for mine, other in zip(limited, plain, strict=True)] == [True, True], (
+        plain,
+        limited,
+    )
+
+
 def test_plain_messages_run_no_statement_of_limits(
     open_backend: Callable[..., SQLiteBackend], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ _BY_ID: Final = "SELECT id, amount, per, used, waiting FROM limits WHERE id = ?"
 _ADMIT: Final = (
     "INSERT OR IGNORE INTO admitted (limit_id, message, uuid) SELECT ?, id, uuid FROM messages WHERE id = ?"
 )
+_ADMIT_ROW: Final = "INSERT OR IGNORE INTO admitted (limit_id, message, uuid) VALUES (?, ?, ?)"
 _GIVE_UP: Final = "DELETE FROM admitted WHERE message IN ({})"
 _STARTED: Final = """
     INSERT INTO starts (limit_id, at, messages) SELECT id, ?, 1 FROM limits WHERE ns = ? AND name = ?
@@ -100,6 +101,24 @@ def take_places(tx: Transaction, message: int, limits: Iterable[Limit], *, waite
         free.append(known.id)
     tx.executemany(_ADMIT, [(number, message) for number in free])
     return None
+
+
+def free_places(tx: Transaction, limit: Limit) -> tuple[int, int]:
+    """Return the id of a limit, and how many places of it a new message may take up at once.
+
+    There are none if it is not known, if it has other numbers, or if messages wait for it.
+    """
+    row = tx.execute(_FIND, (tx.ns, limit.id)).fetchone()
+    if row is None:
+        return 0, 0
+    known = Known._make(row)
+    same = known.amount == limit.amount and known.per == limit.per
+    return known.id, known.room if same and not known.waiting else 0
+
+
+def admit(tx: Transaction, limit: int, messages: Iterable[tuple[int, str]]) -> None:
+    """Let messages, by id and uuid, take up a place of a limit, by its id, that has room for them."""
+    tx.executemany(_ADMIT_ROW, [(limit, message, uuid) for message, uuid in messages])
 
 
 def _known(tx: Transaction, limit: Limit) -> Known:

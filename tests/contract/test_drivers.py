@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
 
 from alsek.storage.backends.abstract import Backend
-from alsek.storage.backends.drivers.blocking import BlockingDriver, run_blocking
+from alsek.storage.backends.drivers.blocking import BlockingDriver, iterate_blocking, run_blocking
 from alsek.storage.backends.drivers.driver import Driver
 from alsek.storage.backends.subscriptions import Note
 from tests.contract.workers import a_message, add
@@ -136,3 +136,22 @@ async def _next(news: Any) -> Note:
         note: Note | None = await news.wait(60_000)
         if note is not None:
             return note
+
+
+def test_an_iteration_that_is_left_is_closed_at_once() -> None:
+    """What it reads from lets go of the store then, not when it is collected."""
+    ended: list[bool] = []
+
+    async def items() -> AsyncGenerator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            ended.append(True)
+
+    source = items()
+    iteration: Any = iterate_blocking(source)
+    assert next(iteration) == 1
+    assert not ended
+    iteration.close()
+    assert ended

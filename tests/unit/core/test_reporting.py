@@ -570,3 +570,24 @@ def test_a_failure_of_the_port_does_not_end_the_thread(
     message.progress(2)
     assert send(session)
     assert told(lossy) == Progress(2)
+
+
+def test_reports_for_a_process_that_has_died_are_taken(
+    lossy: LossyBackend, session: WorkerSession, message: Message
+) -> None:
+    """Their numbers are above all that the process can have used: the store would leave out lower ones."""
+    assert message.claim is not None
+    claimed = message.claim.claimed
+    before = Reporting(claimed, session.worker)
+    for number in range(3):
+        before.show(Progress(number))
+        report = before.next_report()
+        assert report is not None
+        assert lossy.messages.report(session.worker, [report]) == []
+        before.on_answer(report.number, refused=False)
+    after = Reporting(claimed, session.worker, follows=True)
+    after.show(Progress(10))
+    last = after.next_report()
+    assert last is not None
+    assert lossy.messages.report(session.worker, [last]) == []
+    assert told(lossy) == Progress(10)

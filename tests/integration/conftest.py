@@ -105,6 +105,17 @@ class Worker:
         return self.process.wait(timeout=timeout)
 
 
+#: A task that begins, and ends when it is told to.
+FINISH = """
+@task(broker, result_store=result_store)
+def finish() -> str:
+    (HERE / "begun").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.1)
+    return "finished"
+"""
+
+
 class Project:
     """A folder with a `tasks.py`, and a store of its own.
 

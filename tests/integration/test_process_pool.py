@@ -11,7 +11,7 @@ import pytest
 
 from alsek import Group, GroupProgress, TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, Worker
+from tests.integration.conftest import FINISH, Project, Worker
 from tests.waiting import eventually
 
 BASICS = """
@@ -229,17 +229,7 @@ def in_process() -> int:
 
 def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0, and no process is left."""
-    tasks = project.write(
-        BASICS
-        + """
-@task(broker, result_store=result_store)
-def finish() -> str:
-    (HERE / "begun").touch()
-    while not (HERE / "go").exists():
-        time.sleep(0.1)
-    return "finished"
-"""
-    )
+    tasks = project.write(BASICS + FINISH)
     worker = start(project, "--n_processes", "1")
     first = tasks.finish.generate()
     second = tasks.where.generate()
@@ -272,14 +262,8 @@ def test_what_was_claimed_ahead_is_given_back_at_the_first_signal(project: Proje
     """Behind a task that runs when the signal comes: it finishes; they wait in the store again, at no cost."""
     tasks = project.write(
         BASICS
+        + FINISH
         + """
-@task(broker, result_store=result_store)
-def finish() -> str:
-    (HERE / "begun").touch()
-    while not (HERE / "go").exists():
-        time.sleep(0.01)
-    return "finished"
-
 @task(broker)
 def quick() -> None:
     (HERE / "ran").open("a").write("x")

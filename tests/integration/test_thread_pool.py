@@ -14,7 +14,7 @@ import pytest
 
 from alsek import TaskStatus
 from alsek.exceptions import TaskFailedError
-from tests.integration.conftest import Project, children_of
+from tests.integration.conftest import FINISH, Project, children_of
 from tests.waiting import eventually
 
 BASICS = """
@@ -408,17 +408,7 @@ def neighbour(message: Message) -> int:
 @pytest.mark.each_store
 def test_the_first_signal_lets_tasks_finish(project: Project) -> None:
     """SIGTERM: what runs finishes, what waits stays, the exit code is 0."""
-    tasks = project.write(
-        BASICS
-        + """
-@task(broker, result_store=result_store)
-def finish() -> str:
-    (HERE / "begun").touch()
-    while not (HERE / "go").exists():
-        time.sleep(0.1)
-    return "finished"
-"""
-    )
+    tasks = project.write(BASICS + FINISH)
     worker = project.worker("--n_threads", "1", "--n_processes", "1")
     first = tasks.finish.generate()
     second = tasks.log_run.generate(args=("second", 0.0))

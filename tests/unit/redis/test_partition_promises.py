@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from alsek.core.identifiers import new_uuid
 from alsek.exceptions import BackendUnavailableError
-from alsek.storage.backends.locations import LOCATIONS, at_location
-from alsek.storage.backends.records import GroupSubmission, Submission
+from alsek.storage.backends.records import GroupSubmission
 from alsek.storage.backends.redis import RedisBackend
-from tests.contract.workers import Actor, a_message, add, an_actor, lost, succeeded, uuids
+from tests.contract.workers import Actor, add, an_actor, lost, succeeded, uuids
+from tests.unit.redis.partitioned import PARTITIONS, backend, message_in, uuid_in
 from tests.waiting import rings
 
-_PARTITIONS = 4
-
-
-@pytest.fixture
-def backend(redis_url: str) -> Iterator[RedisBackend]:
-    """A backend with partitions, in a namespace of its own."""
-    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=2_000, partitions=_PARTITIONS)
-    yield made
-    made.clear_namespace()
-    made.close()
-
-
-def _uuid(part: int) -> str:
-    """A new uuid of this partition."""
-    return at_location(new_uuid(), part * LOCATIONS // _PARTITIONS + 7)
-
-
-def _in(part: int, **fields: Any) -> Submission:
-    return a_message(_uuid(part), **fields)
+__all__ = ["backend"]
 
 
 def _one_in_each(backend: RedisBackend, actor: Actor) -> list[Any]:
     """The claims on a message of each partition."""
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     return list(actor.claim())
 
 
 def test_what_was_stored_without_a_claim_has_no_token(backend: RedisBackend) -> None:
     """0 stands for no claim, in whichever partition a result is."""
-    names = [_uuid(part) for part in range(_PARTITIONS)]
+    names = [uuid_in(part) for part in range(PARTITIONS)]
     assert all(backend.results.put(name, b"x") for name in names)
-    assert [record and record.token for record in backend.results.get(names)] == [0] * _PARTITIONS
+    assert [record and record.token for record in backend.results.get(names)] == [0] * PARTITIONS
 
 
 def test_refused_outcomes_are_told_in_the_order_of_the_step(backend: RedisBackend) -> None:
@@ -62,10 +42,10 @@ def test_refused_outcomes_are_told_in_the_order_of_the_step(backend: RedisBacken
 def test_a_worker_that_has_finished_takes_suspects_of_other_partitions(backend: RedisBackend) -> None:
     """Claims that have ended keep none away."""
     first, second = an_actor(backend), an_actor(backend)
-    for part in range(_PARTITIONS):
-        add(backend, _in(part))
+    for part in range(PARTITIONS):
+        add(backend, message_in(part))
         second.step(succeeded(second.claim_one()), limit=0)
-        suspect = _in((part + 1) % _PARTITIONS)
+        suspect = message_in((part + 1) % PARTITIONS)
         add(backend, suspect)
         first.step(lost(first.claim_one(), suspect=True), limit=0)
         (alone,) = second.claim()
@@ -81,7 +61,7 @@ def test_a_wake_up_from_a_partition_that_is_not_visited_is_passed_on(backend: Re
     second.step()
     for part in (1, 2):
         waiters[0].arm()
-        add(backend, _in(part))
+        add(backend, message_in(part))
         assert rings(waiters[0])
     waiters[1].arm()
     assert len(first.step(limit=1).claimed) == 1
@@ -95,9 +75,9 @@ def test_a_wake_up_from_a_partition_that_is_not_visited_is_passed_on(backend: Re
 def test_what_would_follow_in_another_partition_fails_its_message(backend: RedisBackend, what: str) -> None:
     """A group that is a callback, and a member of such a group, can't be stored in a step of another partition."""
     actor = an_actor(backend)
-    add(backend, _in(0))
-    group = GroupSubmission(_uuid(3 if what == "group" else 0), 1)
-    member = _in(0 if what == "group" else 3)
+    add(backend, message_in(0))
+    group = GroupSubmission(uuid_in(3 if what == "group" else 0), 1)
+    member = message_in(0 if what == "group" else 3)
     assert actor.step(succeeded(actor.claim_one(), groups=(group,), members=(member,)), limit=0).refused == []
     (letter,) = backend.messages.dead_letters("q")
     assert b"partition" in letter.error

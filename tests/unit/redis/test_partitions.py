@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from alsek.core.identifiers import new_uuid
 from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.history import packed
-from alsek.storage.backends.locations import LOCATIONS, at_location
+from alsek.storage.backends.locations import LOCATIONS
 from alsek.storage.backends.records import (
     Added,
     HistoryCounts,
@@ -34,30 +33,9 @@ from tests.contract.workers import (
     uuids,
     who_rings,
 )
+from tests.unit.redis.partitioned import PARTITIONS, backend, message_in, partition_of
 
-_PARTITIONS = 4
-
-
-@pytest.fixture
-def backend(redis_url: str) -> Iterator[RedisBackend]:
-    """A backend with partitions, in a namespace of its own."""
-    made = RedisBackend(redis_url, namespace=f"t{uuid4().hex[:12]}", timeout=30_000, partitions=_PARTITIONS)
-    yield made
-    made.clear_namespace()
-    made.close()
-
-
-def _uuid(part: int) -> str:
-    """A new uuid of this partition."""
-    return at_location(new_uuid(), part * LOCATIONS // _PARTITIONS + 7)
-
-
-def _in(part: int, **fields: Any) -> Submission:
-    return a_message(_uuid(part), **fields)
-
-
-def _part(uuid: str) -> int:
-    return int(uuid[-4:], 16) * _PARTITIONS // LOCATIONS
+__all__ = ["backend"]
 
 
 class _Spy:
@@ -103,7 +81,7 @@ def spy(backend: RedisBackend, monkeypatch: pytest.MonkeyPatch) -> _Spy:
 
 def test_all_messages_are_handed_out(backend: RedisBackend) -> None:
     """Messages of all partitions are claimed, each once, and in each partition by priority."""
-    submissions = [_in(n % _PARTITIONS, priority=n % 3) for n in range(60)]
+    submissions = [message_in(n % PARTITIONS, priority=n % 3) for n in range(60)]
     assert all(add(backend, *submissions))
     actor, claimed = an_actor(backend), []
     while found := actor.step(*map(succeeded, claimed[-7:]), limit=7).claimed:
@@ -111,15 +89,15 @@ def test_all_messages_are_handed_out(backend: RedisBackend) -> None:
     assert sorted(uuids(claimed)) == sorted(uuids(submissions))
     assert len({each.token for each in claimed}) == 60
     priority = {each.uuid: each.priority for each in submissions}
-    for part in range(_PARTITIONS):
-        order = [priority[each.uuid] for each in claimed if _part(each.uuid) == part]
+    for part in range(PARTITIONS):
+        order = [priority[each.uuid] for each in claimed if partition_of(each.uuid) == part]
         assert order == sorted(order)
     assert backend.messages.queues() == []
 
 
 def test_a_call_may_be_repeated(backend: RedisBackend) -> None:
     """A submission over several partitions that is sent again is accepted again, and changes nothing."""
-    submissions, request = [_in(n % _PARTITIONS) for n in range(10)], a_request()
+    submissions, request = [message_in(n % PARTITIONS) for n in range(10)], a_request()
     twice = [*submissions, submissions[0]]
     answers = [Added(True)] * 10 + [Added(False, submissions[0].uuid, "ready")]
     assert backend.messages.add(twice, request) == answers
@@ -131,10 +109,10 @@ def test_a_call_may_be_repeated(backend: RedisBackend) -> None:
 def test_a_partition_that_does_not_answer(backend: RedisBackend, spy: _Spy, reached: bool) -> None:
     """The repetition of a step asks only those that have not answered; nothing is lost, and nothing counts twice."""
     first, second = an_actor(backend), an_actor(backend)
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     claimed = first.claim()
-    assert len(claimed) == _PARTITIONS
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    assert len(claimed) == PARTITIONS
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     (spy.replies_lost if reached else spy.away).add(2)
     spy.visited.clear()
     with pytest.raises(BackendUnavailableError):
@@ -146,7 +124,7 @@ def test_a_partition_that_does_not_answer(backend: RedisBackend, spy: _Spy, reac
     answer = first.again(*map(succeeded, claimed))
     assert before + spy.visited[1:] == [*dict.fromkeys(before + spy.visited)]
     assert answer.refused == []
-    assert len(answer.claimed) == _PARTITIONS
+    assert len(answer.claimed) == PARTITIONS
     assert second.claim() == []
     again = first.again(*map(succeeded, claimed))
     assert (again.refused, sorted(again.claimed)) == ([], sorted(answer.claimed))
@@ -166,8 +144,8 @@ def test_a_step_that_is_late_is_refused(backend: RedisBackend) -> None:
 
 def test_no_partition_starves(backend: RedisBackend) -> None:
     """A worker with one slot turns to others though one partition has messages without end."""
-    add(backend, *(_in(0) for _ in range(200)))
-    others = [_in(part) for part in range(1, _PARTITIONS)]
+    add(backend, *(message_in(0) for _ in range(200)))
+    others = [message_in(part) for part in range(1, PARTITIONS)]
     add(backend, *others)
     actor, claimed, order = an_actor(backend), [], []
     for _ in range(130):
@@ -180,10 +158,10 @@ def test_an_idle_worker_looks_at_one_partition_at_a_time(backend: RedisBackend, 
     """While a message would wake it, a look costs as much as without partitions; each has its turn."""
     actor = an_actor(backend)
     waiter = actor.waiter()
-    assert len(spy.of(actor)) == _PARTITIONS
+    assert len(spy.of(actor)) == PARTITIONS
     waiter.arm()
-    looks = [spy.of(actor)[0] for _ in range(_PARTITIONS)]
-    assert sorted(looks) == list(range(_PARTITIONS))
+    looks = [spy.of(actor)[0] for _ in range(PARTITIONS)]
+    assert sorted(looks) == list(range(PARTITIONS))
     waiter.close()
 
 
@@ -193,7 +171,7 @@ def test_a_worker_that_ends_when_nothing_is_left_looks_everywhere(backend: Redis
     waiter = actor.waiter()
     spy.of(actor)
     waiter.arm()
-    assert [len(spy.of(actor)) for _ in range(3)] == [_PARTITIONS] * 3
+    assert [len(spy.of(actor)) for _ in range(3)] == [PARTITIONS] * 3
     waiter.close()
 
 
@@ -204,7 +182,7 @@ def test_a_wake_up_says_which_partition(backend: RedisBackend, spy: _Spy) -> Non
     for actor, waiter in zip(actors, waiters, strict=True):
         actor.step()
         waiter.arm()
-    submission = _in(2)
+    submission = message_in(2)
     add(backend, submission)
     (woken,) = who_rings(waiters)
     assert spy.of(actors[woken], limit=1) == [2]
@@ -221,7 +199,7 @@ def test_a_wake_up_that_is_not_acted_on_wakes_another_worker(backend: RedisBacke
         for actor, waiter in zip(actors, waiters, strict=True):
             actor.step()
             waiter.arm()
-        submission = _in(1)
+        submission = message_in(1)
         add(backend, submission)
         (woken,) = who_rings(waiters)
         if how == "says so":
@@ -240,7 +218,7 @@ def test_a_wake_up_that_is_not_acted_on_wakes_another_worker(backend: RedisBacke
 def test_a_suspect_is_alone(backend: RedisBackend) -> None:
     """No worker gets one while it holds messages of another partition, nor anything else while it holds one."""
     first, second = an_actor(backend), an_actor(backend)
-    suspect, other = _in(0), _in(1)
+    suspect, other = message_in(0), message_in(1)
     add(backend, suspect)
     first.step(lost(first.claim_one(), suspect=True), limit=0)
     add(backend, other)
@@ -258,7 +236,7 @@ def test_a_suspect_is_alone(backend: RedisBackend) -> None:
 def test_what_is_lost_goes_to_others(backend: RedisBackend) -> None:
     """A renewal gives back what its worker does not know of, and a retirement all that it holds, in each partition."""
     first, second = an_actor(backend), an_actor(backend)
-    submissions = [_in(part) for part in range(_PARTITIONS)]
+    submissions = [message_in(part) for part in range(PARTITIONS)]
     add(backend, *submissions)
     claimed = first.claim()
     known = [each.token for each in claimed[:2]]
@@ -274,7 +252,7 @@ def test_what_is_lost_goes_to_others(backend: RedisBackend) -> None:
 def test_what_is_shown_is_the_sum(backend: RedisBackend) -> None:
     """Counts, workers, pauses, dead letters and history of all partitions are shown as those of one store."""
     actor = an_actor(backend)
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     history = [HistoryCounts("q", "t", packed({"s": 2}))]
     claimed = actor.step(history=history).claimed
     actor.step(*map(died, claimed[:3]), limit=0, history=history)
@@ -289,11 +267,11 @@ def test_what_is_shown_is_the_sum(backend: RedisBackend) -> None:
     assert sum(int(row.counts[2:]) for row in backend.messages.history(now - 1, now)) == 4
     assert backend.messages.pause("q", "me")
     assert not backend.messages.pause("q", "you")
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     assert actor.claim() == []
     assert [pause.by for pause in backend.messages.pauses()] == ["me"]
     assert backend.messages.resume("q")
-    assert len(actor.claim()) == _PARTITIONS
+    assert len(actor.claim()) == PARTITIONS
     assert backend.messages.purge("q") == 3
 
 
@@ -302,8 +280,8 @@ def test_what_is_bound_to_another_partition_is_refused(backend: RedisBackend, bo
     """Nothing is stored of a call that has a message whose key is elsewhere."""
     fields = {"unique": UniqueKey("k")} if bound == "unique" else {"limits": (Limit("k", 1),)}
     good, bad = (
-        _in(0),
-        next(m for m in (_in(n, **fields) for n in range(_PARTITIONS)) if _refused(backend, m)),
+        message_in(0),
+        next(m for m in (message_in(n, **fields) for n in range(PARTITIONS)) if _refused(backend, m)),
     )
     with pytest.raises(ValidationError, match=r"in partition \d, and its .* in partition \d"):
         backend.messages.add([good, bad], a_request())
@@ -311,22 +289,22 @@ def test_what_is_bound_to_another_partition_is_refused(backend: RedisBackend, bo
 
 
 def _refused(backend: RedisBackend, submission: Submission) -> bool:
-    return backend.location_of("k") * _PARTITIONS // LOCATIONS != _part(submission.uuid)
+    return backend.location_of("k") * PARTITIONS // LOCATIONS != partition_of(submission.uuid)
 
 
 def test_a_callback_of_another_partition_fails_its_message(backend: RedisBackend) -> None:
     """It can't be stored in the same step: the message becomes a dead letter that says so."""
     actor = an_actor(backend)
-    add(backend, _in(0))
+    add(backend, message_in(0))
     claimed = actor.claim_one()
-    assert actor.step(succeeded(claimed, callback=_in(3))).refused == []
+    assert actor.step(succeeded(claimed, callback=message_in(3))).refused == []
     (letter,) = backend.messages.dead_letters("q")
     assert b"in partition 3" in letter.error
 
 
 def test_another_number_of_partitions_is_refused(backend: RedisBackend, redis_url: str) -> None:
     """Whether it is another one, none, or that of a namespace which has none; nothing is changed."""
-    add(backend, _in(0))
+    add(backend, message_in(0))
     for partitions in (2, 5):
         other = RedisBackend(redis_url, namespace=backend.namespace, partitions=partitions)
         with pytest.raises(ValidationError, match=f"has 4 partitions, .* partitions={partitions}"):
@@ -353,9 +331,9 @@ def test_another_number_of_partitions_is_refused(backend: RedisBackend, redis_ur
 
 def test_the_store_tells_how_many_there_are(backend: RedisBackend, redis_url: str) -> None:
     """A backend that is to find out has as many; it has none where there are none."""
-    add(backend, *(_in(part) for part in range(_PARTITIONS)))
+    add(backend, *(message_in(part) for part in range(PARTITIONS)))
     found = RedisBackend(redis_url, namespace=backend.namespace, partitions=None)
-    assert (found.messages.count("q"), found.partitions) == (_PARTITIONS, _PARTITIONS)
+    assert (found.messages.count("q"), found.partitions) == (PARTITIONS, PARTITIONS)
     without = RedisBackend(redis_url, namespace=f"{backend.namespace}.none", partitions=None)
     assert (without.messages.count("q"), without.partitions) == (0, 1)
     found.close()
@@ -384,7 +362,7 @@ def test_a_number_of_partitions_is_checked(partitions: Any) -> None:
 def test_results_are_heard_in_their_partition(backend: RedisBackend) -> None:
     """Who waits for a result is told of it, whichever partition it is in; so are subscribers of several channels."""
     actor = an_actor(backend)
-    submissions = [_in(part) for part in range(_PARTITIONS)]
+    submissions = [message_in(part) for part in range(PARTITIONS)]
     add(backend, *submissions)
     watches = [backend.watch_result("q", each.uuid) for each in submissions]
     news = backend.subscribe(*(f"results:{each.uuid}" for each in submissions))

@@ -11,11 +11,11 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from alsek.core.execution import forks
 from alsek.core.loggers import guarded_logger
-from alsek.core.worker.signals import reset_signals, set_mask
+from alsek.core.worker.signals import BLOCK, SET_MASK, TERMINATION, reset_signals, set_mask
 
 log = guarded_logger(__name__)
 
@@ -23,7 +23,12 @@ log = guarded_logger(__name__)
 Handler: TypeAlias = Callable[[int, FrameType | None], None] | signal.Handlers
 
 _PR_SET_PDEATHSIG: Final = 1
-_libc = ctypes.CDLL(None)  # loaded once, here, and not in each child
+_KILL: Final = int(signal.SIGKILL)
+_ON_LINUX: Final = sys.platform == "linux"
+#: Linux has it. (Looked up once, here, and not in each child.)
+_prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)
+#: What a stream of user code raises when it is flushed. (One object, and not one for each stream in each child.)
+_anything: Final = contextlib.suppress(BaseException)
 
 
 def fork(main: Callable[[], int]) -> int:
@@ -55,11 +60,11 @@ def fork(main: Callable[[], int]) -> int:
     return pid
 
 
-def run_and_exit(main: Callable[[], int]) -> NoReturn:
+def run_and_exit(main: Callable[..., int], *arguments: Any) -> NoReturn:
     """Run `main` and exit with the value that it returns; log an exception, and exit with 1."""
     status = 1
     try:
-        status = main()
+        status = main(*arguments)
     except BaseException:
         log.critical("A worker process failed.", exc_info=True)
     finally:
@@ -88,10 +93,10 @@ def disown_forks(handler: Handler, *, now: bool = True) -> Callable[[], None]:
     masks = threading.local()
 
     def block() -> None:
-        masks.before = set_mask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        masks.before = set_mask(BLOCK, (TERMINATION,))
 
     def unblock() -> None:
-        set_mask(signal.SIG_SETMASK, masks.before)
+        set_mask(SET_MASK, masks.before)
 
     def disown() -> None:
         if not begun:
@@ -114,14 +119,14 @@ def flush() -> None:
     """Flush standard output and error, so that buffered text is neither written twice nor lost."""
     for stream in (sys.stdout, sys.stderr):
         # It may be closed, None, or an object of user code that raises anything; there is nothing to be done then.
-        with contextlib.suppress(BaseException):
+        with _anything:
             stream.flush()
 
 
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent ends (Linux; elsewhere only the lifeline shows it)."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _ON_LINUX:
+        _prctl(_PR_SET_PDEATHSIG, _KILL)
         if os.getppid() != parent:  # it ended before the call
             os._exit(1)
 
@@ -129,7 +134,7 @@ def die_with_parent(parent: int) -> None:
 def stop_with_parent(parent: int) -> None:
     """Have the kernel send this process SIGTERM when its parent ends (Linux)."""
     if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the call
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -137,4 +142,4 @@ def stop_with_parent(parent: int) -> None:
 def wake_with_parent() -> None:
     """Have the kernel continue this process when its parent ends (Linux): a stopped process could not notice it."""
     if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)

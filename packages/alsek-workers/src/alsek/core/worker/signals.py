@@ -22,6 +22,11 @@ _raw: Final[Any] = sys.modules.get("_signal", signal)
 set_handler: Final[Callable[..., Any]] = _raw.signal
 set_mask: Final[Callable[..., Any]] = _raw.pthread_sigmask
 DEFAULT_HANDLER: Final[int] = int(signal.SIG_DFL)
+CHILD_ENDED: Final[int] = int(signal.SIGCHLD)
+TERMINATION: Final[int] = int(signal.SIGTERM)
+BLOCK: Final[int] = int(signal.SIG_BLOCK)
+UNBLOCK: Final[int] = int(signal.SIG_UNBLOCK)
+SET_MASK: Final[int] = int(signal.SIG_SETMASK)
 
 #: A signal that is sent to every process of a pool has reached all of them after this time.
 STOP_REACHES_ALL_MS = 500

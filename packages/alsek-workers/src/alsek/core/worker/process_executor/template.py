@@ -25,10 +25,14 @@ from typing import Any, Final
 
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.forking import Handler, die_with_parent, disown_forks, flush, run_and_exit
-from alsek.core.worker.process_executor.frames import FrameReader, pack, socket_pair
+from alsek.core.worker.process_executor.frames import FrameReader, pack, raw_socket_pair
 from alsek.core.worker.process_executor.huge_pages import use_huge_pages
+from alsek.core.worker.process_executor.memory_holes import fill_holes
 from alsek.core.worker.signals import (
+    CHILD_ENDED,
     DEFAULT_HANDLER,
+    TERMINATION,
+    UNBLOCK,
     ignore_signal,
     leave_stop_to_supervisor,
     set_handler,
@@ -62,7 +66,8 @@ class Template:
         self._engine = engine
         self._warm_up = warm_up
         self._child_main = child_main
-        self._terminated = terminated
+        self._terminated = terminated if callable(terminated) else DEFAULT_HANDLER
+        self._disown_handler = terminated
         self._children: set[int] = set()
         self._signalled: set[int] = set()
         self._frames = FrameReader()
@@ -77,10 +82,13 @@ class Template:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, ignore_signal)
         self._warm_up()
-        self._disown_forks = disown_forks(self._terminated, now=False)
+        self._disown_forks = disown_forks(self._disown_handler, now=False)
+        self._pid = os.getpid()
+        self._not_childs = (self._engine.fileno(), self._wakeup.reader, self._wakeup.writer)
         flush()  # else each child would print what is buffered
-        # Objects that exist now are exempt from garbage collection: their memory stays shared with the children.
         gc.collect()
+        self._fillings = fill_holes()
+        # Objects that exist now are exempt from garbage collection: their memory stays shared with the children.
         gc.freeze()
         with contextlib.suppress(OSError, ValueError):  # forks are slower without
             use_huge_pages()
@@ -117,10 +125,9 @@ class Template:
         return True
 
     def _fork(self, arguments: tuple[Any, ...]) -> None:
-        parent = os.getpid()
         pair: tuple[socket.socket, ...] = ()
         try:
-            pair = socket_pair()
+            pair = raw_socket_pair()
             # The child begins with SIGTERM blocked (see disown_forks). Until it has its own handler, it would handle it
             # as the template does, and ignore it.
             pid = os.fork()
@@ -130,35 +137,32 @@ class Template:
             self._send((FORK_FAILED, str(error)))
             return
         ours, childs = pair
-        if pid:
-            self._children.add(pid)
-            childs.close()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.setpgid(pid, pid)  # in both processes: either may run first
-            self._send((STARTED, pid), ours)
-            ours.close()
-            return
+        if not pid:
+            run_and_exit(self._run_child, ours, childs, arguments)
+        self._children.add(pid)
+        childs.close()
+        try:
+            os.setpgid(pid, pid)  # in both processes: either may run first
+        except (ProcessLookupError, PermissionError):
+            pass  # it has done so, and ended or called another program
+        self._send((STARTED, pid), ours.fileno())
+        ours.close()
 
-        def run() -> int:
-            # Each function that runs here for the first time has the kernel copy a few pages, so there are few. (The
-            # objects are never collected: this process ends by os._exit.)
-            signal.set_wakeup_fd(-1)
-            for descriptor in (
-                ours.fileno(),
-                self._engine.fileno(),
-                self._wakeup.reader,
-                self._wakeup.writer,
-            ):
-                os.close(descriptor)
-            set_handler(signal.SIGCHLD, DEFAULT_HANDLER)
-            set_handler(signal.SIGTERM, self._terminated if callable(self._terminated) else DEFAULT_HANDLER)
-            self._disown_forks()
-            set_mask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
-            os.setpgid(0, 0)  # so that processes which a task starts can be killed with it
-            die_with_parent(parent)
-            return self._child_main(childs, *arguments)
-
-        run_and_exit(run)
+    def _run_child(self, ours: socket.socket, childs: socket.socket, arguments: tuple[Any, ...]) -> int:
+        """Run in a child, to its end. Returns its exit code."""
+        # Each function and object that is used here for the first time has the kernel copy its page, so there are few.
+        # (The objects are never collected: this process ends by os._exit.)
+        signal.set_wakeup_fd(-1)
+        ours.close()
+        for descriptor in self._not_childs:
+            os.close(descriptor)
+        set_handler(CHILD_ENDED, DEFAULT_HANDLER)
+        set_handler(TERMINATION, self._terminated)
+        self._disown_forks()
+        set_mask(UNBLOCK, (TERMINATION,))
+        os.setpgid(0, 0)  # so that processes which a task starts can be killed with it
+        die_with_parent(self._pid)
+        return self._child_main(childs, *arguments)
 
     def _reap(self) -> None:
         self._wakeup.read()
@@ -185,17 +189,18 @@ class Template:
             _signal_group(pid, signal.SIGKILL)
         return os.waitpid(pid, 0)
 
-    def _send(self, value: tuple[Any, ...], connection: socket.socket | None = None) -> None:
+    def _send(self, value: tuple[Any, ...], descriptor: int | None = None) -> None:
+        """Send an event, with a file descriptor if there is one."""
         frame = pack(value)
         rights = []
-        if connection is not None:
-            descriptors = array.array("i", [connection.fileno()])
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
-        with contextlib.suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # closed: the loop in main() will notice
-            sent = self._engine.sendmsg([frame], rights)
-            self._engine.sendall(frame[sent:])
+        if descriptor is not None:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (descriptor,)))]
+        try:
+            sent = self._engine.sendmsg((frame,), rights)
+            if sent < len(frame):
+                self._engine.sendall(frame[sent:])
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # closed: the loop in main() will notice
 
 
 def _signal_group(pid: int, number: int) -> None:

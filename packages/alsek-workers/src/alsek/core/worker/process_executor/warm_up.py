@@ -38,7 +38,8 @@ def warm_up(pool: PoolOptions) -> None:
             task.wants_message()
         if any(needs_loop(task) for task in pool.tasks.values()):
             importlib.import_module("asyncio")  # it takes long, and each process would do it
-        payload = Message("warm-up").pack(serializer)
+        # With a name: those that are made ahead for others would be dropped again in each process, one by one.
+        payload = Message("warm-up", uuid="warm-up").pack(serializer)
         Message.unpack("warm-up", "warm-up", payload, serializer)
         _serve(pool, Claimed("warm-up", "warm-up", payload, 0))
     except Exception:  # if it matters, each message will fail with it

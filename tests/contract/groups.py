@@ -18,7 +18,7 @@ from tests.contract.workers import DLQ_TTL, ERROR, a_message, a_request
 
 #: For how long groups are kept that are to be gone: long enough for the few calls between their end and a look at them,
 #: also where a store counts it in real time.
-KEPT: Final = 6 * SHORT
+KEPT: Final = 20 * SHORT
 
 
 def a_group(

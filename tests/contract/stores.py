@@ -74,7 +74,7 @@ class Store(ABC):
         deadline = time.monotonic() + 60
         while not gone():
             assert time.monotonic() < deadline, f"still there after its time to live of {ttl} ms"
-            time.sleep(0.005)
+            time.sleep(0.01)
 
     @abstractmethod
     def open(self, namespace: str | None = None) -> Backend:

@@ -47,7 +47,7 @@ _MOVED: Final = "it is moved to another store"
 LEFT: Final = (b"half", None, (b"one", b"two"))
 
 #: Long enough for the few calls between a write and a look at it, also where a store counts it in real time.
-BRIEF: Final = 6 * SHORT
+BRIEF: Final = 20 * SHORT
 
 
 def a_scene(store: Store, **fields: object) -> Scene:

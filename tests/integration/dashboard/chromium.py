@@ -81,7 +81,7 @@ class Chromium:
 
     def wait_for(self, text: str) -> None:
         """Wait until the page shows a text."""
-        WebDriverWait(self.driver, 20).until(lambda _: text in self.text(), f"{text!r} is not shown")
+        WebDriverWait(self.driver, 60).until(lambda _: text in self.text(), f"{text!r} is not shown")
 
     def complaints(self) -> list[str]:
         """What the browser complained of since the last call: scripts that failed, what the policy refused."""

@@ -18,7 +18,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_example_of_results() -> None:
     """Chains, a stream with its bar, a harvest and a lock: each part shows what it should, and the workers stop."""
-    done = run(str(EXAMPLES / "results" / "run.py"), "--seconds", "1", "--messages", "20", "--holding", "0.6")
+    done = run(str(EXAMPLES / "results" / "run.py"), "--seconds", "1", "--messages", "20", "--holding", "6")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nested: [2, 3, 4, 5]" in done.stdout
     assert "as a tuple: [2, 3, 4, 5]" in done.stdout

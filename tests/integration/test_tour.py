@@ -23,7 +23,7 @@ import pytest
 from tests.conftest import RedisServer
 from tests.integration.environment import VARIABLE, stage_backend
 from tests.integration.markdown_blocks import Block, blocks_of, chapters, definitions, headings_of
-from tests.waiting import eventually
+from tests.waiting import eventually, patient
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -169,7 +169,7 @@ def _planned(block: Block) -> dict[str, object]:
     endless = _endless(block)
     return {
         "line": block.line,
-        "code": block.code,
+        "code": patient(block.code),
         "names": {each.name: each.stands_for for each in SUPPLIED if each.text in block.code},
         "before": endless.before + "\n" if endless is not None else "",
         "endless": endless is not None,

@@ -19,6 +19,7 @@ from alsek.cli.main import main
 from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.redis.keys import Keys
 from tests.unit.quoted_texts import is_of_the_code, is_quoted_from, texts_of_the_code
+from tests.waiting import patient
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -81,7 +82,7 @@ def test_examples_with_a_worker_run(page: Path, tmp_path: Path) -> None:
             time.sleep(0.02)
         for block in others:
             done = subprocess.run(
-                [sys.executable, "-c", block],
+                [sys.executable, "-c", patient(block)],
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,

@@ -11,14 +11,7 @@ from alsek.core.callbacks import Chain, Data, links, nested, own, shown
 from alsek.core.claim import Claim
 from alsek.core.clock import now_ms, to_text
 from alsek.core.identifiers import check_name, check_queue, check_task_name, new_uuid
-from alsek.core.message_fields import (
-    FIELDS,
-    OWN_FIELDS,
-    are_limits,
-    check_call,
-    check_fields,
-    timestamp,
-)
+from alsek.core.message_fields import FIELDS, OWN_FIELDS, are_limits, check_call, check_fields, timestamp
 from alsek.core.message_views import MessageViews
 from alsek.core.payload import (
     NAMED,

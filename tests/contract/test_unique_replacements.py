@@ -307,6 +307,20 @@ def test_one_that_waits_is_delayed_by_what_is_left(
     assert worker.claim_one().uuid == "b"
 
 
+def test_one_that_was_let_in_is_behind_what_is_due_with_it(
+    store: Store, backend: Backend, messages: MessagePort, actor: Actors
+) -> None:
+    """Of messages that are due at the same moment, the one that was delayed first goes first."""
+    worker = actor()
+    submit(messages, "a", REPLACE)
+    claim = worker.claim_one()
+    submit(messages, "b", REPLACE, delay=1_000)
+    add(backend, a_message("c", delay=1_000))
+    worker.step(succeeded(claim), limit=0)
+    store.advance(1_000)
+    assert uuids(worker.claim()) == ["c", "b"]
+
+
 def test_the_delay_of_one_that_waits_may_be_over(store: Store, messages: MessagePort, actor: Actors) -> None:
     """Then it is ready at once; its ttl counts from the end of its delay."""
     worker, claim = behind(messages, actor, delay=1_000, ttl=2_000)

@@ -144,9 +144,10 @@ _COUNTED: Final = """
     WHERE m.id = ? AND queues.id = m.queue
 """
 _BEHIND: Final = "SELECT id, queue, due, wish, suspect, tail FROM messages WHERE ns = ? AND uuid = ?"
-#: It is behind all others of its queue now.
+#: It is behind all others of its queue now. While it is delayed it does not expire.
 _IN_TURN: Final = """
-    UPDATE messages SET due = NULL, arrival = (SELECT arrivals + 1 FROM queues WHERE id = messages.queue) WHERE id = ?
+    UPDATE messages SET due = :due, expiry = CASE WHEN :due IS NULL THEN expiry END,
+        arrival = (SELECT arrivals + 1 FROM queues WHERE id = messages.queue) WHERE id = :message
 """
 _ARRIVED: Final = "UPDATE queues SET arrivals = arrivals + 1 WHERE id = ?"
 #: In place of a limit's id: it waits behind the holder of its unique key.
@@ -336,15 +337,14 @@ def free_key(tx: Transaction, uuid: str, unique: UniqueKey) -> None:
     message, queue, due, wish, suspect, tail = tx.execute(_BEHIND, (tx.ns, behind)).fetchone()
     tx.execute(_LEAVE_WAITING, (message,))
     lane = Lane(queue_name(tx, queue), wish, suspect)
-    if due is not None and due > tx.now:
-        tx.execute("UPDATE messages SET expiry = NULL WHERE id = ?", (message,))
+    due = due if due is not None and due > tx.now else None
+    raise_arrivals(tx, queue, 1)
+    tx.execute(_IN_TURN, {"due": due, "message": message})
+    tx.execute(_ARRIVED, (queue,))
+    if due is not None:
         enter(tx, "delayed", [(tx.ns, due, message)])
         wake_for_due(tx, message, lane)
-        return
-    raise_arrivals(tx, queue, 1)
-    tx.execute(_IN_TURN, (message,))
-    tx.execute(_ARRIVED, (queue,))
-    if has_places(tx, message, tail):
+    elif has_places(tx, message, tail):
         enter(tx, "ready", [(message,)])
         tx.wake(lane)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 #: The most that are prefetched for one process.
-MOST_PREFETCHED: Final = 15
+MOST_PREFETCHED: Final = 31
 #: Prefetched messages are to run within about this time ...
 WITHIN_MS: Final = 4.0
 #: ... but one is prefetched while tasks take no longer than this.

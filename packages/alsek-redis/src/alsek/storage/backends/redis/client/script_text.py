@@ -3,8 +3,10 @@
 A script is one ``.lua`` file, one atomic transition. Its head says what it takes and answers. It uses functions of
 the fragments in ``scripts/shared``. Each script and each fragment names in its head (``-- Needs: …``) the fragments
 whose names it uses itself; :func:`fragments` adds what those need in turn, and puts all of them before the script,
-after the clock and ``base.lua``. The server keeps nothing between two calls of a script, so all functions are made anew
-each time, at some 2,000 instructions each. Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
+after the clock and ``base.lua``. All that follows ``base.lua`` is one function within the script, because a function
+that takes a name from outside of the one around it copies a reference, and otherwise searches a list for it. The server
+keeps nothing between two calls of a script, so all functions are made anew each time, at some 2,000 instructions each.
+Fragments that are seldom used are named in ``-- Rarely: …`` instead: they
 are put into one function, which makes them when it is first called: ``rarely().dead_letter(…)``. A script whose rare
 fragments are what some callers use at each call has a variant for them, ``step+slots``, in which those fragments
 (``-- At once in step+slots: …``) come before the script.
@@ -112,12 +114,14 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     flags = _FLAGS.search(text)
     at_once = _listed(re.compile(_AT_ONCE.format(re.escape(name)), re.MULTILINE), text)
     always, rarely = fragments(text, at_once)
-    often = "".join(map(fragment_text, always))
+    often = "".join(map(fragment_text, always[1:]))
     seldom = _seldom("".join(map(fragment_text, rarely)), bundles(text, at_once))
     one_key = _ONE_KEY in text
     prefix = "string.sub(KEYS[1], 1, -9)" if one_key else "ARGV[1]"
     head = f"local P = {prefix}\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
-    parts = "".join((clock, "\n", often, seldom, text))
+    parts = "".join(
+        (clock, "\n", fragment_text(_BASE), "return (function()\n", often, seldom, text, "end)()\n")
+    )
     if one_key:
         parts = parts.replace(_KEYS_SENT, _KEYS_MADE)
     for function in _FUNCTIONS.findall("".join(map(fragment_text, at_once))):

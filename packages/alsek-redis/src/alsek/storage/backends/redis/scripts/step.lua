@@ -50,15 +50,15 @@ if not repeated then
   blocked = limit > 0 and suspect_held ~= ''
   if limit > 0 and not blocked then
     picked = new_picked()
-    picked = (paused or aside) and rarely().choose_also_aside(limit, picked) or choose(limit, picked, next_queue, CLASSES, SUSPECTS)
+    picked = (paused or aside) and rarely().choose_also_aside(limit, picked) or tells and rarely().choose_after_a_look(limit, picked)
+      or choose(limit, picked, next_queue, CLASSES, SUSPECTS)
     claimed, new_suspect = claim(picked, seq, entries)
     if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end
   end
   if next(broken) or next(faults) then rarely().report_faults() end
   saved = (refused[1] or skipped[1] or corrupt[1] or without_worker) and
     rarely().saved_answer(refused, skipped, corrupt, without_worker) or ''
-  entries[#entries + 1] = ''
-  entries[#entries + 1] = seq .. ' ' .. suspect_held .. '\n' .. saved
+  entries[#entries + 1], entries[#entries + 2] = '', seq .. ' ' .. suspect_held .. '\n' .. saved
   bulk('HSET', claims, entries)
   write_ends()
   -- Then what choose() tells of the sets is not all, or will be no longer so.

@@ -28,6 +28,7 @@ local function apply_effects()
   if groups_noted then rarely().with_groups().settle_groups() end
   if records[1] then bulk('HSET', MESSAGES, records) end
   if unsettled then rarely().with_keys().settle() end
+  if not (records[1] or group_list[1] or next(counts)) then return end
   for queue, change in pairs(counts) do
     local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))
     if left and left <= 0 then

@@ -3,8 +3,7 @@
 -- With groups: group_ends
 -- With keys: bonds
 -- With reports: report_ends
-local OFFSET = NOW % SPAN .. '|'
-local ended, remembered = {}, {}
+local ended, remembered, offset = {}, {}, nil
 
 -- End a message that has left its state. `how` it ended is a name of End in alsek-core, in small letters, or 'unplaced'. By
 -- that its request is remembered for the window, so that the message is not accepted again; if its uuid is free for others,
@@ -16,7 +15,8 @@ local function end_message(uuid, queue, how, request, tail, status_ttl, error_te
   ended[#ended + 1] = uuid
   if uuid_free or @uuid_taken@ then
     remembered[#remembered + 1] = uuid
-    remembered[#remembered + 1] = OFFSET .. request .. (uuid_free and '|' or '')
+    offset = offset or int(NOW % SPAN) .. '|'
+    remembered[#remembered + 1] = offset .. request .. (uuid_free and '|' or '')
   end
   add_to_count(queue, -1)
   if (tail or '') == '' then return end

@@ -17,12 +17,10 @@
 --   M and a submission                          a member of these groups
 -- Between outcomes, and not behind that of the same claim:
 --   N uuid token number progress checkpoint keep lines   a report; of the two '', or '=' and the value; lines as in shared/packed.lua
--- Needs: effects end_message fetch leave_claimed result status
+-- Needs: effects end_message fetch leave_claimed outcome_forms result status
 -- Rarely: followers rare_outcomes
 -- With groups: group_settling
 -- With reports: reports_in_steps
-local WIDTH = { F = 3, S = 6, T = 5, U = 6, D = 5, V = 5, R = 3, L = 4, A = 7, C = 10, G = 2, H = 1, X = 2, B = 8, M = 10, N = 8 }
-local FOLLOWS = { C = true, G = true, H = true, X = true, B = true, M = true, N = true }
 -- The uuids of what failed because nobody has its task; nil if there is none.
 local without_worker
 
@@ -33,8 +31,8 @@ local function prepare_outcomes(claims, first, dlq_ttl)
   local fields, refused, skipped, accepted_uuids, follows, tokens = { '' }, {}, {}, {}, {}, {}
   local i = first
   while i <= #ARGV do
-    if not FOLLOWS[ARGV[i]] then fields[#fields + 1] = ARGV[i + 1] end
-    i = i + WIDTH[ARGV[i]]
+    if not is_follower(ARGV[i]) then fields[#fields + 1] = ARGV[i + 1] end
+    i = i + width_of(ARGV[i])
   end
   local entries = fetch(claims, fields)
   return entries[1], function()
@@ -42,7 +40,7 @@ local function prepare_outcomes(claims, first, dlq_ttl)
     i = first
     while i <= #ARGV do
       local kind, uuid = ARGV[i], ARGV[i + 1]
-      if FOLLOWS[kind] then
+      if is_follower(kind) then
         if kind == 'N' then
           rarely().with_reports().take_in_among_outcomes(claims, i, accepted_uuids, fields, entries, refused, tokens)
         elseif parent then follows[#follows + 1], follows[#follows + 2] = i, parent end
@@ -66,7 +64,7 @@ local function prepare_outcomes(claims, first, dlq_ttl)
           refused[#refused + 1] = uuid
         end
       end
-      i = i + WIDTH[kind]
+      i = i + width_of(kind)
     end
     leave_claimed(claims, accepted_uuids)
     write_ends()

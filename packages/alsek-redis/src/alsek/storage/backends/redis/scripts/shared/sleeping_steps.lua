@@ -1,7 +1,7 @@
 -- What a step says of sleep and pushes: whether its worker sleeps if nothing is left for it, and how many of the messages
 -- that it was pushed before have arrived.
 -- ARGV[2], ARGV[3], ARGV[7], ARGV[8…] as in shared/ready_sets.lua
--- Needs: effects ready_sets sleepers
+-- Needs: choice effects ready_sets sleepers
 local sleeps, received, sleeper
 
 -- The limit of a step whose `limit` is -1 less it. The last argument is 's' if the worker sleeps, and then the number of
@@ -10,6 +10,21 @@ local function read_sleep(limit)
   sleeps, received = string.match(table.remove(ARGV), '^(s?)(%d*)$')
   sleeps, received = sleeps == 's', tonumber(received)
   return -1 - limit, true
+end
+
+-- As choose(), after a look at all sets at once, since nothing is to be expected.
+local function choose_after_a_look(limit, picked)
+  local keys = {}
+  for _, class in ipairs(N_QUEUES <= 8 and { 'ready:', 'suspects:' } or {}) do
+    for _, wish in ipairs(WISHES) do
+      for n = 8, N_QUEUES < 0 and 8 or AFTER_QUEUES - 1 do
+        keys[#keys + 1] = P .. class .. wish .. (N_QUEUES < 0 and '' or ':' .. ARGV[n])
+      end
+    end
+  end
+  if not keys[1] or call('EXISTS', unpack(keys)) > 0 then return choose(limit, picked, next_queue, CLASSES, SUSPECTS) end
+  picked.drained, picked.unsuspected = true, true
+  return picked
 end
 
 -- How many pushes have not arrived, and the limit beside them. nil for none; if another program has deleted the note, so many

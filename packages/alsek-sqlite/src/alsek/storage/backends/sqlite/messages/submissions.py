@@ -61,12 +61,18 @@ def _shared(submission: Submission) -> _Alike | None:
 def _add_limited(
     tx: Transaction, submissions: Sequence[Submission], request: str, *, anew: bool = False
 ) -> list[Added]:
-    """Store messages of one queue with the same limits: as many at once as these have room for, then one by one."""
+    """Store messages of one queue with the same limits: as many at once as these have room for, the others one by one.
+
+    The first of the others may make the limits known, so there may be room after it.
+    """
     assert submission_tail is not None
     with_tails = [(submission, submission_tail(submission)) for submission in submissions]
-    answers = limited_submissions.add_those_with_room(tx, with_tails, request, anew=anew)
-    for submission, tail in with_tails[len(answers) :]:
-        answers.append(bound_submissions.add(tx, submission, request, tail, anew=anew))
+    answers: list[Added] = []
+    for others in (1, len(with_tails)):
+        if left := with_tails[len(answers) :]:
+            answers += limited_submissions.add_those_with_room(tx, left, request, anew=anew)
+        for submission, tail in with_tails[len(answers) :][:others]:
+            answers.append(bound_submissions.add(tx, submission, request, tail, anew=anew))
     return answers
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,53 @@ def test_partitions_are_on_all_nodes(own_cluster: ClusterOfServers, tmp_path: Pa
             assert tasks.result_store.get(message, timeout=60_000) == 2 * n
         eventually(lambda: backend.count("queues:alsek_queue") == 0)
         assert worker.process.poll() is None
+        assert worker.stop() == 0, worker.log
+
+
+_LONG = """
+@task(broker, result_store=result_store)
+def hold(n: int) -> int:
+    with (HERE / "begun.txt").open("a") as begun:
+        begun.write(f"{n}\\n")
+    while not (HERE / "go").exists():
+        time.sleep(0.02)
+    return n
+"""
+
+
+@pytest.mark.deep
+@pytest.mark.slow
+def test_what_runs_elsewhere_is_kept_while_partitions_are_away(
+    own_cluster: ClusterOfServers, tmp_path: Path
+) -> None:
+    """A master hangs for longer than the lease, without a replica: messages of the other masters run on, and once."""
+    lease_s = 8
+    with _project(own_cluster, tmp_path, partitions=12) as project:
+        tasks = project.write(_LONG)
+        backend: Any = tasks.backend
+        client, parts = backend._link.client, backend._ports.parts
+        for server in own_cluster.servers[3:]:
+            server.kill()
+        for server in own_cluster.servers[:3]:
+            with redis.Redis.from_url(server.url) as admin:
+                admin.config_set("cluster-require-full-coverage", "no")
+        away = own_cluster.servers[0]
+        messages = list(tasks.hold.generate_many((n,) for n in range(24)))
+        there = [own_cluster.master_of(client, parts.of(each.uuid).keys.messages()) for each in messages]
+        elsewhere = [n for n, server in enumerate(there) if server is not away]
+        assert len(elsewhere) < len(messages)
+        worker = project.worker("--n_threads", "12", "--n_processes", "2", "--lease", str(1_000 * lease_s))
+        begun = tmp_path / "begun.txt"
+        eventually(lambda: begun.exists() and len(set(begun.read_text().split())) == len(messages))
+        away.pause()
+        time.sleep(2 * lease_s)  # the leases of the away ones must have ended
+        away.resume()
+        (tmp_path / "go").touch()
+        for n, message in enumerate(messages):
+            assert tasks.result_store.get(message, timeout=60_000) == n
+        eventually(lambda: backend.count("queues:alsek_queue") == 0)
+        runs = Counter(map(int, begun.read_text().split()))
+        assert {n: runs[n] for n in elsewhere if runs[n] > 1} == {}, worker.log
         assert worker.stop() == 0, worker.log
 
 

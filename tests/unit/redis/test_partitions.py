@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError, WorkerUnknownError
+from alsek.exceptions import BackendError, BackendUnavailableError, ValidationError
 from alsek.storage.backends.history import packed
 from alsek.storage.backends.locations import LOCATIONS
 from alsek.storage.backends.records import (
@@ -18,7 +17,6 @@ from alsek.storage.backends.records import (
     Step,
     Submission,
     UniqueKey,
-    Worker,
 )
 from alsek.storage.backends.redis import RedisBackend
 from tests.contract.workers import (
@@ -378,19 +376,3 @@ def test_results_are_heard_in_their_partition(backend: RedisBackend) -> None:
         assert note is not None
         watch.news.close()
     news.close()
-
-
-def test_a_worker_that_is_unknown_to_one_partition(backend: RedisBackend, redis_url: str) -> None:
-    """It is told so, as if it were unknown to all: it registers again."""
-    actor = an_actor(backend)
-    ports: Any = backend._ports
-    part = ports.parts.all[1]
-    part.link.call("ZREM", part.keys.workers(), actor.worker.id)
-    with pytest.raises(WorkerUnknownError):
-        actor.step()
-    with pytest.raises(WorkerUnknownError):
-        actor.renew()
-    fresh: Worker = actor.worker._replace(id=uuid4().hex)
-    backend.messages.register(fresh)
-    assert backend.messages.step(fresh, 1, (), {"thread": 1}).claimed == []
-    assert actor.retire() == []

@@ -142,10 +142,21 @@ def test_a_worker_that_the_store_does_not_know_is_no_failure(scene: Scene) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "asked"), [(BackendError("no"), "123"), (BackendUnavailableError("unreachable"), "1")]
+    ("error", "takes", "asked"),
+    [
+        (BackendError("no"), 1_000, "123"),
+        (BackendUnavailableError("unreachable"), 1_000, "1"),
+        (BackendUnavailableError("one partition is away, as is known"), 0, "123"),
+    ],
 )
-def test_only_an_unreachable_store_ends_the_round(scene: Scene, error: BackendError, asked: str) -> None:
-    """What the store refuses to one group it may grant to the next; an unreachable store is called once a round."""
+def test_only_an_unreachable_store_ends_the_round(
+    scene: Scene, error: BackendError, takes: int, asked: str
+) -> None:
+    """What the store refuses to one group it may grant to the next; a store that makes one wait is called once a round.
+
+    One that says at once that it can't be reached has not been waited for: other parts of it have answered.
+    """
+    scene.messages.takes = takes
     for digit in "123":
         scene.group(digit)
     scene.messages.errors["1" * 32] = error

@@ -42,6 +42,8 @@ class LeaseRenewal:
         self._clock = clock
         self._interval = groups.pool.lease // 3
         self._renew_at = 0
+        # What is away may be a part of the store that was not even asked: then the leases in the others were renewed.
+        self._slow = longest_call_ms(groups.pool.lease) // 4
 
     def next_wake(self) -> int:
         """When the next round is due."""
@@ -61,6 +63,7 @@ class LeaseRenewal:
             tokens = [entry.token for entry in group.state.claims()]
             if group.state.worker_id != worker_id:
                 continue  # it is registering again just now
+            begun = self._clock()
             try:
                 self._messages.renew(self._groups.worker(worker_id), seq, tokens)
             except WorkerUnknownError:
@@ -70,6 +73,6 @@ class LeaseRenewal:
                 if not self.store_unreachable:
                     log.warning("Leases can't be renewed: %s", error)
                 self.store_unreachable = failed = True
-                if isinstance(error, BackendUnavailableError):
+                if isinstance(error, BackendUnavailableError) and self._clock() - begun >= self._slow:
                     break  # each further call would take as long
         self.store_unreachable = failed

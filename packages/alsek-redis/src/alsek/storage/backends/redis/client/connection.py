@@ -144,6 +144,13 @@ class Link(Server):
         """
         return node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
 
+    def shares_node(self, other: Link) -> bool:
+        """Whether both speak to one node, as far as is known: what keeps one from answering keeps the other too."""
+        try:
+            return self is other or self.pool is other.pool
+        except CLIENT_ERRORS:
+            return False
+
     def _make(self, socket_timeout: float | None, connect_timeout: float) -> Any:
         pool = self.pool
         options = connection_options(pool)

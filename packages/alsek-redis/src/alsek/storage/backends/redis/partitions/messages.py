@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from alsek.core.loggers import guarded_logger
-from alsek.exceptions import AlsekError, ValidationError
+from alsek.exceptions import AlsekError, ValidationError, WorkerUnknownError
 from alsek.storage.backends.kinds import SlotKind, SuspectPolicy
 from alsek.storage.backends.ports import MessagePort, Waiter
 from alsek.storage.backends.records import (
@@ -26,8 +26,10 @@ from alsek.storage.backends.records import (
     Worker,
     WorkerFacts,
 )
+from alsek.storage.backends.redis.partitions.away import Away
 from alsek.storage.backends.redis.partitions.bonds import check_alone, check_outcome, check_together
 from alsek.storage.backends.redis.partitions.inspection import PartitionedInspection
+from alsek.storage.backends.redis.partitions.lost_leases import registered_again
 from alsek.storage.backends.redis.partitions.parts import Parts
 from alsek.storage.backends.redis.partitions.rounds import Rounds, Visit
 from alsek.storage.backends.redis.partitions.waiter import PartitionedWaiter
@@ -57,6 +59,7 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._rounds: OrderedDict[str, Rounds] = OrderedDict()
+        self._away = Away(parts)
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         parts = self._parts
@@ -72,7 +75,7 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
         self._parts.check()  # the store may have been emptied, and filled by others
         for part in self._parts.all:
             part.messages.register(worker, facts)
-        self._rounds_of(worker)
+        self._rounds_of(worker).facts = facts
 
     def _rounds_of(self, worker: Worker) -> Rounds:
         found = self._rounds.get(worker.id)
@@ -104,8 +107,16 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
             split = self._by_part(worker, outcomes)
             rounds.begin(seq, split, limits, history, places)
         while (visit := rounds.next_visit()) is not None:
-            rounds.take(visit, self._sent(worker, seq, visit))
+            rounds.take(visit, self._visited(worker, seq, visit, rounds))
         return rounds.end()
+
+    def _visited(self, worker: Worker, seq: int, visit: Visit, rounds: Rounds) -> Step:
+        try:
+            return self._sent(worker, seq, visit)
+        except WorkerUnknownError:
+            if not registered_again(self._parts, visit.number, worker, rounds.facts):
+                raise
+            return self._sent(worker, seq, visit)
 
     def _sent(self, worker: Worker, seq: int, visit: Visit) -> Step:
         part = self._parts.all[visit.number]
@@ -154,7 +165,7 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
             mine = None if running is None else [r for r in running if parts.number(r.uuid) == number]
             return part.messages.renew(worker, seq, known[number], mine)
 
-        return self._in_each(renewed)
+        return self._away.ask_each(renewed, worker.lease)
 
     def retire(self, worker: Worker, outcomes: Sequence[Outcome] = ()) -> list[str]:
         split = self._by_part(worker, outcomes)

@@ -21,7 +21,7 @@ from alsek.storage.backends.kinds import (
     WorkerKind,
     slots_of_step,
 )
-from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Report, Step, Worker
+from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Report, Step, Worker, WorkerFacts
 from alsek.storage.backends.redis.partitions.waiter import PartitionedWaiter
 
 #: So many messages of one partition are claimed in succession, or for so long, while others may have some too.
@@ -87,6 +87,8 @@ class Rounds:
         self._thorough = worker.thorough or self._only
         self.known = [Known() for _ in range(partitions)]
         self.waiters: list[PartitionedWaiter] = []
+        #: What the worker has told of itself.
+        self.facts: WorkerFacts | None = None
         self.seq = 0
         self.complete = True
         #: The visits of this round and their answers, in order.

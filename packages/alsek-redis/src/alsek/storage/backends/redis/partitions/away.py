@@ -1,0 +1,82 @@
+"""Asking all partitions of which some may be away, so that the others do not wait for these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from alsek.core.clock import monotonic_ms
+from alsek.exceptions import AlsekError, BackendUnavailableError
+from alsek.storage.backends.redis.partitions.parts import Parts
+from alsek.storage.backends.redis.ports.port_set import PortSet
+
+#: A partition that did not answer is not asked again for so many times the time that a call may take, or for a third of
+#: the lease if that is shorter: then it is due to be renewed.
+_RESTS: Final = 3
+
+
+class _Failure(NamedTuple):
+    """When a partition may be asked again (monotonic ms), and its error."""
+
+    again_at: int
+    error: BackendUnavailableError
+
+
+class Away:
+    """Remembers which partitions did not answer. They are asked last, and seldom.
+
+    Args:
+        parts: The partitions.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._failures: dict[int, _Failure] = {}
+
+    def ask_each(self, ask: Callable[[int, PortSet], list[str]], lease: int) -> list[str]:
+        """Ask each partition to renew a lease of so many ms, also after one that has failed; return all answers.
+
+        Of those on one node at most one is waited for, and of those that are known to be away at most one in all, and
+        only if none was lately.
+
+        Raises:
+            AlsekError: The first error, also that of a partition which was not asked because it is away.
+        """
+        parts = self._parts.all
+        first: AlsekError | None = None
+        found: list[str] = []
+        down: list[int] = []  # those that have failed now
+        for number in sorted(range(len(parts)), key=self._failures.__contains__):
+            known = self._failures.get(number) or self._with_its_node(number, down)
+            if known is not None and monotonic_ms() < known.again_at:
+                self._failures[number] = known
+                first = first or known.error
+                continue
+            try:
+                found += ask(number, parts[number])
+            except BackendUnavailableError as error:
+                self._note(number, error, min(_RESTS * parts[number].link.timeout, lease // 3))
+                down.append(number)
+                first = first or error
+            except AlsekError as error:
+                self._failures.pop(number, None)
+                first = first or error
+            else:
+                self._failures.pop(number, None)
+        if first is not None:
+            raise first
+        return found
+
+    def _with_its_node(self, number: int, down: Sequence[int]) -> _Failure | None:
+        """The failure of a partition on the same node; None if all of them there have answered."""
+        link = self._parts.all[number].link
+        return next(
+            (self._failures[each] for each in down if self._parts.all[each].link.shares_node(link)), None
+        )
+
+    def _note(self, number: int, error: BackendUnavailableError, rest: int) -> None:
+        """Let all that are away rest from now on, for so many ms."""
+        again_at = monotonic_ms() + rest
+        self._failures[number] = _Failure(again_at, error)
+        for other, failure in self._failures.items():
+            self._failures[other] = failure._replace(again_at=again_at)

@@ -19,7 +19,12 @@ class Contexts:
     def __init__(self) -> None:
         self._base = contextvars.copy_context()
         decimal: Any = sys.modules.get("decimal")
-        used = decimal is not None and any(isinstance(each, decimal.Context) for each in self._base.values())
+        # Mostly it is empty: then nothing is looked up, since a new process copies the pages of what it looks up.
+        used = (
+            len(self._base) > 0
+            and decimal is not None
+            and any(isinstance(each, decimal.Context) for each in self._base.values())
+        )
         #: Makes a context for one message.
         self.fresh: Callable[[], contextvars.Context] = self._with_own_decimal if used else self._base.copy
 

@@ -17,6 +17,8 @@ from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.process_executor.frames import FrameReader, pack, receive
 from alsek.core.worker.process_executor.start_permits import StartPermits
 
+#: A number: a member of an enum would be looked up, and its page copied, by each process.
+_DONT_WAIT: Final = int(socket.MSG_DONTWAIT)
 #: How long an answer may wait for the engine's next wake-up while further jobs run.
 _NOTIFY_EVERY_S: Final = 0.001
 
@@ -107,7 +109,7 @@ class EngineConnection:
         unsent = memoryview(frame)
         while unsent:
             try:
-                unsent = unsent[self._engine.send(unsent, socket.MSG_DONTWAIT) :]
+                unsent = unsent[self._engine.send(unsent, _DONT_WAIT) :]
             except (BrokenPipeError, ConnectionResetError):
                 return
             except BlockingIOError:  # the socket is full until the engine reads

@@ -70,6 +70,9 @@ Timing: TypeAlias = tuple[str, int, bool, int, int]
 READY: Final = "ready"
 REPORTED: Final = "reported"
 
+#: Looked up once, and not by each process.
+_RUNNING: Final = TaskStatus.RUNNING
+
 #: How long opening a message may take: its own timeout is not known yet.
 OPEN_WITHIN_MS = 5_000
 #: How long concluding a charged message may take, with the task's hooks.
@@ -192,7 +195,7 @@ class TaskRunner:
             delivery.began_at = started
             if log.isEnabledFor(logging.DEBUG):
                 log_claimed(delivery)
-            send_status(task, delivery, TaskStatus.RUNNING)
+            send_status(task, delivery, _RUNNING)
             attempted = True
             made = self._attempt(task, delivery)
             self._end_forks()

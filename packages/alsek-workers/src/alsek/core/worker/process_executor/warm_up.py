@@ -9,6 +9,8 @@ from typing import Final
 
 from alsek.core.broker import Broker
 from alsek.core.execution.sync_hooks import needs_loop
+from alsek.core.execution.transition_log import log as transition_log
+from alsek.core.identifiers import check_queue
 from alsek.core.loggers import guarded_logger
 from alsek.core.message import Message
 from alsek.core.task import Task
@@ -36,12 +38,14 @@ def warm_up(pool: PoolOptions) -> None:
     try:
         for task in pool.tasks.values():
             task.wants_message()
+            check_queue(task.queue)
         if any(needs_loop(task) for task in pool.tasks.values()):
             importlib.import_module("asyncio")  # it takes long, and each process would do it
         # With a name: those that are made ahead for others would be dropped again in each process, one by one.
         payload = Message("warm-up", uuid="warm-up").pack(serializer)
         Message.unpack("warm-up", "warm-up", payload, serializer)
         _serve(pool, Claimed("warm-up", "warm-up", payload, 0))
+        transition_log.isEnabledFor(logging.DEBUG)  # loggers remember it, until logging is configured
     except Exception:  # if it matters, each message will fail with it
         log.warning("Warming up the template failed.", exc_info=True)
 

@@ -449,3 +449,14 @@ def test_a_start_lets_in_who_waits(
     assert worker.claim_one().uuid == "a"
     assert state_of(backend, "b", "other") == "ready"
     assert messages.unique_key("k") == UniqueRecord("k", "b")
+
+
+def test_a_claim_tells_when_who_waited_is_due(store: Store, messages: MessagePort, actor: Actors) -> None:
+    """If the claim of the holder lets go of its key, its step knows of the delay of the message behind it."""
+    worker = actor("q")
+    submit(messages, "a", STARTED, delay=1_000)
+    assert messages.reschedule(by_hand("q", "a", None, 1_000))
+    assert submit(messages, "b", REPLACE, delay=1_300) == ACCEPTED
+    store.advance(1_000)
+    step = worker.step()
+    assert (uuids(step.claimed), step.next_due) == (["a"], 300)

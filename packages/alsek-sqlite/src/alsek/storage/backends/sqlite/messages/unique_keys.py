@@ -98,6 +98,7 @@ def let_go(tx: Transaction, uuid: str, unique: UniqueKey) -> str:
         return ""
     if behind:
         tx.execute(_HAND_OVER, (tx.ns, unique.key))
+        tx.unsettled = True  # what is due next may have changed
         return str(behind)
     if tx.execute(_LET_GO, (tx.ns, unique.key, tx.now)).rowcount == 0:
         tx.execute(_FREE, (tx.ns, unique.key))

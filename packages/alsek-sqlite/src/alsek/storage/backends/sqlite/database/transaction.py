@@ -29,8 +29,8 @@ class Transaction:
         finished_count: How many rows were added to `finished`, so that as many can be deleted.
         bound_ends: The messages with bonds that have ended in this transaction (``transitions.Ended``), in order: what
             follows for their groups is still to be done.
-        unsettled: True if a limit may have room for a message that waits, or need not be known any more; or if a message
-            that waited behind its unique key does so no longer.
+        unsettled: True if a limit may have room for a message that waits, or need not be known any more; or if one that
+            waited behind its unique key does so no longer.
         settled: How many messages that waited were looked at.
         changed: How many rows it has changed, once it is committed.
     """

@@ -26,6 +26,7 @@ from alsek.core.worker.process_executor import dispatcher, process_watch
 from alsek.core.worker.process_executor.prefetch_limit import MOST_PREFETCHED, PrefetchLimit
 from alsek.storage.backends.records import Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.client import script_text
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.result import ResultStore
 from tests.command_counts import calls_of
@@ -150,6 +151,50 @@ def test_a_full_step_calls_few_commands(lone_redis: redis.Redis, backend: RedisB
     spent = _spent(before, calls_of(lone_redis))
     assert spent["evalsha"] == 40
     assert sum(spent.values()) - 40 <= 40 * 29, spent
+
+
+@pytest.mark.parametrize("queues", [None, ("math_ops",)], ids=["all", "named"])
+def test_a_step_that_finds_nothing_calls_few_commands(
+    lone_redis: redis.Redis, backend: RedisBackend, queues: tuple[str, ...] | None
+) -> None:
+    """An idle worker's step calls a bounded number of commands, before a sleep too, when it also notes a sleeper."""
+    messages, worker = backend.messages, _worker()._replace(queues=queues)
+    messages.register(worker)
+    messages.step(worker, 1, [], {worker.kind: N_THREADS})
+    before = calls_of(lone_redis)
+    messages.step(worker, 2, [], {worker.kind: N_THREADS})
+    awake = calls_of(lone_redis)
+    messages.step(worker, 3, [], {worker.kind: N_THREADS}, sleeps=True)
+    asleep = calls_of(lone_redis)
+    # Once a second a step notes that it was there: one command more. The call of the script itself is among them.
+    assert sum(_spent(before, awake).values()) <= 12, _spent(before, awake)
+    assert sum(_spent(awake, asleep).values()) <= 14, _spent(awake, asleep)
+
+
+@pytest.mark.parametrize("queues", [None, ("math_ops",)], ids=["all", "named"])
+def test_plain_calls_make_no_rare_functions(
+    lone_redis: redis.Redis, queues: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To submit, claim, finish and find nothing needs no function for rare cases: those cost a third more."""
+    monkeypatch.setattr(script_text, "_seldom", lambda *_: "function rarely() error('ALSEK rare') end\n")
+    script_text.load.cache_clear()
+    try:
+        backend = RedisBackend(lone_redis)
+        messages, worker = backend.messages, _worker()._replace(queues=queues)
+        messages.register(worker)
+        messages.step(worker, 1, [], {worker.kind: 1})
+        messages.add([_submission()], "one")
+        messages.add([_submission(status_ttl=60_000) for _ in range(3)], "more")
+        claimed = messages.step(worker, 2, [], {worker.kind: 1}).claimed
+        held = [Succeeded(each.uuid, each.queue, each.token, b"1", 60_000) for each in claimed]
+        claimed = messages.step(worker, 3, held, {worker.kind: 8}).claimed
+        assert len(claimed) == 3
+        held = [Succeeded(each.uuid, each.queue, each.token) for each in claimed]
+        assert messages.step(worker, 4, held, {worker.kind: 8}, sleeps=True).sleeper
+        assert messages.step(worker, 5, [], {worker.kind: 8}, sleeps=True, received=0).sleeper
+        backend.close()
+    finally:
+        script_text.load.cache_clear()
 
 
 @pytest.mark.parametrize(("many", "most"), [(1, 14), (200, 210)])

@@ -245,7 +245,7 @@ def _end(scene: Scene, performer: subprocess.Popen[bytes], block: Block, endless
             return "Got Message(" in after
         return bool(after) and "Started" in after and not stage_backend(scene.place).messages.queues()
 
-    eventually(at_work, 30, lambda: scene.printed)
+    eventually(at_work, 60, lambda: scene.printed)
     performer.send_signal(endless.signal)
     deadline = time.monotonic() + 60
     while not any(each["line"] == block.line for each in scene.reported):

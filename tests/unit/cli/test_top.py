@@ -49,7 +49,7 @@ class Terminal:
 
     def shows(self, what: Callable[[list[str]], bool]) -> None:
         """Return once the screen is as `what` says."""
-        eventually(lambda: what(self._lines()), 20, lambda: "\n".join(self._lines()))
+        eventually(lambda: what(self._lines()), 60, lambda: "\n".join(self._lines()))
 
     def chosen(self) -> str:
         """The queue in the row that is shown in reverse."""

@@ -27,8 +27,8 @@ class Transaction:
         revocations: The workers that hold a message revoked in this transaction. They are woken after the commit.
         notes: What is published after the commit: channel and data.
         finished_count: How many rows were added to `finished`, so that as many can be deleted.
-        bound_ends: The messages with bonds that have ended in this transaction (``transitions.Ended``), in order: what
-            follows for their groups is still to be done.
+        bound_ends: The messages with bonds that have ended in this transaction (``moved_messages.Ended``), in order:
+            what follows for their groups is still to be done.
         unsettled: True if a limit may have room for a message that waits, or need not be known any more; or if one that
             waited behind its unique key does so no longer.
         settled: How many messages that waited were looked at.

@@ -12,6 +12,7 @@ from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
 from alsek.storage.backends.sqlite.messages import unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.limits import note_numbers
+from alsek.storage.backends.sqlite.messages.moved_messages import New
 from alsek.storage.backends.sqlite.messages.new_rows import (
     answer,
     insert_row,
@@ -22,7 +23,6 @@ from alsek.storage.backends.sqlite.messages.new_rows import (
 )
 from alsek.storage.backends.sqlite.messages.transitions import (
     STATE,
-    New,
     free_key,
     place_new,
     raise_arrivals,

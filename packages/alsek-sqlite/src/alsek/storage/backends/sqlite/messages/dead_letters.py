@@ -13,9 +13,10 @@ from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.rows import end_of
 from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transaction
 from alsek.storage.backends.sqlite.messages import failed_parents, reports
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
 from alsek.storage.backends.sqlite.messages.new_rows import same_request
 from alsek.storage.backends.sqlite.messages.submissions import add_one
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, mark_reported
+from alsek.storage.backends.sqlite.messages.transitions import end, mark_reported
 
 #: How many rows one read looks at: while a read lasts, the log can't be written back.
 _PIECE: Final = 500

@@ -11,8 +11,9 @@ from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transactio
 from alsek.storage.backends.sqlite.messages import dead_letters, failed_parents
 from alsek.storage.backends.sqlite.messages.becoming_ready import requeue
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, free_key, leave_any, waits_behind
+from alsek.storage.backends.sqlite.messages.transitions import end, free_key, leave_any, waits_behind
 
 _FIND: Final = f"""
     SELECT id, queue, status_ttl, tail FROM messages WHERE ns = ? AND uuid = ? AND queue = {QUEUE}

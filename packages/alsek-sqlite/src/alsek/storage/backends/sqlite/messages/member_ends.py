@@ -19,8 +19,8 @@ from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.messages import failed_parents, groups
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.groups import GroupRow
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
 from alsek.storage.backends.sqlite.messages.submissions import insert
-from alsek.storage.backends.sqlite.messages.transitions import Ended
 
 #: How a member has ended, by how its message did. What was moved is in no group.
 _ENDS: Final[dict[End, MemberEnd]] = {

@@ -26,8 +26,9 @@ from alsek.storage.backends.sqlite.messages import callbacks, dead_letters, fail
 from alsek.storage.backends.sqlite.messages.becoming_ready import give_back, requeue, set_aside
 from alsek.storage.backends.sqlite.messages.bonds import BOUND, EXPIRED, HAS_REPORTS, tails_of
 from alsek.storage.backends.sqlite.messages.callbacks import Ending
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
 from alsek.storage.backends.sqlite.messages.task_registry import is_known
-from alsek.storage.backends.sqlite.messages.transitions import Ended, end, leave, mark_reported
+from alsek.storage.backends.sqlite.messages.transitions import end, leave, mark_reported
 
 _CLAIMS: Final = (
     "SELECT token, message, queue, uuid, status_ttl, expired FROM claims WHERE worker = ? AND token IN ({})"

@@ -8,7 +8,7 @@ called leave; what ends one, through :func:`end`. A new message without limits o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from alsek.storage.backends.endings import End
 from alsek.storage.backends.header import REPORTED
@@ -22,52 +22,8 @@ from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
 from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import HAS_REPORTS, bonds_of, is_bound
 from alsek.storage.backends.sqlite.messages.limits import give_up_places, start, take_places
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended, New
 from alsek.storage.backends.states import MessageState
-
-
-class Ended(NamedTuple):
-    """A message that has ended.
-
-    Attributes:
-        message: Its id.
-        uuid: Its uuid.
-        status_ttl: The lifetime of its statuses.
-        how: What ended it.
-        tail: The tail of its header if it has bonds or reports, or may have; else empty.
-        payload: The serialized result or error, for its group.
-        revoked: It has failed because it was revoked.
-        dlq_ttl: How long its dead letter is kept; 0 if there is none.
-    """
-
-    message: int
-    uuid: str
-    status_ttl: int
-    how: End
-    tail: str = ""
-    payload: bytes = b""
-    revoked: bool = False
-    dlq_ttl: int = 0
-
-
-class New(NamedTuple):
-    """A message with bonds whose row was just added.
-
-    Attributes:
-        message: Its id.
-        due: When it becomes ready; None if it is ready now.
-        lane: Where it will be ready.
-        limits: Its limits.
-        behind: It waits behind the holder of its unique key.
-        suspect: It is a suspect.
-    """
-
-    message: int
-    due: int | None
-    lane: Lane
-    limits: tuple[Limit, ...]
-    behind: bool = False
-    suspect: bool = False
-
 
 #: Where a message stands: in a state, or in the part of "ready" for what is set aside.
 Place: TypeAlias = MessageState | Literal["aside"]

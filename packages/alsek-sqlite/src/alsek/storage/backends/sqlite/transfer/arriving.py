@@ -29,13 +29,8 @@ from alsek.storage.backends.sqlite.database.transaction import QUEUE, Transactio
 from alsek.storage.backends.sqlite.lanes import WISH_NUMBERS, Lane
 from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
-from alsek.storage.backends.sqlite.messages.transitions import (
-    STATE,
-    New,
-    place_new,
-    raise_arrivals,
-    wake_for_due,
-)
+from alsek.storage.backends.sqlite.messages.moved_messages import New
+from alsek.storage.backends.sqlite.messages.transitions import STATE, place_new, raise_arrivals, wake_for_due
 from alsek.storage.backends.sqlite.transfer.departing_records import delete, find
 
 #: The largest integer of SQLite.

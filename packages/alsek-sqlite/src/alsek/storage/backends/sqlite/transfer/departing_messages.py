@@ -23,7 +23,8 @@ from alsek.storage.backends.sqlite.database.transaction import Transaction
 from alsek.storage.backends.sqlite.lanes import LANES, lane_keys
 from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
-from alsek.storage.backends.sqlite.messages.transitions import STATE, Ended, end, leave_any
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
+from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave_any
 from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from alsek.storage.backends.records import FOR_EVER, Worker
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import RedisServer
@@ -112,8 +113,11 @@ def hold(n: int) -> int:
 def test_what_runs_elsewhere_is_kept_while_partitions_are_away(
     own_cluster: ClusterOfServers, tmp_path: Path
 ) -> None:
-    """A master hangs for longer than the lease, without a replica: messages of the other masters run on, and once."""
-    lease_s = 8
+    """A master hangs for longer than the lease, without a replica: messages of the other masters run on, and once.
+
+    Somebody who takes over what has lost its lease is at work there all the time.
+    """
+    lease_s = 10
     with _project(own_cluster, tmp_path, partitions=12) as project:
         tasks = project.write(_LONG)
         backend: Any = tasks.backend
@@ -131,15 +135,30 @@ def test_what_runs_elsewhere_is_kept_while_partitions_are_away(
         worker = project.worker("--n_threads", "12", "--n_processes", "2", "--lease", str(1_000 * lease_s))
         begun = tmp_path / "begun.txt"
         eventually(lambda: begun.exists() and len(set(begun.read_text().split())) == len(messages))
+        others = [
+            part for part in parts.all if own_cluster.master_of(client, part.keys.messages()) is not away
+        ]
+        heir = Worker(uuid4().hex, "any", (), 600_000, FOR_EVER)
+        for part in others:
+            part.messages.register(heir)
         away.pause()
-        time.sleep(2 * lease_s)  # the leases of the away ones must have ended
+        taken_over: list[Any] = []
+        until, seq = time.monotonic() + 2 * lease_s, 0
+        while time.monotonic() < until:  # the leases of the away ones must have ended
+            seq += 1
+            for part in others:
+                taken_over += part.messages.step(heir, seq, (), {}).taken_over
+            time.sleep(0.2)
         away.resume()
+        assert taken_over == [], worker.log
         (tmp_path / "go").touch()
         for n, message in enumerate(messages):
             assert tasks.result_store.get(message, timeout=60_000) == n
         eventually(lambda: backend.count("queues:alsek_queue") == 0)
         runs = Counter(map(int, begun.read_text().split()))
         assert {n: runs[n] for n in elsewhere if runs[n] > 1} == {}, worker.log
+        for part in others:
+            part.messages.retire(heir)
         assert worker.stop() == 0, worker.log
 
 

@@ -12,6 +12,7 @@ from alsek.exceptions import BackendUnavailableError, WorkerUnknownError
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.client.connection import Link
+from alsek.storage.backends.redis.partitions.parts import Parts
 from tests.contract.workers import Actor, add, an_actor, succeeded, the_facts, uuids
 from tests.unit.redis.partitioned import PARTITIONS, backend, message_in, partition_of
 
@@ -123,3 +124,16 @@ def test_a_worker_that_is_unknown_to_all_partitions(backend: RedisBackend) -> No
     fresh: Worker = actor.worker._replace(id=uuid4().hex)
     backend.messages.register(fresh)
     assert backend.messages.step(fresh, 1, (), {"thread": 1}).claimed == []
+
+
+def test_a_renewal_needs_no_other_node(backend: RedisBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that knows how many partitions there are, which may be away: a supervisor asks for nothing before."""
+    actor = an_actor(backend)
+
+    def check(_: Parts) -> None:
+        raise BackendUnavailableError("away")
+
+    monkeypatch.setattr(Parts, "check", check)
+    supervisor = backend.within(2_000)
+    assert supervisor.messages.renew(actor.worker, 0, ()) == []
+    supervisor.close()

@@ -42,7 +42,7 @@ class Away:
         Raises:
             AlsekError: The first error, also that of a partition which was not asked because it is away.
         """
-        parts = self._parts.all
+        parts = self._parts.unchecked  # what knows how many there are may be away, too
         first: AlsekError | None = None
         found: list[str] = []
         down: list[int] = []  # those that have failed now
@@ -69,9 +69,10 @@ class Away:
 
     def _with_its_node(self, number: int, down: Sequence[int]) -> _Failure | None:
         """The failure of a partition on the same node; None if all of them there have answered."""
-        link = self._parts.all[number].link
+        link = self._parts.unchecked[number].link
         return next(
-            (self._failures[each] for each in down if self._parts.all[each].link.shares_node(link)), None
+            (self._failures[each] for each in down if self._parts.unchecked[each].link.shares_node(link)),
+            None,
         )
 
     def _note(self, number: int, error: BackendUnavailableError, rest: int) -> None:

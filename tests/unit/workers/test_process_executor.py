@@ -388,7 +388,7 @@ def test_an_answer_counts_also_of_a_process_that_died_at_once(
         def on_success(self, message: Message, result: Any) -> None:
             parent = os.getpid()
             if os.fork() == 0:  # kills it once it has answered
-                time.sleep(0.05)
+                time.sleep(0.5)
                 os.kill(parent, signal.SIGKILL)
                 os._exit(0)
 
@@ -398,7 +398,7 @@ def test_an_answer_counts_also_of_a_process_that_died_at_once(
     harness = start(nothing, size=1, tasks_per_process=tasks_per_process)
     (spare,) = harness.until_spares(1)
     job = harness.start(nothing)
-    time.sleep(0.3)  # both wait to be heard
+    time.sleep(0.8)  # both wait to be heard
     while spare.alive:
         harness.executor.on_ready({harness.socket.fileno()})  # the death first
     harness.settle()

@@ -52,7 +52,11 @@ def start(project: Project, module: Any, name: str, pool: str, *options: str) ->
 def test_two_pools_never_bury_each_others_messages(project: Project, pool: str) -> None:
     """However their groups die and are replaced meanwhile: each message is run by the pool that has its task."""
     alpha, beta = write(project, "alpha"), write(project, "beta")
-    workers = [start(project, module, name, pool) for module, name in ((alpha, "alpha"), (beta, "beta"))]
+    # A task counts as known for one lease after its last worker has gone: the next must be there by then.
+    workers = [
+        start(project, module, name, pool, "--lease=60000")
+        for module, name in ((alpha, "alpha"), (beta, "beta"))
+    ]
     messages = []
     for number in range(200):
         messages += [(module, module.work.generate(args=(number,)), number) for module in (alpha, beta)]

@@ -1,11 +1,12 @@
 """Run Alsek and its peers side by side, and write benchmarks/RESULTS.md and RESULTS.svg.
 
-    hatch run bench                                  # everything, three rounds: about an hour
+    hatch run bench --rounds 5                       # everything; by default three rounds: about an hour
     hatch run bench --quick --peers Huey --cases submit drain
 
 Each round takes each contestant in turn, in another order each time, on a Redis of its own; a figure is the median of
-the rounds, with the least and the most. A peer that another peer was twice as good as in a case's first round is not
-measured there again. The peers' environments are made from PyPI by the first run, in .hatch/peers.
+the rounds, with the least and the most. What takes long or has no target is measured in the first round only, some of
+it of the fastest peers alone. A peer that another peer was twice as good as in a case's first round is not measured
+there again. The peers' environments are made from PyPI by the first run, in .hatch/peers.
 """
 
 from __future__ import annotations

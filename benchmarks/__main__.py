@@ -43,12 +43,16 @@ def main() -> None:
         chosen = [c for c in chosen if c.store == "redis"]
     cases = [case for case in CASES if options.cases is None or case.name in options.cases]
     machine, scores = Machine.now(), Scores()
+    if options.onto:
+        scores.load(options.onto)
+    earlier, only = len(scores.runs), f" of {', '.join(options.cases)}" if options.cases else ""
     programs = _install(chosen, scores)
 
     def save(done: str) -> None:
         # After each case: an end half-way loses little.
-        settings = f"{done} of {options.rounds} rounds, {sizes.messages:,} messages"
-        report.write(options.output, scores, chosen, cases, machine, settings)
+        scores.runs[earlier:] = [f"{done} of {options.rounds} rounds, {sizes.messages:,} messages{only}"]
+        report.write(options.output, scores, CONTESTANTS, CASES, machine, "; then ".join(scores.runs))
+        scores.save(options.output.with_suffix(".json"))
 
     for round_ in range(options.rounds):
         for case in (case for case in cases if not (round_ and case.once)):
@@ -86,6 +90,9 @@ def _options() -> argparse.Namespace:
     names = [case.name for case in CASES] + list(SOLO)
     parser.add_argument(
         "--cases", nargs="+", choices=names, metavar="CASE", help="only these: " + ", ".join(names)
+    )
+    parser.add_argument(
+        "--onto", type=Path, help="the .json of an earlier run, whose figures are reported too"
     )
     parser.add_argument("--no-sqlite", action="store_true", help="on Redis only")
     parser.add_argument(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -21,6 +23,8 @@ class Scores:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], dict[str, list[float]]] = {}
         self.failures: dict[tuple[str, str], str] = {}
+        #: Of each run whose figures these are: how many rounds, and what else it was told.
+        self.runs: list[str] = []
 
     def add(self, case: str, who: str, figures: Mapping[str, float]) -> None:
         """The figures of one round."""
@@ -31,6 +35,21 @@ class Scores:
     def fail(self, case: str, who: str, why: str) -> None:
         """It did not do it in this round."""
         self.failures[case, who] = why
+
+    def save(self, path: Path) -> None:
+        """Write all figures to a file, for a later run of other cases."""
+        kept = [[case, who, figures] for (case, who), figures in self._values.items()]
+        failures = [[case, who, why] for (case, who), why in self.failures.items()]
+        path.write_text(
+            json.dumps({"values": kept, "failures": failures, "runs": self.runs}), encoding="utf-8"
+        )
+
+    def load(self, path: Path) -> None:
+        """Take in what an earlier run has saved."""
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        self._values = {(case, who): figures for case, who, figures in saved["values"]}
+        self.failures = {(case, who): why for case, who, why in saved["failures"]}
+        self.runs = saved["runs"]
 
     def names(self, case: str) -> list[str]:
         """All figures of a case, in the order in which they were first seen."""

@@ -45,6 +45,8 @@ def main() -> None:
     machine, scores = Machine.now(), Scores()
     if options.onto:
         scores.load(options.onto)
+    if options.after:
+        scores.runs.pop()
     earlier, only = len(scores.runs), f" of {', '.join(options.cases)}" if options.cases else ""
     programs = _install(chosen, scores)
 
@@ -54,7 +56,7 @@ def main() -> None:
         report.write(options.output, scores, CONTESTANTS, CASES, machine, "; then ".join(scores.runs))
         scores.save(options.output.with_suffix(".json"))
 
-    for round_ in range(options.rounds):
+    for round_ in range(options.after, options.rounds):
         for case in (case for case in cases if not (round_ and case.once)):
             able = [c for c in chosen if c.name in programs and case.takes(c)]
             if round_:
@@ -94,6 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--onto", type=Path, help="the .json of an earlier run, whose figures are reported too"
     )
+    parser.add_argument("--after", type=int, default=0, help="with --onto: go on after so many rounds of it")
     parser.add_argument("--no-sqlite", action="store_true", help="on Redis only")
     parser.add_argument(
         "--output", type=Path, help="by default RESULTS.md here; of a quick or partial run, a file in .hatch"

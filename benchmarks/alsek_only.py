@@ -103,7 +103,7 @@ def limits(sizes: Sizes, scores: Scores, round_: int) -> None:
 def _forks() -> float:
     """Forks a second of a process that has imported Alsek's tasks, each awaited before the next."""
     program = (
-        "import gc, os, time, stand_alsek\n"
+        "import gc, os, time, adapter_alsek\n"
         "gc.collect(); gc.freeze()\n"
         "n, began = 300, time.perf_counter()\n"
         "for _ in range(n):\n"
@@ -112,7 +112,7 @@ def _forks() -> float:
         "    os.waitpid(pid, 0)\n"
         "print(n / (time.perf_counter() - began))\n"
     )
-    environ = {**os.environ, "BENCH_STORE": "redis://127.0.0.1:1/0", "BENCH_KEEP": "0"}
+    environ = {**os.environ, "BENCH_STORE": "redis://127.0.0.1:1/0", "BENCH_KEEP": "0", "BENCH_COROUTINES": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ADAPTERS,

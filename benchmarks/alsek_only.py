@@ -112,7 +112,12 @@ def _forks() -> float:
         "    os.waitpid(pid, 0)\n"
         "print(n / (time.perf_counter() - began))\n"
     )
-    environ = {**os.environ, "BENCH_STORE": "redis://127.0.0.1:1/0", "BENCH_KEEP": "0", "BENCH_COROUTINES": "0"}
+    environ = {
+        **os.environ,
+        "BENCH_STORE": "redis://127.0.0.1:1/0",
+        "BENCH_KEEP": "0",
+        "BENCH_COROUTINES": "0",
+    }
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ADAPTERS,

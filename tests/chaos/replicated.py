@@ -55,17 +55,21 @@ class ReplicatedStore(Store):
         ]
 
     def until_replicated(self) -> None:
-        """Wait until a replica has all that the master has accepted up to now."""
+        """Wait until all replicas have what the master has accepted up to now: whichever may be promoted."""
         master = self.master
         offset = _replication(master)["master_repl_offset"]
-        until(
-            lambda: any(
-                told.get("state") == "online" and told["offset"] >= offset
-                for name, told in _replication(master).items()
-                if name.startswith("slave") and isinstance(told, dict)
-            ),
-            "no replica has caught up",
-        )
+
+        def have_it() -> bool:
+            told = [
+                each
+                for name, each in _replication(master).items()
+                if name.startswith("slave") and isinstance(each, dict)
+            ]
+            return bool(told) and all(
+                each.get("state") == "online" and each["offset"] >= offset for each in told
+            )
+
+        until(have_it, "not all replicas have caught up")
 
     def cut_off(self) -> list[RedisServer]:
         """Let all replicas hang, and hear nothing more from the master; return them."""

@@ -33,6 +33,7 @@ from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.result import ResultStore
 from alsek.storage.serialization import JsonSerializer
 from tests.contract.workers import Actor, a_message, add, an_actor, succeeded
+from tests.doomed_ports import DoomedPort, KilledError
 
 pytestmark = pytest.mark.redis
 
@@ -176,42 +177,14 @@ def test_keys_and_limits_hold_there(store: Maker, before: int, after: int) -> No
     assert [claim.payload for claim in second] == [_PAYLOADS[1]] * _SPREAD
 
 
-class KilledError(Exception):
-    """The process is gone."""
-
-
-class _DoomedPort:
-    """A port of one partition, whose caller is gone right after the n-th call; counted over all ports."""
-
-    def __init__(self, port: Any, calls: list[int]) -> None:
-        self._port = port
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        if not callable(method):
-            return method
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            answer = method(*arguments, **options)
-            self._calls[0] -= 1
-            if self._calls[0] == 0:
-                raise KilledError
-            return answer
-
-        return call
-
-
 def _doomed(backend: Backend, calls: list[int]) -> Backend:
     """Another backend of the same store. Each call of each of its partitions counts."""
     assert isinstance(backend, RedisBackend)
     made = backend.within(2_000)
     ports: Any = made._ports
     for part in ports.parts.unchecked if backend.partitions > 1 else (ports,):
-        part.transfer = _DoomedPort(part.transfer, calls)
-        part.messages = _DoomedPort(part.messages, calls)
-    if backend.partitions == 1:
-        ports.messages.now = ports.messages.now
+        part.transfer = DoomedPort(part.transfer, calls)
+        part.messages = DoomedPort(part.messages, calls)
     return made
 
 

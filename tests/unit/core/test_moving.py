@@ -18,14 +18,11 @@ from alsek.storage.backends.memory import MemoryBackend
 from alsek.storage.backends.records import FOR_EVER, Submission, TaskStatus, Worker
 from alsek.storage.backends.sqlite import SQLiteBackend
 from tests.clock import Clock
+from tests.doomed_ports import DoomedPort, KilledError
 
 #: How many things a batch has here.
 BATCH = 20
 COUNT = 2 * BATCH + 7
-
-
-class KilledError(Exception):
-    """The process is gone."""
 
 
 class Doomed:
@@ -42,25 +39,7 @@ class Doomed:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._backend, name)
-        return _DoomedPort(value, self._calls) if name in ("transfer", "messages") else value
-
-
-class _DoomedPort:
-    def __init__(self, port: Any, calls: list[int]) -> None:
-        self._port = port
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._port, name)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            answer = method(*arguments, **options)
-            self._calls[0] -= 1
-            if self._calls[0] == 0:
-                raise KilledError
-            return answer
-
-        return call
+        return DoomedPort(value, self._calls) if name in ("transfer", "messages") else value
 
 
 def fill(backend: Backend) -> None:
@@ -207,7 +186,7 @@ def test_a_name_that_is_used_on_the_way_is_told(
     source, target = stores("memory"), stores("memory")
     fill(source)
 
-    class Late(_DoomedPort):
+    class Late(DoomedPort):
         def __getattr__(self, name: str) -> Callable[..., Any]:
             if name == "commit":
                 target.messages.add([Submission("m0000", "elsewhere", b"other")], "late")
